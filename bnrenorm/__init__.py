@@ -1,0 +1,32 @@
+"""Batch normalisation against batch renormalisation, on Chainer, with an honest verdict."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from bnrenorm import _compat
+from bnrenorm.errors import InputError
+
+if TYPE_CHECKING:
+    from bnrenorm.norm.dropin import BatchNormalization, BatchRenormalization
+
+__version__ = "0.1.0"
+__all__ = ["BatchNormalization", "BatchRenormalization", "InputError", "__version__"]
+
+
+def _retrieve_mnist(name: str, urls: object) -> Any:
+    return importlib.import_module("bnrenorm.data.mnist").retrieve(name)
+
+
+_compat.install(_retrieve_mnist)
+
+# Loaded when asked for, so that `import bnrenorm` costs no Chainer.
+_LAZY = {
+    "BatchNormalization": "bnrenorm.norm.dropin",
+    "BatchRenormalization": "bnrenorm.norm.dropin",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -1,0 +1,127 @@
+"""Chainer 7.8.1 on today's Python, NumPy and CuPy: the only file that knows versions.
+
+Chainer's last release dates from January 2022. A few of its modules trip over names that NumPy, Python and setuptools
+have removed since. `install` puts a finder on `sys.meta_path` that edits the source of those modules in memory while
+Python imports them: NumPy's namespace and the installed files stay as they are, and an edit whose text is not found
+fails loudly. After it, a plain `import chainer` works, in the user's code as in ours.
+
+`chainer`, `F` (chainer.functions) and `L` (chainer.links) are attributes of this module, imported when asked for: `from
+bnrenorm._compat import chainer` loads Chainer, `import bnrenorm` does not.
+"""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from types import CodeType, ModuleType
+from typing import Any
+
+# Module -> the whole new source, or (text, replacement) pairs of which each text must occur exactly once.
+_EDITS: dict[str, str | list[tuple[str, str]]] = {
+    # Looks for Accelerate builds of NumPy and for old CuPy packages, by way of numpy.distutils (gone in Python 3.12)
+    # and pkg_resources (gone in setuptools 82), and warns of every CuPy newer than 7.
+    "chainer._environment_check": "def check():\n    pass\n",
+    # numpy.sctypes is gone in NumPy 2.
+    "chainer.functions.array.as_strided": [
+        ("np.sctypes['int']", "(np.int8, np.int16, np.int32, np.int64)"),
+        ("np.sctypes['float']", "(np.float16, np.float32, np.float64, np.longdouble)"),
+    ],
+    # LogReport and Evaluator sum `0.0 + numpy.float32(x)`: in float64 before NumPy 2, in float32 since (NEP 50).
+    "chainer.reporter": [
+        (
+            "            value = value.as_grad_stopped()\n\n        with chainer.using_device(",
+            "            value = value.as_grad_stopped()\n"
+            "        elif isinstance(value, (numpy.generic, numpy.ndarray)):\n"
+            "            value = float(value)\n"
+            "        with chainer.using_device(",
+        )
+    ],
+    # Imported by chainer.gradient_check; pkg_resources only serves to skip Chainer's own tests.
+    "chainer.testing.helper": [("import pkg_resources\n", "")],
+}
+_MNIST = "chainer.datasets.mnist"
+
+Retrieve = Callable[[str, object], Any]
+
+
+class _EditedLoader(importlib.machinery.SourceFileLoader):
+    def get_code(self, fullname: str) -> CodeType:  # without the bytecode cache, which holds the unedited module
+        path = self.get_filename(fullname)
+        edits = _EDITS[fullname]
+        if isinstance(edits, str):
+            return self.source_to_code(edits, path)
+        source = importlib.util.decode_source(self.get_data(path))
+        for text, replacement in edits:
+            if source.count(text) != 1:
+                raise ImportError(f"{path} is not Chainer 7.8.1's: pip install chainer==7.8.1", name=fullname)
+            source = source.replace(text, replacement)
+        return self.source_to_code(source, path)
+
+
+class _DigitsLoader(importlib.machinery.SourceFileLoader):
+    retrieve: Retrieve
+
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        module.__dict__["_retrieve_mnist"] = self.retrieve
+
+
+class _Finder:
+    def __init__(self, retrieve: Retrieve):
+        self.retrieve = retrieve
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if name not in _EDITS and name != _MNIST:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+            if name == _MNIST:
+                spec.loader = _DigitsLoader(spec.loader.name, spec.loader.path)
+                spec.loader.retrieve = self.retrieve
+            else:
+                spec.loader = _EditedLoader(spec.loader.name, spec.loader.path)
+        return spec
+
+
+def install(retrieve_mnist: Retrieve) -> None:
+    """Make later imports of Chainer work; a second call does nothing.
+
+    `retrieve_mnist(name, urls)` stands in for Chainer's download of MNIST, whose address has answered 403 since 2024:
+    it maps "train.npz" or "test.npz" to {"x": (N, 784) uint8, "y": (N,) uint8}.
+
+    A Chainer that was imported before and works (NumPy 1 on Python 3.11) only gets the digits. What an earlier import
+    that failed has left in `sys.modules` is removed, so that the next one starts afresh.
+    """
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        return
+    if "chainer" in sys.modules:
+        sys.modules[_MNIST].__dict__["_retrieve_mnist"] = retrieve_mnist
+        return
+    for name in [name for name in sys.modules if name.startswith("chainer.")]:
+        del sys.modules[name]
+    # CuPy 14 has no cuDNN, and Chainer warns when it is missing. Without it BN runs the same kernels as BRN, which
+    # never uses cuDNN, so that timings are fair. Chainer's own switch: a user's setting stays.
+    os.environ.setdefault("CHAINER_CUDNN", "0")
+    sys.meta_path.insert(0, _Finder(retrieve_mnist))
+
+
+def gpu_count() -> int:
+    """Count the CUDA GPUs that CuPy can use, 0 without CuPy.
+
+    `chainer.backends.cuda.available` does not tell: it is true wherever the CUDA libraries load, with no GPU as well.
+    """
+    try:
+        return importlib.import_module("cupy").cuda.runtime.getDeviceCount()
+    except Exception:  # a missing module, driver or library: each CuPy release raises something else
+        return 0
+
+
+_LAZY = {"chainer": "chainer", "F": "chainer.functions", "L": "chainer.links"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(_LAZY[name])

@@ -1,0 +1,165 @@
+"""The command line: parse, call, print. The docstrings are the help texts."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import bnrenorm
+from bnrenorm.errors import InputError
+
+app = typer.Typer(
+    name="bnrenorm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+data_app = typer.Typer(no_args_is_help=True, help="The 70,000 digits that come with bnrenorm, or images of your own.")
+app.add_typer(data_app, name="data")
+
+# Typer carries its parser within itself since 0.26 and imports Click's before; this is its error in either.
+_UsageError: Any = typer.BadParameter.__base__
+
+Data = Annotated[str | None, typer.Option("--path", help="Four IDX files' folder or an .npz; default: MNIST.")]
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on standard error and exit code 2, a failing disk exit code 1."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except InputError as error:
+        _fail(str(error), 2)
+    except _UsageError as error:
+        _fail(f"{error.format_message()} (bnrenorm --help)", 2)
+    except OSError as error:
+        _fail(f"{error}; finished trials are kept, the same command goes on from them", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; finished trials are kept, the same command goes on from them", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"bnrenorm: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Compare batch normalisation with batch renormalisation, with seeds, intervals and an honest verdict."""
+    if version:
+        print(bnrenorm.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def compare(
+    config: Annotated[str, typer.Argument(help="A shipped config (bnrenorm list) or a YAML file.")] = "compare",
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ..., N-1.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
+) -> None:
+    """Train every variant and seed of an experiment, print the comparison and leave a run folder.
+
+    Trials that were trained before, by this or any other experiment in the same --out, are not trained again.
+    """
+    from bnrenorm import config as configs
+    from bnrenorm import device as devices
+    from bnrenorm.config.identity import identities
+
+    overrides = [*(assignments or []), *([] if seeds is None else [f"seeds={seeds}"])]
+    experiment = configs.load(config, overrides)
+    on = devices.choose(device)
+
+    from bnrenorm import report, terminal
+    from bnrenorm.data import dataset
+    from bnrenorm.run import run
+    from bnrenorm.store import Store
+
+    data = dataset.load(experiment.data_path)
+    trials = experiment.trials(len(data.x_train))
+    identical = identities(trials)
+    store = Store(out)
+    store.prepare()
+    screen = terminal.Screen()
+    screen.opening(experiment, trials, data, on, identical)
+    with screen.progress() as show:
+        results = run(experiment, data, store, on=on, report=show)
+    folder = store.folder(experiment)
+    verdicts = report.write(folder, experiment, data, results, identical, on)
+    screen.closing(results, verdicts, folder)
+
+
+@app.command(name="list")
+def list_configs() -> None:
+    """List the shipped configs with the questions they ask."""
+    from bnrenorm import config as configs
+
+    for name, path in configs.shipped().items():
+        print(f"{name:12} {configs.question(path)}")
+
+
+@app.command()
+def doctor() -> None:
+    """Check what bnrenorm stands on, and say what mends what is wrong; exit code 1 if something is."""
+    from bnrenorm import doctor as checks
+
+    findings = checks.examine()
+    for finding in findings:
+        print(f"{'ok  ' if finding.ok else 'BAD '} {finding.what:10} {finding.found}")
+        if finding.mend:
+            print(f"     {'':10} {'mend: ' if not finding.ok else ''}{finding.mend}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@data_app.command()
+def export(folder: Path, path: Data = None) -> None:
+    """Write the images as the four canonical *-ubyte.gz IDX files."""
+    from bnrenorm.data import dataset, files
+
+    data = dataset.load(path)
+    arrays = {name: getattr(data, name) for name in files.ARRAYS}
+    for written in files.export(arrays, folder):
+        print(written)
+
+
+@data_app.command()
+def verify(path: Data = None) -> None:
+    """Load the images, check them, and print their shapes and checksums."""
+    import hashlib
+
+    from bnrenorm.data import dataset, files, mnist
+
+    data = dataset.load(path)
+    for name, stem in files.ARRAYS.items():
+        array = getattr(data, name)
+        md5 = hashlib.md5(files.idx_bytes(array), usedforsecurity=False).hexdigest()
+        canonical = "the original" if md5 == mnist.MD5[stem] else "not MNIST's original"
+        print(f"{name:8} {array.shape!s:16} {array.dtype}  {stem} md5 {md5} ({canonical})")
+    print(f"sha256 of all: {data.checksum}")
+    if path is None:
+        print(mnist.LICENCE)
+
+
+@data_app.command()
+def show(
+    index: Annotated[int, typer.Option(help="Which image, from 0.")] = 0,
+    save: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("digit.png"),
+    test: Annotated[bool, typer.Option("--test", help="Of the test set instead of the training set.")] = False,
+    path: Data = None,
+) -> None:
+    """Draw one image with its label."""
+    from bnrenorm import atomic, figures
+    from bnrenorm.data import dataset
+
+    data = dataset.load(path)
+    split, images, labels = ("test", data.x_test, data.y_test) if test else ("train", data.x_train, data.y_train)
+    if not 0 <= index < len(images):
+        raise InputError(f"--index {index}: expected 0 to {len(images) - 1}")
+    if images.ndim != 3:
+        raise InputError(f"{data.source}: images have shape {images.shape[1:]}, expected (height, width) to draw one")
+    try:
+        atomic.write(save, figures.digit(images[index], int(labels[index])))
+    except OSError as error:
+        raise InputError(f"--save {save}: cannot be written: {error.strerror}") from error
+    print(f"{split} image {index}: label {labels[index]}, drawn in {save}")

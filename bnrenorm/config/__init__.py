@@ -1,0 +1,47 @@
+"""What is asked: YAML in, checked experiments and trials out. Imports neither NumPy nor Chainer."""
+
+from pathlib import Path
+
+from bnrenorm.config import document
+from bnrenorm.config.document import unknown
+from bnrenorm.config.experiment import Experiment, Trial, build
+from bnrenorm.errors import InputError
+
+__all__ = ["Experiment", "Trial", "load", "shipped"]
+
+
+def shipped() -> dict[str, Path]:
+    """Map the names of the configs that come with bnrenorm to their files."""
+    package = Path(__file__).parents[1]
+    folder = next(path for path in (package / "configs", package.parent / "configs") if path.is_dir())
+    return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.yaml"))}
+
+
+def load(config: str | Path, overrides: list[str] | None = None) -> Experiment:
+    """Load a shipped config by name, or any by path, with KEY=VALUE overrides.
+
+    Raises InputError with file, line, key, value and what was expected.
+    """
+    configs = shipped()
+    path = configs.get(str(config), Path(config))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{config}: no such file; {unknown(str(config), configs, 'config')}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{config}: cannot be read: {error}") from error
+    parsed = document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml")
+    for assignment in overrides or []:
+        parsed.override(assignment)
+    return build(parsed)
+
+
+def question(path: Path) -> str:
+    """Return the question that a config's header asks."""
+    header = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        header.append(line.lstrip("# ").strip())
+    text = " ".join(header).partition("Question:")[2]
+    return text.partition("Expected:")[0].partition("Command:")[0].strip()

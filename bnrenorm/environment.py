@@ -1,0 +1,80 @@
+"""What a run ran on: versions, processor, threads."""
+
+import importlib.metadata
+import os
+import platform
+from typing import Any
+
+from bnrenorm import _compat
+
+_PACKAGES = (
+    "bnrenorm",
+    "chainer",
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "pydantic",
+    "cupy-cuda12x",
+    "cupy-cuda13x",
+)
+
+
+def versions() -> dict[str, str]:
+    """Map Python and the packages that matter here to their versions; what is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def processor() -> str:
+    """Name the CPU as the system does."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def blas() -> str:
+    """Name the library that multiplies NumPy's matrices, with its version."""
+    import numpy as np
+
+    found: Any = np.show_config(mode="dicts")
+    library = found.get("Build Dependencies", {}).get("blas", {})
+    return f"{library.get('name', 'unknown')} {library.get('version', '')}".strip()
+
+
+def threads() -> int:
+    """Count the CPU cores that this process may use; BLAS uses as many unless OMP_NUM_THREADS says otherwise."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
+
+
+def gpu(on: str) -> str | None:
+    """Name the GPU behind "cuda:N"; None for "cpu"."""
+    if on == "cpu":
+        return None
+    import cupy  # pyright: ignore[reportMissingImports]
+
+    return cupy.cuda.runtime.getDeviceProperties(int(on.removeprefix("cuda:")))["name"].decode()
+
+
+def describe(on: str) -> dict[str, Any]:
+    """Return all of it as plain data, for a run on that device."""
+    return {
+        "versions": versions(),
+        "system": platform.platform(),
+        "processor": processor(),
+        "threads": threads(),
+        "blas": blas(),
+        "device": on,
+        "gpu": gpu(on),
+        "gpus": _compat.gpu_count(),
+    }

@@ -1,0 +1,75 @@
+"""The fully connected layer of stacked replicas."""
+
+from typing import Any
+
+import numpy as np
+
+from bnrenorm._compat import chainer
+
+Array = Any
+
+
+def stacked_linear(x: Any, W: Any, b: Any) -> Any:
+    """x W^T + b for every replica, as a Variable (R, N, K).
+
+    x is (R, N, D), or (N, D) when all replicas share it; W is (R, K, D), b is (R, 1, K). There is one matrix product
+    per replica, so that a replica's numbers do not depend on how many others there are. No second derivative.
+    """
+    return _StackedLinear().apply((x, W, b))[0]
+
+
+class _StackedLinear(chainer.FunctionNode):
+    def check_type_forward(self, in_types: Any) -> None:
+        type_check = chainer.utils.type_check
+        x, w, b = in_types
+        type_check.expect(w.ndim == 3, b.ndim == 3, x.dtype == w.dtype, b.dtype == w.dtype)
+        type_check.expect(x.shape[-1] == w.shape[2], b.shape[0] == w.shape[0], b.shape[2] == w.shape[1])
+
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
+        self.retain_inputs((0, 1))
+        x, w, b = inputs
+        y = x @ w.swapaxes(1, 2)
+        y += b
+        return (y,)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Any]) -> tuple[Any, ...]:
+        x, w = self.get_retained_inputs()
+        gradients = _Gradient(indexes).apply((grad_outputs[0], x, w))
+        return tuple(gradients)
+
+
+class _Gradient(chainer.FunctionNode):
+    def __init__(self, wanted: tuple[int, ...]):
+        super().__init__()
+        self.wanted = wanted  # the images need no gradient, which saves the largest product
+
+    def forward(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
+        gy, x, w = inputs
+        results = []
+        for index in self.wanted:
+            if index == 0:
+                gx = gy @ w
+                results.append(gx if x.ndim == 3 else gx.sum(axis=0))
+            elif index == 1:
+                results.append(gy.swapaxes(1, 2) @ x)
+            else:
+                results.append(gy.sum(axis=1, keepdims=True))
+        return tuple(results)
+
+    def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        raise RuntimeError("bnrenorm's stacked layers have no second derivative")
+
+
+class StackedLinear(chainer.Link):
+    """R independent linear layers: weights W (R, K, D), initially `weights`, and biases b (R, 1, K), initially 0."""
+
+    def __init__(self, weights: np.ndarray):
+        super().__init__()
+        replicas, width, _ = weights.shape
+        with self.init_scope():
+            self.W = chainer.Parameter(weights)
+            self.b = chainer.Parameter(np.zeros((replicas, 1, width), np.float32))
+
+    def forward(self, x: Any) -> Any:
+        """Map a Variable or array (R, N, D), or (N, D) for all replicas, to a Variable (R, N, K)."""
+        return stacked_linear(x, self.W, self.b)

@@ -1,0 +1,132 @@
+"""What a person sees while a comparison runs: a bar on a terminal, plain lines elsewhere, then the tables."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from bnrenorm import run, tables
+from bnrenorm.config import Experiment, Trial
+from bnrenorm.config.identity import Identity
+from bnrenorm.data.dataset import Dataset
+
+_PLAIN_LINES = 10  # progress lines of a whole run where there is no terminal
+
+
+class Screen:
+    """Standard output, as a terminal or a file."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, soft_wrap=True)
+
+    def opening(
+        self, experiment: Experiment, trials: list[Trial], data: Dataset, on: str, identical: list[Identity]
+    ) -> None:
+        """Say what is going to be trained, and which variants are one computation."""
+        self._print(
+            f"{experiment.name}: {', '.join(experiment.variants)}; seeds {', '.join(map(str, experiment.seeds))}; "
+            f"{len(trials)} trials; {len(data.x_train)} + {len(data.x_test)} images of {data.source}; on {on}"
+        )
+        for same in identical:
+            where = f" at {dict(same.point)}" if same.point else ""
+            self._print(f"Note: {same.a} and {same.b}{where} are identical by construction: {same.reason}.")
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[run.Progress], None]]:
+        """Yield a function that shows each `run.Progress`."""
+        if not self.console.is_terminal:
+            yield _PlainProgress(self._print)
+            return
+        columns = (
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps x networks, loss {task.fields[loss]}"),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console) as bar:
+            task = bar.add_task("training", loss="", start=False)
+
+            def show(progress: run.Progress) -> None:
+                bar.start_task(task)
+                bar.update(task, completed=progress.done, total=progress.total, loss=_loss(progress))
+
+            yield show
+
+    def closing(self, results: tables.Results, verdicts: list[dict[str, Any]], folder: Path) -> None:
+        """Print the table of all variants, the verdicts, and where the files are."""
+        self.console.print(_table(results), soft_wrap=False)
+        for verdict in verdicts:
+            where = f"At {verdict['point']}: " if verdict["point"] else ""
+            self._print(where + verdict["sentence"])
+            if verdict["verdict"] == "identical by construction":
+                largest = max(abs(value) for value in verdict["differences"])
+                self._print(
+                    f"The trained networks agree: largest difference in test accuracy {100 * largest:.2f} points."
+                )
+        self._print(f"Curves, tables and figures: {folder}")
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+
+class _PlainProgress:
+    def __init__(self, say: Callable[[str], None]):
+        self.say, self.started, self.said = say, time.monotonic(), -1
+
+    def __call__(self, progress: run.Progress) -> None:
+        tenth = _PLAIN_LINES * progress.done // progress.total
+        if tenth == self.said:
+            return
+        self.said = tenth
+        elapsed = time.monotonic() - self.started
+        left = elapsed / progress.done * (progress.total - progress.done)
+        share = 100 * progress.done // progress.total
+        self.say(
+            f"{share:3} %  step {progress.record.step}  loss {_loss(progress)}  {elapsed:.0f} s, {left:.0f} s left"
+        )
+
+
+def _loss(progress: run.Progress) -> str:
+    """Write the variants' training losses: mean over the seeds that train now."""
+    losses: dict[str, list[float]] = {}
+    for trial, loss in zip(progress.trials, progress.record.train_loss, strict=True):
+        losses.setdefault(trial.variant, []).append(float(loss))
+    return ", ".join(f"{variant} {sum(values) / len(values):.4f}" for variant, values in losses.items())
+
+
+def _table(results: tables.Results) -> Table:
+    summary: Any = tables.summary(results)
+    keys = list(summary.columns[: list(summary.columns).index("seed")])
+    title = "mean ± standard deviation over seeds"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for key in [*keys, ""]:
+        table.add_column(key)
+    for heading in ("training loss", "test loss", "training %", "test %"):
+        table.add_column(heading, justify="right")
+    for cell, rows in summary.groupby(keys, sort=False):
+        names = [str(name) for name in (cell if isinstance(cell, tuple) else (cell,))]
+        for when in ("final", "best"):
+            losses = [_mean_and_spread(rows[f"{when}_{split}_loss"], 4) for split in ("train", "test")]
+            shares = [_mean_and_spread(100 * rows[f"{when}_{split}_accuracy"], 2) for split in ("train", "test")]
+            table.add_row(*names, when, *losses, *shares)
+        diverged = int((rows["outcome"] == "diverged").sum())
+        if diverged:
+            table.add_row(*names, "", f"{diverged} of {len(rows)} diverged")
+        table.add_section()
+    return table
+
+
+def _mean_and_spread(values: pd.Series, digits: int) -> str:
+    """Write a mean and, with more than one seed, the standard deviation: "0.2795 ± 0.0012"."""
+    spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{spread}"

@@ -1,0 +1,27 @@
+import pytest
+
+from bnrenorm.config.duration import Duration
+
+
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [(7, 7), ("7 steps", 7), ("1 step", 1), ("2 epochs", 1200), ("0.5 epochs", 300), ("10%", 500), ("2.5 %", 125)],
+)
+def test_steps_of_600_an_epoch_and_5000_in_all(text, want):
+    assert Duration.parse(text).steps(per_epoch=600, total=5000) == want
+
+
+def test_halves_are_rounded_up():
+    assert Duration.parse("10%").steps(per_epoch=1, total=25) == 3
+
+
+@pytest.mark.parametrize("text", ["3 weeks", "", "-1", -1, 1.5, True, None, "1.5 steps", "ten steps", [1]])
+def test_anything_else_is_refused(text):
+    with pytest.raises(ValueError, match="expected a"):
+        Duration.parse(text)
+
+
+@pytest.mark.parametrize("text", [50, "2 epochs", "10%", "0.5 epochs"])
+def test_what_is_written_is_read_back(text):
+    duration = Duration.parse(text)
+    assert Duration.parse(duration.serialise()) == duration

@@ -1,0 +1,149 @@
+import pytest
+
+from bnrenorm import config
+from bnrenorm.config import document
+from bnrenorm.config.experiment import build
+from bnrenorm.config.schema import BatchNorm, Renorm
+from bnrenorm.errors import InputError
+
+HEAD = "name: a\nvariants:\n  BN: {norm: {kind: batch}}\n  BRN:\n    norm:\n      kind: renorm\n"
+
+
+def experiment(text):
+    return build(document.parse(text, "x.yaml"))
+
+
+def trials(text, images=1000):
+    return experiment(text).trials(images)
+
+
+def test_trials_are_variants_by_grid_by_seeds():
+    found = trials(HEAD + "grid: {training.optimizer.lr: [0.1, 0.5], norm.decay: [0.5]}\nseeds: 3")
+    assert len(found) == 2 * 2 * 3
+    assert {(t.variant, t.settings.training.optimizer.lr, t.settings.norm.decay) for t in found} == {
+        (variant, lr, 0.5) for variant in ("BN", "BRN") for lr in (0.1, 0.5)
+    }
+    assert found[0].point == (("training.optimizer.lr", 0.1), ("norm.decay", 0.5))
+    assert [t.seed for t in found[:3]] == [0, 1, 2]
+
+
+def test_a_variant_changes_the_base_key_by_key_and_another_kind_replaces_it():
+    text = """
+name: a
+norm: {kind: renorm, r_max: 2, decay: 0.7}
+variants: {A: {norm: {d_max: 1}}, B: {norm: {kind: batch}}, C: {}}
+"""
+    a, b, c = (t.settings.norm for t in trials(text))
+    assert isinstance(a, Renorm)
+    assert (a.r_max, a.d_max, a.decay) == (2, 1, 0.7)
+    assert isinstance(b, BatchNorm)
+    assert b.decay == 0.9
+    assert isinstance(c, Renorm)
+    assert c.d_max == 5
+
+
+def test_durations_are_resolved_to_steps():
+    text = (
+        HEAD
+        + "      warmup: 10%\n      ramp_r: 50%\n      ramp_d: 7\ntraining: {steps: 200 epochs}\nevaluation: {every: 5%}"
+    )
+    brn = trials(text)[1].settings
+    assert [d.amount for d in (brn.norm.warmup, brn.norm.ramp_r, brn.norm.ramp_d)] == [20, 100, 7]
+    assert brn.training.steps.amount == 200
+    assert brn.evaluation.every.amount == 10
+
+
+def test_decay_and_eps_come_from_the_semantics():
+    norm = trials("name: a\nvariants: {A: {norm: {kind: batch, semantics: paper}}}")[0].settings.norm
+    assert (norm.decay, norm.eps) == (0.99, 1e-5)
+
+
+def test_equal_trainings_have_one_key_whatever_they_are_called():
+    def key(text, images=1000, checksum="x"):
+        return trials(text, images)[0].key(checksum)
+
+    same = "name: {}\nvariants: {{{}: {{norm: {{kind: renorm, warmup: {}}}}}}}\ntraining: {{steps: {}}}"
+    one = key(same.format("a", "A", "10%", 50))
+    assert one == key(same.format("b", "B", 5, "50 epochs"))
+    assert one != key(same.format("a", "A", 6, 50))
+    assert one != key(same.format("a", "A", "10%", 50), checksum="y")
+    assert trials(HEAD + "seeds: [3]")[0].key("x") != trials(HEAD + "seeds: [4]")[0].key("x")
+
+
+def test_the_config_of_the_design_is_the_shipped_default():
+    found = config.load("compare")
+    assert found.variants == ("BN", "BRN")
+    norm = found.trials(60_000)[-1].settings.norm
+    assert (norm.r_max, norm.d_max, norm.warmup.amount, norm.ramp_r.amount, norm.ramp_d.amount) == (3, 5, 5, 25, 15)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("trainin: {steps: 3}", "x.yaml:7: unknown key 'trainin'; did you mean training"),
+        ("      r_mx: 3", "x.yaml:7: unknown key 'norm.r_mx'; did you mean norm.r_max"),
+        ("training: {optimizer: {lrr: 1}}", "x.yaml:7: unknown key 'training.optimizer.lrr'; did you mean training.optimizer.lr"),
+        ("      kind: renorm", "x.yaml:7: variants.BRN.norm.kind: duplicate key"),
+        ("      r_max: big", "x.yaml:7: norm.r_max is 'big', expected a valid number"),
+        ("training: {optimizer: {lr: true}}", "x.yaml:7: training.optimizer.lr is True, expected a valid number"),
+        ("training: {optimizer: {lr: 1e-3}}", r"training.optimizer.lr is '1e-3', .*YAML 1.1 reads 1e-3 as text; write 1.0e-03"),
+        ("      r_max: 0.5", "x.yaml:7: norm.r_max is 0.5, expected greater than or equal to 1"),
+        ("      d_max: -1", "x.yaml:7: norm.d_max is -1, expected greater than or equal to 0"),
+        ("training: {optimizer: {lr: .nan}}", "x.yaml:7: training.optimizer.lr is nan, expected a finite number"),
+        ("training: {optimizer: {lr: .inf}}", "x.yaml:7: training.optimizer.lr is inf, expected a finite number"),
+        ("      warmup: 60", "x.yaml:7: norm.warmup is 60 steps, but the training has 50"),
+        ("      warmup: 110%", "x.yaml:7: norm.warmup is 55 steps"),
+        ("      warmup: soon", "x.yaml:7: norm.warmup is 'soon', expected a duration"),
+        ("training: {steps: 0}", "x.yaml:7: training.steps expected at least 1"),
+        ("training: {steps: 10%}", "x.yaml:7: training.steps expected steps or epochs"),
+        ("evaluation: {every: 51}", "x.yaml:7: evaluation.every is 51 steps, expected 1 to"),
+        ("evaluation: {every: 0}", "x.yaml:7: evaluation.every is 0 steps"),
+        ("seeds: 0", "x.yaml:7: seeds is 0, expected at least 1"),
+        ("seeds: -3", "x.yaml:7: seeds is -3"),
+        ("seeds: two", "x.yaml:7: seeds is 'two'"),
+        ("seeds: []", r"x.yaml:7: seeds is \[\]"),
+        ("seeds: [1, -1]", r"x.yaml:7: seeds is \[1, -1\]"),
+        ("seeds: [1, 1]", r"x.yaml:7: seeds \[1, 1\] has a repeated seed"),
+        ("seeds: 60000", "x.yaml: 120,000 trials"),
+        ("model: {hidden: []}", "x.yaml:7: model.hidden is"),
+        ("model: {hidden: [0]}", "x.yaml:7: model.hidden.0 is 0"),
+        ("model: {order: norm-first}", "x.yaml:7: model.order is 'norm-first', expected 'linear"),
+        ("grid: {training.optimizer.lr: [0.1, oops]}", "x.yaml:7: training.optimizer.lr is 'oops'"),
+        ("grid: {training.optimizer.lr: 0.1}", "x.yaml:7: training.optimizer.lr is 0.1, expected a list"),
+        ("grid: {training.optimizer.lr: [0.1, 0.1]}", "x.yaml:7: training.optimizer.lr has a repeated value"),
+        ("grid: {training.optimzer.lr: [0.1]}", "x.yaml:7: unknown key 'training.optimzer'; did you mean training.optimizer"),
+        ("data: {path: 3}", "x.yaml:7: data.path is 3"),
+    ],
+)  # fmt: skip
+def test_bad_values_are_one_line_with_place_key_value_and_what_was_expected(text, message):
+    with pytest.raises(InputError, match=message) as caught:
+        trials(HEAD + text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("variants: {A: {}}", "x.yaml:1: name is None"),
+        ("name: a/b", "x.yaml:1: name is 'a/b'"),
+        ("name: a\nvariants: {A: 3}", "x.yaml:2: A is 3, expected a group"),
+        ("name: a\nvariants: [A]", "x.yaml:2: variants is"),
+        ("name: a\nvariants: {A: {norm: {kind: renrom}}}", "x.yaml:2: norm: unknown kind 'renrom'; did you mean renorm"),
+        ("name: a\nvariants: {A: {norm: {r_max: 3}}}", "x.yaml:2: norm has no kind"),
+        ("name: a\nvariants: {A: {nrom: {kind: batch}}}", "x.yaml:2: unknown key 'nrom'; did you mean norm"),
+        ("name: a\nvariants: {A: {data: {path: x}}, B: {}}", "x.yaml:2: variants differ in data.path"),
+    ],
+)  # fmt: skip
+def test_bad_experiments(text, message):
+    with pytest.raises(InputError, match=message):
+        trials(text)
+
+
+def test_a_missing_config_offers_the_nearest_name():
+    with pytest.raises(InputError, match="comprae: no such file; .*did you mean compare"):
+        config.load("comprae")
+
+
+def test_an_override_is_named_as_the_place_of_its_mistake():
+    with pytest.raises(InputError, match=r"^--set variants.BRN.norm.r_max=0: norm.r_max is 0, expected"):
+        config.load("compare", ["variants.BRN.norm.r_max=0"])

@@ -1,0 +1,50 @@
+import pytest
+
+from bnrenorm import config
+from bnrenorm.config import document
+from bnrenorm.config.experiment import build
+from bnrenorm.config.identity import identities
+
+
+def found(*norms):
+    variants = "\n".join(f"  V{i}: {{norm: {norm}}}" for i, norm in enumerate(norms))
+    experiment = build(document.parse(f"name: a\nvariants:\n{variants}", "x.yaml"))
+    return [(same.a, same.b, same.reason) for same in identities(experiment.trials(1000))]
+
+
+def test_the_articles_comparison_is_recognised_with_its_reason():
+    (same,) = identities(config.load("article").trials(60_000))
+    assert (same.a, same.b) == ("BN", "BRN")
+    assert "r = 1 and d = 0 at every step" in same.reason
+    assert "defaults of chainer.links.BatchRenormalization" in same.reason
+
+
+def test_the_default_comparison_is_not():
+    assert identities(config.load("compare").trials(60_000)) == []
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        "{kind: renorm, r_max: 1, d_max: 0.1}",
+        "{kind: renorm, r_max: 1.1, d_max: 0}",
+        "{kind: renorm, r_max: 1, d_max: 0, decay: 0.8}",
+        "{kind: renorm, r_max: 1, d_max: 0, semantics: paper}",
+        "{kind: renorm, warmup: 49}",
+        "{kind: none}",
+    ],
+)
+def test_what_can_differ_is_not_called_identical(norm):
+    assert found("{kind: batch}", norm) == []
+
+
+def test_a_warm_up_as_long_as_the_training_is_batch_normalisation():
+    ((a, b, reason),) = found("{kind: batch}", "{kind: renorm, warmup: 100%}")
+    assert (a, b) == ("V0", "V1")
+    assert "warm-up" in reason
+
+
+def test_every_pair_is_reported():
+    bn = "{kind: batch}"
+    assert [(a, b) for a, b, _ in found(bn, "{kind: renorm}", bn, bn)] == [("V0", "V2"), ("V0", "V3"), ("V2", "V3")]
+    assert found(bn, bn)[0][2] == "their settings are equal"

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from bnrenorm.norm.schedule import Ramp
+
+
+@pytest.mark.parametrize(
+    ("step", "want"),
+    [(0, 1.0), (5_000, 1.0), (22_500, 2.0), (39_999, 1 + 2 * 34_999 / 35_000), (40_000, 3.0), (10**9, 3.0)],
+)
+def test_the_papers_r_max(step, want):
+    """r_max is 1 for 5,000 steps, then rises to 3 at step 40,000. [BRN17, sec. 4.1]"""
+    assert Ramp(1.0, 3.0, start=5_000, length=35_000)(step) == pytest.approx(want, rel=1e-12)
+
+
+def test_length_zero_is_a_jump():
+    limit = Ramp(0.0, 5.0, start=3)
+    assert [limit(step) for step in range(5)] == [0, 0, 0, 5, 5]
+
+
+def test_the_end_is_reached_exactly():
+    assert Ramp(1.0, 1.1, length=7)(7) == 1.1
+
+
+def test_one_element_per_replica():
+    limit = Ramp(1.0, np.array([1.0, 3.0, 2.0]), start=np.array([0, 2, 0]), length=np.array([0, 4, 2]))
+    assert [list(limit(step)) for step in (0, 1, 4, 6)] == [[1, 1, 1], [1, 1, 1.5], [1, 2, 2], [1, 3, 2]]
+
+
+def test_a_number_comes_out_as_a_python_float():
+    """NumPy scalars of float64 would make float32 arrays float64 (NEP 50)."""
+    assert type(Ramp(1, 3, length=10)(5)) is float

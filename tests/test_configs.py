@@ -1,0 +1,33 @@
+"""Every shipped config: its header, and a quick run of its own system on few digits."""
+
+import pytest
+
+from bnrenorm import config, run
+from bnrenorm.config import identity
+from bnrenorm.store import Store
+from tests.conftest import some_digits
+
+CONFIGS = config.shipped()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_header_says_question_expected_command_and_time(name):
+    header = [line for line in CONFIGS[name].read_text().splitlines() if line.startswith("#")]
+    for word in ("Question:", "Expected:", "Command:", "Time:"):
+        assert any(line.startswith(f"# {word}") for line in header), word
+    assert config.question(CONFIGS[name]).endswith("?")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_quick_form_runs(name, tmp_path):
+    experiment = config.load(name, ["training.steps=10", "seeds=1"])
+    store = Store(tmp_path)
+    store.prepare()
+    results = run.run(experiment, some_digits(200, 100), store, on="cpu")
+    assert {trial.variant for trial, _ in results} == set(experiment.variants)
+    assert all(result.outcome == "finished" for _, result in results)
+
+
+def test_only_the_article_compares_a_thing_with_itself():
+    identical = {name for name in CONFIGS if identity.identities(config.load(name).trials(60_000))}
+    assert identical == {"article"}

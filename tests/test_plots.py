@@ -1,0 +1,52 @@
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
+
+from bnrenorm import figures, plots
+
+
+def table():
+    rows = [(v, s, t, (0.1 if v == "BN" else 0.2) * t + s) for v in ("BN", "BRN") for s in (0, 2) for t in (1, 2, 3)]
+    return pd.DataFrame(rows, columns=["variant", "seed", "step", "train_loss"])
+
+
+def test_lines_are_means_and_bands_go_from_least_to_greatest():
+    ax = plots.curves(Figure().subplots(), table(), "train_loss")
+    bn, brn = ax.get_lines()
+    assert_allclose(bn.get_ydata(), [1.1, 1.2, 1.3])
+    assert_allclose(brn.get_ydata(), [1.2, 1.4, 1.6])
+    band = ax.collections[0].get_paths()[0].vertices
+    assert_allclose([band[:, 1].min(), band[:, 1].max()], [0.1, 2.3])
+    assert list(bn.get_xdata()) == [1, 2, 3]
+
+
+def test_curves_that_coincide_are_all_seen():
+    """A later variant lies on top and is narrower; colours differ."""
+    bn, brn = plots.curves(Figure().subplots(), table(), "train_loss").get_lines()
+    assert brn.get_linewidth() < bn.get_linewidth() / 1.5
+    assert brn.get_zorder() > bn.get_zorder()
+    assert brn.get_color() != bn.get_color()
+
+
+def test_the_legend_tells_the_last_values():
+    ax = plots.end_labels(plots.curves(Figure().subplots(), table(), "train_loss"))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "BN: 1.3000 at the end",
+        "BRN: 1.6000 at the end",
+    ]
+
+
+def test_a_digit_has_its_label():
+    image = np.arange(784, dtype=np.uint8).reshape(28, 28)
+    ax = plots.digit(Figure().subplots(), image, 5)
+    assert (ax.images[0].get_array() == image).all()
+    assert ax.get_title() == "label 5"
+
+
+def test_figures_are_png_and_the_same_bytes_twice():
+    curves = table().assign(test_loss=1.0)
+    one, two = (figures.training_and_test(curves, "loss", "Loss", (0, 4)) for _ in range(2))
+    assert one.startswith(b"\x89PNG")
+    assert one == two
+    assert figures.digit(np.zeros((28, 28), np.uint8), 3).startswith(b"\x89PNG")

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from bnrenorm import stats
+
+
+def test_fewer_than_six_pairs_are_never_decided():
+    """Five pairs that all agree have p = 2 / 2^5 = .0625."""
+    for n in range(1, stats.FEWEST):
+        found = stats.paired(np.zeros(n), np.ones(n))
+        assert (found.verdict, found.more) == ("inconclusive", 6 - n)
+        assert np.isnan([found.low, found.high, found.p]).all()
+        assert found.mean == 1
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.05, "b better"), (-0.05, "a better")])
+def test_a_clear_difference_is_found_with_its_sign(rng, shift, verdict):
+    a = rng.normal(0.9, 0.01, 10)
+    found = stats.paired(a, a + shift + rng.normal(0, 0.005, 10))
+    assert found.verdict == verdict
+    assert found.low < shift < found.high
+    assert found.more == 0
+
+
+def test_a_difference_within_the_margin_is_equivalent(rng):
+    a = rng.normal(0.9, 0.01, 10)
+    assert stats.paired(a, a + rng.normal(0, 0.0005, 10)).verdict == "equivalent"
+    assert stats.paired(a, a).verdict == "equivalent"
+
+
+def test_noise_is_inconclusive_and_says_how_many_more_pairs():
+    found = stats.paired(np.zeros(8), np.array([0.011, -0.009, 0.015, -0.012, 0.006, -0.007, 0.009, -0.005]))
+    assert found.verdict == "inconclusive"
+    spread, mean = found.differences.std(ddof=1), abs(found.mean)
+    gap = max(mean, stats.MARGIN - mean)
+    assert found.more == np.ceil(((1.959964 + 0.841621) * spread / gap) ** 2) - 8
+
+
+def test_the_sign_flip_test_counts_the_sign_patterns(rng):
+    """All 2^n patterns by hand, for both tails."""
+    differences = rng.normal(0.3, 1, 8)
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
+    means = (signs * differences[:, None]).mean(axis=0)
+    want = (np.abs(means) >= abs(differences.mean()) - 1e-12).mean()
+    assert stats.paired(np.zeros(8), differences).p == pytest.approx(want)
+
+
+def test_the_interval_is_near_the_t_interval_for_normal_differences(rng):
+    differences = rng.normal(0.1, 1, 40)
+    low, high = scipy_stats.t.interval(0.95, 39, differences.mean(), scipy_stats.sem(differences))
+    found = stats.paired(np.zeros(40), differences)
+    assert found.low == pytest.approx(low, abs=0.1)
+    assert found.high == pytest.approx(high, abs=0.1)
+
+
+def test_the_same_numbers_give_the_same_words(rng):
+    b = rng.normal(size=20)
+    one, two = (stats.paired(np.zeros(20), b) for _ in range(2))
+    assert (one.low, one.high, one.p) == (two.low, two.high, two.p)

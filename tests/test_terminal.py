@@ -1,0 +1,50 @@
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from bnrenorm import config, terminal
+from bnrenorm.run import Progress
+from bnrenorm.train import Record
+
+
+def progress(step, total=50):
+    trials = config.load("quick").trials(1000)[::2]
+    values = np.array([1.0, 2.0])
+    return Progress(2 * step, 2 * total, trials, Record(step, float(step), values, values, values, values))
+
+
+def screen(monkeypatch, *, is_terminal):
+    shown = terminal.Screen()
+    file = io.StringIO()
+    shown.console = Console(file=file, force_terminal=is_terminal, width=120, highlight=False)
+    return shown, file
+
+
+def test_plain_lines_are_ten_with_the_time_left(monkeypatch):
+    shown, file = screen(monkeypatch, is_terminal=False)
+    with shown.progress() as show:
+        for step in range(1, 51):
+            show(progress(step))
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 11
+    assert lines[-1].startswith("100 %  step 50  loss BN 1.0000, BRN 2.0000")
+    assert all(line.endswith("s left") for line in lines)
+    assert "\x1b" not in file.getvalue()
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    shown, file = screen(monkeypatch, is_terminal=True)
+    with shown.progress() as show:
+        show(progress(25))
+    assert "50/100" in file.getvalue()
+    assert "BRN 2.0000" in file.getvalue()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_mean_and_spread(count):
+    import pandas as pd
+
+    text = terminal._mean_and_spread(pd.Series([1.0, 2.0, 3.0][:count]), 2)
+    assert text == ("1.00" if count == 1 else "2.00 ± 1.00")
