@@ -108,7 +108,9 @@ def _table(results: tables.Results) -> Table:
     summary: Any = tables.summary(results)
     keys = list(summary.columns[: list(summary.columns).index("seed")])
     title = "mean ± standard deviation over seeds"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
+    )
     for key in [*keys, ""]:
         table.add_column(key)
     for heading in ("training loss", "test loss", "training %", "test %"):

@@ -182,7 +182,8 @@ def _merge(base: Any, changes: Any, path: Path, origin: Path, origins: dict[Path
     origins[path] = origin
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return changes
-    if changes.get("kind", base.get("kind")) != base.get("kind"):
+    kinds = {each["kind"] for each in (base, changes) if "kind" in each}
+    if len(kinds) > 1:
         base = {}
     merged = dict(base)
     for key, value in changes.items():

@@ -42,6 +42,11 @@ variants: {A: {norm: {d_max: 1}}, B: {norm: {kind: batch}}, C: {}}
     assert c.d_max == 5
 
 
+def test_a_base_without_a_kind_serves_every_kind():
+    found = trials("name: a\nnorm: {decay: 0.5}\nvariants: {A: {norm: {kind: batch}}, B: {norm: {kind: renorm}}}")
+    assert [t.settings.norm.decay for t in found] == [0.5, 0.5]
+
+
 def test_durations_are_resolved_to_steps():
     text = (
         HEAD
