@@ -182,8 +182,8 @@ def _merge(base: Any, changes: Any, path: Path, origin: Path, origins: dict[Path
     origins[path] = origin
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return changes
-    kinds = {each["kind"] for each in (base, changes) if "kind" in each}
-    if len(kinds) > 1:
+    kinds = [each["kind"] for each in (base, changes) if "kind" in each]
+    if kinds and kinds[0] != kinds[-1]:
         base = {}
     merged = dict(base)
     for key, value in changes.items():
