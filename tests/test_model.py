@@ -22,6 +22,12 @@ def test_variants_of_one_seed_start_from_the_same_weights_and_seeds_differ():
     assert not (weights[0] == weights[1]).any()
 
 
+def test_every_layer_has_weights_of_its_own():
+    first, second, _ = (link.W.array for link in model.build(trials("model: {hidden: [9, 9]}"), 9).linears)
+    assert first.shape == second.shape
+    assert not (first == second).any()
+
+
 def test_initial_weights_are_lecun_normal():
     weights = model.build(trials("seeds: 1"), 784).linears[0].W.array.astype(float)
     assert weights.std() == pytest.approx(1 / 28, rel=0.01)
