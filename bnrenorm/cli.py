@@ -15,7 +15,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="The 70,000 digits that come with bnrenorm, or images of your own.")
 app.add_typer(data_app, name="data")
 
-# Typer carries its parser within itself since 0.26 and imports Click's before; this is its error in either.
+# Typer carries a parser of its own, whose classes it does not export: this is the base of that parser's errors.
 _UsageError: Any = typer.BadParameter.__base__
 
 Data = Annotated[str | None, typer.Option("--path", help="Four IDX files' folder or an .npz; default: MNIST.")]

@@ -15,7 +15,7 @@ from bnrenorm.data import mnist
 
 
 def bnrenorm(*arguments, cwd=None):
-    command = [sys.executable, "-W", "error", "-m", "bnrenorm", *map(str, arguments)]
+    command = [sys.executable, "-m", "bnrenorm", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
