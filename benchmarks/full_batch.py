@@ -56,7 +56,7 @@ def main(steps: int) -> None:
     ours = model.build([trial], 784)
     for link, theirs in zip(ours.linears, (stock.l1, stock.l2), strict=True):
         link.W.array[0] = theirs.W.array
-    runs = {"chainer": stock_steps(stock, data, steps), "bnrenorm": train.train_network(ours, [trial], data)}
+    runs = {"chainer": stock_steps(stock, data, steps), "bnrenorm": iter(train.Training([trial], data, network=ours))}
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for step in range(1, steps + 1):
         row = []
@@ -65,8 +65,7 @@ def main(steps: int) -> None:
             found = next(run)
             seconds[name].append(time.perf_counter() - started)
             if isinstance(found, train.Record):
-                values = (found.train_loss, found.train_accuracy, found.test_loss, found.test_accuracy)
-                found = [float(value[0]) for value in values]
+                found = [float(value[0]) for value in found.values.values()]
             row.append(f"{name} " + " ".join(f"{value:.4f}" for value in found))
         if step in (1, 2, 5, 10, 20, 30, 40, steps):
             print(f"step {step:2}  {'   '.join(row)}", flush=True)

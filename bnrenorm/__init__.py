@@ -7,10 +7,11 @@ from bnrenorm import _compat
 from bnrenorm.errors import InputError
 
 if TYPE_CHECKING:
+    from bnrenorm.api import load, run
     from bnrenorm.norm.dropin import BatchNormalization, BatchRenormalization
 
 __version__ = "0.1.0"
-__all__ = ["BatchNormalization", "BatchRenormalization", "InputError", "__version__"]
+__all__ = ["BatchNormalization", "BatchRenormalization", "InputError", "__version__", "load", "run"]
 
 
 def _retrieve_mnist(name: str, urls: object) -> Any:
@@ -23,6 +24,8 @@ _compat.install(_retrieve_mnist)
 _LAZY = {
     "BatchNormalization": "bnrenorm.norm.dropin",
     "BatchRenormalization": "bnrenorm.norm.dropin",
+    "load": "bnrenorm.api",
+    "run": "bnrenorm.api",
 }
 
 

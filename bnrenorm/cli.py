@@ -8,6 +8,7 @@ import typer
 
 import bnrenorm
 from bnrenorm.errors import InputError
+from bnrenorm.interrupt import Interrupted
 
 app = typer.Typer(
     name="bnrenorm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -31,8 +32,10 @@ def main() -> None:
         _fail(f"{error.format_message()} (bnrenorm --help)", 2)
     except OSError as error:
         _fail(f"{error}; finished trials are kept, the same command goes on from them", 1)
+    except Interrupted:
+        _fail("interrupted; everything is saved, the same command goes on from here", 130)
     except KeyboardInterrupt:
-        _fail("interrupted; finished trials are kept, the same command goes on from them", 130)
+        _fail("interrupted; the same command goes on from the last checkpoint", 130)
 
 
 def _fail(message: str, code: int) -> None:
@@ -57,6 +60,11 @@ def compare(
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ..., N-1.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
+    memory: Annotated[str | None, typer.Option(help="Bound, e.g. 4GiB; default: half of what is free.")] = None,
+    fork: Annotated[bool, typer.Option("--fork", help="Go on although an unfinished run has other settings.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained, and how long it takes.")
+    ] = False,
 ) -> None:
     """Train every variant and seed of an experiment, print the comparison and leave a run folder.
 
@@ -70,23 +78,28 @@ def compare(
     experiment = configs.load(config, overrides)
     on = devices.choose(device)
 
-    from bnrenorm import report, terminal
+    from bnrenorm import folder, plan, report, runner, terminal
+    from bnrenorm.api import Results
     from bnrenorm.data import dataset
-    from bnrenorm.run import run
     from bnrenorm.store import Store
 
+    bound = plan.parse_memory(memory)
     data = dataset.load(experiment.data_path)
     trials = experiment.trials(len(data.x_train))
-    identical = identities(trials)
     store = Store(out)
-    store.prepare()
     screen = terminal.Screen()
-    screen.opening(experiment, trials, data, on, identical)
-    with screen.progress() as show:
-        results = run(experiment, data, store, on=on, report=show)
-    folder = store.folder(experiment)
-    verdicts = report.write(folder, experiment, data, results, identical, on)
-    screen.closing(results, verdicts, folder)
+    if dry_run:
+        screen.opening(experiment, trials, data, on, identities(trials))
+        screen.rehearsal(plan.plan(experiment, data, store, bound), data, on)
+        return
+    store.prepare()
+    with folder.opened(out, experiment, fork=fork) as place:
+        todo = plan.plan(experiment, data, store, bound)
+        screen.opening(experiment, trials, data, on, identities(trials))
+        with screen.progress() as show:
+            results = Results(experiment, data, runner.run(todo, data, store, on=on, report=show), on)
+        report.write(place, results)
+    screen.closing(results, place)
 
 
 @app.command(name="list")

@@ -25,6 +25,25 @@ def training_and_test(table: pd.DataFrame, value: str, title: str, ylim: tuple[f
     return _png(figure)
 
 
+def differences(verdicts: list[dict[str, Any]], summary: pd.DataFrame, title: str) -> bytes:
+    """Draw a grid as PNG: every variant's accuracy on the left, the paired differences with intervals on the right."""
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    plots.accuracies(left, summary, list(verdicts[0]["point"]))
+    plots.differences(right, verdicts)
+    left.set_title("mean and standard deviation over seeds")
+    right.set_title("paired by seed, with 95 % intervals")
+    figure.suptitle(title)
+    return _png(figure)
+
+
+def new_ax() -> Any:
+    """Make an ax of pyplot's, which a notebook shows."""
+    import matplotlib.pyplot as plt
+
+    return plt.figure(figsize=(8, 5), layout="constrained").subplots()
+
+
 def digit(image: np.ndarray, label: int) -> bytes:
     """Draw one image with its label as PNG."""
     figure = Figure(figsize=(3, 3.3), layout="constrained")

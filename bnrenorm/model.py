@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from bnrenorm import optimizers
 from bnrenorm._compat import F, chainer
 from bnrenorm.config import Trial
-from bnrenorm.config.schema import BatchNorm, Renorm
+from bnrenorm.config.schema import BatchNorm, LayerNorm, NoNorm, Renorm
 from bnrenorm.linear import StackedLinear
+from bnrenorm.norm.affine import StackedAffine, StackedLayerNormalization
 from bnrenorm.norm.links import StackedNormalization
 from bnrenorm.norm.schedule import Ramp
 from bnrenorm.norm.semantics import SEMANTICS
@@ -19,24 +21,37 @@ from bnrenorm.streams import Stream, generator
 class Perceptron(chainer.Chain):
     """Hidden layers of Linear, activation and normalisation, then a linear output layer; R replicas side by side."""
 
-    def __init__(self, linears: list[StackedLinear], norms: list[StackedNormalization], *, norm_first: bool):
+    def __init__(self, linears: list[StackedLinear], norms: list[Any], *, norm_first: bool):
         super().__init__()
         self.norm_first = norm_first
         with self.init_scope():
             self.linears = chainer.ChainList(*linears)
             self.norms = chainer.ChainList(*norms)
 
+    @property
+    def batch_norms(self) -> list[StackedNormalization]:
+        """The layers whose output depends on the batch: batch normalisation and renormalisation."""
+        return [norm for norm in self.norms if isinstance(norm, StackedNormalization)]
+
     def forward(self, x: Any) -> Any:
         """Map images (N, D), shared by all replicas, or (R, N, D) to logits (R, N, C)."""
-        *hidden, output = self.linears
-        norms: list[Callable[[Any], Any]] = list(self.norms) or [_identity] * len(hidden)
-        for linear, norm in zip(hidden, norms, strict=True):
-            x = F.relu(norm(linear(x))) if self.norm_first else norm(F.relu(linear(x)))
-        return output(x)
+        for depth in range(len(self.linears) - 1):
+            x = self._after_norm(self._into_norm(x, depth), depth)
+        return self.linears[-1](x)
 
+    def before_norm(self, x: Any, depth: int) -> Any:
+        """Map images to what the normalisation of hidden layer `depth` is given, (R, N, D)."""
+        for earlier in range(depth):
+            x = self._after_norm(self._into_norm(x, earlier), earlier)
+        return self._into_norm(x, depth)
 
-def _identity(x: Any) -> Any:
-    return x
+    def _into_norm(self, x: Any, depth: int) -> Any:
+        x = self.linears[depth](x)
+        return x if self.norm_first else F.relu(x)
+
+    def _after_norm(self, x: Any, depth: int) -> Any:
+        x = self.norms[depth](x) if len(self.norms) else x
+        return F.relu(x) if self.norm_first else x
 
 
 def build(trials: list[Trial], inputs: int) -> Perceptron:
@@ -60,15 +75,19 @@ def _lecun_normal(seed: int, layer: int, fan_in: int, width: int) -> np.ndarray:
     return (draws / np.sqrt(fan_in)).astype(np.float32)
 
 
-def _normalization(trials: list[Trial], width: int) -> list[StackedNormalization]:
+def _normalization(trials: list[Trial], width: int) -> list[Any]:
     """Make one layer's normalisation, or none. Batch normalisation is renormalisation with r_max 1 and d_max 0."""
-    norms = [trial.settings.norm for trial in trials]
-    stacked = [norm for norm in norms if isinstance(norm, BatchNorm)]
-    if len(stacked) < len(norms):
+    norms: list[Any] = [trial.settings.norm for trial in trials]
+    if isinstance(norms[0], NoNorm):
         return []
 
-    def vector(value: Callable[[BatchNorm], float]) -> np.ndarray:
-        return np.array([value(norm) for norm in stacked]).reshape(-1, 1, 1)
+    def vector(value: Callable[[Any], float]) -> np.ndarray:
+        return np.array([value(norm) for norm in norms], float).reshape(-1, 1, 1)
+
+    affine = StackedAffine(len(trials), width, norms[0].affine)
+    eps = vector(lambda norm: norm.eps)
+    if isinstance(norms[0], LayerNorm):
+        return [StackedLayerNormalization(affine, eps)]
 
     def ramp(first: float, last: str, length: str) -> Ramp:
         return Ramp(
@@ -79,13 +98,13 @@ def _normalization(trials: list[Trial], width: int) -> list[StackedNormalization
         )
 
     link = StackedNormalization(
-        len(trials),
-        width,
+        affine,
         r_max=ramp(1.0, "r_max", "ramp_r"),
         d_max=ramp(0.0, "d_max", "ramp_d"),
-        semantics=SEMANTICS[stacked[0].semantics],
+        semantics=SEMANTICS[norms[0].semantics],
         decay=vector(lambda norm: norm.decay),
-        eps=vector(lambda norm: norm.eps),
+        eps=eps,
+        micro_batch=trials[0].settings.training.micro_batch,
     )
     return [link]
 
@@ -93,6 +112,14 @@ def _normalization(trials: list[Trial], width: int) -> list[StackedNormalization
 def structure(trial: Trial) -> tuple[Any, ...]:
     """Tell what trials must share to be stacked; in all else (seed, rates, limits, decays) replicas may differ."""
     settings = trial.settings
-    semantics = settings.norm.semantics if isinstance(settings.norm, BatchNorm) else None
-    optimizer = settings.training.optimizer.kind
-    return (settings.model, semantics, settings.training.batch, settings.training.steps, optimizer, settings.evaluation)
+    norm: Any = settings.norm
+    kind = "batch" if isinstance(norm, BatchNorm) else norm.kind
+    evaluation = settings.evaluation.model_dump(exclude={"average"})
+    return (
+        settings.model,
+        settings.data,
+        (kind, getattr(norm, "semantics", None), getattr(norm, "affine", None)),
+        (settings.training.batch, settings.training.micro_batch, settings.training.steps),
+        optimizers.structure(trial),
+        (*evaluation.values(), settings.evaluation.average is None),
+    )

@@ -31,6 +31,56 @@ def curves(ax: Any, table: pd.DataFrame, metric: str) -> Any:
     return ax
 
 
+def differences(ax: Any, verdicts: list[dict[str, Any]]) -> Any:
+    """Draw `tables.verdicts`: mean paired difference and interval over the grid's points, a line per pair of variants.
+
+    The points stand side by side in the grid's order; a verdict without an interval has only its mean.
+    """
+    points = list(dict.fromkeys(_point_name(verdict) for verdict in verdicts))
+    pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
+    ax.axhline(0, color="0.4", linewidth=1)
+    for i, (a, b) in enumerate(pairs):
+        rows = [
+            verdict for verdict in verdicts if (verdict["a"], verdict["b"]) == (a, b) and verdict["mean"] is not None
+        ]
+        x = np.array([points.index(_point_name(row)) for row in rows]) + 0.12 * (i - (len(pairs) - 1) / 2)
+        means = 100 * np.array([row["mean"] for row in rows])
+        bounds = [(row["low"], row["high"]) if row["low"] is not None else (row["mean"],) * 2 for row in rows]
+        low, high = (100 * np.array(bound) for bound in zip(*bounds, strict=True))
+        style = {"fmt": "o-", "color": COLOURS[i % len(COLOURS)], "capsize": 4, "label": f"{b} - {a}"}
+        ax.errorbar(x, means, yerr=[means - low, high - means], **style)
+    keys = list(verdicts[0]["point"])
+    ax.set(xlabel=", ".join(keys), ylabel="difference in test accuracy (percentage points)")
+    ax.set_xticks(range(len(points)), points)
+    ax.grid(axis="y", color="0.9", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False)
+    return ax
+
+
+def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
+    """Draw the final test accuracy of a `tables.summary` over the grid: mean over seeds and standard deviation."""
+    points = list(dict.fromkeys(map(tuple, summary[keys].to_numpy().tolist())))
+    for i, variant in enumerate(dict.fromkeys(summary["variant"])):
+        cells: Any = summary[summary["variant"] == variant].groupby(keys, sort=False)["final_test_accuracy"]
+        names: list[Any] = [name if isinstance(name, tuple) else (name,) for name in cells.groups]
+        x = [points.index(name) for name in names]
+        style = {"fmt": "o-", "color": COLOURS[i % len(COLOURS)], "capsize": 4, "label": variant}
+        ax.errorbar(x, 100 * cells.mean(), yerr=100 * cells.std(ddof=1).fillna(0), **style)
+    ax.set(xlabel=", ".join(keys), ylabel="final test accuracy (%)")
+    ax.set_xticks(range(len(points)), [", ".join(map(str, point)) for point in points])
+    ax.grid(axis="y", color="0.9", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False)
+    return ax
+
+
+def _point_name(verdict: dict[str, Any]) -> str:
+    return ", ".join(str(value) for value in verdict["point"].values())
+
+
 def digit(ax: Any, image: np.ndarray, label: int) -> Any:
     """Show one image (H, W), uint8, with its label as the title."""
     ax.imshow(image, cmap="gray_r", vmin=0, vmax=255)

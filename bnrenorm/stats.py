@@ -1,7 +1,8 @@
 """Paired comparison of two arms over seeds: pure arrays in, words and numbers out."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ class Paired:
     """What S paired differences b - a say.
 
     `verdict` is "a better", "b better", "equivalent" or "inconclusive" (for higher-is-better values). low and high
-    bound the mean difference with 95 % confidence, p is the sign-flip test's; all are NaN with fewer than 6 pairs.
-    `more` is about how many more pairs a decision needs; 0 when there is one.
+    bound the mean difference with 95 % confidence, p is the sign-flip test's, `adjusted` is p after Holm's correction
+    for all comparisons made together; all are NaN with fewer than 6 pairs. `more` is about how many more pairs a
+    decision needs; 0 when there is one.
     """
 
     verdict: str
@@ -33,29 +35,59 @@ class Paired:
     low: float
     high: float
     p: float
+    adjusted: float
     more: int
 
 
 def paired(a: np.ndarray, b: np.ndarray, margin: float = MARGIN) -> Paired:
-    """Compare two arms (S,), seed by seed.
+    """Compare two arms (S,), seed by seed."""
+    return compare([(a, b)], margin)[0]
+
+
+def compare(arms: Sequence[tuple[np.ndarray, np.ndarray]], margin: float = MARGIN) -> list[Paired]:
+    """Compare pairs of arms (S,), seed by seed, as one family: Holm's correction keeps its error rate at 5 %.
 
     The interval is BCa bootstrap [Efron 1987], the test flips the signs of the differences [Fisher 1935]. Both are
-    deterministic: the bootstrap's generator has a fixed seed.
+    deterministic: the bootstrap's generator has a fixed seed. A seed without a value (NaN) in one arm is dropped from
+    both. One arm is better when the corrected p is below .05 and the interval excludes 0; they are equivalent when
+    the interval lies within the margin on both sides.
     """
-    differences = np.asarray(b, float) - np.asarray(a, float)
-    n, mean = len(differences), float(differences.mean())
+    found = [_numbers(np.asarray(a, float), np.asarray(b, float)) for a, b in arms]
+    corrected = holm([each.p for each in found])
+    return [_decide(replace(each, adjusted=p), margin) for each, p in zip(found, corrected, strict=True)]
+
+
+def _numbers(a: np.ndarray, b: np.ndarray) -> Paired:
+    differences = (b - a)[np.isfinite(a) & np.isfinite(b)]
+    mean = float(differences.mean()) if len(differences) else math.nan
+    low = high = p = math.nan
+    if len(differences) >= FEWEST:
+        low, high = _interval(differences)
+        p = _sign_flip(differences)
+    return Paired("inconclusive", differences, mean, low, high, p, math.nan, 0)
+
+
+def _decide(found: Paired, margin: float) -> Paired:
+    n = len(found.differences)
     if n < FEWEST:
-        return Paired("inconclusive", differences, mean, math.nan, math.nan, math.nan, FEWEST - n)
-    low, high = _interval(differences)
-    p = _sign_flip(differences)
-    if -margin < low and high < margin:
-        verdict = "equivalent"
-    elif p < 1 - LEVEL and (low > 0 or high < 0):
-        verdict = "b better" if mean > 0 else "a better"
-    else:
-        verdict = "inconclusive"
-    more = _more(differences, margin) if verdict == "inconclusive" else 0
-    return Paired(verdict, differences, mean, low, high, p, more)
+        return replace(found, more=FEWEST - n)
+    if -margin < found.low and found.high < margin:
+        return replace(found, verdict="equivalent")
+    if found.adjusted < 1 - LEVEL and (found.low > 0 or found.high < 0):
+        return replace(found, verdict="b better" if found.mean > 0 else "a better")
+    return replace(found, more=_more(found.differences, margin))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for being several [Holm 1979]; NaN stays NaN and does not count."""
+    p = np.asarray(p_values, float)
+    order = [i for i in np.argsort(p) if not np.isnan(p[i])]
+    adjusted = np.full(len(p), np.nan)
+    largest = 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p[i]))
+        adjusted[i] = largest
+    return [float(value) for value in adjusted]
 
 
 def _interval(differences: np.ndarray) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What stays on disk: one file per finished trial, shared by all experiments, and one folder per experiment.
+"""What stays on disk: one file per finished trial, shared by all experiments, and checkpoints of those in training.
 
 A trial's file is addressed by all that decides its numbers, so that a command given again, with more seeds or one more
 variant, finds what it need not train. Every file is written whole or not at all.
@@ -8,14 +8,15 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from bnrenorm import atomic
-from bnrenorm.config import Experiment, Trial
-from bnrenorm.config.experiment import digest
+from bnrenorm.config import Trial
 from bnrenorm.errors import InputError
 
-COLUMNS = ("step", "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "validation_loss", "validation_accuracy")
+"""The columns of a curve beside step and epoch; the last two where there is a validation split."""
+
+Columns = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -23,26 +24,28 @@ class Result:
     """A trained trial: its records as columns of equal length, and how it ended.
 
     `outcome` is "finished", or "diverged" when the training loss was not finite at the last record. `seconds` is the
-    trial's share of its group's wall time.
+    trial's share of its group's wall time. `records` has step, epoch, `CURVES`, and the diagnosis of the normalisation.
     """
 
     outcome: str
     seconds: float
     device: str
-    records: dict[str, list[float]]
+    records: Columns
 
 
 class Store:
-    """The folder of all results: `trials/` and one folder per experiment."""
+    """The folder of all results: `trials/`, `checkpoints/`, and one folder per experiment (`folder.RunFolder`)."""
 
     def __init__(self, root: Path):
         self.root = root
         self.trials = root / "trials"
+        self.checkpoints = root / "checkpoints"
 
     def prepare(self) -> None:
-        """Make the folder. Raises InputError if nothing can be written there."""
+        """Make the folders. Raises InputError if nothing can be written there."""
         try:
-            self.trials.mkdir(parents=True, exist_ok=True)
+            for folder in (self.trials, self.checkpoints):
+                folder.mkdir(parents=True, exist_ok=True)
             probe = self.trials / ".writable"
             atomic.write(probe, "")
             probe.unlink()
@@ -53,9 +56,9 @@ class Store:
         """Return a finished trial; None if there is none, or its file is not whole."""
         try:
             content = json.loads((self.trials / f"{key}.json").read_text(encoding="utf-8"))
-            records = {name: [_number(value) for value in content["records"][name]] for name in COLUMNS}
+            records = {name: [float(value) for value in values] for name, values in content["records"].items()}
             return Result(content["outcome"], content["seconds"], content["device"], records)
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def write(self, key: str, trial: Trial, checksum: str, result: Result) -> None:
@@ -63,23 +66,13 @@ class Store:
         content = {
             "seed": trial.seed,
             "data": checksum,
-            "settings": trial.settings.model_dump(mode="json", exclude={"data"}),
+            "settings": trial.resolved(),
             **asdict(result),
             "records": {name: [_plain(value) for value in values] for name, values in result.records.items()},
         }
         atomic.write(self.trials / f"{key}.json", json.dumps(content, allow_nan=False))
 
-    def folder(self, experiment: Experiment) -> Path:
-        """Return the experiment's own folder, named by its name and the hash of its settings."""
-        path = self.root / f"{experiment.name}-{digest(experiment.resolved())[:8]}"
-        path.mkdir(exist_ok=True)
-        return path
-
 
 def _plain(value: float) -> float | str:
-    """JSON has no NaN and no infinity; text it has."""
+    """JSON has no NaN and no infinity; text it has, and float() reads it."""
     return value if math.isfinite(value) else str(value)
-
-
-def _number(value: Any) -> float:
-    return float(value)

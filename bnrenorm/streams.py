@@ -9,6 +9,8 @@ class Stream(IntEnum):
     """What the numbers are for. A value is part of every stored result: never renumber, only add."""
 
     WEIGHTS = 0
+    BATCHES = 1
+    VALIDATION = 2
 
 
 def generator(seed: int, stream: Stream, step: int = 0) -> np.random.Generator:

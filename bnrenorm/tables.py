@@ -1,5 +1,7 @@
 """Stored results as tables (pandas): curves, a summary row per trial, verdicts. The column names are a contract."""
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,20 +10,38 @@ import pandas as pd
 from bnrenorm import stats
 from bnrenorm.config import Trial
 from bnrenorm.config.identity import Identity
-from bnrenorm.store import COLUMNS, Result
+from bnrenorm.store import CURVES, Result
 
 Results = list[tuple[Trial, Result]]
+Point = tuple[tuple[str, Any], ...]
 
+_WHEN = ("step", "epoch")
 MILESTONES = (0.95, 0.97, 0.98)
 
 
 def curves(results: Results) -> pd.DataFrame:
-    """One row per record: variant, the grid's columns, seed, step, epoch, and the four values."""
+    """One row per record: variant, the grid's columns, seed, step, epoch, and the four (or six) values."""
+    return _long(results, lambda name: name in (*_WHEN, *CURVES)).astype({"step": int})
+
+
+def diagnostics(results: Results) -> pd.DataFrame:
+    """One row per record: what the normalisation did, by layer (`norm.diagnosis`), and both modes' accuracy."""
+    return _long(results, lambda name: name not in CURVES).astype({"step": int})
+
+
+def _long(results: Results, wanted: Callable[[str], bool]) -> pd.DataFrame:
     frames = [
-        pd.DataFrame({"variant": trial.variant, **dict(trial.point), "seed": trial.seed, **result.records})
+        pd.DataFrame(
+            {
+                "variant": trial.variant,
+                **{key: [value] * len(result.records["step"]) for key, value in trial.point},
+                "seed": trial.seed,
+                **{name: values for name, values in result.records.items() if wanted(name)},
+            }
+        )
         for trial, result in results
     ]
-    return pd.concat(frames, ignore_index=True).astype({"step": int})
+    return pd.concat(frames, ignore_index=True)
 
 
 def summary(results: Results) -> pd.DataFrame:
@@ -35,7 +55,7 @@ def summary(results: Results) -> pd.DataFrame:
 def _summarise(trial: Trial, result: Result) -> dict[str, Any]:
     records = {name: np.asarray(values) for name, values in result.records.items()}
     row: dict[str, Any] = {"variant": trial.variant, **dict(trial.point), "seed": trial.seed, "outcome": result.outcome}
-    for name in COLUMNS[2:]:
+    for name in (name for name in CURVES if name in records):
         best = np.fmin.reduce if name.endswith("loss") else np.fmax.reduce  # ignore the NaN that ends a diverged trial
         row[f"final_{name}"] = records[name][-1]
         row[f"best_{name}"] = best(records[name])
@@ -47,66 +67,86 @@ def _summarise(trial: Trial, result: Result) -> dict[str, Any]:
     return row
 
 
-def verdicts(results: Results, identical: list[Identity]) -> list[dict[str, Any]]:
-    """Compare every pair of variants, at every grid point, in final test accuracy; plain data for verdict.json."""
-    rows = []
+def verdicts(results: Results, identical: list[Identity], metric: str = "final_test_accuracy") -> list[dict[str, Any]]:
+    """Compare every pair of variants at every grid point; plain data for verdict.json.
+
+    The grid points of one pair are one family for Holm's correction.
+    """
     table = summary(results)
-    cells: dict[Any, dict[str, np.ndarray]] = {}
-    for trial, _ in results:
-        cells.setdefault(trial.point, {})
-    for point, cell in cells.items():
-        for variant in dict.fromkeys(trial.variant for trial, _ in results):
-            chosen = [trial.variant == variant and trial.point == point for trial, _ in results]
-            cell[variant] = table.loc[chosen, "final_test_accuracy"].to_numpy()
-        names = list(cell)
-        for i, a in enumerate(names):
-            for b in names[i + 1 :]:
-                same = next((one for one in identical if (one.a, one.b, one.point) == (a, b, point)), None)
-                rows.append(_verdict(a, b, dict(point), stats.paired(cell[a], cell[b]), same))
-    return rows
+    cells: dict[Point, dict[str, list[Any]]] = {}
+    for (trial, _), (_, row) in zip(results, table.iterrows(), strict=True):
+        cells.setdefault(trial.point, {}).setdefault(trial.variant, []).append(row)
+    names = list(dict.fromkeys(trial.variant for trial, _ in results))
+    rows = []
+    for a, b in itertools.combinations(names, 2):
+        points = [point for point, cell in cells.items() if a in cell and b in cell]
+        arms = [_paired_values(cells[point][a], cells[point][b], metric) for point in points]
+        for point, found in zip(points, stats.compare(arms), strict=True):
+            same = next((one for one in identical if (one.a, one.b, one.point) == (a, b, point)), None)
+            diverged = {n: sum(row["outcome"] == "diverged" for row in cells[point][n]) for n in (a, b)}
+            rows.append(_verdict(a, b, point, metric, found, same, diverged))
+    return sorted(rows, key=lambda row: list(cells).index(tuple(row["point"].items())))
 
 
-def _verdict(a: str, b: str, point: dict[str, Any], found: stats.Paired, same: Identity | None) -> dict[str, Any]:
+def _paired_values(a: list[Any], b: list[Any], metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return both arms' values, seed by seed, for the seeds that both have."""
+    one, two = ({row["seed"]: row[metric] for row in rows} for rows in (a, b))
+    seeds = [seed for seed in one if seed in two]
+    return np.array([one[seed] for seed in seeds]), np.array([two[seed] for seed in seeds])
+
+
+def _verdict(
+    a: str, b: str, point: Point, metric: str, found: stats.Paired, same: Identity | None, diverged: dict[str, int]
+) -> dict[str, Any]:
     names = {"a better": f"{a} better", "b better": f"{b} better"}
     if same is not None:
         verdict, sentence = "identical by construction", f"{a} and {b} are identical by construction: {same.reason}."
     else:
-        verdict, sentence = names.get(found.verdict, found.verdict), _sentence(a, b, found)
+        verdict, sentence = names.get(found.verdict, found.verdict), _sentence(a, b, found, metric)
+        sentence += "".join(f" {count} {name} trial(s) diverged." for name, count in diverged.items() if count)
     return {
         "a": a,
         "b": b,
-        "point": point,
-        "metric": "final_test_accuracy",
+        "point": dict(point),
+        "metric": metric,
         "verdict": verdict,
         "sentence": sentence,
         "pairs": len(found.differences),
         "differences": [float(value) for value in found.differences],
-        "mean": found.mean,
+        "mean": _or_none(found.mean),
         "low": _or_none(found.low),
         "high": _or_none(found.high),
         "p": _or_none(found.p),
+        "p_holm": _or_none(found.adjusted),
         "margin": stats.MARGIN,
         "more_seeds": 0 if same is not None else found.more,
+        "diverged": diverged,
     }
 
 
-def _sentence(a: str, b: str, found: stats.Paired) -> str:
+def _sentence(a: str, b: str, found: stats.Paired, metric: str) -> str:
     pairs = len(found.differences)
-    difference = f"{b} - {a} = {100 * found.mean:+.2f} points of test accuracy"
+    if not pairs:
+        return f"{a} and {b} have no seed in common: inconclusive: {found.more} paired seeds needed."
+    what = metric.removeprefix("final_").replace("_", " ")
+    difference = f"{b} - {a} = {100 * found.mean:+.2f} points of {what}"
     if pairs < stats.FEWEST:
         each = ", ".join(f"{100 * value:+.2f}" for value in found.differences)
         return (
             f"{difference} (by seed: {each}): inconclusive: {pairs} paired seed{'s' * (pairs != 1)} can never reach "
             f"p < .05; {found.more} more needed (--seeds {stats.FEWEST})."
         )
-    spread = f"{difference} [{100 * found.low:+.2f}, {100 * found.high:+.2f}], p = {found.p:.3g}, {pairs} paired seeds"
+    if not found.differences.any():
+        return f"{b} - {a} = 0 in every one of {pairs} paired seeds: equivalent within {100 * stats.MARGIN:g} points."
+    corrected = "" if found.adjusted == found.p else f" ({found.adjusted:.3g} after Holm's correction)"
+    spread = f"{difference} [{100 * found.low:+.2f}, {100 * found.high:+.2f}], p = {found.p:.3g}{corrected}"
     ending = {
         "a better": f"{a} is better",
         "b better": f"{b} is better",
         "equivalent": f"equivalent within {100 * stats.MARGIN:g} points",
         "inconclusive": f"inconclusive: about {found.more} more seeds needed",
     }[found.verdict]
-    return f"{spread}: {ending}."
+    return f"{spread}, {pairs} paired seeds: {ending}."
 
 
 def _or_none(value: float) -> float | None:

@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bnrenorm import run, tables
+from bnrenorm import runner
+from bnrenorm.api import Results
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.identity import Identity
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.plan import Plan, data_bytes, estimate_seconds, replica_bytes
 
 _PLAIN_LINES = 10  # progress lines of a whole run where there is no terminal
 
@@ -39,8 +41,8 @@ class Screen:
             self._print(f"Note: {same.a} and {same.b}{where} are identical by construction: {same.reason}.")
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[run.Progress], None]]:
-        """Yield a function that shows each `run.Progress`."""
+    def progress(self) -> Iterator[Callable[[runner.Progress], None]]:
+        """Yield a function that shows each `runner.Progress`."""
         if not self.console.is_terminal:
             yield _PlainProgress(self._print)
             return
@@ -56,18 +58,32 @@ class Screen:
         with Progress(*columns, console=self.console) as bar:
             task = bar.add_task("training", loss="", start=False)
 
-            def show(progress: run.Progress) -> None:
+            def show(progress: runner.Progress) -> None:
                 bar.start_task(task)
                 bar.update(task, completed=progress.done, total=progress.total, loss=_loss(progress))
 
             yield show
 
-    def closing(self, results: tables.Results, verdicts: list[dict[str, Any]], folder: Path) -> None:
+    def rehearsal(self, plan: Plan, data: Dataset, on: str) -> None:
+        """Say what a plan would train, in what memory, and how long that takes by a short rehearsal."""
+        self._print(
+            f"{len(plan.keys)} trials, {len(plan.keys) - plan.missing} of them finished, {plan.missing} to train"
+        )
+        seconds = 0.0
+        for i, group in enumerate(plan.groups, start=1):
+            variants = ", ".join(dict.fromkeys(trial.variant for trial in group))
+            size = data_bytes(data) + len(group) * replica_bytes(group[0], data)
+            took = estimate_seconds(group, data, on)
+            seconds += took
+            self._print(f"group {i}: {len(group)} trials of {variants}: {size / 2**30:.2f} GiB, about {took:.0f} s")
+        self._print(f"about {seconds:.0f} s in all; nothing was trained")
+
+    def closing(self, results: Results, folder: Path) -> None:
         """Print the table of all variants, the verdicts, and where the files are."""
-        self.console.print(_table(results), soft_wrap=False)
-        for verdict in verdicts:
-            where = f"At {verdict['point']}: " if verdict["point"] else ""
-            self._print(where + verdict["sentence"])
+        self.console.print(_table(results.summary), soft_wrap=False)
+        for verdict in results.verdicts:
+            where = ", ".join(f"{key} {value}" for key, value in verdict["point"].items())
+            self._print((f"At {where}: " if where else "") + verdict["sentence"])
             if verdict["verdict"] == "identical by construction":
                 largest = max(abs(value) for value in verdict["differences"])
                 self._print(
@@ -83,7 +99,7 @@ class _PlainProgress:
     def __init__(self, say: Callable[[str], None]):
         self.say, self.started, self.said = say, time.monotonic(), -1
 
-    def __call__(self, progress: run.Progress) -> None:
+    def __call__(self, progress: runner.Progress) -> None:
         tenth = _PLAIN_LINES * progress.done // progress.total
         if tenth == self.said:
             return
@@ -96,16 +112,15 @@ class _PlainProgress:
         )
 
 
-def _loss(progress: run.Progress) -> str:
+def _loss(progress: runner.Progress) -> str:
     """Write the variants' training losses: mean over the seeds that train now."""
     losses: dict[str, list[float]] = {}
-    for trial, loss in zip(progress.trials, progress.record.train_loss, strict=True):
+    for trial, loss in zip(progress.trials, progress.record.values["train_loss"], strict=True):
         losses.setdefault(trial.variant, []).append(float(loss))
     return ", ".join(f"{variant} {sum(values) / len(values):.4f}" for variant, values in losses.items())
 
 
-def _table(results: tables.Results) -> Table:
-    summary: Any = tables.summary(results)
+def _table(summary: Any) -> Table:
     keys = list(summary.columns[: list(summary.columns).index("seed")])
     title = "mean ± standard deviation over seeds"
     table = Table(

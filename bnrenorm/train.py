@@ -1,81 +1,173 @@
-"""The training loop: a generator of records. Touches no disk."""
+"""The training loop. Touches no disk: it yields records, and a state that another process can go on from."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from bnrenorm import device, model
+from bnrenorm import device, evaluate, model, optimizers
 from bnrenorm._compat import F, chainer
 from bnrenorm.config import Trial
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.data.sampling import Sampler
+from bnrenorm.gap import Gap
 
 Array = Any
 
 
 @dataclass(frozen=True)
 class Record:
-    """What R replicas had reached after `step` steps; arrays are float64 (R,), losses in nats, accuracies in 0..1.
+    """What R replicas had reached after `step` steps; every value is float64 (R,), losses in nats, accuracies in 0..1.
 
-    The training values are those of the step's own forward pass, before its update; the test values come after it.
-    A replica whose training loss is no longer finite has diverged; its later records mean nothing.
+    `values`: train_loss and train_accuracy are means over the steps since the last record, of each step's own forward
+    pass, before its update; test_loss and test_accuracy (and validation_...) come after it. `diagnosis`: what the
+    normalisation did at the step, by layer ("layer1_r_50": `norm.diagnosis`), and training_mode_accuracy and
+    inference_mode_accuracy on the same training images (`gap`). A replica whose training loss is no longer finite has
+    diverged; its later records mean nothing.
     """
 
     step: int
     epoch: float
-    train_loss: np.ndarray
-    train_accuracy: np.ndarray
-    test_loss: np.ndarray
-    test_accuracy: np.ndarray
+    values: dict[str, np.ndarray]
+    diagnosis: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def train(trials: list[Trial], data: Dataset, *, on: str = "cpu") -> Iterator[Record]:
     """Train the replicas of one structure side by side, and yield a record whenever one is due."""
-    yield from train_network(model.build(trials, data.inputs), trials, data, on=on)
+    for record in Training(trials, data, on=on):
+        if record is not None:
+            yield record
 
 
-def train_network(
-    network: model.Perceptron, trials: list[Trial], data: Dataset, *, on: str = "cpu"
-) -> Iterator[Record]:
-    """Train a network that `model.build` made of these trials, or one with other weights in it."""
-    where = device.resident(on)
-    network.to_device(where)
-    optimizer = _optimizer(trials, where).setup(network)
-    images, labels = (where.send(array) for array in (data.scaled("train"), data.labels("train")))
-    test_images, test_labels = (where.send(array) for array in (data.scaled("test"), data.labels("test")))
-    total = int(trials[0].settings.training.steps.amount)
-    every = int(trials[0].settings.evaluation.every.amount)
-    for step in range(1, total + 1):
-        # A replica that diverges overflows; the others must not hear of it.
+class Training:
+    """A group of trials in training: iterate over it, and it takes a step at a time.
+
+    Every step yields its `Record`, or None where none is due. `state` may be called between steps.
+    """
+
+    def __init__(self, trials: list[Trial], data: Dataset, *, on: str = "cpu", network: model.Perceptron | None = None):
+        settings = trials[0].settings
+        self.trials, self.settings, self.where = trials, settings, device.resident(on)
+        learning, validation = data.split(settings.data.validation)
+        self.network = network or model.build(trials, data.inputs)
+        self.network.to_device(self.where)
+        self.optimizer = optimizers.make(self.network, trials, self.where)
+        self.images, self.labels = self._send(learning)
+        self.judges = {"test": self._send((data.scaled("test"), data.labels("test")))}
+        if settings.data.validation:
+            self.judges["validation"] = self._send(validation)
+        self.sampler = Sampler(settings.training.batch, learning[1])
+        self.gap = Gap(self.network, self.sampler, self.images, self.labels, trials)
+        self.per_epoch = settings.training.batch.steps_per_epoch(len(learning[1]))
+        self.average = evaluate.Average(self.network, [trial.settings.evaluation.average for trial in trials])
+        self.step, self.since = 0, 0  # steps taken, and those since the last record
+        self.sums = self.network.xp.zeros((2, len(trials)))  # of training loss and accuracy since then
+
+    def _send(self, arrays: tuple[np.ndarray, np.ndarray]) -> tuple[Array, Array]:
+        return self.where.send(arrays[0]), self.where.send(arrays[1])
+
+    def __iter__(self) -> Iterator[Record | None]:
+        total = int(self.settings.training.steps.amount)
+        every = int(self.settings.evaluation.every.amount)
+        while self.step < total:
+            due = (self.step + 1) % every == 0 or self.step + 1 == total
+            # A replica that diverges overflows; the others must not hear of it.
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                diagnosis = self._learn(observing=due)
+                self.step += 1
+                record = self._judge(diagnosis) if due else None
+            yield record
+
+    def rehearse(self, *, steps: int = 1, record: bool = True) -> None:
+        """Take steps and judge the network, to see how long that takes; not for a training that is to be kept."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            with chainer.using_config("train", True):
-                network.cleargrads()
-                loss, accuracy = _loss_and_accuracy(network(images), labels)
-                F.sum(loss).backward()  # replicas share no parameter, so each gets the gradient of its own loss
-                optimizer.update()
-            if step % every and step < total:
-                continue
-            with chainer.using_config("train", False), chainer.no_backprop_mode():
-                test_loss, test_accuracy = _loss_and_accuracy(network(test_images), test_labels)
-        values = (loss.array, accuracy, test_loss.array, test_accuracy)
-        yield Record(step, float(step), *(chainer.cuda.to_cpu(value).astype(np.float64) for value in values))
+            for _ in range(steps):
+                diagnosis = self._learn(observing=record)
+            if record:
+                self._judge(diagnosis)
+
+    def _learn(self, *, observing: bool) -> dict[str, Array]:
+        """Take one step; returns what was seen of the normalisation on the way, if anything was to be."""
+        images, labels = self._batch()
+        for norm in self.network.batch_norms:
+            norm.observing = observing
+        with chainer.using_config("train", True):
+            logits = self.network(images)
+            loss, accuracy = evaluate.loss_and_accuracy(logits, labels)
+            self.network.cleargrads()
+            F.sum(loss).backward()  # replicas share no parameter, so each gets the gradient of its own loss
+        seen = {**self.gap.measure(logits.array, self.step), **self._seen()} if observing else {}
+        self.optimizer.update()
+        self.average.update()
+        self.sums[0] += loss.array
+        self.sums[1] += accuracy
+        self.since += 1
+        return seen
+
+    def _batch(self) -> tuple[Array, Array]:
+        """Draw the step's images, (N, D) if all replicas share them or (R, N, D), and their labels."""
+        if self.settings.training.batch.kind == "full":
+            return self.images, self.labels
+        drawn = {seed: self.sampler.indices(seed, self.step) for seed in {trial.seed for trial in self.trials}}
+        indices = self.network.xp.asarray(np.stack([drawn[trial.seed] for trial in self.trials]))
+        return self.images[indices], self.labels[indices]
+
+    def _seen(self) -> dict[str, Array]:
+        return {
+            f"layer{depth}_{name}": value
+            for depth, norm in enumerate(self.network.batch_norms, start=1)
+            for name, value in norm.diagnosis.items()
+        }
+
+    def _judge(self, diagnosis: dict[str, Array]) -> Record:
+        values: dict[str, Array] = {
+            "train_loss": self.sums[0] / self.since,
+            "train_accuracy": self.sums[1] / self.since,
+        }
+        self.sums[...], self.since = 0, 0
+        statistics = self.settings.evaluation.statistics
+        with self.average.in_place(), evaluate.judged_by(self.network, statistics, self.images):
+            for name, (images, labels) in self.judges.items():
+                values[f"{name}_loss"], values[f"{name}_accuracy"] = evaluate.measure(self.network, images, labels)
+        host = [{key: _to_host(value) for key, value in each.items()} for each in (values, diagnosis)]
+        return Record(self.step, self.step / self.per_epoch, *host)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all that a resume needs, as arrays on the host: exactly what `restore` takes."""
+        found: dict[str, Any] = {"step": self.step, "since": self.since, "sums": self.sums}
+        found |= {f"weights{name}": parameter.array for name, parameter in self.network.namedparams()}
+        found |= {f"average{name}": array for name, array in self.average.arrays.items()}
+        for name, parameter in self.network.namedparams():
+            found |= {f"optimizer{name}/{key}": value for key, value in parameter.update_rule.state.items()}
+            found[f"updates{name}"] = parameter.update_rule.t
+        for i, norm in enumerate(self.network.batch_norms):
+            found |= {f"norm/{i}/{key}": getattr(norm, key) for key in norm._persistent}
+        return {key: np.array(chainer.cuda.to_cpu(value) if np.ndim(value) else value) for key, value in found.items()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from a `state` of the same trials. Raises ValueError if it is not one."""
+        for parameter in self.network.params():
+            parameter.update_rule.init_state(parameter)
+        mine = self.state()
+        shapes = {key: (value.shape, value.dtype) for key, value in mine.items()}
+        if shapes != {key: (value.shape, value.dtype) for key, value in state.items()}:
+            raise ValueError("the state is of another group of trials")
+        self.step, self.since = int(state["step"]), int(state["since"])
+        self.sums = self.where.send(state["sums"])
+        for name, parameter in self.network.namedparams():
+            parameter.array[...] = self.where.send(state[f"weights{name}"])
+            rule = parameter.update_rule
+            rule.t = int(state[f"updates{name}"])
+            for key in rule.state:
+                rule.state[key] = self.where.send(state[f"optimizer{name}/{key}"])
+        for name, array in self.average.arrays.items():
+            array[...] = self.where.send(state[f"average{name}"])
+        for i, norm in enumerate(self.network.batch_norms):
+            for key in norm._persistent:
+                value = state[f"norm/{i}/{key}"]
+                setattr(norm, key, int(value) if value.ndim == 0 else self.where.send(value))
 
 
-def _optimizer(trials: list[Trial], where: Any) -> Any:
-    """Make Chainer's own optimizer, with hyperparameters (R, 1, 1) that broadcast over parameters (R, ., .)."""
-
-    def vector(name: str) -> Array:
-        values = [getattr(trial.settings.training.optimizer, name) for trial in trials]
-        return where.send(np.array(values, np.float32).reshape(-1, 1, 1))
-
-    return chainer.optimizers.MomentumSGD(lr=vector("lr"), momentum=vector("momentum"))
-
-
-def _loss_and_accuracy(logits: Any, labels: Array) -> tuple[Any, Array]:
-    """Mean softmax cross entropy, a Variable (R,), and share of right answers, an array (R,), of (R, N, C) logits."""
-    replicas, n, classes = logits.shape
-    losses = F.softmax_cross_entropy(
-        logits.reshape(replicas * n, classes), logits.xp.tile(labels, replicas), reduce="no"
-    )
-    return F.mean(losses.reshape(replicas, n), axis=1), (logits.array.argmax(axis=2) == labels).mean(axis=1)
+def _to_host(value: Array) -> np.ndarray:
+    return chainer.cuda.to_cpu(value).astype(np.float64)

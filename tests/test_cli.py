@@ -38,8 +38,9 @@ def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_f
     done = bnrenorm("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", out, "--device", "cpu")
     assert (done.returncode, done.stderr) == (0, "")
     (folder,) = out.glob("compared-*")
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "accuracy.png", "curves.csv", "environment.json", "experiment.yaml", "loss.png", "summary.csv", "verdict.json",
+    assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
+        "accuracy.png", "curves.csv", "diagnostics.csv", "environment.json", "experiment.yaml", "loss.png",
+        "summary.csv", "verdict.json",
     ]  # fmt: skip
     curves = pd.read_csv(folder / "curves.csv")
     assert len(curves) == 2 * 2 * 4

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bnrenorm import config, run
+from bnrenorm import config, runner
 from bnrenorm.config import identity
+from bnrenorm.plan import plan
 from bnrenorm.store import Store
 from tests.conftest import some_digits
 
@@ -23,7 +24,8 @@ def test_a_quick_form_runs(name, tmp_path):
     experiment = config.load(name, ["training.steps=10", "seeds=1"])
     store = Store(tmp_path)
     store.prepare()
-    results = run.run(experiment, some_digits(200, 100), store, on="cpu")
+    data = some_digits(500, 100)
+    results = runner.run(plan(experiment, data, store, 2**30), data, store, on="cpu")
     assert {trial.variant for trial, _ in results} == set(experiment.variants)
     assert all(result.outcome == "finished" for _, result in results)
 

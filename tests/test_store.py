@@ -5,7 +5,7 @@ import pytest
 
 from bnrenorm import config
 from bnrenorm.errors import InputError
-from bnrenorm.store import COLUMNS, Result, Store
+from bnrenorm.store import CURVES, Result, Store
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def trial():
 
 
 def result(**changes):
-    records = {name: [1.0, 2.0] for name in COLUMNS} | changes
+    records = {name: [1.0, 2.0] for name in ("step", *CURVES[:4])} | changes
     return Result("diverged", 3.5, "cpu", records)
 
 
@@ -56,12 +56,3 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="--out .*file: cannot be written"):
         Store(tmp_path / "file").prepare()
-
-
-def test_one_experiment_has_one_folder(tmp_path):
-    store = Store(tmp_path)
-    store.prepare()
-    one, two = (store.folder(config.load("quick", [f"seeds={n}"])) for n in (2, 3))
-    assert one != two
-    assert one == store.folder(config.load("quick"))
-    assert one.name.startswith("quick-")

@@ -43,6 +43,11 @@ def test_summary_has_final_and_best_values_and_the_epochs_of_the_milestones():
     assert two["best_epoch"] == 2
 
 
+def test_a_milestone_is_reached_when_it_is_equalled():
+    row = tables.summary(results({("BN", 0): [0.94, 0.95, 0.96]})).iloc[0]
+    assert row["epochs_to_95"] == 2
+
+
 def test_the_best_of_a_diverged_trial_is_a_number():
     (pair,) = results({("BN", 0): [0.5, 0.1]}, "diverged")
     pair[1].records["train_loss"][-1] = np.nan

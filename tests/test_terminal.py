@@ -5,14 +5,14 @@ import pytest
 from rich.console import Console
 
 from bnrenorm import config, terminal
-from bnrenorm.run import Progress
+from bnrenorm.runner import Progress
 from bnrenorm.train import Record
 
 
 def progress(step, total=50):
     trials = config.load("quick").trials(1000)[::2]
     values = np.array([1.0, 2.0])
-    return Progress(2 * step, 2 * total, trials, Record(step, float(step), values, values, values, values))
+    return Progress(2 * step, 2 * total, trials, Record(step, float(step), {"train_loss": values}))
 
 
 def screen(monkeypatch, *, is_terminal):

@@ -58,7 +58,11 @@ def train_stock(net, lr, data, steps):
 
 def columns(records):
     names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    return np.array([[getattr(record, name) for name in names] for record in records])  # (T, 4, R)
+    return np.array([[record.values[name] for name in names] for record in records])  # (T, 4, R)
+
+
+def train_network(network, group, data):
+    return train.Training(group, data, network=network)
 
 
 class Precise:
@@ -67,6 +71,7 @@ class Precise:
     def __init__(self, data):
         self.labels, self.inputs = data.labels, data.inputs
         self.scaled = lambda split: data.scaled(split).astype(np.float64)
+        self.split = lambda validation: [(x.astype(np.float64), t) for x, t in data.split(validation)]
 
 
 def cast(network, dtype):
@@ -91,7 +96,7 @@ def test_three_replicas_with_their_own_rates_are_three_stock_trainings(digits, k
     data = Precise(digits) if dtype is np.float64 else digits
     for each in (network, *stock):
         cast(each, dtype)
-    ours = columns(train.train_network(network, group, data))
+    ours = columns(train_network(network, group, data))
     for replica, (net, lr) in enumerate(zip(stock, RATES, strict=True)):
         curves = train_stock(net, lr, data, STEPS)
         assert_allclose(ours[:, ::2, replica], curves[:, ::2], rtol=rtol)
@@ -105,8 +110,8 @@ def test_three_replicas_with_their_own_rates_are_three_stock_trainings(digits, k
             (network.linears[0].b.array[replica, 0], net.l1.b.array),
             (network.linears[1].W.array[replica], net.l2.W.array),
             (network.linears[1].b.array[replica, 0], net.l2.b.array),
-            (link.gamma.array[replica, 0], net.bnorm1.gamma.array),
-            (link.beta.array[replica, 0], net.bnorm1.beta.array),
+            (link.affine.gamma.array[replica, 0], net.bnorm1.gamma.array),
+            (link.affine.beta.array[replica, 0], net.bnorm1.beta.array),
             (link.run_mean[replica, 0], net.bnorm1.avg_mean),
             (link.run_scale[replica, 0], net.bnorm1.avg_var),
         ]
@@ -120,13 +125,13 @@ def test_the_first_loss_is_the_oracles(digits):
     network = model.build([trial], 784)
     with chainer.using_config("train", False):
         logits = network(digits.scaled("train")).array[0]
-    (record,) = train.train_network(network, [trial], digits)
+    (record,) = train_network(network, [trial], digits)
     want = [
         oracle.cross_entropy([float(v) for v in row], int(t))
         for row, t in zip(logits, digits.labels("train"), strict=True)
     ]
-    assert record.train_loss[0] == pytest.approx(np.mean(want), rel=1e-6)
-    assert record.train_accuracy[0] == np.mean(logits.argmax(axis=1) == digits.labels("train"))
+    assert record.values["train_loss"][0] == pytest.approx(np.mean(want), rel=1e-6)
+    assert record.values["train_accuracy"][0] == np.mean(logits.argmax(axis=1) == digits.labels("train"))
 
 
 def test_alone_or_in_company_a_trial_has_the_same_bits():
@@ -164,7 +169,7 @@ def test_evaluation_changes_nothing_and_every_record_is_due(digits):
         text = (
             f"model: {{hidden: [20]}}\ntraining: {{steps: 10}}\nevaluation: {{every: {every}}}\nnorm: {{kind: renorm}}"
         )
-        return {record.step: record.test_loss[0] for record in train.train(trials(text), digits)}
+        return {record.step: record.values["test_loss"][0] for record in train.train(trials(text), digits)}
 
     often, seldom = run(1), run(4)
     assert list(seldom) == [4, 8, 10]

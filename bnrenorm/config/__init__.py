@@ -1,6 +1,7 @@
 """What is asked: YAML in, checked experiments and trials out. Imports neither NumPy nor Chainer."""
 
 from pathlib import Path
+from typing import Any
 
 from bnrenorm.config import document
 from bnrenorm.config.document import unknown
@@ -17,8 +18,8 @@ def shipped() -> dict[str, Path]:
     return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.yaml"))}
 
 
-def load(config: str | Path, overrides: list[str] | None = None) -> Experiment:
-    """Load a shipped config by name, or any by path, with KEY=VALUE overrides.
+def load(config: str | Path, overrides: list[str] | None = None, values: dict[str, Any] | None = None) -> Experiment:
+    """Load a shipped config by name, or any by path, with KEY=VALUE overrides, or a mapping of dotted keys to values.
 
     Raises InputError with file, line, key, value and what was expected.
     """
@@ -33,6 +34,8 @@ def load(config: str | Path, overrides: list[str] | None = None) -> Experiment:
     parsed = document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml")
     for assignment in overrides or []:
         parsed.override(assignment)
+    for key, value in (values or {}).items():
+        parsed.assign(key, value, f"{key}={value!r}")
     return build(parsed)
 
 

@@ -38,18 +38,22 @@ class Document:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise InputError(f"--set {assignment}: the value is not YAML") from error
+        self.assign(key, value, f"--set {assignment}")
+
+    def assign(self, key: str, value: Any, place: str) -> None:
+        """Replace the value of a dotted key; `place` says in messages where it came from."""
         *parents, last = path = tuple(key.split("."))
         target = self.data
         for depth, parent in enumerate(parents, start=1):
             if parent not in target:
-                self.places[path[:depth]] = f"--set {assignment}"
+                self.places[path[:depth]] = place
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
-                raise InputError(f"--set {assignment}: {parent} is not a group of settings")
+                raise InputError(f"{place}: {parent} is not a group of settings")
         target[last] = value
         for old in [known for known in self.places if known[: len(path)] == path]:
             del self.places[old]
-        self.places[path] = f"--set {assignment}"
+        self.places[path] = place
 
 
 def parse(text: str, source: str) -> Document:

@@ -10,7 +10,7 @@ from typing import Any
 from bnrenorm.config.document import Document, Path, dotted, unknown
 from bnrenorm.config.duration import steps
 from bnrenorm.config.explain import validate
-from bnrenorm.config.schema import Renorm, Settings
+from bnrenorm.config.schema import Full, Iid, Renorm, Settings, unfold
 from bnrenorm.errors import InputError
 
 RESULTS = 1
@@ -35,9 +35,13 @@ class Trial:
             "results": RESULTS,
             "data": checksum,
             "seed": self.seed,
-            "settings": self.settings.model_dump(mode="json", exclude={"data"}),
+            "settings": self.resolved(),
         }
         return digest(content)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the settings as plain data, without the path of the images: their checksum tells which they are."""
+        return self.settings.model_dump(mode="json", exclude={"data": {"path"}})
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,18 @@ class Experiment:
 
     def _resolve(self, variant: str, point: tuple[tuple[str, Any], ...], images: int) -> Settings:
         settings = self.settings[variant, point]
-        per_epoch = 1  # a full batch
+        batch, micro_batch = settings.training.batch, settings.training.micro_batch
+        learning = images - settings.data.validation
+        if learning < 1:
+            raise self._error(variant, ("data", "validation"), f"leaves nothing of {images} training images")
+        size = learning if isinstance(batch, Full) else batch.size
+        if size > learning:
+            raise self._error(variant, ("training", "batch"), f"has {size} images, but the training set {learning}")
+        left = learning % size if isinstance(batch, Iid) and batch.remainder == "keep" else 0
+        if micro_batch and (size % micro_batch or left % micro_batch):
+            message = f"is {micro_batch}, which does not divide the batch of {size if size % micro_batch else left}"
+            raise self._error(variant, ("training", "micro_batch"), message)
+        per_epoch = batch.steps_per_epoch(learning)
         if settings.training.steps.unit == "%":
             raise self._error(
                 variant, ("training", "steps"), "expected steps or epochs, a share has nothing to refer to"
@@ -153,7 +168,8 @@ def build(document: Document) -> Experiment:
         origins: dict[Path, Path] = {}
         merged = _merge(base, changes or {}, (), ("variants", variant), origins)
         for point in _points(document):
-            settings[variant, point] = validate(Settings, *_at(merged, origins, point), document)
+            raw, places = _at(merged, origins, point)
+            settings[variant, point] = validate(Settings, unfold(raw), places, document)
     if len({each.data for each in settings.values()}) > 1:
         raise InputError(
             f"{document.place(('variants',))}: variants differ in data.path, expected one data set for all"
@@ -196,6 +212,8 @@ def _points(document: Document) -> list[tuple[tuple[str, Any], ...]]:
     for key, values in _group(document, "grid").items():
         if not isinstance(values, list) or not values:
             raise InputError(f"{document.place(('grid', key))}: {key} is {values!r}, expected a list of values")
+        if any(isinstance(value, dict) for value in values):
+            raise InputError(f"{document.place(('grid', key))}: {key} has a group as a value; vary its keys one by one")
         if len({json.dumps(value, default=str) for value in values}) < len(values):
             raise InputError(f"{document.place(('grid', key))}: {key} has a repeated value in {values!r}")
         axes.append([(key, tuple(value) if isinstance(value, list) else value) for value in values])

@@ -3,9 +3,9 @@
 A field's description is its documentation; an unknown key, a wrong type, NaN or a number out of range is an error.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bnrenorm.config.duration import DurationField, steps
 from bnrenorm.norm.semantics import SEMANTICS
@@ -21,6 +21,7 @@ class Data(Strict):
     """Which images."""
 
     path: str | None = Field(default=None, description="four IDX files' folder, or an .npz; null: the shipped MNIST")
+    validation: int = Field(default=0, ge=0, description="so many training images are kept apart and measured as well")
 
 
 class Model(Strict):
@@ -39,8 +40,19 @@ class NoNorm(Strict):
     kind: Literal["none"]
 
 
+class LayerNorm(Strict):
+    """Layer normalisation: every image by its own mean and standard deviation over the nodes. [LN16]"""
+
+    kind: Literal["layer"]
+    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
+    affine: Literal["node", "layer", "none"] = Field(default="node", description="one gamma and beta a ...")
+    affine_lr: float | None = Field(
+        default=None, ge=0, description="learning rate of gamma and beta; null: the others'"
+    )
+
+
 class BatchNorm(Strict):
-    """Batch normalisation. [BN15]"""
+    """Batch normalisation [BN15]; with affine none it only standardises."""
 
     kind: Literal["batch"]
     semantics: Literal["chainer", "paper"] = Field(default="chainer", description="what is averaged: variance or std")
@@ -55,6 +67,10 @@ class BatchNorm(Strict):
         gt=0,
         description="added to the variance",
     )
+    affine: Literal["node", "layer", "none"] = Field(default="node", description="one gamma and beta a ...")
+    affine_lr: float | None = Field(
+        default=None, ge=0, description="learning rate of gamma and beta; null: the others'"
+    )
 
 
 class Renorm(BatchNorm):
@@ -68,7 +84,75 @@ class Renorm(BatchNorm):
     ramp_d: DurationField = Field(default=steps(0), description="after the warm-up, d_max rises from 0 for this long")
 
 
-Norm = Annotated[NoNorm | BatchNorm | Renorm, Field(discriminator="kind")]
+Norm = Annotated[NoNorm | LayerNorm | BatchNorm | Renorm, Field(discriminator="kind")]
+
+
+class Full(Strict):
+    """Every step sees the whole training set."""
+
+    kind: Literal["full"]
+
+    def steps_per_epoch(self, images: int) -> int:
+        """Count the steps of an epoch, 1."""
+        return 1
+
+
+class Iid(Strict):
+    """Batches without replacement, from a new permutation for every epoch.
+
+    Where size does not divide the training set, `remainder` drops the images that are left over from the epoch, or
+    keeps them as a smaller batch. A batch of one image has no spread: batch normalisation makes it beta, and BRN d.
+    """
+
+    kind: Literal["iid"]
+    size: int = Field(ge=1)
+    remainder: Literal["drop", "keep"] = "drop"
+
+    def steps_per_epoch(self, images: int) -> int:
+        """Count the batches of an epoch."""
+        return images // self.size if self.remainder == "drop" else -(-images // self.size)
+
+
+class ClassSorted(Iid):
+    """Batches that walk through the training set class by class, shuffled within each class for every epoch."""
+
+    kind: Literal["sorted"]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class NonIid(Strict):
+    """Batches of few classes: `classes` at random, equally many images of each, drawn afresh at every step.
+
+    `size` is the whole batch and must be a multiple of `classes`. The paper has 16 labels x 2 images. [BRN17, sec. 4.3]
+    """
+
+    kind: Literal["non_iid"]
+    classes: int = Field(ge=1)
+    size: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _divides(self) -> "NonIid":
+        if self.size % self.classes:
+            raise ValueError(f"expected size ({self.size}) to be a multiple of classes ({self.classes})")
+        return self
+
+    @property
+    def images(self) -> int:
+        """How many images of each class a batch has."""
+        return self.size // self.classes
+
+    def steps_per_epoch(self, images: int) -> int:
+        """Count the steps in which as many images are seen as there are."""
+        return max(1, images // self.size)
+
+
+Batch = Annotated[Full | Iid | ClassSorted | NonIid, Field(discriminator="kind")]
+
+
+class SGD(Strict):
+    """parameter -= lr gradient."""
+
+    kind: Literal["sgd"]
+    lr: float = Field(default=0.01, ge=0, description="learning rate")
 
 
 class MomentumSGD(Strict):
@@ -79,19 +163,52 @@ class MomentumSGD(Strict):
     momentum: float = Field(default=0.9, ge=0, lt=1)
 
 
+class Adam(Strict):
+    """Adam, as Chainer has it."""
+
+    kind: Literal["adam"]
+    lr: float = Field(default=0.001, ge=0, description="learning rate, Chainer's alpha")
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+    eps: float = Field(default=1e-8, gt=0)
+
+
+class RMSprop(Strict):
+    """RMSprop, as Chainer has it."""
+
+    kind: Literal["rmsprop"]
+    lr: float = Field(default=0.01, ge=0, description="learning rate")
+    alpha: float = Field(default=0.99, ge=0, lt=1, description="weight of the old mean square")
+    eps: float = Field(default=1e-8, gt=0)
+
+
+Optimizer = Annotated[SGD | MomentumSGD | Adam | RMSprop, Field(discriminator="kind")]
+
+
 class Training(Strict):
     """How the network learns."""
 
-    batch: Literal["full"] = Field(default="full", description="full: every step sees the whole training set")
+    batch: Batch = Field(default=Full(kind="full"), description="full, a size, or a regime")
+    micro_batch: int | None = Field(default=None, ge=1, description="normalise within so many images; null: the batch")
     steps: DurationField = Field(default=steps(50), description="length of the training, in steps or epochs")
-    optimizer: MomentumSGD = MomentumSGD()
+    optimizer: Optimizer = MomentumSGD()
+    weight_decay: float = Field(default=0.0, ge=0, description="L2 penalty: its gradient is so much times the weight")
 
 
 class Evaluation(Strict):
     """When and how the network is judged."""
 
     every: DurationField = Field(default=steps(1), description="a record after every so much training")
-    statistics: Literal["running"] = Field(default="running", description="statistics that normalise in evaluation")
+    statistics: Literal["running", "batch", "population"] = Field(
+        default="running",
+        description="what normalises: running averages, the evaluated set's own, or the training set's, recomputed",
+    )
+    average: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="judge the moving average of the weights, of this decay; null: the weights",
+    )
 
 
 class Settings(Strict):
@@ -102,3 +219,28 @@ class Settings(Strict):
     norm: Norm = BatchNorm(kind="batch")
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+
+
+_PAPER_SCHEDULE = {"r_max": 3.0, "d_max": 5.0, "warmup": 5_000, "ramp_r": 35_000, "ramp_d": 20_000}
+
+
+def unfold(settings: dict[str, Any]) -> dict[str, Any]:
+    """Write shorthands out: `batch: full`, `batch: 32`, an optimizer without kind, and `schedule: paper`.
+
+    The last stands for the five numbers of [BRN17, sec. 4]: a warm-up to step 5k, d_max to 25k, r_max to 40k.
+    """
+    settings = dict(settings)
+    training = settings.get("training")
+    if isinstance(training, dict):
+        settings["training"] = training = dict(training)
+        batch, optimizer = training.get("batch"), training.get("optimizer")
+        if batch == "full":
+            training["batch"] = {"kind": "full"}
+        elif type(batch) is int:
+            training["batch"] = {"kind": "iid", "size": batch}
+        if isinstance(optimizer, dict) and "kind" not in optimizer:
+            training["optimizer"] = {"kind": "momentum_sgd", **optimizer}
+    norm = settings.get("norm")
+    if isinstance(norm, dict) and norm.get("schedule") == "paper":
+        settings["norm"] = {**_PAPER_SCHEDULE, **{key: value for key, value in norm.items() if key != "schedule"}}
+    return settings

@@ -9,6 +9,7 @@ import numpy as np
 
 from bnrenorm.data import files, mnist
 from bnrenorm.errors import InputError
+from bnrenorm.streams import Stream, generator
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,20 @@ class Dataset:
     def labels(self, split: str) -> np.ndarray:
         """Return the "train" or "test" classes as int32 (N,)."""
         return (self.y_train if split == "train" else self.y_test).astype(np.int32)
+
+    def split(self, validation: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """Split the training set into images and labels to learn from and `validation` images and labels kept apart.
+
+        The choice is at random, and the same for every seed of an experiment.
+        """
+        order = np.arange(len(self.x_train))
+        if validation:
+            order = generator(0, Stream.VALIDATION).permutation(order)
+        images, labels = self.scaled("train"), self.labels("train")
+        learning, kept = np.sort(order[validation:]), np.sort(order[:validation])
+        if not validation:
+            return (images, labels), (images[:0], labels[:0])
+        return (images[learning], labels[learning]), (images[kept], labels[kept])
 
     def check_classes(self, outputs: int) -> None:
         """Raise InputError unless the training labels are all of 0 to outputs - 1, and the test's among them."""

@@ -4,6 +4,7 @@
 (R, 1, D). `std` always contains eps: std = sqrt(var + eps). No input is modified.
 """
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -74,5 +75,9 @@ def moving_average(running: Array, new: Array, decay: Array) -> Array:
 
 def _column_dot(a: Array, b: Array) -> Array:
     """Sum of a b over the batch, (R, 1, D), without an array for the product."""
-    xp = np if isinstance(a, np.ndarray) else __import__("cupy")
-    return xp.einsum("rnd,rnd->rd", a, b)[:, None]
+    return array_module(a).einsum("rnd,rnd->rd", a, b)[:, None]
+
+
+def array_module(array: Array) -> Any:
+    """Return the module whose array it is: numpy or cupy."""
+    return np if isinstance(array, np.ndarray) else importlib.import_module("cupy")

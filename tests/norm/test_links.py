@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm._compat import L, chainer
+from bnrenorm.norm.affine import StackedAffine
 from bnrenorm.norm.links import StackedNormalization
 from bnrenorm.norm.schedule import Ramp
 from bnrenorm.norm.semantics import CHAINER, PAPER
@@ -19,7 +20,7 @@ D_MAX = np.array([0.0, 0.5, 5.0]).reshape(R, 1, 1)
 
 def make(semantics=CHAINER, **changes):
     arguments = {"r_max": Ramp(R_MAX, R_MAX), "d_max": Ramp(D_MAX, D_MAX), "semantics": semantics}
-    return StackedNormalization(R, D, **{**arguments, "decay": DECAY, "eps": EPS, **changes})
+    return StackedNormalization(StackedAffine(R, D, "node"), **{**arguments, "decay": DECAY, "eps": EPS, **changes})
 
 
 def batches(rng, count):
@@ -67,7 +68,7 @@ def test_inference_uses_the_running_statistics_and_changes_nothing(rng, semantic
     link, data = make(semantics), batches(rng, 3)
     with chainer.using_config("train", True):
         link(data[0])
-    link.gamma.array[...], link.beta.array[...] = 2.0, 1.0
+    link.affine.gamma.array[...], link.affine.beta.array[...] = 2.0, 1.0
     before = {name: np.copy(value) for name, value in state(link).items()}
     with chainer.using_config("train", False):
         y = link(data[1]).array
@@ -85,7 +86,7 @@ def test_inference_has_a_gradient(rng):
     y.grad = np.ones_like(y.array)
     y.backward()
     assert_allclose(x.grad, np.broadcast_to(1 / np.sqrt(1 + EPS), x.shape), rtol=1e-6)
-    assert_allclose(link.beta.grad, N)
+    assert_allclose(link.affine.beta.grad, N)
 
 
 def test_the_schedule_goes_by_the_links_own_step(rng):
@@ -100,8 +101,7 @@ def test_the_schedule_goes_by_the_links_own_step(rng):
 def test_a_replica_does_not_depend_on_its_companions(rng):
     link, data = make(), batches(rng, 5)
     alone = StackedNormalization(
-        1,
-        D,
+        StackedAffine(1, D, "node"),
         r_max=Ramp(R_MAX[1:2], R_MAX[1:2]),
         d_max=Ramp(D_MAX[1:2], D_MAX[1:2]),
         semantics=CHAINER,

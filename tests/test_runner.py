@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bnrenorm import run
+from bnrenorm import plan, runner
 from bnrenorm.config import document
 from bnrenorm.config.experiment import build
 from bnrenorm.errors import InputError
@@ -25,21 +25,26 @@ def experiment(text=COMPARED):
     return build(document.parse(text, "x.yaml"))
 
 
+def go(experiment, data, store, report=lambda progress: None, memory=2**30):
+    todo = plan.plan(experiment, data, store, memory)
+    return runner.run(todo, data, store, on="cpu", report=report)
+
+
 def trained(monkeypatch):
     """Record the trials that are really trained."""
     seen = []
-    real = run.train.train
+    real = runner.train.Training
 
     def spy(trials, data, *, on):
         seen.extend((trial.variant, trial.seed) for trial in trials)
         return real(trials, data, on=on)
 
-    monkeypatch.setattr(run.train, "train", spy)
+    monkeypatch.setattr(runner.train, "Training", spy)
     return seen
 
 
 def test_results_are_in_the_order_of_the_trials_and_complete(few, store):
-    results = run.run(experiment(), few, store, on="cpu")
+    results = go(experiment(), few, store)
     assert [(trial.variant, trial.seed) for trial, _ in results] == [("BN", 0), ("BN", 1), ("BRN", 0), ("BRN", 1)]
     for _, result in results:
         assert result.outcome == "finished"
@@ -48,38 +53,38 @@ def test_results_are_in_the_order_of_the_trials_and_complete(few, store):
 
 def test_only_what_is_missing_is_trained(few, store, monkeypatch):
     seen = trained(monkeypatch)
-    first = run.run(experiment(), few, store, on="cpu")
+    first = go(experiment(), few, store)
     assert len(seen) == 4
     seen.clear()
-    again = run.run(experiment(), few, store, on="cpu")
+    again = go(experiment(), few, store)
     assert seen == []
     assert again == first
     more = experiment(
         COMPARED.replace("seeds: 2", "seeds: 3").replace("variants:", "variants:\n  plain: {norm: {kind: none}}")
     )
-    run.run(more, few, store, on="cpu")
+    go(more, few, store)
     assert sorted(seen) == [("BN", 2), ("BRN", 2), ("plain", 0), ("plain", 1), ("plain", 2)]
 
 
 def test_other_data_is_another_trial(few, store, monkeypatch):
-    run.run(experiment(), few, store, on="cpu")
+    go(experiment(), few, store)
     seen = trained(monkeypatch)
-    run.run(experiment(), some_digits(201, 100), store, on="cpu")
+    go(experiment(), some_digits(201, 100), store)
     assert len(seen) == 4
 
 
 def test_finished_groups_survive_a_failure_in_a_later_one(few, store, monkeypatch):
     text = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}")
-    real = run.train.train
+    real = runner.train.Training
 
     def fail(trials, data, *, on):
         if trials[0].variant == "BN":
             raise OSError(28, "No space left on device")
         return real(trials, data, on=on)
 
-    monkeypatch.setattr(run.train, "train", fail)
+    monkeypatch.setattr(runner.train, "Training", fail)
     with pytest.raises(OSError, match="No space"):
-        run.run(experiment(text), few, store, on="cpu")
+        go(experiment(text), few, store)
     assert len(list(store.trials.glob("*.json"))) == 2
 
 
@@ -87,7 +92,7 @@ def test_a_diverged_trial_ends_at_its_step_and_leaves_its_companions(few, store)
     text = COMPARED.replace("BRN: {", "BRN: {training: {steps: 9, optimizer: {lr: 1.0e+20}}, ").replace(
         "steps: 4", "steps: 9"
     )
-    results = {(trial.variant, trial.seed): result for trial, result in run.run(experiment(text), few, store, on="cpu")}
+    results = {(trial.variant, trial.seed): result for trial, result in go(experiment(text), few, store)}
     diverged = results["BRN", 0]
     assert diverged.outcome == "diverged"
     assert len(diverged.records["step"]) < 9
@@ -97,24 +102,13 @@ def test_a_diverged_trial_ends_at_its_step_and_leaves_its_companions(few, store)
     assert len(results["BN", 0].records["step"]) == 9
 
 
-def test_groups_are_of_one_structure_and_fit_into_memory(few, monkeypatch):
-    text = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}").replace("seeds: 2", "seeds: 5")
-    trials = experiment(text).trials(200)
-    assert sorted(len(group) for group in run.groups(trials, few)) == [5, 10]
-    free = 2 * 3 * run.replica_bytes(trials[0], few)  # half of it holds three replicas
-    monkeypatch.setattr(run.psutil, "virtual_memory", lambda: type("M", (), {"available": free}))
-    groups = run.groups(trials, few)
-    assert max(len(group) for group in groups) == 3
-    assert sorted((t.variant, t.seed) for g in groups for t in g) == sorted((t.variant, t.seed) for t in trials)
-
-
 def test_progress_counts_what_is_trained(few, store):
     shown = []
-    run.run(experiment(), few, store, on="cpu", report=lambda progress: shown.append((progress.done, progress.total)))
+    go(experiment(), few, store, report=lambda progress: shown.append((progress.done, progress.total)))
     assert shown == [(4, 16), (8, 16), (12, 16), (16, 16)]
 
 
 def test_labels_are_checked_before_anything_is_trained(few, store):
     with pytest.raises(InputError, match="model.outputs is 11"):
-        run.run(experiment(COMPARED.replace("hidden: [20]", "hidden: [20], outputs: 11")), few, store, on="cpu")
+        go(experiment(COMPARED.replace("hidden: [20]", "hidden: [20], outputs: 11")), few, store)
     assert not list(store.trials.iterdir())

@@ -1,0 +1,83 @@
+"""Where a group of trials was when it last saved itself, so that a killed command goes on from there."""
+
+import io
+import json
+import re
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnrenorm import atomic
+from bnrenorm.config.experiment import digest
+from bnrenorm.store import Columns
+
+_KEPT = 2  # the newest checkpoint, and the one before it should the disk have spoilt the newest
+_NUMBERED = re.compile(r"step-(\d+)\.npz")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training's state and, for each trial, the records it had by then, as columns."""
+
+    state: dict[str, np.ndarray]
+    records: list[Columns]
+    seconds: float
+
+
+class Checkpoints:
+    """The checkpoints of one group, named by the keys of its trials in their order."""
+
+    def __init__(self, root: Path, keys: list[str]):
+        self.folder = root / digest(keys)
+        self.keys = keys
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint, and drop all but the newest two."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        index = self.folder / "trials.json"
+        if not index.exists():
+            atomic.write(index, json.dumps(self.keys))
+        rest = json.dumps({"records": checkpoint.records, "seconds": checkpoint.seconds}).encode()
+        buffer = io.BytesIO()
+        arrays: dict[str, Any] = {"rest": np.frombuffer(rest, np.uint8)}
+        arrays |= {f"/{key}": value for key, value in checkpoint.state.items()}
+        np.savez(buffer, **arrays)
+        atomic.write(self.folder / f"step-{int(checkpoint.state['step']):09}.npz", buffer.getvalue())
+        for path in self._newest_first()[_KEPT:]:
+            path.unlink()
+
+    def load(self) -> Checkpoint | None:
+        """Return the newest checkpoint that can be read; None if there is none."""
+        for path in self._newest_first():
+            try:
+                with np.load(path, allow_pickle=False) as archive:
+                    rest = json.loads(archive["rest"].tobytes())
+                    state = {name[1:]: archive[name] for name in archive.files if name != "rest"}
+                return Checkpoint(state, rest["records"], rest["seconds"])
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                continue
+        return None
+
+    def discard(self) -> None:
+        """Remove them all, once the group's results are stored."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _newest_first(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return sorted((path for path in self.folder.iterdir() if _NUMBERED.fullmatch(path.name)), reverse=True)
+
+
+def unfinished(root: Path) -> list[list[str]]:
+    """List the groups that have checkpoints, as the keys of their trials."""
+    found = []
+    for index in sorted(root.glob("*/trials.json")):
+        try:
+            found.append(json.loads(index.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            continue
+    return found
