@@ -1,10 +1,11 @@
 """Where a group of trials was when it last saved itself, so that a killed command goes on from there."""
 
+import contextlib
 import io
 import json
 import re
-import shutil
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class Checkpoints:
         """Return the newest checkpoint that can be read; None if there is none."""
         for path in self._newest_first():
             try:
-                with np.load(path, allow_pickle=False) as archive:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                     rest = json.loads(archive["rest"].tobytes())
                     state = {name[1:]: archive[name] for name in archive.files if name != "rest"}
                 return Checkpoint(state, rest["records"], rest["seconds"])
@@ -64,12 +65,30 @@ class Checkpoints:
 
     def discard(self) -> None:
         """Remove them all, once the group's results are stored."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        index = self.folder / "trials.json"
+        others = [path for path in self.folder.glob("*") if path != index]  # with what a kill left half-written
+        for path in (*others, index):  # what the folder is goes last
+            path.unlink(missing_ok=True)
+        _remove_if_empty(self.folder)
 
     def _newest_first(self) -> list[Path]:
         if not self.folder.is_dir():
             return []
         return sorted((path for path in self.folder.iterdir() if _NUMBERED.fullmatch(path.name)), reverse=True)
+
+
+def sweep(root: Path, finished: Callable[[str], bool]) -> None:
+    """Remove the checkpoints of groups whose trials are all stored: a kill can come between the two."""
+    for keys in unfinished(root):
+        if all(map(finished, keys)):
+            Checkpoints(root, keys).discard()
+    for folder in root.iterdir():
+        _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def unfinished(root: Path) -> list[list[str]]:

@@ -18,6 +18,7 @@ app.add_typer(data_app, name="data")
 
 # Typer carries a parser of its own, whose classes it does not export: this is the base of that parser's errors.
 _UsageError: Any = typer.BadParameter.__base__
+_INTERRUPTED = 130
 
 Data = Annotated[str | None, typer.Option("--path", help="Four IDX files' folder or an .npz; default: MNIST.")]
 
@@ -25,7 +26,7 @@ Data = Annotated[str | None, typer.Option("--path", help="Four IDX files' folder
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2, a failing disk exit code 1."""
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
     except InputError as error:
         _fail(str(error), 2)
     except _UsageError as error:
@@ -33,9 +34,11 @@ def main() -> None:
     except OSError as error:
         _fail(f"{error}; finished trials are kept, the same command goes on from them", 1)
     except Interrupted:
-        _fail("interrupted; everything is saved, the same command goes on from here", 130)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on from the last checkpoint", 130)
+        _fail("interrupted; everything is saved, the same command goes on from here", _INTERRUPTED)
+    else:
+        if code == _INTERRUPTED:  # Typer's own answer to a KeyboardInterrupt
+            _fail("interrupted; the same command goes on from the last checkpoint", code)
+        sys.exit(code)
 
 
 def _fail(message: str, code: int) -> None:

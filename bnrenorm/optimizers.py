@@ -32,6 +32,8 @@ def make(network: Any, trials: list[Trial], where: Any) -> Any:
             hyperparameters = parameter.update_rule.hyperparam
             name = "alpha" if isinstance(optimizer, chainer.optimizers.Adam) else "lr"
             setattr(hyperparameters, name, affine_lr)
+    for parameter in network.params():
+        parameter.update_rule._init_states(parameter)  # Chainer waits for the first update; a resume cannot
     return optimizer
 
 

@@ -43,9 +43,11 @@ def plan(experiment: Experiment, data: Dataset, store: Store, memory: int) -> Pl
     # Two variants with equal settings are one trial: it is trained once.
     missing = {key: trial for trial, key in keys.items() if store.read(key) is None}
     groups = []
+    by_key = {key: trial for trial, key in keys.items()}
     for group in checkpoint.unfinished(store.checkpoints):
-        if all(key in missing for key in group):
-            groups.append([missing.pop(key) for key in group])
+        if all(key in by_key for key in group) and any(key in missing for key in group):
+            groups.append([by_key[key] for key in group])
+            missing = {key: trial for key, trial in missing.items() if key not in group}
     by_structure: dict[Any, list[Trial]] = {}
     for trial in missing.values():
         by_structure.setdefault(model.structure(trial), []).append(trial)

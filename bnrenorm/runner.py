@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bnrenorm import train
+from bnrenorm import checkpoint, train
 from bnrenorm.checkpoint import Checkpoint, Checkpoints
 from bnrenorm.config import Trial
 from bnrenorm.data.dataset import Dataset
@@ -51,6 +51,7 @@ def run(
                 store.write(plan.keys[trial], trial, data.checksum, result)
             saved.discard()
             done += _steps(group[0]) * len(group)
+    checkpoint.sweep(store.checkpoints, store.has)
     results = [(trial, store.read(key)) for trial, key in plan.keys.items()]
     return [(trial, result) for trial, result in results if result is not None]
 
@@ -68,12 +69,12 @@ def _train_group(
     show: Callable[[train.Record], None],
 ) -> list[tuple[Trial, Result]]:
     training = train.Training(group, data, on=on)
-    checkpoint = saved.load()
+    last = saved.load()
     columns: list[Columns] = [{} for _ in group]
     before = 0.0
-    if checkpoint is not None:
-        training.restore(checkpoint.state)
-        columns, before = checkpoint.records, checkpoint.seconds
+    if last is not None:
+        training.restore(last.state)
+        columns, before = last.records, last.seconds
     started = last_save = time.monotonic()
 
     def spent() -> float:

@@ -52,6 +52,10 @@ class Store:
         except OSError as error:
             raise InputError(f"--out {self.root}: cannot be written: {error.strerror}") from error
 
+    def has(self, key: str) -> bool:
+        """Tell whether a trial is finished."""
+        return self.read(key) is not None
+
     def read(self, key: str) -> Result | None:
         """Return a finished trial; None if there is none, or its file is not whole."""
         try:

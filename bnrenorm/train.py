@@ -147,8 +147,6 @@ class Training:
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a `state` of the same trials. Raises ValueError if it is not one."""
-        for parameter in self.network.params():
-            parameter.update_rule.init_state(parameter)
         mine = self.state()
         shapes = {key: (value.shape, value.dtype) for key, value in mine.items()}
         if shapes != {key: (value.shape, value.dtype) for key, value in state.items()}:

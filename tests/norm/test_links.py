@@ -145,3 +145,59 @@ def test_agrees_with_chainers_own_link_over_steps(rng, rmax, dmax):
 
 def state(link):
     return {**{name: value.array for name, value in link.namedparams()}, "m": link.run_mean, "s": link.run_scale}
+
+
+def test_micro_batches_are_normalised_each_by_its_own_statistics(rng):
+    """As if each were a replica with the same running statistics, which then take the mean over them. [BRN17, 4.2]"""
+    m, parts = 4, 3
+    link = make(micro_batch=m)
+    link.run_mean[...], link.run_scale[...] = rng.normal(size=(R, 1, D)), rng.uniform(0.5, 9, (R, 1, D))
+    link.affine.gamma.array[...] = rng.normal(1, 0.1, (R, 1, D))
+    x, gy = (rng.normal(2, 3, (R, parts * m, D)).astype(np.float32) for _ in range(2))
+    run_mean, run_scale = link.run_mean.copy(), link.run_scale.copy()
+    variable = chainer.Variable(x)
+    with chainer.using_config("train", True):
+        y = link(variable)
+    y.grad = gy
+    y.backward()
+    means, kept, gammas = [], [], []
+    for part in range(parts):
+        rows = slice(part * m, (part + 1) * m)
+        alone = make()
+        alone.run_mean[...], alone.run_scale[...] = run_mean, run_scale
+        alone.affine.gamma.array[...] = link.affine.gamma.array
+        own = chainer.Variable(x[:, rows])
+        with chainer.using_config("train", True):
+            want = alone(own)
+        want.grad = gy[:, rows]
+        want.backward()
+        assert_allclose(y.array[:, rows], want.array, rtol=1e-5, atol=1e-6)
+        assert_allclose(variable.grad[:, rows], own.grad, rtol=1e-4, atol=1e-6)
+        means.append(alone.run_mean)
+        kept.append(alone.run_scale)
+        gammas.append(alone.affine.gamma.grad)
+    assert_allclose(link.run_mean, np.mean(means, axis=0), rtol=1e-5, atol=1e-6)
+    assert_allclose(link.run_scale, np.mean(kept, axis=0), rtol=1e-5)
+    assert_allclose(link.affine.gamma.grad, np.sum(gammas, axis=0), rtol=1e-4, atol=1e-5)
+    assert link.step == 1
+
+
+def test_frozen_training_mode_changes_nothing(rng):
+    link = make()
+    before = {name: np.copy(value) for name, value in state(link).items()}
+    link.frozen = True
+    with chainer.using_config("train", True):
+        link(batches(rng, 1)[0])
+    assert link.step == 0
+    for name, value in state(link).items():
+        assert (value == before[name]).all(), name
+
+
+def test_a_batch_of_one_image_is_beta_for_bn_and_d_for_brn(rng):
+    link = make()
+    link.affine.beta.array[...] = 0.5
+    with chainer.using_config("train", True):
+        y = link(rng.normal(3, 1, (R, 1, D)).astype(np.float32)).array
+    assert (y[0] == 0.5).all()
+    assert (y[2] != 0.5).all()
+    assert np.isfinite(link.run_scale).all()
