@@ -64,10 +64,11 @@ def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
     points = list(dict.fromkeys(map(tuple, summary[keys].to_numpy().tolist())))
     for i, variant in enumerate(dict.fromkeys(summary["variant"])):
         cells: Any = summary[summary["variant"] == variant].groupby(keys, sort=False)["final_test_accuracy"]
-        names: list[Any] = [name if isinstance(name, tuple) else (name,) for name in cells.groups]
+        means = cells.mean()
+        names: list[Any] = [name if isinstance(name, tuple) else (name,) for name in means.index]
         x = [points.index(name) for name in names]
         style = {"fmt": "o-", "color": COLOURS[i % len(COLOURS)], "capsize": 4, "label": variant}
-        ax.errorbar(x, 100 * cells.mean(), yerr=100 * cells.std(ddof=1).fillna(0), **style)
+        ax.errorbar(x, 100 * means, yerr=100 * cells.std(ddof=1).fillna(0), **style)
     ax.set(xlabel=", ".join(keys), ylabel="final test accuracy (%)")
     ax.set_xticks(range(len(points)), [", ".join(map(str, point)) for point in points])
     ax.grid(axis="y", color="0.9", linewidth=0.8)

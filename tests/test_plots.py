@@ -50,3 +50,34 @@ def test_figures_are_png_and_the_same_bytes_twice():
     assert one.startswith(b"\x89PNG")
     assert one == two
     assert figures.digit(np.zeros((28, 28), np.uint8), 3).startswith(b"\x89PNG")
+
+
+def verdict(a, b, size, mean, low=None, high=None):
+    return {"a": a, "b": b, "point": {"training.batch.size": size}, "mean": mean, "low": low, "high": high}
+
+
+def test_differences_are_points_with_their_intervals_in_the_grids_order():
+    rows = [
+        verdict("BN", "BRN", 32, 0.01, 0.005, 0.02),
+        verdict("BN", "BRN", 4, -0.03),
+        verdict("none", "BN", 4, 0.5, 0.4, 0.6),
+    ]
+    ax = plots.differences(Figure().subplots(), rows)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["32", "4"]
+    first, second = ax.containers
+    assert_allclose(first[0].get_ydata(), [1, -3])
+    bars = first[2][0].get_segments()
+    assert_allclose([[segment[0][1], segment[1][1]] for segment in bars], [[0.5, 2], [-3, -3]])
+    assert_allclose(second[0].get_ydata(), [50])
+    assert ax.get_legend_handles_labels()[1] == ["BRN - BN", "BN - none"]
+
+
+def test_accuracies_are_means_with_standard_deviations():
+    rows = [(v, n, s, 0.9 + 0.01 * s + (v == "BRN") * 0.05) for v in ("BN", "BRN") for n in (4, 32) for s in (0, 2)]
+    table = pd.DataFrame(rows, columns=["variant", "training.batch.size", "seed", "final_test_accuracy"])
+    ax = plots.accuracies(Figure().subplots(), table, ["training.batch.size"])
+    bn, brn = ax.containers
+    assert_allclose(bn[0].get_ydata(), [91, 91])
+    assert_allclose(brn[0].get_ydata(), [96, 96])
+    (segment, _) = bn[2][0].get_segments()
+    assert_allclose(segment[:, 1], [91 - 2**0.5, 91 + 2**0.5])
