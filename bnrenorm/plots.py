@@ -68,7 +68,7 @@ def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
         names: list[Any] = [name if isinstance(name, tuple) else (name,) for name in means.index]
         x = [points.index(name) for name in names]
         style = {"fmt": "o-", "color": COLOURS[i % len(COLOURS)], "capsize": 4, "label": variant}
-        ax.errorbar(x, 100 * means, yerr=100 * cells.std(ddof=1).fillna(0), **style)
+        ax.errorbar(x, 100 * means.to_numpy(), yerr=100 * cells.std(ddof=1).fillna(0).to_numpy(), **style)
     ax.set(xlabel=", ".join(keys), ylabel="final test accuracy (%)")
     ax.set_xticks(range(len(points)), [", ".join(map(str, point)) for point in points])
     ax.grid(axis="y", color="0.9", linewidth=0.8)

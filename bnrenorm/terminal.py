@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -19,6 +20,7 @@ from bnrenorm.config.identity import Identity
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.plan import Plan, data_bytes, estimate_seconds, replica_bytes
 
+_HUGE = 1e4  # a mean beyond this is that of a network that diverges
 _PLAIN_LINES = 10  # progress lines of a whole run where there is no terminal
 
 
@@ -121,29 +123,33 @@ def _loss(progress: runner.Progress) -> str:
 
 
 def _table(summary: Any) -> Table:
+    """Lay the variants out with their final and best values; over a grid with the final ones only."""
     keys = list(summary.columns[: list(summary.columns).index("seed")])
-    title = "mean ± standard deviation over seeds"
+    grid = len(keys) > 1
+    title = f"{'final values, ' if grid else ''}mean ± standard deviation over seeds"
     table = Table(
         title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
     )
-    for key in [*keys, ""]:
-        table.add_column(key)
+    for key in keys if grid else [*keys, ""]:
+        table.add_column(key.rpartition(".")[2])
     for heading in ("training loss", "test loss", "training %", "test %"):
         table.add_column(heading, justify="right")
     for cell, rows in summary.groupby(keys, sort=False):
         names = [str(name) for name in (cell if isinstance(cell, tuple) else (cell,))]
-        for when in ("final", "best"):
+        for when in ("final",) if grid else ("final", "best"):
             losses = [_mean_and_spread(rows[f"{when}_{split}_loss"], 4) for split in ("train", "test")]
             shares = [_mean_and_spread(100 * rows[f"{when}_{split}_accuracy"], 2) for split in ("train", "test")]
-            table.add_row(*names, when, *losses, *shares)
+            table.add_row(*names, *([] if grid else [when]), *losses, *shares)
         diverged = int((rows["outcome"] == "diverged").sum())
         if diverged:
-            table.add_row(*names, "", f"{diverged} of {len(rows)} diverged")
-        table.add_section()
+            table.add_row(*names, *([] if grid else [""]), f"{diverged} of {len(rows)} diverged")
+        if not grid:
+            table.add_section()
     return table
 
 
 def _mean_and_spread(values: pd.Series, digits: int) -> str:
     """Write a mean and, with more than one seed, the standard deviation: "0.2795 ± 0.0012"."""
-    spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{values.mean():.{digits}f}{spread}"
+    mean, spread = values.mean(), values.std(ddof=1)
+    style = f".{digits}f" if abs(mean) < _HUGE else ".1e"
+    return f"{mean:{style}}" + (f" ± {spread:{style}}" if np.isfinite(spread) else "")

@@ -79,5 +79,5 @@ def test_accuracies_are_means_with_standard_deviations():
     bn, brn = ax.containers
     assert_allclose(bn[0].get_ydata(), [91, 91])
     assert_allclose(brn[0].get_ydata(), [96, 96])
-    (segment, _) = bn[2][0].get_segments()
+    segment, _ = bn[2][0].get_segments()
     assert_allclose(segment[:, 1], [91 - 2**0.5, 91 + 2**0.5])

@@ -48,3 +48,33 @@ def test_mean_and_spread(count):
 
     text = terminal._mean_and_spread(pd.Series([1.0, 2.0, 3.0][:count]), 2)
     assert text == ("1.00" if count == 1 else "2.00 ± 1.00")
+
+
+def test_the_numbers_of_a_network_that_diverges_stay_short():
+    import pandas as pd
+
+    assert terminal._mean_and_spread(pd.Series([1e20, 3e20]), 4) == "2.0e+20 ± 1.4e+20"
+    assert terminal._mean_and_spread(pd.Series([float("nan")] * 2), 4) == "nan"
+
+
+def test_a_grid_shows_final_values_and_counts_what_diverged():
+    import pandas as pd
+
+    values = {
+        f"{when}_{split}_{what}": 0.5
+        for when in ("final", "best")
+        for split in ("train", "test")
+        for what in ("loss", "accuracy")
+    }
+    rows = [
+        {"variant": v, "training.batch.size": n, "seed": s, "outcome": "diverged" if n == 2 else "finished", **values}
+        for v in "AB"
+        for n in (2, 4)
+        for s in (0, 1)
+    ]
+    file = io.StringIO()
+    Console(file=file, width=80).print(terminal._table(pd.DataFrame(rows)))
+    lines = [line.split() for line in file.getvalue().splitlines()]
+    assert ["variant", "size", "training", "loss", "test", "loss", "training", "%", "test", "%"] in lines
+    assert lines.count(["A", "2", "2", "of", "2", "diverged"]) == 1
+    assert sum(line[:2] == ["B", "4"] for line in lines) == 1
