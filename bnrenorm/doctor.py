@@ -49,7 +49,8 @@ def _numpy() -> Finding:
 
 def _chainer() -> Finding:
     found = _compat.chainer.__version__
-    return Finding("Chainer", found == "7.8.1", f"{found}, made to run here by bnrenorm", "" if found else _REINSTALL)
+    ok = found == "7.8.1"
+    return Finding("Chainer", ok, f"{found}, made to run here by bnrenorm", "" if ok else _REINSTALL)
 
 
 def _blas() -> Finding:
@@ -59,7 +60,8 @@ def _blas() -> Finding:
 def _gpu() -> Finding:
     count = _compat.gpu_count()
     if count:
-        return Finding("GPU", True, f"{environment.gpu('cuda:0')} ({count} in all), CuPy {environment.versions()}")
+        cupy = [f"{name} {version}" for name, version in environment.versions().items() if name.startswith("cupy")]
+        return Finding("GPU", True, f"{environment.gpu('cuda:0')} ({count} in all), {', '.join(cupy)}")
     if shutil.which("nvidia-smi"):
         return Finding(
             "GPU", True, "a driver, but no GPU that CuPy can use", "pip install 'bnrenorm[cuda12]' or [cuda13]"

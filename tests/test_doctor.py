@@ -43,3 +43,19 @@ def test_a_chainer_that_does_not_import_is_a_finding_and_not_a_crash(monkeypatch
     finding = by_name()["chainer"]
     assert not finding.ok
     assert "pip install chainer==7.8.1" in finding.mend
+
+
+def test_another_chainer_is_found_with_what_mends_it(monkeypatch):
+    from bnrenorm import _compat
+
+    monkeypatch.setattr(_compat.chainer, "__version__", "7.8.0")
+    finding = by_name()["Chainer"]
+    assert not finding.ok
+    assert "pip install chainer==7.8.1" in finding.mend
+
+
+def test_a_gpu_is_named_with_its_cupy(monkeypatch):
+    monkeypatch.setattr(doctor._compat, "gpu_count", lambda: 2)
+    monkeypatch.setattr(doctor.environment, "gpu", lambda on: "H200")
+    monkeypatch.setattr(doctor.environment, "versions", lambda: {"python": "3.13.0", "cupy-cuda12x": "14.2.0"})
+    assert doctor._gpu().found == "H200 (2 in all), cupy-cuda12x 14.2.0"
