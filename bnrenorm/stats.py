@@ -54,7 +54,13 @@ def compare(arms: Sequence[tuple[np.ndarray, np.ndarray]], margin: float = MARGI
     """
     found = [_numbers(np.asarray(a, float), np.asarray(b, float)) for a, b in arms]
     corrected = holm([each.p for each in found])
-    return [_decide(replace(each, adjusted=p), margin) for each, p in zip(found, corrected, strict=True)]
+    fewest = fewest_pairs(len(found))
+    return [_decide(replace(each, adjusted=p), margin, fewest) for each, p in zip(found, corrected, strict=True)]
+
+
+def fewest_pairs(comparisons: int) -> int:
+    """Count the pairs with which the smallest p of so many comparisons can pass Holm's correction."""
+    return math.floor(math.log2(2 * comparisons / (1 - LEVEL))) + 1
 
 
 def _numbers(a: np.ndarray, b: np.ndarray) -> Paired:
@@ -67,7 +73,7 @@ def _numbers(a: np.ndarray, b: np.ndarray) -> Paired:
     return Paired("inconclusive", differences, mean, low, high, p, math.nan, 0)
 
 
-def _decide(found: Paired, margin: float) -> Paired:
+def _decide(found: Paired, margin: float, fewest: int) -> Paired:
     n = len(found.differences)
     if n < FEWEST:
         return replace(found, more=FEWEST - n)
@@ -75,7 +81,7 @@ def _decide(found: Paired, margin: float) -> Paired:
         return replace(found, verdict="equivalent")
     if found.adjusted < 1 - LEVEL and (found.low > 0 or found.high < 0):
         return replace(found, verdict="b better" if found.mean > 0 else "a better")
-    return replace(found, more=_more(found.differences, margin))
+    return replace(found, more=max(_more(found.differences, margin), fewest - n))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -58,3 +58,13 @@ def test_the_same_numbers_give_the_same_words(rng):
     b = rng.normal(size=20)
     one, two = (stats.paired(np.zeros(20), b) for _ in range(2))
     assert (one.low, one.high, one.p) == (two.low, two.high, two.p)
+
+
+def test_more_pairs_are_needed_for_more_comparisons(rng):
+    """The least p of n pairs is 2 / 2^n, and Holm multiplies the first of m by m."""
+    for comparisons in (1, 2, 6, 20):
+        n = stats.fewest_pairs(comparisons)
+        assert comparisons * 2 / 2**n < 0.05 <= comparisons * 2 / 2 ** (n - 1)
+    assert stats.fewest_pairs(1) == stats.FEWEST
+    clear = [(np.zeros(6), rng.normal(0.05, 0.001, 6)) for _ in range(6)]
+    assert {(found.verdict, found.more) for found in stats.compare(clear)} == {("inconclusive", 2)}
