@@ -13,7 +13,7 @@ PACKAGE = Path(bnrenorm.__file__).parent
 # A module may import those in lines above its own, and its neighbours to the left in its line.
 FLOORS = [
     "_compat errors interrupt streams atomic norm.semantics norm.schedule norm.formulas norm.diagnosis",
-    "config.document config.duration config.explain config.schema config.experiment config.identity config",
+    "config.document config.duration config.explain config.grid config.schema config.experiment config.identity config",
     "data.mnist data.files data.dataset data.sampling data stats environment",
     "norm.function norm.affine norm.links norm.dropin norm linear optimizers model evaluate gap device train",
     "store folder checkpoint plan runner",

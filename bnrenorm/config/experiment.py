@@ -1,16 +1,16 @@
 """From a document to an experiment: its variants, its grid, its seeds, and the trials that they make."""
 
 import hashlib
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bnrenorm.config import grid
 from bnrenorm.config.document import Document, Path, dotted, unknown
 from bnrenorm.config.duration import steps
-from bnrenorm.config.explain import validate
-from bnrenorm.config.schema import Full, Iid, Renorm, Settings, unfold
+from bnrenorm.config.explain import foreign, validate
+from bnrenorm.config.schema import Full, Iid, LayerNorm, NoNorm, Renorm, Settings, unfold
 from bnrenorm.errors import InputError
 
 RESULTS = 1
@@ -90,6 +90,8 @@ class Experiment:
         if size > learning:
             raise self._error(variant, ("training", "batch"), f"has {size} images, but the training set {learning}")
         left = learning % size if isinstance(batch, Iid) and batch.remainder == "keep" else 0
+        if isinstance(settings.norm, NoNorm | LayerNorm):
+            micro_batch = None  # nothing is taken over a batch, so that its parts are no setting
         if micro_batch and (size % micro_batch or left % micro_batch):
             message = f"is {micro_batch}, which does not divide the batch of {size if size % micro_batch else left}"
             raise self._error(variant, ("training", "micro_batch"), message)
@@ -120,7 +122,7 @@ class Experiment:
         return settings.model_copy(
             update={
                 "norm": norm,
-                "training": settings.training.model_copy(update={"steps": steps(total)}),
+                "training": settings.training.model_copy(update={"steps": steps(total), "micro_batch": micro_batch}),
                 "evaluation": settings.evaluation.model_copy(update={"every": every}),
             }
         )
@@ -157,19 +159,8 @@ def build(document: Document) -> Experiment:
     name = data.get("name")
     if not isinstance(name, str) or not name.replace("-", "_").isidentifier():
         raise InputError(f"{document.place(('name',))}: name is {name!r}, expected letters, digits, _ and -")
-    variants = _group(document, "variants") or {"default": {}}
-    base = {key: value for key, value in data.items() if key in Settings.model_fields}
-    settings = {}
-    for variant, changes in variants.items():
-        for key in changes or {}:
-            if key not in Settings.model_fields:
-                place = document.place(("variants", variant, key))
-                raise InputError(f"{place}: {unknown(key, Settings.model_fields)}")
-        origins: dict[Path, Path] = {}
-        merged = _merge(base, changes or {}, (), ("variants", variant), origins)
-        for point in _points(document):
-            raw, places = _at(merged, origins, point)
-            settings[variant, point] = validate(Settings, unfold(raw), places, document)
+    cells = _cells(document)
+    settings = {cell: validate(Settings, unfold(raw), places, document) for cell, (raw, places) in cells.items()}
     if len({each.data for each in settings.values()}) > 1:
         raise InputError(
             f"{document.place(('variants',))}: variants differ in data.path, expected one data set for all"
@@ -180,59 +171,48 @@ def build(document: Document) -> Experiment:
     return Experiment(name, settings, seeds, document)
 
 
-def _group(document: Document, key: str) -> dict[str, Any]:
-    value = document.data.get(key) or {}
-    if not isinstance(value, dict):
-        raise InputError(f"{document.place((key,))}: {key} is {value!r}, expected a group of settings")
-    for name, content in value.items():
-        if key == "variants" and not isinstance(content, dict | None):
-            raise InputError(f"{document.place((key, name))}: {name} is {content!r}, expected a group of settings")
-    return value
+Cell = tuple[dict[str, Any], dict[Path, Path]]  # settings as plain data, and where they differ from the base, whence
 
 
-def _merge(base: Any, changes: Any, path: Path, origin: Path, origins: dict[Path, Path]) -> Any:
-    """Lay the changes over the base, group by group; a group of another kind replaces the base's whole.
+def _cells(document: Document) -> dict[tuple[str, grid.Point], Cell]:
+    """Lay every variant over the base, and every grid point over the variants, in this order."""
+    base = {key: value for key, value in document.data.items() if key in Settings.model_fields}
+    variants: dict[str, Cell] = {}
+    for variant, changes in (grid.group(document, "variants") or {"default": {}}).items():
+        if not isinstance(changes, dict | None):
+            place = document.place(("variants", variant))
+            raise InputError(f"{place}: {variant} is {changes!r}, expected a group of settings")
+        for key in changes or {}:
+            if key not in Settings.model_fields:
+                place = document.place(("variants", variant, key))
+                raise InputError(f"{place}: {unknown(key, Settings.model_fields)}")
+        origins: dict[Path, Path] = {}
+        variants[variant] = grid.lay(base, changes or {}, (), ("variants", variant), origins), origins
+    points = grid.points(document)
+    at_points = {grid.point(values): _at(variants, values) for values in points}
+    return {(variant, point): cells[variant] for variant in variants for point, cells in at_points.items()}
 
-    `origins` receives where in the document each changed key stands.
+
+def _at(variants: dict[str, Cell], values: tuple[grid.Value, ...]) -> dict[str, Cell]:
+    """Lay a grid point over the variants. A setting that a variant's kind lacks (none has no r_max) leaves it as it is.
+
+    Where every variant lacks the setting it is laid over all the same, for the checks to refuse.
     """
-    origins[path] = origin
-    if not isinstance(base, dict) or not isinstance(changes, dict):
-        return changes
-    kinds = [each["kind"] for each in (base, changes) if "kind" in each]
-    if kinds and kinds[0] != kinds[-1]:
-        base = {}
-    merged = dict(base)
-    for key, value in changes.items():
-        merged[key] = _merge(base.get(key), value, (*path, key), (*origin, key), origins)
-    return merged
+    changed = {path for value in values for path in value.leaves}
 
+    def cell(variant: str, dropped: set[Path]) -> Cell:
+        raw, origins = variants[variant]
+        origins = dict(origins)
+        for value in values:
+            raw = grid.lay(raw, grid.without(value.changes, dropped), (), (), {})
+            origins |= {
+                path[:depth]: origin for path, origin in value.leaves.items() for depth in range(1, len(path) + 1)
+            }
+        return raw, origins
 
-def _points(document: Document) -> list[tuple[tuple[str, Any], ...]]:
-    axes = []
-    for key, values in _group(document, "grid").items():
-        if not isinstance(values, list) or not values:
-            raise InputError(f"{document.place(('grid', key))}: {key} is {values!r}, expected a list of values")
-        if any(isinstance(value, dict) for value in values):
-            raise InputError(f"{document.place(('grid', key))}: {key} has a group as a value; vary its keys one by one")
-        if len({json.dumps(value, default=str) for value in values}) < len(values):
-            raise InputError(f"{document.place(('grid', key))}: {key} has a repeated value in {values!r}")
-        axes.append([(key, tuple(value) if isinstance(value, list) else value) for value in values])
-    return list(itertools.product(*axes))
-
-
-def _at(
-    merged: dict[str, Any], origins: dict[Path, Path], point: tuple[tuple[str, Any], ...]
-) -> tuple[dict[str, Any], dict[Path, Path]]:
-    """Lay a grid point over the merged settings."""
-    origins = dict(origins)
-    for key, value in point:
-        path = tuple(key.split("."))
-        changes: Any = value
-        for part in reversed(path):
-            changes = {part: changes}
-        merged = _merge(merged, changes, (), (), {})
-        origins |= {path[:depth]: ("grid", key) for depth in range(1, len(path) + 1)}
-    return merged, origins
+    lacking = {variant: foreign(Settings, unfold(cell(variant, set())[0])) & changed for variant in variants}
+    nowhere = set.intersection(*lacking.values())
+    return {variant: cell(variant, lacking[variant] - nowhere) for variant in variants}
 
 
 def _seeds(document: Document) -> tuple[int, ...]:

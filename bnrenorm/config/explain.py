@@ -31,6 +31,15 @@ def validate(model: type[Model], data: dict[str, Any], origins: Mapping[Path, Pa
     raise InputError(f"{place}: {_message(first, path, model)}")
 
 
+def foreign(model: type[BaseModel], data: dict[str, Any]) -> set[Path]:
+    """Find the paths of the keys that the model does not know."""
+    try:
+        model.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        return {_strip_tags(each["loc"], data) for each in error.errors() if each["type"] == "extra_forbidden"}
+    return set()
+
+
 def _strip_tags(loc: tuple[str | int, ...], data: Any) -> Path:
     """Drop the parts of pydantic's location that name a member of a union instead of a key."""
     path: list[str | int] = []
