@@ -83,14 +83,18 @@ class Screen:
     def closing(self, results: Results, folder: Path) -> None:
         """Print the table of all variants, the verdicts, and where the files are."""
         self.console.print(_table(results.summary), soft_wrap=False)
-        for verdict in results.verdicts:
-            where = ", ".join(f"{key} {value}" for key, value in verdict["point"].items())
-            self._print((f"At {where}: " if where else "") + verdict["sentence"])
-            if verdict["verdict"] == "identical by construction":
-                largest = max(abs(value) for value in verdict["differences"])
-                self._print(
-                    f"The trained networks agree: largest difference in test accuracy {100 * largest:.2f} points."
-                )
+        if len(results.experiment.points) > 1:
+            self.console.print(_verdicts(results.verdicts), soft_wrap=False)
+        else:
+            for verdict in results.verdicts:
+                self._print(verdict["sentence"])
+        identical = [each for each in results.verdicts if each["verdict"] == "identical by construction"]
+        if identical:
+            largest = max(abs(value) for each in identical for value in each["differences"])
+            self._print(
+                f"The trained networks agree where they are identical by construction: largest difference in test "
+                f"accuracy {100 * largest:.2f} points."
+            )
         self._print(f"Curves, tables and figures: {folder}")
 
     def _print(self, text: str) -> None:
@@ -127,9 +131,7 @@ def _table(summary: Any) -> Table:
     keys = list(summary.columns[: list(summary.columns).index("seed")])
     grid = len(keys) > 1
     title = f"{'final values, ' if grid else ''}mean ± standard deviation over seeds"
-    table = Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
-    )
+    table = _new_table(title)
     for key in keys if grid else [*keys, ""]:
         table.add_column(key.rpartition(".")[2])
     for heading in ("training loss", "test loss", "training %", "test %"):
@@ -146,6 +148,44 @@ def _table(summary: Any) -> Table:
         if not grid:
             table.add_section()
     return table
+
+
+def _verdicts(verdicts: list[dict[str, Any]]) -> Table:
+    """Lay the verdicts of a grid out, a section for every pair of variants."""
+    metric = verdicts[0]["metric"].removeprefix("final_").replace("_", " ") if verdicts else ""
+    table = _new_table(f"paired differences in {metric} (percentage points), p after Holm's correction")
+    for key in verdicts[0]["point"] if verdicts else ():
+        table.add_column(key.rpartition(".")[2])
+    table.add_column("difference")
+    for heading in ("mean", "95 % interval", "p"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
+    for a, b in pairs:
+        for verdict in (each for each in verdicts if (each["a"], each["b"]) == (a, b)):
+            table.add_row(*(str(value) for value in verdict["point"].values()), f"{b} - {a}", *_row(verdict))
+        table.add_section()
+    return table
+
+
+def _row(verdict: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Write a verdict's mean, interval, p and words; what a verdict does not have stays empty."""
+    mean, low, high, p = (verdict[name] for name in ("mean", "low", "high", "p_holm"))
+    words, more = verdict["verdict"], verdict["more_seeds"]
+    if words == "identical by construction":
+        return "0", "", "", words
+    return (
+        "" if mean is None else f"{100 * mean:+.2f}",
+        "" if low is None else f"{100 * low:+.2f} to {100 * high:+.2f}",
+        "" if p is None else f"{p:.2g}",
+        f"{words}: {more} more seeds needed" if more else words,
+    )
+
+
+def _new_table(title: str) -> Table:
+    return Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
+    )
 
 
 def _mean_and_spread(values: pd.Series, digits: int) -> str:

@@ -46,12 +46,29 @@ def test_the_sign_flip_test_counts_the_sign_patterns(rng):
     assert stats.paired(np.zeros(8), differences).p == pytest.approx(want)
 
 
-def test_the_interval_is_near_the_t_interval_for_normal_differences(rng):
-    differences = rng.normal(0.1, 1, 40)
-    low, high = scipy_stats.t.interval(0.95, 39, differences.mean(), scipy_stats.sem(differences))
-    found = stats.paired(np.zeros(40), differences)
-    assert found.low == pytest.approx(low, abs=0.1)
-    assert found.high == pytest.approx(high, abs=0.1)
+@pytest.mark.parametrize("n", [6, 8, 11])
+def test_the_interval_holds_the_means_that_the_test_does_not_reject(rng, n):
+    differences = rng.normal(0.3, 1, n)
+    found = stats.paired(np.zeros(n), differences)
+
+    def p(mean):
+        """Of the hypothesis that the true mean is this one."""
+        return stats.paired(np.full(n, mean), differences).p
+
+    for bound, inwards in ((found.low, 1e-6), (found.high, -1e-6)):
+        assert p(bound + inwards) >= 0.05
+        assert p(bound - inwards) < 0.05
+    if n == 6:
+        assert (found.low, found.high) == (differences.min(), differences.max())
+
+
+@pytest.mark.parametrize("n", [20, 40])
+def test_the_interval_is_near_the_t_interval_for_normal_differences(rng, n):
+    differences = rng.normal(0.1, 1, n)
+    low, high = scipy_stats.t.interval(0.95, n - 1, differences.mean(), scipy_stats.sem(differences))
+    found = stats.paired(np.zeros(n), differences)
+    assert found.low == pytest.approx(low, abs=0.1 * (high - low))
+    assert found.high == pytest.approx(high, abs=0.1 * (high - low))
 
 
 def test_the_same_numbers_give_the_same_words(rng):

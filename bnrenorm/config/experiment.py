@@ -108,6 +108,8 @@ class Experiment:
             return steps(duration.steps(per_epoch=per_epoch, total=total))
 
         every = resolve(settings.evaluation.every)
+        if settings.evaluation.every.unit == "%" and settings.evaluation.every.amount:
+            every = steps(max(1, every.amount))  # a tenth of nine steps is a record after every step
         if not 1 <= every.amount <= total:
             raise self._error(
                 variant, ("evaluation", "every"), f"is {every.amount:g} steps, expected 1 to the training's {total}"
