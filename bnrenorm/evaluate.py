@@ -94,14 +94,16 @@ class Average:
         self.network = network
         self.arrays: dict[str, Array] = {}
         if decays[0] is not None:
-            self.decay = network.xp.asarray(np.array(decays, np.float32).reshape(-1, 1, 1))
+            decay = network.xp.asarray(np.array(decays, np.float32).reshape(-1, 1, 1))
             self.arrays = {name: parameter.array.copy() for name, parameter in network.namedparams()}
+            owner = network.replica_of
+            self.decays = {name: decay[owner[name], 0, 0] if name in owner else decay for name in self.arrays}
 
     def update(self) -> None:
         """Take the weights of a new step in."""
         parameters = dict(self.network.namedparams())
         for name, array in self.arrays.items():
-            array[...] = formulas.moving_average(array, parameters[name].array, self.decay)
+            array[...] = formulas.moving_average(array, parameters[name].array, self.decays[name])
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

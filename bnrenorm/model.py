@@ -1,7 +1,7 @@
 """The multilayer perceptron of stacked replicas, as a Chainer Chain."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,10 @@ import numpy as np
 from bnrenorm import optimizers
 from bnrenorm._compat import F, chainer
 from bnrenorm.config import Trial
-from bnrenorm.config.schema import BatchNorm, LayerNorm, NoNorm, Renorm
+from bnrenorm.config.norms import BatchNorm, Custom, LayerNorm, NoNorm, Renorm
 from bnrenorm.linear import StackedLinear
 from bnrenorm.norm.affine import StackedAffine, StackedLayerNormalization
+from bnrenorm.norm.custom import LinkPerReplica
 from bnrenorm.norm.links import StackedNormalization
 from bnrenorm.norm.schedule import Ramp
 from bnrenorm.norm.semantics import SEMANTICS
@@ -32,6 +33,24 @@ class Perceptron(chainer.Chain):
     def batch_norms(self) -> list[StackedNormalization]:
         """The layers whose output depends on the batch: batch normalisation and renormalisation."""
         return [norm for norm in self.norms if isinstance(norm, StackedNormalization)]
+
+    @property
+    def replica_of(self) -> dict[str, int]:
+        """Map the names of the parameters that one replica alone has, those of a user's links, to the replica."""
+        return {
+            f"/norms/{depth}/{replica}{name}": replica
+            for depth, norm in enumerate(self.norms)
+            if isinstance(norm, LinkPerReplica)
+            for replica, link in enumerate(norm)
+            for name, _ in link.namedparams()
+        }
+
+    @property
+    def persistents(self) -> Iterator[tuple[str, Any, str]]:
+        """All that links keep besides parameters, as (name, link, attribute)."""
+        for path, link in self.namedlinks(skipself=True):
+            for attribute in link._persistent:
+                yield f"{path}/{attribute}", link, attribute
 
     def forward(self, x: Any) -> Any:
         """Map images (N, D), shared by all replicas, or (R, N, D) to logits (R, N, C)."""
@@ -65,7 +84,7 @@ def build(trials: list[Trial], inputs: int) -> Perceptron:
         StackedLinear(np.stack([_lecun_normal(trial.seed, layer, fan_in, width) for trial in trials]))
         for layer, (fan_in, width) in enumerate(itertools.pairwise(widths))
     ]
-    norms = [norm for width in model.hidden for norm in _normalization(trials, width)]
+    norms = [norm for depth, width in enumerate(model.hidden) for norm in _normalization(trials, width, depth)]
     return Perceptron(linears, norms, norm_first=model.order == "linear-norm-activation")
 
 
@@ -75,11 +94,13 @@ def _lecun_normal(seed: int, layer: int, fan_in: int, width: int) -> np.ndarray:
     return (draws / np.sqrt(fan_in)).astype(np.float32)
 
 
-def _normalization(trials: list[Trial], width: int) -> list[Any]:
+def _normalization(trials: list[Trial], width: int, depth: int) -> list[Any]:
     """Make one layer's normalisation, or none. Batch normalisation is renormalisation with r_max 1 and d_max 0."""
     norms: list[Any] = [trial.settings.norm for trial in trials]
     if isinstance(norms[0], NoNorm):
         return []
+    if isinstance(norms[0], Custom):
+        return [LinkPerReplica(norms[0].name, [trial.seed for trial in trials], width, depth)]
 
     def vector(value: Callable[[Any], float]) -> np.ndarray:
         return np.array([value(norm) for norm in norms], float).reshape(-1, 1, 1)
@@ -118,7 +139,7 @@ def structure(trial: Trial) -> tuple[Any, ...]:
     return (
         settings.model,
         settings.data,
-        (kind, getattr(norm, "semantics", None), getattr(norm, "affine", None)),
+        (kind, *(getattr(norm, name, None) for name in ("semantics", "affine", "name", "source"))),
         (settings.training.batch, settings.training.micro_batch, settings.training.steps),
         optimizers.structure(trial),
         (*evaluation.values(), settings.evaluation.average is None),

@@ -32,9 +32,19 @@ def make(network: Any, trials: list[Trial], where: Any) -> Any:
             hyperparameters = parameter.update_rule.hyperparam
             name = "alpha" if isinstance(optimizer, chainer.optimizers.Adam) else "lr"
             setattr(hyperparameters, name, affine_lr)
+    owner = network.replica_of
+    for path, parameter in network.namedparams():
+        if path in owner:  # its shape has no replicas' axis: it takes its replica's numbers
+            _take_numbers(parameter.update_rule.hyperparam, owner[path])
     for parameter in network.params():
         parameter.update_rule._init_states(parameter)  # Chainer waits for the first update; a resume cannot
     return optimizer
+
+
+def _take_numbers(hyperparameters: Any, replica: int) -> None:
+    for name, value in hyperparameters.get_dict().items():
+        if getattr(value, "ndim", 0) == 3:
+            setattr(hyperparameters, name, value[replica, 0, 0])
 
 
 def _affine_lr(trial: Trial) -> float:

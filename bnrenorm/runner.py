@@ -1,5 +1,6 @@
 """From a plan to stored results: groups are trained, saved on the way, and kept trial by trial."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,8 +74,9 @@ def _train_group(
     columns: list[Columns] = [{} for _ in group]
     before = 0.0
     if last is not None:
-        training.restore(last.state)
-        columns, before = last.records, last.seconds
+        with contextlib.suppress(ValueError):  # another version's checkpoint: the group starts afresh
+            training.restore(last.state)
+            columns, before = last.records, last.seconds
     started = last_save = time.monotonic()
 
     def spent() -> float:

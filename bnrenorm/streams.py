@@ -11,6 +11,7 @@ class Stream(IntEnum):
     WEIGHTS = 0
     BATCHES = 1
     VALIDATION = 2
+    CUSTOM = 3
 
 
 def generator(seed: int, stream: Stream, step: int = 0) -> np.random.Generator:

@@ -141,8 +141,7 @@ class Training:
         for name, parameter in self.network.namedparams():
             found |= {f"optimizer{name}/{key}": value for key, value in parameter.update_rule.state.items()}
             found[f"updates{name}"] = parameter.update_rule.t
-        for i, norm in enumerate(self.network.batch_norms):
-            found |= {f"norm/{i}/{key}": getattr(norm, key) for key in norm._persistent}
+        found |= {f"kept{name}": getattr(link, attribute) for name, link, attribute in self.network.persistents}
         return {key: np.array(chainer.cuda.to_cpu(value) if np.ndim(value) else value) for key, value in found.items()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
@@ -161,10 +160,9 @@ class Training:
                 rule.state[key] = self.where.send(state[f"optimizer{name}/{key}"])
         for name, array in self.average.arrays.items():
             array[...] = self.where.send(state[f"average{name}"])
-        for i, norm in enumerate(self.network.batch_norms):
-            for key in norm._persistent:
-                value = state[f"norm/{i}/{key}"]
-                setattr(norm, key, int(value) if value.ndim == 0 else self.where.send(value))
+        for name, link, attribute in self.network.persistents:
+            value = state[f"kept{name}"]
+            setattr(link, attribute, value.item() if value.ndim == 0 else self.where.send(value))
 
 
 def _to_host(value: Array) -> np.ndarray:

@@ -12,10 +12,10 @@ import bnrenorm
 PACKAGE = Path(bnrenorm.__file__).parent
 # A module may import those in lines above its own, and its neighbours to the left in its line.
 FLOORS = [
-    "_compat errors interrupt streams atomic norm.semantics norm.schedule norm.formulas norm.diagnosis",
-    "config.document config.duration config.explain config.grid config.schema config.experiment config.identity config",
+    "_compat errors interrupt registry streams atomic norm.semantics norm.schedule norm.formulas norm.diagnosis",
+    "config.document config.duration config.explain config.grid config.strict config.norms config.schema config.experiment config.identity config",
     "data.mnist data.files data.dataset data.sampling data stats environment",
-    "norm.function norm.affine norm.links norm.dropin norm linear optimizers model evaluate gap device train",
+    "norm.function norm.affine norm.links norm.custom norm.dropin norm linear optimizers model evaluate gap device train",
     "store folder checkpoint plan runner",
     "tables plots figures api report terminal",
     "doctor",
@@ -59,7 +59,7 @@ def test_imports_point_down(path):
 def test_only_the_chainer_rooms_import_chainer():
     users = {module(p) for p in PACKAGE.rglob("*.py") if "bnrenorm._compat import" in p.read_text()}
     assert users - {"_compat"} == {
-        *("norm.function", "norm.affine", "norm.links", "norm.dropin"),
+        *("norm.function", "norm.affine", "norm.links", "norm.custom", "norm.dropin"),
         *("linear", "model", "optimizers", "evaluate", "gap", "train"),
     }
 

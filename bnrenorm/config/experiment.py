@@ -10,7 +10,8 @@ from bnrenorm.config import grid
 from bnrenorm.config.document import Document, Path, dotted, unknown
 from bnrenorm.config.duration import steps
 from bnrenorm.config.explain import foreign, validate
-from bnrenorm.config.schema import Full, Iid, LayerNorm, NoNorm, Renorm, Settings, unfold
+from bnrenorm.config.norms import Custom, LayerNorm, NoNorm, Renorm
+from bnrenorm.config.schema import Full, Iid, Settings, unfold
 from bnrenorm.errors import InputError
 
 RESULTS = 1
@@ -95,6 +96,9 @@ class Experiment:
         if micro_batch and (size % micro_batch or left % micro_batch):
             message = f"is {micro_batch}, which does not divide the batch of {size if size % micro_batch else left}"
             raise self._error(variant, ("training", "micro_batch"), message)
+        if isinstance(settings.norm, Custom) and (micro_batch or settings.evaluation.statistics != "running"):
+            own = ("training", "micro_batch") if micro_batch else ("evaluation", "statistics")
+            raise self._error(variant, own, "is not for a custom norm, which keeps its own statistics")
         per_epoch = batch.steps_per_epoch(learning)
         if settings.training.steps.unit == "%":
             raise self._error(
@@ -163,7 +167,8 @@ def build(document: Document) -> Experiment:
         raise InputError(f"{document.place(('name',))}: name is {name!r}, expected letters, digits, _ and -")
     cells = _cells(document)
     settings = {cell: validate(Settings, unfold(raw), places, document) for cell, (raw, places) in cells.items()}
-    if len({each.data for each in settings.values()}) > 1:
+    first, *others = settings.values()
+    if any(each.data != first.data for each in others):
         raise InputError(
             f"{document.place(('variants',))}: variants differ in data.path, expected one data set for all"
         )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnrenorm.config.experiment import Trial
-from bnrenorm.config.schema import BatchNorm, Renorm, Settings
+from bnrenorm.config.norms import BatchNorm, Renorm
+from bnrenorm.config.schema import Settings
 from bnrenorm.norm.semantics import SEMANTICS
 
 

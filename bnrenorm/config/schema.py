@@ -5,16 +5,11 @@ A field's description is its documentation; an unknown key, a wrong type, NaN or
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from bnrenorm.config.duration import DurationField, steps
-from bnrenorm.norm.semantics import SEMANTICS
-
-
-class Strict(BaseModel):
-    """Frozen, without coercion between types, without unknown keys, without NaN and infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+from bnrenorm.config.norms import BatchNorm, Norm
+from bnrenorm.config.strict import Strict
 
 
 class Data(Strict):
@@ -32,59 +27,6 @@ class Model(Strict):
     order: Literal["linear-activation-norm", "linear-norm-activation"] = "linear-activation-norm"
     activation: Literal["relu"] = "relu"
     weight_init: Literal["lecun_normal"] = Field(default="lecun_normal", description="variance 1 / inputs; biases 0")
-
-
-class NoNorm(Strict):
-    """No normalisation: what BN and BRN must beat to be worth their while."""
-
-    kind: Literal["none"]
-
-
-class LayerNorm(Strict):
-    """Layer normalisation: every image by its own mean and standard deviation over the nodes. [LN16]"""
-
-    kind: Literal["layer"]
-    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
-    affine: Literal["node", "layer", "none"] = Field(default="node", description="one gamma and beta a ...")
-    affine_lr: float | None = Field(
-        default=None, ge=0, description="learning rate of gamma and beta; null: the others'"
-    )
-
-
-class BatchNorm(Strict):
-    """Batch normalisation [BN15]; with affine none it only standardises."""
-
-    kind: Literal["batch"]
-    semantics: Literal["chainer", "paper"] = Field(default="chainer", description="what is averaged: variance or std")
-    decay: float = Field(
-        default_factory=lambda data: SEMANTICS[data.get("semantics", "chainer")].decay,
-        ge=0,
-        lt=1,
-        description="weight of the old running statistics",
-    )
-    eps: float = Field(
-        default_factory=lambda data: SEMANTICS[data.get("semantics", "chainer")].eps,
-        gt=0,
-        description="added to the variance",
-    )
-    affine: Literal["node", "layer", "none"] = Field(default="node", description="one gamma and beta a ...")
-    affine_lr: float | None = Field(
-        default=None, ge=0, description="learning rate of gamma and beta; null: the others'"
-    )
-
-
-class Renorm(BatchNorm):
-    """Batch renormalisation: how far a batch may be corrected, and when. [BRN17]"""
-
-    kind: Literal["renorm"]  # pyright: ignore[reportIncompatibleVariableOverride]
-    r_max: float = Field(default=3.0, ge=1, description="limit of r once its ramp has ended")
-    d_max: float = Field(default=5.0, ge=0, description="limit of d once its ramp has ended")
-    warmup: DurationField = Field(default=steps(0), description="batch normalisation (r_max 1, d_max 0) for this long")
-    ramp_r: DurationField = Field(default=steps(0), description="after the warm-up, r_max rises from 1 for this long")
-    ramp_d: DurationField = Field(default=steps(0), description="after the warm-up, d_max rises from 0 for this long")
-
-
-Norm = Annotated[NoNorm | LayerNorm | BatchNorm | Renorm, Field(discriminator="kind")]
 
 
 class Full(Strict):

@@ -3,7 +3,7 @@ import pytest
 from bnrenorm import config
 from bnrenorm.config import document
 from bnrenorm.config.experiment import build
-from bnrenorm.config.schema import BatchNorm, Renorm
+from bnrenorm.config.norms import BatchNorm, Renorm
 from bnrenorm.errors import InputError
 
 HEAD = "name: a\nvariants:\n  BN: {norm: {kind: batch}}\n  BRN:\n    norm:\n      kind: renorm\n"

@@ -1,0 +1,138 @@
+"""A user's own Link as a variant: trained as if it stood alone, kept whole, and told from another version."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import bnrenorm
+from bnrenorm import model, registry, train
+from bnrenorm._compat import F, L, chainer
+from bnrenorm.config import document
+from bnrenorm.config.experiment import build
+from bnrenorm.errors import InputError
+from tests.conftest import some_digits
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+
+
+def trials(text, images=600):
+    return build(document.parse(f"name: a\nmodel: {{hidden: [30, 20]}}\n{text}", "x.yaml")).trials(images)
+
+
+def curves(records):
+    names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    return np.array([[record.values[name] for name in names] for record in records])  # (T, 4, R)
+
+
+OPTIMIZERS = ("sgd, lr: 0.1", "momentum_sgd, lr: 0.1, momentum: 0.5", "adam, lr: 0.01", "rmsprop, lr: 0.01")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_stock_chainers_link_is_our_own_batch_normalisation(optimizer):
+    bnrenorm.register_norm("stock", L.BatchNormalization)
+    training = f"training: {{batch: 50, steps: 8, optimizer: {{kind: {optimizer}}}}}\nevaluation: {{average: 0.5}}\n"
+    grid = "grid: {training.optimizer.lr: [0.001, 0.02]}\nseeds: 2\n"
+    data = some_digits(600, 100)
+    ours, theirs = (
+        curves(train.train(trials(f"{training}{grid}norm: {norm}"), data))
+        for norm in ("{kind: batch}", "{kind: custom, name: stock}")
+    )
+    assert_allclose(theirs, ours, rtol=2e-3, atol=0.0101)
+    assert (ours[-1, 0, 0] - ours[-1, 0, 2]) ** 2 > 1e-6  # the rates do differ
+
+
+class Scale(chainer.Link):
+    """Draws its initial scale from NumPy's global generator, as Chainer's initialisers do."""
+
+    def __init__(self, width):
+        super().__init__()
+        with self.init_scope():
+            self.scale = chainer.Parameter(chainer.initializers.Normal(1.0), (width,))
+        self.add_persistent("calls", 0)
+
+    def forward(self, x):
+        self.calls += chainer.config.train
+        return x * F.broadcast_to(self.scale, x.shape)
+
+
+def test_alone_in_company_and_resumed_it_has_the_same_bits():
+    bnrenorm.register_norm("scale", Scale)
+    data = some_digits(300, 100)
+    group = trials("norm: {kind: custom, name: scale}\ntraining: {batch: 20, steps: 6}\nseeds: 3")
+    together = curves(train.train(group, data))
+    assert (together[0, 0, 0] != together[0, 0, 1]).all()
+    np.random.seed(5)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    for replica, trial in enumerate(group):
+        assert (curves(train.train([trial], data))[:, :, 0] == together[:, :, replica]).all()
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+    first = train.Training(group, data)
+    for _, _ in zip(range(3), first, strict=False):
+        pass
+    resumed = train.Training(group, data)
+    resumed.restore(first.state())
+    assert (curves(list(resumed)) == together[3:]).all()
+    assert resumed.network.norms[1][2].calls == 6
+
+
+def test_another_source_is_another_trial():
+    def key(factory, **version):
+        bnrenorm.register_norm("mine", factory, **version)
+        return trials("norm: {kind: custom, name: mine}")[0].key("x")
+
+    assert key(L.BatchNormalization) != key(L.BatchRenormalization)
+    assert key(L.BatchNormalization, version="1") != key(L.BatchNormalization, version="2")
+    assert key(L.BatchNormalization) == key(L.BatchNormalization)
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (lambda width: 3, "'mine': the factory returned int, expected a chainer.Link"),
+        (lambda width: L.Linear(None, width), "'mine': parameter /W is not initialised"),
+        (lambda width: L.Linear(width, 7), r"'mine' maps float32 \(20, 30\) to float32 \(20, 7\), expected the same"),
+    ],
+)
+def test_a_factory_that_makes_something_else_is_refused(factory, message):
+    bnrenorm.register_norm("mine", factory)
+    with pytest.raises(InputError, match=message):
+        list(
+            train.train(
+                trials("norm: {kind: custom, name: mine}\ntraining: {batch: 20, steps: 1}"), some_digits(300, 100)
+            )
+        )
+
+
+def test_what_cannot_be_registered_says_so():
+    with pytest.raises(InputError, match="name is 'not a name'"):
+        bnrenorm.register_norm("not a name", Scale)
+    with pytest.raises(InputError, match="factory is 3"):
+        bnrenorm.register_norm("three", 3)
+    with pytest.raises(InputError, match="no source text"):
+        bnrenorm.register_norm("built", eval("lambda width: None"))
+    bnrenorm.register_norm("built", eval("lambda width: None"), version="1")
+    with pytest.raises(InputError, match=r"norm.name is 'other', expected a name .*; registered: built"):
+        trials("norm: {kind: custom, name: other}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "training: {batch: 20, micro_batch: 5}",
+        "evaluation: {statistics: batch}",
+        "evaluation: {statistics: population}",
+    ],
+)
+def test_what_only_our_own_statistics_can_do_is_refused(text):
+    bnrenorm.register_norm("scale", Scale)
+    with pytest.raises(InputError, match="custom"):
+        trials(f"norm: {{kind: custom, name: scale}}\n{text}")
+
+
+def test_its_network_knows_whose_each_parameter_is():
+    bnrenorm.register_norm("scale", Scale)
+    network = model.build(trials("norm: {kind: custom, name: scale}\nseeds: 2"), 784)
+    assert network.replica_of == {f"/norms/{d}/{r}/scale": r for d in range(2) for r in range(2)}
