@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bnrenorm import config, device, figures, plots, runner, tables
+from bnrenorm import config, device, directions, figures, plots, published, runner, tables
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data import dataset
@@ -74,6 +74,12 @@ class Results:
     def verdicts(self) -> list[dict[str, Any]]:
         """One entry per pair of variants and grid point: `tables.verdicts`."""
         return tables.verdicts(self.trials, identities([trial for trial, _ in self.trials]))
+
+    @cached_property
+    def directions(self) -> pd.DataFrame | None:
+        """Published differences beside ours: `directions.compare`; None where the experiment names no such table."""
+        name = self.experiment.published
+        return None if name is None else directions.compare(published.read(name), self.verdicts)
 
     @property
     def plot(self) -> "Plot":

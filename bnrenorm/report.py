@@ -10,6 +10,7 @@ from bnrenorm.api import Results
 def write(folder: Path, results: Results) -> None:
     """Write environment.json, curves.csv, summary.csv, diagnostics.csv, verdict.json, and the figures.
 
+    published.csv has published differences beside the measured ones, where the experiment names a published table.
     loss.png and accuracy.png show the curves, difference.png the paired differences over a grid, where there is one.
     """
     data, experiment = results.data, results.experiment
@@ -30,5 +31,7 @@ def write(folder: Path, results: Results) -> None:
             contents[f"{value}.png"] = figures.training_and_test(curves, value, title, ylim)
     else:
         contents["difference.png"] = figures.differences(results.verdicts, results.summary, experiment.name)
+    if results.directions is not None:
+        contents["published.csv"] = results.directions.to_csv(index=False)
     for name, content in contents.items():
         atomic.write(folder / name, content)

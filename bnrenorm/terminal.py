@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bnrenorm import runner
+from bnrenorm import published, runner
 from bnrenorm.api import Results
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.identity import Identity
@@ -88,6 +88,9 @@ class Screen:
         else:
             for verdict in results.verdicts:
                 self._print(verdict["sentence"])
+        if results.directions is not None:
+            self.console.print(_directions(results.directions), soft_wrap=False)
+            self._print(f"Published: {published.read(str(results.experiment.published)).source}")
         identical = [each for each in results.verdicts if each["verdict"] == "identical by construction"]
         if identical:
             largest = max(abs(value) for each in identical for value in each["differences"])
@@ -133,9 +136,9 @@ def _table(summary: Any) -> Table:
     title = f"{'final values, ' if grid else ''}mean ± standard deviation over seeds"
     table = _new_table(title)
     for key in keys if grid else [*keys, ""]:
-        table.add_column(key.rpartition(".")[2])
+        table.add_column(key.rpartition(".")[2], overflow="fold")
     for heading in ("training loss", "test loss", "training %", "test %"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for cell, rows in summary.groupby(keys, sort=False):
         names = [str(name) for name in (cell if isinstance(cell, tuple) else (cell,))]
         for when in ("final",) if grid else ("final", "best"):
@@ -158,13 +161,32 @@ def _verdicts(verdicts: list[dict[str, Any]]) -> Table:
         table.add_column(key.rpartition(".")[2])
     table.add_column("difference")
     for heading in ("mean", "95 % interval", "p"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict")
     pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
     for a, b in pairs:
         for verdict in (each for each in verdicts if (each["a"], each["b"]) == (a, b)):
             table.add_row(*(str(value) for value in verdict["point"].values()), f"{b} - {a}", *_row(verdict))
         table.add_section()
+    return table
+
+
+def _directions(found: pd.DataFrame) -> Table:
+    table = _new_table("published and measured differences (percentage points)")
+    keys = list(found.columns[: list(found.columns).index("a")])
+    for heading in (*keys, "difference"):
+        table.add_column(heading)
+    for heading in ("published", "measured"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for row in found.to_dict("records"):
+        table.add_row(
+            *(str(row[key]) for key in keys),
+            f"{row['b']} - {row['a']}",
+            f"{row['published_difference']:+.1f}",
+            f"{row['mean']:+.2f}",
+            str(row["agreement"]),
+        )
     return table
 
 
@@ -178,7 +200,7 @@ def _row(verdict: dict[str, Any]) -> tuple[str, str, str, str]:
         "" if mean is None else f"{100 * mean:+.2f}",
         "" if low is None else f"{100 * low:+.2f} to {100 * high:+.2f}",
         "" if p is None else f"{p:.2g}",
-        f"{words}: {more} more seeds needed" if more else words,
+        f"{words}: {more} more seed{'s' * (more > 1)} needed" if more else words,
     )
 
 

@@ -9,6 +9,8 @@ from bnrenorm.store import Store
 from tests.conftest import some_digits
 
 CONFIGS = config.shipped()
+_BATCHES = ("of 4", "of 16", "of 128", "of two classes", "of one class")
+QUICK = {"tuning": ["data.validation=100", *(f"grid.batches.{name}.training.steps=10" for name in _BATCHES)]}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -21,7 +23,7 @@ def test_the_header_says_question_expected_command_and_time(name):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_quick_form_runs(name, tmp_path):
-    experiment = config.load(name, ["training.steps=10", "seeds=1"])
+    experiment = config.load(name, ["training.steps=10", "seeds=1", *QUICK.get(name, [])])
     store = Store(tmp_path)
     store.prepare()
     data = some_digits(500, 100)
@@ -30,6 +32,8 @@ def test_a_quick_form_runs(name, tmp_path):
     assert all(result.outcome == "finished" for _, result in results)
 
 
-def test_only_the_article_compares_a_thing_with_itself():
-    identical = {name for name in CONFIGS if identity.identities(config.load(name).trials(60_000))}
-    assert identical == {"article"}
+def test_only_the_article_and_the_limits_compare_a_thing_with_itself():
+    """The limits' grid begins at r_max 1 and d_max 0, which is batch normalisation."""
+    found = {name: identity.identities(config.load(name).trials(60_000)) for name in CONFIGS}
+    assert {name for name, same in found.items() if same} == {"article", "limits"}
+    assert {each.point for each in found["limits"]} == {(("norm.r_max", 1.0), ("norm.d_max", 0.0))}

@@ -12,12 +12,12 @@ import bnrenorm
 PACKAGE = Path(bnrenorm.__file__).parent
 # A module may import those in lines above its own, and its neighbours to the left in its line.
 FLOORS = [
-    "_compat errors interrupt registry streams atomic norm.semantics norm.schedule norm.formulas norm.diagnosis",
+    "_compat errors interrupt registry published streams atomic norm.semantics norm.schedule norm.formulas norm.diagnosis",
     "config.document config.duration config.explain config.grid config.strict config.norms config.schema config.experiment config.identity config",
     "data.mnist data.files data.dataset data.sampling data stats environment",
     "norm.function norm.affine norm.links norm.custom norm.dropin norm linear optimizers model evaluate gap device train",
     "store folder checkpoint plan runner",
-    "tables plots figures api report terminal",
+    "directions tables plots figures api report terminal",
     "doctor",
     "bnrenorm",
     "cli",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bnrenorm import published
 from bnrenorm.config import grid
 from bnrenorm.config.document import Document, Path, dotted, unknown
 from bnrenorm.config.duration import steps
@@ -17,7 +18,7 @@ from bnrenorm.errors import InputError
 RESULTS = 1
 """Raised whenever a change may move a trial's numbers: stored trials of another number are trained anew."""
 
-_KEYS = ("name", "variants", "grid", "seeds", *Settings.model_fields)
+_KEYS = ("name", "variants", "grid", "seeds", "published", *Settings.model_fields)
 _MOST_TRIALS = 100_000
 
 
@@ -47,12 +48,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is compared: `settings` maps (variant, grid point) to settings that are trained once per seed."""
+    """What is compared: `settings` maps (variant, grid point) to settings that are trained once per seed.
+
+    `published` names the table that the results stand beside, if there is one.
+    """
 
     name: str
     settings: Mapping[tuple[str, tuple[tuple[str, Any], ...]], Settings]
     seeds: tuple[int, ...]
     document: Document
+    published: str | None = None
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -175,7 +180,10 @@ def build(document: Document) -> Experiment:
     seeds = _seeds(document)
     if len(settings) * len(seeds) > _MOST_TRIALS:
         raise InputError(f"{document.source}: {len(settings) * len(seeds):,} trials, the limit is {_MOST_TRIALS:,}")
-    return Experiment(name, settings, seeds, document)
+    beside = data.get("published")
+    if beside is not None and beside not in published.names():
+        raise InputError(f"{document.place(('published',))}: {unknown(str(beside), published.names(), 'table')}")
+    return Experiment(name, settings, seeds, document, beside)
 
 
 Cell = tuple[dict[str, Any], dict[Path, Path]]  # settings as plain data, and where they differ from the base, whence
