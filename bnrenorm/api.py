@@ -97,6 +97,18 @@ class Plot:
         """Draw a column of the curves over the steps, a line per variant."""
         return plots.end_labels(plots.curves(ax or figures.new_ax(), self.results.curves, metric))
 
+    def diagnosis(self, ax: Any = None, metric: str = "inference_mode_accuracy") -> Any:
+        """Draw a column of the diagnostics over the steps, a line per variant."""
+        return plots.end_labels(plots.curves(ax or figures.new_ax(), self.results.diagnostics, metric))
+
+    def accuracy(self, ax: Any = None) -> Any:
+        """Draw the final test accuracy of every variant over the grid."""
+        return plots.accuracies(ax or figures.new_ax(), self.results.summary, self._axes)
+
     def difference(self, ax: Any = None) -> Any:
         """Draw the paired differences in final test accuracy with their intervals, over the grid."""
         return plots.differences(ax or figures.new_ax(), self.results.verdicts)
+
+    @property
+    def _axes(self) -> list[str]:
+        return [key for key, _ in self.results.experiment.points[0]]

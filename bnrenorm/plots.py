@@ -38,6 +38,7 @@ def differences(ax: Any, verdicts: list[dict[str, Any]]) -> Any:
     """
     points = list(dict.fromkeys(_point_name(verdict) for verdict in verdicts))
     pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
+    first = len({name for pair in pairs for name in pair})  # a pair has another colour than the variants beside it
     ax.axhline(0, color="0.4", linewidth=1)
     for i, (a, b) in enumerate(pairs):
         rows = [
@@ -47,7 +48,7 @@ def differences(ax: Any, verdicts: list[dict[str, Any]]) -> Any:
         means = 100 * np.array([row["mean"] for row in rows])
         bounds = [(row["low"], row["high"]) if row["low"] is not None else (row["mean"],) * 2 for row in rows]
         low, high = (100 * np.array(bound) for bound in zip(*bounds, strict=True))
-        style = {"fmt": "o-", "color": COLOURS[i % len(COLOURS)], "capsize": 4, "label": f"{b} - {a}"}
+        style = {"fmt": "s-", "color": COLOURS[(first + i) % len(COLOURS)], "capsize": 4, "label": f"{b} - {a}"}
         ax.errorbar(x, means, yerr=[means - low, high - means], **style)
     keys = list(verdicts[0]["point"])
     ax.set(xlabel=", ".join(keys), ylabel="difference in test accuracy (percentage points)")

@@ -1,5 +1,6 @@
 """Normalisations of a user's own, by name: what `bnrenorm.register_norm` was given."""
 
+import contextlib
 import hashlib
 import inspect
 import textwrap
@@ -42,11 +43,14 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
 def _digest(name: str, factory: Factory, version: str | None) -> str:
     if version is not None:
         return f"version {version}"
-    try:
-        source = textwrap.dedent(inspect.getsource(factory))
-    except (OSError, TypeError) as error:
-        raise InputError(f"register_norm: {name!r} has no source text to tell its results by; give version=") from error
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
+    # A notebook keeps the source of functions, and of a class only that of its methods.
+    methods = [each for _, each in sorted(getattr(factory, "__dict__", {}).items()) if inspect.isfunction(each)]
+    for functions in ([factory], methods):
+        with contextlib.suppress(OSError, TypeError):
+            source = "".join(textwrap.dedent(inspect.getsource(function)) for function in functions)
+            if source:
+                return hashlib.sha256(source.encode()).hexdigest()[:16]
+    raise InputError(f"register_norm: {name!r} has no source text to tell its results by; give version=")
 
 
 def names() -> list[str]:

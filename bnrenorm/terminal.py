@@ -194,13 +194,14 @@ def _row(verdict: dict[str, Any]) -> tuple[str, str, str, str]:
     """Write a verdict's mean, interval, p and words; what a verdict does not have stays empty."""
     mean, low, high, p = (verdict[name] for name in ("mean", "low", "high", "p_holm"))
     words, more = verdict["verdict"], verdict["more_seeds"]
+    diverged = "".join(f"; {count} {name} diverged" for name, count in verdict["diverged"].items() if count)
     if words == "identical by construction":
         return "0", "", "", words
     return (
         "" if mean is None else f"{100 * mean:+.2f}",
         "" if low is None else f"{100 * low:+.2f} to {100 * high:+.2f}",
         "" if p is None else f"{p:.2g}",
-        f"{words}: {more} more seed{'s' * (more > 1)} needed" if more else words,
+        (f"{words}: {more} more seed{'s' * (more > 1)} needed" if more else words) + diverged,
     )
 
 

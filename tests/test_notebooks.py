@@ -4,25 +4,49 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 
+from tests.conftest import some_digits
+
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-QUICK = {"01_bn_and_brn": "STEPS = 4\nTRAIN_IMAGES = 500"}
+QUICK = {
+    "01_bn_and_brn": "STEPS = 4\nTRAIN_IMAGES = 500",
+    "03_where_renormalisation_matters": "SEEDS = 2\nSHORTER = {'training__steps': 10, 'data__path': {path!r}}",
+}
+
+
+def few_digits(folder):
+    data = some_digits(600, 100)
+    arrays = {name: getattr(data, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+    np.savez(folder / "few.npz", **arrays)
+    return folder / "few.npz"
+
+
+def finds_no_difference(text):
+    assert "rmax 1  dmax 0" in text
+    assert float(re.search(r"largest difference of any value at any step: (\S+)", text)[1]) < 1e-5
+
+
+def compares_at_every_point(text):
+    assert len(re.findall(r"^\d+ - BRN - BN = .*inconclusive: 2 paired seeds", text, re.M)) == 6 + 4 + 4
+    assert len(re.findall(r"^mean_only - (none|BN|BRN) = ", text, re.M)) == 3
+
+
+SAYS = {"01_bn_and_brn": finds_no_difference, "03_where_renormalisation_matters": compares_at_every_point}
 
 
 @pytest.mark.filterwarnings("default")  # of the notebook's own machinery; a warning in a cell is seen in its output
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_it_runs(path):
+def test_it_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    parameters.source = QUICK[path.stem]
-    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    parameters.source = QUICK[path.stem].replace("{path!r}", repr(str(few_digits(tmp_path))))
+    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.get("name") == "stderr"]
-    text = "".join(output.get("text", "") for output in outputs)
-    assert "rmax 1  dmax 0" in text
-    assert float(re.search(r"largest difference of any value at any step: (\S+)", text)[1]) < 1e-5
+    SAYS[path.stem]("".join(output.get("text", "") for output in outputs))
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)

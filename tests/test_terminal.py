@@ -57,6 +57,45 @@ def test_the_numbers_of_a_network_that_diverges_stay_short():
     assert terminal._mean_and_spread(pd.Series([float("nan")] * 2), 4) == "nan"
 
 
+def verdict(a, b, size, **values):
+    nothing = {"mean": None, "low": None, "high": None, "p_holm": None, "more_seeds": 0, "diverged": {a: 0, b: 0}}
+    return {
+        "a": a,
+        "b": b,
+        "point": {"training.batch.size": size},
+        "metric": "final_test_accuracy",
+        **nothing,
+        **values,
+    }
+
+
+def test_a_grids_verdicts_are_a_table_with_a_section_for_every_pair():
+    rows = [
+        verdict("BN", "BRN", 2, verdict="BRN better", mean=0.0561, low=0.05, high=0.06, p_holm=0.0117),
+        verdict("none", "BN", 2, verdict="inconclusive", mean=-0.01, more_seeds=1, diverged={"none": 0, "BN": 3}),
+        verdict("BN", "BRN", 4, verdict="identical by construction", mean=0.0),
+    ]
+    file = io.StringIO()
+    Console(file=file, width=120).print(terminal._verdicts(rows))
+    lines = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    assert lines[0].startswith("paired differences in test accuracy (percentage points)")
+    assert lines[3:] == [
+        "2 BRN - BN +5.61 +5.00 to +6.00 0.012 BRN better",
+        "4 BRN - BN 0 identical by construction",
+        "",
+        "2 BN - none -1.00 inconclusive: 1 more seed needed; 3 BN diverged",
+    ]
+
+
+def test_published_differences_are_a_table():
+    import pandas as pd
+
+    row = {"batches": "few labels", "a": "BN", "b": "BRN", "published_difference": 11.5, "mean": -2.5, "agreement": "x"}
+    file = io.StringIO()
+    Console(file=file, width=120).print(terminal._directions(pd.DataFrame([row])))
+    assert "few labels BRN - BN +11.5 -2.50 x" in " ".join(file.getvalue().split())
+
+
 def test_a_grid_shows_final_values_and_counts_what_diverged():
     import pandas as pd
 
