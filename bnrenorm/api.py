@@ -105,9 +105,13 @@ class Plot:
         """Draw the final test accuracy of every variant over the grid."""
         return plots.accuracies(ax or figures.new_ax(), self.results.summary, self._axes)
 
-    def difference(self, ax: Any = None) -> Any:
-        """Draw the paired differences in final test accuracy with their intervals, over the grid."""
-        return plots.differences(ax or figures.new_ax(), self.results.verdicts)
+    def difference(self, ax: Any = None, only: tuple[str, str] | None = None) -> Any:
+        """Draw the paired differences in final test accuracy with their intervals, over the grid.
+
+        `only` names one pair of variants, as ("BN", "BRN") for BRN - BN.
+        """
+        shown = [each for each in self.results.verdicts if only in (None, (each["a"], each["b"]))]
+        return plots.differences(ax or figures.new_ax(), shown)
 
     @property
     def _axes(self) -> list[str]:
