@@ -96,8 +96,16 @@ class Engine:
         self.seen = [self._room(len(self.images)) for _ in self.trials]
         for replica, trial in enumerate(self.trials):
             for s in range(steps):
+                p, first_state, second_state, average, run = self.rows.of(replica)
                 sums[replica] += self.large.step(
-                    numbers_of(trial), limits[s, replica], *self.rows.of(replica), self.seen[replica]
+                    numbers_of(trial),
+                    limits[s, replica],
+                    p,
+                    first_state,
+                    second_state,
+                    average,
+                    run,
+                    self.seen[replica],
                 )
             self.logits[replica] = self.large.logits
         return sums
