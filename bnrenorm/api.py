@@ -13,6 +13,7 @@ from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.device import choose_kernels
 from bnrenorm.plan import parse_memory, plan
 from bnrenorm.store import Store
 
@@ -30,17 +31,20 @@ def run(
     experiment: Experiment,
     *,
     device: str = "auto",
+    kernels: str = "auto",
     out: str | Path = "runs",
     memory: str | None = None,
     report: Callable[[runner.Progress], None] = lambda progress: None,
 ) -> "Results":
     """Train what `out` does not hold yet and return all results. Raises InputError for what the user can mend."""
     on = _choose(device)
+    kernels = choose_kernels(kernels, on)
     data = dataset.load(experiment.data_path)
     store = Store(Path(out))
     store.prepare()
-    found = runner.run(plan(experiment, data, store, parse_memory(memory)), data, store, on=on, report=report)
-    return Results(experiment, data, found, on)
+    todo = plan(experiment, data, store, parse_memory(memory))
+    found = runner.run(todo, data, store, on=on, kernels=kernels, report=report)
+    return Results(experiment, data, found, on, kernels)
 
 
 _choose = device.choose
@@ -54,6 +58,7 @@ class Results:
     data: Dataset
     trials: tables.Results
     device: str
+    kernels: str
 
     @cached_property
     def curves(self) -> pd.DataFrame:

@@ -62,6 +62,7 @@ def compare(
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ..., N-1.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    kernels: Annotated[str, typer.Option(help="auto, fused (compiled, on a CPU) or formulas.")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
     memory: Annotated[str | None, typer.Option(help="Bound, e.g. 4GiB; default: half of what is free.")] = None,
     fork: Annotated[bool, typer.Option("--fork", help="Go on although an unfinished run has other settings.")] = False,
@@ -80,6 +81,7 @@ def compare(
     overrides = [*(assignments or []), *([] if seeds is None else [f"seeds={seeds}"])]
     experiment = configs.load(config, overrides)
     on = devices.choose(device)
+    kernels = devices.choose_kernels(kernels, on)
 
     from bnrenorm import folder, plan, report, runner, terminal
     from bnrenorm.api import Results
@@ -93,14 +95,15 @@ def compare(
     screen = terminal.Screen()
     if dry_run:
         screen.opening(experiment, trials, data, on, identities(trials))
-        screen.rehearsal(plan.plan(experiment, data, store, bound), data, on)
+        screen.rehearsal(plan.plan(experiment, data, store, bound), data, on, kernels)
         return
     store.prepare()
     with folder.opened(out, experiment, fork=fork) as place:
         todo = plan.plan(experiment, data, store, bound)
         screen.opening(experiment, trials, data, on, identities(trials))
         with screen.progress() as show:
-            results = Results(experiment, data, runner.run(todo, data, store, on=on, report=show), on)
+            found = runner.run(todo, data, store, on=on, kernels=kernels, report=show)
+            results = Results(experiment, data, found, on, kernels)
         report.write(place, results)
     screen.closing(results, place)
 

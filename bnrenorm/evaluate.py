@@ -104,16 +104,3 @@ class Average:
         parameters = dict(self.network.namedparams())
         for name, array in self.arrays.items():
             array[...] = formulas.moving_average(array, parameters[name].array, self.decays[name])
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Put the averages in the weights' place, and the weights back afterwards."""
-        parameters = dict(self.network.namedparams())
-        kept = {name: parameters[name].array for name in self.arrays}
-        try:
-            for name, array in self.arrays.items():
-                parameters[name].array = array
-            yield
-        finally:
-            for name, array in kept.items():
-                parameters[name].array = array

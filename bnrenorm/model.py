@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,23 @@ class Perceptron(chainer.Chain):
         for path, link in self.namedlinks(skipself=True):
             for attribute in link._persistent:
                 yield f"{path}/{attribute}", link, attribute
+
+    def copy_parameters(self) -> dict[str, Any]:
+        """Copy all parameters, by name."""
+        return {name: parameter.array.copy() for name, parameter in self.namedparams()}
+
+    @contextmanager
+    def parameters_in_place(self, arrays: dict[str, Any]) -> Iterator[None]:
+        """Put arrays, by name, in the parameters' place, and the parameters back afterwards."""
+        parameters = dict(self.namedparams())
+        kept = {name: parameters[name].array for name in arrays}
+        try:
+            for name, array in arrays.items():
+                parameters[name].array = array
+            yield
+        finally:
+            for name, array in kept.items():
+                parameters[name].array = array
 
     def forward(self, x: Any) -> Any:
         """Map images (N, D), shared by all replicas, or (R, N, D) to logits (R, N, C)."""

@@ -13,6 +13,7 @@ from bnrenorm import checkpoint, model, train
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.schema import Full
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.device import FORMULAS
 from bnrenorm.errors import InputError
 from bnrenorm.evaluate import ROWS
 from bnrenorm.store import Store
@@ -89,13 +90,14 @@ def parse_memory(text: str | None) -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
-def estimate_seconds(group: list[Trial], data: Dataset, on: str) -> float:
-    """Estimate a group's training time from a rehearsal: three steps and one record, as they really are here."""
-    training = train.Training(group, data, on=on)
+def estimate_seconds(group: list[Trial], data: Dataset, on: str, kernels: str) -> float:
+    """Estimate a group's training time from a rehearsal: some steps and one record, as they really are here."""
+    training = train.Training(group, data, on=on, kernels=kernels)
     training.rehearse()  # the first step is slower than those that follow
     started = time.perf_counter()
-    training.rehearse(steps=2, record=False)
-    step = (time.perf_counter() - started) / 2
+    steps = 2 if kernels == FORMULAS or isinstance(training.settings.training.batch, Full) else 50
+    training.rehearse(steps=steps, record=False)
+    step = (time.perf_counter() - started) / steps
     started = time.perf_counter()
     training.rehearse()
     record = max(0.0, time.perf_counter() - started - step)

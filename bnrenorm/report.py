@@ -14,7 +14,11 @@ def write(folder: Path, results: Results) -> None:
     loss.png and accuracy.png show the curves, difference.png the paired differences over a grid, where there is one.
     """
     data, experiment = results.data, results.experiment
-    ran_on = {**environment.describe(results.device), "data": {"source": data.source, "checksum": data.checksum}}
+    ran_on = {
+        **environment.describe(results.device),
+        "kernels": results.kernels,
+        "data": {"source": data.source, "checksum": data.checksum},
+    }
     curves = results.curves
     contents: dict[str, str | bytes] = {
         "environment.json": json.dumps(ran_on, indent=2),

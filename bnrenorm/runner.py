@@ -11,6 +11,7 @@ from bnrenorm import checkpoint, train
 from bnrenorm.checkpoint import Checkpoint, Checkpoints
 from bnrenorm.config import Trial
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.device import FORMULAS
 from bnrenorm.interrupt import Interrupted, Request, requests
 from bnrenorm.plan import Plan
 from bnrenorm.store import Columns, Result, Store
@@ -33,7 +34,13 @@ Report = Callable[[Progress], None]
 
 
 def run(
-    plan: Plan, data: Dataset, store: Store, *, on: str, report: Report = lambda progress: None
+    plan: Plan,
+    data: Dataset,
+    store: Store,
+    *,
+    on: str,
+    kernels: str = FORMULAS,
+    report: Report = lambda progress: None,
 ) -> list[tuple[Trial, Result]]:
     """Train what the plan lists and return all of the experiment's results, in the order of its trials.
 
@@ -48,7 +55,7 @@ def run(
             def show(record: train.Record, group: list[Trial] = group, before: int = before) -> None:
                 report(Progress(before + record.step * len(group), total, group, record))
 
-            for trial, result in _train_group(group, data, on, saved, request, show):
+            for trial, result in _train_group(group, data, (on, kernels), saved, request, show):
                 store.write(plan.keys[trial], trial, data.checksum, result)
             saved.discard()
             done += _steps(group[0]) * len(group)
@@ -64,12 +71,13 @@ def _steps(trial: Trial) -> int:
 def _train_group(
     group: list[Trial],
     data: Dataset,
-    on: str,
+    where: tuple[str, str],
     saved: Checkpoints,
     request: Request,
     show: Callable[[train.Record], None],
 ) -> list[tuple[Trial, Result]]:
-    training = train.Training(group, data, on=on)
+    on, kernels = where
+    training = train.Training(group, data, on=on, kernels=kernels)
     last = saved.load()
     columns: list[Columns] = [{} for _ in group]
     before = 0.0

@@ -66,7 +66,7 @@ class Screen:
 
             yield show
 
-    def rehearsal(self, plan: Plan, data: Dataset, on: str) -> None:
+    def rehearsal(self, plan: Plan, data: Dataset, on: str, kernels: str) -> None:
         """Say what a plan would train, in what memory, and how long that takes by a short rehearsal."""
         self._print(
             f"{len(plan.keys)} trials, {len(plan.keys) - plan.missing} of them finished, {plan.missing} to train"
@@ -75,7 +75,7 @@ class Screen:
         for i, group in enumerate(plan.groups, start=1):
             variants = ", ".join(dict.fromkeys(trial.variant for trial in group))
             size = data_bytes(data) + len(group) * replica_bytes(group[0], data)
-            took = estimate_seconds(group, data, on)
+            took = estimate_seconds(group, data, on, kernels)
             seconds += took
             self._print(f"group {i}: {len(group)} trials of {variants}: {size / 2**30:.2f} GiB, about {took:.0f} s")
         self._print(f"about {seconds:.0f} s in all; nothing was trained")

@@ -1,5 +1,6 @@
 """The training loop. Touches no disk: it yields records, and a state that another process can go on from."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,11 +10,14 @@ import numpy as np
 from bnrenorm import device, evaluate, model, optimizers
 from bnrenorm._compat import F, chainer
 from bnrenorm.config import Trial
+from bnrenorm.config.norms import Custom
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.data.sampling import Sampler
-from bnrenorm.gap import Gap
+from bnrenorm.gap import IMAGES, Gap
 
 Array = Any
+
+_MOST = 0.5  # seconds that fused kernels may take at a time: an interrupt waits no longer
 
 
 @dataclass(frozen=True)
@@ -33,20 +37,28 @@ class Record:
     diagnosis: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def train(trials: list[Trial], data: Dataset, *, on: str = "cpu") -> Iterator[Record]:
+def train(trials: list[Trial], data: Dataset, *, on: str = "cpu", kernels: str = device.FORMULAS) -> Iterator[Record]:
     """Train the replicas of one structure side by side, and yield a record whenever one is due."""
-    for record in Training(trials, data, on=on):
+    for record in Training(trials, data, on=on, kernels=kernels):
         if record is not None:
             yield record
 
 
 class Training:
-    """A group of trials in training: iterate over it, and it takes a step at a time.
+    """A group of trials in training: iterate over it, and it takes a step, or with fused kernels about half a second.
 
-    Every step yields its `Record`, or None where none is due. `state` may be called between steps.
+    It yields a `Record` where one is due, and None elsewhere. `state` may be called in between.
     """
 
-    def __init__(self, trials: list[Trial], data: Dataset, *, on: str = "cpu", network: model.Perceptron | None = None):
+    def __init__(
+        self,
+        trials: list[Trial],
+        data: Dataset,
+        *,
+        on: str = "cpu",
+        kernels: str = device.FORMULAS,
+        network: model.Perceptron | None = None,
+    ):
         settings = trials[0].settings
         self.trials, self.settings, self.where = trials, settings, device.resident(on)
         learning, validation = data.split(settings.data.validation)
@@ -61,6 +73,9 @@ class Training:
         self.gap = Gap(self.network, self.sampler, self.images, self.labels, trials)
         self.per_epoch = settings.training.batch.steps_per_epoch(len(learning[1]))
         self.average = evaluate.Average(self.network, [trial.settings.evaluation.average for trial in trials])
+        fused = kernels == device.FUSED and not isinstance(settings.norm, Custom)
+        self.engine = self._engine() if fused else None
+        self.patience = 1  # steps that fused kernels take at a time
         self.step, self.since = 0, 0  # steps taken, and those since the last record
         self.sums = self.network.xp.zeros((2, len(trials)))  # of training loss and accuracy since then
 
@@ -71,21 +86,52 @@ class Training:
         total = int(self.settings.training.steps.amount)
         every = int(self.settings.evaluation.every.amount)
         while self.step < total:
-            due = (self.step + 1) % every == 0 or self.step + 1 == total
+            left = min(every - self.step % every, total - self.step)  # until the next record
+            steps = min(left, self.patience)
             # A replica that diverges overflows; the others must not hear of it.
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                diagnosis = self._learn(observing=due)
-                self.step += 1
-                record = self._judge(diagnosis) if due else None
+                diagnosis = self._advance(steps, observing=steps == left)
+                record = self._judge(diagnosis) if steps == left else None
             yield record
 
     def rehearse(self, *, steps: int = 1, record: bool = True) -> None:
         """Take steps and judge the network, to see how long that takes; not for a training that is to be kept."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for _ in range(steps):
-                diagnosis = self._learn(observing=record)
+            diagnosis = self._advance(steps, observing=record)
             if record:
                 self._judge(diagnosis)
+
+    def _advance(self, steps: int, *, observing: bool) -> dict[str, Array]:
+        """Take steps; returns what was seen of the normalisation in the last of them, if anything was to be."""
+        if self.engine is None:
+            seen = {}
+            for last in range(steps - 1, -1, -1):
+                seen = self._learn(observing=observing and not last)
+                self.step += 1
+            return seen
+        started = time.perf_counter()
+        with chainer.using_config("train", True):
+            self._run(self.engine, steps - observing)
+            if not observing:
+                if steps == self.patience:
+                    self.patience = max(1, min(2 * steps, int(steps * _MOST / (time.perf_counter() - started))))
+                return {}
+            before = self.network.copy_parameters()
+            self._run(self.engine, 1)
+        with self.network.parameters_in_place(before):  # the gap is that of the weights that the step was taken with
+            gap = self.gap.measure(self.engine.logits, self.step - 1)
+        return {**gap, **self.engine.diagnosis()}
+
+    def _run(self, engine: Any, steps: int) -> None:
+        if steps:
+            self.sums += engine.advance(self.sampler, self.step, steps)
+            self.step += steps
+            self.since += steps
+
+    def _engine(self) -> Any:
+        from bnrenorm.fused.engine import Engine  # numba takes its time, and not everybody wants it
+
+        return Engine(self.trials, self.network, self.average.arrays, self.images, self.labels, IMAGES)
 
     def _learn(self, *, observing: bool) -> dict[str, Array]:
         """Take one step; returns what was seen of the normalisation on the way, if anything was to be."""
@@ -127,7 +173,10 @@ class Training:
         }
         self.sums[...], self.since = 0, 0
         statistics = self.settings.evaluation.statistics
-        with self.average.in_place(), evaluate.judged_by(self.network, statistics, self.images):
+        with (
+            self.network.parameters_in_place(self.average.arrays),
+            evaluate.judged_by(self.network, statistics, self.images),
+        ):
             for name, (images, labels) in self.judges.items():
                 values[f"{name}_loss"], values[f"{name}_accuracy"] = evaluate.measure(self.network, images, labels)
         host = [{key: _to_host(value) for key, value in each.items()} for each in (values, diagnosis)]

@@ -15,7 +15,7 @@ from bnrenorm.config.norms import Custom, LayerNorm, NoNorm, Renorm
 from bnrenorm.config.schema import Full, Iid, Settings, unfold
 from bnrenorm.errors import InputError
 
-RESULTS = 1
+RESULTS = 2
 """Raised whenever a change may move a trial's numbers: stored trials of another number are trained anew."""
 
 _KEYS = ("name", "variants", "grid", "seeds", "published", *Settings.model_fields)

@@ -1,0 +1,61 @@
+"""Matrix products for kernels, by the BLAS of SciPy, through the entry that numba's own np.dot takes.
+
+Unlike np.dot they write to a part of a wider array, add to what is there, and compile in no time.
+"""
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from bnrenorm.fused.compiled import inlined
+
+_NO, _YES = ord("n"), ord("t")
+
+
+def gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc):
+    """c = op(a) op(b), or c += with `add` 1, in column-major order; for kernels only."""
+    raise NotImplementedError
+
+
+@overload(gemm)
+def _gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc):
+    dtype = np.dtype(str(a.dtype))
+    pointer = types.CPointer(a.dtype)
+    number, flag = types.intp, types.char
+    signature = types.intc(
+        flag, flag, flag, number, number, number, pointer, pointer, number, pointer, number, pointer, pointer, number
+    )
+    xxgemm = types.ExternalFunction("numba_xxgemm", signature)
+    kind = ord("s" if dtype == np.float32 else "d")
+    one, zero_one = np.ones(1, dtype), np.array([0, 1], dtype)
+
+    def call(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc):
+        xxgemm(
+            kind, transpose_a, transpose_b, m, n, k, one.ctypes, a.ctypes, lda, b.ctypes, ldb, zero_one[add:].ctypes,
+            c.ctypes, ldc,
+        )  # fmt: skip
+
+    return call
+
+
+@inlined
+def outputs(x, w, y, pitch):
+    """y = x w^T: x (N, D), w (K, D), y (N, K), whose rows begin every `pitch` numbers."""
+    n, depth = x.shape
+    gemm(_YES, _NO, w.shape[0], n, depth, w, depth, x, depth, 0, y, pitch)
+
+
+@inlined
+def inputs(gy, w, gx):
+    """gx = gy w: gy (N, K), w (K, D), gx (N, D)."""
+    n, width = gy.shape
+    depth = w.shape[1]
+    gemm(_NO, _NO, depth, n, width, w, depth, gy, width, 0, gx, depth)
+
+
+@inlined
+def weights(gy, x, gw, add):
+    """gw = gy^T x, or gw += with `add` 1: gy (N, K), x (N, D), gw (K, D)."""
+    n, depth = x.shape
+    width = gy.shape[1]
+    gemm(_NO, _YES, depth, width, n, x, depth, gy, width, add, gw, depth)

@@ -1,0 +1,53 @@
+"""How kernels are compiled: by numba, without the GIL, once per user where a cache can be kept."""
+
+import hashlib
+import importlib
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+
+# Sums may be reordered and products fused, which vectors need; NaN and infinity stay what they are.
+_FLAGS: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function at its first call; in every process anew where there is no folder for the compiled code."""
+    folder = cache_folder()
+    if folder is None:
+        return numba.njit(**_FLAGS)(function)
+    settings: Any = importlib.import_module("numba.core.config")
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(folder)
+    try:
+        return numba.njit(cache=True, **_FLAGS)(function)
+    finally:
+        settings.CACHE_DIR = before
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel, to be called from kernels only."""
+    return numba.njit(**_FLAGS)(function)
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Find the user's folder for compiled kernels; None if it cannot be written.
+
+    Its name has a digest of all kernels' sources: numba itself looks at the file of the outermost function alone.
+    """
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    try:
+        root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(root) / "bnrenorm" / f"kernels-{digest}"
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except (OSError, RuntimeError):
+        return None
+    return folder

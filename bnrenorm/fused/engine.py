@@ -1,0 +1,160 @@
+"""Fused training of a group on the CPU, with the network's and the optimizer's own numbers.
+
+Where a batch fits a core's cache the replicas are spread over the cores, each taking many steps in one call; a larger
+one is spread over the cores itself, replica after replica. A replica's bits are the same in any company.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from bnrenorm.config import Trial
+from bnrenorm.config.schema import Full
+from bnrenorm.data.sampling import Sampler
+from bnrenorm.fused import step, types
+from bnrenorm.fused.full import LargeBatch
+from bnrenorm.fused.layout import Rows, kind_of, numbers_of, places_of
+from bnrenorm.model import Perceptron
+from bnrenorm.norm.diagnosis import diagnose
+
+Array = Any
+
+
+class Engine:
+    """Takes the steps of a group's training; the network is up to date after every call.
+
+    images (N, D) float32 and labels (N,) are the training set. `logits` is how many of a large batch's are kept.
+    """
+
+    def __init__(
+        self,
+        trials: list[Trial],
+        network: Perceptron,
+        average: dict[str, Array],
+        images: Array,
+        labels: Array,
+        logits: int,
+    ):
+        settings = trials[0].settings
+        self.trials, self.network, self.images, self.labels = trials, network, images, labels
+        self.kind = kind_of(settings)
+        self.places = places_of([images.shape[1], *settings.model.hidden, settings.model.outputs], self.kind)
+        self.rows = Rows(network, settings.training.optimizer.kind, average)
+        self.workers = _cores()
+        self.seen: list[Array] = []
+        whole = isinstance(settings.training.batch, Full)
+        alone = self.kind.norm == types.LAYER or self.kind.micro_batch
+        self.large = (
+            LargeBatch(images, labels, self.kind, self.places, self.workers, logits) if whole and not alone else None
+        )
+        self.logits = np.empty(
+            (len(trials), 0 if self.large is None else len(self.large.logits), settings.model.outputs)
+        )
+
+    def advance(self, sampler: Sampler, first: int, steps: int) -> Array:
+        """Take so many steps from the step `first`, counted from 0; returns the sums of loss and accuracy, (2, R)."""
+        self.rows.load()
+        limits = self._limits(first, steps)
+        with threadpool_limits(1):
+            take = self._one_by_one if self.large else self._side_by_side
+            sums = take(sampler, first, steps, limits)
+        self.rows.store()
+        for norm in self.network.batch_norms:
+            norm.step += steps
+        for parameter in self.network.params():
+            parameter.update_rule.t += steps
+        return sums.T
+
+    def _side_by_side(self, sampler: Sampler, first: int, steps: int, limits: Array) -> Array:
+        batches = {
+            seed: _padded([sampler.indices(seed, first + s) for s in range(steps)])
+            for seed in {trial.seed for trial in self.trials}
+        }
+        sums = np.zeros((len(self.trials), 2))
+        counts = next(iter(batches.values()))[1]
+        self.seen = [self._room(int(counts[-1])) for _ in self.trials]
+
+        def work(replica: int) -> None:
+            indices, counts = batches[self.trials[replica].seed]
+            step.train(
+                self.images, self.labels, indices, counts, self.kind, numbers_of(self.trials[replica]),
+                np.ascontiguousarray(limits[:, replica]), self.places, *self.rows.of(replica), self.seen[replica],
+                sums[replica],
+            )  # fmt: skip
+
+        with ThreadPoolExecutor(min(self.workers, len(self.trials))) as pool:
+            for _ in pool.map(work, range(len(self.trials))):
+                pass
+        return sums
+
+    def _one_by_one(self, sampler: Sampler, first: int, steps: int, limits: Array) -> Array:
+        assert self.large is not None
+        sums = np.zeros((len(self.trials), 2))
+        self.seen = [self._room(len(self.images)) for _ in self.trials]
+        for replica, trial in enumerate(self.trials):
+            for s in range(steps):
+                p, first_state, second_state, average, run = self.rows.of(replica)
+                sums[replica] += self.large.step(
+                    numbers_of(trial),
+                    limits[s, replica],
+                    p,
+                    first_state,
+                    second_state,
+                    average,
+                    run,
+                    self.seen[replica],
+                )
+            self.logits[replica] = self.large.logits
+        return sums
+
+    def diagnosis(self) -> dict[str, Array]:
+        """Describe the last step's normalisation, as `StackedNormalization.diagnosis` does, by layer."""
+        found: dict[str, Array] = {}
+        for depth, norm in enumerate(self.network.batch_norms):
+            seen = np.stack([each[depth, :, :, : norm.run_mean.shape[2]] for each in self.seen])  # (R, parts, 6, D)
+            mean, std, r, d, run_mean, run_std = np.moveaxis(seen, 2, 0)
+            r_max, d_max = (
+                np.reshape(limit(norm.step - 1), (-1, 1, 1)).astype(mean.dtype) + 0 * mean
+                for limit in (norm.r_max, norm.d_max)
+            )
+            of_layer = diagnose(mean, std, run_mean, run_std, r, d, r_max, d_max)
+            found |= {f"layer{depth + 1}_{name}": value for name, value in of_layer.items()}
+        return found
+
+    def _room(self, rows: int) -> Array:
+        parts = rows // self.kind.micro_batch if self.kind.micro_batch else 1
+        return np.zeros((len(self.network.batch_norms), parts, 6, self.places.widest), np.float32)
+
+    def _limits(self, first: int, steps: int) -> Array:
+        """r_max, d_max, the learning rate and that of gamma and beta, (steps, R, 4)."""
+        found = np.zeros((steps, len(self.trials), 4), np.float32)
+        for norm in self.network.batch_norms[:1]:
+            for s in range(steps):
+                found[s, :, 0] = np.reshape(norm.r_max(norm.step + s), -1)
+                found[s, :, 1] = np.reshape(norm.d_max(norm.step + s), -1)
+        for replica, trial in enumerate(self.trials):
+            optimizer: Any = trial.settings.training.optimizer
+            own = getattr(trial.settings.norm, "affine_lr", None)
+            correction = np.ones(steps)
+            if optimizer.kind == "adam":
+                t = 1.0 + first + np.arange(steps)
+                correction = np.sqrt(1 - optimizer.beta2**t) / (1 - optimizer.beta1**t)
+            found[:, replica, 2] = optimizer.lr * correction
+            found[:, replica, 3] = (optimizer.lr if own is None else own) * correction
+        return found
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _padded(batches: list[Array]) -> tuple[Array, Array]:
+    """Put batches into one array (S, N), with the number of images that each has."""
+    counts = np.array([len(batch) for batch in batches])
+    indices = np.zeros((len(batches), counts.max()), np.int64)
+    for row, batch in zip(indices, batches, strict=True):
+        row[: len(batch)] = batch
+    return indices, counts

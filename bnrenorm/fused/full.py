@@ -1,0 +1,243 @@
+"""A step over a batch too large for a cache: one replica after another, the rows of each spread over the cores.
+
+One array (N, D) a hidden layer is all that is kept of the activations, and the replicas share it.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.fused import blocks, update
+from bnrenorm.fused.compiled import kernel
+from bnrenorm.fused.types import BATCH, FIXED, SHARED, Kind, Numbers, Places
+from bnrenorm.norm import formulas
+
+Array = Any
+
+
+class LargeBatch:
+    """Room for a batch of N rows, and the passes over it; `workers` threads."""
+
+    def __init__(self, images: Array, labels: Array, kind: Kind, places: Places, workers: int, logits: int):
+        self.images, self.labels, self.kind, self.places, self.workers = images, labels, kind, places, workers
+        self.rows = len(images)
+        self.blocks = -(-self.rows // blocks.ROWS)
+        shape, real = places.shape, images.dtype
+        self.h = [np.empty((self.rows, width), real) for width in shape[1:-1]]
+        self.g = [np.empty((self.rows, width), real) for width in shape[2:]]
+        self.logits = np.empty((min(logits, self.rows), shape[-1]), real)
+
+    def step(
+        self,
+        numbers: Numbers,
+        limits: Array,
+        p: Array,
+        first: Array,
+        second: Array,
+        average: Array,
+        run: Array,
+        seen: Array,
+    ) -> tuple[float, float]:
+        """Take one step, in place: arguments as in `step.train`. Returns the mean loss and the accuracy before it."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            layers = self._forward(pool, numbers, limits, p, run, seen)
+            gradient = np.zeros_like(p)
+            loss, right = self._backward(pool, layers, p, gradient)
+        apply(self.kind, numbers, limits, self.places, p, first, second, gradient)
+        if len(average):
+            average += (p.dtype.type(1) - numbers.average_decay) * (p - average)
+        return loss / self.rows, right / self.rows
+
+    def _each(self, pool: ThreadPoolExecutor, work: Callable[[int, int, int], None]) -> None:
+        """Call work(worker, first block, last block) on every thread."""
+        bounds = [self.blocks * i // self.workers for i in range(self.workers + 1)]
+        for _ in pool.map(work, range(self.workers), bounds, bounds[1:]):
+            pass
+
+    def _forward(
+        self, pool: ThreadPoolExecutor, numbers: Numbers, limits: Array, p: Array, run: Array, seen: Array
+    ) -> list["Layer"]:
+        layers: list[Layer] = []
+        x, plain, norm = self.images, True, np.zeros((3, 0), p.dtype)
+        for depth, h in enumerate(self.h):
+            w, b = self._linear(p, depth)
+            if layers:
+                w, b = layers[-1].fold(w, b)
+            moments = np.empty((self.blocks, 2, h.shape[1]), p.dtype)
+            relu = bool(self.kind.norm_first)
+
+            def work(
+                _: int, first: int, last: int, args: Any = (x, plain, norm, relu, w, b, not relu, h, moments)
+            ) -> None:
+                blocks.hidden(*args, first, last)
+
+            self._each(pool, work)
+            layers.append(self._normalise(depth, numbers, limits, p, run, seen, *self._merged(moments)))
+            x, plain, norm = h, False, layers[-1].norm
+        return layers
+
+    def _merged(self, moments: Array) -> tuple[Array, Array]:
+        """Merge the blocks' moments to those of all rows, in float64. [Chan, Golub and LeVeque 1979]"""
+        counts = np.full((self.blocks, 1), blocks.ROWS, np.float64)
+        counts[-1] = self.rows - blocks.ROWS * (self.blocks - 1)
+        mean = (moments[:, 0] * counts).sum(axis=0) / self.rows
+        squares = moments[:, 1].sum(axis=0, dtype=np.float64) + (counts * (moments[:, 0] - mean) ** 2).sum(axis=0)
+        return mean, squares / self.rows
+
+    def _normalise(
+        self, depth: int, numbers: Numbers, limits: Array, p: Array, run: Array, seen: Array, mean: Array, var: Array
+    ) -> "Layer":
+        width, real = len(mean), p.dtype
+        gamma, beta = self._affine(p, depth, width)
+        if self.kind.norm != BATCH:
+            zero, one = np.zeros(width, real), np.ones(width, real)
+            return Layer(self.kind, zero, one, one, zero, one, zero)  # what leaves h as it is
+        mean, var = mean.astype(real), var.astype(real)
+        std = np.sqrt(var + numbers.eps)
+        averages = run[self.places.run[depth] :][: 2 * width].reshape(2, width)
+        run_std = averages[1] if self.kind.keep_std else np.sqrt(averages[1] + numbers.eps)
+        r, d = formulas.corrections(mean, std, averages[0], run_std, limits[0], limits[1])
+        seen[depth, 0, :, :width] = mean, std, r, d, averages[0], run_std
+        kept = std if self.kind.keep_std else var * real.type(self.rows / max(self.rows - 1.0, 1.0))
+        for average, new in zip(averages, (mean, kept), strict=True):
+            average[...] = formulas.moving_average(average, new, numbers.decay)
+        return Layer(self.kind, mean, std, r, d, gamma, beta)
+
+    def _backward(
+        self, pool: ThreadPoolExecutor, layers: list["Layer"], p: Array, gradient: Array
+    ) -> tuple[float, float]:
+        depth = len(layers)
+        w, b = self._linear(p, depth)
+        folded_w, folded_b = layers[-1].fold(w, b)
+        gw = np.zeros((self.workers, *w.shape), p.dtype)
+        gb = np.zeros((self.workers, len(b)))
+        sums = np.zeros((self.workers, 2))
+
+        def out(i: int, first: int, last: int) -> None:
+            layer = layers[-1]
+            blocks.output(
+                self.h[-1], layer.norm, layer.relu, folded_w, folded_b, self.labels, self.g[-1], gw[i], gb[i], sums[i],
+                self.logits, first, last,
+            )  # fmt: skip
+
+        self._each(pool, out)
+        raw, bias = gw.sum(axis=0), gb.sum(axis=0)
+        while True:
+            self._put(gradient, depth, layers[depth - 1].unfold(raw, bias) if depth else raw, bias)
+            if depth == 0:
+                return float(sums[:, 0].sum()), float(sums[:, 1].sum())
+            depth -= 1
+            raw, bias = self._back(pool, layers, depth, p, gradient, raw, bias)
+
+    def _back(
+        self,
+        pool: ThreadPoolExecutor,
+        layers: list["Layer"],
+        depth: int,
+        p: Array,
+        gradient: Array,
+        raw: Array,
+        bias: Array,
+    ) -> tuple[Array, Array]:
+        """Go back through a hidden layer, whose next layer has the gradients raw and bias; return its own."""
+        layer, h = layers[depth], self.h[depth]
+        w_next, _ = self._linear(p, depth + 1)
+        if layer.relu and self.kind.norm == BATCH:
+            along, total = np.zeros((2, self.workers, h.shape[1]))
+
+            def add(i: int, first: int, last: int) -> None:
+                blocks.sums_back(
+                    self.g[depth], w_next, h, layer.norm, True, along[i], total[i], first, last
+                )  # fmt: skip
+
+            self._each(pool, add)
+            along, total = along.sum(axis=0), total.sum(axis=0)
+        else:
+            along, total = layer.std * (w_next * raw).sum(axis=0), bias @ w_next
+        if self.kind.norm == BATCH:
+            self._put_affine(gradient, depth, along * layer.r / layer.std + total * layer.d, total)
+        else:
+            along, total = 0 * along, 0 * total
+        factors = layer.factors(along, total, self.rows).astype(p.dtype)
+        below, norm_below = (self.h[depth - 1], layers[depth - 1].norm) if depth else (self.images, layer.norm[:, :0])
+        g = self.g[depth - 1] if depth else self.g[-1][:0]
+        gw = np.zeros((self.workers, h.shape[1], below.shape[1]), p.dtype)
+        gb = np.zeros((self.workers, h.shape[1]))
+
+        def work(i: int, first: int, last: int) -> None:
+            blocks.back(
+                self.g[depth], w_next, h, layer.norm, layer.relu, factors, below, depth == 0, norm_below, g, gw[i],
+                gb[i], first, last,
+            )  # fmt: skip
+
+        self._each(pool, work)
+        return gw.sum(axis=0), gb.sum(axis=0)
+
+    def _linear(self, p: Array, depth: int) -> tuple[Array, Array]:
+        fan_in, width = self.places.shape[depth : depth + 2]
+        w_at, b_at = self.places.w[depth], self.places.b[depth]
+        return p[w_at : w_at + fan_in * width].reshape(width, fan_in), p[b_at : b_at + width]
+
+    def _affine(self, p: Array, depth: int, width: int) -> tuple[Array, Array]:
+        at = self.places.affine[depth]
+        if at < 0:
+            return np.ones(width, p.dtype), np.zeros(width, p.dtype)
+        size = 1 if self.kind.affine == SHARED else width
+        return np.broadcast_to(p[at : at + size], width), np.broadcast_to(p[at + size : at + 2 * size], width)
+
+    def _put(self, gradient: Array, depth: int, gw: Array, gb: Array) -> None:
+        w, b = self._linear(gradient, depth)
+        w[...], b[...] = gw, gb
+
+    def _put_affine(self, gradient: Array, depth: int, ggamma: Array, gbeta: Array) -> None:
+        at, width = self.places.affine[depth], len(ggamma)
+        if self.kind.affine == SHARED:
+            gradient[at], gradient[at + 1] = ggamma.sum(), gbeta.sum()
+        elif self.kind.affine != FIXED:
+            gradient[at : at + width], gradient[at + width : at + 2 * width] = ggamma, gbeta
+
+
+class Layer:
+    """How a hidden layer's h becomes its output, gamma ((h - mean) / std r + d) + beta, and back.
+
+    Where no ReLU comes between, gamma, r, d and beta are folded into the next layer's weights.
+    """
+
+    def __init__(self, kind: Kind, mean: Array, std: Array, r: Array, d: Array, gamma: Array, beta: Array):
+        self.mean, self.std, self.r, self.d, self.gamma = mean, std, r, d, gamma
+        self.relu = bool(kind.norm_first)
+        self.scale, self.shift = gamma * r, gamma * d + beta
+        entered = (mean, self.scale / std, self.shift) if self.relu else (mean, 1 / std, 0 * mean)
+        self.norm = np.stack(entered)
+
+    def fold(self, w: Array, b: Array) -> tuple[Array, Array]:
+        """Return the next layer's weights and biases for what `norm` alone leaves."""
+        return (w, b) if self.relu else (w * self.scale, b + w @ self.shift)
+
+    def unfold(self, gw: Array, gb: Array) -> Array:
+        """Return the gradient of the next layer's weights, from that of the folded ones."""
+        return gw if self.relu else gw * self.scale + np.outer(gb, self.shift)
+
+    def factors(self, along: Array, total: Array, n: int) -> Array:
+        """Return the three factors of `blocks.back`. [BRN17, sec. 3]"""
+        return np.stack([-along / (n * self.std**2), -total / n, self.scale / self.std])
+
+
+@kernel
+def apply(kind, numbers, limits, places, p, first, second, gradient):
+    """Update all parameters by their gradients."""
+    zero = p.dtype.type(0)
+    ends = np.append(places.w[1:], len(p))
+    for depth in range(len(places.w)):
+        w, b, end = places.w[depth], places.b[depth], ends[depth]
+        affine = places.affine[depth]
+        stop = end if affine < 0 else affine
+        for at, to, lr, decay in (
+            (w, b, limits[2], numbers.weight_decay), (b, stop, limits[2], zero), (stop, end, limits[3], zero)
+        ):  # fmt: skip
+            update.row(
+                kind.optimizer, p[at:to], gradient[at:to], first[at:to], second[at:to], lr, numbers.a, numbers.b,
+                numbers.optimizer_eps, decay,
+            )  # fmt: skip

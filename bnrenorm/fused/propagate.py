@@ -1,0 +1,224 @@
+"""One replica's network forward and backward, one batch: what `model.Perceptron` and Chainer's graph do."""
+
+import numpy as np
+
+from bnrenorm.fused import blas, normal, products, update
+from bnrenorm.fused.compiled import inlined
+from bnrenorm.fused.types import BATCH, FIXED, LAYER, NODE, NONE, SHARED, copy, rows, zero
+
+
+@inlined
+def loss(logits, labels, n, gy):
+    """Return the mean softmax cross entropy and the share of right answers; gy becomes the gradient of the loss."""
+    classes, one = logits.shape[1], logits.dtype.type(1)
+    total_loss, right = 0.0, 0
+    for i in range(n):
+        top, best = logits[i, 0], 0
+        for c in range(1, classes):
+            if logits[i, c] > top:
+                top, best = logits[i, c], c
+        total = logits.dtype.type(0)
+        for c in range(classes):
+            gy[i, c] = np.exp(logits[i, c] - top)
+            total += gy[i, c]
+        total_loss += np.log(total) - (logits[i, labels[i]] - top)
+        right += best == labels[i]
+        for c in range(classes):
+            gy[i, c] /= total * n
+        gy[i, labels[i]] -= one / n
+    return total_loss / n, right / n
+
+
+@inlined
+def forward(n, parts, kind, numbers, limits, places, p, run, room):
+    """Fill room.given, room.out, room.stats and room.logits from room.x, and update the running statistics."""
+    shape = places.shape
+    hidden = len(shape) - 2
+    x = room.x[:n]
+    for depth in range(hidden):
+        width = shape[depth + 1]
+        z, y = rows(room.given[depth], n, width), rows(room.out[depth], n, width)
+        _linear(depth, places, p, x, z)
+        if not kind.norm_first:
+            _relu(z)
+        gamma, beta = room.affine[depth, 0, :width], room.affine[depth, 1, :width]
+        _read_affine(p, places.affine[depth], kind.affine, gamma, beta)
+        if kind.norm == BATCH:
+            at = places.run[depth]
+            averages = run[at : at + 2 * width].reshape(2, width)
+            normalise(
+                z, parts, kind, numbers, limits, averages, gamma, beta, room.stats[depth], room.nodes, room.total, y
+            )
+        elif kind.norm == LAYER:
+            normal.layer_forward(z, numbers.eps, gamma, beta, room.rows[depth, 0], room.rows[depth, 1], y)
+        else:
+            copy(y, z)
+        if kind.norm_first:
+            _relu(y)
+        x = y
+    _linear(hidden, places, p, x, room.logits[:n])
+
+
+@inlined
+def _linear(depth, places, p, x, y):
+    fan_in, width = places.shape[depth], places.shape[depth + 1]
+    w_at, b_at = places.w[depth], places.b[depth]
+    products.forward(x, p[w_at : w_at + width * fan_in].reshape(width, fan_in), p[b_at : b_at + width], y)
+
+
+@inlined
+def normalise(x, parts, kind, numbers, limits, averages, gamma, beta, stats, nodes, total, y):
+    """Normalise each part of the rows by its own statistics, then update the running ones by the parts' mean.
+
+    averages (2, D): running mean, and running variance or standard deviation. stats (parts, 6, >= D) is left for the
+    way back and for the diagnosis: mean, std, r, d, and the running mean and std that r and d were had from.
+    """
+    n, width = x.shape
+    part, eps = n // parts, numbers.eps
+    scale, shift, kept_mean, kept_scale = nodes[0], nodes[1], nodes[2], nodes[3]
+    run_mean, run_std = nodes[6], nodes[7]
+    bessel = x.dtype.type(part / max(part - 1.0, 1.0))
+    for k in range(width):
+        run_mean[k] = averages[0, k]
+        run_std[k] = averages[1, k] if kind.keep_std else np.sqrt(averages[1, k] + eps)
+        kept_mean[k] = kept_scale[k] = 0
+    for q in range(parts):
+        first, last = q * part, (q + 1) * part
+        mean, std, r, d = stats[q, 0, :width], stats[q, 1, :width], stats[q, 2, :width], stats[q, 3, :width]
+        normal.moments(x, first, last, mean, std, total)
+        for k in range(width):
+            var = std[k]
+            std[k] = np.sqrt(var + eps)
+            kept_mean[k] += mean[k]
+            kept_scale[k] += std[k] if kind.keep_std else var * bessel
+            stats[q, 4, k] = run_mean[k]
+            stats[q, 5, k] = run_std[k]
+        normal.corrections(mean, std, run_mean, run_std, limits[0], limits[1], r, d)
+        normal.forward(x, first, last, mean, std, r, d, gamma, beta, scale, shift, y)
+    count = x.dtype.type(parts)
+    share = (x.dtype.type(1) - numbers.decay) / count
+    for k in range(width):
+        averages[0, k] += share * (kept_mean[k] - count * averages[0, k])
+        averages[1, k] += share * (kept_scale[k] - count * averages[1, k])
+
+
+@inlined
+def backward(n, parts, kind, numbers, limits, places, p, first, second, room):
+    """Update every parameter by its gradient, layer by layer from the top, each after it was needed."""
+    shape = places.shape
+    hidden = len(shape) - 2
+    gy = room.glogits[:n]
+    for depth in range(hidden, -1, -1):
+        fan_in, width = shape[depth], shape[depth + 1]
+        if depth < hidden:
+            gy = _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, first, second, room)
+        w_at = places.w[depth]
+        gx = rows(room.g[0], n, fan_in) if depth > 0 else rows(room.g[0], 0, 0)
+        if depth > 0:
+            blas.inputs(gy, p[w_at : w_at + width * fan_in].reshape(width, fan_in), gx)
+        below = room.x[:n] if depth == 0 else rows(room.out[depth - 1], n, fan_in)
+        _update_linear(gy, below, depth, kind, numbers, limits[2], places, p, first, second, room)
+        gy = gx
+
+
+@inlined
+def _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, first, second, room):
+    """Return the gradient of what the linear layer put out, given that of the hidden layer; updates gamma and beta."""
+    width = places.shape[depth + 1]
+    z, y = rows(room.given[depth], n, width), rows(room.out[depth], n, width)
+    gz = rows(room.g[1], n, width)
+    gamma = room.affine[depth, 0, :width]
+    ggamma, gbeta, along, sums = room.nodes[2], room.nodes[3], room.nodes[4], room.nodes[5]
+    zero(ggamma)
+    zero(gbeta)
+    if kind.norm_first:
+        _mask(gy, y)
+    if kind.norm == BATCH:
+        part = n // parts
+        for q in range(parts):
+            s = room.stats[depth, q]
+            normal.backward(
+                gy, z, q * part, (q + 1) * part, s[0], s[1], s[2], s[3], gamma, along, sums, gz, ggamma, gbeta
+            )
+    elif kind.norm == LAYER:
+        normal.layer_backward(gy, z, room.rows[depth, 0], room.rows[depth, 1], gamma, gz, ggamma, gbeta)
+    else:
+        copy(gz, gy)
+    if not kind.norm_first:
+        _mask(gz, z)
+    if kind.norm != NONE and kind.affine != FIXED:
+        size = width if kind.affine == NODE else 1
+        if kind.affine == SHARED:
+            ggamma[0], gbeta[0] = ggamma[:width].sum(), gbeta[:width].sum()
+        at = places.affine[depth]
+        _update(at, ggamma[:size], limits[3], p.dtype.type(0), kind, numbers, p, first, second)
+        _update(at + size, gbeta[:size], limits[3], p.dtype.type(0), kind, numbers, p, first, second)
+    return gz
+
+
+@inlined
+def _update_linear(gy, x, depth, kind, numbers, lr, places, p, first, second, room):
+    n, width = gy.shape
+    fan_in = x.shape[1]
+    gb = room.nodes[2, :width]
+    zero(gb)
+    for i in range(n):
+        for k in range(width):
+            gb[k] += gy[i, k]
+    _update(places.b[depth], gb, lr, p.dtype.type(0), kind, numbers, p, first, second)
+    whole = n > products.FEW
+    if whole:
+        blas.weights(gy, x, room.gw, 0)
+    direct = not whole and kind.optimizer == update.MOMENTUM and numbers.weight_decay == 0
+    for k in range(width):
+        at, g_at = places.w[depth] + k * fan_in, k * fan_in if whole else 0
+        g = room.gw[g_at : g_at + fan_in]
+        if direct:
+            end = at + fan_in
+            update.momentum_row(p[at:end], first[at:end], gy, x, k, g, lr, numbers.a)
+            continue
+        if not whole:
+            products.weight_row(gy, x, k, n, g)
+        _update(at, g, lr, numbers.weight_decay, kind, numbers, p, first, second)
+
+
+@inlined
+def _update(at, g, lr, decay, kind, numbers, p, first, second):
+    end = at + len(g)
+    update.row(
+        kind.optimizer,
+        p[at:end],
+        g,
+        first[at:end],
+        second[at:end],
+        lr,
+        numbers.a,
+        numbers.b,
+        numbers.optimizer_eps,
+        decay,
+    )
+
+
+@inlined
+def _read_affine(p, at, kind, gamma, beta):
+    """Read gamma and beta (D,), as the kind has them; `at` is -1 where there are none."""
+    width = len(gamma)
+    for k in range(width):
+        gamma[k] = 1 if at < 0 else p[at + (k if kind == NODE else 0)]
+        beta[k] = 0 if at < 0 else p[at + (width + k if kind == NODE else 1)]
+
+
+@inlined
+def _relu(x):
+    for i in range(x.shape[0]):
+        for k in range(x.shape[1]):
+            if x[i, k] < 0:  # NaN stays
+                x[i, k] = 0
+
+
+@inlined
+def _mask(g, out):
+    for i in range(g.shape[0]):
+        for k in range(g.shape[1]):
+            if out[i, k] <= 0:
+                g[i, k] = 0

@@ -1,0 +1,143 @@
+"""Fused training against the Chain: every setting, one step at a time from the same state, and whole runs."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from bnrenorm import train
+from bnrenorm.config import document
+from bnrenorm.config.experiment import build
+from tests.conftest import some_digits
+
+SETTINGS = {
+    "BN after": "norm: {kind: batch}",
+    "BN before": "norm: {kind: batch}\nmodel.order: linear-norm-activation",
+    "BRN": "norm: {kind: renorm, r_max: 1.5, d_max: 0.5, warmup: 1, ramp_r: 4, ramp_d: 2}",
+    "BRN before, paper": "norm: {kind: renorm, semantics: paper}\nmodel.order: linear-norm-activation",
+    "none": "norm: {kind: none}",
+    "none before": "norm: {kind: none}\nmodel.order: linear-norm-activation",
+    "layer": "norm: {kind: layer}",
+    "layer before": "norm: {kind: layer}\nmodel.order: linear-norm-activation",
+    "one gamma a layer": "norm: {kind: batch, affine: layer, affine_lr: 0.3}",
+    "no gamma": "norm: {kind: batch, affine: none}",
+    "micro": "norm: {kind: renorm}\ntraining.micro_batch: 10",
+    "decay, average": "norm: {kind: batch}\ntraining.weight_decay: 0.1\nevaluation.average: 0.7",
+    "sgd": "norm: {kind: none}\ntraining.optimizer.kind: sgd",
+    "adam": "norm: {kind: none}\ntraining.optimizer: {kind: adam, lr: 0.01, eps: 0.001}",
+    "rmsprop": "norm: {kind: none}\ntraining.optimizer: {kind: rmsprop, lr: 0.01, eps: 0.001}",
+}
+BATCHES = {
+    "small": "{kind: iid, size: 20}",
+    "rest": "{kind: iid, size: 170, remainder: keep}",
+    "skewed": "{kind: non_iid, classes: 2, size: 20}",
+    "full": "full",
+}
+
+
+def group(settings, batch="full", images=500, **more):
+    parsed = document.parse("name: a\nmodel: {hidden: [30, 20]}\nseeds: 2", "x.yaml")
+    pairs = [line.split(": ", 1) for line in settings.split("\n")]
+    for key, value in [*pairs, ("training.batch", batch), *more.items()]:
+        parsed.override(f"{key.replace('__', '.')}={value}")
+    return build(parsed).trials(images)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return some_digits(500, 100)
+
+
+def apart(one, other):
+    """The largest difference of two states, as a share of the largest number of its sort (weights, velocities...)."""
+    sorts = {}
+    for name, value in one.items():
+        sort = (name.partition("/")[0], name.rpartition("/")[2] if name.startswith(("optimizer", "kept")) else "")
+        scale, difference = sorts.get(sort, (0, 0))
+        if value.size:
+            scale = max(scale, np.abs(value).max())
+            difference = max(difference, np.abs(value.astype(float) - other[name]).max())
+        sorts[sort] = scale, difference
+    return max(difference / (scale or 1) for scale, difference in sorts.values())
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_a_step_is_the_chains(digits, settings, batch):
+    if settings == "micro" and batch == "rest":
+        pytest.skip("parts of 10 do not divide 170 images and a rest of 160")
+    trials = group(SETTINGS[settings], BATCHES[batch], training__steps=6)
+    plain, fused = (train.Training(trials, digits, kernels=kernels) for kernels in ("formulas", "fused"))
+    for _ in range(5):
+        for each in (plain, fused):
+            each._advance(1, observing=False)
+        assert apart(plain.state(), fused.state()) < 3e-5
+        fused.restore(plain.state())
+
+
+def run(trials, data, kernels):
+    return [(r.values, r.diagnosis) for r in train.train(trials, data, kernels=kernels)]
+
+
+@pytest.mark.parametrize("batch", ["{kind: iid, size: 100}", "full"])
+def test_records_and_diagnosis_are_the_chains(digits, batch):
+    trials = group("norm: {kind: renorm}", batch, training__steps=12, evaluation__every=4, data__validation=50)
+    for (values, seen), (want, want_seen) in zip(
+        run(trials, digits, "fused"), run(trials, digits, "formulas"), strict=True
+    ):
+        assert values.keys() == want.keys()
+        assert seen.keys() == want_seen.keys()
+        for got, expected in ((values, want), (seen, want_seen)):
+            for name in got:
+                assert_allclose(got[name], expected[name], rtol=2e-3, atol=0.0101, err_msg=name)
+
+
+@pytest.mark.parametrize("batch", ["{kind: iid, size: 7, remainder: keep}", "full"])
+@pytest.mark.parametrize("norm", ["renorm", "none"])
+def test_company_and_frequency_of_records_change_no_bit(digits, batch, norm):
+    base = {"training__steps": 9, "evaluation__every": 3}
+    trials = group(f"norm: {{kind: {norm}}}", batch, **base, grid="{training.optimizer.lr: [0.01, 0.1]}")
+    together = run(trials, digits, "fused")
+    for replica, trial in enumerate(trials):
+        for (values, _), (alone, _) in zip(together, run([trial], digits, "fused"), strict=True):
+            assert all(values[name][replica] == alone[name][0] for name in values)
+    often = run(group(f"norm: {{kind: {norm}}}", batch, training__steps=9, evaluation__every=1), digits, "fused")
+    seldom = run(group(f"norm: {{kind: {norm}}}", batch, training__steps=9, evaluation__every=9), digits, "fused")
+    assert (often[-1][0]["test_loss"] == seldom[-1][0]["test_loss"]).all()
+
+
+def test_a_replica_that_diverges_leaves_the_others_untouched(digits):
+    base = {"training__steps": 12, "evaluation__every": 12}
+    for batch in ("full", "{kind: iid, size: 50}"):
+        settings = "norm: {kind: batch}"
+        (_, healthy) = group(settings, batch, **base)
+        pair = group(settings, batch, **base, variants="{A: {}, B: {training: {optimizer: {lr: 1.0e+20}}}}")
+        together = run(pair, digits, "fused")[-1][0]
+        assert together["test_loss"][1] == run([healthy], digits, "fused")[-1][0]["test_loss"][0]
+        assert not np.isfinite(together["train_loss"][2:]).any()
+
+
+def test_six_hundred_steps_are_the_chains_within_a_ten_thousandth():
+    """With batches of 100, as the second article has them."""
+    data = some_digits(6000, 500)
+    trials = group(
+        "norm: {kind: batch}", "{kind: iid, size: 100}", 6000, training__steps=600, evaluation__every=100, seeds=1
+    )
+    fused, plain = (
+        np.array([values["train_loss"] for values, _ in run(trials, data, kernels)])
+        for kernels in ("fused", "formulas")
+    )
+    assert_allclose(fused, plain, rtol=1e-4)
+
+
+def test_a_resumed_training_has_the_same_bits(digits):
+    for batch in ("full", "{kind: iid, size: 20}"):
+        trials = group("norm: {kind: renorm}", batch, training__steps=8, evaluation__every=2)
+        whole = run(trials, digits, "fused")
+        first = train.Training(trials, digits, kernels="fused")
+        for record in first:
+            if record is not None and record.step == 4:
+                break
+        second = train.Training(trials, digits, kernels="fused")
+        second.restore(first.state())
+        rest = [record.values for record in second if record is not None]
+        assert all((a["test_loss"] == b["test_loss"]).all() for (a, _), b in zip(whole[2:], rest, strict=True))
