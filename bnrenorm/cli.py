@@ -101,6 +101,8 @@ def compare(
     with folder.opened(out, experiment, fork=fork) as place:
         todo = plan.plan(experiment, data, store, bound)
         screen.opening(experiment, trials, data, on, identities(trials))
+        if todo.groups and kernels == devices.FUSED:
+            screen.compiling()
         with screen.progress() as show:
             found = runner.run(todo, data, store, on=on, kernels=kernels, report=show)
             results = Results(experiment, data, found, on, kernels)

@@ -28,7 +28,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything, in the order in which things depend on each other."""
-    checks = (_python, _numpy, _chainer, _blas, _gpu, _digits, _links)
+    checks = (_python, _numpy, _chainer, _blas, _kernels, _gpu, _digits, _links)
     return [_guarded(check) for check in checks]
 
 
@@ -55,6 +55,18 @@ def _chainer() -> Finding:
 
 def _blas() -> Finding:
     return Finding("BLAS", True, f"{environment.blas()}, {environment.threads()} threads on {environment.processor()}")
+
+
+def _kernels() -> Finding:
+    if device.choose_kernels("auto", "cpu") == device.FORMULAS:
+        return Finding(
+            "kernels", True, "no numba: the formulas serve, several times slower", "pip install --upgrade numba"
+        )
+    from bnrenorm.fused import compiled
+
+    folder = compiled.cache_folder()
+    where = f"kept in {folder}" if folder else "compiled anew in every process: no folder for them can be written"
+    return Finding("kernels", True, f"numba {environment.versions().get('numba', '')}, {where}")
 
 
 def _gpu() -> Finding:

@@ -11,6 +11,7 @@ _PACKAGES = (
     "bnrenorm",
     "chainer",
     "numpy",
+    "numba",
     "scipy",
     "pandas",
     "matplotlib",

@@ -178,9 +178,14 @@ class Training:
             evaluate.judged_by(self.network, statistics, self.images),
         ):
             for name, (images, labels) in self.judges.items():
-                values[f"{name}_loss"], values[f"{name}_accuracy"] = evaluate.measure(self.network, images, labels)
+                values[f"{name}_loss"], values[f"{name}_accuracy"] = self._measure(images, labels)
         host = [{key: _to_host(value) for key, value in each.items()} for each in (values, diagnosis)]
         return Record(self.step, self.step / self.per_epoch, *host)
+
+    def _measure(self, images: Array, labels: Array) -> tuple[Array, Array]:
+        if self.engine is None or self.settings.evaluation.statistics == "batch":
+            return evaluate.measure(self.network, images, labels)
+        return self.engine.judge(images, labels)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that a resume needs, as arrays on the host: exactly what `restore` takes."""

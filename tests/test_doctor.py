@@ -13,8 +13,16 @@ def by_name():
 
 def test_a_sound_machine_is_found_sound():
     found = by_name()
-    assert set(found) == {"Python", "NumPy", "Chainer", "BLAS", "GPU", "digits", "links"}
+    assert set(found) == {"Python", "NumPy", "Chainer", "BLAS", "kernels", "GPU", "digits", "links"}
     assert all(finding.ok for finding in found.values())
+
+
+def test_without_numba_the_formulas_serve(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    finding = by_name()["kernels"]
+    assert finding.ok
+    assert "the formulas serve, several times slower" in finding.found
+    assert finding.mend == "pip install --upgrade numba"
 
 
 def test_tampered_digits_are_found_with_what_mends_them(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ FLOORS = [
     "config.document config.duration config.explain config.grid config.strict config.norms config.schema config.experiment config.identity config",
     "data.mnist data.files data.dataset data.sampling data stats environment",
     "norm.function norm.affine norm.links norm.custom norm.dropin norm linear optimizers model evaluate gap device",
-    "fused.compiled fused.denormals fused.blas fused.products fused.update fused.normal fused.types fused.propagate fused.step",
+    "fused.compiled fused.denormals fused.blas fused.products fused.update fused.normal fused.types fused.propagate fused.step fused.judge",
     "fused.blocks fused.full fused.layout fused.engine fused train",
     "store folder checkpoint plan runner",
     "directions tables plots figures api report terminal",

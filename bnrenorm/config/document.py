@@ -41,8 +41,11 @@ class Document:
         self.assign(key, value, f"--set {assignment}")
 
     def assign(self, key: str, value: Any, place: str) -> None:
-        """Replace the value of a dotted key; `place` says in messages where it came from."""
-        *parents, last = path = tuple(key.split("."))
+        """Replace the value of a dotted key; `place` says in messages where it came from.
+
+        What follows "grid." is an axis, whose own dots are part of it: grid.training.batch.size.
+        """
+        *parents, last = path = self._path(key)
         target = self.data
         for depth, parent in enumerate(parents, start=1):
             if parent not in target:
@@ -54,6 +57,15 @@ class Document:
         for old in [known for known in self.places if known[: len(path)] == path]:
             del self.places[old]
         self.places[path] = place
+
+    def _path(self, key: str) -> tuple[str, ...]:
+        parts = key.split(".")
+        if parts[0] != "grid" or len(parts) == 1:
+            return tuple(parts)
+        axes = self.data.get("grid") or {}
+        lengths = [n for n in range(2, len(parts) + 1) if ".".join(parts[1:n]) in axes]
+        last = max(lengths, default=len(parts))  # a new axis is all that follows
+        return ("grid", ".".join(parts[1:last]), *parts[last:])
 
 
 def parse(text: str, source: str) -> Document:

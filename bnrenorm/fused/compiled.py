@@ -33,6 +33,12 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(**_FLAGS)(function)
 
 
+def waiting() -> bool:
+    """Tell whether kernels are still to be compiled on this machine."""
+    folder = cache_folder()
+    return folder is None or not any(folder.rglob("*.nbc"))
+
+
 @cache
 def cache_folder() -> Path | None:
     """Find the user's folder for compiled kernels; None if it cannot be written.

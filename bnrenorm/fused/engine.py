@@ -4,6 +4,7 @@ Where a batch fits a core's cache the replicas are spread over the cores, each t
 one is spread over the cores itself, replica after replica. A replica's bits are the same in any company.
 """
 
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from bnrenorm.config import Trial
 from bnrenorm.config.schema import Full
 from bnrenorm.data.sampling import Sampler
-from bnrenorm.fused import step, types
+from bnrenorm.fused import judge, step, types
 from bnrenorm.fused.full import LargeBatch
 from bnrenorm.fused.layout import Rows, kind_of, numbers_of, places_of
 from bnrenorm.model import Perceptron
@@ -109,6 +110,26 @@ class Engine:
                 )
             self.logits[replica] = self.large.logits
         return sums
+
+    def judge(self, images: Array, labels: Array) -> tuple[Array, Array]:
+        """Mean loss and accuracy (R,) of the network as it is now, in inference mode, over images (M, D)."""
+        self.rows.load()
+        blocks = -(-len(images) // judge.ROWS)
+        sums = np.zeros((len(self.trials), blocks, 2))
+        share = -(-blocks // self.workers)
+
+        def work(replica: int, first: int) -> None:
+            p, *_, run = self.rows.of(replica)
+            last = min(first + share, blocks)
+            numbers = numbers_of(self.trials[replica])
+            judge.judge(images, labels, self.kind, numbers, self.places, p, run, first, last, sums[replica])
+
+        parts = list(itertools.product(range(len(self.trials)), range(0, blocks, share)))
+        with threadpool_limits(1), ThreadPoolExecutor(self.workers) as pool:
+            for _ in pool.map(work, *zip(*parts, strict=True)):
+                pass
+        loss, right = np.moveaxis(sums.sum(axis=1), -1, 0) / len(images)
+        return loss, right
 
     def diagnosis(self) -> dict[str, Array]:
         """Describe the last step's normalisation, as `StackedNormalization.diagnosis` does, by layer."""

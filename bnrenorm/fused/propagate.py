@@ -38,11 +38,11 @@ def forward(n, parts, kind, numbers, limits, places, p, run, room):
     for depth in range(hidden):
         width = shape[depth + 1]
         z, y = rows(room.given[depth], n, width), rows(room.out[depth], n, width)
-        _linear(depth, places, p, x, z)
+        linear(depth, places, p, x, z)
         if not kind.norm_first:
-            _relu(z)
+            relu(z)
         gamma, beta = room.affine[depth, 0, :width], room.affine[depth, 1, :width]
-        _read_affine(p, places.affine[depth], kind.affine, gamma, beta)
+        read_affine(p, places.affine[depth], kind.affine, gamma, beta)
         if kind.norm == BATCH:
             at = places.run[depth]
             averages = run[at : at + 2 * width].reshape(2, width)
@@ -54,13 +54,14 @@ def forward(n, parts, kind, numbers, limits, places, p, run, room):
         else:
             copy(y, z)
         if kind.norm_first:
-            _relu(y)
+            relu(y)
         x = y
-    _linear(hidden, places, p, x, room.logits[:n])
+    linear(hidden, places, p, x, room.logits[:n])
 
 
 @inlined
-def _linear(depth, places, p, x, y):
+def linear(depth, places, p, x, y):
+    """Set y to what the linear layer at that depth makes of x."""
     fan_in, width = places.shape[depth], places.shape[depth + 1]
     w_at, b_at = places.w[depth], places.b[depth]
     products.forward(x, p[w_at : w_at + width * fan_in].reshape(width, fan_in), p[b_at : b_at + width], y)
@@ -200,7 +201,7 @@ def _update(at, g, lr, decay, kind, numbers, p, first, second):
 
 
 @inlined
-def _read_affine(p, at, kind, gamma, beta):
+def read_affine(p, at, kind, gamma, beta):
     """Read gamma and beta (D,), as the kind has them; `at` is -1 where there are none."""
     width = len(gamma)
     for k in range(width):
@@ -209,7 +210,8 @@ def _read_affine(p, at, kind, gamma, beta):
 
 
 @inlined
-def _relu(x):
+def relu(x):
+    """Set what is below 0 to 0."""
     for i in range(x.shape[0]):
         for k in range(x.shape[1]):
             if x[i, k] < 0:  # NaN stays

@@ -43,3 +43,15 @@ def test_a_bad_override_is_named(assignment):
     parsed = document.parse("a: {b: 1}", "x.yaml")
     with pytest.raises(InputError, match="--set"):
         parsed.override(assignment)
+
+
+def test_an_axis_of_the_grid_is_overridden_whole_or_in_a_named_part():
+    parsed = document.parse("grid: {training.batch.size: [2, 4], how: {so: {norm: {decay: 0.5}}}}", "x.yaml")
+    parsed.override("grid.training.batch.size=[8]")
+    parsed.override("grid.how.so.norm.decay=0.9")
+    parsed.override("grid.norm.r_max=[1, 2]")
+    assert parsed.data["grid"] == {
+        "training.batch.size": [8],
+        "how": {"so": {"norm": {"decay": 0.9}}},
+        "norm.r_max": [1, 2],
+    }

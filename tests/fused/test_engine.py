@@ -74,6 +74,20 @@ def test_a_step_is_the_chains(digits, settings, batch):
         fused.restore(plain.state())
 
 
+@pytest.mark.parametrize("average", ["null", "0.5"])
+@pytest.mark.parametrize("statistics", ["running", "batch", "population"])
+@pytest.mark.parametrize("settings", ["BN after", "BRN before, paper", "none", "layer", "one gamma a layer"])
+def test_judging_is_the_chains(digits, settings, statistics, average):
+    more = {"training__steps": 3, "evaluation__statistics": statistics, "evaluation__average": average}
+    trials = group(SETTINGS[settings], "{kind: iid, size: 50}", **more)
+    plain, fused = (train.Training(trials, digits, kernels=kernels) for kernels in ("formulas", "fused"))
+    plain._advance(3, observing=False)
+    fused.restore(plain.state())
+    want, got = plain._judge({}).values, fused._judge({}).values
+    assert_allclose(got["test_loss"], want["test_loss"], rtol=1e-5)
+    assert_allclose(got["test_accuracy"], want["test_accuracy"], atol=0.0101)
+
+
 def run(trials, data, kernels):
     return [(r.values, r.diagnosis) for r in train.train(trials, data, kernels=kernels)]
 
