@@ -14,7 +14,8 @@ from bnrenorm.config.identity import identities
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.device import choose_kernels
-from bnrenorm.plan import parse_memory, plan
+from bnrenorm.memory import parse_memory
+from bnrenorm.plan import plan
 from bnrenorm.store import Store
 
 
@@ -42,7 +43,7 @@ def run(
     data = dataset.load(experiment.data_path)
     store = Store(Path(out))
     store.prepare()
-    todo = plan(experiment, data, store, parse_memory(memory))
+    todo = plan(experiment, data, store, parse_memory(memory), kernels)
     found = runner.run(todo, data, store, on=on, kernels=kernels, report=report)
     return Results(experiment, data, found, on, kernels)
 

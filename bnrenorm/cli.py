@@ -84,22 +84,23 @@ def compare(
     kernels = devices.choose_kernels(kernels, on)
 
     from bnrenorm import folder, plan, report, runner, terminal
+    from bnrenorm import memory as memories
     from bnrenorm.api import Results
     from bnrenorm.data import dataset
     from bnrenorm.store import Store
 
-    bound = plan.parse_memory(memory)
+    bound = memories.parse_memory(memory)
     data = dataset.load(experiment.data_path)
     trials = experiment.trials(len(data.x_train))
     store = Store(out)
     screen = terminal.Screen()
     if dry_run:
         screen.opening(experiment, trials, data, on, identities(trials))
-        screen.rehearsal(plan.plan(experiment, data, store, bound), data, on, kernels)
+        screen.rehearsal(plan.plan(experiment, data, store, bound, kernels), data, on, kernels)
         return
     store.prepare()
     with folder.opened(out, experiment, fork=fork) as place:
-        todo = plan.plan(experiment, data, store, bound)
+        todo = plan.plan(experiment, data, store, bound, kernels)
         screen.opening(experiment, trials, data, on, identities(trials))
         if todo.groups and kernels == devices.FUSED:
             screen.compiling()

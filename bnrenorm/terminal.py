@@ -18,7 +18,8 @@ from bnrenorm.api import Results
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.identity import Identity
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.plan import Plan, data_bytes, estimate_seconds, replica_bytes
+from bnrenorm.memory import need
+from bnrenorm.plan import Plan, estimate_seconds
 
 _HUGE = 1e4  # a mean beyond this is that of a network that diverges
 _PLAIN_LINES = 10  # progress lines of a whole run where there is no terminal
@@ -81,7 +82,7 @@ class Screen:
         seconds = 0.0
         for i, group in enumerate(plan.groups, start=1):
             variants = ", ".join(dict.fromkeys(trial.variant for trial in group))
-            size = data_bytes(data) + len(group) * replica_bytes(group[0], data)
+            size = need(group[0], data, kernels).of(len(group))
             took = estimate_seconds(group, data, on, kernels)
             seconds += took
             self._print(f"group {i}: {len(group)} trials of {variants}: {size / 2**30:.2f} GiB, about {took:.0f} s")

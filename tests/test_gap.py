@@ -6,6 +6,7 @@ from bnrenorm import train
 from bnrenorm._compat import chainer
 from bnrenorm.config import document
 from bnrenorm.config.experiment import build
+from bnrenorm.gap import IMAGES
 from tests.conftest import some_digits
 
 
@@ -28,7 +29,7 @@ def test_both_modes_see_the_next_batches_with_the_weights_of_the_step(digits, ba
         got = real(logits, step)
         right = []
         state = [(norm.run_mean.copy(), norm.run_scale.copy(), norm.step) for norm in job.network.norms]
-        indices = [job.sampler.indices(0, step + 1 + i) for i in range(-(-1000 // size))]
+        indices = [job.sampler.indices(0, step + 1 + i) for i in range(-(-IMAGES // size))]
         for batch in indices:
             with chainer.using_config("train", True):
                 y = job.network(job.images[batch][None]).array[0]
@@ -57,7 +58,9 @@ def test_a_large_batch_is_its_own_probe(digits):
         logits = job.network(job.images).array[0]
         norm.frozen = False
     (record,) = [record for record in job if record is not None]
-    assert record.diagnosis["training_mode_accuracy"][0] == np.mean(logits[:1000].argmax(axis=1) == job.labels[:1000])
+    assert record.diagnosis["training_mode_accuracy"][0] == np.mean(
+        logits[:IMAGES].argmax(axis=1) == job.labels[:IMAGES]
+    )
 
 
 def test_without_normalisation_there_is_no_gap(digits):

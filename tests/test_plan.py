@@ -6,7 +6,7 @@ from bnrenorm import checkpoint, plan
 from bnrenorm.checkpoint import Checkpoint, Checkpoints
 from bnrenorm.config import document
 from bnrenorm.config.experiment import build
-from bnrenorm.errors import InputError
+from bnrenorm.memory import need
 from bnrenorm.store import Store
 from tests.conftest import COMPARED, some_digits
 
@@ -39,7 +39,7 @@ def test_groups_are_of_one_structure(few, tmp_path):
 @pytest.mark.parametrize("fitting", [1, 3, 9, 10])
 def test_groups_fit_into_the_memory_and_lose_no_trial(few, tmp_path, fitting):
     whole = made(WITH_NONE, few, Store(tmp_path))
-    memory = plan.data_bytes(few) + fitting * plan.replica_bytes(whole.groups[1][0], few)
+    memory = need(whole.groups[1][0], few, "formulas").of(fitting)
     groups = made(WITH_NONE, few, Store(tmp_path), memory).groups
     assert max(len(group) for group in groups if group[0].variant != "plain") <= fitting
     assert everyone(groups) == everyone(whole.groups)
@@ -63,19 +63,8 @@ def test_equal_settings_are_trained_once(few, tmp_path):
     assert made(text, few, Store(tmp_path)).missing == 4
 
 
-@pytest.mark.parametrize(("text", "want"), [("4GiB", 2**32), ("500 MB", 5 * 10**8), ("1.5KiB", 1536), ("7", 7)])
-def test_memory_is_read_with_its_unit(text, want):
-    assert plan.parse_memory(text) == want
-
-
-@pytest.mark.parametrize("text", ["", "4 gigs", "-1GiB", "0", "GiB"])
-def test_other_memory_is_refused(text):
-    with pytest.raises(InputError, match="--memory .*expected a size such as 4GiB"):
-        plan.parse_memory(text)
-
-
 def test_an_estimate_is_the_rehearsals_time_for_all_steps(few, monkeypatch):
     (group,) = (build(document.parse(COMPARED, "x.yaml")).trials(200),)
     clock = iter([0.0, 2.0, 10.0, 14.0])  # two steps take 2 s, a step with its record 4 s
     monkeypatch.setattr(plan.time, "perf_counter", lambda: next(clock))
-    assert plan.estimate_seconds(group, few, "cpu") == 4 * 1.0 + 4 * 3.0
+    assert plan.estimate_seconds(group, few, "cpu", "formulas") == 4 * 1.0 + 4 * 3.0

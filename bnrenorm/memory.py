@@ -1,0 +1,67 @@
+"""How much memory a group of trials takes, and how much it may."""
+
+import itertools
+import re
+from dataclasses import dataclass
+
+import psutil
+
+from bnrenorm.config import Trial
+from bnrenorm.config.schema import Full
+from bnrenorm.data.dataset import Dataset
+from bnrenorm.device import FUSED
+from bnrenorm.errors import InputError
+from bnrenorm.evaluate import ROWS
+from bnrenorm.gap import IMAGES
+
+_UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_SHARE = 0.5  # of the memory that is free, by default
+_PROGRAM = 300 * 2**20  # Python and the libraries
+_STATES = {"sgd": 0, "momentum_sgd": 1, "adam": 2, "rmsprop": 1}
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a group takes: `fixed` whatever its size, and `each` for every replica."""
+
+    fixed: int
+    each: int
+
+    def of(self, replicas: int) -> int:
+        """Return the bytes of a group of so many."""
+        return self.fixed + replicas * self.each
+
+    def fitting(self, memory: int) -> int:
+        """Count the replicas that fit into the memory, at least one."""
+        return max(1, (memory - self.fixed) // self.each)
+
+
+def need(trial: Trial, data: Dataset, kernels: str) -> Need:
+    """Estimate what groups of trials like this one take on a CPU."""
+    settings = trial.settings
+    hidden, outputs, batch = settings.model.hidden, settings.model.outputs, settings.training.batch
+    weights = sum(a * b for a, b in itertools.pairwise((data.inputs, *hidden, outputs)))
+    images, test = len(data.x_train), len(data.x_test)
+    raw = data.x_train.nbytes + data.x_test.nbytes
+    fixed = _PROGRAM + raw + 4 * data.inputs * (images + test)
+    size = images if isinstance(batch, Full) else batch.size
+    by_batch = test if settings.evaluation.statistics == "batch" else 0
+    if kernels != FUSED:  # every hidden layer keeps two activations, and two of the widest are being worked on
+        rows = max(size, by_batch, ROWS)
+        gathered = 0 if isinstance(batch, Full) else data.inputs * max(size, IMAGES + size)
+        return Need(fixed, 4 * (6 * weights + rows * (2 * sum(hidden) + 2 * max(hidden)) + gathered))
+    if isinstance(batch, Full):  # one activation and one gradient a layer, shared by the replicas
+        fixed += 4 * images * (sum(hidden) + sum((*hidden[1:], outputs)))
+    copies = 2 * (1 + _STATES[settings.training.optimizer.kind] + (settings.evaluation.average is not None)) + 1
+    rows = max(by_batch, IMAGES + min(size, IMAGES))
+    return Need(fixed, 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs)))
+
+
+def parse_memory(text: str | None) -> int:
+    """Read "4GiB" or "500 MB" as bytes; None is half of what is free. Raises InputError."""
+    if text is None:
+        return int(_SHARE * psutil.virtual_memory().available)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]i?B|B|)\s*", text)
+    if match is None or float(match[1]) <= 0:
+        raise InputError(f"--memory {text}: expected a size such as 4GiB")
+    return int(float(match[1]) * _UNITS[match[2]])
