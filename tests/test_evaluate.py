@@ -113,7 +113,7 @@ def test_the_average_of_the_weights_has_its_closed_form_and_is_what_is_judged(fe
         seen.append(parameter.array.copy())
     want = 0.8**5 * start + 0.2 * sum(0.8 ** (4 - i) * array for i, array in enumerate(seen))
     assert_allclose(training.average.arrays[name], want, rtol=1e-4, atol=1e-6)
-    with training.average.in_place():
+    with training.network.parameters_in_place(training.average.arrays):
         judged = evaluate.measure(training.network, few.scaled("test"), few.labels("test"))
     assert records[-1] is not None
     assert records[-1].values["test_loss"] == judged[0]

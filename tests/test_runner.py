@@ -35,9 +35,9 @@ def trained(monkeypatch):
     seen = []
     real = runner.train.Training
 
-    def spy(trials, data, *, on):
+    def spy(trials, data, *, on, kernels):
         seen.extend((trial.variant, trial.seed) for trial in trials)
-        return real(trials, data, on=on)
+        return real(trials, data, on=on, kernels=kernels)
 
     monkeypatch.setattr(runner.train, "Training", spy)
     return seen
@@ -77,10 +77,10 @@ def test_finished_groups_survive_a_failure_in_a_later_one(few, store, monkeypatc
     text = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}")
     real = runner.train.Training
 
-    def fail(trials, data, *, on):
+    def fail(trials, data, *, on, kernels):
         if trials[0].variant == "BN":
             raise OSError(28, "No space left on device")
-        return real(trials, data, on=on)
+        return real(trials, data, on=on, kernels=kernels)
 
     monkeypatch.setattr(runner.train, "Training", fail)
     with pytest.raises(OSError, match="No space"):
