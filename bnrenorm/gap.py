@@ -12,11 +12,11 @@ from bnrenorm.model import Perceptron
 
 Array = Any
 
-IMAGES = 400  # about: whole batches of the regime; more cost more than a twentieth of the time
+IMAGES = 200  # about: whole batches of the regime; more cost more than a twentieth of the time
 
 
 class Gap:
-    """Measures both modes on about 400 training images, with the same weights, changing nothing.
+    """Measures both modes on about 200 training images, with the same weights, changing nothing.
 
     A batch of that many images or more is its own probe: its first images were already seen in training mode. Of
     smaller batches the next ones are taken and normalised side by side, each within itself, as in training.
