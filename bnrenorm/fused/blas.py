@@ -14,7 +14,7 @@ _NO, _YES = ord("n"), ord("t")
 
 def gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc):
     """c = op(a) op(b), or c += with `add` 1, in column-major order; for kernels only."""
-    raise NotImplementedError
+    raise NotImplementedError  # Python never gets here: numba puts `_gemm` in its place when it compiles a caller
 
 
 @overload(gemm)
