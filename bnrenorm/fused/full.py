@@ -144,22 +144,13 @@ class LargeBatch:
         """Go back through a hidden layer, whose next layer has the gradients raw and bias; return its own."""
         layer, h = layers[depth], self.h[depth]
         w_next, _ = self._linear(p, depth + 1)
-        if layer.relu and self.kind.norm == BATCH:
-            along, total = np.zeros((2, self.workers, h.shape[1]))
-
-            def add(i: int, first: int, last: int) -> None:
-                blocks.sums_back(
-                    self.g[depth], w_next, h, layer.norm, True, along[i], total[i], first, last
-                )  # fmt: skip
-
-            self._each(pool, add)
-            along, total = along.sum(axis=0), total.sum(axis=0)
-        else:
-            along, total = layer.std * (w_next * raw).sum(axis=0), bias @ w_next
+        along, total = np.zeros((2, h.shape[1]))  # sums of gy (h - mean) and of gy, which none has no use for
         if self.kind.norm == BATCH:
+            if layer.relu:
+                along, total = self._sums_back(pool, layer, depth, w_next)
+            else:
+                along, total = layer.std * (w_next * raw).sum(axis=0), bias @ w_next
             self._put_affine(gradient, depth, along * layer.r / layer.std + total * layer.d, total)
-        else:
-            along, total = 0 * along, 0 * total
         factors = layer.factors(along, total, self.rows).astype(p.dtype)
         below, norm_below = (self.h[depth - 1], layers[depth - 1].norm) if depth else (self.images, layer.norm[:, :0])
         g = self.g[depth - 1] if depth else self.g[-1][:0]
@@ -174,6 +165,17 @@ class LargeBatch:
 
         self._each(pool, work)
         return gw.sum(axis=0), gb.sum(axis=0)
+
+    def _sums_back(self, pool: ThreadPoolExecutor, layer: "Layer", depth: int, w_next: Array) -> tuple[Array, Array]:
+        """Sum gy (h - mean) and gy over all rows, where a ReLU lies between the two layers' products."""
+        along, total = np.zeros((2, self.workers, layer.norm.shape[1]))
+
+        def add(i: int, first: int, last: int) -> None:
+            g, h = self.g[depth], self.h[depth]
+            blocks.sums_back(g, w_next, h, layer.norm, True, along[i], total[i], first, last)
+
+        self._each(pool, add)
+        return along.sum(axis=0), total.sum(axis=0)
 
     def _linear(self, p: Array, depth: int) -> tuple[Array, Array]:
         fan_in, width = self.places.shape[depth : depth + 2]
