@@ -116,10 +116,9 @@ class Training:
                 if steps == self.patience:
                     self.patience = max(1, min(2 * steps, int(steps * _MOST / (time.perf_counter() - started))))
                 return {}
-            before = self.network.copy_parameters()
+            self.engine.store()
             self._run(self.engine, 1)
-        with self.network.parameters_in_place(before):  # the gap is that of the weights that the step was taken with
-            gap = self.gap.measure(self.engine.logits, self.step - 1)
+        gap = self.gap.measure(self.engine.logits, self.step - 1)  # the network has the weights from before the step
         return {**gap, **self.engine.diagnosis()}
 
     def _run(self, engine: Any, steps: int) -> None:
@@ -172,6 +171,8 @@ class Training:
             "train_accuracy": self.sums[1] / self.since,
         }
         self.sums[...], self.since = 0, 0
+        if self.engine is not None:
+            self.engine.store()
         statistics = self.settings.evaluation.statistics
         with (
             self.network.parameters_in_place(self.average.arrays),
@@ -189,6 +190,8 @@ class Training:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return all that a resume needs, as arrays on the host: exactly what `restore` takes."""
+        if self.engine is not None:
+            self.engine.store()
         found: dict[str, Any] = {"step": self.step, "since": self.since, "sums": self.sums}
         found |= {f"weights{name}": parameter.array for name, parameter in self.network.namedparams()}
         found |= {f"average{name}": array for name, array in self.average.arrays.items()}
@@ -217,6 +220,8 @@ class Training:
         for name, link, attribute in self.network.persistents:
             value = state[f"kept{name}"]
             setattr(link, attribute, value.item() if value.ndim == 0 else self.where.send(value))
+        if self.engine is not None:
+            self.engine.load()
 
 
 def _to_host(value: Array) -> np.ndarray:

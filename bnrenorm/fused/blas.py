@@ -47,10 +47,10 @@ def outputs(x, w, y, pitch):
 
 @inlined
 def inputs(gy, w, gx):
-    """gx = gy w: gy (N, K), w (K, D), gx (N, D)."""
+    """gx = gy w: gy (N, K), w (K, D), gx (N, >= D), whose further columns stay as they are."""
     n, width = gy.shape
     depth = w.shape[1]
-    gemm(_NO, _NO, depth, n, width, w, depth, gy, width, 0, gx, depth)
+    gemm(_NO, _NO, depth, n, width, w, depth, gy, width, 0, gx, gx.shape[1])
 
 
 @inlined
@@ -59,3 +59,18 @@ def weights(gy, x, gw, add):
     n, depth = x.shape
     width = gy.shape[1]
     gemm(_NO, _YES, depth, width, n, x, depth, gy, width, add, gw, depth)
+
+
+@inlined
+def by_pixel(x, w, y):
+    """y = x w, for weights that stand by input: x (N, D), w (D, >= K), y (N, K)."""
+    n, depth = x.shape
+    width = y.shape[1]
+    gemm(_NO, _NO, width, n, depth, w, w.shape[1], x, depth, 0, y, width)
+
+
+@inlined
+def weights_by_pixel(gy, x, gw, width, add):
+    """gw = x^T gy, or gw += with `add` 1: gy (N, >= K), x (N, D), gw (D, >= K), of which K = `width` columns count."""
+    n, depth = x.shape
+    gemm(_NO, _YES, width, depth, n, gy, gy.shape[1], x, depth, add, gw, gw.shape[1])

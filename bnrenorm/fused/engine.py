@@ -6,7 +6,7 @@ one is spread over the cores itself, replica after replica. A replica's bits are
 
 import itertools
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,21 @@ from threadpoolctl import threadpool_limits
 from bnrenorm.config import Trial
 from bnrenorm.config.schema import Full
 from bnrenorm.data.sampling import Sampler
-from bnrenorm.fused import judge, step, types
+from bnrenorm.fused import batches, judge, step, types
+from bnrenorm.fused.batches import Batches
 from bnrenorm.fused.full import LargeBatch
+from bnrenorm.fused.pixels import FEW, Pixels, compress, density, nothing
 from bnrenorm.fused.layout import Rows, kind_of, numbers_of, places_of
 from bnrenorm.model import Perceptron
 from bnrenorm.norm.diagnosis import diagnose
 
 Array = Any
 
+_SPAN = 1600  # images of a seed that are gathered at a time: about 4 MB of digits
+
 
 class Engine:
-    """Takes the steps of a group's training; the network is up to date after every call.
+    """Takes the steps of a group's training, with copies of the network's numbers: see `store` and `load`.
 
     images (N, D) float32 and labels (N,) are the training set. `logits` is how many of a large batch's are kept.
     """
@@ -43,52 +47,90 @@ class Engine:
         self.trials, self.network, self.images, self.labels = trials, network, images, labels
         self.kind = kind_of(settings)
         self.places = places_of([images.shape[1], *settings.model.hidden, settings.model.outputs], self.kind)
-        self.rows = Rows(network, settings.training.optimizer.kind, average)
+        self.rows = Rows(network, settings.training.optimizer.kind, average, self.places.pitch)
+        self.loaded, self.stored = False, True  # whether the rows, and the network, have all that the other has
         self.workers = _cores()
         self.seen: list[Array] = []
-        whole = isinstance(settings.training.batch, Full)
+        batch = settings.training.batch
+        whole = isinstance(batch, Full)
+        self.batch_size = len(images) if isinstance(batch, Full) else batch.size
         alone = self.kind.norm == types.LAYER or self.kind.micro_batch
-        self.large = (
-            LargeBatch(images, labels, self.kind, self.places, self.workers, logits) if whole and not alone else None
-        )
+        self.known: list[tuple[Array, Pixels]] = []
+        self.large = None
+        if whole and not alone:
+            pixels = self._pixels(images)
+            self.large = LargeBatch(images, pixels, labels, self.kind, self.places, self.workers, logits)
         self.logits = np.empty(
             (len(trials), 0 if self.large is None else len(self.large.logits), settings.model.outputs)
         )
 
+    def load(self) -> None:
+        """Take the network's numbers at the next step, for somebody has changed them."""
+        self.loaded, self.stored = False, True
+
+    def store(self) -> None:
+        """Bring the network up to date."""
+        if not self.stored:
+            self.rows.store()
+            self.stored = True
+
     def advance(self, sampler: Sampler, first: int, steps: int) -> Array:
-        """Take so many steps from the step `first`, counted from 0; returns the sums of loss and accuracy, (2, R)."""
-        self.rows.load()
+        """Take so many steps from the step `first`, counted from 0; returns the sums of loss and accuracy, (2, R).
+
+        The network has its new running statistics afterwards, but not its new parameters: `store` is for that.
+        """
+        if not self.loaded:
+            self.rows.load()
+            self.loaded = True
         limits = self._limits(first, steps)
         with threadpool_limits(1):
             take = self._one_by_one if self.large else self._side_by_side
             sums = take(sampler, first, steps, limits)
-        self.rows.store()
+        self.stored = False
+        self.rows.store_statistics()
         for norm in self.network.batch_norms:
             norm.step += steps
         for parameter in self.network.params():
             parameter.update_rule.t += steps
         return sums.T
 
-    def _side_by_side(self, sampler: Sampler, first: int, steps: int, limits: Array) -> Array:
-        batches = {
-            seed: _padded([sampler.indices(seed, first + s) for s in range(steps)])
-            for seed in {trial.seed for trial in self.trials}
-        }
-        sums = np.zeros((len(self.trials), 2))
-        counts = next(iter(batches.values()))[1]
-        self.seen = [self._room(int(counts[-1])) for _ in self.trials]
+    def _pixels(self, images: Array) -> Pixels:
+        """Return the images without zeros, or nothing where that is not worth its while."""
+        for known, found in self.known:
+            if known is images:
+                return found
+        found = compress(images) if density(images) <= FEW else nothing(images.dtype)
+        self.known.append((images, found))
+        return found
 
-        def work(replica: int) -> None:
-            indices, counts = batches[self.trials[replica].seed]
+    def _side_by_side(self, sampler: Sampler, first: int, steps: int, limits: Array) -> Array:
+        sums = np.zeros((len(self.trials), 2))
+        pixels, seeds = self._pixels(self.images), list({trial.seed: None for trial in self.trials})
+        span = max(1, _SPAN // self.batch_size)
+        spans = [(at, min(at + span, steps)) for at in range(0, steps, span)]
+
+        def gather(span: tuple[int, int]) -> list[Future[Batches]]:
+            drawn = [[sampler.indices(seed, first + s) for s in range(*span)] for seed in seeds]
+            width = self.images.shape[1]
+            return [pool.submit(batches.gather, pixels, self.labels, each, width) for each in drawn]
+
+        def work(replica: int, these: Batches, begin: int, end: int) -> None:
             step.train(
-                self.images, self.labels, indices, counts, self.kind, numbers_of(self.trials[replica]),
-                np.ascontiguousarray(limits[:, replica]), self.places, *self.rows.of(replica), self.seen[replica],
-                sums[replica],
+                these, self.images, self.kind, numbers_of(self.trials[replica]),
+                np.ascontiguousarray(limits[begin:end, replica]), self.places, *self.rows.of(replica),
+                self.seen[replica], sums[replica],
             )  # fmt: skip
 
-        with ThreadPoolExecutor(min(self.workers, len(self.trials))) as pool:
-            for _ in pool.map(work, range(len(self.trials))):
-                pass
+        with ThreadPoolExecutor(self.workers) as pool:
+            coming = gather(spans[0])
+            for i, (begin, end) in enumerate(spans):
+                ready = {seed: each.result() for seed, each in zip(seeds, coming, strict=True)}
+                if end < steps:
+                    coming = gather(spans[i + 1])
+                self.seen = [self._room(int(ready[trial.seed].counts[-1])) for trial in self.trials]
+                busy = [pool.submit(work, i, ready[trial.seed], begin, end) for i, trial in enumerate(self.trials)]
+                for each in busy:
+                    each.result()
         return sums
 
     def _one_by_one(self, sampler: Sampler, first: int, steps: int, limits: Array) -> Array:
@@ -112,17 +154,25 @@ class Engine:
         return sums
 
     def judge(self, images: Array, labels: Array) -> tuple[Array, Array]:
-        """Mean loss and accuracy (R,) of the network as it is now, in inference mode, over images (M, D)."""
-        self.rows.load()
+        """Mean loss and accuracy (R,) in inference mode over images (M, D), with the network's running statistics.
+
+        The parameters are the moving average of ours, if there is one.
+        """
+        if not self.loaded:
+            self.rows.load()
+            self.loaded = True
+        self.rows.load_statistics()
+        pixels = self._pixels(images)
         blocks = -(-len(images) // judge.ROWS)
         sums = np.zeros((len(self.trials), blocks, 2))
         share = -(-blocks // self.workers)
 
         def work(replica: int, first: int) -> None:
-            p, *_, run = self.rows.of(replica)
+            p, *_, average, run = self.rows.of(replica)
+            p = average if len(average) else p
             last = min(first + share, blocks)
             numbers = numbers_of(self.trials[replica])
-            judge.judge(images, labels, self.kind, numbers, self.places, p, run, first, last, sums[replica])
+            judge.judge(images, pixels, labels, self.kind, numbers, self.places, p, run, first, last, sums[replica])
 
         parts = list(itertools.product(range(len(self.trials)), range(0, blocks, share)))
         with threadpool_limits(1), ThreadPoolExecutor(self.workers) as pool:
@@ -170,12 +220,3 @@ class Engine:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _padded(batches: list[Array]) -> tuple[Array, Array]:
-    """Put batches into one array (S, N), with the number of images that each has."""
-    counts = np.array([len(batch) for batch in batches])
-    indices = np.zeros((len(batches), counts.max()), np.int64)
-    for row, batch in zip(indices, batches, strict=True):
-        row[: len(batch)] = batch
-    return indices, counts

@@ -5,12 +5,14 @@ One array (N, D) a hidden layer is all that is kept of the activations, and the 
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from bnrenorm.fused import blocks, update
 from bnrenorm.fused.compiled import kernel
+from bnrenorm.fused.pixels import Pixels, by_column
 from bnrenorm.fused.types import BATCH, FIXED, SHARED, Kind, Numbers, Places
 from bnrenorm.norm import formulas
 
@@ -20,8 +22,12 @@ Array = Any
 class LargeBatch:
     """Room for a batch of N rows, and the passes over it; `workers` threads."""
 
-    def __init__(self, images: Array, labels: Array, kind: Kind, places: Places, workers: int, logits: int):
-        self.images, self.labels, self.kind, self.places, self.workers = images, labels, kind, places, workers
+    def __init__(
+        self, images: Array, pixels: Pixels, labels: Array, kind: Kind, places: Places, workers: int, logits: int
+    ):
+        self.images, self.pixels, self.labels = images, pixels, labels
+        self.kind, self.places, self.workers = kind, places, workers
+        self.columns = by_column(pixels, images.shape[1], blocks.ROWS)
         self.rows = len(images)
         self.blocks = -(-self.rows // blocks.ROWS)
         shape, real = places.shape, images.dtype
@@ -60,23 +66,24 @@ class LargeBatch:
         self, pool: ThreadPoolExecutor, numbers: Numbers, limits: Array, p: Array, run: Array, seen: Array
     ) -> list["Layer"]:
         layers: list[Layer] = []
-        x, plain, norm = self.images, True, np.zeros((3, 0), p.dtype)
+        relu = not self.kind.norm_first
         for depth, h in enumerate(self.h):
             w, b = self._linear(p, depth)
-            if layers:
-                w, b = layers[-1].fold(w, b)
             moments = np.empty((self.blocks, 2, h.shape[1]), p.dtype)
-            relu = bool(self.kind.norm_first)
-
-            def work(
-                _: int, first: int, last: int, args: Any = (x, plain, norm, relu, w, b, not relu, h, moments)
-            ) -> None:
-                blocks.hidden(*args, first, last)
-
-            self._each(pool, work)
+            if depth == 0:
+                self._each(pool, partial(self._first, w, b, relu, moments))
+            else:
+                below = layers[-1]
+                args = (self.h[depth - 1], below.norm, below.relu, *below.fold(w, b), relu, h, moments)
+                self._each(pool, partial(self._hidden, args))
             layers.append(self._normalise(depth, numbers, limits, p, run, seen, *self._merged(moments)))
-            x, plain, norm = h, False, layers[-1].norm
         return layers
+
+    def _first(self, w: Array, b: Array, relu: bool, moments: Array, _: int, begin: int, end: int) -> None:
+        blocks.first(self.images, self.pixels, w, b, relu, self.h[0], moments, begin, end)
+
+    def _hidden(self, args: tuple[Any, ...], _: int, begin: int, end: int) -> None:
+        blocks.hidden(*args, begin, end)
 
     def _merged(self, moments: Array) -> tuple[Array, Array]:
         """Merge the blocks' moments to those of all rows, in float64. [Chan, Golub and LeVeque 1979]"""
@@ -115,11 +122,11 @@ class LargeBatch:
         gb = np.zeros((self.workers, len(b)))
         sums = np.zeros((self.workers, 2))
 
-        def out(i: int, first: int, last: int) -> None:
+        def out(i: int, begin: int, end: int) -> None:
             layer = layers[-1]
             blocks.output(
                 self.h[-1], layer.norm, layer.relu, folded_w, folded_b, self.labels, self.g[-1], gw[i], gb[i], sums[i],
-                self.logits, first, last,
+                self.logits, begin, end,
             )  # fmt: skip
 
         self._each(pool, out)
@@ -152,16 +159,16 @@ class LargeBatch:
                 along, total = layer.std * (w_next * raw).sum(axis=0), bias @ w_next
             self._put_affine(gradient, depth, along * layer.r / layer.std + total * layer.d, total)
         factors = layer.factors(along, total, self.rows).astype(p.dtype)
-        below, norm_below = (self.h[depth - 1], layers[depth - 1].norm) if depth else (self.images, layer.norm[:, :0])
-        g = self.g[depth - 1] if depth else self.g[-1][:0]
-        gw = np.zeros((self.workers, h.shape[1], below.shape[1]), p.dtype)
+        gw = np.zeros((self.workers, *self._linear(p, depth)[0].shape), p.dtype)
         gb = np.zeros((self.workers, h.shape[1]))
+        above = (self.g[depth], w_next, h, layer.norm, layer.relu, factors)
 
-        def work(i: int, first: int, last: int) -> None:
-            blocks.back(
-                self.g[depth], w_next, h, layer.norm, layer.relu, factors, below, depth == 0, norm_below, g, gw[i],
-                gb[i], first, last,
-            )  # fmt: skip
+        def work(i: int, begin: int, end: int) -> None:
+            if depth:
+                below = (self.h[depth - 1], layers[depth - 1].norm, self.g[depth - 1])
+                blocks.back(*above, *below, gw[i], gb[i], begin, end)
+            else:
+                blocks.back_first(*above, self.images, self.columns, gw[i], gb[i], begin, end)
 
         self._each(pool, work)
         return gw.sum(axis=0), gb.sum(axis=0)
@@ -170,9 +177,9 @@ class LargeBatch:
         """Sum gy (h - mean) and gy over all rows, where a ReLU lies between the two layers' products."""
         along, total = np.zeros((2, self.workers, layer.norm.shape[1]))
 
-        def add(i: int, first: int, last: int) -> None:
+        def add(i: int, begin: int, end: int) -> None:
             g, h = self.g[depth], self.h[depth]
-            blocks.sums_back(g, w_next, h, layer.norm, True, along[i], total[i], first, last)
+            blocks.sums_back(g, w_next, h, layer.norm, True, along[i], total[i], begin, end)
 
         self._each(pool, add)
         return along.sum(axis=0), total.sum(axis=0)
@@ -180,7 +187,8 @@ class LargeBatch:
     def _linear(self, p: Array, depth: int) -> tuple[Array, Array]:
         fan_in, width = self.places.shape[depth : depth + 2]
         w_at, b_at = self.places.w[depth], self.places.b[depth]
-        return p[w_at : w_at + fan_in * width].reshape(width, fan_in), p[b_at : b_at + width]
+        shape = (width, fan_in) if depth else (fan_in, self.places.pitch)
+        return p[w_at : w_at + shape[0] * shape[1]].reshape(shape), p[b_at : b_at + width]
 
     def _affine(self, p: Array, depth: int, width: int) -> tuple[Array, Array]:
         at = self.places.affine[depth]

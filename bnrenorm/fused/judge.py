@@ -5,6 +5,7 @@ import numpy as np
 from bnrenorm.fused import normal
 from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.denormals import flush, restore
+from bnrenorm.fused.pixels import linear_from
 from bnrenorm.fused.propagate import linear, loss, read_affine, relu
 from bnrenorm.fused.types import BATCH, LAYER, room, rows
 
@@ -13,22 +14,27 @@ ROWS = 1000
 
 
 @kernel
-def judge(images, labels, kind, numbers, places, p, run, first, last, sums):
-    """Set sums (blocks, 2) of blocks first to last: total loss, and count of right answers.
+def judge(images, pixels, labels, kind, numbers, places, p, run, begin, end, sums):
+    """Set sums (blocks, 2) of blocks begin to end: total loss, and count of right answers.
 
-    images (M, D), labels (M,) int32; p (P,) and run (Q,) as in `step.train`, but read only.
+    images (M, D), labels (M,) int32, pixels the same without zeros, or nothing where the images are taken as they are; p (P,) and run (Q,) as in `step.train`, but read only.
     """
     before = flush()  # pyright: ignore[reportCallIssue] - numba gives the context
     scratch = room(places, min(ROWS, len(images)), 1, p)
     hidden = len(places.shape) - 2
-    for q in range(first, last):
+    for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, len(images))
         n = hi - lo
-        x = images[lo:hi]
+        x = scratch.logits  # the first layer has its own
         for depth in range(hidden):
             z = rows(scratch.given[depth], n, places.shape[depth + 1])
             y = rows(scratch.out[depth], n, places.shape[depth + 1])
-            linear(depth, places, p, x, z)
+            if depth == 0:
+                size, b_at = places.shape[0] * places.pitch, places.b[0]
+                w, b = p[:size].reshape(places.shape[0], places.pitch), p[b_at : b_at + places.shape[1]]
+                linear_from(images, pixels, lo, w, b, z)
+            else:
+                linear(depth, places, p, x, z)
             if not kind.norm_first:
                 relu(z)
             _normalise(z, depth, kind, numbers, places, p, run, scratch, y)

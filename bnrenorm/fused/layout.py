@@ -1,6 +1,7 @@
 """Stacked replicas as kernels have them: one row of numbers a replica, and settings as plain numbers."""
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,26 +11,28 @@ from bnrenorm.config.norms import LayerNorm, NoNorm
 from bnrenorm.config.schema import Settings
 from bnrenorm.fused import types, update
 from bnrenorm.fused.types import Kind, Numbers, Places
+from bnrenorm.fused.vectors import LINE
 from bnrenorm.model import Perceptron
 
-_LINE = 16  # float32 numbers of a cache line
 _SLOTS = {"sgd": (), "momentum_sgd": ("v",), "adam": ("m", "v"), "rmsprop": ("ms",)}
 
 
 class Rows:
     """Copies of a network's parameters, optimizer's states, average and running statistics: (R, P) and (R, Q).
 
-    Parameters stand in the order W, b, gamma, beta of every layer. `load` takes the network's numbers, `store` gives
-    them back; in between the rows are what counts.
+    Parameters stand in the order W, b, gamma, beta of every layer, the first layer's W by input, (D, pitch). `load`
+    takes the network's numbers, `store` gives them back; in between the rows are what counts.
     """
 
-    def __init__(self, network: Perceptron, kind: str, average: dict[str, np.ndarray]):
+    def __init__(self, network: Perceptron, kind: str, average: dict[str, np.ndarray], pitch: int):
+        self.pitch = pitch
         self.parameters = _parameters(network)
         self.norms = network.batch_norms
         self.averaged = [average[name] for name, _ in self.parameters] if average else []
         self.slots = _SLOTS[kind]
-        replicas = self.parameters[0][1].shape[0]
-        length = sum(parameter.size for _, parameter in self.parameters) // replicas
+        first, *others = (parameter.array for _, parameter in self.parameters)
+        replicas, _, inputs = first.shape
+        length = inputs * pitch + sum(each[0].size for each in others)
         self.p = _aligned(replicas, length)
         self.states = [_aligned(replicas, length if i < len(self.slots) else 0) for i in range(2)]
         self.average = _aligned(replicas, length if average else 0)
@@ -37,17 +40,25 @@ class Rows:
 
     def load(self) -> None:
         """Copy from the network."""
-        for rows, arrays in self._pairs():
-            np.concatenate([array.reshape(len(rows), -1) for array in arrays], axis=1, out=rows)
+        for theirs, ours in self._pairs():
+            ours[...] = theirs
+        self.load_statistics()
 
     def store(self) -> None:
         """Copy to the network."""
-        for rows, arrays in self._pairs():
-            at = 0
-            for array in arrays:
-                size = array[0].size
-                array[...] = rows[:, at : at + size].reshape(array.shape)
-                at += size
+        for theirs, ours in self._pairs():
+            theirs[...] = ours
+        self.store_statistics()
+
+    def load_statistics(self) -> None:
+        """Copy the running statistics from the network."""
+        for theirs, ours in self._statistics():
+            ours[...] = theirs
+
+    def store_statistics(self) -> None:
+        """Copy the running statistics to the network."""
+        for theirs, ours in self._statistics():
+            theirs[...] = ours
 
     def of(self, replica: int) -> tuple[np.ndarray, ...]:
         """Return a replica's parameters, two states of the optimizer, average and running statistics."""
@@ -59,23 +70,43 @@ class Rows:
             self.run[replica],
         )
 
-    def _pairs(self) -> list[tuple[np.ndarray, list[np.ndarray]]]:
-        pairs = [(self.p, [parameter.array for _, parameter in self.parameters])]
-        for rows, slot in zip(self.states, self.slots, strict=False):
-            pairs.append((rows, [parameter.update_rule.state[slot] for _, parameter in self.parameters]))
+    def _pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pair the network's parameters, and what belongs to them, with views of the rows."""
+        yield from self._views([parameter.array for _, parameter in self.parameters], self.p)
+        for slot, rows in zip(self.slots, self.states, strict=False):
+            yield from self._views([parameter.update_rule.state[slot] for _, parameter in self.parameters], rows)
         if self.averaged:
-            pairs.append((self.average, self.averaged))
-        if self.norms:
-            pairs.append((self.run, [each for norm in self.norms for each in (norm.run_mean, norm.run_scale)]))
-        return pairs
+            yield from self._views(self.averaged, self.average)
+
+    def _views(self, arrays: list[np.ndarray], rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        first, *others = arrays
+        replicas, width, inputs = first.shape
+        at = inputs * self.pitch
+        yield first, rows[:, :at].reshape(replicas, inputs, self.pitch)[:, :, :width].swapaxes(1, 2)
+        for array in others:
+            size = array[0].size
+            yield array, rows[:, at : at + size].reshape(array.shape)
+            at += size
+
+    def _statistics(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        at = 0
+        for array in (each for norm in self.norms for each in (norm.run_mean, norm.run_scale)):
+            size = array.shape[2]
+            yield array, self.run[:, None, at : at + size]
+            at += size
 
 
 def _aligned(rows: int, length: int) -> np.ndarray:
-    """Make a float32 (rows, length) whose rows begin where cache lines do."""
-    stride = -(-length // _LINE) * _LINE
-    raw = np.empty(4 * (rows * stride + _LINE), np.uint8)
-    first = -raw.ctypes.data % (4 * _LINE)
+    """Make zeros, float32 (rows, length), whose rows begin where cache lines do."""
+    stride = whole_lines(length)
+    raw = np.zeros(4 * rows * stride + LINE, np.uint8)
+    first = -raw.ctypes.data % LINE
     return raw[first : first + 4 * rows * stride].view(np.float32).reshape(rows, stride)[:, :length]
+
+
+def whole_lines(width: int) -> int:
+    """Round a number of float32 up to whole cache lines."""
+    return -(-4 * width // LINE) * LINE // 4
 
 
 def _parameters(network: Perceptron) -> list[tuple[str, Any]]:
@@ -127,14 +158,13 @@ def numbers_of(trial: Trial) -> Numbers:
 
 def places_of(widths: list[int], kind: Kind) -> Places:
     """Find where each layer's numbers begin: W, b, gamma, beta of the first layer, then those of the next."""
-    shape = np.array(widths)
+    shape, pitch = np.array(widths), whole_lines(widths[1])
     at, run_at, found = 0, 0, []
     for depth, (fan_in, width) in enumerate(itertools.pairwise(widths)):
         last = depth == len(widths) - 2
         affine = 0 if last else {types.NODE: width, types.SHARED: 1, types.FIXED: 0}[kind.affine]
-        b = at + fan_in * width
+        b = at + fan_in * (width if depth else pitch)
         found.append((at, b, b + width if affine else -1, run_at))
         at, run_at = b + width + 2 * affine, run_at + 2 * width
     w_at, b_at, affine_at, run_at = np.array(found).T.copy()
-    widest, largest = int(shape[1:].max()), int((shape[:-1] * shape[1:]).max())
-    return Places(shape, w_at, b_at, affine_at, run_at, widest, largest)
+    return Places(shape, w_at, b_at, affine_at, run_at, int(shape[1:].max()), int((b_at - w_at).max()), pitch)

@@ -31,14 +31,15 @@ def loss(logits, labels, n, gy):
 
 @inlined
 def forward(n, parts, kind, numbers, limits, places, p, run, room):
-    """Fill room.given, room.out, room.stats and room.logits from room.x, and update the running statistics."""
+    """Fill room.given, whose first is there already, room.out, room.stats, room.logits; update the running statistics."""
     shape = places.shape
     hidden = len(shape) - 2
-    x = room.x[:n]
+    x = room.logits  # of no use: the first layer's product is made elsewhere
     for depth in range(hidden):
         width = shape[depth + 1]
         z, y = rows(room.given[depth], n, width), rows(room.out[depth], n, width)
-        linear(depth, places, p, x, z)
+        if depth > 0:
+            linear(depth, places, p, x, z)
         if not kind.norm_first:
             relu(z)
         gamma, beta = room.affine[depth, 0, :width], room.affine[depth, 1, :width]
@@ -61,7 +62,7 @@ def forward(n, parts, kind, numbers, limits, places, p, run, room):
 
 @inlined
 def linear(depth, places, p, x, y):
-    """Set y to what the linear layer at that depth makes of x."""
+    """Set y to what the linear layer at that depth, above the first, makes of x."""
     fan_in, width = places.shape[depth], places.shape[depth + 1]
     w_at, b_at = places.w[depth], places.b[depth]
     products.forward(x, p[w_at : w_at + width * fan_in].reshape(width, fan_in), p[b_at : b_at + width], y)
@@ -104,26 +105,36 @@ def normalise(x, parts, kind, numbers, limits, averages, gamma, beta, stats, nod
 
 
 @inlined
-def backward(n, parts, kind, numbers, limits, places, p, first, second, room):
-    """Update every parameter by its gradient, layer by layer from the top, each after it was needed."""
+def backward(n, parts, kind, numbers, limits, places, p, state, other_state, room):
+    """Update every parameter but the first layer's weights, layer by layer from the top, each after it was needed.
+
+    Returns the gradient of what the first layer's product put out.
+    """
     shape = places.shape
     hidden = len(shape) - 2
     gy = room.glogits[:n]
     for depth in range(hidden, -1, -1):
         fan_in, width = shape[depth], shape[depth + 1]
         if depth < hidden:
-            gy = _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, first, second, room)
-        w_at = places.w[depth]
-        gx = rows(room.g[0], n, fan_in) if depth > 0 else rows(room.g[0], 0, 0)
+            gy = _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, state, other_state, room)
+        gb = room.nodes[2, :width]
+        zero(gb)
+        for i in range(n):
+            for k in range(width):
+                gb[k] += gy[i, k]
+        update_all(places.b[depth], gb, limits[2], p.dtype.type(0), kind, numbers, p, state, other_state)
         if depth > 0:
-            blas.inputs(gy, p[w_at : w_at + width * fan_in].reshape(width, fan_in), gx)
-        below = room.x[:n] if depth == 0 else rows(room.out[depth - 1], n, fan_in)
-        _update_linear(gy, below, depth, kind, numbers, limits[2], places, p, first, second, room)
-        gy = gx
+            at, size = places.w[depth], width * fan_in
+            gx = rows(room.g[0], n, fan_in)
+            blas.inputs(gy, p[at : at + size].reshape(width, fan_in), gx)
+            blas.weights(gy, rows(room.out[depth - 1], n, fan_in), room.gw, 0)
+            update_all(at, room.gw[:size], limits[2], numbers.weight_decay, kind, numbers, p, state, other_state)
+            gy = gx
+    return gy
 
 
 @inlined
-def _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, first, second, room):
+def _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, state, other_state, room):
     """Return the gradient of what the linear layer put out, given that of the hidden layer; updates gamma and beta."""
     width = places.shape[depth + 1]
     z, y = rows(room.given[depth], n, width), rows(room.out[depth], n, width)
@@ -152,52 +163,19 @@ def _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, first
         if kind.affine == SHARED:
             ggamma[0], gbeta[0] = ggamma[:width].sum(), gbeta[:width].sum()
         at = places.affine[depth]
-        _update(at, ggamma[:size], limits[3], p.dtype.type(0), kind, numbers, p, first, second)
-        _update(at + size, gbeta[:size], limits[3], p.dtype.type(0), kind, numbers, p, first, second)
+        update_all(at, ggamma[:size], limits[3], p.dtype.type(0), kind, numbers, p, state, other_state)
+        update_all(at + size, gbeta[:size], limits[3], p.dtype.type(0), kind, numbers, p, state, other_state)
     return gz
 
 
 @inlined
-def _update_linear(gy, x, depth, kind, numbers, lr, places, p, first, second, room):
-    n, width = gy.shape
-    fan_in = x.shape[1]
-    gb = room.nodes[2, :width]
-    zero(gb)
-    for i in range(n):
-        for k in range(width):
-            gb[k] += gy[i, k]
-    _update(places.b[depth], gb, lr, p.dtype.type(0), kind, numbers, p, first, second)
-    whole = n > products.FEW
-    if whole:
-        blas.weights(gy, x, room.gw, 0)
-    direct = not whole and kind.optimizer == update.MOMENTUM and numbers.weight_decay == 0
-    for k in range(width):
-        at, g_at = places.w[depth] + k * fan_in, k * fan_in if whole else 0
-        g = room.gw[g_at : g_at + fan_in]
-        if direct:
-            end = at + fan_in
-            update.momentum_row(p[at:end], first[at:end], gy, x, k, g, lr, numbers.a)
-            continue
-        if not whole:
-            products.weight_row(gy, x, k, n, g)
-        _update(at, g, lr, numbers.weight_decay, kind, numbers, p, first, second)
-
-
-@inlined
-def _update(at, g, lr, decay, kind, numbers, p, first, second):
+def update_all(at, g, lr, decay, kind, numbers, p, state, other_state):
+    """Update the parameters from `at` by their gradient g."""
     end = at + len(g)
     update.row(
-        kind.optimizer,
-        p[at:end],
-        g,
-        first[at:end],
-        second[at:end],
-        lr,
-        numbers.a,
-        numbers.b,
-        numbers.optimizer_eps,
-        decay,
-    )
+        kind.optimizer, p[at:end], g, state[at:end], other_state[at:end], lr, numbers.a, numbers.b,
+        numbers.optimizer_eps, decay,
+    )  # fmt: skip
 
 
 @inlined

@@ -1,43 +1,56 @@
 """Many training steps of one replica in one call: its weights stay near its core from step to step."""
 
+from bnrenorm.fused import first, update
 from bnrenorm.fused.compiled import kernel
 from bnrenorm.fused.denormals import flush, restore
-from bnrenorm.fused.propagate import backward, forward, loss
-from bnrenorm.fused.types import BATCH, copy, room
+from bnrenorm.fused.propagate import backward, forward, loss, update_all
+from bnrenorm.fused.types import BATCH, copy, room, rows
 
 
 @kernel
-def train(images, labels, indices, counts, kind, numbers, limits, places, p, first, second, average, run, seen, sums):
+def train(batches, images, kind, numbers, limits, places, p, state, other_state, average, run, seen, sums):
     """Take S steps of one replica.
 
-    images (M, D) and labels (M,) int32; indices (S, N) of them, of which the first counts (S,) hold. limits (S, 4):
-    r_max, d_max, learning rate, that of gamma and beta, at each step. Changed in place: p, first, second (P,), the
-    parameters and the optimizer's states; average (P,), the moving average of the parameters, empty without one; run
-    (Q,), the running statistics; seen (H, parts, 6, W), the last step's, as `propagate.normalise` leaves them; sums
-    (2,) float64, to which every step's loss and accuracy are added.
+    images (M, D), of which `batches` are. limits (S, 4): r_max, d_max, learning rate, that of gamma and beta, at each
+    step. Changed in place: p, state, other_state (P,), the parameters and the optimizer's states; average (P,), the
+    moving average of the parameters, empty without one; run (Q,), the running statistics; seen (H, parts, 6, W), the
+    last step's, as `propagate.normalise` leaves them; sums (2,) float64, to which every step's loss and accuracy are
+    added.
     """
-    steps, n = indices.shape
+    steps, n = batches.indices.shape
     scratch = room(places, n, n // kind.micro_batch if kind.micro_batch else 1, p)
+    depth, width, pitch, at, b_at = places.shape[0], places.shape[1], places.pitch, places.w[0], places.b[0]
+    given = first.first(batches, depth, pitch, p)
+    w, b = p[at : at + depth * pitch].reshape(depth, pitch), p[b_at : b_at + width]
+    velocity = state[: depth * pitch].reshape(depth if len(state) else 0, pitch)
+    gw = scratch.gw[: depth * pitch]
+    sparse = len(given.x) == 0
+    lazy = sparse and kind.optimizer <= update.MOMENTUM and numbers.weight_decay == 0 and len(average) == 0
     before = flush()  # pyright: ignore[reportCallIssue] - numba gives the context
     for s in range(steps):
-        n = counts[s]
+        n, lr = batches.counts[s], limits[s, 2]
         parts = n // kind.micro_batch if kind.micro_batch else 1
-        for i in range(n):
-            image = images[indices[s, i]]
-            for j in range(len(image)):
-                scratch.x[i, j] = image[j]
-            scratch.labels[i] = labels[indices[s, i]]
+        if lazy:
+            first.catch_up(batches, s, given, kind, numbers.a, w, velocity, width, False)
+        first.forward(batches, s, images, given, w, b, rows(scratch.given[0], n, width))
         forward(n, parts, kind, numbers, limits[s], places, p, run, scratch)
-        mean_loss, right = loss(scratch.logits, scratch.labels, n, scratch.glogits)
+        mean_loss, right = loss(scratch.logits, batches.labels[s], n, scratch.glogits)
         sums[0] += mean_loss
         sums[1] += right
         if kind.norm == BATCH and s == steps - 1:
-            for depth in range(len(seen)):
+            for layer in range(len(seen)):
                 for q in range(parts):
-                    copy(seen[depth, q], scratch.stats[depth, q])
-        backward(n, parts, kind, numbers, limits[s], places, p, first, second, scratch)
+                    copy(seen[layer, q], scratch.stats[layer, q])
+        gz = backward(n, parts, kind, numbers, limits[s], places, p, state, other_state, scratch)
+        if lazy:
+            first.descend(batches, s, gz, lr, numbers.a, given, kind, w, velocity)
+        else:
+            first.gradient(batches, s, gz, given, gw.reshape(depth, pitch))
+            update_all(at, gw, lr, numbers.weight_decay, kind, numbers, p, state, other_state)
         if len(average):
             share = p.dtype.type(1) - numbers.average_decay
             for j in range(len(p)):
                 average[j] += share * (p[j] - average[j])
+    if lazy:
+        first.catch_up(batches, steps, given, kind, numbers.a, w, velocity, width, True)
     restore(before)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnrenorm.fused.compiled import inlined
+from bnrenorm.fused.vectors import LINE
 
 NONE, BATCH, LAYER = range(3)
 NODE, SHARED, FIXED = range(3)  # gamma and beta: one a node, one a layer, none
@@ -37,18 +38,18 @@ class Places(NamedTuple):
     """Where each layer's numbers begin in a replica's rows, (L,) each; L counts the output layer, which has no norm."""
 
     shape: np.ndarray  # inputs, hidden widths, classes: (L + 1,)
-    w: np.ndarray
+    w: np.ndarray  # (K, D) each, but for the first: (D, pitch)
     b: np.ndarray
     affine: np.ndarray
     run: np.ndarray
     widest: int  # layer, the images aside
     largest: int  # layer's weights
+    pitch: int  # of the first layer's weights: its width, rounded up to whole cache lines
 
 
 class Room(NamedTuple):
     """Scratch of one replica's step, for batches of at most N rows; W is the widest layer, H counts hidden layers."""
 
-    x: np.ndarray  # (N, inputs)
     labels: np.ndarray  # (N,)
     given: np.ndarray  # (H, N W): what each norm was given
     out: np.ndarray  # (H, N W): what each hidden layer puts out
@@ -69,7 +70,6 @@ def room(places, n, parts, like):
     shape, width, real = places.shape, places.widest, like.dtype
     hidden = len(shape) - 2
     return Room(
-        np.empty((n, shape[0]), real),
         np.empty(n, np.int32),
         np.empty((hidden, n * width), real),
         np.empty((hidden, n * width), real),
@@ -81,8 +81,17 @@ def room(places, n, parts, like):
         np.empty((hidden, 2, width), real),
         np.empty((8, width), real),
         np.empty(width, np.float64),
-        np.empty(max(places.largest, 2 * width), real),
+        np.zeros(max(places.largest, 2 * width), real),
     )
+
+
+@inlined
+def table(n, pitch, like):
+    """Make an array (n, pitch) that begins with a cache line."""
+    size = like.itemsize
+    raw = np.empty(n * pitch + LINE // size, like.dtype)
+    skip = -raw.ctypes.data % LINE // size
+    return raw[skip : skip + n * pitch].reshape(n, pitch)
 
 
 @inlined

@@ -3,7 +3,6 @@
 import numpy as np
 
 from bnrenorm.fused.compiled import inlined
-from bnrenorm.fused.products import four, weight_row
 
 SGD, MOMENTUM, ADAM, RMSPROP = range(4)
 KINDS = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
@@ -38,25 +37,3 @@ def row(kind, p, g, first, second, lr, a, b, eps, decay):
             first[j] = a * first[j] + (p.dtype.type(1) - a) * g[j] * g[j]
             p[j] -= lr * g[j] / (np.sqrt(first[j]) + eps)
 
-
-@inlined
-def momentum_row(p, velocity, gy, x, k, g, lr, momentum):
-    """`row` of momentum_sgd in one pass with the product gy^T x of few rows, whose row k is the gradient of p (D,).
-
-    g (D,) is room.
-    """
-    n, depth = gy.shape[0], len(p)
-    head = (n - 1) // 4 * 4
-    a0, a1, a2, a3, x0, x1, x2, x3 = four(gy, x, k, head, n)
-    a0, a1, a2, a3 = lr * a0, lr * a1, lr * a2, lr * a3
-    if head == 0:
-        for j in range(depth):
-            v = momentum * velocity[j] - (a0 * x0[j] + a1 * x1[j] + a2 * x2[j] + a3 * x3[j])
-            velocity[j] = v
-            p[j] += v
-        return
-    weight_row(gy, x, k, head, g)
-    for j in range(depth):
-        v = momentum * velocity[j] - (lr * g[j] + a0 * x0[j] + a1 * x1[j] + a2 * x2[j] + a3 * x3[j])
-        velocity[j] = v
-        p[j] += v
