@@ -16,7 +16,7 @@ FLOORS = [
     "config.document config.duration config.explain config.grid config.strict config.norms config.schema config.experiment config.identity config",
     "data.mnist data.files data.dataset data.sampling data stats environment",
     "norm.function norm.affine norm.links norm.custom norm.dropin norm linear optimizers model evaluate gap device",
-    "fused.compiled fused.denormals fused.vectors fused.rows fused.types fused.blas fused.pixels fused.batches fused.products fused.update fused.first fused.normal fused.propagate fused.step fused.judge",
+    "fused.compiled fused.denormals fused.vectors fused.views fused.rows fused.types fused.blas fused.pixels fused.batches fused.products fused.update fused.first fused.normal fused.propagate fused.step fused.judge",
     "fused.blocks fused.full fused.layout fused.engine fused train",
     "store folder checkpoint memory plan runner",
     "directions tables plots figures api report terminal",

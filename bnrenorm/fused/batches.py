@@ -1,4 +1,4 @@
-"""The batches of some steps, gathered once for all replicas that share them: without black pixels, by image and by pixel.
+"""The batches of some steps, gathered once for all replicas that share them, without black pixels.
 
 The replicas then read memory in the order in which it stands, however their images are scattered over the training set.
 """
@@ -53,8 +53,7 @@ def gather(pixels: Pixels, labels: np.ndarray, drawn: list[np.ndarray], width: i
 
 @kernel
 def _fill(pixels, found):
-    steps, most = found.indices.shape
-    for s in range(steps):
+    for s in range(len(found.indices)):
         n, chosen, at = found.counts[s], found.indices[s], 0
         image, column, of_image = found.image[s], found.column[s], found.of_image[s]
         pixel, row, of_pixel = found.pixel[s], found.row[s], found.of_pixel[s]

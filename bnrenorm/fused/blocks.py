@@ -10,11 +10,18 @@ import numpy as np
 from bnrenorm.fused import blas
 from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.pixels import linear_from
-from bnrenorm.fused.types import table, zero
 from bnrenorm.fused.rows import add_rows
+from bnrenorm.fused.types import table, zero
+from bnrenorm.fused.views import matrix
 
 ROWS = 512
 """Rows of a block."""
+
+
+@inlined
+def block(x, lo, hi):
+    """View x[lo:hi]."""
+    return matrix(x, lo * x.shape[1], hi - lo, x.shape[1])
 
 
 @inlined
@@ -32,10 +39,10 @@ def first(images, pixels, w, b, relu, h, moments, begin, end):
 
     pixels: the images without zeros, or none where they are to be taken as they are.
     """
-    rows, width = h.shape
+    rows = len(h)
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, rows)
-        z = h[lo:hi]
+        z = block(h, lo, hi)
         linear_from(images, pixels, lo, w, b, z)
         _settle(z, relu, moments[q])
 
@@ -50,8 +57,8 @@ def hidden(below, norm, relu_in, w, b, relu, h, moments, begin, end):
     room = np.empty((ROWS, below.shape[1]), below.dtype)
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, rows)
-        z, x = h[lo:hi], room[: hi - lo]
-        _enter(below[lo:hi], norm, relu_in, x)
+        z, x = block(h, lo, hi), block(room, 0, hi - lo)
+        _enter(block(below, lo, hi), norm, relu_in, x)
         blas.outputs(x, w, z, width)
         _add(z, b)
         _settle(z, relu, moments[q])
@@ -104,8 +111,8 @@ def output(h, norm, relu_in, w, b, labels, g, gw, gb, sums, logits, begin, end):
     room = np.empty((ROWS, h.shape[1]), h.dtype)
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, rows)
-        y, z = room[: hi - lo], g[lo:hi]
-        _enter(h[lo:hi], norm, relu_in, y)
+        y, z = block(room, 0, hi - lo), block(g, lo, hi)
+        _enter(block(h, lo, hi), norm, relu_in, y)
         blas.outputs(y, w, z, classes)
         for i in range(hi - lo):
             top, best = z[i, 0] + b[0], 0
@@ -148,8 +155,8 @@ def sums_back(g_next, w_next, h, norm, relu_in, along, total, begin, end):
     room = np.empty((ROWS, width), h.dtype)
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, rows)
-        gy = room[: hi - lo]
-        _masked(g_next[lo:hi], w_next, h[lo:hi], norm, relu_in, gy)
+        gy = block(room, 0, hi - lo)
+        _masked(block(g_next, lo, hi), w_next, block(h, lo, hi), norm, relu_in, gy)
         for i in range(hi - lo):
             for k in range(width):
                 along[k] += gy[i, k] * (h[lo + i, k] - norm[0, k])
@@ -163,13 +170,13 @@ def back(g_next, w_next, h, norm, relu_in, factors, below, norm_below, g, gw, gb
     factors (3, D): gz = (gy + (h - mean) factors[0] + factors[1]) factors[2] is the gradient through the normalisation.
     `below` is the h of the layer below, with its `norm_below`.
     """
-    rows, width = h.shape
+    rows = len(h)
     room = np.empty((ROWS, below.shape[1]), h.dtype)
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, rows)
-        gz, x = g[lo:hi], room[: hi - lo]
-        _through(g_next[lo:hi], w_next, h[lo:hi], norm, relu_in, factors, gz, gb)
-        _enter(below[lo:hi], norm_below, relu_in, x)
+        gz, x = block(g, lo, hi), block(room, 0, hi - lo)
+        _through(block(g_next, lo, hi), w_next, block(h, lo, hi), norm, relu_in, factors, gz, gb)
+        _enter(block(below, lo, hi), norm_below, relu_in, x)
         blas.weights(gz, x, gw, 1)
 
 
@@ -184,14 +191,14 @@ def back_first(g_next, w_next, h, norm, relu_in, factors, images, columns, gw, g
     room = table(ROWS, pitch, h)
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, rows)
-        gz = room[: hi - lo]
-        _through(g_next[lo:hi], w_next, h[lo:hi], norm, relu_in, factors, gz, gb)
+        gz = block(room, 0, hi - lo)
+        _through(block(g_next, lo, hi), w_next, block(h, lo, hi), norm, relu_in, factors, gz, gb)
         if len(columns.start):
+            start = columns.start[q]
             for j in range(depth):
-                t, stop = columns.start[q, j], columns.start[q, j + 1]
-                add_rows(stop - t, columns.value[t:stop], columns.row[t:stop], gz, gw[j], width)
+                add_rows(start[j], start[j + 1], columns.value, columns.row, gz, gw, j * pitch, width)
         else:
-            blas.weights_by_pixel(gz, images[lo:hi], gw, width, 1)
+            blas.weights_by_pixel(gz, block(images, lo, hi), gw, width, 1)
 
 
 @inlined

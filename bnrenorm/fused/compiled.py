@@ -9,9 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numba.extending
 
 # Sums may be reordered and products fused, which vectors need; NaN and infinity stay what they are.
-_FLAGS: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy"}
+_FLAGS: dict[str, Any] = {
+    "nogil": True,
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+}
+_INNER: dict[str, Any] = {"no_cpython_wrapper": True}
+
+intrinsic: Any = numba.extending.intrinsic
+"""For functions that generate LLVM's language: numba, not the caller, gives them their first argument."""
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -29,8 +39,13 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a part of a kernel, to be called from kernels only."""
-    return numba.njit(**_FLAGS)(function)
+    """Compile a part of a kernel, to be called from kernels only: Python finds no way in."""
+    return numba.njit(**_INNER, **_FLAGS)(function)
+
+
+def literal(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel as `inlined` does, in which nothing is reordered."""
+    return numba.njit(**{**_INNER, **_FLAGS, "fastmath": False})(function)
 
 
 def waiting() -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+
+from bnrenorm.fused.compiled import intrinsic
 
 _FLUSH = 0x8040  # MXCSR: results and operands that are denormal are zero
 _X86 = platform.machine().lower() in ("x86_64", "amd64")

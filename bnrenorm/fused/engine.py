@@ -18,8 +18,8 @@ from bnrenorm.data.sampling import Sampler
 from bnrenorm.fused import batches, judge, step, types
 from bnrenorm.fused.batches import Batches
 from bnrenorm.fused.full import LargeBatch
-from bnrenorm.fused.pixels import FEW, Pixels, compress, density, nothing
 from bnrenorm.fused.layout import Rows, kind_of, numbers_of, places_of
+from bnrenorm.fused.pixels import FEW, Pixels, compress, density, nothing
 from bnrenorm.model import Perceptron
 from bnrenorm.norm.diagnosis import diagnose
 

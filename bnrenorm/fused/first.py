@@ -12,7 +12,7 @@ import numpy as np
 from bnrenorm.fused import blas, update
 from bnrenorm.fused.compiled import inlined
 from bnrenorm.fused.rows import add_rows, coast, momentum_row
-from bnrenorm.fused.types import table, zero
+from bnrenorm.fused.types import table
 
 
 class First(NamedTuple):
@@ -45,8 +45,8 @@ def forward(batches, s, images, room, w, b, y):
         for k in range(width):
             y[i, k] = y[i, k] + b[k] if dense else b[k]
         if not dense:
-            t, end = batches.image[s, i], batches.image[s, i + 1]
-            add_rows(end - t, batches.of_image[s, t:end], batches.column[s, t:end], w, y[i], width)
+            start, at = batches.image[s], s * batches.column.shape[1]
+            add_rows(at + start[i], at + start[i + 1], batches.of_image, batches.column, w, y, i * width, width)
 
 
 @inlined
@@ -57,33 +57,33 @@ def catch_up(batches, s, room, kind, momentum, w, velocity, width, everything):
         if late == 0 or not (everything or batches.pixel[s, j] < batches.pixel[s, j + 1]):
             continue
         room.taken[j] = s
-        if kind.optimizer == update.MOMENTUM and _moving(velocity[j]):
-            coast(late, velocity[j], width, momentum, w[j])
+        if kind.optimizer == update.MOMENTUM and _moving(velocity, j):
+            coast(late, velocity, w, j * w.shape[1], width, momentum)
 
 
 @inlined
-def _moving(velocity):
-    for each in velocity:
-        if each != 0:
-            return True
-    return False  # as a pixel's that was never anything but black
+def _moving(velocity, j):
+    moving = 0
+    for k in range(velocity.shape[1]):
+        moving += velocity[j, k] != 0
+    return moving > 0  # a pixel's that was never anything but black has not moved
 
 
 @inlined
 def descend(batches, s, gy, lr, momentum, room, kind, w, velocity):
     """Take step s of SGD, with or without momentum, given gy (n, K)."""
-    n, width = gy.shape
+    width, pitch, at = gy.shape[1], w.shape[1], s * batches.row.shape[1]
+    values, rows = batches.of_pixel, batches.row
     _copy(gy, -lr, room.gy)
     for j in range(len(room.taken)):
-        t, end = batches.pixel[s, j], batches.pixel[s, j + 1]
-        if t == end:
+        begin, end = at + batches.pixel[s, j], at + batches.pixel[s, j + 1]
+        if begin == end:
             continue
         room.taken[j] += 1
-        value, row = batches.of_pixel[s, t:end], batches.row[s, t:end]
         if kind.optimizer == update.MOMENTUM:
-            momentum_row(end - t, value, row, room.gy, velocity[j], width, momentum, w[j])
+            momentum_row(begin, end, values, rows, room.gy, velocity, w, j * pitch, width, momentum)
         else:
-            add_rows(end - t, value, row, room.gy, w[j], width)
+            add_rows(begin, end, values, rows, room.gy, w, j * pitch, width)
 
 
 @inlined
@@ -94,10 +94,12 @@ def gradient(batches, s, gy, room, g):
         blas.weights_by_pixel(gy, room.x[:n], g, width, 0)
         return
     _copy(gy, gy.dtype.type(1), room.gy)
+    at, pitch = s * batches.row.shape[1], g.shape[1]
     for j in range(len(g)):
-        t, end = batches.pixel[s, j], batches.pixel[s, j + 1]
-        zero(g[j])
-        add_rows(end - t, batches.of_pixel[s, t:end], batches.row[s, t:end], room.gy, g[j], width)
+        for k in range(pitch):
+            g[j, k] = 0
+        begin, end = at + batches.pixel[s, j], at + batches.pixel[s, j + 1]
+        add_rows(begin, end, batches.of_pixel, batches.row, room.gy, g, j * pitch, width)
 
 
 @inlined

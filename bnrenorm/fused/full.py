@@ -14,6 +14,7 @@ from bnrenorm.fused import blocks, update
 from bnrenorm.fused.compiled import kernel
 from bnrenorm.fused.pixels import Pixels, by_column
 from bnrenorm.fused.types import BATCH, FIXED, SHARED, Kind, Numbers, Places
+from bnrenorm.fused.views import vector
 from bnrenorm.norm import formulas
 
 Array = Any
@@ -239,15 +240,14 @@ class Layer:
 def apply(kind, numbers, limits, places, p, first, second, gradient):
     """Update all parameters by their gradients."""
     zero = p.dtype.type(0)
-    ends = np.append(places.w[1:], len(p))
     for depth in range(len(places.w)):
-        w, b, end = places.w[depth], places.b[depth], ends[depth]
+        w, b, end = places.w[depth], places.b[depth], places.w[depth + 1] if depth + 1 < len(places.w) else len(p)
         affine = places.affine[depth]
         stop = end if affine < 0 else affine
         for at, to, lr, decay in (
             (w, b, limits[2], numbers.weight_decay), (b, stop, limits[2], zero), (stop, end, limits[3], zero)
         ):  # fmt: skip
-            update.row(
-                kind.optimizer, p[at:to], gradient[at:to], first[at:to], second[at:to], lr, numbers.a, numbers.b,
+            update.part(
+                kind.optimizer, p, at, vector(gradient, at, to - at), first, second, lr, numbers.a, numbers.b,
                 numbers.optimizer_eps, decay,
             )  # fmt: skip

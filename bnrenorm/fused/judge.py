@@ -6,8 +6,9 @@ from bnrenorm.fused import normal
 from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.denormals import flush, restore
 from bnrenorm.fused.pixels import linear_from
-from bnrenorm.fused.propagate import linear, loss, read_affine, relu
-from bnrenorm.fused.types import BATCH, LAYER, room, rows
+from bnrenorm.fused.propagate import affine_room, layer, linear, loss, read_affine, relu
+from bnrenorm.fused.types import BATCH, LAYER, room
+from bnrenorm.fused.views import matrix, vector
 
 ROWS = 1000
 """Rows of a block."""
@@ -17,9 +18,10 @@ ROWS = 1000
 def judge(images, pixels, labels, kind, numbers, places, p, run, begin, end, sums):
     """Set sums (blocks, 2) of blocks begin to end: total loss, and count of right answers.
 
-    images (M, D), labels (M,) int32, pixels the same without zeros, or nothing where the images are taken as they are; p (P,) and run (Q,) as in `step.train`, but read only.
+    images (M, D), labels (M,) int32, and pixels as from `pixels.compress` or `nothing`; p (P,) and run (Q,) as in
+    `step.train`, but read only.
     """
-    before = flush()  # pyright: ignore[reportCallIssue] - numba gives the context
+    before = flush()
     scratch = room(places, min(ROWS, len(images)), 1, p)
     hidden = len(places.shape) - 2
     for q in range(begin, end):
@@ -27,11 +29,10 @@ def judge(images, pixels, labels, kind, numbers, places, p, run, begin, end, sum
         n = hi - lo
         x = scratch.logits  # the first layer has its own
         for depth in range(hidden):
-            z = rows(scratch.given[depth], n, places.shape[depth + 1])
-            y = rows(scratch.out[depth], n, places.shape[depth + 1])
+            width = places.shape[depth + 1]
+            z, y = layer(scratch.given, depth, n, width), layer(scratch.out, depth, n, width)
             if depth == 0:
-                size, b_at = places.shape[0] * places.pitch, places.b[0]
-                w, b = p[:size].reshape(places.shape[0], places.pitch), p[b_at : b_at + places.shape[1]]
+                w, b = matrix(p, places.w[0], places.shape[0], places.pitch), vector(p, places.b[0], width)
                 linear_from(images, pixels, lo, w, b, z)
             else:
                 linear(depth, places, p, x, z)
@@ -51,8 +52,8 @@ def judge(images, pixels, labels, kind, numbers, places, p, run, begin, end, sum
 def _normalise(z, depth, kind, numbers, places, p, run, scratch, y):
     """Normalise by the running statistics, or each row by its own."""
     n, width = z.shape
-    gamma, beta = scratch.affine[depth, 0, :width], scratch.affine[depth, 1, :width]
-    mean, scale = scratch.nodes[0, :width], scratch.nodes[1, :width]
+    gamma, beta = affine_room(scratch, depth, width)
+    mean, scale = scratch.nodes[0], scratch.nodes[1]
     read_affine(p, places.affine[depth], kind.affine, gamma, beta)
     if kind.norm == LAYER:
         normal.layer_forward(z, numbers.eps, gamma, beta, scratch.rows[depth, 0], scratch.rows[depth, 1], y)

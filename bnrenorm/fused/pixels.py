@@ -72,7 +72,7 @@ def by_column(pixels: Pixels, width: int, rows: int) -> Columns:
 
 @inlined
 def linear_from(images, pixels, lo, w, b, y):
-    """y = x w + b, of the images from `lo`: w (D, pitch), b (K,), y (n, K); `pixels` as `compress` or `nothing` has it."""
+    """y = x w + b, of the images from `lo`: w (D, pitch), b (K,), y (n, K); pixels as from `compress` or `nothing`."""
     n, width = y.shape
     dense = len(pixels.start) == 1
     if dense:
@@ -81,5 +81,5 @@ def linear_from(images, pixels, lo, w, b, y):
         for k in range(width):
             y[i, k] = y[i, k] + b[k] if dense else b[k]
         if not dense:
-            t, end = pixels.start[lo + i], pixels.start[lo + i + 1]
-            add_rows(end - t, pixels.value[t:end], pixels.column[t:end], w, y[i], width)
+            begin, end = pixels.start[lo + i], pixels.start[lo + i + 1]
+            add_rows(begin, end, pixels.value, pixels.column, w, y, i * width, width)

@@ -4,7 +4,8 @@ import numpy as np
 
 from bnrenorm.fused import blas, normal, products, update
 from bnrenorm.fused.compiled import inlined
-from bnrenorm.fused.types import BATCH, FIXED, LAYER, NODE, NONE, SHARED, copy, rows, zero
+from bnrenorm.fused.types import BATCH, FIXED, LAYER, NODE, NONE, SHARED, copy, zero
+from bnrenorm.fused.views import matrix, vector
 
 
 @inlined
@@ -31,22 +32,21 @@ def loss(logits, labels, n, gy):
 
 @inlined
 def forward(n, parts, kind, numbers, limits, places, p, run, room):
-    """Fill room.given, whose first is there already, room.out, room.stats, room.logits; update the running statistics."""
+    """Fill room: given, whose first is there already, out, stats, logits; and update the running statistics."""
     shape = places.shape
     hidden = len(shape) - 2
     x = room.logits  # of no use: the first layer's product is made elsewhere
     for depth in range(hidden):
         width = shape[depth + 1]
-        z, y = rows(room.given[depth], n, width), rows(room.out[depth], n, width)
+        z, y = layer(room.given, depth, n, width), layer(room.out, depth, n, width)
         if depth > 0:
             linear(depth, places, p, x, z)
         if not kind.norm_first:
             relu(z)
-        gamma, beta = room.affine[depth, 0, :width], room.affine[depth, 1, :width]
+        gamma, beta = affine_room(room, depth, width)
         read_affine(p, places.affine[depth], kind.affine, gamma, beta)
         if kind.norm == BATCH:
-            at = places.run[depth]
-            averages = run[at : at + 2 * width].reshape(2, width)
+            averages = matrix(run, places.run[depth], 2, width)
             normalise(
                 z, parts, kind, numbers, limits, averages, gamma, beta, room.stats[depth], room.nodes, room.total, y
             )
@@ -61,11 +61,23 @@ def forward(n, parts, kind, numbers, limits, places, p, run, room):
 
 
 @inlined
+def layer(room, depth, n, width):
+    """View a layer's part of room (H, N W) as (n, width)."""
+    return matrix(room, depth * room.shape[1], n, width)
+
+
+@inlined
+def affine_room(room, depth, width):
+    """View a layer's gamma and beta, each (width,)."""
+    at, widest = 2 * depth * room.affine.shape[2], room.affine.shape[2]
+    return vector(room.affine, at, width), vector(room.affine, at + widest, width)
+
+
+@inlined
 def linear(depth, places, p, x, y):
     """Set y to what the linear layer at that depth, above the first, makes of x."""
     fan_in, width = places.shape[depth], places.shape[depth + 1]
-    w_at, b_at = places.w[depth], places.b[depth]
-    products.forward(x, p[w_at : w_at + width * fan_in].reshape(width, fan_in), p[b_at : b_at + width], y)
+    products.forward(x, matrix(p, places.w[depth], width, fan_in), vector(p, places.b[depth], width), y)
 
 
 @inlined
@@ -86,7 +98,9 @@ def normalise(x, parts, kind, numbers, limits, averages, gamma, beta, stats, nod
         kept_mean[k] = kept_scale[k] = 0
     for q in range(parts):
         first, last = q * part, (q + 1) * part
-        mean, std, r, d = stats[q, 0, :width], stats[q, 1, :width], stats[q, 2, :width], stats[q, 3, :width]
+        at, pitch = 6 * q * stats.shape[2], stats.shape[2]
+        mean, std = vector(stats, at, width), vector(stats, at + pitch, width)
+        r, d = vector(stats, at + 2 * pitch, width), vector(stats, at + 3 * pitch, width)
         normal.moments(x, first, last, mean, std, total)
         for k in range(width):
             var = std[k]
@@ -117,7 +131,7 @@ def backward(n, parts, kind, numbers, limits, places, p, state, other_state, roo
         fan_in, width = shape[depth], shape[depth + 1]
         if depth < hidden:
             gy = _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, state, other_state, room)
-        gb = room.nodes[2, :width]
+        gb = vector(room.nodes, 0, width)
         zero(gb)
         for i in range(n):
             for k in range(width):
@@ -125,10 +139,12 @@ def backward(n, parts, kind, numbers, limits, places, p, state, other_state, roo
         update_all(places.b[depth], gb, limits[2], p.dtype.type(0), kind, numbers, p, state, other_state)
         if depth > 0:
             at, size = places.w[depth], width * fan_in
-            gx = rows(room.g[0], n, fan_in)
-            blas.inputs(gy, p[at : at + size].reshape(width, fan_in), gx)
-            blas.weights(gy, rows(room.out[depth - 1], n, fan_in), room.gw, 0)
-            update_all(at, room.gw[:size], limits[2], numbers.weight_decay, kind, numbers, p, state, other_state)
+            gx = layer(room.g, 0, n, fan_in)
+            blas.inputs(gy, matrix(p, at, width, fan_in), gx)
+            blas.weights(gy, layer(room.out, depth - 1, n, fan_in), room.gw, 0)
+            update_all(
+                at, vector(room.gw, 0, size), limits[2], numbers.weight_decay, kind, numbers, p, state, other_state
+            )
             gy = gx
     return gy
 
@@ -137,9 +153,9 @@ def backward(n, parts, kind, numbers, limits, places, p, state, other_state, roo
 def _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, state, other_state, room):
     """Return the gradient of what the linear layer put out, given that of the hidden layer; updates gamma and beta."""
     width = places.shape[depth + 1]
-    z, y = rows(room.given[depth], n, width), rows(room.out[depth], n, width)
-    gz = rows(room.g[1], n, width)
-    gamma = room.affine[depth, 0, :width]
+    z, y = layer(room.given, depth, n, width), layer(room.out, depth, n, width)
+    gz = layer(room.g, 1, n, width)
+    gamma, _ = affine_room(room, depth, width)
     ggamma, gbeta, along, sums = room.nodes[2], room.nodes[3], room.nodes[4], room.nodes[5]
     zero(ggamma)
     zero(gbeta)
@@ -161,21 +177,19 @@ def _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, state
     if kind.norm != NONE and kind.affine != FIXED:
         size = width if kind.affine == NODE else 1
         if kind.affine == SHARED:
-            ggamma[0], gbeta[0] = ggamma[:width].sum(), gbeta[:width].sum()
+            for k in range(1, width):
+                ggamma[0] += ggamma[k]
+                gbeta[0] += gbeta[k]
         at = places.affine[depth]
-        update_all(at, ggamma[:size], limits[3], p.dtype.type(0), kind, numbers, p, state, other_state)
-        update_all(at + size, gbeta[:size], limits[3], p.dtype.type(0), kind, numbers, p, state, other_state)
+        update_all(at, vector(ggamma, 0, size), limits[3], p.dtype.type(0), kind, numbers, p, state, other_state)
+        update_all(at + size, vector(gbeta, 0, size), limits[3], p.dtype.type(0), kind, numbers, p, state, other_state)
     return gz
 
 
 @inlined
 def update_all(at, g, lr, decay, kind, numbers, p, state, other_state):
     """Update the parameters from `at` by their gradient g."""
-    end = at + len(g)
-    update.row(
-        kind.optimizer, p[at:end], g, state[at:end], other_state[at:end], lr, numbers.a, numbers.b,
-        numbers.optimizer_eps, decay,
-    )  # fmt: skip
+    update.part(kind.optimizer, p, at, g, state, other_state, lr, numbers.a, numbers.b, numbers.optimizer_eps, decay)
 
 
 @inlined

@@ -1,136 +1,166 @@
-"""Sums of chosen rows of a table, and momentum's step by such a sum; for kernels only.
+"""Sums of chosen rows of a table, and momentum's steps; for kernels only.
 
-table (M, pitch) of one float dtype with the rest, begins with a cache line and its pitch is a whole number of them:
-rows are read to the end of the last line that `width` touches. factors (T,) and rows (T,), integers, are contiguous.
+Arrays are contiguous, of one float dtype but for `rows`, and are taken as flat: `factors` and `rows` from `begin` to
+`end`, what is changed from `at`. table (M, pitch) begins with a cache line and its pitch is a whole number of them, as
+its rows are read to the end of the last line that `width` touches.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic
 
+from bnrenorm.fused.compiled import intrinsic, literal
 from bnrenorm.fused.vectors import Vectors
 
 
+@literal
+def add_rows(begin, end, factors, rows, table, out, at, width):
+    """out += the sum over t of factors[t] table[rows[t]]."""
+    _add_rows(begin, end, factors, rows, table, out, at, width)
+
+
+@literal
+def momentum_row(begin, end, factors, rows, table, velocity, p, at, width, momentum):
+    """velocity = momentum velocity + the sum over t of factors[t] table[rows[t]]; p += velocity."""
+    _momentum_row(begin, end, factors, rows, table, velocity, p, at, width, momentum)
+
+
+@literal
+def coast(steps, velocity, p, at, width, momentum):
+    """Take so many steps of `momentum_row` with sums of nothing."""
+    _coast(steps, velocity, p, at, width, momentum)
+
+
+class _Call:
+    """An intrinsic's arguments, where they are wanted in LLVM's language."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any):
+        self.context, self.builder, self.signature, self.arguments = context, builder, signature, arguments
+
+    def array(self, k: int) -> Any:
+        """Open an argument that is an array."""
+        return self.context.make_array(self.signature.args[k])(self.context, self.builder, self.arguments[k])
+
+    def part(self, k: int, at: Any) -> Any:
+        """Point into an argument that is an array."""
+        return self.builder.gep(self.array(k).data, [at])
+
+    def hold(self, x: Any) -> Any:
+        """Make a variable, which will be a register."""
+        place = cgutils.alloca_once(self.builder, x.type)
+        self.builder.store(x, place)
+        return place
+
+    def weigh(self, vectors: Vectors, columns: list[Any], sums: list[Any]) -> None:
+        """Add the chosen rows' vectors at `columns` to `sums`: begin, end, factors, rows, table come first."""
+        builder, (begin, end) = self.builder, self.arguments[:2]
+        factors, rows, table = (self.array(k).data for k in (2, 3, 4))
+        pitch = cgutils.unpack_tuple(builder, self.array(4).shape)[1]
+        with cgutils.for_range_slice(builder, begin, end, begin.type(1)) as (t, _):
+            factor = vectors.splat(builder.load(builder.gep(factors, [t])))
+            row = builder.mul(builder.sext(builder.load(builder.gep(rows, [t])), pitch.type), pitch)
+            for total, column in zip(sums, columns, strict=True):
+                term = builder.fmul(factor, vectors.whole(builder.gep(table, [builder.add(row, column)])), flags=_FUSE)
+                builder.store(builder.fadd(builder.load(total), term, flags=_FUSE), total)
+
+
+_FUSE = ["contract"]  # a product and a sum may be one instruction
+
+
 @intrinsic
-def add_rows(typing_context: Any, count: Any, factors: Any, rows: Any, table: Any, out: Any, width: Any) -> Any:
-    """out[:width] += the sum over t < count of factors[t] table[rows[t]]."""
+def _add_rows(typing_context, begin, end, factors, rows, table, out, at, width):
+    def generate(*call: Any) -> Any:
+        each = _Call(*call)
+        builder, vectors, place = each.builder, Vectors(each.builder, table.dtype), each.part(5, each.arguments[6])
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vectors = Vectors(builder, signature.args[1].dtype)
-        out = _data(context, builder, signature, arguments, 4)
+        def body(columns: list[Any], masks: list[Any]) -> None:
+            places = [builder.gep(place, [column]) for column in columns]
+            sums = [each.hold(vectors.load(*pair)) for pair in zip(places, masks, strict=True)]
+            each.weigh(vectors, columns, sums)
+            for total, pair in zip(sums, zip(places, masks, strict=True), strict=True):
+                vectors.store(builder.load(total), *pair)
 
-        def body(places: list[Any], masks: list[Any]) -> None:
-            sums = [_hold(builder, vectors.load(builder.gep(out, [q]), mask)) for q, mask in zip(places, masks, strict=True)]
-            _weigh(context, builder, signature, arguments, vectors, places, sums)
-            for total, q, mask in zip(sums, places, masks, strict=True):
-                vectors.store(builder.load(total), builder.gep(out, [q]), mask)
+        vectors.over(each.arguments[7], body)
+        return each.context.get_dummy_value()
 
-        vectors.over(arguments[5], body)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, factors, rows, table, out, types.intp), generate
+    return _signature(types.intp, types.intp, factors, rows, table, out, types.intp, types.intp), generate
 
 
 @intrinsic
-def momentum_row(
-    typing_context: Any, count: Any, factors: Any, rows: Any, table: Any, velocity: Any, width: Any, momentum: Any, p: Any
-) -> Any:
-    """velocity = momentum velocity + the sum over t < count of factors[t] table[rows[t]]; p += velocity."""
+def _momentum_row(typing_context, begin, end, factors, rows, table, velocity, p, at, width, momentum):
+    def generate(*call: Any) -> Any:
+        each = _Call(*call)
+        builder, vectors, at = each.builder, Vectors(each.builder, table.dtype), each.arguments[7]
+        momentum = vectors.splat(each.arguments[9])
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vectors = Vectors(builder, signature.args[1].dtype)
-        velocity, p = (_data(context, builder, signature, arguments, k) for k in (4, 7))
-        momentum = vectors.splat(arguments[6])
+        def body(columns: list[Any], masks: list[Any]) -> None:
+            states, weights = _places(each, (5, 6), at, columns)
+            sums = [each.hold(builder.fmul(momentum, vectors.load(*pair))) for pair in zip(states, masks, strict=True)]
+            each.weigh(vectors, columns, sums)
+            for total, state, weight, mask in zip(sums, states, weights, masks, strict=True):
+                step = builder.load(total)
+                vectors.store(step, state, mask)
+                vectors.store(builder.fadd(vectors.load(weight, mask), step), weight, mask)
 
-        def body(places: list[Any], masks: list[Any]) -> None:
-            before = [vectors.load(builder.gep(velocity, [q]), mask) for q, mask in zip(places, masks, strict=True)]
-            sums = [_hold(builder, builder.fmul(momentum, each)) for each in before]
-            _weigh(context, builder, signature, arguments, vectors, places, sums)
-            for total, q, mask in zip(sums, places, masks, strict=True):
-                _move(builder, vectors, builder.load(total), velocity, p, q, mask)
+        vectors.over(each.arguments[8], body)
+        return each.context.get_dummy_value()
 
-        vectors.over(arguments[5], body)
-        return context.get_dummy_value()
-
-    signature = types.void(types.intp, factors, rows, table, velocity, types.intp, table.dtype, p)
+    signature = _signature(
+        types.intp, types.intp, factors, rows, table, velocity, p, types.intp, types.intp, table.dtype
+    )
     return signature, generate
 
 
 @intrinsic
-def coast(typing_context: Any, steps: Any, velocity: Any, width: Any, momentum: Any, p: Any) -> Any:
-    """Take so many steps of `momentum_row` with sums of nothing."""
+def _coast(typing_context, steps, velocity, p, at, width, momentum):
+    def generate(*call: Any) -> Any:
+        each = _Call(*call)
+        builder, vectors = each.builder, Vectors(each.builder, p.dtype)
+        momentum = vectors.splat(each.arguments[5])
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vectors = Vectors(builder, signature.args[1].dtype)
-        velocity, p = (_data(context, builder, signature, arguments, k) for k in (1, 4))
-        momentum = vectors.splat(arguments[3])
-
-        def body(places: list[Any], masks: list[Any]) -> None:
+        def body(columns: list[Any], masks: list[Any]) -> None:
+            pairs = list(zip(*_places(each, (1, 2), each.arguments[3], columns), strict=True))
             held = [
-                [_hold(builder, vectors.load(builder.gep(each, [q]), mask)) for each in (velocity, p)]
-                for q, mask in zip(places, masks, strict=True)
+                [each.hold(vectors.load(place, mask)) for place in pair]
+                for pair, mask in zip(pairs, masks, strict=True)
             ]
-            with cgutils.for_range(builder, arguments[0]):
-                for v, at in held:
-                    builder.store(builder.fmul(momentum, builder.load(v)), v)
-                    builder.store(builder.fadd(builder.load(at), builder.load(v)), at)
-            for pair, q, mask in zip(held, places, masks, strict=True):
-                for value, each in zip(pair, (velocity, p), strict=True):
-                    vectors.store(builder.load(value), builder.gep(each, [q]), mask)
+            with cgutils.for_range(builder, each.arguments[0]):
+                for velocity, p in held:
+                    builder.store(builder.fmul(momentum, builder.load(velocity)), velocity)
+                    builder.store(builder.fadd(builder.load(p), builder.load(velocity)), p)
+            for values, pair, mask in zip(held, pairs, masks, strict=True):
+                for value, place in zip(values, pair, strict=True):
+                    vectors.store(builder.load(value), place, mask)
 
-        vectors.over(arguments[2], body)
-        return context.get_dummy_value()
+        vectors.over(each.arguments[4], body)
+        return each.context.get_dummy_value()
 
-    return types.void(types.intp, velocity, types.intp, velocity.dtype, p), generate
+    return _signature(types.intp, velocity, p, types.intp, types.intp, p.dtype), generate
 
 
 @intrinsic
-def prefetch(typing_context: Any, array: Any, at: Any) -> Any:
+def prefetch(typing_context, array, at):
     """Have the cache line of array[at] brought to the cache; `at` may lie outside."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word, byte = ir.IntType(32), ir.IntType(8).as_pointer()
+    def generate(*call: Any) -> Any:
+        each, word, byte = _Call(*call), ir.IntType(32), ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        place = builder.bitcast(builder.gep(_data(context, builder, signature, arguments, 0), [arguments[1]]), byte)
-        builder.call(function, [place, word(0), word(3), word(1)])
-        return context.get_dummy_value()
+        function = cgutils.get_or_insert_function(each.builder.module, kind, "llvm.prefetch.p0")
+        place = each.builder.bitcast(each.part(0, each.arguments[1]), byte)
+        each.builder.call(function, [place, word(0), word(3), word(1)])
+        return each.context.get_dummy_value()
 
-    return types.void(array, types.intp), generate
-
-
-def _data(context: Any, builder: Any, signature: Any, arguments: Any, k: int) -> Any:
-    return context.make_array(signature.args[k])(context, builder, arguments[k]).data
+    return _signature(array, types.intp), generate
 
 
-def _hold(builder: Any, x: Any) -> Any:
-    """Make a variable, which will be a register."""
-    place = cgutils.alloca_once(builder, x.type)
-    builder.store(x, place)
-    return place
+def _places(each: _Call, arrays: tuple[int, int], at: Any, columns: list[Any]) -> Iterator[list[Any]]:
+    """Point at the columns of two arrays."""
+    for k in arrays:
+        begin = each.part(k, at)
+        yield [each.builder.gep(begin, [column]) for column in columns]
 
 
-def _weigh(
-    context: Any, builder: Any, signature: Any, arguments: Any, vectors: Vectors, places: list[Any], sums: list[Any]
-) -> None:
-    """Add the chosen rows' vectors at `places` to `sums`; the first four arguments are count, factors, rows, table."""
-    factors, rows, table = (_data(context, builder, signature, arguments, k) for k in (1, 2, 3))
-    shape = context.make_array(signature.args[3])(context, builder, arguments[3]).shape
-    pitch = cgutils.unpack_tuple(builder, shape)[1]
-    with cgutils.for_range(builder, arguments[0]) as loop:
-        factor = vectors.splat(builder.load(builder.gep(factors, [loop.index])))
-        row = builder.sext(builder.load(builder.gep(rows, [loop.index])), pitch.type)
-        begin = builder.mul(row, pitch)
-        for total, q in zip(sums, places, strict=True):
-            x = vectors.whole(builder.gep(table, [builder.add(begin, q)]))
-            term = builder.fmul(factor, x, flags=["contract"])
-            builder.store(builder.fadd(builder.load(total), term, flags=["contract"]), total)
-
-
-def _move(builder: Any, vectors: Vectors, step: Any, velocity: Any, p: Any, q: Any, mask: Any) -> None:
-    """Store the step as the velocity, and take it."""
-    vectors.store(step, builder.gep(velocity, [q]), mask)
-    at = builder.gep(p, [q])
-    vectors.store(builder.fadd(vectors.load(at, mask), step), at, mask)
+def _signature(*arguments: Any) -> Any:
+    return types.void(*arguments)

@@ -3,8 +3,9 @@
 from bnrenorm.fused import first, update
 from bnrenorm.fused.compiled import kernel
 from bnrenorm.fused.denormals import flush, restore
-from bnrenorm.fused.propagate import backward, forward, loss, update_all
-from bnrenorm.fused.types import BATCH, copy, room, rows
+from bnrenorm.fused.propagate import backward, forward, layer, loss, update_all
+from bnrenorm.fused.types import BATCH, copy, room
+from bnrenorm.fused.views import matrix, vector
 
 
 @kernel
@@ -21,31 +22,30 @@ def train(batches, images, kind, numbers, limits, places, p, state, other_state,
     scratch = room(places, n, n // kind.micro_batch if kind.micro_batch else 1, p)
     depth, width, pitch, at, b_at = places.shape[0], places.shape[1], places.pitch, places.w[0], places.b[0]
     given = first.first(batches, depth, pitch, p)
-    w, b = p[at : at + depth * pitch].reshape(depth, pitch), p[b_at : b_at + width]
-    velocity = state[: depth * pitch].reshape(depth if len(state) else 0, pitch)
-    gw = scratch.gw[: depth * pitch]
+    w, b, gw = matrix(p, at, depth, pitch), vector(p, b_at, width), vector(scratch.gw, 0, depth * pitch)
+    velocity = matrix(state, at, depth if len(state) else 0, pitch)
     sparse = len(given.x) == 0
     lazy = sparse and kind.optimizer <= update.MOMENTUM and numbers.weight_decay == 0 and len(average) == 0
-    before = flush()  # pyright: ignore[reportCallIssue] - numba gives the context
+    before = flush()
     for s in range(steps):
         n, lr = batches.counts[s], limits[s, 2]
         parts = n // kind.micro_batch if kind.micro_batch else 1
         if lazy:
             first.catch_up(batches, s, given, kind, numbers.a, w, velocity, width, False)
-        first.forward(batches, s, images, given, w, b, rows(scratch.given[0], n, width))
+        first.forward(batches, s, images, given, w, b, layer(scratch.given, 0, n, width))
         forward(n, parts, kind, numbers, limits[s], places, p, run, scratch)
         mean_loss, right = loss(scratch.logits, batches.labels[s], n, scratch.glogits)
         sums[0] += mean_loss
         sums[1] += right
         if kind.norm == BATCH and s == steps - 1:
-            for layer in range(len(seen)):
+            for k in range(len(seen)):
                 for q in range(parts):
-                    copy(seen[layer, q], scratch.stats[layer, q])
+                    copy(seen[k, q], scratch.stats[k, q])
         gz = backward(n, parts, kind, numbers, limits[s], places, p, state, other_state, scratch)
         if lazy:
             first.descend(batches, s, gz, lr, numbers.a, given, kind, w, velocity)
         else:
-            first.gradient(batches, s, gz, given, gw.reshape(depth, pitch))
+            first.gradient(batches, s, gz, given, matrix(gw, 0, depth, pitch))
             update_all(at, gw, lr, numbers.weight_decay, kind, numbers, p, state, other_state)
         if len(average):
             share = p.dtype.type(1) - numbers.average_decay

@@ -91,7 +91,7 @@ def table(n, pitch, like):
     size = like.itemsize
     raw = np.empty(n * pitch + LINE // size, like.dtype)
     skip = -raw.ctypes.data % LINE // size
-    return raw[skip : skip + n * pitch].reshape(n, pitch)
+    return raw[skip : skip + n * pitch].reshape(n, pitch)  # which keeps `raw` alive
 
 
 @inlined
@@ -107,9 +107,3 @@ def zero(x):
     """Set a 1-D array to 0."""
     for k in range(len(x)):
         x[k] = 0
-
-
-@inlined
-def rows(flat, n, width):
-    """View the beginning of scratch as (n, width)."""
-    return flat[: n * width].reshape(n, width)

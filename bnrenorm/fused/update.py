@@ -1,4 +1,4 @@
-"""One optimizer's update of a row of parameters, as Chainer's update rules have it."""
+"""One optimizer's update of some parameters, as Chainer's update rules have it."""
 
 import numpy as np
 
@@ -9,31 +9,31 @@ KINDS = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
 
 
 @inlined
-def row(kind, p, g, first, second, lr, a, b, eps, decay):
-    """Update p (D,) by its gradient g (D,), which is overwritten, and the optimizer's states first and second (D,).
+def part(kind, p, at, g, first, second, lr, a, b, eps, decay):
+    """Update p from `at` by its gradient g (D,), which is overwritten, and the optimizer's states first and second.
 
     momentum_sgd: a is the momentum, first the velocity. adam: a = 1 - beta1, b = 1 - beta2, lr is alpha_t. rmsprop:
     a = alpha, first the mean square. decay is added to the gradient as decay p.
     """
-    width = len(p)
     if decay != 0:
-        for j in range(width):
-            g[j] += decay * p[j]
+        for j in range(len(g)):
+            g[j] += decay * p[at + j]
     if kind == SGD:
-        for j in range(width):
-            p[j] -= lr * g[j]
+        for j in range(len(g)):
+            p[at + j] -= lr * g[j]
     elif kind == MOMENTUM:
-        for j in range(width):
-            v = a * first[j] - lr * g[j]
-            first[j] = v
-            p[j] += v
+        for j in range(len(g)):
+            v = a * first[at + j] - lr * g[j]
+            first[at + j] = v
+            p[at + j] += v
     elif kind == ADAM:
-        for j in range(width):
-            first[j] += a * (g[j] - first[j])
-            second[j] += b * (g[j] * g[j] - second[j])
-            p[j] -= lr * first[j] / (np.sqrt(second[j]) + eps)
+        for j in range(len(g)):
+            m = first[at + j] + a * (g[j] - first[at + j])
+            v = second[at + j] + b * (g[j] * g[j] - second[at + j])
+            first[at + j], second[at + j] = m, v
+            p[at + j] -= lr * m / (np.sqrt(v) + eps)
     else:
-        for j in range(width):
-            first[j] = a * first[j] + (p.dtype.type(1) - a) * g[j] * g[j]
-            p[j] -= lr * g[j] / (np.sqrt(first[j]) + eps)
-
+        for j in range(len(g)):
+            v = a * first[at + j] + (g.dtype.type(1) - a) * g[j] * g[j]
+            first[at + j] = v
+            p[at + j] -= lr * g[j] / (np.sqrt(v) + eps)

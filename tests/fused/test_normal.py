@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bnrenorm.fused import normal
+from bnrenorm.fused import normal as inner
 from bnrenorm.norm import formulas
+from tests.fused.entry import entries
 
+normal = entries(inner)
 SIZES = [(1, 7), (2, 1), (3, 400), (100, 50), (60_000, 3)]
 KINDS = ["plain", "far", "constant", "denormal"]
 

@@ -5,7 +5,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm._compat import chainer
-from bnrenorm.fused import blas, products, update
+from bnrenorm.fused import blas as inner_blas
+from bnrenorm.fused import products as inner_products
+from bnrenorm.fused import update as inner_update
+from tests.fused.entry import entries
+
+blas, products, update = map(entries, (inner_blas, inner_products, inner_update))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -22,6 +27,14 @@ def test_products(rng, n, width, depth, dtype):
     for add in (0, 1):
         blas.weights(gy, x, gw, add)
         assert_allclose(gw, (1 + add) * gy.T @ x, rtol=rtol, atol=rtol * 100)
+    by_pixel = np.zeros((depth, width + 3), dtype)
+    by_pixel[:, :width] = w.T
+    blas.by_pixel(x, by_pixel, y)
+    assert_allclose(y, x @ w.T, rtol=rtol, atol=rtol * 100)
+    for add in (0, 1):
+        blas.weights_by_pixel(gy, x, by_pixel, width, add)
+        assert_allclose(by_pixel[:, :width], (1 + add) * x.T @ gy, rtol=rtol, atol=rtol * 100)
+    assert (by_pixel[:, width:] == 0).all()
 
 
 RULES = {
@@ -38,6 +51,7 @@ def test_updates_are_chainers(rng, kind, decay):
     optimizer, numbers = RULES[kind]
     parameter = chainer.Parameter(rng.normal(size=13).astype(np.float32))
     p = parameter.array.copy()
+    before = p.copy()
     first, second = np.zeros(13, np.float32), np.zeros(13, np.float32)
     rule = optimizer.create_update_rule()
     rule.add_hook(chainer.optimizer_hooks.WeightDecay(decay))
@@ -47,16 +61,6 @@ def test_updates_are_chainers(rng, kind, decay):
         rule.update(parameter)
         lr = 0.1 * (np.sqrt(1 - 0.95**t) / (1 - 0.8**t) if kind == "adam" else 1)
         a, b, eps = map(np.float32, numbers)
-        update.row(update.KINDS[kind], p, g, first, second, np.float32(lr), a, b, eps, np.float32(decay))
-        assert_allclose(p, parameter.array, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("n", range(1, 9))
-def test_momentum_in_one_pass_with_the_product(rng, n):
-    gy, x = rng.normal(size=(n, 5)).astype(np.float32), rng.normal(size=(n, 37)).astype(np.float32)
-    p, velocity = rng.normal(size=37).astype(np.float32), rng.normal(size=37).astype(np.float32)
-    want = np.float32(0.9) * velocity - np.float32(0.1) * (gy.T @ x)[2]
-    moved = p + want
-    update.momentum_row(p, velocity, gy, x, 2, np.empty(37, np.float32), np.float32(0.1), np.float32(0.9))
-    assert_allclose(velocity, want, rtol=1e-5, atol=1e-5)
-    assert_allclose(p, moved, rtol=1e-5, atol=1e-5)
+        update.part(inner_update.KINDS[kind], p, 2, g[2:], first, second, np.float32(lr), a, b, eps, np.float32(decay))
+        assert_allclose(p[2:], parameter.array[2:], rtol=1e-5, atol=1e-6)
+        assert (p[:2] == before[:2]).all()
