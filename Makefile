@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CONSTRAINED := PIP_CONSTRAINT=$(CURDIR)/constraints.txt PIP_BUILD_CONSTRAINT=$(CURDIR)/constraints.txt
 
-.PHONY: compare test lint notebooks matrix wheel clean
+.PHONY: compare test lint bench notebooks matrix wheel clean
 .DELETE_ON_ERROR:
 
 compare: $(VENV)/installed
@@ -17,6 +17,10 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# Ours beside stock Chainer, PyTorch, JAX and the floor; about half an hour, with nothing else running.
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks $(ARGS)
 
 notebooks: $(VENV)/installed-dev
 	$(BIN)/python -m nbclient.cli --inplace notebooks/*.ipynb
@@ -43,4 +47,8 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(CONSTRAINED) $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(CONSTRAINED) $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from bnrenorm import config, device, directions, figures, plots, published, runner, tables
+from bnrenorm import compilation, config, device, directions, figures, plots, published, runner, tables
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.device import choose_kernels
+from bnrenorm.device import FUSED, choose_kernels
 from bnrenorm.memory import parse_memory
 from bnrenorm.plan import plan
 from bnrenorm.store import Store
@@ -44,6 +44,8 @@ def run(
     store = Store(Path(out))
     store.prepare()
     todo = plan(experiment, data, store, parse_memory(memory), kernels)
+    if todo.groups and kernels == FUSED and compilation.wanted():
+        compilation.compile_kernels()
     found = runner.run(todo, data, store, on=on, kernels=kernels, report=report)
     return Results(experiment, data, found, on, kernels)
 

@@ -83,7 +83,7 @@ def compare(
     on = devices.choose(device)
     kernels = devices.choose_kernels(kernels, on)
 
-    from bnrenorm import folder, plan, report, runner, terminal
+    from bnrenorm import compilation, folder, plan, report, runner, terminal
     from bnrenorm import memory as memories
     from bnrenorm.api import Results
     from bnrenorm.data import dataset
@@ -102,8 +102,9 @@ def compare(
     with folder.opened(out, experiment, fork=fork) as place:
         todo = plan.plan(experiment, data, store, bound, kernels)
         screen.opening(experiment, trials, data, on, identities(trials))
-        if todo.groups and kernels == devices.FUSED:
-            screen.compiling()
+        if todo.groups and kernels == devices.FUSED and compilation.wanted():
+            with screen.compiling():
+                compilation.compile_kernels()
         with screen.progress() as show:
             found = runner.run(todo, data, store, on=on, kernels=kernels, report=show)
             results = Results(experiment, data, found, on, kernels)

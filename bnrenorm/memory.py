@@ -4,6 +4,7 @@ import itertools
 import re
 from dataclasses import dataclass
 
+import numpy as np
 import psutil
 
 from bnrenorm.config import Trial
@@ -15,8 +16,10 @@ from bnrenorm.evaluate import ROWS
 from bnrenorm.gap import IMAGES
 
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_GATHERED = 12_800  # images of batches that are gathered at a time, as in `fused.engine`
 _SHARE = 0.5  # of the memory that is free, by default
 _PROGRAM = 300 * 2**20  # Python and the libraries
+_PIXEL = 8  # bytes of one that is not black: its place and its value
 _STATES = {"sgd": 0, "momentum_sgd": 1, "adam": 2, "rmsprop": 1}
 
 
@@ -50,6 +53,12 @@ def need(trial: Trial, data: Dataset, kernels: str) -> Need:
         rows = max(size, by_batch, ROWS)
         gathered = 0 if isinstance(batch, Full) else data.inputs * max(size, IMAGES + size)
         return Need(fixed, 4 * (6 * weights + rows * (2 * sum(hidden) + 2 * max(hidden)) + gathered))
+    lit = np.count_nonzero(data.x_train)
+    fixed += _PIXEL * (lit + np.count_nonzero(data.x_test))  # the images without their black pixels
+    if isinstance(batch, Full):
+        fixed += _PIXEL * lit  # once more, by pixel
+    else:
+        fixed += 2 * 2 * _PIXEL * (lit // images) * min(_GATHERED, images)  # by image and by pixel, and the next ones
     if isinstance(batch, Full):  # one activation and one gradient a layer, shared by the replicas
         fixed += 4 * images * (sum(hidden) + sum((*hidden[1:], outputs)))
     copies = 2 * (1 + _STATES[settings.training.optimizer.kind] + (settings.evaluation.average is not None)) + 1

@@ -43,12 +43,13 @@ class Screen:
             where = f" at {dict(same.point)}" if same.point else ""
             self._print(f"Note: {same.a} and {same.b}{where} are identical by construction: {same.reason}.")
 
-    def compiling(self) -> None:
-        """Say that kernels will be compiled first, if they will."""
-        from bnrenorm.fused import compiled
-
-        if compiled.waiting():
-            self._print("Compiling kernels for this machine first, which takes about half a minute.")
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Show that kernels are being compiled, and how long it took."""
+        started = time.perf_counter()
+        self._print("Compiling kernels for this machine, which happens once ...")
+        yield
+        self._print(f"Compiled in {time.perf_counter() - started:.0f} s.")
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[runner.Progress], None]]:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from bnrenorm import memory
@@ -38,5 +39,6 @@ def test_fused_replicas_share_their_activations():
     data = some_digits(2000, 500)
     (trial,) = build(document.parse("name: a", "x.yaml")).trials(2000)
     fused, formulas = (memory.need(trial, data, kernels) for kernels in ("fused", "formulas"))
-    assert fused.fixed - formulas.fixed == 4 * 2000 * (400 + 10)
+    lit, tested = (np.count_nonzero(x) for x in (data.x_train, data.x_test))
+    assert fused.fixed - formulas.fixed == 4 * 2000 * (400 + 10) + 8 * (2 * lit + tested)
     assert fused.each < formulas.each

@@ -48,10 +48,13 @@ def literal(function: Callable[..., Any]) -> Any:
     return numba.njit(**{**_INNER, **_FLAGS, "fastmath": False})(function)
 
 
-def waiting() -> bool:
-    """Tell whether kernels are still to be compiled on this machine."""
+def complete(*, now: bool = False) -> bool:
+    """Tell whether all kernels are in the cache; with `now`, note that they are."""
     folder = cache_folder()
-    return folder is None or not any(folder.rglob("*.nbc"))
+    note = None if folder is None else folder / "complete"
+    if now and note is not None:
+        note.touch()
+    return note is not None and note.exists()
 
 
 @cache

@@ -25,7 +25,7 @@ from bnrenorm.norm.diagnosis import diagnose
 
 Array = Any
 
-_SPAN = 1600  # images of a seed that are gathered at a time: about 4 MB of digits
+_SPAN, _TOGETHER = 1600, 12_800  # images that are gathered at a time, of a seed (4 MB of digits) and of all
 
 
 class Engine:
@@ -106,7 +106,7 @@ class Engine:
     def _side_by_side(self, sampler: Sampler, first: int, steps: int, limits: Array) -> Array:
         sums = np.zeros((len(self.trials), 2))
         pixels, seeds = self._pixels(self.images), list({trial.seed: None for trial in self.trials})
-        span = max(1, _SPAN // self.batch_size)
+        span = max(1, min(_SPAN, _TOGETHER // len(seeds)) // self.batch_size)
         spans = [(at, min(at + span, steps)) for at in range(0, steps, span)]
 
         def gather(span: tuple[int, int]) -> list[Future[Batches]]:
