@@ -53,8 +53,8 @@ def need(trial: Trial, data: Dataset, kernels: str) -> Need:
         rows = max(size, by_batch, ROWS)
         gathered = 0 if isinstance(batch, Full) else data.inputs * max(size, IMAGES + size)
         return Need(fixed, 4 * (6 * weights + rows * (2 * sum(hidden) + 2 * max(hidden)) + gathered))
-    lit = np.count_nonzero(data.x_train)
-    fixed += _PIXEL * (lit + np.count_nonzero(data.x_test))  # the images without their black pixels
+    lit = int(np.count_nonzero(data.x_train))
+    fixed += _PIXEL * (lit + int(np.count_nonzero(data.x_test)))  # the images without their black pixels
     if isinstance(batch, Full):
         fixed += _PIXEL * lit  # once more, by pixel
     else:

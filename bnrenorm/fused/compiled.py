@@ -18,7 +18,8 @@ _FLAGS: dict[str, Any] = {
     "error_model": "numpy",
     "no_cfunc_wrapper": True,
 }
-_INNER: dict[str, Any] = {"no_cpython_wrapper": True}
+_INNER: dict[str, Any] = {**_FLAGS, "no_cpython_wrapper": True}
+_LITERAL: dict[str, Any] = {**_INNER, "fastmath": False}
 
 intrinsic: Any = numba.extending.intrinsic
 """For functions that generate LLVM's language: numba, not the caller, gives them their first argument."""
@@ -40,12 +41,12 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a part of a kernel, to be called from kernels only: Python finds no way in."""
-    return numba.njit(**_INNER, **_FLAGS)(function)
+    return numba.njit(**_INNER)(function)
 
 
 def literal(function: Callable[..., Any]) -> Any:
     """Compile a part of a kernel as `inlined` does, in which nothing is reordered."""
-    return numba.njit(**{**_INNER, **_FLAGS, "fastmath": False})(function)
+    return numba.njit(**_LITERAL)(function)
 
 
 def complete(*, now: bool = False) -> bool:

@@ -13,8 +13,7 @@ import numpy as np
 from bnrenorm.fused import blocks, update
 from bnrenorm.fused.compiled import kernel
 from bnrenorm.fused.pixels import Pixels, by_column
-from bnrenorm.fused.types import BATCH, FIXED, SHARED, Kind, Numbers, Places
-from bnrenorm.fused.views import vector
+from bnrenorm.fused.types import AFFINE, BATCH, FIXED, RUN, SHARED, WIDTH, Kind, Numbers, Places, W
 from bnrenorm.norm import formulas
 
 Array = Any
@@ -31,10 +30,10 @@ class LargeBatch:
         self.columns = by_column(pixels, images.shape[1], blocks.ROWS)
         self.rows = len(images)
         self.blocks = -(-self.rows // blocks.ROWS)
-        shape, real = places.shape, images.dtype
-        self.h = [np.empty((self.rows, width), real) for width in shape[1:-1]]
-        self.g = [np.empty((self.rows, width), real) for width in shape[2:]]
-        self.logits = np.empty((min(logits, self.rows), shape[-1]), real)
+        widths, real = places.layers[:, WIDTH], images.dtype
+        self.h = [np.empty((self.rows, width), real) for width in widths[:-1]]
+        self.g = [np.empty((self.rows, width), real) for width in widths[1:]]
+        self.logits = np.empty((min(logits, self.rows), widths[-1]), real)
 
     def step(
         self,
@@ -52,10 +51,20 @@ class LargeBatch:
             layers = self._forward(pool, numbers, limits, p, run, seen)
             gradient = np.zeros_like(p)
             loss, right = self._backward(pool, layers, p, gradient)
-        apply(self.kind, numbers, limits, self.places, p, first, second, gradient)
+        self._apply(numbers, limits, p, first, second, gradient)
         if len(average):
             average += (p.dtype.type(1) - numbers.average_decay) * (p - average)
         return loss / self.rows, right / self.rows
+
+    def _apply(self, numbers: Numbers, limits: Array, p: Array, first: Array, second: Array, gradient: Array) -> None:
+        """Update all parameters by their gradients."""
+        none = numbers.weight_decay * 0
+        ends = [*self.places.layers[1:, W], len(p)]
+        for (*_, w, b, affine, _), end in zip(self.places.layers, ends, strict=True):
+            stop = end if affine < 0 else affine
+            parts = (w, b, numbers.weight_decay, limits[2]), (b, stop, none, limits[2]), (stop, end, none, limits[3])
+            for at, to, decay, lr in parts:
+                apply(self.kind, numbers, at, decay, lr, p, first, second, gradient[at:to])
 
     def _each(self, pool: ThreadPoolExecutor, work: Callable[[int, int, int], None]) -> None:
         """Call work(worker, first block, last block) on every thread."""
@@ -104,7 +113,7 @@ class LargeBatch:
             return Layer(self.kind, zero, one, one, zero, one, zero)  # what leaves h as it is
         mean, var = mean.astype(real), var.astype(real)
         std = np.sqrt(var + numbers.eps)
-        averages = run[self.places.run[depth] :][: 2 * width].reshape(2, width)
+        averages = run[self.places.layers[depth, RUN] :][: 2 * width].reshape(2, width)
         run_std = averages[1] if self.kind.keep_std else np.sqrt(averages[1] + numbers.eps)
         r, d = formulas.corrections(mean, std, averages[0], run_std, limits[0], limits[1])
         seen[depth, 0, :, :width] = mean, std, r, d, averages[0], run_std
@@ -186,13 +195,12 @@ class LargeBatch:
         return along.sum(axis=0), total.sum(axis=0)
 
     def _linear(self, p: Array, depth: int) -> tuple[Array, Array]:
-        fan_in, width = self.places.shape[depth : depth + 2]
-        w_at, b_at = self.places.w[depth], self.places.b[depth]
+        fan_in, width, w_at, b_at = self.places.layers[depth, :AFFINE]
         shape = (width, fan_in) if depth else (fan_in, self.places.pitch)
         return p[w_at : w_at + shape[0] * shape[1]].reshape(shape), p[b_at : b_at + width]
 
     def _affine(self, p: Array, depth: int, width: int) -> tuple[Array, Array]:
-        at = self.places.affine[depth]
+        at = self.places.layers[depth, AFFINE]
         if at < 0:
             return np.ones(width, p.dtype), np.zeros(width, p.dtype)
         size = 1 if self.kind.affine == SHARED else width
@@ -203,7 +211,7 @@ class LargeBatch:
         w[...], b[...] = gw, gb
 
     def _put_affine(self, gradient: Array, depth: int, ggamma: Array, gbeta: Array) -> None:
-        at, width = self.places.affine[depth], len(ggamma)
+        at, width = self.places.layers[depth, AFFINE], len(ggamma)
         if self.kind.affine == SHARED:
             gradient[at], gradient[at + 1] = ggamma.sum(), gbeta.sum()
         elif self.kind.affine != FIXED:
@@ -237,17 +245,6 @@ class Layer:
 
 
 @kernel
-def apply(kind, numbers, limits, places, p, first, second, gradient):
-    """Update all parameters by their gradients."""
-    zero = p.dtype.type(0)
-    for depth in range(len(places.w)):
-        w, b, end = places.w[depth], places.b[depth], places.w[depth + 1] if depth + 1 < len(places.w) else len(p)
-        affine = places.affine[depth]
-        stop = end if affine < 0 else affine
-        for at, to, lr, decay in (
-            (w, b, limits[2], numbers.weight_decay), (b, stop, limits[2], zero), (stop, end, limits[3], zero)
-        ):  # fmt: skip
-            update.part(
-                kind.optimizer, p, at, vector(gradient, at, to - at), first, second, lr, numbers.a, numbers.b,
-                numbers.optimizer_eps, decay,
-            )  # fmt: skip
+def apply(kind, numbers, at, decay, lr, p, first, second, g):
+    """Update the parameters from `at` by their gradient g."""
+    update.part(kind.optimizer, p, at, g, first, second, lr, numbers.a, numbers.b, numbers.optimizer_eps, decay)

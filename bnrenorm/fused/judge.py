@@ -6,8 +6,8 @@ from bnrenorm.fused import normal
 from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.denormals import flush, restore
 from bnrenorm.fused.pixels import linear_from
-from bnrenorm.fused.propagate import affine_room, layer, linear, loss, read_affine, relu
-from bnrenorm.fused.types import BATCH, LAYER, room
+from bnrenorm.fused.propagate import linear, loss, read_affine, relu, rows
+from bnrenorm.fused.types import AFFINE, BATCH, FAN_IN, LAYER, RUN, WIDTH, B, W, layer, nodes, room
 from bnrenorm.fused.views import matrix, vector
 
 ROWS = 1000
@@ -23,27 +23,29 @@ def judge(images, pixels, labels, kind, numbers, places, p, run, begin, end, sum
     """
     before = flush()
     scratch = room(places, min(ROWS, len(images)), 1, p)
-    hidden = len(places.shape) - 2
+    hidden = len(places.layers) - 1
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, len(images))
-        n = hi - lo
-        x = scratch.logits  # the first layer has its own
+        n, classes = hi - lo, places.layers[hidden, WIDTH]
+        logits, glogits = (
+            matrix(scratch.flat, scratch.logits, n, classes),
+            matrix(scratch.flat, scratch.glogits, n, classes),
+        )
         for depth in range(hidden):
-            width = places.shape[depth + 1]
-            z, y = layer(scratch.given, depth, n, width), layer(scratch.out, depth, n, width)
+            fan_in, width = places.layers[depth, FAN_IN], places.layers[depth, WIDTH]
+            z, y = layer(scratch, scratch.given, depth, n, width), layer(scratch, scratch.out, depth, n, width)
             if depth == 0:
-                w, b = matrix(p, places.w[0], places.shape[0], places.pitch), vector(p, places.b[0], width)
+                w, b = matrix(p, places.layers[0, W], fan_in, places.pitch), vector(p, places.layers[0, B], width)
                 linear_from(images, pixels, lo, w, b, z)
             else:
-                linear(depth, places, p, x, z)
+                linear(depth, n, places, p, scratch, z)
             if not kind.norm_first:
                 relu(z)
             _normalise(z, depth, kind, numbers, places, p, run, scratch, y)
             if kind.norm_first:
                 relu(y)
-            x = y
-        linear(hidden, places, p, x, scratch.logits[:n])
-        mean_loss, right = loss(scratch.logits, labels[lo:hi], n, scratch.glogits)
+        linear(hidden, n, places, p, scratch, logits)
+        mean_loss, right = loss(logits, vector(labels, lo, n), n, glogits)
         sums[q, 0], sums[q, 1] = mean_loss * n, right * n
     restore(before)
 
@@ -52,13 +54,14 @@ def judge(images, pixels, labels, kind, numbers, places, p, run, begin, end, sum
 def _normalise(z, depth, kind, numbers, places, p, run, scratch, y):
     """Normalise by the running statistics, or each row by its own."""
     n, width = z.shape
-    gamma, beta = affine_room(scratch, depth, width)
-    mean, scale = scratch.nodes[0], scratch.nodes[1]
-    read_affine(p, places.affine[depth], kind.affine, gamma, beta)
+    gamma, beta = nodes(scratch, scratch.affine, 0, width), nodes(scratch, scratch.affine, 1, width)
+    mean, scale = nodes(scratch, scratch.nodes, 0, width), nodes(scratch, scratch.nodes, 1, width)
+    read_affine(p, places.layers[depth, AFFINE], kind.affine, gamma, beta)
     if kind.norm == LAYER:
-        normal.layer_forward(z, numbers.eps, gamma, beta, scratch.rows[depth, 0], scratch.rows[depth, 1], y)
+        centre, std = rows(scratch, depth)
+        normal.layer_forward(z, numbers.eps, gamma, beta, centre, std, y)
         return
-    at = places.run[depth]
+    at = places.layers[depth, RUN]
     for k in range(width):
         mean[k], scale[k] = 0, 1
         if kind.norm == BATCH:

@@ -158,13 +158,13 @@ def numbers_of(trial: Trial) -> Numbers:
 
 def places_of(widths: list[int], kind: Kind) -> Places:
     """Find where each layer's numbers begin: W, b, gamma, beta of the first layer, then those of the next."""
-    shape, pitch = np.array(widths), whole_lines(widths[1])
-    at, run_at, found = 0, 0, []
+    pitch, at, run_at, found = whole_lines(widths[1]), 0, 0, []
     for depth, (fan_in, width) in enumerate(itertools.pairwise(widths)):
         last = depth == len(widths) - 2
         affine = 0 if last else {types.NODE: width, types.SHARED: 1, types.FIXED: 0}[kind.affine]
         b = at + fan_in * (width if depth else pitch)
-        found.append((at, b, b + width if affine else -1, run_at))
+        found.append((fan_in, width, at, b, b + width if affine else -1, run_at))
         at, run_at = b + width + 2 * affine, run_at + 2 * width
-    w_at, b_at, affine_at, run_at = np.array(found).T.copy()
-    return Places(shape, w_at, b_at, affine_at, run_at, int(shape[1:].max()), int((b_at - w_at).max()), pitch)
+    layers = np.array(found)
+    largest = layers[:, types.B] - layers[:, types.W]
+    return Places(layers, int(layers[:, types.WIDTH].max()), int(largest.max()), pitch)

@@ -4,7 +4,24 @@ import numpy as np
 
 from bnrenorm.fused import blas, normal, products, update
 from bnrenorm.fused.compiled import inlined
-from bnrenorm.fused.types import BATCH, FIXED, LAYER, NODE, NONE, SHARED, copy, zero
+from bnrenorm.fused.types import (
+    AFFINE,
+    BATCH,
+    FAN_IN,
+    FIXED,
+    LAYER,
+    NODE,
+    NONE,
+    RUN,
+    SHARED,
+    WIDTH,
+    B,
+    W,
+    copy,
+    layer,
+    nodes,
+    zero,
+)
 from bnrenorm.fused.views import matrix, vector
 
 
@@ -32,83 +49,75 @@ def loss(logits, labels, n, gy):
 
 @inlined
 def forward(n, parts, kind, numbers, limits, places, p, run, room):
-    """Fill room: given, whose first is there already, out, stats, logits; and update the running statistics."""
-    shape = places.shape
-    hidden = len(shape) - 2
-    x = room.logits  # of no use: the first layer's product is made elsewhere
+    """Fill room: given, whose first is there already, out, stats, logits; and update the running statistics.
+
+    limits (4,): r_max, d_max, the learning rate, and that of gamma and beta.
+    """
+    hidden = len(places.layers) - 1
     for depth in range(hidden):
-        width = shape[depth + 1]
-        z, y = layer(room.given, depth, n, width), layer(room.out, depth, n, width)
+        width = places.layers[depth, WIDTH]
+        z, y = layer(room, room.given, depth, n, width), layer(room, room.out, depth, n, width)
         if depth > 0:
-            linear(depth, places, p, x, z)
+            linear(depth, n, places, p, room, z)
         if not kind.norm_first:
             relu(z)
-        gamma, beta = affine_room(room, depth, width)
-        read_affine(p, places.affine[depth], kind.affine, gamma, beta)
+        gamma, beta = nodes(room, room.affine, 2 * depth, width), nodes(room, room.affine, 2 * depth + 1, width)
+        read_affine(p, places.layers[depth, AFFINE], kind.affine, gamma, beta)
         if kind.norm == BATCH:
-            averages = matrix(run, places.run[depth], 2, width)
-            normalise(
-                z, parts, kind, numbers, limits, averages, gamma, beta, room.stats[depth], room.nodes, room.total, y
-            )
+            averages = matrix(run, places.layers[depth, RUN], 2, width)
+            normalise(z, depth, parts, kind, numbers, limits, averages, gamma, beta, room, y)
         elif kind.norm == LAYER:
-            normal.layer_forward(z, numbers.eps, gamma, beta, room.rows[depth, 0], room.rows[depth, 1], y)
+            mean, std = rows(room, depth)
+            normal.layer_forward(z, numbers.eps, gamma, beta, mean, std, y)
         else:
             copy(y, z)
         if kind.norm_first:
             relu(y)
-        x = y
-    linear(hidden, places, p, x, room.logits[:n])
+    linear(hidden, n, places, p, room, matrix(room.flat, room.logits, n, places.layers[hidden, WIDTH]))
 
 
 @inlined
-def layer(room, depth, n, width):
-    """View a layer's part of room (H, N W) as (n, width)."""
-    return matrix(room, depth * room.shape[1], n, width)
+def rows(room, depth):
+    """View a layer's room for layer normalisation's mean and std, (N,) each."""
+    at = room.rows + 2 * depth * room.n
+    return vector(room.flat, at, room.n), vector(room.flat, at + room.n, room.n)
 
 
 @inlined
-def affine_room(room, depth, width):
-    """View a layer's gamma and beta, each (width,)."""
-    at, widest = 2 * depth * room.affine.shape[2], room.affine.shape[2]
-    return vector(room.affine, at, width), vector(room.affine, at + widest, width)
+def linear(depth, n, places, p, room, y):
+    """Set y to what the linear layer at that depth, above the first, makes of the output below it."""
+    fan_in, width = places.layers[depth, FAN_IN], places.layers[depth, WIDTH]
+    w, b = matrix(p, places.layers[depth, W], width, fan_in), vector(p, places.layers[depth, B], width)
+    products.forward(layer(room, room.out, depth - 1, n, fan_in), w, b, y)
 
 
 @inlined
-def linear(depth, places, p, x, y):
-    """Set y to what the linear layer at that depth, above the first, makes of x."""
-    fan_in, width = places.shape[depth], places.shape[depth + 1]
-    products.forward(x, matrix(p, places.w[depth], width, fan_in), vector(p, places.b[depth], width), y)
-
-
-@inlined
-def normalise(x, parts, kind, numbers, limits, averages, gamma, beta, stats, nodes, total, y):
+def normalise(x, depth, parts, kind, numbers, limits, averages, gamma, beta, room, y):
     """Normalise each part of the rows by its own statistics, then update the running ones by the parts' mean.
 
-    averages (2, D): running mean, and running variance or standard deviation. stats (parts, 6, >= D) is left for the
-    way back and for the diagnosis: mean, std, r, d, and the running mean and std that r and d were had from.
+    averages (2, D): running mean, and running variance or standard deviation. room.stats is left for the way back and
+    for the diagnosis: mean, std, r, d, and the running mean and std that r and d were had from.
     """
     n, width = x.shape
     part, eps = n // parts, numbers.eps
-    scale, shift, kept_mean, kept_scale = nodes[0], nodes[1], nodes[2], nodes[3]
-    run_mean, run_std = nodes[6], nodes[7]
+    scale, shift = nodes(room, room.nodes, 0, width), nodes(room, room.nodes, 1, width)
+    kept_mean, kept_scale = nodes(room, room.nodes, 2, width), nodes(room, room.nodes, 3, width)
     bessel = x.dtype.type(part / max(part - 1.0, 1.0))
     for k in range(width):
-        run_mean[k] = averages[0, k]
-        run_std[k] = averages[1, k] if kind.keep_std else np.sqrt(averages[1, k] + eps)
         kept_mean[k] = kept_scale[k] = 0
     for q in range(parts):
-        first, last = q * part, (q + 1) * part
-        at, pitch = 6 * q * stats.shape[2], stats.shape[2]
-        mean, std = vector(stats, at, width), vector(stats, at + pitch, width)
-        r, d = vector(stats, at + 2 * pitch, width), vector(stats, at + 3 * pitch, width)
-        normal.moments(x, first, last, mean, std, total)
+        first, last, at = q * part, (q + 1) * part, 6 * (depth * room.parts + q)
+        mean, std = nodes(room, room.stats, at, width), nodes(room, room.stats, at + 1, width)
+        r, d = nodes(room, room.stats, at + 2, width), nodes(room, room.stats, at + 3, width)
+        run_mean, run_std = nodes(room, room.stats, at + 4, width), nodes(room, room.stats, at + 5, width)
+        normal.moments(x, first, last, mean, std, room.total)
         for k in range(width):
             var = std[k]
             std[k] = np.sqrt(var + eps)
             kept_mean[k] += mean[k]
             kept_scale[k] += std[k] if kind.keep_std else var * bessel
-            stats[q, 4, k] = run_mean[k]
-            stats[q, 5, k] = run_std[k]
+            run_mean[k] = averages[0, k]
+            run_std[k] = averages[1, k] if kind.keep_std else np.sqrt(averages[1, k] + eps)
         normal.corrections(mean, std, run_mean, run_std, limits[0], limits[1], r, d)
         normal.forward(x, first, last, mean, std, r, d, gamma, beta, scale, shift, y)
     count = x.dtype.type(parts)
@@ -122,41 +131,39 @@ def normalise(x, parts, kind, numbers, limits, averages, gamma, beta, stats, nod
 def backward(n, parts, kind, numbers, limits, places, p, state, other_state, room):
     """Update every parameter but the first layer's weights, layer by layer from the top, each after it was needed.
 
-    Returns the gradient of what the first layer's product put out.
+    The gradient of what the first layer's product put out is left in the second part of room.g.
     """
-    shape = places.shape
-    hidden = len(shape) - 2
-    gy = room.glogits[:n]
+    hidden, zero_decay = len(places.layers) - 1, p.dtype.type(0)
     for depth in range(hidden, -1, -1):
-        fan_in, width = shape[depth], shape[depth + 1]
+        fan_in, width = places.layers[depth, FAN_IN], places.layers[depth, WIDTH]
+        gy = matrix(room.flat, room.glogits, n, width)
         if depth < hidden:
-            gy = _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, state, other_state, room)
-        gb = vector(room.nodes, 0, width)
+            gy = layer(room, room.g, 1, n, width)
+            _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, other_state, room)
+        gb = nodes(room, room.nodes, 0, width)
         zero(gb)
         for i in range(n):
             for k in range(width):
                 gb[k] += gy[i, k]
-        update_all(places.b[depth], gb, limits[2], p.dtype.type(0), kind, numbers, p, state, other_state)
+        update_all(places.layers[depth, B], gb, limits[2], zero_decay, kind, numbers, p, state, other_state)
         if depth > 0:
-            at, size = places.w[depth], width * fan_in
-            gx = layer(room.g, 0, n, fan_in)
-            blas.inputs(gy, matrix(p, at, width, fan_in), gx)
-            blas.weights(gy, layer(room.out, depth - 1, n, fan_in), room.gw, 0)
-            update_all(
-                at, vector(room.gw, 0, size), limits[2], numbers.weight_decay, kind, numbers, p, state, other_state
-            )
-            gy = gx
-    return gy
+            at, size = places.layers[depth, W], width * fan_in
+            gw = matrix(room.flat, room.gw, width, fan_in)
+            blas.inputs(gy, matrix(p, at, width, fan_in), layer(room, room.g, 0, n, fan_in))
+            blas.weights(gy, layer(room, room.out, depth - 1, n, fan_in), gw, 0)
+            all_gw, decay = vector(gw, 0, size), numbers.weight_decay
+            update_all(at, all_gw, limits[2], decay, kind, numbers, p, state, other_state)
 
 
 @inlined
-def _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, state, other_state, room):
-    """Return the gradient of what the linear layer put out, given that of the hidden layer; updates gamma and beta."""
-    width = places.shape[depth + 1]
-    z, y = layer(room.given, depth, n, width), layer(room.out, depth, n, width)
-    gz = layer(room.g, 1, n, width)
-    gamma, _ = affine_room(room, depth, width)
-    ggamma, gbeta, along, sums = room.nodes[2], room.nodes[3], room.nodes[4], room.nodes[5]
+def _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, other_state, room):
+    """Go from the hidden layer's gradient, room.g's first part, to the linear one's; update gamma and beta."""
+    width = places.layers[depth, WIDTH]
+    z, y = layer(room, room.given, depth, n, width), layer(room, room.out, depth, n, width)
+    gy, gz = layer(room, room.g, 0, n, width), layer(room, room.g, 1, n, width)
+    gamma = nodes(room, room.affine, 2 * depth, width)
+    ggamma, gbeta = nodes(room, room.nodes, 2, width), nodes(room, room.nodes, 3, width)
+    along, sums = nodes(room, room.nodes, 4, width), nodes(room, room.nodes, 5, width)
     zero(ggamma)
     zero(gbeta)
     if kind.norm_first:
@@ -164,12 +171,13 @@ def _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, state
     if kind.norm == BATCH:
         part = n // parts
         for q in range(parts):
-            s = room.stats[depth, q]
-            normal.backward(
-                gy, z, q * part, (q + 1) * part, s[0], s[1], s[2], s[3], gamma, along, sums, gz, ggamma, gbeta
-            )
+            at = 6 * (depth * room.parts + q)
+            mean, std = nodes(room, room.stats, at, width), nodes(room, room.stats, at + 1, width)
+            r, d = nodes(room, room.stats, at + 2, width), nodes(room, room.stats, at + 3, width)
+            normal.backward(gy, z, q * part, (q + 1) * part, mean, std, r, d, gamma, along, sums, gz, ggamma, gbeta)
     elif kind.norm == LAYER:
-        normal.layer_backward(gy, z, room.rows[depth, 0], room.rows[depth, 1], gamma, gz, ggamma, gbeta)
+        mean, std = rows(room, depth)
+        normal.layer_backward(gy, z, mean, std, gamma, gz, ggamma, gbeta)
     else:
         copy(gz, gy)
     if not kind.norm_first:
@@ -180,10 +188,9 @@ def _back_to_linear(gy, depth, n, parts, kind, numbers, limits, places, p, state
             for k in range(1, width):
                 ggamma[0] += ggamma[k]
                 gbeta[0] += gbeta[k]
-        at = places.affine[depth]
-        update_all(at, vector(ggamma, 0, size), limits[3], p.dtype.type(0), kind, numbers, p, state, other_state)
-        update_all(at + size, vector(gbeta, 0, size), limits[3], p.dtype.type(0), kind, numbers, p, state, other_state)
-    return gz
+        at, lr, zero_decay = places.layers[depth, AFFINE], limits[3], p.dtype.type(0)
+        update_all(at, vector(ggamma, 0, size), lr, zero_decay, kind, numbers, p, state, other_state)
+        update_all(at + size, vector(gbeta, 0, size), lr, zero_decay, kind, numbers, p, state, other_state)
 
 
 @inlined

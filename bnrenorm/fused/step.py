@@ -3,8 +3,8 @@
 from bnrenorm.fused import first, update
 from bnrenorm.fused.compiled import kernel
 from bnrenorm.fused.denormals import flush, restore
-from bnrenorm.fused.propagate import backward, forward, layer, loss, update_all
-from bnrenorm.fused.types import BATCH, copy, room
+from bnrenorm.fused.propagate import backward, forward, loss, update_all
+from bnrenorm.fused.types import BATCH, FAN_IN, WIDTH, B, W, layer, room, zero
 from bnrenorm.fused.views import matrix, vector
 
 
@@ -20,28 +20,37 @@ def train(batches, images, kind, numbers, limits, places, p, state, other_state,
     """
     steps, n = batches.indices.shape
     scratch = room(places, n, n // kind.micro_batch if kind.micro_batch else 1, p)
-    depth, width, pitch, at, b_at = places.shape[0], places.shape[1], places.pitch, places.w[0], places.b[0]
+    layers, pitch = places.layers, places.pitch
+    depth, width, at = layers[0, FAN_IN], layers[0, WIDTH], layers[0, W]
     given = first.first(batches, depth, pitch, p)
-    w, b, gw = matrix(p, at, depth, pitch), vector(p, b_at, width), vector(scratch.gw, 0, depth * pitch)
+    w, b = matrix(p, at, depth, pitch), vector(p, layers[0, B], width)
     velocity = matrix(state, at, depth if len(state) else 0, pitch)
     sparse = len(given.x) == 0
     lazy = sparse and kind.optimizer <= update.MOMENTUM and numbers.weight_decay == 0 and len(average) == 0
+    gw = vector(scratch.flat, scratch.gw, 0 if lazy else depth * pitch)
+    zero(gw)
     before = flush()
     for s in range(steps):
         n, lr = batches.counts[s], limits[s, 2]
         parts = n // kind.micro_batch if kind.micro_batch else 1
         if lazy:
             first.catch_up(batches, s, given, kind, numbers.a, w, velocity, width, False)
-        first.forward(batches, s, images, given, w, b, layer(scratch.given, 0, n, width))
+        first.forward(batches, s, images, given, w, b, layer(scratch, scratch.given, 0, n, width))
         forward(n, parts, kind, numbers, limits[s], places, p, run, scratch)
-        mean_loss, right = loss(scratch.logits, batches.labels[s], n, scratch.glogits)
+        classes = layers[-1, WIDTH]
+        logits, glogits = (
+            matrix(scratch.flat, scratch.logits, n, classes),
+            matrix(scratch.flat, scratch.glogits, n, classes),
+        )
+        mean_loss, right = loss(logits, batches.labels[s], n, glogits)
         sums[0] += mean_loss
         sums[1] += right
         if kind.norm == BATCH and s == steps - 1:
-            for k in range(len(seen)):
-                for q in range(parts):
-                    copy(seen[k, q], scratch.stats[k, q])
-        gz = backward(n, parts, kind, numbers, limits[s], places, p, state, other_state, scratch)
+            seen_all = vector(seen, 0, seen.size)
+            for k in range(seen.size):
+                seen_all[k] = scratch.flat[scratch.stats + k]
+        backward(n, parts, kind, numbers, limits[s], places, p, state, other_state, scratch)
+        gz = layer(scratch, scratch.g, 1, n, width)
         if lazy:
             first.descend(batches, s, gz, lr, numbers.a, given, kind, w, velocity)
         else:

@@ -6,6 +6,7 @@ import numpy as np
 
 from bnrenorm.fused.compiled import inlined
 from bnrenorm.fused.vectors import LINE
+from bnrenorm.fused.views import matrix, vector
 
 NONE, BATCH, LAYER = range(3)
 NODE, SHARED, FIXED = range(3)  # gamma and beta: one a node, one a layer, none
@@ -34,55 +35,75 @@ class Numbers(NamedTuple):
     average_decay: Any
 
 
-class Places(NamedTuple):
-    """Where each layer's numbers begin in a replica's rows, (L,) each; L counts the output layer, which has no norm."""
+FAN_IN, WIDTH, W, B, AFFINE, RUN = range(6)
 
-    shape: np.ndarray  # inputs, hidden widths, classes: (L + 1,)
-    w: np.ndarray  # (K, D) each, but for the first: (D, pitch)
-    b: np.ndarray
-    affine: np.ndarray
-    run: np.ndarray
+
+class Places(NamedTuple):
+    """Where each layer's numbers begin in a replica's rows; L counts the output layer, which has no norm."""
+
+    layers: np.ndarray  # (L, 6): FAN_IN, WIDTH, and where W, B, gamma and beta (-1: none), and the statistics begin
     widest: int  # layer, the images aside
     largest: int  # layer's weights
-    pitch: int  # of the first layer's weights: its width, rounded up to whole cache lines
+    pitch: int  # of the first layer's weights, (D, pitch): its width, rounded up to whole cache lines; others (K, D)
 
 
 class Room(NamedTuple):
-    """Scratch of one replica's step, for batches of at most N rows; W is the widest layer, H counts hidden layers."""
+    """Scratch of one replica's step, for batches of at most N rows: one array, and where in it everything begins.
 
-    labels: np.ndarray  # (N,)
-    given: np.ndarray  # (H, N W): what each norm was given
-    out: np.ndarray  # (H, N W): what each hidden layer puts out
-    logits: np.ndarray  # (N, classes)
-    glogits: np.ndarray
-    g: np.ndarray  # (2, N W): gradients on their way back
-    stats: np.ndarray  # (H, parts, 6, W): of each normalised part, as `propagate.normalise` leaves them
-    rows: np.ndarray  # (H, 2, N): layer normalisation's mean and std
-    affine: np.ndarray  # (H, 2, W): gamma, beta
-    nodes: np.ndarray  # (8, W): for sums
+    One array, not one each: numba's time to compile grows with the arrays that functions are given. W is the widest
+    layer, H counts hidden layers.
+    """
+
+    flat: np.ndarray
     total: np.ndarray  # (W,) float64
-    gw: np.ndarray  # (largest layer's weights,)
+    n: int
+    width: int
+    parts: int
+    given: int  # (H, N, W): what each norm was given
+    out: int  # (H, N, W): what each hidden layer puts out
+    g: int  # (2, N, W): gradients on their way back
+    logits: int  # (N, classes)
+    glogits: int
+    stats: int  # (H, parts, 6, W): of each normalised part, as `propagate.normalise` leaves them
+    rows: int  # (H, 2, N): layer normalisation's mean and std
+    affine: int  # (H, 2, W): gamma, beta
+    nodes: int  # (8, W): for sums
+    gw: int  # (largest layer's weights,)
 
 
 @inlined
 def room(places, n, parts, like):
     """Make the scratch, of the dtype of `like`."""
-    shape, width, real = places.shape, places.widest, like.dtype
-    hidden = len(shape) - 2
-    return Room(
-        np.empty(n, np.int32),
-        np.empty((hidden, n * width), real),
-        np.empty((hidden, n * width), real),
-        np.empty((n, shape[-1]), real),
-        np.empty((n, shape[-1]), real),
-        np.empty((2, n * width), real),
-        np.empty((hidden, parts, 6, width), real),
-        np.empty((hidden, 2, n), real),
-        np.empty((hidden, 2, width), real),
-        np.empty((8, width), real),
-        np.empty(width, np.float64),
-        np.zeros(max(places.largest, 2 * width), real),
-    )
+    hidden, width, classes = len(places.layers) - 1, places.widest, places.layers[-1, WIDTH]
+    out = hidden * n * width
+    g = 2 * out
+    logits = g + 2 * n * width
+    glogits = logits + n * classes
+    stats = glogits + n * classes
+    rows = stats + hidden * parts * 6 * width
+    affine = rows + hidden * 2 * n
+    nodes = affine + hidden * 2 * width
+    gw = nodes + 8 * width
+    flat, total = np.empty(gw + places.largest, like.dtype), np.empty(width, np.float64)
+    return Room(flat, total, n, width, parts, 0, out, g, logits, glogits, stats, rows, affine, nodes, gw)
+
+
+@inlined
+def layer(room, at, depth, n, width):
+    """View a layer's part of room.given, .out or .g as (n, width)."""
+    return matrix(room.flat, at + depth * room.n * room.width, n, width)
+
+
+@inlined
+def outputs(room, at, n, classes):
+    """View room.logits or .glogits as (n, classes)."""
+    return matrix(room.flat, at, n, classes)
+
+
+@inlined
+def nodes(room, at, k, width):
+    """View numbers of nodes, the k-th of those that begin at room.stats, .affine or .nodes, as (width,)."""
+    return vector(room.flat, at + k * room.width, width)
 
 
 @inlined
