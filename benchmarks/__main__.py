@@ -1,0 +1,90 @@
+"""The command: python -m benchmarks."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks import machine, report, results
+from benchmarks.check import check
+from benchmarks.jobs import JOBS, Job
+from benchmarks.measure import measure
+from benchmarks.processes import Absent
+
+_HERE = Path(__file__).parent
+_BUSY = 0.1
+
+
+def main(
+    job: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(JOBS)}; again for more. All if none.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Samples of every contender, taken in turn.")] = 7,
+    out: Annotated[Path, typer.Option(help="Folder of results.csv.", show_default="benchmarks/results")] = _HERE
+    / "results",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two short samples, to see that all runs; keeps nothing.")
+    ] = False,
+    checking: Annotated[bool, typer.Option("--check", help="Do not measure: compare the losses of all.")] = False,
+) -> None:
+    """Measure bnrenorm beside stock Chainer, PyTorch, JAX and the floor, in turn, and print and keep the tables."""
+    unknown = set(job or ()) - set(JOBS)
+    if unknown:
+        raise typer.BadParameter(f"unknown job {sorted(unknown)[0]!r}; allowed: {', '.join(JOBS)}")
+    jobs = [each for name, each in JOBS.items() if not job or name in job]
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    if checking:
+        right = [_check(each, console) for each in jobs]  # all of them, also after one that is wrong
+        raise typer.Exit(0 if all(right) else 1)
+    busy = machine.busy()
+    if busy > _BUSY:
+        console.print(f"Other programs use {busy:.0%} of the cores: times will be too long, and threads' most of all.")
+    for each in jobs:
+        if quick:
+            _measure(each, console, 2, 0.2, "--most", "100")
+            continue
+        rows = _measure(each, console, samples, 1.0)
+        path = out / "results.csv"
+        kept = results.merge(results.read(path), rows, list(JOBS))
+        results.write(path, kept)
+        if out.resolve() == (_HERE / "results").resolve():
+            report.fill(_HERE / "README.md", kept)
+
+
+def _measure(job: Job, console: Console, samples: int, seconds: float, *options: str) -> list[results.Row]:
+    console.print(job.title)
+    try:
+        with console.status(job.name) as status:
+            said = ""
+
+            def say(text: str, who: str | None = None) -> None:
+                nonlocal said
+                status.update(f"{job.name}: {text}, {who}")
+                if who is None or (text != said and not console.is_terminal):
+                    console.print(f"{job.name}: {text}")
+                said = said if who is None else text
+
+            measurements = measure(job, samples, seconds, say, *options)
+    except Absent as error:
+        console.print(f"{job.name}: {error}")
+        raise typer.Exit(1) from error
+    rows = results.rows(job, measurements, machine.describe())
+    console.print(report.table(job, rows))
+    for verdict in results.verdicts(job, rows):
+        console.print(str(verdict))
+    return rows
+
+
+def _check(job: Job, console: Console) -> bool:
+    console.print(job.title)
+    fine = True
+    for name, text, right in check(job):
+        console.print(f"  {'ok   ' if right else 'WRONG'} {name}: {text}")
+        fine = fine and right
+    return fine
+
+
+if __name__ == "__main__":
+    typer.run(main)

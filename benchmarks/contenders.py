@@ -1,0 +1,103 @@
+"""Who is measured at which job, and in which arrangement of processes and threads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks.jobs import Job, Replica
+
+Family = Literal["ours", "chainer", "peers", "floor"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A module of `peers` and the function of it that prepares a `Run`.
+
+    `takes`: what of a job one sample trains. "all": every replica, as bnrenorm groups them. "stacks": every replica, in
+    stacks. "each": one replica of each kind, one after another, as the cost is linear in replicas. "one": the first.
+    """
+
+    name: str
+    family: Family
+    module: str
+    function: str = "prepare"
+    takes: Literal["all", "stacks", "each", "one"] = "each"
+
+    def groups(self, job: Job, part: int = 0, parts: int = 1, *, every: bool = False) -> list[list[Replica]]:
+        """Return the replicas that train together, group by group, for one process of so many.
+
+        With `every`, each replica of the job stands in for one of each kind.
+        """
+        replicas = job.replicas
+        if self.takes == "all":
+            return [replicas]
+        if self.takes == "stacks":
+            return _stacks(job, replicas[len(replicas) * part // parts : len(replicas) * (part + 1) // parts])
+        return [[replica] for replica in (replicas if every else job.one_of_each)][: 1 if self.takes == "one" else None]
+
+
+def _stacks(job: Job, replicas: Sequence[Replica]) -> list[list[Replica]]:
+    """Group replicas with and without normalisation, as many a stack as the job allows."""
+    plain = [replica for replica in replicas if replica.kind.norm == "none"]
+    normalised = [replica for replica in replicas if replica.kind.norm != "none"]
+    return [alike[i : i + job.stack] for alike in (plain, normalised) for i in range(0, len(alike), job.stack)]
+
+
+OURS = Contender("bnrenorm", "ours", "ours", takes="all")
+CHAINER = Contender("Chainer", "chainer", "stock")
+EAGER = Contender("PyTorch eager", "peers", "torch_single")
+COMPILED = Contender("PyTorch compiled", "peers", "torch_single", "prepare_compiled")
+STACKED = Contender("PyTorch stacked", "peers", "torch_stacked", takes="stacks")
+STACKED_COMPILED = Contender("PyTorch stacked, compiled", "peers", "torch_stacked", "prepare_compiled", "stacks")
+JIT = Contender("JAX jit", "peers", "jax_jit")
+VMAP = Contender("JAX vmap", "peers", "jax_jit", takes="stacks")
+PRODUCTS = Contender("floor: matrix products", "floor", "floor", "prepare_products", "one")
+UPDATE = Contender("floor: update's traffic", "floor", "floor", "prepare_update", "one")
+
+_ALL = (OURS, CHAINER, EAGER, COMPILED, STACKED, STACKED_COMPILED, JIT, VMAP, PRODUCTS, UPDATE)
+CONTENDERS = {contender.name: contender for contender in _ALL}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A contender in an arrangement: so many processes at the same time, of so many threads each."""
+
+    contender: Contender
+    processes: int
+    threads: int
+
+    @property
+    def arrangement(self) -> str:
+        """The arrangement in words."""
+        threads = f"{self.threads} thread" + "s" * (self.threads > 1)
+        return threads if self.processes == 1 else f"{self.processes} processes of {threads}"
+
+
+def entries(job: Job, cores: int) -> list[Entry]:
+    """List who takes part in a job on so many cores, bnrenorm first, the floor last."""
+    found = [
+        Entry(contender, *arrangement)
+        for contender in _ALL
+        if _takes_part(contender, job)
+        for arrangement in _arrangements(contender, job, cores)
+    ]
+    return list(dict.fromkeys(found))  # on one core arrangements coincide
+
+
+def _takes_part(contender: Contender, job: Job) -> bool:
+    if contender.takes == "stacks":
+        return len(job.replicas) > 1
+    return contender is not UPDATE or (not job.full and not job.judged)  # elsewhere the update is next to nothing
+
+
+def _arrangements(contender: Contender, job: Job, cores: int) -> list[tuple[int, int]]:
+    """Return (processes, threads): all cores in one process, and each core for itself."""
+    together, alone = (1, cores), (min(cores, len(job.replicas)), 1)
+    if contender is OURS:
+        return [together]
+    if contender is UPDATE:
+        return [alone]
+    # Over the full batch every process wants more than 1 GiB, and there are two replicas to spread.
+    if job.full and (cores > 2 or contender in (COMPILED, STACKED, STACKED_COMPILED, VMAP)):
+        return [together]
+    return [together, alone]

@@ -1,0 +1,187 @@
+"""The four jobs: what is trained, what a sample is, and what bnrenorm has to reach."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a replica normalises. `affine`: one gamma and beta a node, a layer, or none."""
+
+    name: str
+    norm: Literal["none", "batch", "renorm"] = "batch"
+    affine: Literal["node", "layer", "none"] = "node"
+    r_max: float = 1.0
+    d_max: float = 0.0
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One network: its normalisation, its learning rate, and the seed of its weights and batches."""
+
+    kind: Kind
+    rate: float
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.kind.name}, rate {self.rate:g}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What bnrenorm has to reach: others take `factor` times as long at least; or it, at most so many times the floor.
+
+    `against`: the family whose fastest contender counts, or one contender's name.
+    """
+
+    against: str
+    factor: float
+
+    @property
+    def wording(self) -> str:
+        """The gate in words."""
+        if self.against == "floor":
+            return f"at most {self.factor:g} times the floor"
+        named = {"peers": "the best peer", "chainer": "stock Chainer"}.get(self.against, self.against)
+        return f"at least {self.factor:g} times as fast as {named}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training that every contender does: ReLU, softmax cross entropy, SGD with or without momentum, float32.
+
+    A round is the smallest amount of work that can be timed: `round` steps, and the sets of `judged` after them, in
+    inference mode. `unit_steps` is how many steps of one replica make a unit, of which the report gives `unit`. Peers
+    that stack replicas stack so many (`stack`) of them at most: more do not fit the caches.
+    """
+
+    name: str
+    title: str
+    unit: str
+    unit_steps: int
+    widths: tuple[int, ...]
+    batch: int
+    norm_first: bool
+    momentum: float
+    decay: float
+    kinds: tuple[Kind, ...]
+    rates: tuple[float, ...]
+    seeds: tuple[int, ...]
+    round: int
+    judged: tuple[Literal["train_set", "test"], ...]
+    stack: int
+    gates: tuple[Gate, ...]
+
+    @property
+    def replicas(self) -> list[Replica]:
+        """All networks, kind by kind, then rate by rate."""
+        return [Replica(kind, rate, seed) for kind in self.kinds for rate in self.rates for seed in self.seeds]
+
+    @property
+    def one_of_each(self) -> list[Replica]:
+        """One network of every kind, with the middle rate."""
+        return [Replica(kind, self.rates[len(self.rates) // 2], self.seeds[0]) for kind in self.kinds]
+
+    @property
+    def full(self) -> bool:
+        """Whether a batch is the whole training set."""
+        return self.batch == IMAGES
+
+    @property
+    def scale(self) -> float:
+        """Seconds times this are the report's unit."""
+        return 1e3 if self.unit.startswith("ms") else 1.0
+
+
+IMAGES = 60_000
+
+_ARTICLE = (784, 400, 10)
+
+FULL_BATCH = Job(
+    name="full-batch",
+    title="Full batch: BN and BRN, 784-400-10, 60,000 images a step, tested after every step",
+    unit="s a step and variant",
+    unit_steps=1,
+    widths=_ARTICLE,
+    batch=IMAGES,
+    norm_first=False,
+    momentum=0.9,
+    decay=0.9,
+    kinds=(Kind("BN"), Kind("BRN", "renorm")),  # Chainer's defaults: r_max 1, d_max 0
+    rates=(0.01,),
+    seeds=(0,),
+    round=1,
+    judged=("test",),
+    stack=2,
+    gates=(
+        Gate("peers", 1.5),
+        Gate("chainer", 2.8),
+        Gate("floor", 1.2),
+    ),
+)
+
+MINI_BATCH = Job(
+    name="mini-batch",
+    title="Mini-batch: 27 replicas, 784-100-50-10, batches of 100, an epoch, then all 70,000 images judged",
+    unit="s an epoch and replica",
+    unit_steps=600,
+    widths=(784, 100, 50, 10),
+    batch=100,
+    norm_first=True,
+    momentum=0.0,
+    decay=0.9,
+    kinds=(Kind("N", affine="none"), Kind("BN", affine="layer"), Kind("BN(n)", affine="node")),
+    rates=(0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0),
+    seeds=(0,),
+    round=600,
+    judged=("train_set", "test"),
+    stack=27,
+    gates=(
+        Gate("peers", 1.5),
+        Gate("chainer", 6.0),
+        Gate("floor", 1.4),
+    ),
+)
+
+MICRO_BATCH = Job(
+    name="micro-batch",
+    title="Micro-batch: none, BN and BRN with 10 seeds, 784-400-10, batches of 4, training only",
+    unit="ms a step and replica",
+    unit_steps=1,
+    widths=_ARTICLE,
+    batch=4,
+    norm_first=False,
+    momentum=0.9,
+    decay=0.99,
+    kinds=(Kind("none", "none"), Kind("BN"), Kind("BRN", "renorm", r_max=3.0, d_max=5.0)),
+    rates=(0.01,),
+    seeds=tuple(range(10)),
+    round=250,
+    judged=(),
+    stack=10,
+    gates=(
+        Gate("peers", 2.0),
+        Gate("chainer", 6.0),
+    ),
+)
+
+SMALL = Job(
+    name="small",
+    title="Small: a single BN replica, 784-400-10, batches of 32, training only",
+    unit="ms a step",
+    unit_steps=1,
+    widths=_ARTICLE,
+    batch=32,
+    norm_first=False,
+    momentum=0.9,
+    decay=0.99,
+    kinds=(Kind("BN"),),
+    rates=(0.01,),
+    seeds=(0,),
+    round=1000,
+    judged=(),
+    stack=1,
+    gates=(Gate("PyTorch eager", 1.0),),
+)
+
+JOBS = {job.name: job for job in (FULL_BATCH, MINI_BATCH, MICRO_BATCH, SMALL)}

@@ -1,0 +1,78 @@
+"""bnrenorm's fused kernels, through the training loop that its users have."""
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks import data
+from benchmarks.jobs import Job, Kind, Replica
+from benchmarks.peers import Run, Values
+from bnrenorm import config, model, train
+from bnrenorm.config import Trial
+from bnrenorm.data import dataset
+
+_FOR_EVER = 1_000_000  # steps
+
+
+def prepare(job: Job, replicas: list[Replica]) -> Run:
+    """Stack the job's replicas by structure, as `bnrenorm compare` does, and train one stack after another."""
+    digits = dataset.load()
+    trials = _trials(job, len(digits.x_train))
+    assert [(trial.variant, trial.seed) for trial in trials] == [(each.kind.name, each.seed) for each in replicas]
+    stacks: dict[Any, list[int]] = {}
+    for place, trial in enumerate(trials):
+        stacks.setdefault(model.structure(trial), []).append(place)
+    runs = [_Stack(job, [trials[place] for place in places], digits) for places in stacks.values()]
+
+    def run() -> Values:
+        values: Values = {}
+        for places, stack in zip(stacks.values(), runs, strict=True):
+            for name, found in stack.round().items():
+                values.setdefault(name, np.zeros(len(replicas)))[places] = found
+        return values
+
+    return run
+
+
+def _trials(job: Job, images: int) -> list[Trial]:
+    optimizer = {"kind": "momentum_sgd", "momentum": job.momentum} if job.momentum else {"kind": "sgd"}
+    values = {
+        "name": job.name,
+        "model.hidden": list(job.widths[1:-1]),
+        "model.order": "linear-norm-activation" if job.norm_first else "linear-activation-norm",
+        "variants": {kind.name: {"norm": _norm(job, kind)} for kind in job.kinds},
+        "training": {"batch": "full" if job.full else job.batch, "steps": _FOR_EVER, "optimizer": optimizer},
+        "evaluation.every": job.round,
+        "grid": {"training.optimizer.lr": list(job.rates)},
+        "seeds": list(job.seeds),
+    }
+    return config.load("article", values=values).trials(images)
+
+
+def _norm(job: Job, kind: Kind) -> dict[str, Any]:
+    if kind.norm == "none":
+        return {"kind": "none"}
+    settings = {"kind": kind.norm, "affine": kind.affine, "decay": job.decay}
+    return settings | ({"r_max": kind.r_max, "d_max": kind.d_max} if kind.norm == "renorm" else {})
+
+
+class _Stack:
+    """A training of replicas of one structure, from the weights that all contenders start with."""
+
+    def __init__(self, job: Job, trials: list[Trial], digits: dataset.Dataset):
+        self.job = job
+        network = model.build(trials, digits.inputs)
+        for layer, linear in enumerate(network.linears):
+            linear.W.array[...] = [data.weights(job, layer, trial.seed) for trial in trials]
+        self.training = train.Training(trials, digits, kernels="fused", network=network)
+        if "train_set" in job.judged:
+            self.training.judges["train_set"] = self.training.images, self.training.labels
+        self.records = iter(self.training)
+
+    def round(self) -> Values:
+        """Train on to the next record, or so many steps without one."""
+        if self.job.judged:
+            return next(record for record in self.records if record is not None).values
+        before = self.training.sums[0].copy()
+        self.training.rehearse(steps=self.job.round, record=False)
+        return {"train_loss": (self.training.sums[0] - before) / self.job.round}

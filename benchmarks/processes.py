@@ -1,0 +1,114 @@
+"""The processes of an entry: started, told to go at the same time, and ended together."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from benchmarks.contenders import Entry
+from benchmarks.jobs import Job
+
+_ROOT = Path(__file__).parents[1]
+
+
+class Absent(Exception):
+    """An entry cannot be measured; the text says why."""
+
+
+class Failed(Absent):
+    """A worker has ended with an error, which is the text."""
+
+
+def cores() -> list[int]:
+    """Return the numbers of the cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+class Processes:
+    """The running workers of an entry. `units`: what all of them together do in a round."""
+
+    def __init__(self, job: Job, entry: Entry, *options: str):
+        self.name = entry.contender.name
+        self.errors = tempfile.TemporaryFile("a+")  # noqa: SIM115 - closed in `end`
+        self.workers = [self._start(job, entry, part, options) for part in range(entry.processes)]
+        try:
+            ready = [self._read(worker) for worker in self.workers]
+            for answer in ready:
+                if "missing" in answer:
+                    raise Absent(answer["missing"])
+        except BaseException:
+            self.end()
+            raise
+        self.units = sum(answer["units"] for answer in ready)
+        self.replicas: list[str] = [name for answer in ready for name in answer["replicas"]]
+
+    def _start(self, job: Job, entry: Entry, part: int, options: tuple[str, ...]) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "benchmarks.worker", job.name, entry.contender.name, *options]
+        command += ["--part", str(part), "--parts", str(entry.processes)]
+        if entry.threads == 1:
+            command += ["--core", str(cores()[part])]
+        return subprocess.Popen(
+            command,
+            cwd=_ROOT,
+            env={**os.environ, **_environment(entry)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+        )
+
+    def go(self, rounds: int) -> tuple[float, dict[str, list[float]]]:
+        """Run so many rounds; returns the slowest process's seconds, and the values of the last round by replica."""
+        for worker in self.workers:
+            assert worker.stdin is not None
+            try:
+                print(rounds, file=worker.stdin, flush=True)
+            except BrokenPipeError:
+                raise self._failure(worker) from None
+        answers = [self._read(worker) for worker in self.workers]
+        names = answers[0]["values"]
+        values = {name: [value for answer in answers for value in answer["values"][name]] for name in names}
+        return max(answer["seconds"] for answer in answers), values
+
+    def _read(self, worker: subprocess.Popen[str]) -> dict[str, Any]:
+        assert worker.stdout is not None
+        line = worker.stdout.readline()
+        if not line:
+            raise self._failure(worker)
+        return json.loads(line)
+
+    def _failure(self, worker: subprocess.Popen[str]) -> Failed:
+        worker.wait()
+        self.errors.seek(0)
+        lines = self.errors.read().strip().splitlines()
+        return Failed(f"{self.name} has failed: {lines[-1] if lines else 'no message'}")
+
+    def end(self) -> None:
+        """Let all workers go."""
+        for worker in self.workers:
+            worker.terminate()
+            worker.communicate()
+        self.errors.close()
+
+    def __enter__(self) -> "Processes":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        self.end()
+
+
+def _environment(entry: Entry) -> dict[str, str]:
+    libraries = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+    settings = {f"{library}_NUM_THREADS": str(entry.threads) for library in libraries}
+    settings |= {"JAX_PLATFORMS": "cpu", "TORCHINDUCTOR_COMPILE_THREADS": "1"}  # else its compilers stay around
+    if entry.threads == 1:
+        settings["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    if entry.contender.module.startswith("torch"):
+        # glibc gives every large tensor's memory back at once, and the next one has new pages to fault in: without
+        # that a step over the full batch takes a fifth less. Other systems do not know these names.
+        settings |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "268435456"}
+    return settings

@@ -1,0 +1,54 @@
+"""Results for people: tables on the terminal, and the same ones between the markers of the README."""
+
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from benchmarks import machine
+from benchmarks.jobs import JOBS, Job
+from benchmarks.results import Row, verdicts
+from bnrenorm import atomic
+
+_HEADER = ["contender", "arrangement", "median", "min", "max", "times bnrenorm's"]
+_START, _END = "<!-- results -->", "<!-- /results -->"
+
+
+def _cells(row: Row) -> list[str]:
+    times = [f"{float(row[name]):.3g}" for name in ("median", "min", "max")]
+    return [row["contender"], row["arrangement"], *times, f"{float(row['ratio']):.2f}"]
+
+
+def table(job: Job, rows: list[Row]) -> Table:
+    """Lay a job's rows out for the terminal."""
+    laid = Table(box=SIMPLE_HEAD, title=f"In {job.unit}:", title_justify="left")
+    for place, name in enumerate(_HEADER):
+        laid.add_column(name, justify="left" if place < 2 else "right", no_wrap=True)
+    for row in rows:
+        laid.add_row(*_cells(row))
+    return laid
+
+
+def markdown(rows: list[Row]) -> str:
+    """Write out all jobs' tables, gates and machines."""
+    return "\n".join(_section(job, [row for row in rows if row["job"] == job.name]) for job in JOBS.values())
+
+
+def _section(job: Job, rows: list[Row]) -> str:
+    if not rows:
+        return f"### {job.title}\n\nNot measured yet.\n"
+    lines = [_HEADER, ["---", "---", *["---:"] * (len(_HEADER) - 2)], *map(_cells, rows)]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    gates = "\n".join(f"- {verdict}" for verdict in verdicts(job, rows))
+    made = f"{rows[0]['samples']} samples, {rows[0]['date']}: {machine.sentence(rows[0])}."
+    return f"### {job.title}\n\nIn {job.unit}:\n\n{table}\n\n{gates}\n\n{made}\n"
+
+
+def fill(readme: Path, rows: list[Row]) -> None:
+    """Put the results between the README's markers. Raises ValueError unless there is one pair of them."""
+    text = readme.read_text(encoding="utf-8")
+    if text.count(_START) != 1 or text.count(_END) != 1:
+        raise ValueError(f"{readme.name}: expected {_START} and {_END}, once each")
+    before, rest = text.split(_START)
+    after = rest.split(_END)[1]
+    atomic.write(readme, f"{before}{_START}\n{markdown(rows)}{_END}{after}")
