@@ -43,7 +43,7 @@ class Gate:
         if self.against == "floor":
             return f"at most {self.factor:g} times the floor"
         named = {"peers": "the best peer", "chainer": "stock Chainer"}.get(self.against, self.against)
-        return f"at least {self.factor:g} times as fast as {named}"
+        return f"at least {self.factor:g} times as fast as {named}" if self.factor != 1 else f"as fast as {named}"
 
 
 @dataclass(frozen=True)

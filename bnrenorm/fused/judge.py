@@ -10,7 +10,7 @@ from bnrenorm.fused.propagate import linear, loss, read_affine, relu, rows
 from bnrenorm.fused.types import AFFINE, BATCH, FAN_IN, LAYER, RUN, WIDTH, B, W, layer, nodes, room
 from bnrenorm.fused.views import matrix, vector
 
-ROWS = 1000
+ROWS = 500
 """Rows of a block."""
 
 

@@ -7,10 +7,12 @@ import numpy as np
 from bnrenorm.fused import blas
 from bnrenorm.fused.compiled import inlined
 from bnrenorm.fused.rows import add_rows
+from bnrenorm.fused.types import table
 
 FEW = 0.35
 """The share of pixels other than 0 up to which leaving the others out is faster than BLAS."""
 
+_PANEL = 112  # columns of the weights that are worked on together: 350 kB of the digits' stay in a core's cache
 _CHUNK = 4096  # images compressed at a time
 
 
@@ -74,12 +76,21 @@ def by_column(pixels: Pixels, width: int, rows: int) -> Columns:
 def linear_from(images, pixels, lo, w, b, y):
     """y = x w + b, of the images from `lo`: w (D, pitch), b (K,), y (n, K); pixels as from `compress` or `nothing`."""
     n, width = y.shape
-    dense = len(pixels.start) == 1
-    if dense:
+    if len(pixels.start) == 1:
         blas.by_pixel(images[lo : lo + n], w, y)
-    for i in range(n):
-        for k in range(width):
-            y[i, k] = y[i, k] + b[k] if dense else b[k]
-        if not dense:
+        for i in range(n):
+            for k in range(width):
+                y[i, k] += b[k]
+        return
+    panel = w if width <= _PANEL else table(len(w), _PANEL, w)
+    for first in range(0, width, _PANEL):
+        columns = min(_PANEL, width - first)
+        if width > _PANEL:
+            for j in range(len(w)):
+                for k in range(columns):
+                    panel[j, k] = w[j, first + k]
+        for i in range(n):
+            for k in range(columns):
+                y[i, first + k] = b[first + k]
             begin, end = pixels.start[lo + i], pixels.start[lo + i + 1]
-            add_rows(begin, end, pixels.value, pixels.column, w, y, i * width, width)
+            add_rows(begin, end, pixels.value, pixels.column, panel, y, i * width + first, columns)
