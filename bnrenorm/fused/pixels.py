@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bnrenorm.fused import blas
-from bnrenorm.fused.compiled import inlined
+from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.rows import add_rows
 from bnrenorm.fused.types import table
 
@@ -13,7 +13,6 @@ FEW = 0.35
 """The share of pixels other than 0 up to which leaving the others out is faster than BLAS."""
 
 _PANEL = 112  # columns of the weights that are worked on together: 350 kB of the digits' stay in a core's cache
-_CHUNK = 4096  # images compressed at a time
 
 
 class Pixels(NamedTuple):
@@ -34,20 +33,38 @@ class Columns(NamedTuple):
 
 def density(images: np.ndarray) -> float:
     """Return the share of pixels of images (M, D) that are not 0."""
-    return np.count_nonzero(images) / max(images.size, 1)
+    return int(_count(images)[-1]) / max(images.size, 1)
 
 
 def compress(images: np.ndarray) -> Pixels:
     """Leave out the zeros of images (M, D)."""
-    counts = np.concatenate([np.count_nonzero(images[i : i + _CHUNK], axis=1) for i in range(0, len(images), _CHUNK)])
-    start = np.concatenate([[0], np.cumsum(counts)])
-    column, value = np.empty(start[-1], np.int32), np.empty(start[-1], images.dtype)
-    for i in range(0, len(images), _CHUNK):
-        part = images[i : i + _CHUNK]
-        here = slice(start[i], start[i + len(part)])
-        rows, column[here] = np.nonzero(part)
-        value[here] = part[rows, column[here]]
-    return Pixels(start, column, value)
+    start = _count(images)
+    found = Pixels(start, np.empty(start[-1], np.int32), np.empty(start[-1], images.dtype))
+    _fill(images, found)
+    return found
+
+
+@kernel
+def _count(images):
+    """Return where the pixels of each image (M, D) begin, and end, when zeros are left out: (M + 1,)."""
+    start = np.zeros(len(images) + 1, np.int64)
+    for m in range(len(images)):
+        count = 0
+        for j in range(images.shape[1]):
+            count += images[m, j] != 0
+        start[m + 1] = start[m] + count
+    return start
+
+
+@kernel
+def _fill(images, found):
+    at = 0
+    for m in range(len(images)):
+        for j in range(images.shape[1]):
+            if images[m, j] != 0:
+                found.column[at] = j
+                found.value[at] = images[m, j]
+                at += 1
 
 
 def nothing(dtype: np.dtype) -> Pixels:
