@@ -189,3 +189,15 @@ def test_a_gpu_trains_the_same_curves(digits):
     group = trials("model: {hidden: [100]}\ntraining: {steps: 10}\nvariants: {A: {}, B: {norm: {kind: renorm}}}")
     cpu, gpu = (columns(train.train(group, digits, on=on)) for on in ("cpu", "cuda:0"))
     assert_allclose(gpu[:, ::2], cpu[:, ::2], rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", NORMS)
+def test_fifty_full_batch_steps_of_the_kernels_are_stock_chainers(digits, kind):
+    norm, stock_norm, limits = NORMS[kind]
+    (trial,) = trials(f"model: {{hidden: [100]}}\nnorm: {norm}\ntraining: {{steps: 50}}")
+    network = model.build([trial], 784)
+    stock = Stock(network, 0, stock_norm(100, **limits))
+    ours = columns(train.Training([trial], digits, network=network, kernels="fused"))[..., 0]
+    curves = train_stock(stock, 0.01, digits, 50)
+    assert_allclose(ours[:, ::2], curves[:, ::2], rtol=1e-4)
+    assert_allclose(ours[:, 1::2], curves[:, 1::2], atol=0.00201)
