@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import data
 from benchmarks.jobs import Job, Replica
 from benchmarks.peers import Run, Values
-from benchmarks.peers.torch_single import EPS, Step, compiled, functional, torch
+from benchmarks.peers.torch_single import EPS, Step, compiled, torch
 
 
 def prepare(job: Job, replicas: list[Replica]) -> Run:
@@ -78,7 +78,7 @@ def _indices(job: Job, replicas: list[Replica]) -> np.ndarray:
 def _losses(logits: Any, t: Any) -> Any:
     """Mean cross entropy of each replica, (R,): logits (N, R, C), labels (N,) or (N, R)."""
     t = _spread(t, logits.shape[1])
-    return functional.cross_entropy(logits.flatten(0, 1), t.flatten(), reduction="none").view(t.shape).mean(0)
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), t.flatten(), reduction="none").view(t.shape).mean(0)
 
 
 def _rights(logits: Any, t: Any) -> Any:
@@ -111,7 +111,7 @@ class Linear(torch.autograd.Function):
         """Multiply a shared batch by all weights at once, and others replica by replica."""
         ctx.save_for_backward(x, weight)
         if x.dim() == 2:
-            return functional.linear(x, weight.flatten(0, 1), bias.flatten()).view(len(x), *bias.shape)
+            return torch.nn.functional.linear(x, weight.flatten(0, 1), bias.flatten()).view(len(x), *bias.shape)
         return torch.baddbmm(bias[:, None], x.transpose(0, 1), weight.mT).transpose(0, 1).contiguous()
 
     @staticmethod
@@ -145,9 +145,9 @@ class Stack(torch.nn.Module):
         """Map images (N, 784) for all replicas, or (N, R, 784), to logits (N, R, 10)."""
         for layer in range(len(self.weights) - 1):
             x = Linear.apply(x, self.weights[layer], self.biases[layer])
-            x = x if self.norm_first else functional.relu(x)
+            x = x if self.norm_first else torch.nn.functional.relu(x)
             x = self.norms[layer](x) if len(self.norms) else x
-            x = functional.relu(x) if self.norm_first else x
+            x = torch.nn.functional.relu(x) if self.norm_first else x
         return Linear.apply(x, self.weights[-1], self.biases[-1])
 
 
@@ -178,7 +178,7 @@ class StackedNorm(torch.nn.Module):
         """Normalise with the batch's statistics in training, with the running ones otherwise."""
         shared = self.shared.expand(-1, -1, x.shape[2])
         gamma, beta = torch.cat([self.fixed, shared, self.own], 1).flatten(1)
-        y = functional.batch_norm(
+        y = torch.nn.functional.batch_norm(
             x.flatten(1), self.run_mean, self.run_var, gamma, beta, self.training, self.momentum, EPS
         )
         return y.view(x.shape)
