@@ -53,10 +53,6 @@ class Perceptron(chainer.Chain):
             for attribute in link._persistent:
                 yield f"{path}/{attribute}", link, attribute
 
-    def copy_parameters(self) -> dict[str, Any]:
-        """Copy all parameters, by name."""
-        return {name: parameter.array.copy() for name, parameter in self.namedparams()}
-
     @contextmanager
     def parameters_in_place(self, arrays: dict[str, Any]) -> Iterator[None]:
         """Put arrays, by name, in the parameters' place, and the parameters back afterwards."""

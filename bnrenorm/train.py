@@ -118,7 +118,8 @@ class Training:
                 return {}
             self.engine.store()
             self._run(self.engine, 1)
-        gap = self.gap.measure(self.engine.logits, self.step - 1)  # the network has the weights from before the step
+        # The network still has the weights from before the step.
+        gap = self.gap.measure(np.stack(self.engine.logits), self.step - 1)
         return {**gap, **self.engine.diagnosis()}
 
     def _run(self, engine: Any, steps: int) -> None:

@@ -73,21 +73,24 @@ def _prepare(job: Job, replicas: list[Replica], transform: Callable[[Step], Step
             values["train_accuracy"] = torch.stack(rights).mean()
         network.eval()
         for name in job.judged:
-            values[f"{name}_loss"], values[f"{name}_accuracy"] = _judge(network, name)
+            values[f"{name}_loss"], values[f"{name}_accuracy"] = judge(network, name, _loss_and_accuracy)
         return {name: value.reshape(1).numpy() for name, value in values.items()}
 
     return run
 
 
 @torch.inference_mode()
-def _judge(network: "Network", name: str) -> tuple[Any, Any]:
+def judge(network: Any, name: str, measure: Callable[[Any, Any], Any]) -> Any:
+    """Average what `measure` says, (2, ...), of the logits and labels of every block of a set."""
     images, labels = map(torch.from_numpy, data.digits(name))
     found = []
     for block in data.blocks(name):
-        logits, t = network(images[block]), labels[block]
-        found.append(torch.stack([functional.cross_entropy(logits, t), (logits.argmax(1) == t).float().mean()]))
-    loss, right = torch.stack(found).mean(0)
-    return loss, right
+        found.append(measure(network(images[block]), labels[block]))
+    return torch.stack(found).mean(0)
+
+
+def _loss_and_accuracy(logits: Any, t: Any) -> Any:
+    return torch.stack([functional.cross_entropy(logits, t), (logits.argmax(1) == t).float().mean()])
 
 
 class Network(torch.nn.Module):

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import data
 from benchmarks.jobs import Job, Replica
 from benchmarks.peers import Run, Values
-from benchmarks.peers.torch_single import EPS, Step, compiled, torch
+from benchmarks.peers.torch_single import EPS, Step, compiled, judge, torch
 
 
 def prepare(job: Job, replicas: list[Replica]) -> Run:
@@ -62,7 +62,7 @@ def _prepare(job: Job, replicas: list[Replica], transform: Callable[[Step], Step
             values["train_accuracy"] = torch.stack(rights).mean(0)
         stack.eval()
         for name in job.judged:
-            values[f"{name}_loss"], values[f"{name}_accuracy"] = _judge(stack, name)
+            values[f"{name}_loss"], values[f"{name}_accuracy"] = judge(stack, name, _losses_and_accuracies)
         return {name: value.numpy() for name, value in values.items()}
 
     return run
@@ -89,15 +89,8 @@ def _spread(t: Any, replicas: int) -> Any:
     return t if t.dim() == 2 else t[:, None].expand(-1, replicas)
 
 
-@torch.inference_mode()
-def _judge(stack: "Stack", name: str) -> tuple[Any, Any]:
-    images, labels = map(torch.from_numpy, data.digits(name))
-    found = []
-    for block in data.blocks(name):
-        logits, t = stack(images[block]), labels[block]
-        found.append(torch.stack([_losses(logits, t), _rights(logits, t)]))
-    loss, right = torch.stack(found).mean(0)
-    return loss, right
+def _losses_and_accuracies(logits: Any, t: Any) -> Any:
+    return torch.stack([_losses(logits, t), _rights(logits, t)])
 
 
 class Linear(torch.autograd.Function):

@@ -31,7 +31,8 @@ _SPAN, _TOGETHER = 1600, 12_800  # images that are gathered at a time, of a seed
 class Engine:
     """Takes the steps of a group's training, with copies of the network's numbers: see `store` and `load`.
 
-    images (N, D) float32 and labels (N,) are the training set. `logits` is how many of a large batch's are kept.
+    images (N, D) float32 and labels (N,) are the training set. `logits` is how many of a
+    step's are kept, where a batch has as many.
     """
 
     def __init__(
@@ -60,9 +61,8 @@ class Engine:
         if whole and not alone:
             pixels = self._pixels(images)
             self.large = LargeBatch(images, pixels, labels, self.kind, self.places, self.workers, logits)
-        self.logits = np.empty(
-            (len(trials), 0 if self.large is None else len(self.large.logits), settings.model.outputs)
-        )
+        self.most = logits
+        self.logits: list[Array] = []  # of each replica in the last step, (K, classes)
 
     def load(self) -> None:
         """Take the network's numbers at the next step, for somebody has changed them."""
@@ -118,7 +118,7 @@ class Engine:
             step.train(
                 these, self.images, self.kind, numbers_of(self.trials[replica]),
                 np.ascontiguousarray(limits[begin:end, replica]), self.places, *self.rows.of(replica),
-                self.seen[replica], sums[replica],
+                self.seen[replica], self.logits[replica], sums[replica],
             )  # fmt: skip
 
         with ThreadPoolExecutor(self.workers) as pool:
@@ -127,7 +127,9 @@ class Engine:
                 ready = {seed: each.result() for seed, each in zip(seeds, coming, strict=True)}
                 if end < steps:
                     coming = gather(spans[i + 1])
-                self.seen = [self._room(int(ready[trial.seed].counts[-1])) for trial in self.trials]
+                sizes = [int(ready[trial.seed].counts[-1]) for trial in self.trials]
+                self.seen = [self._room(size) for size in sizes]
+                self.logits = [self._logits(size) for size in sizes]
                 busy = [pool.submit(work, i, ready[trial.seed], begin, end) for i, trial in enumerate(self.trials)]
                 for each in busy:
                     each.result()
@@ -137,6 +139,7 @@ class Engine:
         assert self.large is not None
         sums = np.zeros((len(self.trials), 2))
         self.seen = [self._room(len(self.images)) for _ in self.trials]
+        self.logits = [self._logits(len(self.images)) for _ in self.trials]
         for replica, trial in enumerate(self.trials):
             for s in range(steps):
                 p, first_state, second_state, average, run = self.rows.of(replica)
@@ -150,7 +153,7 @@ class Engine:
                     run,
                     self.seen[replica],
                 )
-            self.logits[replica] = self.large.logits
+            self.logits[replica][...] = self.large.logits
         return sums
 
     def judge(self, images: Array, labels: Array) -> tuple[Array, Array]:
@@ -198,6 +201,9 @@ class Engine:
     def _room(self, rows: int) -> Array:
         parts = rows // self.kind.micro_batch if self.kind.micro_batch else 1
         return np.zeros((len(self.network.batch_norms), parts, 6, self.places.widest), np.float32)
+
+    def _logits(self, rows: int) -> Array:
+        return np.empty((min(self.most, rows), self.places.layers[-1, types.WIDTH]), np.float32)
 
     def _limits(self, first: int, steps: int) -> Array:
         """r_max, d_max, the learning rate and that of gamma and beta, (steps, R, 4)."""

@@ -12,7 +12,7 @@ import numpy as np
 from bnrenorm.fused import blas, update
 from bnrenorm.fused.compiled import inlined
 from bnrenorm.fused.rows import add_rows, coast, momentum_row
-from bnrenorm.fused.types import table
+from bnrenorm.fused.types import copy, table
 
 
 class First(NamedTuple):
@@ -74,7 +74,9 @@ def descend(batches, s, gy, lr, momentum, room, kind, w, velocity):
     """Take step s of SGD, with or without momentum, given gy (n, K)."""
     width, pitch, at = gy.shape[1], w.shape[1], s * batches.row.shape[1]
     values, rows = batches.of_pixel, batches.row
-    _copy(gy, -lr, room.gy)
+    for i in range(gy.shape[0]):
+        for k in range(width):
+            room.gy[i, k] = -lr * gy[i, k]
     for j in range(len(room.taken)):
         begin, end = at + batches.pixel[s, j], at + batches.pixel[s, j + 1]
         if begin == end:
@@ -93,17 +95,10 @@ def gradient(batches, s, gy, room, g):
     if len(room.x):
         blas.weights_by_pixel(gy, room.x[:n], g, width, 0)
         return
-    _copy(gy, gy.dtype.type(1), room.gy)
+    copy(room.gy, gy)
     at, pitch = s * batches.row.shape[1], g.shape[1]
     for j in range(len(g)):
         for k in range(pitch):
             g[j, k] = 0
         begin, end = at + batches.pixel[s, j], at + batches.pixel[s, j + 1]
         add_rows(begin, end, batches.of_pixel, batches.row, room.gy, g, j * pitch, width)
-
-
-@inlined
-def _copy(x, factor, to):
-    for i in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            to[i, k] = factor * x[i, k]

@@ -80,20 +80,13 @@ class LargeBatch:
         for depth, h in enumerate(self.h):
             w, b = self._linear(p, depth)
             moments = np.empty((self.blocks, 2, h.shape[1]), p.dtype)
-            if depth == 0:
-                self._each(pool, partial(self._first, w, b, relu, moments))
-            else:
+            kernel, given = blocks.first, (self.images, self.pixels, w, b)
+            if depth:
                 below = layers[-1]
-                args = (self.h[depth - 1], below.norm, below.relu, *below.fold(w, b), relu, h, moments)
-                self._each(pool, partial(self._hidden, args))
+                kernel, given = blocks.hidden, (self.h[depth - 1], below.norm, below.relu, *below.fold(w, b))
+            self._each(pool, partial(_without_worker, kernel, *given, relu, h, moments))
             layers.append(self._normalise(depth, numbers, limits, p, run, seen, *self._merged(moments)))
         return layers
-
-    def _first(self, w: Array, b: Array, relu: bool, moments: Array, _: int, begin: int, end: int) -> None:
-        blocks.first(self.images, self.pixels, w, b, relu, self.h[0], moments, begin, end)
-
-    def _hidden(self, args: tuple[Any, ...], _: int, begin: int, end: int) -> None:
-        blocks.hidden(*args, begin, end)
 
     def _merged(self, moments: Array) -> tuple[Array, Array]:
         """Merge the blocks' moments to those of all rows, in float64. [Chan, Golub and LeVeque 1979]"""
@@ -216,6 +209,12 @@ class LargeBatch:
             gradient[at], gradient[at + 1] = ggamma.sum(), gbeta.sum()
         elif self.kind.affine != FIXED:
             gradient[at : at + width], gradient[at + width : at + 2 * width] = ggamma, gbeta
+
+
+def _without_worker(kernel: Callable[..., None], *arguments: Any) -> None:
+    """Call a kernel to which it is the same what thread it runs on: the worker's number is the last but two."""
+    *given, _, begin, end = arguments
+    kernel(*given, begin, end)
 
 
 class Layer:

@@ -7,7 +7,7 @@ from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.denormals import flush, restore
 from bnrenorm.fused.pixels import linear_from
 from bnrenorm.fused.propagate import linear, loss, read_affine, relu, rows
-from bnrenorm.fused.types import AFFINE, BATCH, FAN_IN, LAYER, RUN, WIDTH, B, W, layer, nodes, room
+from bnrenorm.fused.types import AFFINE, BATCH, FAN_IN, LAYER, RUN, WIDTH, B, W, layer, nodes, outputs, room
 from bnrenorm.fused.views import matrix, vector
 
 ROWS = 500
@@ -27,10 +27,7 @@ def judge(images, pixels, labels, kind, numbers, places, p, run, begin, end, sum
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, len(images))
         n, classes = hi - lo, places.layers[hidden, WIDTH]
-        logits, glogits = (
-            matrix(scratch.flat, scratch.logits, n, classes),
-            matrix(scratch.flat, scratch.glogits, n, classes),
-        )
+        logits, glogits = outputs(scratch, scratch.logits, n, classes), outputs(scratch, scratch.glogits, n, classes)
         for depth in range(hidden):
             fan_in, width = places.layers[depth, FAN_IN], places.layers[depth, WIDTH]
             z, y = layer(scratch, scratch.given, depth, n, width), layer(scratch, scratch.out, depth, n, width)

@@ -4,19 +4,19 @@ from bnrenorm.fused import first, update
 from bnrenorm.fused.compiled import kernel
 from bnrenorm.fused.denormals import flush, restore
 from bnrenorm.fused.propagate import backward, forward, loss, update_all
-from bnrenorm.fused.types import BATCH, FAN_IN, WIDTH, B, W, layer, room, zero
+from bnrenorm.fused.types import BATCH, FAN_IN, WIDTH, B, W, copy, layer, outputs, room, zero
 from bnrenorm.fused.views import matrix, vector
 
 
 @kernel
-def train(batches, images, kind, numbers, limits, places, p, state, other_state, average, run, seen, sums):
+def train(batches, images, kind, numbers, limits, places, p, state, other_state, average, run, seen, kept, sums):
     """Take S steps of one replica.
 
     images (M, D), of which `batches` are. limits (S, 4): r_max, d_max, learning rate, that of gamma and beta, at each
     step. Changed in place: p, state, other_state (P,), the parameters and the optimizer's states; average (P,), the
     moving average of the parameters, empty without one; run (Q,), the running statistics; seen (H, parts, 6, W), the
-    last step's, as `propagate.normalise` leaves them; sums (2,) float64, to which every step's loss and accuracy are
-    added.
+    last step's, as `propagate.normalise` leaves them; kept (K, classes), that step's first logits; sums (2,) float64,
+    to which every step's loss and accuracy are added.
     """
     steps, n = batches.indices.shape
     scratch = room(places, n, n // kind.micro_batch if kind.micro_batch else 1, p)
@@ -38,17 +38,17 @@ def train(batches, images, kind, numbers, limits, places, p, state, other_state,
         first.forward(batches, s, images, given, w, b, layer(scratch, scratch.given, 0, n, width))
         forward(n, parts, kind, numbers, limits[s], places, p, run, scratch)
         classes = layers[-1, WIDTH]
-        logits, glogits = (
-            matrix(scratch.flat, scratch.logits, n, classes),
-            matrix(scratch.flat, scratch.glogits, n, classes),
-        )
+        logits, glogits = outputs(scratch, scratch.logits, n, classes), outputs(scratch, scratch.glogits, n, classes)
         mean_loss, right = loss(logits, batches.labels[s], n, glogits)
         sums[0] += mean_loss
         sums[1] += right
+        if s == steps - 1:
+            copy(kept, outputs(scratch, scratch.logits, len(kept), classes))
         if kind.norm == BATCH and s == steps - 1:
-            seen_all = vector(seen, 0, seen.size)
-            for k in range(seen.size):
-                seen_all[k] = scratch.flat[scratch.stats + k]
+            size = parts * 6 * scratch.width
+            for k in range(len(seen)):
+                found = vector(scratch.flat, scratch.stats + k * scratch.parts * 6 * scratch.width, size)
+                vector(seen, k * size, size)[:] = found
         backward(n, parts, kind, numbers, limits[s], places, p, state, other_state, scratch)
         gz = layer(scratch, scratch.g, 1, n, width)
         if lazy:

@@ -28,7 +28,7 @@ class Numbers(NamedTuple):
 
     decay: Any  # of the running statistics
     eps: Any
-    a: Any  # the optimizer's, as `update.row` has them
+    a: Any  # the optimizer's, as `update.part` has them
     b: Any
     optimizer_eps: Any
     weight_decay: Any

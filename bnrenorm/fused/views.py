@@ -1,4 +1,6 @@
-"""Parts of contiguous arrays, for kernels: what slices and reshape do, without their checks."""
+"""Parts of contiguous arrays, for kernels: what slices and reshape do, without their checks.
+
+A view does not keep its array alive: the caller does."""
 
 from typing import Any
 

@@ -114,7 +114,7 @@ def run(trials, data, kernels):
     return [(r.values, r.diagnosis) for r in train.train(trials, data, kernels=kernels)]
 
 
-@pytest.mark.parametrize("batch", ["{kind: iid, size: 100}", "full"])
+@pytest.mark.parametrize("batch", ["{kind: iid, size: 100}", "{kind: iid, size: 250}", "full"])  # gap.IMAGES: 200
 def test_records_and_diagnosis_are_the_chains(digits, batch):
     trials = group("norm: {kind: renorm}", batch, training__steps=12, evaluation__every=4, data__validation=50)
     for (values, seen), (want, want_seen) in zip(
@@ -180,3 +180,12 @@ def test_a_resumed_training_has_the_same_bits(digits):
         second.restore(first.state())
         rest = [record.values for record in second if record is not None]
         assert all((a["test_loss"] == b["test_loss"]).all() for (a, _), b in zip(whole[2:], rest, strict=True))
+
+
+def test_the_diagnosis_of_a_smaller_last_batch_in_micro_batches_is_the_chains(digits):
+    more = {"training__micro_batch": 100, "training__steps": 3, "evaluation__every": 3}
+    trials = group("norm: {kind: renorm}", "{kind: iid, size: 200, remainder: keep}", **more)  # 200, 200, 100
+    ((_, seen),) = run(trials, digits, "fused")
+    ((_, want),) = run(trials, digits, "formulas")
+    for name in want:
+        assert_allclose(seen[name], want[name], rtol=2e-3, atol=0.0101, err_msg=name)

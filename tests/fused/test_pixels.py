@@ -42,13 +42,14 @@ def test_by_column(images, rows):
     assert (whole == images).all()
 
 
+@pytest.mark.parametrize("width", [7, 112, 130, 300])  # within one panel of columns, and in several
 @pytest.mark.parametrize("known", [pixels.compress, lambda images: pixels.nothing(images.dtype)])
-def test_the_first_layers_product(rng, images, known):
-    w, b = np.zeros((30, 16), np.float32), rng.normal(size=7).astype(np.float32)
-    w[:, :7] = rng.normal(size=(30, 7))
-    y = np.empty((20, 7), np.float32)
+def test_the_first_layers_product(rng, images, known, width):
+    w, b = types.table(30, -(-width // 16) * 16, np.zeros(1, np.float32)), rng.normal(size=width).astype(np.float32)
+    w[:, :width] = rng.normal(size=(30, width))
+    y = np.empty((20, width), np.float32)
     inner.linear_from(images, known(images), 5, w, b, y)
-    assert_allclose(y, images[5:25] @ w[:, :7] + b, rtol=1e-5, atol=1e-5)
+    assert_allclose(y, images[5:25] @ w[:, :width] + b, rtol=1e-5, atol=1e-5)
 
 
 def test_batches_are_the_images_drawn(rng, images):
