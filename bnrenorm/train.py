@@ -119,7 +119,8 @@ class Training:
             self.engine.store()
             self._run(self.engine, 1)
         # The network still has the weights from before the step.
-        gap = self.gap.measure(np.stack(self.engine.logits), self.step - 1)
+        with self.engine.one_blas_thread():
+            gap = self.gap.measure(np.stack(self.engine.logits), self.step - 1)
         return {**gap, **self.engine.diagnosis()}
 
     def _run(self, engine: Any, steps: int) -> None:

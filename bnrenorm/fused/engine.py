@@ -7,10 +7,11 @@ one is spread over the cores itself, replica after replica. A replica's bits are
 import itertools
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from bnrenorm.config import Trial
 from bnrenorm.config.schema import Full
@@ -51,6 +52,7 @@ class Engine:
         self.rows = Rows(network, settings.training.optimizer.kind, average, self.places.pitch)
         self.loaded, self.stored = False, True  # whether the rows, and the network, have all that the other has
         self.workers = _cores()
+        self.blas = ThreadpoolController()
         self.seen: list[Array] = []
         batch = settings.training.batch
         whole = isinstance(batch, Full)
@@ -74,6 +76,10 @@ class Engine:
             self.rows.store()
             self.stored = True
 
+    def one_blas_thread(self) -> AbstractContextManager[Any]:
+        """Keep BLAS to the calling thread; its others go on spinning for a while after a product, on our cores."""
+        return self.blas.limit(limits=1)
+
     def advance(self, sampler: Sampler, first: int, steps: int) -> Array:
         """Take so many steps from the step `first`, counted from 0; returns the sums of loss and accuracy, (2, R).
 
@@ -83,7 +89,7 @@ class Engine:
             self.rows.load()
             self.loaded = True
         limits = self._limits(first, steps)
-        with threadpool_limits(1):
+        with self.one_blas_thread():
             take = self._one_by_one if self.large else self._side_by_side
             sums = take(sampler, first, steps, limits)
         self.stored = False
@@ -178,7 +184,7 @@ class Engine:
             judge.judge(images, pixels, labels, self.kind, numbers, self.places, p, run, first, last, sums[replica])
 
         parts = list(itertools.product(range(len(self.trials)), range(0, blocks, share)))
-        with threadpool_limits(1), ThreadPoolExecutor(self.workers) as pool:
+        with self.one_blas_thread(), ThreadPoolExecutor(self.workers) as pool:
             for _ in pool.map(work, *zip(*parts, strict=True)):
                 pass
         loss, right = np.moveaxis(sums.sum(axis=1), -1, 0) / len(images)
