@@ -44,8 +44,8 @@ def run(
     store = Store(Path(out))
     store.prepare()
     todo = plan(experiment, data, store, parse_memory(memory), kernels)
-    if todo.groups and kernels == FUSED and compilation.wanted():
-        compilation.compile_kernels()
+    if kernels == FUSED and (missing := compilation.missing(todo.groups)):
+        compilation.compile_kernels(missing)
     found = runner.run(todo, data, store, on=on, kernels=kernels, report=report)
     return Results(experiment, data, found, on, kernels)
 

@@ -102,9 +102,9 @@ def compare(
     with folder.opened(out, experiment, fork=fork) as place:
         todo = plan.plan(experiment, data, store, bound, kernels)
         screen.opening(experiment, trials, data, on, identities(trials))
-        if todo.groups and kernels == devices.FUSED and compilation.wanted():
+        if kernels == devices.FUSED and (kernels_missing := compilation.missing(todo.groups)):
             with screen.compiling():
-                compilation.compile_kernels()
+                compilation.compile_kernels(kernels_missing)
         with screen.progress() as show:
             found = runner.run(todo, data, store, on=on, kernels=kernels, report=show)
             results = Results(experiment, data, found, on, kernels)

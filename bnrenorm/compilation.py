@@ -1,59 +1,76 @@
-"""Compiling the kernels on a new machine, the two sorts of training side by side: half the wait."""
+"""Compiling kernels that this machine has not had to run yet, in two processes side by side: half the wait."""
 
+import gc
 import subprocess
 import sys
+from collections.abc import Iterable
 
 import numpy as np
 
 from bnrenorm import config, train
+from bnrenorm.config import Trial
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.device import FUSED
 from bnrenorm.errors import InputError
+from bnrenorm.fused.sorts import DEEP, JUDGE, LARGE, SMALL, sorts
 
 _IMAGES = 20
-_SORTS = {  # what is trained for a step to have its kernels compiled
-    "small": ["training.batch={kind: iid, size: 10}"],
-    "full": ["training.batch=full"],
-    "deep": ["training.batch=full", "model.hidden=[8, 8]", "model.order=linear-norm-activation"],
+_STEPS = {  # what is trained for a step to have its kernels compiled
+    SMALL: ["training.batch={kind: iid, size: 10}"],
+    LARGE: ["training.batch=full"],
+    DEEP: ["training.batch=full", "model.hidden=[8, 8]", "model.order=linear-norm-activation"],
 }
-_PROCESSES = [["small"], ["full", "deep"]]
+_ORDER = [SMALL, LARGE, JUDGE, DEEP]  # the first that is missing has a process of its own
 
 
-def wanted() -> bool:
-    """Tell whether kernels are still to be compiled on this machine; False where they cannot be kept."""
+def missing(groups: Iterable[list[Trial]]) -> list[str]:
+    """Return the sorts of kernels that groups of trials need and that are not compiled yet.
+
+    None are where they cannot be kept: compiling them beforehand would be in vain.
+    """
     from bnrenorm.fused import compiled
 
-    return compiled.cache_folder() is not None and not compiled.complete()
+    if compiled.cache_folder() is None:
+        return []
+    needed = {sort for group in groups for sort in sorts(group[0].settings)}
+    return [sort for sort in _ORDER if sort in needed and not compiled.is_complete(sort)]
 
 
-def compile_kernels() -> None:
-    """Compile all kernels into the user's cache."""
+def compile_kernels(wanted: list[str]) -> None:
+    """Compile such sorts of kernels into the user's cache."""
     from bnrenorm.fused import compiled
 
     command = [sys.executable, "-m", "bnrenorm.compilation"]
     quiet = subprocess.DEVNULL  # if it fails, the training will say what is wrong
-    running = [subprocess.Popen([*command, *sorts], stdout=quiet, stderr=quiet) for sorts in _PROCESSES]
+    shares = [share for share in (wanted[:1], wanted[1:]) if share]
+    running = [(share, subprocess.Popen([*command, *share], stdout=quiet, stderr=quiet)) for share in shares]
     try:
-        codes = [process.wait() for process in running]
-        if not any(codes):
-            compiled.complete(now=True)
+        for share, process in running:
+            if process.wait() == 0:
+                for sort in share:
+                    compiled.note_complete(sort)
     finally:
-        for process in running:
+        for _, process in running:
             process.terminate()
 
 
-def main(sorts: list[str]) -> None:
-    """Compile what trainings of these sorts need."""
+def main(wanted: list[str]) -> None:
+    """Compile these sorts of kernels."""
     random = np.random.default_rng(0)
     images = random.integers(0, 2, (_IMAGES, 784)).astype(np.uint8)
     labels = np.arange(_IMAGES) % 10
     data = Dataset(images, labels, images, labels, "noise")
-    for sort in sorts:
-        if sort not in _SORTS:
-            raise InputError(f"{sort}: expected some of {', '.join(_SORTS)}")
-        trials = config.load("compare", [*_SORTS[sort], "seeds=1"]).trials(_IMAGES)
-        train.Training(trials[:1], data, kernels=FUSED).rehearse(record=sort == "full")
+    for sort in wanted:
+        if sort not in _ORDER:
+            raise InputError(f"{sort}: expected some of {', '.join(_ORDER)}")
+        trials = config.load("compare", [*_STEPS.get(sort, []), "seeds=1"]).trials(_IMAGES)
+        training = train.Training(trials[:1], data, kernels=FUSED)
+        if sort == JUDGE and training.engine is not None:
+            training.engine.judge(training.images, training.labels)
+        else:
+            training.rehearse(record=False)
 
 
 if __name__ == "__main__":
+    gc.disable()  # a sixth of the time; the process ends soon
     main(sys.argv[1:])

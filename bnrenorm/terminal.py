@@ -47,7 +47,7 @@ class Screen:
     def compiling(self) -> Iterator[None]:
         """Show that kernels are being compiled, and how long it took."""
         started = time.perf_counter()
-        self._print("Compiling kernels for this machine, which happens once ...")
+        self._print("Compiling the kernels for this, once on a machine ...")
         yield
         self._print(f"Compiled in {time.perf_counter() - started:.0f} s.")
 

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from bnrenorm import compilation
+from bnrenorm import compilation, config
 from bnrenorm.errors import InputError
-from bnrenorm.fused import compiled
+from bnrenorm.fused import compiled, engine
 
 
 @pytest.fixture
@@ -17,26 +17,55 @@ def cache(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_new_machine_wants_kernels_until_all_are_there(cache, monkeypatch):
-    assert compilation.wanted()
-    monkeypatch.setattr(compilation, "_PROCESSES", [["small"], ["of no such sort"]])
-    monkeypatch.setattr(sys, "executable", "false")
-    compilation.compile_kernels()
-    assert compilation.wanted()  # one failed
-    monkeypatch.setattr(sys, "executable", "true")
-    compilation.compile_kernels()
-    assert not compilation.wanted()
+def groups(*changes):
+    return [config.load("compare", ["seeds=1", *change]).trials(100) for change in changes]
+
+
+FULL = ()
+DEEP = ("model.hidden=[8, 8]",)
+SMALL = ("training.batch={kind: iid, size: 10}",)
+ROWS = ("variants={LN: {norm: {kind: layer}}}",)
+PARTS = ("training.micro_batch=10",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ((), []),
+        ((FULL,), ["large", "judge"]),
+        ((DEEP, SMALL), ["small", "large", "judge", "deep"]),
+        ((("model.order=linear-norm-activation",),), ["large", "judge", "deep"]),
+        ((ROWS,), ["small", "judge"]),
+        ((PARTS,), ["small", "judge"]),
+    ],
+)
+def test_what_an_experiment_needs_is_missing_on_a_new_machine(cache, changes, expected):
+    assert compilation.missing(groups(*changes)) == expected
+
+
+def test_what_could_be_compiled_is_missing_no_more(cache, monkeypatch):
+    true = [sys.executable, "-c", "import sys; sys.exit('judge' in sys.argv)"]
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **how: popen([*true, *command[3:]], **how))
+    compilation.compile_kernels(["small", "judge", "deep"])
+    assert compilation.missing(groups(DEEP, SMALL)) == ["large", "judge", "deep"]  # the second process failed
+    compilation.compile_kernels(["large"])
+    assert compilation.missing(groups(FULL)) == ["judge"]
 
 
 def test_where_they_cannot_be_kept_they_are_not_compiled_beforehand(monkeypatch):
     monkeypatch.setattr(compiled, "cache_folder", lambda: None)
-    assert not compilation.wanted()
+    assert compilation.missing(groups(FULL)) == []
 
 
-@pytest.mark.parametrize("sorts", compilation._PROCESSES)
-def test_every_sort_trains(sorts):
-    compilation.main(sorts)
-    with pytest.raises(InputError, match=r"medium: expected some of small, full, deep"):
+def test_every_sort_calls_its_kernels(monkeypatch):
+    called = []
+    for name in ("_one_by_one", "_side_by_side", "judge"):
+        method = getattr(engine.Engine, name)
+        monkeypatch.setattr(engine.Engine, name, lambda *a, n=name, f=method: called.append(n) or f(*a))
+    compilation.main(["small", "large", "judge", "deep"])
+    assert called == ["_side_by_side", "_one_by_one", "judge", "_one_by_one"]
+    with pytest.raises(InputError, match=r"medium: expected some of small, large, judge, deep"):
         compilation.main(["medium"])
 
 

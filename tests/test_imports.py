@@ -17,7 +17,7 @@ FLOORS = [
     "data.mnist data.files data.dataset data.sampling data stats environment",
     "norm.function norm.affine norm.links norm.custom norm.dropin norm linear optimizers model evaluate gap device",
     "fused.compiled fused.denormals fused.vectors fused.views fused.rows fused.types fused.blas fused.pixels fused.batches fused.products fused.update fused.first fused.normal fused.propagate fused.step fused.judge",
-    "fused.blocks fused.full fused.layout fused.engine fused train",
+    "fused.blocks fused.full fused.layout fused.sorts fused.engine fused train",
     "compilation store folder checkpoint memory plan runner",
     "directions tables plots figures api report terminal",
     "doctor",

@@ -49,13 +49,17 @@ def literal(function: Callable[..., Any]) -> Any:
     return numba.njit(**_LITERAL)(function)
 
 
-def complete(*, now: bool = False) -> bool:
-    """Tell whether all kernels are in the cache; with `now`, note that they are."""
+def is_complete(sort: str) -> bool:
+    """Tell whether all kernels of a sort are in the cache."""
     folder = cache_folder()
-    note = None if folder is None else folder / "complete"
-    if now and note is not None:
-        note.touch()
-    return note is not None and note.exists()
+    return folder is not None and (folder / f"complete-{sort}").exists()
+
+
+def note_complete(sort: str) -> None:
+    """Note that they are."""
+    folder = cache_folder()
+    if folder is not None:
+        (folder / f"complete-{sort}").touch()
 
 
 @cache

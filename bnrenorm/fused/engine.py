@@ -21,6 +21,7 @@ from bnrenorm.fused.batches import Batches
 from bnrenorm.fused.full import LargeBatch
 from bnrenorm.fused.layout import Rows, kind_of, numbers_of, places_of
 from bnrenorm.fused.pixels import FEW, Pixels, compress, density, nothing
+from bnrenorm.fused.sorts import LARGE, sorts
 from bnrenorm.model import Perceptron
 from bnrenorm.norm.diagnosis import diagnose
 
@@ -55,12 +56,10 @@ class Engine:
         self.blas = ThreadpoolController()
         self.seen: list[Array] = []
         batch = settings.training.batch
-        whole = isinstance(batch, Full)
         self.batch_size = len(images) if isinstance(batch, Full) else batch.size
-        alone = self.kind.norm == types.LAYER or self.kind.micro_batch
         self.known: list[tuple[Array, Pixels]] = []
         self.large = None
-        if whole and not alone:
+        if LARGE in sorts(settings):
             pixels = self._pixels(images)
             self.large = LargeBatch(images, pixels, labels, self.kind, self.places, self.workers, logits)
         self.most = logits

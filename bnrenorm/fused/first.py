@@ -50,11 +50,11 @@ def forward(batches, s, images, room, w, b, y):
 
 
 @inlined
-def catch_up(batches, s, room, kind, momentum, w, velocity, width, everything):
-    """Have the weights take the steps before s in which their pixels were black: those of step s, or all."""
+def catch_up(batches, s, room, kind, momentum, w, velocity, width):
+    """Have the weights of step s's pixels, or after the last step all, take the steps in which they were black."""
     for j in range(len(room.taken)):
         late = s - room.taken[j]
-        if late == 0 or not (everything or batches.pixel[s, j] < batches.pixel[s, j + 1]):
+        if late == 0 or (s < len(batches.pixel) and batches.pixel[s, j] == batches.pixel[s, j + 1]):
             continue
         room.taken[j] = s
         if kind.optimizer == update.MOMENTUM and _moving(velocity, j):

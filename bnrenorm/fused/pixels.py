@@ -47,7 +47,8 @@ def compress(images: np.ndarray) -> Pixels:
 @kernel
 def _count(images):
     """Return where the pixels of each image (M, D) begin, and end, when zeros are left out: (M + 1,)."""
-    start = np.zeros(len(images) + 1, np.int64)
+    start = np.empty(len(images) + 1, np.int64)
+    start[0] = 0
     for m in range(len(images)):
         count = 0
         for j in range(images.shape[1]):

@@ -34,7 +34,7 @@ def train(batches, images, kind, numbers, limits, places, p, state, other_state,
         n, lr = batches.counts[s], limits[s, 2]
         parts = n // kind.micro_batch if kind.micro_batch else 1
         if lazy:
-            first.catch_up(batches, s, given, kind, numbers.a, w, velocity, width, False)
+            first.catch_up(batches, s, given, kind, numbers.a, w, velocity, width)
         first.forward(batches, s, images, given, w, b, layer(scratch, scratch.given, 0, n, width))
         forward(n, parts, kind, numbers, limits[s], places, p, run, scratch)
         classes = layers[-1, WIDTH]
@@ -45,10 +45,10 @@ def train(batches, images, kind, numbers, limits, places, p, state, other_state,
         if s == steps - 1:
             copy(kept, outputs(scratch, scratch.logits, len(kept), classes))
         if kind.norm == BATCH and s == steps - 1:
-            size = parts * 6 * scratch.width
+            size = parts * 6
             for k in range(len(seen)):
-                found = vector(scratch.flat, scratch.stats + k * scratch.parts * 6 * scratch.width, size)
-                vector(seen, k * size, size)[:] = found
+                found = matrix(scratch.flat, scratch.stats + k * scratch.parts * 6 * scratch.width, size, scratch.width)
+                copy(matrix(seen, k * size * scratch.width, size, scratch.width), found)
         backward(n, parts, kind, numbers, limits[s], places, p, state, other_state, scratch)
         gz = layer(scratch, scratch.g, 1, n, width)
         if lazy:
@@ -61,5 +61,5 @@ def train(batches, images, kind, numbers, limits, places, p, state, other_state,
             for j in range(len(p)):
                 average[j] += share * (p[j] - average[j])
     if lazy:
-        first.catch_up(batches, steps, given, kind, numbers.a, w, velocity, width, True)
+        first.catch_up(batches, steps, given, kind, numbers.a, w, velocity, width)
     restore(before)
