@@ -1,6 +1,9 @@
 """The command line: parse, call, print. The docstrings are the help texts."""
 
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,6 +49,17 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Import without looking for garbage, then and ever after, in what stays to the end: a second of a short run."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     """Compare batch normalisation with batch renormalisation, with seeds, intervals and an honest verdict."""
@@ -81,13 +95,14 @@ def compare(
     overrides = [*(assignments or []), *([] if seeds is None else [f"seeds={seeds}"])]
     experiment = configs.load(config, overrides)
     on = devices.choose(device)
-    kernels = devices.choose_kernels(kernels, on)
+    with _uncollected():
+        kernels = devices.choose_kernels(kernels, on)
 
-    from bnrenorm import compilation, folder, plan, report, runner, terminal
-    from bnrenorm import memory as memories
-    from bnrenorm.api import Results
-    from bnrenorm.data import dataset
-    from bnrenorm.store import Store
+        from bnrenorm import compilation, folder, plan, report, runner, terminal
+        from bnrenorm import memory as memories
+        from bnrenorm.api import Results
+        from bnrenorm.data import dataset
+        from bnrenorm.store import Store
 
     bound = memories.parse_memory(memory)
     data = dataset.load(experiment.data_path)
