@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm._compat import F, chainer
+from bnrenorm._compat import chainer
+from bnrenorm.losses import mean_loss
 from bnrenorm.model import Perceptron
 from bnrenorm.norm import formulas
 from bnrenorm.norm.links import StackedNormalization
@@ -17,15 +18,14 @@ ROWS = 2_000
 """Images that go through the network at a time, where they need not all be seen at once."""
 
 
-def loss_and_accuracy(logits: Any, labels: Array) -> tuple[Any, Array]:
-    """Mean softmax cross entropy, a Variable (R,), and share of right answers, an array (R,).
+def loss_and_accuracy(
+    logits: Any, labels: Array, output: str = "softmax", loss: str = "cross_entropy"
+) -> tuple[Any, Array]:
+    """Mean loss (`losses.mean_loss`), a Variable (R,), and share of right answers, an array (R,).
 
     logits are (R, N, C), labels (N,) for all replicas or (R, N).
     """
-    replicas, n, classes = logits.shape
-    labels = logits.xp.broadcast_to(labels, (replicas, n))
-    losses = F.softmax_cross_entropy(logits.reshape(replicas * n, classes), labels.reshape(-1), reduce="no")
-    return F.mean(losses.reshape(replicas, n), axis=1), (logits.array.argmax(axis=2) == labels).mean(axis=1)
+    return mean_loss(logits, labels, output, loss), (logits.array.argmax(axis=2) == labels).mean(axis=1)
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def measure(network: Perceptron, images: Array, labels: Array) -> tuple[Array, A
     with inference():
         for start in range(0, len(images), rows):
             part = labels[start : start + rows]
-            loss, accuracy = loss_and_accuracy(network(images[start : start + rows]), part)
+            loss, accuracy = loss_and_accuracy(network(images[start : start + rows]), part, *network.objective)
             sums = sums[0] + loss.array.astype(np.float64) * len(part), sums[1] + accuracy * len(part)
     return sums[0] / len(images), sums[1] / len(images)
 

@@ -7,25 +7,36 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm import optimizers
-from bnrenorm._compat import F, chainer
+from bnrenorm import activations, optimizers, weights
+from bnrenorm._compat import chainer
 from bnrenorm.config import Trial
 from bnrenorm.config.norms import BatchNorm, Custom, LayerNorm, NoNorm, Renorm
+from bnrenorm.dropout import Dropout
 from bnrenorm.linear import StackedLinear
 from bnrenorm.norm.affine import StackedAffine, StackedLayerNormalization
 from bnrenorm.norm.custom import LinkPerReplica
 from bnrenorm.norm.links import StackedNormalization
 from bnrenorm.norm.schedule import Ramp
 from bnrenorm.norm.semantics import SEMANTICS
-from bnrenorm.streams import Stream, generator
 
 
 class Perceptron(chainer.Chain):
     """Hidden layers of Linear, activation and normalisation, then a linear output layer; R replicas side by side."""
 
-    def __init__(self, linears: list[StackedLinear], norms: list[Any], *, norm_first: bool):
+    def __init__(
+        self,
+        linears: list[StackedLinear],
+        norms: list[Any],
+        *,
+        norm_first: bool,
+        activation: Callable[[Any], Any],
+        dropout: Dropout,
+        objective: tuple[str, str],
+    ):
+        """Make the network; `objective` is `losses.mean_loss`'s output and loss."""
         super().__init__()
-        self.norm_first = norm_first
+        self.norm_first, self.activation, self.dropout, self.objective = norm_first, activation, dropout, objective
+        self.step = 0  # of the training, for the loop to set: what dropout keeps is a function of it
         with self.init_scope():
             self.linears = chainer.ChainList(*linears)
             self.norms = chainer.ChainList(*norms)
@@ -68,44 +79,53 @@ class Perceptron(chainer.Chain):
 
     def forward(self, x: Any) -> Any:
         """Map images (N, D), shared by all replicas, or (R, N, D) to logits (R, N, C)."""
-        for depth in range(len(self.linears) - 1):
-            x = self._after_norm(self._into_norm(x, depth), depth)
-        return self.linears[-1](x)
+        depth = len(self.linears) - 1
+        return self.linears[depth](self._into_linear(x, depth))
 
     def before_norm(self, x: Any, depth: int) -> Any:
         """Map images to what the normalisation of hidden layer `depth` is given, (R, N, D)."""
+        return self._into_norm(self._into_linear(x, depth), depth)
+
+    def _into_linear(self, x: Any, depth: int) -> Any:
+        """Map images to what the linear layer at that depth is given."""
+        x = self.dropout(x, 0, self.step)
         for earlier in range(depth):
             x = self._after_norm(self._into_norm(x, earlier), earlier)
-        return self._into_norm(x, depth)
+            x = self.dropout(x, earlier + 1, self.step)
+        return x
 
     def _into_norm(self, x: Any, depth: int) -> Any:
         x = self.linears[depth](x)
-        return x if self.norm_first else F.relu(x)
+        return x if self.norm_first else self.activation(x)
 
     def _after_norm(self, x: Any, depth: int) -> Any:
         x = self.norms[depth](x) if len(self.norms) else x
-        return F.relu(x) if self.norm_first else x
+        return self.activation(x) if self.norm_first else x
 
 
 def build(trials: list[Trial], inputs: int) -> Perceptron:
     """Make the network of a group of trials, one replica each, for images of that many numbers.
 
-    The initial weights are a function of the seed and the layer alone: variants of one seed start from the same ones.
+    The initial weights are a function of the seed, the layer and their own settings: variants start from the same ones.
     """
-    model = trials[0].settings.model
-    widths = [inputs, *model.hidden, model.outputs]
+    model, loss = trials[0].settings.model, trials[0].settings.training.loss
+    widths = (inputs, *model.hidden, model.outputs)
     linears = [
-        StackedLinear(np.stack([_lecun_normal(trial.seed, layer, fan_in, width) for trial in trials]))
+        StackedLinear(
+            np.stack(
+                [weights.draw(trial.settings.model.weight_init, trial.seed, layer, fan_in, width) for trial in trials]
+            )
+        )
         for layer, (fan_in, width) in enumerate(itertools.pairwise(widths))
     ]
-    norms = [norm for depth, width in enumerate(model.hidden) for norm in _normalization(trials, width, depth)]
-    return Perceptron(linears, norms, norm_first=model.order == "linear-norm-activation")
-
-
-def _lecun_normal(seed: int, layer: int, fan_in: int, width: int) -> np.ndarray:
-    """Draw weights (K, D) of variance 1 / D, as chainer.initializers.LeCunNormal does."""
-    draws = generator(seed, Stream.WEIGHTS, layer).standard_normal((width, fan_in))
-    return (draws / np.sqrt(fan_in)).astype(np.float32)
+    return Perceptron(
+        linears,
+        [norm for depth, width in enumerate(model.hidden) for norm in _normalization(trials, width, depth)],
+        norm_first=model.order == "linear-norm-activation",
+        activation=activations.of(trials),
+        dropout=Dropout(trials, widths[:-1]),
+        objective=(model.output, loss),
+    )
 
 
 def _normalization(trials: list[Trial], width: int, depth: int) -> list[Any]:
@@ -149,12 +169,15 @@ def structure(trial: Trial) -> tuple[Any, ...]:
     settings = trial.settings
     norm: Any = settings.norm
     kind = "batch" if isinstance(norm, BatchNorm) else norm.kind
+    model, dropout = settings.model, settings.model.dropout
     evaluation = settings.evaluation.model_dump(exclude={"average"})
+    training = settings.training
     return (
-        settings.model,
+        (model.hidden, model.outputs, model.order, model.activation.kind, model.output),
+        dropout.drops and dropout.form,
         settings.data,
-        (kind, *(getattr(norm, name, None) for name in ("semantics", "affine", "name", "source"))),
-        (settings.training.batch, settings.training.micro_batch, settings.training.steps),
+        (kind, *(getattr(norm, name, None) for name in ("semantics", "affine", "affine_gradient", "name", "source"))),
+        (training.batch, training.micro_batch, training.steps, training.loss, training.early_stopping is None),
         optimizers.structure(trial),
         (*evaluation.values(), settings.evaluation.average is None),
     )

@@ -22,13 +22,16 @@ def make(network: Any, trials: list[Trial], where: Any) -> Any:
         return where.send(np.array([value(trial) for trial in trials], np.float32).reshape(-1, 1, 1))
 
     optimizer = _KINDS[trials[0].settings.training.optimizer.kind](trials, vector).setup(network)
-    decay = vector(lambda trial: trial.settings.training.weight_decay)
-    if decay.any():
+    l2, l1 = (vector(lambda trial, name=name: getattr(trial.settings.training, name)) for name in _PENALTIES)
+    if l2.any() or l1.any():
         for linear in network.linears:
-            linear.W.update_rule.add_hook(_Decay(decay))
+            linear.W.update_rule.add_hook(_Decay(l2, l1))
     affine_lr = vector(_affine_lr)
+    mean = getattr(trials[0].settings.norm, "affine_gradient", "sum") == "mean"
     for norm in network.norms:
         for parameter in norm.params():
+            if mean and parameter.shape[-1] == 1:
+                parameter.update_rule.add_hook(_Share(norm.affine.width))
             hyperparameters = parameter.update_rule.hyperparam
             name = "alpha" if isinstance(optimizer, chainer.optimizers.Adam) else "lr"
             setattr(hyperparameters, name, affine_lr)
@@ -52,16 +55,33 @@ def _affine_lr(trial: Trial) -> float:
     return trial.settings.training.optimizer.lr if own is None else own
 
 
+_PENALTIES = ("weight_decay", "l1_decay")
+
+
 class _Decay:
-    """Adds the gradient of an L2 penalty, rate / 2 times the sum of squares, to one parameter's gradient."""
+    """Adds the gradients of the penalties l2 / 2 sum w^2 and l1 sum |w| to one parameter's; that of |0| is 0."""
 
     name, timing, call_for_each_param = "decay", "pre", True
 
-    def __init__(self, rate: Array):
-        self.rate = rate
+    def __init__(self, l2: Array, l1: Array):
+        self.l2, self.l1 = l2, l1
 
     def __call__(self, rule: Any, param: Any) -> None:
-        param.grad += self.rate * param.array
+        param.grad += self.l2 * param.array
+        if self.l1.any():
+            param.grad += self.l1 * param.xp.sign(param.array)
+
+
+class _Share:
+    """Divides the gradient of a layer's one gamma or beta by its nodes: their mean gradient instead of the sum."""
+
+    name, timing, call_for_each_param = "share", "pre", True
+
+    def __init__(self, nodes: int):
+        self.nodes = nodes
+
+    def __call__(self, rule: Any, param: Any) -> None:
+        param.grad /= self.nodes
 
 
 Vector = Callable[[Callable[[Trial], float]], Array]

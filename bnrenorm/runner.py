@@ -103,8 +103,8 @@ def _train_group(
             raise Interrupted
     share = spent() / len(group)
     return [
-        (trial, Result("finished" if _alive(each) else "diverged", share, on, each))
-        for trial, each in zip(group, columns, strict=True)
+        (trial, Result("finished" if _alive(each) else "diverged", share, on, each, parameters))
+        for trial, each, parameters in zip(group, columns, training.parameters(), strict=True)
     ]
 
 
@@ -112,11 +112,15 @@ def _alive(columns: Columns) -> bool:
     return not columns or bool(np.isfinite(columns["train_loss"][-1]))
 
 
+def _stopped(columns: Columns) -> bool:
+    return bool(columns.get("stopped", [0.0])[-1])
+
+
 def _append(columns: list[Columns], record: train.Record) -> None:
-    """Add a record to the columns of every replica that has not diverged before."""
+    """Add a record to the columns of every replica that has not diverged or stopped before."""
     values = {**record.values, **record.diagnosis}
     for replica, each in enumerate(columns):
-        if _alive(each):
+        if _alive(each) and not _stopped(each):
             row = {"step": record.step, "epoch": record.epoch, **{k: float(v[replica]) for k, v in values.items()}}
             for name, value in row.items():
                 each.setdefault(name, []).append(value)

@@ -4,10 +4,15 @@ A trial's file is addressed by all that decides its numbers, so that a command g
 variant, finds what it need not train. Every file is written whole or not at all.
 """
 
+import io
 import json
 import math
-from dataclasses import asdict, dataclass
+import zipfile
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from bnrenorm import atomic
 from bnrenorm.config import Trial
@@ -25,12 +30,14 @@ class Result:
 
     `outcome` is "finished", or "diverged" when the training loss was not finite at the last record. `seconds` is the
     trial's share of its group's wall time. `records` has step, epoch, `CURVES`, and the diagnosis of the normalisation.
+    `parameters` has the final weights, biases, gamma and beta by name, where `evaluation.parameters` asks for them.
     """
 
     outcome: str
     seconds: float
     device: str
     records: Columns
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 class Store:
@@ -61,17 +68,29 @@ class Store:
         try:
             content = json.loads((self.trials / f"{key}.json").read_text(encoding="utf-8"))
             records = {name: [float(value) for value in values] for name, values in content["records"].items()}
-            return Result(content["outcome"], content["seconds"], content["device"], records)
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
+            return Result(
+                content["outcome"], content["seconds"], content["device"], records, self._arrays(key, content)
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
             return None
+
+    def _arrays(self, key: str, content: dict[str, Any]) -> dict[str, Any]:
+        if not content["settings"]["evaluation"].get("parameters"):
+            return {}
+        with np.load(self.trials / f"{key}.npz", allow_pickle=False) as arrays:
+            return dict(arrays)
 
     def write(self, key: str, trial: Trial, checksum: str, result: Result) -> None:
         """Keep a finished trial, with the settings it was trained with."""
+        if result.parameters:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, **result.parameters)
+            atomic.write(self.trials / f"{key}.npz", buffer.getvalue())
         content = {
             "seed": trial.seed,
             "data": checksum,
             "settings": trial.resolved(),
-            **asdict(result),
+            **{name: getattr(result, name) for name in ("outcome", "seconds", "device")},
             "records": {name: [_plain(value) for value in values] for name, values in result.records.items()},
         }
         atomic.write(self.trials / f"{key}.json", json.dumps(content, allow_nan=False))

@@ -12,6 +12,7 @@ class Stream(IntEnum):
     BATCHES = 1
     VALIDATION = 2
     CUSTOM = 3
+    DROPOUT = 4
 
 
 def generator(seed: int, stream: Stream, step: int = 0) -> np.random.Generator:

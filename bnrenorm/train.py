@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm import device, evaluate, model, optimizers
+from bnrenorm import device, evaluate, model, optimizers, snapshot
 from bnrenorm._compat import F, chainer
 from bnrenorm.config import Trial
-from bnrenorm.config.norms import Custom
+from bnrenorm.data import scaling
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.data.sampling import Sampler
+from bnrenorm.fused.sorts import sorts
 from bnrenorm.gap import IMAGES, Gap
+from bnrenorm.losses import penalty
+from bnrenorm.stopping import Best
 
 Array = Any
 
@@ -62,6 +65,7 @@ class Training:
         settings = trials[0].settings
         self.trials, self.settings, self.where = trials, settings, device.resident(on)
         learning, validation = data.split(settings.data.validation)
+        self.scale = scaling.fit(settings.data.scaling, settings.data.scaling_axis, learning[0])
         self.network = network or model.build(trials, data.inputs)
         self.network.to_device(self.where)
         self.optimizer = optimizers.make(self.network, trials, self.where)
@@ -69,23 +73,27 @@ class Training:
         self.judges = {"test": self._send((data.scaled("test"), data.labels("test")))}
         if settings.data.validation:
             self.judges["validation"] = self._send(validation)
+        if settings.evaluation.training_set:
+            self.judges["train"] = (self.images, self.labels)
         self.sampler = Sampler(settings.training.batch, learning[1])
         self.gap = Gap(self.network, self.sampler, self.images, self.labels, trials)
         self.per_epoch = settings.training.batch.steps_per_epoch(len(learning[1]))
         self.average = evaluate.Average(self.network, [trial.settings.evaluation.average for trial in trials])
-        fused = kernels == device.FUSED and not isinstance(settings.norm, Custom)
-        self.engine = self._engine() if fused else None
+        self.best = Best(self.network, trials) if settings.training.early_stopping else None
+        self.engine = self._engine() if kernels == device.FUSED and sorts(settings) else None
         self.patience = 1  # steps that fused kernels take at a time
         self.step, self.since = 0, 0  # steps taken, and those since the last record
         self.sums = self.network.xp.zeros((2, len(trials)))  # of training loss and accuracy since then
 
     def _send(self, arrays: tuple[np.ndarray, np.ndarray]) -> tuple[Array, Array]:
-        return self.where.send(arrays[0]), self.where.send(arrays[1])
+        return self.where.send(self.scale(arrays[0])), self.where.send(arrays[1])
 
     def __iter__(self) -> Iterator[Record | None]:
         total = int(self.settings.training.steps.amount)
         every = int(self.settings.evaluation.every.amount)
-        while self.step < total:
+        if self.step == 0 and self.settings.evaluation.training_set:
+            yield self._judge({})
+        while self.step < total and not self._stopped():
             left = min(every - self.step % every, total - self.step)  # until the next record
             steps = min(left, self.patience)
             # A replica that diverges overflows; the others must not hear of it.
@@ -93,6 +101,7 @@ class Training:
                 diagnosis = self._advance(steps, observing=steps == left)
                 record = self._judge(diagnosis) if steps == left else None
             yield record
+        self._go_back()
 
     def rehearse(self, *, steps: int = 1, record: bool = True) -> None:
         """Take steps and judge the network, to see how long that takes; not for a training that is to be kept."""
@@ -137,11 +146,12 @@ class Training:
     def _learn(self, *, observing: bool) -> dict[str, Array]:
         """Take one step; returns what was seen of the normalisation on the way, if anything was to be."""
         images, labels = self._batch()
+        self.network.step = self.step
         for norm in self.network.batch_norms:
             norm.observing = observing
         with chainer.using_config("train", True):
             logits = self.network(images)
-            loss, accuracy = evaluate.loss_and_accuracy(logits, labels)
+            loss, accuracy = evaluate.loss_and_accuracy(logits, labels, *self.network.objective)
             self.network.cleargrads()
             F.sum(loss).backward()  # replicas share no parameter, so each gets the gradient of its own loss
         seen = {**self.gap.measure(logits.array, self.step), **self._seen()} if observing else {}
@@ -168,10 +178,9 @@ class Training:
         }
 
     def _judge(self, diagnosis: dict[str, Array]) -> Record:
-        values: dict[str, Array] = {
-            "train_loss": self.sums[0] / self.since,
-            "train_accuracy": self.sums[1] / self.since,
-        }
+        since = max(self.since, 1)
+        values: dict[str, Array] = {"train_loss": self.sums[0] / since, "train_accuracy": self.sums[1] / since}
+        alive = np.isfinite(_to_host(self.sums[0]))
         self.sums[...], self.since = 0, 0
         if self.engine is not None:
             self.engine.store()
@@ -182,48 +191,58 @@ class Training:
         ):
             for name, (images, labels) in self.judges.items():
                 values[f"{name}_loss"], values[f"{name}_accuracy"] = self._measure(images, labels)
-        host = [{key: _to_host(value) for key, value in each.items()} for each in (values, diagnosis)]
-        return Record(self.step, self.step / self.per_epoch, *host)
+            extra = penalty(self.network, self.trials) if self.settings.evaluation.penalty else 0
+        host = {key: _to_host(value) for key, value in values.items()}
+        for name in (name for name in host if name.endswith("_loss")):
+            host[name] = host[name] + extra
+        host["train_loss"] = np.where(alive, host["train_loss"], np.nan)  # a step since the last record diverged
+        seen = {key: _to_host(value) for key, value in diagnosis.items()}
+        if self.best is not None:
+            self.best.see(host)
+            seen["stopped"] = self.best.stopped.astype(np.float64)
+        return Record(self.step, self.step / self.per_epoch, host, seen)
 
     def _measure(self, images: Array, labels: Array) -> tuple[Array, Array]:
         if self.engine is None or self.settings.evaluation.statistics == "batch":
             return evaluate.measure(self.network, images, labels)
         return self.engine.judge(images, labels)
 
+    def _stopped(self) -> bool:
+        return self.best is not None and bool(self.best.stopped.all())
+
+    def _go_back(self) -> None:
+        """Take the best weights, where training was to stop early."""
+        if self.best is not None:
+            if self.engine is not None:
+                self.engine.store()
+            self.best.restore()
+            if self.engine is not None:
+                self.engine.load()
+
     def state(self) -> dict[str, np.ndarray]:
         """Return all that a resume needs, as arrays on the host: exactly what `restore` takes."""
         if self.engine is not None:
             self.engine.store()
-        found: dict[str, Any] = {"step": self.step, "since": self.since, "sums": self.sums}
-        found |= {f"weights{name}": parameter.array for name, parameter in self.network.namedparams()}
-        found |= {f"average{name}": array for name, array in self.average.arrays.items()}
-        for name, parameter in self.network.namedparams():
-            found |= {f"optimizer{name}/{key}": value for key, value in parameter.update_rule.state.items()}
-            found[f"updates{name}"] = parameter.update_rule.t
-        found |= {f"kept{name}": getattr(link, attribute) for name, link, attribute in self.network.persistents}
-        return {key: np.array(chainer.cuda.to_cpu(value) if np.ndim(value) else value) for key, value in found.items()}
+        return snapshot.take(self)
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a `state` of the same trials. Raises ValueError if it is not one."""
-        mine = self.state()
-        shapes = {key: (value.shape, value.dtype) for key, value in mine.items()}
-        if shapes != {key: (value.shape, value.dtype) for key, value in state.items()}:
-            raise ValueError("the state is of another group of trials")
-        self.step, self.since = int(state["step"]), int(state["since"])
-        self.sums = self.where.send(state["sums"])
-        for name, parameter in self.network.namedparams():
-            parameter.array[...] = self.where.send(state[f"weights{name}"])
-            rule = parameter.update_rule
-            rule.t = int(state[f"updates{name}"])
-            for key in rule.state:
-                rule.state[key] = self.where.send(state[f"optimizer{name}/{key}"])
-        for name, array in self.average.arrays.items():
-            array[...] = self.where.send(state[f"average{name}"])
-        for name, link, attribute in self.network.persistents:
-            value = state[f"kept{name}"]
-            setattr(link, attribute, value.item() if value.ndim == 0 else self.where.send(value))
+        snapshot.put(self, state)
         if self.engine is not None:
             self.engine.load()
+
+    def parameters(self) -> list[dict[str, np.ndarray]]:
+        """Return every replica's weights, biases, gamma and beta by name, where they are to be kept."""
+        if not self.settings.evaluation.parameters:
+            return [{} for _ in self.trials]
+        if self.engine is not None:
+            self.engine.store()
+        whole = {name[1:]: chainer.cuda.to_cpu(each.array) for name, each in self.network.namedparams()}
+        owner = {name[1:]: replica for name, replica in self.network.replica_of.items()}
+        return [
+            {name: array if name in owner else array[i] for name, array in whole.items() if owner.get(name, i) == i}
+            for i in range(len(self.trials))
+        ]
 
 
 def _to_host(value: Array) -> np.ndarray:

@@ -13,9 +13,9 @@ PACKAGE = Path(bnrenorm.__file__).parent
 # A module may import those in lines above its own, and its neighbours to the left in its line.
 FLOORS = [
     "_compat errors interrupt registry published streams atomic norm.semantics norm.schedule norm.formulas norm.diagnosis",
-    "config.document config.duration config.explain config.grid config.strict config.norms config.schema config.experiment config.identity config",
-    "data.mnist data.files data.dataset data.sampling data stats environment",
-    "norm.function norm.affine norm.links norm.custom norm.dropin norm linear optimizers model evaluate gap device",
+    "config.document config.duration config.explain config.grid config.strict config.norms config.network config.schema config.experiment config.identity config",
+    "data.mnist data.files data.dataset data.sampling data.scaling data stats environment",
+    "norm.function norm.affine norm.links norm.custom norm.dropin norm linear activations weights dropout losses optimizers model evaluate stopping gap snapshot device",
     "fused.compiled fused.denormals fused.vectors fused.views fused.rows fused.types fused.blas fused.pixels fused.batches fused.products fused.update fused.first fused.normal fused.propagate fused.step fused.judge",
     "fused.blocks fused.full fused.layout fused.sorts fused.engine fused train",
     "compilation store folder checkpoint memory plan runner",

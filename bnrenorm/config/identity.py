@@ -48,7 +48,7 @@ def _why_batch(settings: Settings) -> str | None:
 def _canonical(settings: Settings) -> Settings:
     norm = settings.norm
     if isinstance(norm, Renorm) and _why_batch(settings):
-        norm = BatchNorm(kind="batch", semantics=norm.semantics, decay=norm.decay, eps=norm.eps)
+        norm = BatchNorm(**{**norm.model_dump(include=set(BatchNorm.model_fields)), "kind": "batch"})
     return settings.model_copy(update={"norm": norm})
 
 

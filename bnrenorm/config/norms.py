@@ -44,6 +44,9 @@ class BatchNorm(Strict):
         description="added to the variance",
     )
     affine: Literal["node", "layer", "none"] = Field(default="node", description="one gamma and beta a ...")
+    affine_gradient: Literal["sum", "mean"] = Field(
+        default="sum", description="a layer's one gamma and beta learn by their nodes' gradients summed, or averaged"
+    )
     affine_lr: float | None = Field(
         default=None, ge=0, description="learning rate of gamma and beta; null: the others'"
     )

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from bnrenorm.config import network
 from bnrenorm.config.duration import DurationField, steps
+from bnrenorm.config.network import Model
 from bnrenorm.config.norms import BatchNorm, Norm
 from bnrenorm.config.strict import Strict
 
@@ -17,16 +19,12 @@ class Data(Strict):
 
     path: str | None = Field(default=None, description="four IDX files' folder, or an .npz; null: the shipped MNIST")
     validation: int = Field(default=0, ge=0, description="so many training images are kept apart and measured as well")
-
-
-class Model(Strict):
-    """The network: hidden layers of one order, then a linear output layer."""
-
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(400,), min_length=1, description="widths")
-    outputs: int = Field(default=10, ge=2, description="number of classes")
-    order: Literal["linear-activation-norm", "linear-norm-activation"] = "linear-activation-norm"
-    activation: Literal["relu"] = "relu"
-    weight_init: Literal["lecun_normal"] = Field(default="lecun_normal", description="variance 1 / inputs; biases 0")
+    scaling: Literal["unit", "min_max", "z_score"] = Field(
+        default="unit", description="bytes / 255 and floats as they are; to 0 and 1; or to mean 0 and deviation 1"
+    )
+    scaling_axis: Literal[0] | None = Field(
+        default=None, description="min_max and z_score over all training pixels, or for each (0)"
+    )
 
 
 class Full(Strict):
@@ -44,11 +42,13 @@ class Iid(Strict):
 
     Where size does not divide the training set, `remainder` drops the images that are left over from the epoch, or
     keeps them as a smaller batch. A batch of one image has no spread: batch normalisation makes it beta, and BRN d.
+    Without `shuffle` every epoch goes through the images in the data's own order.
     """
 
     kind: Literal["iid"]
     size: int = Field(ge=1)
     remainder: Literal["drop", "keep"] = "drop"
+    shuffle: bool = True
 
     def steps_per_epoch(self, images: int) -> int:
         """Count the batches of an epoch."""
@@ -127,6 +127,13 @@ class RMSprop(Strict):
 Optimizer = Annotated[SGD | MomentumSGD | Adam | RMSprop, Field(discriminator="kind")]
 
 
+class EarlyStopping(Strict):
+    """End a training that no longer gets better on the validation split, and go back to the weights that were best."""
+
+    patience: int = Field(default=5, ge=1, description="records in a row without a better one that are waited for")
+    watch: Literal["loss", "accuracy"] = Field(default="loss", description="what has to get better")
+
+
 class Training(Strict):
     """How the network learns."""
 
@@ -134,7 +141,14 @@ class Training(Strict):
     micro_batch: int | None = Field(default=None, ge=1, description="normalise within so many images; null: the batch")
     steps: DurationField = Field(default=steps(50), description="length of the training, in steps or epochs")
     optimizer: Optimizer = MomentumSGD()
+    loss: Literal["cross_entropy", "mean_squared_error"] = Field(
+        default="cross_entropy", description="the latter is a mean over images and classes"
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="L2 penalty: its gradient is so much times the weight")
+    l1_decay: float = Field(
+        default=0.0, ge=0, description="L1 penalty: its gradient is so much times the weight's sign"
+    )
+    early_stopping: EarlyStopping | None = Field(default=None, description="needs data.validation; null: never")
 
 
 class Evaluation(Strict):
@@ -151,6 +165,12 @@ class Evaluation(Strict):
         lt=1,
         description="judge the moving average of the weights, of this decay; null: the weights",
     )
+    training_set: bool = Field(
+        default=False,
+        description="train_loss and train_accuracy of all training images in inference mode, and a record at step 0",
+    )
+    penalty: bool = Field(default=False, description="losses on record have the L1 and L2 penalties in them")
+    parameters: bool = Field(default=False, description="keep the final weights, gamma and beta")
 
 
 class Settings(Strict):
@@ -167,11 +187,13 @@ _PAPER_SCHEDULE = {"r_max": 3.0, "d_max": 5.0, "warmup": 5_000, "ramp_r": 35_000
 
 
 def unfold(settings: dict[str, Any]) -> dict[str, Any]:
-    """Write shorthands out: `batch: full`, `batch: 32`, an optimizer without kind, and `schedule: paper`.
+    """Write shorthands out: `batch: full`, `batch: 32`, an optimizer without kind, `schedule: paper`, names.
 
-    The last stands for the five numbers of [BRN17, sec. 4]: a warm-up to step 5k, d_max to 25k, r_max to 40k.
+    `schedule: paper` stands for the five numbers of [BRN17, sec. 4]: a warm-up to step 5k, d_max to 25k, r_max to 40k.
     """
     settings = dict(settings)
+    if isinstance(settings.get("model"), dict):
+        settings["model"] = network.unfold(settings["model"])
     training = settings.get("training")
     if isinstance(training, dict):
         settings["training"] = training = dict(training)

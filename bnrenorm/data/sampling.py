@@ -31,7 +31,7 @@ class Sampler:
             return self._of_classes(batch, seed, step)
         epoch, place = divmod(step, batch.steps_per_epoch(n))
         order = _sorted_order if isinstance(batch, ClassSorted) else _iid_order
-        walk = order(seed, epoch, n, self.labels.tobytes() if isinstance(batch, ClassSorted) else b"")
+        walk = order(seed, epoch, n, batch.shuffle, self.labels.tobytes() if isinstance(batch, ClassSorted) else b"")
         return walk[place * batch.size : (place + 1) * batch.size]
 
     def _of_classes(self, batch: NonIid, seed: int, step: int) -> np.ndarray:
@@ -49,11 +49,11 @@ def _check_classes(batch: NonIid, members: list[np.ndarray]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _iid_order(seed: int, epoch: int, n: int, _: bytes) -> np.ndarray:
-    return generator(seed, Stream.BATCHES, epoch).permutation(n)
+def _iid_order(seed: int, epoch: int, n: int, shuffle: bool, _: bytes) -> np.ndarray:
+    return generator(seed, Stream.BATCHES, epoch).permutation(n) if shuffle else np.arange(n)
 
 
 @lru_cache(maxsize=64)
-def _sorted_order(seed: int, epoch: int, n: int, labels: bytes) -> np.ndarray:
-    shuffled = _iid_order(seed, epoch, n, b"")
+def _sorted_order(seed: int, epoch: int, n: int, shuffle: bool, labels: bytes) -> np.ndarray:
+    shuffled = _iid_order(seed, epoch, n, shuffle, b"")
     return shuffled[np.argsort(np.frombuffer(labels, np.int32)[shuffled], kind="stable")]
