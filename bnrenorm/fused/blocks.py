@@ -9,7 +9,7 @@ import numpy as np
 
 from bnrenorm.fused import blas
 from bnrenorm.fused.compiled import inlined, kernel
-from bnrenorm.fused.pixels import linear_from
+from bnrenorm.fused.quads import PANEL, linear_from
 from bnrenorm.fused.rows import add_rows
 from bnrenorm.fused.types import table, zero
 from bnrenorm.fused.views import matrix
@@ -36,15 +36,15 @@ def _enter(h, norm, relu, y):
 
 
 @kernel
-def first(images, pixels, w, b, relu, h, moments, begin, end):
+def first(images, quads, w, b, relu, h, moments, begin, end):
     """Fill blocks of h with what the first layer, w (E, pitch) and b (D,), makes of images (N, E); as `hidden` does.
 
-    pixels: the images without zeros, or none where they are to be taken as they are.
+    quads: as from `quads.arrange`; a row of h is that of the image in its place.
     """
     rows = len(h)
     for q in range(begin, end, _FIRST):
         last = min(q + _FIRST, end)
-        linear_from(images, pixels, q * ROWS, w, b, block(h, q * ROWS, min(last * ROWS, rows)))
+        linear_from(images, quads, q * ROWS, w, b, block(h, q * ROWS, min(last * ROWS, rows)))
         for k in range(q, last):
             _settle(block(h, k * ROWS, min((k + 1) * ROWS, rows)), relu, moments[k])
 
@@ -103,11 +103,11 @@ def _settle(z, relu, moments):
 
 
 @kernel
-def output(h, norm, relu_in, w, b, labels, g, gw, gb, sums, logits, begin, end):
+def output(h, norm, relu_in, w, b, labels, order, g, gw, gb, sums, logits, begin, end):
     """Fill blocks of g (N, C) with the gradient of the mean loss, and add the blocks' share to gw, gb and sums.
 
-    gw (C, D) is against the block as the product saw it. sums (2,): total loss, count of right answers. The first rows
-    of the logits are copied into `logits`, as many as it has.
+    gw (C, D) is against the block as the product saw it. sums (2,): total loss, count of right answers. The logits of
+    the first images are copied into `logits`, as many as it has; order (N,) says which image a row is of.
     """
     rows, classes = g.shape
     room = np.empty((ROWS, h.shape[1]), h.dtype)
@@ -120,8 +120,8 @@ def output(h, norm, relu_in, w, b, labels, g, gw, gb, sums, logits, begin, end):
             top, best = z[i, 0] + b[0], 0
             for c in range(classes):
                 z[i, c] += b[c]
-                if lo + i < len(logits):
-                    logits[lo + i, c] = z[i, c]
+                if order[lo + i] < len(logits):
+                    logits[order[lo + i], c] = z[i, c]
                 if z[i, c] > top:
                     top, best = z[i, c], c
             total = h.dtype.type(0)
@@ -197,8 +197,11 @@ def back_first(g_next, w_next, h, norm, relu_in, factors, images, columns, gw, g
         _through(block(g_next, lo, hi), w_next, block(h, lo, hi), norm, relu_in, factors, gz, gb)
         if len(columns.start):
             start = columns.start[q]
-            for j in range(depth):
-                add_rows(start[j], start[j + 1], columns.value, columns.row, gz, gw, j * pitch, width)
+            for k in range(0, width, PANEL):
+                panel, some = matrix(gz, k, hi - lo, pitch), min(PANEL, width - k)
+                for j in range(depth):
+                    if start[j] < start[j + 1]:
+                        add_rows(start[j], start[j + 1], columns.value, columns.row, panel, gw, j * pitch + k, some)
         else:
             blas.weights_by_pixel(gz, block(images, lo, hi), gw, width, 1)
 

@@ -21,6 +21,7 @@ from bnrenorm.fused.batches import Batches
 from bnrenorm.fused.full import LargeBatch
 from bnrenorm.fused.layout import Rows, kind_of, numbers_of, places_of
 from bnrenorm.fused.pixels import FEW, Pixels, compress, density, nothing
+from bnrenorm.fused.quads import Quads, arrange
 from bnrenorm.fused.sorts import LARGE, sorts
 from bnrenorm.model import Perceptron
 from bnrenorm.norm.diagnosis import diagnose
@@ -57,11 +58,11 @@ class Engine:
         self.seen: list[Array] = []
         batch = settings.training.batch
         self.batch_size = len(images) if isinstance(batch, Full) else batch.size
-        self.known: list[tuple[Array, Pixels]] = []
+        self.pixels: Pixels | None = None  # of the training set, for small batches
+        self.known: list[tuple[Array, Quads]] = []
         self.large = None
         if LARGE in sorts(settings):
-            pixels = self._pixels(images)
-            self.large = LargeBatch(images, pixels, labels, self.kind, self.places, self.workers, logits)
+            self.large = LargeBatch(images, self._quads(images), labels, self.kind, self.places, self.workers, logits)
         self.most = logits
         self.logits: list[Array] = []  # of each replica in the last step, (K, classes)
 
@@ -99,18 +100,20 @@ class Engine:
             parameter.update_rule.t += steps
         return sums.T
 
-    def _pixels(self, images: Array) -> Pixels:
-        """Return the images without zeros, or nothing where that is not worth its while."""
+    def _quads(self, images: Array) -> Quads:
+        """Return a set of images as `judge` wants them."""
         for known, found in self.known:
             if known is images:
                 return found
-        found = compress(images) if density(images) <= FEW else nothing(images.dtype)
-        self.known.append((images, found))
-        return found
+        self.known.append((images, arrange(images)))
+        return self.known[-1][1]
 
     def _side_by_side(self, sampler: Sampler, first: int, steps: int, limits: Array) -> Array:
         sums = np.zeros((len(self.trials), 2))
-        pixels, seeds = self._pixels(self.images), list({trial.seed: None for trial in self.trials})
+        if self.pixels is None:
+            sparse = density(self.images) <= FEW
+            self.pixels = compress(self.images) if sparse else nothing(self.images.dtype)
+        pixels, seeds = self.pixels, list({trial.seed: None for trial in self.trials})
         span = max(1, min(_SPAN, _TOGETHER // len(seeds)) // self.batch_size)
         spans = [(at, min(at + span, steps)) for at in range(0, steps, span)]
 
@@ -170,7 +173,8 @@ class Engine:
             self.rows.load()
             self.loaded = True
         self.rows.load_statistics()
-        pixels = self._pixels(images)
+        quads = self._quads(images)
+        labels = np.ascontiguousarray(labels[quads.order])
         blocks = -(-len(images) // judge.ROWS)
         sums = np.zeros((len(self.trials), blocks, 2))
         share = -(-blocks // self.workers)
@@ -180,7 +184,7 @@ class Engine:
             p = average if len(average) else p
             last = min(first + share, blocks)
             numbers = numbers_of(self.trials[replica])
-            judge.judge(images, pixels, labels, self.kind, numbers, self.places, p, run, first, last, sums[replica])
+            judge.judge(images, quads, labels, self.kind, numbers, self.places, p, run, first, last, sums[replica])
 
         parts = list(itertools.product(range(len(self.trials)), range(0, blocks, share)))
         with self.one_blas_thread(), ThreadPoolExecutor(self.workers) as pool:

@@ -12,7 +12,9 @@ import numpy as np
 
 from bnrenorm.fused import blocks, update
 from bnrenorm.fused.compiled import kernel
-from bnrenorm.fused.pixels import Pixels, by_column
+from bnrenorm.fused.fold import Layer
+from bnrenorm.fused.pixels import by_column, compress, nothing
+from bnrenorm.fused.quads import Quads
 from bnrenorm.fused.types import AFFINE, BATCH, FIXED, RUN, SHARED, WIDTH, Kind, Numbers, Places, W
 from bnrenorm.norm import formulas
 
@@ -23,10 +25,11 @@ class LargeBatch:
     """Room for a batch of N rows, and the passes over it; `workers` threads."""
 
     def __init__(
-        self, images: Array, pixels: Pixels, labels: Array, kind: Kind, places: Places, workers: int, logits: int
+        self, images: Array, quads: Quads, labels: Array, kind: Kind, places: Places, workers: int, logits: int
     ):
-        self.images, self.pixels, self.labels = images, pixels, labels
+        self.images, self.quads, self.labels = images, quads, np.ascontiguousarray(labels[quads.order])
         self.kind, self.places, self.workers = kind, places, workers
+        pixels = compress(images, quads.order) if len(quads.start) > 1 else nothing(images.dtype)
         self.columns = by_column(pixels, images.shape[1], blocks.ROWS)
         self.rows = len(images)
         self.blocks = -(-self.rows // blocks.ROWS)
@@ -74,13 +77,13 @@ class LargeBatch:
 
     def _forward(
         self, pool: ThreadPoolExecutor, numbers: Numbers, limits: Array, p: Array, run: Array, seen: Array
-    ) -> list["Layer"]:
+    ) -> list[Layer]:
         layers: list[Layer] = []
         relu = not self.kind.norm_first
         for depth, h in enumerate(self.h):
             w, b = self._linear(p, depth)
             moments = np.empty((self.blocks, 2, h.shape[1]), p.dtype)
-            kernel, given = blocks.first, (self.images, self.pixels, w, b)
+            kernel, given = blocks.first, (self.images, self.quads, w, b)
             if depth:
                 below = layers[-1]
                 kernel, given = blocks.hidden, (self.h[depth - 1], below.norm, below.relu, *below.fold(w, b))
@@ -98,7 +101,7 @@ class LargeBatch:
 
     def _normalise(
         self, depth: int, numbers: Numbers, limits: Array, p: Array, run: Array, seen: Array, mean: Array, var: Array
-    ) -> "Layer":
+    ) -> Layer:
         width, real = len(mean), p.dtype
         gamma, beta = self._affine(p, depth, width)
         if self.kind.norm != BATCH:
@@ -116,7 +119,7 @@ class LargeBatch:
         return Layer(self.kind, mean, std, r, d, gamma, beta)
 
     def _backward(
-        self, pool: ThreadPoolExecutor, layers: list["Layer"], p: Array, gradient: Array
+        self, pool: ThreadPoolExecutor, layers: list[Layer], p: Array, gradient: Array
     ) -> tuple[float, float]:
         depth = len(layers)
         w, b = self._linear(p, depth)
@@ -128,8 +131,8 @@ class LargeBatch:
         def out(i: int, begin: int, end: int) -> None:
             layer = layers[-1]
             blocks.output(
-                self.h[-1], layer.norm, layer.relu, folded_w, folded_b, self.labels, self.g[-1], gw[i], gb[i], sums[i],
-                self.logits, begin, end,
+                self.h[-1], layer.norm, layer.relu, folded_w, folded_b, self.labels, self.quads.order, self.g[-1],
+                gw[i], gb[i], sums[i], self.logits, begin, end,
             )  # fmt: skip
 
         self._each(pool, out)
@@ -144,7 +147,7 @@ class LargeBatch:
     def _back(
         self,
         pool: ThreadPoolExecutor,
-        layers: list["Layer"],
+        layers: list[Layer],
         depth: int,
         p: Array,
         gradient: Array,
@@ -176,8 +179,8 @@ class LargeBatch:
         self._each(pool, work)
         return gw.sum(axis=0), gb.sum(axis=0)
 
-    def _sums_back(self, pool: ThreadPoolExecutor, layer: "Layer", depth: int, w_next: Array) -> tuple[Array, Array]:
-        """Sum gy (h - mean) and gy over all rows, where a ReLU lies between the two layers' products."""
+    def _sums_back(self, pool: ThreadPoolExecutor, layer: Layer, depth: int, w_next: Array) -> tuple[Array, Array]:
+        """Sum gy (h - mean) and gy over all rows, where a ReLU lies between two products."""
         along, total = np.zeros((2, self.workers, layer.norm.shape[1]))
 
         def add(i: int, begin: int, end: int) -> None:
@@ -215,32 +218,6 @@ def _without_worker(kernel: Callable[..., None], *arguments: Any) -> None:
     """Call a kernel to which it is the same what thread it runs on: the worker's number is the last but two."""
     *given, _, begin, end = arguments
     kernel(*given, begin, end)
-
-
-class Layer:
-    """How a hidden layer's h becomes its output, gamma ((h - mean) / std r + d) + beta, and back.
-
-    Where no ReLU comes between, gamma, r, d and beta are folded into the next layer's weights.
-    """
-
-    def __init__(self, kind: Kind, mean: Array, std: Array, r: Array, d: Array, gamma: Array, beta: Array):
-        self.mean, self.std, self.r, self.d, self.gamma = mean, std, r, d, gamma
-        self.relu = bool(kind.norm_first)
-        self.scale, self.shift = gamma * r, gamma * d + beta
-        entered = (mean, self.scale / std, self.shift) if self.relu else (mean, 1 / std, 0 * mean)
-        self.norm = np.stack(entered)
-
-    def fold(self, w: Array, b: Array) -> tuple[Array, Array]:
-        """Return the next layer's weights and biases for what `norm` alone leaves."""
-        return (w, b) if self.relu else (w * self.scale, b + w @ self.shift)
-
-    def unfold(self, gw: Array, gb: Array) -> Array:
-        """Return the gradient of the next layer's weights, from that of the folded ones."""
-        return gw if self.relu else gw * self.scale + np.outer(gb, self.shift)
-
-    def factors(self, along: Array, total: Array, n: int) -> Array:
-        """Return the three factors of `blocks.back`. [BRN17, sec. 3]"""
-        return np.stack([-along / (n * self.std**2), -total / n, self.scale / self.std])
 
 
 @kernel

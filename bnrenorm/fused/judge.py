@@ -5,8 +5,8 @@ import numpy as np
 from bnrenorm.fused import normal
 from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.denormals import flush, restore
-from bnrenorm.fused.pixels import linear_from
 from bnrenorm.fused.propagate import linear, loss, read_affine, relu, rows
+from bnrenorm.fused.quads import linear_from
 from bnrenorm.fused.types import AFFINE, BATCH, FAN_IN, LAYER, RUN, WIDTH, B, W, layer, nodes, outputs, room
 from bnrenorm.fused.views import matrix, vector
 
@@ -15,10 +15,10 @@ ROWS = 500
 
 
 @kernel
-def judge(images, pixels, labels, kind, numbers, places, p, run, begin, end, sums):
+def judge(images, quads, labels, kind, numbers, places, p, run, begin, end, sums):
     """Set sums (blocks, 2) of blocks begin to end: total loss, and count of right answers.
 
-    images (M, D), labels (M,) int32, and pixels as from `pixels.compress` or `nothing`; p (P,) and run (Q,) as in
+    images (M, D), and as from `quads.arrange`; labels (M,) int32, in its order; p (P,) and run (Q,) as in
     `step.train`, but read only.
     """
     before = flush()
@@ -33,7 +33,7 @@ def judge(images, pixels, labels, kind, numbers, places, p, run, begin, end, sum
             z, y = layer(scratch, scratch.given, depth, n, width), layer(scratch, scratch.out, depth, n, width)
             if depth == 0:
                 w, b = matrix(p, places.layers[0, W], fan_in, places.pitch), vector(p, places.layers[0, B], width)
-                linear_from(images, pixels, lo, w, b, z)
+                linear_from(images, quads, lo, w, b, z)
             else:
                 linear(depth, n, places, p, scratch, z)
             if not kind.norm_first:

@@ -4,15 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnrenorm.fused import blas
-from bnrenorm.fused.compiled import inlined, kernel
-from bnrenorm.fused.rows import add_rows
-from bnrenorm.fused.types import table
+from bnrenorm.fused.compiled import kernel
 
 FEW = 0.35
 """The share of pixels other than 0 up to which leaving the others out is faster than BLAS."""
-
-_PANEL = 112  # columns of the weights that are worked on together: 350 kB of the digits' stay in a core's cache
 
 
 class Pixels(NamedTuple):
@@ -36,11 +31,13 @@ def density(images: np.ndarray) -> float:
     return int(_count(images)[-1]) / max(images.size, 1)
 
 
-def compress(images: np.ndarray) -> Pixels:
-    """Leave out the zeros of images (M, D)."""
-    start = _count(images)
+def compress(images: np.ndarray, order: np.ndarray | None = None) -> Pixels:
+    """Leave out the zeros of images (M, D), taken in an order (M,) other than their own where one is given."""
+    order = np.arange(len(images)) if order is None else order
+    start = np.zeros(len(images) + 1, np.int64)
+    np.cumsum(np.diff(_count(images))[order], out=start[1:])
     found = Pixels(start, np.empty(start[-1], np.int32), np.empty(start[-1], images.dtype))
-    _fill(images, found)
+    _fill(images, order, found)
     return found
 
 
@@ -58,9 +55,9 @@ def _count(images):
 
 
 @kernel
-def _fill(images, found):
+def _fill(images, order, found):
     at = 0
-    for m in range(len(images)):
+    for m in order:
         for j in range(images.shape[1]):
             if images[m, j] != 0:
                 found.column[at] = j
@@ -88,27 +85,3 @@ def by_column(pixels: Pixels, width: int, rows: int) -> Columns:
         value[here] = pixels.value[here][order]
         start[q] = starts[0] + np.concatenate([[0], np.cumsum(np.bincount(column, minlength=width))])
     return Columns(start, row, value)
-
-
-@inlined
-def linear_from(images, pixels, lo, w, b, y):
-    """y = x w + b, of the images from `lo`: w (D, pitch), b (K,), y (n, K); pixels as from `compress` or `nothing`."""
-    n, width = y.shape
-    if len(pixels.start) == 1:
-        blas.by_pixel(images[lo : lo + n], w, y)
-        for i in range(n):
-            for k in range(width):
-                y[i, k] += b[k]
-        return
-    panel = w if width <= _PANEL else table(len(w), _PANEL, w)
-    for first in range(0, width, _PANEL):
-        columns = min(_PANEL, width - first)
-        if width > _PANEL:
-            for j in range(len(w)):
-                for k in range(columns):
-                    panel[j, k] = w[j, first + k]
-        for i in range(n):
-            for k in range(columns):
-                y[i, first + k] = b[first + k]
-            begin, end = pixels.start[lo + i], pixels.start[lo + i + 1]
-            add_rows(begin, end, pixels.value, pixels.column, panel, y, i * width + first, columns)

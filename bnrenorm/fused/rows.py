@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from bnrenorm.fused.compiled import intrinsic, literal
-from bnrenorm.fused.vectors import Vectors
+from bnrenorm.fused.vectors import FOURFOLD, Vectors
 
 
 @literal
@@ -31,6 +31,12 @@ def momentum_row(begin, end, factors, rows, table, velocity, p, at, width, momen
 def coast(steps, velocity, p, at, width, momentum):
     """Take so many steps of `momentum_row` with sums of nothing."""
     _coast(steps, velocity, p, at, width, momentum)
+
+
+@literal
+def four_sums(begin, end, factors, rows, table, out, width):
+    """out[g] = the sum over t of factors[t, g] table[rows[t]], for g = 0 to 3."""
+    _four_sums(begin, end, factors, rows, table, out, width)
 
 
 class _Call:
@@ -65,6 +71,21 @@ class _Call:
                 term = builder.fmul(factor, vectors.whole(builder.gep(table, [builder.add(row, column)])), flags=_FUSE)
                 builder.store(builder.fadd(builder.load(total), term, flags=_FUSE), total)
 
+    def weigh_four(self, vectors: Vectors, columns: list[Any], sums: list[list[Any]]) -> None:
+        """Add the chosen rows' vectors at `columns` to four lists of sums, by the four factors of each row."""
+        builder, (begin, end) = self.builder, self.arguments[:2]
+        factors, rows, table = (self.array(k).data for k in (2, 3, 4))
+        pitch = cgutils.unpack_tuple(builder, self.array(4).shape)[1]
+        with cgutils.for_range_slice(builder, begin, end, begin.type(1)) as (t, _):
+            row = builder.mul(builder.sext(builder.load(builder.gep(rows, [t])), pitch.type), pitch)
+            terms = [vectors.whole(builder.gep(table, [builder.add(row, column)])) for column in columns]
+            for g, totals in enumerate(sums):
+                place = builder.gep(factors, [builder.add(builder.mul(t, t.type(4)), t.type(g))])
+                factor = vectors.splat(builder.load(place))
+                for total, term in zip(totals, terms, strict=True):
+                    more = builder.fmul(factor, term, flags=_FUSE)
+                    builder.store(builder.fadd(builder.load(total), more, flags=_FUSE), total)
+
 
 _FUSE = ["contract"]  # a product and a sum may be one instruction
 
@@ -86,6 +107,27 @@ def _add_rows(typing_context, begin, end, factors, rows, table, out, at, width):
         return each.context.get_dummy_value()
 
     return _signature(types.intp, types.intp, factors, rows, table, out, types.intp, types.intp), generate
+
+
+@intrinsic
+def _four_sums(typing_context, begin, end, factors, rows, table, out, width):
+    def generate(*call: Any) -> Any:
+        each = _Call(*call)
+        builder, vectors = each.builder, Vectors(each.builder, table.dtype)
+        pitch = cgutils.unpack_tuple(builder, each.array(5).shape)[1]
+
+        def body(columns: list[Any], masks: list[Any]) -> None:
+            sums = [[each.hold(vectors.type(None)) for _ in columns] for _ in range(4)]
+            each.weigh_four(vectors, columns, sums)
+            for g, totals in enumerate(sums):
+                line = builder.mul(pitch, pitch.type(g))
+                for total, column, mask in zip(totals, columns, masks, strict=True):
+                    vectors.store(builder.load(total), each.part(5, builder.add(line, column)), mask)
+
+        vectors.over(each.arguments[6], body, FOURFOLD)
+        return each.context.get_dummy_value()
+
+    return _signature(types.intp, types.intp, factors, rows, table, out, types.intp), generate
 
 
 @intrinsic

@@ -11,6 +11,8 @@ LINE = 64
 
 _BITS = 512 if binding.get_host_cpu_features().get("avx512f") else 256  # of a register
 _MOST = 8  # registers that hold sums at a time
+FOURFOLD = 5 if _BITS == 512 else 2
+"""Registers that hold sums for each of four at a time: with what they are made of, all that there are."""
 
 
 class Vectors:
@@ -50,8 +52,8 @@ class Vectors:
     def _at(self, place: Any) -> Any:
         return self.builder.bitcast(place, self.type.as_pointer())
 
-    def over(self, width: Any, body: Callable[[list[Any], list[Any]], None]) -> None:
-        """Generate `body` for columns 0 to `width`, some vectors at a time: their first columns, and their masks."""
+    def over(self, width: Any, body: Callable[[list[Any], list[Any]], None], most: int = _MOST) -> None:
+        """Generate `body` for columns 0 to `width`, `most` vectors at a time: their first columns, and their masks."""
         builder, index = self.builder, width.type
         lanes = index(self.lanes)
 
@@ -59,7 +61,7 @@ class Vectors:
             return builder.sdiv(builder.add(a, builder.sub(b, index(1))), b)
 
         vectors = up(width, lanes)
-        turns = up(vectors, index(_MOST))
+        turns = up(vectors, index(most))
         done = cgutils.alloca_once_value(builder, index(0))
         every = ir.Constant(self.masks, [1] * self.lanes)
         with cgutils.for_range(builder, turns) as loop:
@@ -72,7 +74,7 @@ class Vectors:
             last = builder.icmp_signed("<", numbers, self.splat(left))
             first, end = builder.mul(before, lanes), builder.append_basic_block()
             choice = builder.switch(size, end)
-            for case in range(1, _MOST + 1):
+            for case in range(1, most + 1):
                 block = builder.append_basic_block()
                 choice.add_case(index(case), block)
                 with builder.goto_block(block):

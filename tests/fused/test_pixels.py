@@ -2,13 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 
 from bnrenorm.fused import batches, pixels
-from bnrenorm.fused import types as inner_types
-from tests.fused.entry import entries
-
-inner, types = entries(pixels), entries(inner_types)
 
 
 @pytest.fixture
@@ -20,11 +15,12 @@ def images(rng):
     return found
 
 
-def test_compress_leaves_out_zeros_alone(images):
-    found = pixels.compress(images)
+@pytest.mark.parametrize("order", [None, np.arange(50)[::-1]])
+def test_compress_leaves_out_zeros_alone(images, order):
+    found = pixels.compress(images, order)
     whole = np.zeros_like(images)
-    for m in range(len(images)):
-        here = slice(*found.start[m : m + 2])
+    for place, m in enumerate(range(len(images)) if order is None else order):
+        here = slice(*found.start[place : place + 2])
         whole[m, found.column[here]] = found.value[here]
     assert (whole == images).all()
     assert (found.value != 0).all()
@@ -40,16 +36,6 @@ def test_by_column(images, rows):
             here = slice(*found.start[q, j : j + 2])
             whole[q * rows + found.row[here], j] = found.value[here]
     assert (whole == images).all()
-
-
-@pytest.mark.parametrize("width", [7, 112, 130, 300])  # within one panel of columns, and in several
-@pytest.mark.parametrize("known", [pixels.compress, lambda images: pixels.nothing(images.dtype)])
-def test_the_first_layers_product(rng, images, known, width):
-    w, b = types.table(30, -(-width // 16) * 16, np.zeros(1, np.float32)), rng.normal(size=width).astype(np.float32)
-    w[:, :width] = rng.normal(size=(30, width))
-    y = np.empty((20, width), np.float32)
-    inner.linear_from(images, known(images), 5, w, b, y)
-    assert_allclose(y, images[5:25] @ w[:, :width] + b, rtol=1e-5, atol=1e-5)
 
 
 def test_batches_are_the_images_drawn(rng, images):

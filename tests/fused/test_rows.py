@@ -37,6 +37,19 @@ def test_add_rows(rng, width, count, dtype):
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("width", WIDTHS)
+def test_four_sums(rng, width, dtype):
+    _, chosen, table = data(rng, width, 6, dtype)
+    factors = rng.normal(size=(9, 4)).astype(dtype)
+    out = rng.normal(size=(4, width + 3)).astype(dtype)
+    beyond = out[:, width:].copy()
+    rows.four_sums(2, 8, factors, chosen, table, out, width)
+    want = factors[2:8].T @ table[chosen[2:8], :width]
+    assert_allclose(out[:, :width], want, rtol=1e-5 if dtype is np.float32 else 1e-13, atol=1e-5)
+    assert (out[:, width:] == beyond).all()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_momentum_row(rng, width, dtype):
     factors, chosen, table = data(rng, width, 3, dtype)
     p, velocity = rng.normal(size=(2, width + 9)).astype(dtype)
