@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bnrenorm import compilation, config, device, directions, figures, plots, published, runner, tables
+from bnrenorm import beside, compilation, config, device, directions, figures, plots, published, runner, tables
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data import dataset
@@ -84,10 +84,21 @@ class Results:
         return tables.verdicts(self.trials, identities([trial for trial, _ in self.trials]))
 
     @cached_property
+    def published(self) -> published.Published | None:
+        """The published table that the experiment names, if it does."""
+        return None if self.experiment.published is None else published.read(self.experiment.published)
+
+    @cached_property
     def directions(self) -> pd.DataFrame | None:
-        """Published differences beside ours: `directions.compare`; None where the experiment names no such table."""
-        name = self.experiment.published
-        return None if name is None else directions.compare(published.read(name), self.verdicts)
+        """Published differences beside ours: `directions.compare`; None without a table of another network's."""
+        found = self.published
+        return None if found is None or found.values else directions.compare(found, self.verdicts)
+
+    @cached_property
+    def beside(self) -> pd.DataFrame | None:
+        """Published values beside ours: `beside.compare`; None without a table of the same network's."""
+        found = self.published
+        return beside.compare(found, self.summary) if found is not None and found.values else None
 
     @property
     def plot(self) -> "Plot":

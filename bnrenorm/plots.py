@@ -31,6 +31,63 @@ def curves(ax: Any, table: pd.DataFrame, metric: str) -> Any:
     return ax
 
 
+def lines(ax: Any, table: pd.DataFrame, metric: str, key: str) -> Any:
+    """Draw `metric` over the epochs of a `tables.curves` table, a line per value of column `key`: means over seeds."""
+    names = list(dict.fromkeys(table[key]))
+    for i, name in enumerate(names):
+        mean: Any = table[table[key] == name].groupby("epoch")[metric].mean()
+        style = "-" if i < len(COLOURS) else "--"
+        ax.plot(mean.index, mean, style, color=COLOURS[i % len(COLOURS)], linewidth=1.4, label=f"{name}")
+    ax.set(xlabel="epoch", xlim=(0, table["epoch"].max()))
+    ax.grid(color="0.9", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def histogram(ax: Any, values: dict[str, np.ndarray]) -> Any:
+    """Draw the distribution of each array's finite numbers as an outline, counts on a logarithmic scale."""
+    arrays = {name: array[np.isfinite(array)] for name, array in values.items()}
+    reach = max((np.abs(array).max() for array in arrays.values() if array.size), default=1.0)
+    low = min((array.min() for array in arrays.values() if array.size), default=-1.0)
+    bins = np.linspace(low, reach, 61)
+    for i, (name, array) in enumerate(arrays.items()):
+        ax.hist(array.ravel(), bins, histtype="step", color=COLOURS[i % len(COLOURS)], label=name, log=True)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def turns(ax: Any, epochs: np.ndarray, values: np.ndarray) -> Any:
+    """Mark each epoch in which a curve fell with a blue triangle down, and each in which it rose with a red one up."""
+    change = np.diff(values)
+    for sign, marker, colour in ((-1, "v", "#0072B2"), (1, "^", "#D55E00")):
+        at = np.flatnonzero(np.sign(change) == sign) + 1
+        ax.plot(epochs[at], values[at], marker, color=colour, markersize=5)
+    ax.plot(epochs, values, color="0.6", linewidth=0.8, zorder=1)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def ranking(ax: Any, verdicts: list[dict[str, Any]], base: str) -> Any:
+    """Draw what each variant gains on `base`, best first: mean paired difference and 95 % interval, in points."""
+    rows = [verdict for verdict in verdicts if base in (verdict["a"], verdict["b"]) and verdict["mean"] is not None]
+    signs = [1 if verdict["a"] == base else -1 for verdict in rows]
+    names = [verdict["b"] if sign > 0 else verdict["a"] for verdict, sign in zip(rows, signs, strict=True)]
+    found = []
+    for verdict, sign in zip(rows, signs, strict=True):
+        ends = [verdict["mean"] if verdict[end] is None else verdict[end] for end in ("low", "mean", "high")]
+        found.append(sorted(100 * sign * value for value in ends))
+    order = sorted(range(len(rows)), key=lambda i: found[i][1])
+    for place, i in enumerate(order):
+        low, mean, high = found[i]
+        ax.errorbar(mean, place, xerr=[[mean - low], [high - mean]], fmt="s", color=COLOURS[0], capsize=4)
+    ax.axvline(0, color="0.4", linewidth=1)
+    ax.set(xlabel=f"gain in test accuracy on {base} (percentage points)")
+    ax.set_yticks(range(len(rows)), [names[i] for i in order])
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
 def differences(ax: Any, verdicts: list[dict[str, Any]]) -> Any:
     """Draw `tables.verdicts`: mean paired difference and interval over the grid's points, a line per pair of variants.
 

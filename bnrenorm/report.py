@@ -11,7 +11,8 @@ def write(folder: Path, results: Results) -> None:
     """Write environment.json, curves.csv, summary.csv, diagnostics.csv, verdict.json, and the figures.
 
     published.csv has published differences beside the measured ones, where the experiment names a published table.
-    loss.png and accuracy.png show the curves, difference.png the paired differences over a grid, where there is one.
+    loss.png and accuracy.png show the curves, or curves.png over a grid, difference.png the paired differences there;
+    weights.png and affine.png the final parameters, where they were kept.
     """
     data, experiment = results.data, results.experiment
     ran_on = {
@@ -34,8 +35,13 @@ def write(folder: Path, results: Results) -> None:
             title = f"{value.capitalize()}: {experiment.name} ({spread})"
             contents[f"{value}.png"] = figures.training_and_test(curves, value, title, ylim)
     else:
+        contents["curves.png"] = figures.over_grid(curves, [key for key, _ in experiment.points[0]], experiment.name)
+    if len(experiment.points) > 1 and results.verdicts:
         contents["difference.png"] = figures.differences(results.verdicts, results.summary, experiment.name)
-    if results.directions is not None:
-        contents["published.csv"] = results.directions.to_csv(index=False)
+    for table in (results.directions, results.beside):
+        if table is not None:
+            contents["published.csv"] = table.to_csv(index=False)
+    if any(result.parameters for _, result in results.trials):
+        contents |= figures.parameters(results.trials)
     for name, content in contents.items():
         atomic.write(folder / name, content)

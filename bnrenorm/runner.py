@@ -1,6 +1,7 @@
 """From a plan to stored results: groups are trained, saved on the way, and kept trial by trial."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -122,5 +123,6 @@ def _append(columns: list[Columns], record: train.Record) -> None:
     for replica, each in enumerate(columns):
         if _alive(each) and not _stopped(each):
             row = {"step": record.step, "epoch": record.epoch, **{k: float(v[replica]) for k, v in values.items()}}
-            for name, value in row.items():
-                each.setdefault(name, []).append(value)
+            before = len(each.get("step", ()))
+            for name in {**row, **each}:  # a record before the first step has no diagnosis
+                each.setdefault(name, [math.nan] * before).append(row.get(name, math.nan))

@@ -128,3 +128,15 @@ def _more(differences: np.ndarray, margin: float) -> int:
     reach = float(stats.norm.ppf(0.5 + LEVEL / 2) + stats.norm.ppf(0.8))
     gap = max(mean, margin - mean)  # to zero, or to the margin, whichever is the shorter way
     return max(1, math.ceil((reach * spread / gap) ** 2) - n)
+
+
+def prediction_interval(values: np.ndarray) -> tuple[float, float]:
+    """Return the bounds within which one more value of the same normal distribution lies with 95 % probability.
+
+    values (S,); NaN with fewer than two. [Whitmore 1986]
+    """
+    n = len(values)
+    if n < 2:
+        return np.nan, np.nan
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * values.std(ddof=1) * np.sqrt(1 + 1 / n)
+    return float(values.mean() - reach), float(values.mean() + reach)

@@ -47,24 +47,38 @@ def _long(results: Results, wanted: Callable[[str], bool]) -> pd.DataFrame:
 def summary(results: Results) -> pd.DataFrame:
     """One row per trial: outcome, final and best values, the epoch of the best test accuracy, milestones, seconds.
 
-    `epochs_to_95` is the first recorded epoch whose test accuracy reached 95 %, empty if none did.
+    `epochs_to_95` is the first recorded epoch whose test accuracy reached 95 %, empty if none did. Where training stops
+    early, the final values are those of the weights that it went back to, of `final_epoch`.
     """
     return pd.DataFrame([_summarise(trial, result) for trial, result in results])
 
 
 def _summarise(trial: Trial, result: Result) -> dict[str, Any]:
     records = {name: np.asarray(values) for name, values in result.records.items()}
+    last = restored(trial, result)
     row: dict[str, Any] = {"variant": trial.variant, **dict(trial.point), "seed": trial.seed, "outcome": result.outcome}
     for name in (name for name in CURVES if name in records):
         best = np.fmin.reduce if name.endswith("loss") else np.fmax.reduce  # ignore the NaN that ends a diverged trial
-        row[f"final_{name}"] = records[name][-1]
+        row[f"final_{name}"] = records[name][last]
         row[f"best_{name}"] = best(records[name])
+    row["final_epoch"] = records["epoch"][last]
     row["best_epoch"] = records["epoch"][np.argmax(records["test_accuracy"])]
     for milestone in MILESTONES:
         reached = np.flatnonzero(records["test_accuracy"] >= milestone)
         row[f"epochs_to_{100 * milestone:.0f}"] = records["epoch"][reached[0]] if len(reached) else np.nan
     row["seconds"] = result.seconds
     return row
+
+
+def restored(trial: Trial, result: Result) -> int:
+    """Return the place of the record whose weights are the trained ones: the last, or the best with early stopping."""
+    rule = trial.settings.training.early_stopping
+    if rule is None:
+        return len(result.records["step"]) - 1
+    watched = np.asarray(result.records[f"validation_{rule.watch}"])
+    if np.isnan(watched).all():
+        return len(watched) - 1
+    return int(np.nanargmin(watched) if rule.watch == "loss" else np.nanargmax(watched))
 
 
 def verdicts(results: Results, identical: list[Identity], metric: str = "final_test_accuracy") -> list[dict[str, Any]]:

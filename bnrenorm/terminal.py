@@ -4,16 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
-from bnrenorm import published, runner
+from bnrenorm import beside, layouts, runner
 from bnrenorm.api import Results
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.identity import Identity
@@ -21,7 +16,6 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.memory import need
 from bnrenorm.plan import Plan, estimate_seconds
 
-_HUGE = 1e4  # a mean beyond this is that of a network that diverges
 _PLAIN_LINES = 10  # progress lines of a whole run where there is no terminal
 
 
@@ -91,15 +85,20 @@ class Screen:
 
     def closing(self, results: Results, folder: Path) -> None:
         """Print the table of all variants, the verdicts, and where the files are."""
-        self.console.print(_table(results.summary), soft_wrap=False)
-        if len(results.experiment.points) > 1:
-            self.console.print(_verdicts(results.verdicts), soft_wrap=False)
+        if results.beside is not None:
+            self.console.print(layouts.beside(results.beside), soft_wrap=False)
+            self._print(beside.count(results.beside))
+        else:
+            self.console.print(layouts.summary(results.summary), soft_wrap=False)
+        if len(results.experiment.variants) > 1 and len(results.experiment.points) > 1:
+            self.console.print(layouts.verdicts(results.verdicts), soft_wrap=False)
         else:
             for verdict in results.verdicts:
                 self._print(verdict["sentence"])
         if results.directions is not None:
-            self.console.print(_directions(results.directions), soft_wrap=False)
-            self._print(f"Published: {published.read(str(results.experiment.published)).source}")
+            self.console.print(layouts.directions(results.directions), soft_wrap=False)
+        if results.published is not None:
+            self._print(f"Published: {results.published.source}")
         identical = [each for each in results.verdicts if each["verdict"] == "identical by construction"]
         if identical:
             largest = max(abs(value) for each in identical for value in each["differences"])
@@ -119,7 +118,7 @@ class _PlainProgress:
 
     def __call__(self, progress: runner.Progress) -> None:
         tenth = _PLAIN_LINES * progress.done // progress.total
-        if tenth == self.said:
+        if tenth == self.said or not progress.done:
             return
         self.said = tenth
         elapsed = time.monotonic() - self.started
@@ -136,92 +135,3 @@ def _loss(progress: runner.Progress) -> str:
     for trial, loss in zip(progress.trials, progress.record.values["train_loss"], strict=True):
         losses.setdefault(trial.variant, []).append(float(loss))
     return ", ".join(f"{variant} {sum(values) / len(values):.4f}" for variant, values in losses.items())
-
-
-def _table(summary: Any) -> Table:
-    """Lay the variants out with their final and best values; over a grid with the final ones only."""
-    keys = list(summary.columns[: list(summary.columns).index("seed")])
-    grid = len(keys) > 1
-    title = f"{'final values, ' if grid else ''}mean ± standard deviation over seeds"
-    table = _new_table(title)
-    for key in keys if grid else [*keys, ""]:
-        table.add_column(key.rpartition(".")[2], overflow="fold")
-    for heading in ("training loss", "test loss", "training %", "test %"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for cell, rows in summary.groupby(keys, sort=False):
-        names = [str(name) for name in (cell if isinstance(cell, tuple) else (cell,))]
-        for when in ("final",) if grid else ("final", "best"):
-            losses = [_mean_and_spread(rows[f"{when}_{split}_loss"], 4) for split in ("train", "test")]
-            shares = [_mean_and_spread(100 * rows[f"{when}_{split}_accuracy"], 2) for split in ("train", "test")]
-            table.add_row(*names, *([] if grid else [when]), *losses, *shares)
-        diverged = int((rows["outcome"] == "diverged").sum())
-        if diverged:
-            table.add_row(*names, *([] if grid else [""]), f"{diverged} of {len(rows)} diverged")
-        if not grid:
-            table.add_section()
-    return table
-
-
-def _verdicts(verdicts: list[dict[str, Any]]) -> Table:
-    """Lay the verdicts of a grid out, a section for every pair of variants."""
-    metric = verdicts[0]["metric"].removeprefix("final_").replace("_", " ") if verdicts else ""
-    table = _new_table(f"paired differences in {metric} (percentage points), p after Holm's correction")
-    for key in verdicts[0]["point"] if verdicts else ():
-        table.add_column(key.rpartition(".")[2])
-    table.add_column("difference")
-    for heading in ("mean", "95 % interval", "p"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
-    for a, b in pairs:
-        for verdict in (each for each in verdicts if (each["a"], each["b"]) == (a, b)):
-            table.add_row(*(str(value) for value in verdict["point"].values()), f"{b} - {a}", *_row(verdict))
-        table.add_section()
-    return table
-
-
-def _directions(found: pd.DataFrame) -> Table:
-    table = _new_table("published and measured differences (percentage points)")
-    keys = list(found.columns[: list(found.columns).index("a")])
-    for heading in (*keys, "difference"):
-        table.add_column(heading)
-    for heading in ("published", "measured"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
-    for row in found.to_dict("records"):
-        table.add_row(
-            *(str(row[key]) for key in keys),
-            f"{row['b']} - {row['a']}",
-            f"{row['published_difference']:+.1f}",
-            f"{row['mean']:+.2f}",
-            str(row["agreement"]),
-        )
-    return table
-
-
-def _row(verdict: dict[str, Any]) -> tuple[str, str, str, str]:
-    """Write a verdict's mean, interval, p and words; what a verdict does not have stays empty."""
-    mean, low, high, p = (verdict[name] for name in ("mean", "low", "high", "p_holm"))
-    words, more = verdict["verdict"], verdict["more_seeds"]
-    diverged = "".join(f"; {count} {name} diverged" for name, count in verdict["diverged"].items() if count)
-    if words == "identical by construction":
-        return "0", "", "", words
-    return (
-        "" if mean is None else f"{100 * mean:+.2f}",
-        "" if low is None else f"{100 * low:+.2f} to {100 * high:+.2f}",
-        "" if p is None else f"{p:.2g}",
-        (f"{words}: {more} more seed{'s' * (more > 1)} needed" if more else words) + diverged,
-    )
-
-
-def _new_table(title: str) -> Table:
-    return Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
-    )
-
-
-def _mean_and_spread(values: pd.Series, digits: int) -> str:
-    """Write a mean and, with more than one seed, the standard deviation: "0.2795 ± 0.0012"."""
-    mean, spread = values.mean(), values.std(ddof=1)
-    style = f".{digits}f" if abs(mean) < _HUGE else ".1e"
-    return f"{mean:{style}}" + (f" ± {spread:{style}}" if np.isfinite(spread) else "")

@@ -197,15 +197,18 @@ class Training:
             host[name] = host[name] + extra
         host["train_loss"] = np.where(alive, host["train_loss"], np.nan)  # a step since the last record diverged
         seen = {key: _to_host(value) for key, value in diagnosis.items()}
+        for depth, norm in enumerate(self.network.batch_norms if diagnosis else [], start=1):
+            for name, parameter in norm.affine.namedparams():
+                seen[f"layer{depth}_{name[1:]}"] = _to_host(parameter.array.mean(axis=(1, 2)))
         if self.best is not None:
             self.best.see(host)
             seen["stopped"] = self.best.stopped.astype(np.float64)
         return Record(self.step, self.step / self.per_epoch, host, seen)
 
     def _measure(self, images: Array, labels: Array) -> tuple[Array, Array]:
-        if self.engine is None or self.settings.evaluation.statistics == "batch":
+        if self.engine is None:
             return evaluate.measure(self.network, images, labels)
-        return self.engine.judge(images, labels)
+        return self.engine.judge(images, labels, by_batch=self.settings.evaluation.statistics == "batch")
 
     def _stopped(self) -> bool:
         return self.best is not None and bool(self.best.stopped.all())

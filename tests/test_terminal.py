@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bnrenorm import config, terminal
+from bnrenorm import config, layouts, terminal
 from bnrenorm.runner import Progress
 from bnrenorm.train import Record
 
@@ -46,15 +46,15 @@ def test_a_terminal_gets_a_bar(monkeypatch):
 def test_mean_and_spread(count):
     import pandas as pd
 
-    text = terminal._mean_and_spread(pd.Series([1.0, 2.0, 3.0][:count]), 2)
+    text = layouts._mean_and_spread(pd.Series([1.0, 2.0, 3.0][:count]), 2)
     assert text == ("1.00" if count == 1 else "2.00 ± 1.00")
 
 
 def test_the_numbers_of_a_network_that_diverges_stay_short():
     import pandas as pd
 
-    assert terminal._mean_and_spread(pd.Series([1e20, 3e20]), 4) == "2.0e+20 ± 1.4e+20"
-    assert terminal._mean_and_spread(pd.Series([float("nan")] * 2), 4) == "nan"
+    assert layouts._mean_and_spread(pd.Series([1e20, 3e20]), 4) == "2.0e+20 ± 1.4e+20"
+    assert layouts._mean_and_spread(pd.Series([float("nan")] * 2), 4) == "nan"
 
 
 def verdict(a, b, size, **values):
@@ -76,7 +76,7 @@ def test_a_grids_verdicts_are_a_table_with_a_section_for_every_pair():
         verdict("BN", "BRN", 4, verdict="identical by construction", mean=0.0),
     ]
     file = io.StringIO()
-    Console(file=file, width=120).print(terminal._verdicts(rows))
+    Console(file=file, width=120).print(layouts.verdicts(rows))
     lines = [" ".join(line.split()) for line in file.getvalue().splitlines()]
     assert lines[0].startswith("paired differences in test accuracy (percentage points)")
     assert lines[3:] == [
@@ -92,7 +92,7 @@ def test_published_differences_are_a_table():
 
     row = {"batches": "few labels", "a": "BN", "b": "BRN", "published_difference": 11.5, "mean": -2.5, "agreement": "x"}
     file = io.StringIO()
-    Console(file=file, width=120).print(terminal._directions(pd.DataFrame([row])))
+    Console(file=file, width=120).print(layouts.directions(pd.DataFrame([row])))
     assert "few labels BRN - BN +11.5 -2.50 x" in " ".join(file.getvalue().split())
 
 
@@ -112,7 +112,7 @@ def test_a_grid_shows_final_values_and_counts_what_diverged():
         for s in (0, 1)
     ]
     file = io.StringIO()
-    Console(file=file, width=80).print(terminal._table(pd.DataFrame(rows)))
+    Console(file=file, width=80).print(layouts.summary(pd.DataFrame(rows)))
     lines = [line.split() for line in file.getvalue().splitlines()]
     assert ["variant", "size", "training", "loss", "test", "loss", "training", "%", "test", "%"] in lines
     assert lines.count(["A", "2", "2", "of", "2", "diverged"]) == 1

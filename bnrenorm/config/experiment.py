@@ -104,6 +104,11 @@ class Experiment:
         if isinstance(settings.norm, Custom) and (micro_batch or settings.evaluation.statistics != "running"):
             own = ("training", "micro_batch") if micro_batch else ("evaluation", "statistics")
             raise self._error(variant, own, "is not for a custom norm, which keeps its own statistics")
+        if settings.model.output == "identity" and settings.training.loss == "cross_entropy":
+            raise self._error(variant, ("training", "loss"), "is cross_entropy, which needs model.output softmax")
+        if settings.training.early_stopping and not settings.data.validation:
+            message = "needs a validation split: set data.validation to a number of images"
+            raise self._error(variant, ("training", "early_stopping"), message)
         per_epoch = batch.steps_per_epoch(learning)
         if settings.training.steps.unit == "%":
             raise self._error(

@@ -170,7 +170,7 @@ class Evaluation(Strict):
         description="train_loss and train_accuracy of all training images in inference mode, and a record at step 0",
     )
     penalty: bool = Field(default=False, description="losses on record have the L1 and L2 penalties in them")
-    parameters: bool = Field(default=False, description="keep the final weights, gamma and beta")
+    parameters: bool = Field(default=False, description="keep the trained weights, gamma and beta")
 
 
 class Settings(Strict):

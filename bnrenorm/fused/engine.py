@@ -4,9 +4,8 @@ Where a batch fits a core's cache the replicas are spread over the cores, each t
 one is spread over the cores itself, replica after replica. A replica's bits are the same in any company.
 """
 
-import itertools
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -16,13 +15,14 @@ from threadpoolctl import ThreadpoolController
 from bnrenorm.config import Trial
 from bnrenorm.config.schema import Full
 from bnrenorm.data.sampling import Sampler
-from bnrenorm.fused import batches, judge, step, types
+from bnrenorm.fused import batches, step, types
 from bnrenorm.fused.batches import Batches
 from bnrenorm.fused.full import LargeBatch
+from bnrenorm.fused.judges import Judges
 from bnrenorm.fused.layout import Rows, kind_of, numbers_of, places_of
+from bnrenorm.fused.masks import Masks
 from bnrenorm.fused.pixels import FEW, Pixels, compress, density, nothing
-from bnrenorm.fused.quads import Quads, arrange
-from bnrenorm.fused.sorts import LARGE, sorts
+from bnrenorm.fused.sorts import is_large
 from bnrenorm.model import Perceptron
 from bnrenorm.norm.diagnosis import diagnose
 
@@ -59,10 +59,12 @@ class Engine:
         batch = settings.training.batch
         self.batch_size = len(images) if isinstance(batch, Full) else batch.size
         self.pixels: Pixels | None = None  # of the training set, for small batches
-        self.known: list[tuple[Array, Quads]] = []
+        self.judges = Judges(self.trials, self.kind, self.places, self.rows, self.workers)
+        self.masks = Masks(trials, self.places)
         self.large = None
-        if LARGE in sorts(settings):
-            self.large = LargeBatch(images, self._quads(images), labels, self.kind, self.places, self.workers, logits)
+        if is_large(settings):
+            quads = self.judges.quads(images)
+            self.large = LargeBatch(images, quads, labels, self.kind, self.places, self.workers, logits)
         self.most = logits
         self.logits: list[Array] = []  # of each replica in the last step, (K, classes)
 
@@ -100,14 +102,6 @@ class Engine:
             parameter.update_rule.t += steps
         return sums.T
 
-    def _quads(self, images: Array) -> Quads:
-        """Return a set of images as `judge` wants them."""
-        for known, found in self.known:
-            if known is images:
-                return found
-        self.known.append((images, arrange(images)))
-        return self.known[-1][1]
-
     def _side_by_side(self, sampler: Sampler, first: int, steps: int, limits: Array) -> Array:
         sums = np.zeros((len(self.trials), 2))
         if self.pixels is None:
@@ -117,30 +111,44 @@ class Engine:
         span = max(1, min(_SPAN, _TOGETHER // len(seeds)) // self.batch_size)
         spans = [(at, min(at + span, steps)) for at in range(0, steps, span)]
 
-        def gather(span: tuple[int, int]) -> list[Future[Batches]]:
-            drawn = [[sampler.indices(seed, first + s) for s in range(*span)] for seed in seeds]
+        def gather(i: int) -> dict[int, Future[Batches]]:
+            drawn = [[sampler.indices(seed, first + s) for s in range(*spans[i])] for seed in seeds]
             width = self.images.shape[1]
-            return [pool.submit(batches.gather, pixels, self.labels, each, width) for each in drawn]
+            found = [pool.submit(batches.gather, pixels, self.labels, each, width) for each in drawn]
+            return dict(zip(seeds, found, strict=True))
 
-        def work(replica: int, these: Batches, begin: int, end: int) -> None:
+        def work(replica: int, these: Batches, begin: int, end: int) -> int:
             step.train(
                 these, self.images, self.kind, numbers_of(self.trials[replica]),
-                np.ascontiguousarray(limits[begin:end, replica]), self.places, *self.rows.of(replica),
+                np.ascontiguousarray(limits[begin:end, replica]), self.masks.of(replica, first + begin, end - begin),
+                self.places, *self.rows.of(replica),
                 self.seen[replica], self.logits[replica], sums[replica],
             )  # fmt: skip
+            return replica
 
+        def start(replica: int, i: int) -> Future[int]:
+            if i + 1 < len(spans) and i + 1 not in coming:
+                coming[i + 1] = gather(i + 1)
+            these = coming[i][self.trials[replica].seed].result()
+            self.seen[replica] = self._room(int(these.counts[-1]))
+            self.logits[replica] = self._logits(int(these.counts[-1]))
+            return pool.submit(work, replica, these, *spans[i])
+
+        everybody = range(len(self.trials))
+        self.seen, self.logits = ([np.empty(0)] * len(self.trials) for _ in range(2))
+        coming: dict[int, dict[int, Future[Batches]]] = {}
         with ThreadPoolExecutor(self.workers) as pool:
-            coming = gather(spans[0])
-            for i, (begin, end) in enumerate(spans):
-                ready = {seed: each.result() for seed, each in zip(seeds, coming, strict=True)}
-                if end < steps:
-                    coming = gather(spans[i + 1])
-                sizes = [int(ready[trial.seed].counts[-1]) for trial in self.trials]
-                self.seen = [self._room(size) for size in sizes]
-                self.logits = [self._logits(size) for size in sizes]
-                busy = [pool.submit(work, i, ready[trial.seed], begin, end) for i, trial in enumerate(self.trials)]
-                for each in busy:
-                    each.result()
+            coming[0] = gather(0)
+            places = dict.fromkeys(everybody, 0)  # the span that each replica is at
+            busy = {start(replica, 0) for replica in everybody}
+            while busy:  # nobody waits for the others, so that no core does
+                done, busy = wait(busy, return_when=FIRST_COMPLETED)
+                for replica in sorted(each.result() for each in done):
+                    places[replica] += 1
+                    if places[replica] < len(spans):
+                        busy.add(start(replica, places[replica]))
+                for past in [i for i in coming if i < min(places.values())]:
+                    del coming[past]
         return sums
 
     def _one_by_one(self, sampler: Sampler, first: int, steps: int, limits: Array) -> Array:
@@ -164,34 +172,18 @@ class Engine:
             self.logits[replica][...] = self.large.logits
         return sums
 
-    def judge(self, images: Array, labels: Array) -> tuple[Array, Array]:
+    def judge(self, images: Array, labels: Array, *, by_batch: bool = False) -> tuple[Array, Array]:
         """Mean loss and accuracy (R,) in inference mode over images (M, D), with the network's running statistics.
 
-        The parameters are the moving average of ours, if there is one.
+        With `by_batch` these images' own statistics normalise. The parameters are the moving average of ours, if
+        there is one.
         """
         if not self.loaded:
             self.rows.load()
             self.loaded = True
         self.rows.load_statistics()
-        quads = self._quads(images)
-        labels = np.ascontiguousarray(labels[quads.order])
-        blocks = -(-len(images) // judge.ROWS)
-        sums = np.zeros((len(self.trials), blocks, 2))
-        share = -(-blocks // self.workers)
-
-        def work(replica: int, first: int) -> None:
-            p, *_, average, run = self.rows.of(replica)
-            p = average if len(average) else p
-            last = min(first + share, blocks)
-            numbers = numbers_of(self.trials[replica])
-            judge.judge(images, quads, labels, self.kind, numbers, self.places, p, run, first, last, sums[replica])
-
-        parts = list(itertools.product(range(len(self.trials)), range(0, blocks, share)))
-        with self.one_blas_thread(), ThreadPoolExecutor(self.workers) as pool:
-            for _ in pool.map(work, *zip(*parts, strict=True)):
-                pass
-        loss, right = np.moveaxis(sums.sum(axis=1), -1, 0) / len(images)
-        return loss, right
+        with self.one_blas_thread():
+            return self.judges.judge(images, labels, by_batch=by_batch)
 
     def diagnosis(self) -> dict[str, Array]:
         """Describe the last step's normalisation, as `StackedNormalization.diagnosis` does, by layer."""

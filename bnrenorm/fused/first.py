@@ -13,6 +13,7 @@ from bnrenorm.fused import blas, update
 from bnrenorm.fused.compiled import inlined
 from bnrenorm.fused.rows import add_rows, coast, momentum_row
 from bnrenorm.fused.types import copy, table
+from bnrenorm.fused.views import vector
 
 
 class First(NamedTuple):
@@ -21,44 +22,58 @@ class First(NamedTuple):
     x: Any  # (N, D) images, where they are taken as they are
     taken: Any  # (D,): the steps that a pixel's weights have taken
     gy: Any  # (N, pitch)
+    value: Any  # (P,): what is left of the images' pixels where some are dropped
 
 
 @inlined
-def first(batches, depth, pitch, like):
+def first(batches, depth, pitch, dropping, like):
     """Make the room."""
-    n, sparse = batches.indices.shape[1], batches.column.shape[1] > 0
-    return First(np.empty((0 if sparse else n, depth), like.dtype), np.zeros(depth, np.int64), table(n, pitch, like))
+    n, pixels = batches.indices.shape[1], batches.column.shape[1]
+    x = np.empty((0 if pixels else n, depth), like.dtype)
+    value = np.empty(pixels if dropping else 0, like.dtype)
+    return First(x, np.zeros(depth, np.int64), table(n, pitch, like), value)
 
 
 @inlined
-def forward(batches, s, images, room, w, b, y):
-    """y = x w + b, of the images of step s: b (K,), y (n, K)."""
+def forward(batches, s, images, room, w, b, mask, y):
+    """y = x w + b, of the images of step s: b (K,), y (n, K); mask as in `propagate.forward`."""
     n, width = y.shape
     dense = len(room.x) > 0
     if dense:
         for i in range(n):
             picked = images[batches.indices[s, i]]
             for j in range(len(picked)):
-                room.x[i, j] = picked[j]
+                room.x[i, j] = picked[j] * mask[j] if len(mask) else picked[j]
         blas.by_pixel(room.x[:n], w, y)
+    start, at, pixels = batches.image[s], s * batches.column.shape[1], batches.column.shape[1]
+    column, value = vector(batches.column, at, pixels), vector(batches.of_image, at, pixels)
+    if not dense and len(mask):
+        for t in range(start[0], start[n]):
+            room.value[t] = value[t] * mask[column[t]]
+        value = room.value
     for i in range(n):
         for k in range(width):
             y[i, k] = y[i, k] + b[k] if dense else b[k]
         if not dense:
-            start, at = batches.image[s], s * batches.column.shape[1]
-            add_rows(at + start[i], at + start[i + 1], batches.of_image, batches.column, w, y, i * width, width)
+            add_rows(start[i], start[i + 1], value, column, w, y, i * width, width)
 
 
 @inlined
-def catch_up(batches, s, room, kind, momentum, w, velocity, width):
+def catch_up(batches, s, room, kind, momentum, w, velocity, width, mask):
     """Have the weights of step s's pixels, or after the last step all, take the steps in which they were black."""
     for j in range(len(room.taken)):
         late = s - room.taken[j]
-        if late == 0 or (s < len(batches.pixel) and batches.pixel[s, j] == batches.pixel[s, j + 1]):
+        if late == 0 or (s < len(batches.pixel) and _is_black(batches, s, j, mask)):
             continue
         room.taken[j] = s
         if kind.optimizer == update.MOMENTUM and _moving(velocity, j):
             coast(late, velocity, w, j * w.shape[1], width, momentum)
+
+
+@inlined
+def _is_black(batches, s, j, mask):
+    """Tell whether pixel j is black in all images of step s, or dropped."""
+    return batches.pixel[s, j] == batches.pixel[s, j + 1] or (len(mask) > 0 and mask[j] == 0)
 
 
 @inlined
@@ -70,7 +85,7 @@ def _moving(velocity, j):
 
 
 @inlined
-def descend(batches, s, gy, lr, momentum, room, kind, w, velocity):
+def descend(batches, s, gy, lr, momentum, room, kind, w, velocity, mask):
     """Take step s of SGD, with or without momentum, given gy (n, K)."""
     width, pitch, at = gy.shape[1], w.shape[1], s * batches.row.shape[1]
     values, rows = batches.of_pixel, batches.row
@@ -79,7 +94,7 @@ def descend(batches, s, gy, lr, momentum, room, kind, w, velocity):
             room.gy[i, k] = -lr * gy[i, k]
     for j in range(len(room.taken)):
         begin, end = at + batches.pixel[s, j], at + batches.pixel[s, j + 1]
-        if begin == end:
+        if _is_black(batches, s, j, mask):
             continue
         room.taken[j] += 1
         if kind.optimizer == update.MOMENTUM:
@@ -89,7 +104,7 @@ def descend(batches, s, gy, lr, momentum, room, kind, w, velocity):
 
 
 @inlined
-def gradient(batches, s, gy, room, g):
+def gradient(batches, s, gy, room, mask, g):
     """g (D, pitch) = x^T gy over the images of step s, given gy (n, K)."""
     n, width = gy.shape
     if len(room.x):
@@ -101,4 +116,6 @@ def gradient(batches, s, gy, room, g):
         for k in range(pitch):
             g[j, k] = 0
         begin, end = at + batches.pixel[s, j], at + batches.pixel[s, j + 1]
+        if _is_black(batches, s, j, mask):
+            continue
         add_rows(begin, end, batches.of_pixel, batches.row, room.gy, g, j * pitch, width)

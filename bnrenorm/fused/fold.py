@@ -33,3 +33,9 @@ class Layer:
     def factors(self, along: Array, total: Array, n: int) -> Array:
         """Return the three factors of `blocks.back`. [BRN17, sec. 3]"""
         return np.stack([-along / (n * self.std**2), -total / n, self.scale / self.std])
+
+
+def unchanged(kind: Kind, width: int, real: Any) -> Layer:
+    """Return what leaves h as it is."""
+    zero, one = np.zeros(width, real), np.ones(width, real)
+    return Layer(kind, zero, one, one, zero, one, zero)

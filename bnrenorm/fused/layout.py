@@ -127,6 +127,7 @@ def kind_of(settings: Settings) -> Kind:
     return Kind(
         norm=plain.get(type(norm), types.BATCH),
         affine=affine[getattr(norm, "affine", "none")],
+        mean_gradient=int(getattr(norm, "affine_gradient", "sum") == "mean"),
         norm_first=int(settings.model.order == "linear-norm-activation"),
         keep_std=int(getattr(norm, "semantics", None) == "paper"),
         optimizer=update.KINDS[settings.training.optimizer.kind],
@@ -151,7 +152,8 @@ def numbers_of(trial: Trial) -> Numbers:
         a=np.float32(a),
         b=np.float32(b),
         optimizer_eps=np.float32(eps),
-        weight_decay=np.float32(settings.training.weight_decay),
+        l2=np.float32(settings.training.weight_decay),
+        l1=np.float32(settings.training.l1_decay),
         average_decay=np.float32(settings.evaluation.average or 0),
     )
 

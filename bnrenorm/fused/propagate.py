@@ -48,10 +48,11 @@ def loss(logits, labels, n, gy):
 
 
 @inlined
-def forward(n, parts, kind, numbers, limits, places, p, run, room):
+def forward(n, parts, kind, numbers, limits, places, p, run, mask, room):
     """Fill room: given, whose first is there already, out, stats, logits; and update the running statistics.
 
-    limits (4,): r_max, d_max, the learning rate, and that of gamma and beta.
+    limits (4,): r_max, d_max, the learning rate, and that of gamma and beta. mask: which inputs and nodes of hidden
+    layers are kept, one after the other; of length 0 where nothing is dropped.
     """
     hidden = len(places.layers) - 1
     for depth in range(hidden):
@@ -73,7 +74,20 @@ def forward(n, parts, kind, numbers, limits, places, p, run, room):
             copy(y, z)
         if kind.norm_first:
             relu(y)
+        _drop(y, mask, depth, places)
     linear(hidden, n, places, p, room, matrix(room.flat, room.logits, n, places.layers[hidden, WIDTH]))
+
+
+@inlined
+def _drop(x, mask, depth, places):
+    """Set the nodes of a hidden layer that are not kept to 0, for all rows of x (n, D)."""
+    if len(mask):
+        at = places.layers[0, FAN_IN]
+        for earlier in range(depth):
+            at += places.layers[earlier, WIDTH]
+        for i in range(x.shape[0]):
+            for k in range(x.shape[1]):
+                x[i, k] *= mask[at + k]
 
 
 @inlined
@@ -128,35 +142,34 @@ def normalise(x, depth, parts, kind, numbers, limits, averages, gamma, beta, roo
 
 
 @inlined
-def backward(n, parts, kind, numbers, limits, places, p, state, other_state, room):
+def backward(n, parts, kind, numbers, limits, places, p, state, other_state, mask, room):
     """Update every parameter but the first layer's weights, layer by layer from the top, each after it was needed.
 
     The gradient of what the first layer's product put out is left in the second part of room.g.
     """
-    hidden, zero_decay = len(places.layers) - 1, p.dtype.type(0)
+    hidden, none = len(places.layers) - 1, p.dtype.type(0)
     for depth in range(hidden, -1, -1):
         fan_in, width = places.layers[depth, FAN_IN], places.layers[depth, WIDTH]
         gy = matrix(room.flat, room.glogits, n, width)
         if depth < hidden:
             gy = layer(room, room.g, 1, n, width)
-            _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, other_state, room)
+            _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, other_state, mask, room)
         gb = nodes(room, room.nodes, 0, width)
         zero(gb)
         for i in range(n):
             for k in range(width):
                 gb[k] += gy[i, k]
-        update_all(places.layers[depth, B], gb, limits[2], zero_decay, kind, numbers, p, state, other_state)
+        update_all(places.layers[depth, B], gb, limits[2], none, none, kind, numbers, p, state, other_state)
         if depth > 0:
             at, size = places.layers[depth, W], width * fan_in
             gw = matrix(room.flat, room.gw, width, fan_in)
             blas.inputs(gy, matrix(p, at, width, fan_in), layer(room, room.g, 0, n, fan_in))
             blas.weights(gy, layer(room, room.out, depth - 1, n, fan_in), gw, 0)
-            all_gw, decay = vector(gw, 0, size), numbers.weight_decay
-            update_all(at, all_gw, limits[2], decay, kind, numbers, p, state, other_state)
+            update_all(at, vector(gw, 0, size), limits[2], numbers.l2, numbers.l1, kind, numbers, p, state, other_state)
 
 
 @inlined
-def _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, other_state, room):
+def _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, other_state, mask, room):
     """Go from the hidden layer's gradient, room.g's first part, to the linear one's; update gamma and beta."""
     width = places.layers[depth, WIDTH]
     z, y = layer(room, room.given, depth, n, width), layer(room, room.out, depth, n, width)
@@ -166,6 +179,7 @@ def _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, ot
     along, sums = nodes(room, room.nodes, 4, width), nodes(room, room.nodes, 5, width)
     zero(ggamma)
     zero(gbeta)
+    _drop(gy, mask, depth, places)
     if kind.norm_first:
         _mask(gy, y)
     if kind.norm == BATCH:
@@ -188,15 +202,19 @@ def _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, ot
             for k in range(1, width):
                 ggamma[0] += ggamma[k]
                 gbeta[0] += gbeta[k]
-        at, lr, zero_decay = places.layers[depth, AFFINE], limits[3], p.dtype.type(0)
-        update_all(at, vector(ggamma, 0, size), lr, zero_decay, kind, numbers, p, state, other_state)
-        update_all(at + size, vector(gbeta, 0, size), lr, zero_decay, kind, numbers, p, state, other_state)
+            if kind.mean_gradient:
+                ggamma[0] /= width
+                gbeta[0] /= width
+        at, lr, none = places.layers[depth, AFFINE], limits[3], p.dtype.type(0)
+        update_all(at, vector(ggamma, 0, size), lr, none, none, kind, numbers, p, state, other_state)
+        update_all(at + size, vector(gbeta, 0, size), lr, none, none, kind, numbers, p, state, other_state)
 
 
 @inlined
-def update_all(at, g, lr, decay, kind, numbers, p, state, other_state):
+def update_all(at, g, lr, l2, l1, kind, numbers, p, state, other_state):
     """Update the parameters from `at` by their gradient g."""
-    update.part(kind.optimizer, p, at, g, state, other_state, lr, numbers.a, numbers.b, numbers.optimizer_eps, decay)
+    a, b, eps = numbers.a, numbers.b, numbers.optimizer_eps
+    update.part(kind.optimizer, p, at, g, state, other_state, lr, a, b, eps, l2, l1)
 
 
 @inlined

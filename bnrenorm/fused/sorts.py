@@ -1,6 +1,6 @@
 """Which sorts of kernels a training needs; loads no numba."""
 
-from bnrenorm.config.norms import Custom, LayerNorm
+from bnrenorm.config.norms import BatchNorm, Custom, LayerNorm
 from bnrenorm.config.schema import Full, Settings
 
 SMALL, LARGE, DEEP, JUDGE = "small", "large", "deep", "judge"
@@ -9,15 +9,25 @@ SMALL, LARGE, DEEP, JUDGE = "small", "large", "deep", "judge"
 def sorts(settings: Settings) -> list[str]:
     """Return SMALL, for batches that fit a core's cache, or LARGE; DEEP, which some LARGE ones need besides; and JUDGE.
 
-    None are returned for what there are no kernels for. A normalisation of each row by itself, or of few, is SMALL.
+    None are returned for what there are no kernels for.
     """
-    batch, norm = settings.training.batch, settings.norm
     if not _is_compiled(settings):
         return []
-    if not isinstance(batch, Full) or isinstance(norm, LayerNorm) or settings.training.micro_batch:
-        return [SMALL, JUDGE]
-    deep = len(settings.model.hidden) > 1 or settings.model.order == "linear-norm-activation"
-    return [LARGE, DEEP, JUDGE] if deep else [LARGE, JUDGE]
+    by_batch = settings.evaluation.statistics == "batch" and isinstance(settings.norm, BatchNorm)
+    found = [] if is_large(settings) else [SMALL]
+    if is_large(settings) or by_batch:
+        deep = len(settings.model.hidden) > 1 or settings.model.order == "linear-norm-activation"
+        found += [LARGE, DEEP] if deep else [LARGE]
+    return [*found, JUDGE]
+
+
+def is_large(settings: Settings) -> bool:
+    """Tell whether a batch's rows are spread over the cores, not the replicas.
+
+    A normalisation of each row by itself, or of few, is work for one core, and so is dropout.
+    """
+    whole = isinstance(settings.training.batch, Full) and not settings.model.dropout.drops
+    return whole and not isinstance(settings.norm, LayerNorm) and not settings.training.micro_batch
 
 
 def _is_compiled(settings: Settings) -> bool:
@@ -26,7 +36,5 @@ def _is_compiled(settings: Settings) -> bool:
         not isinstance(settings.norm, Custom)
         and model.activation.kind == "relu"
         and (model.output, settings.training.loss) == ("softmax", "cross_entropy")
-        and not model.dropout.drops
-        and settings.training.l1_decay == 0
-        and getattr(settings.norm, "affine_gradient", "sum") == "sum"
+        and not (model.dropout.drops and model.dropout.form == "inverted")
     )

@@ -17,6 +17,7 @@ class Kind(NamedTuple):
 
     norm: int
     affine: int
+    mean_gradient: int  # a layer's one gamma and beta learn by the mean of their nodes' gradients, not by the sum
     norm_first: int
     keep_std: int  # the running average is of the standard deviation, not of the variance
     optimizer: int
@@ -31,7 +32,8 @@ class Numbers(NamedTuple):
     a: Any  # the optimizer's, as `update.part` has them
     b: Any
     optimizer_eps: Any
-    weight_decay: Any
+    l2: Any
+    l1: Any
     average_decay: Any
 
 

@@ -9,15 +9,15 @@ KINDS = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
 
 
 @inlined
-def part(kind, p, at, g, first, second, lr, a, b, eps, decay):
+def part(kind, p, at, g, first, second, lr, a, b, eps, l2, l1):
     """Update p from `at` by its gradient g (D,), which is overwritten, and the optimizer's states first and second.
 
     momentum_sgd: a is the momentum, first the velocity. adam: a = 1 - beta1, b = 1 - beta2, lr is alpha_t. rmsprop:
-    a = alpha, first the mean square. decay is added to the gradient as decay p.
+    a = alpha, first the mean square. l2 p + l1 sign(p) is added to the gradient.
     """
-    if decay != 0:
+    if l2 != 0 or l1 != 0:
         for j in range(len(g)):
-            g[j] += decay * p[at + j]
+            g[j] += l2 * p[at + j] + l1 * np.sign(p[at + j])
     if kind == SGD:
         for j in range(len(g)):
             p[at + j] -= lr * g[j]

@@ -27,6 +27,12 @@ SETTINGS = {
     "sgd": "norm: {kind: none}\ntraining.optimizer.kind: sgd",
     "adam": "norm: {kind: none}\ntraining.optimizer: {kind: adam, lr: 0.01, eps: 0.001}",
     "rmsprop": "norm: {kind: none}\ntraining.optimizer: {kind: rmsprop, lr: 0.01, eps: 0.001}",
+    "both decays": "norm: {kind: none}\ntraining.weight_decay: 0.1\ntraining.l1_decay: 0.01",
+    "mean gradient": "norm: {kind: batch, affine: layer, affine_gradient: mean, affine_lr: 3}",
+    "dropout": "norm: {kind: batch}\nmodel.dropout: {form: exact, keep_input: 0.7, keep_hidden: 0.4}",
+    "dropout before": "norm: {kind: renorm}\nmodel.order: linear-norm-activation\nmodel.dropout: {form: exact, keep_hidden: 0.6}",
+    "dropout, adam": "norm: {kind: none}\ntraining.optimizer: {kind: adam, lr: 0.01, eps: 0.001}\n"
+    "model.dropout: {form: exact, keep_input: 0.5}",
 }
 BATCHES = {
     "small": "{kind: iid, size: 20}",
@@ -80,11 +86,12 @@ def test_a_step_is_the_chains(digits, settings, batch):
         for each in (plain, fused):
             each._advance(1, observing=False)
         assert apart(plain.state(), fused.state()) < 3e-5
+        assert fused.engine is not None
         fused.restore(plain.state())
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-@pytest.mark.parametrize("settings", ["BN after", "BRN before, paper", "adam"])
+@pytest.mark.parametrize("settings", ["BN after", "BRN before, paper", "adam", "dropout"])
 def test_images_without_black_pixels_are_taken_as_they_are(negatives, settings, batch):
     trials = group(SETTINGS[settings], BATCHES[batch], training__steps=3, training__optimizer__lr=0.001)
     plain, fused = (train.Training(trials, negatives, kernels=kernels) for kernels in ("formulas", "fused"))
@@ -98,16 +105,20 @@ def test_images_without_black_pixels_are_taken_as_they_are(negatives, settings, 
 
 @pytest.mark.parametrize("average", ["null", "0.5"])
 @pytest.mark.parametrize("statistics", ["running", "batch", "population"])
-@pytest.mark.parametrize("settings", ["BN after", "BRN before, paper", "none", "layer", "one gamma a layer"])
+@pytest.mark.parametrize(
+    "settings", ["BN after", "BN before", "BRN before, paper", "none", "layer", "one gamma a layer", "dropout"]
+)
 def test_judging_is_the_chains(digits, settings, statistics, average):
     more = {"training__steps": 3, "evaluation__statistics": statistics, "evaluation__average": average}
+    more["evaluation__training_set"] = True
     trials = group(SETTINGS[settings], "{kind: iid, size: 50}", **more)
     plain, fused = (train.Training(trials, digits, kernels=kernels) for kernels in ("formulas", "fused"))
     plain._advance(3, observing=False)
     fused.restore(plain.state())
     want, got = plain._judge({}).values, fused._judge({}).values
-    assert_allclose(got["test_loss"], want["test_loss"], rtol=1e-5)
-    assert_allclose(got["test_accuracy"], want["test_accuracy"], atol=0.0101)
+    for name in ("test", "train"):
+        assert_allclose(got[f"{name}_loss"], want[f"{name}_loss"], rtol=1e-5)
+        assert_allclose(got[f"{name}_accuracy"], want[f"{name}_accuracy"], atol=0.0101)
 
 
 def run(trials, data, kernels):
