@@ -4,11 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CONSTRAINED := PIP_CONSTRAINT=$(CURDIR)/constraints.txt PIP_BUILD_CONSTRAINT=$(CURDIR)/constraints.txt
 
-.PHONY: compare test lint bench notebooks matrix wheel clean
+.PHONY: compare article2 test lint bench notebooks matrix wheel clean
 .DELETE_ON_ERROR:
 
 compare: $(VENV)/installed
 	$(BIN)/bnrenorm compare $(ARGS)
+
+# The second article's seven tables, one after the other; given again, it goes on where it was stopped.
+ARTICLE2 := normalisation l1 l2 dropout dropout_100_epochs learning_rate_range gamma_beta_rate
+article2: $(VENV)/installed
+	for table in $(ARTICLE2); do $(BIN)/bnrenorm compare article2/$$table $(ARGS) || exit; done
 
 test: $(VENV)/installed-dev
 	$(BIN)/pytest $(ARGS)

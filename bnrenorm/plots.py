@@ -8,6 +8,7 @@ import pandas as pd
 # Okabe and Ito's colours, told apart with any colour vision; a second cue, the width, shows curves that coincide.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _WIDEST = 6.0
+_MANY = 400  # numbers whose histogram is logarithmic
 
 
 def curves(ax: Any, table: pd.DataFrame, metric: str) -> Any:
@@ -45,14 +46,18 @@ def lines(ax: Any, table: pd.DataFrame, metric: str, key: str) -> Any:
     return ax
 
 
-def histogram(ax: Any, values: dict[str, np.ndarray]) -> Any:
-    """Draw the distribution of each array's finite numbers as an outline, counts on a logarithmic scale."""
-    arrays = {name: array[np.isfinite(array)] for name, array in values.items()}
-    reach = max((np.abs(array).max() for array in arrays.values() if array.size), default=1.0)
-    low = min((array.min() for array in arrays.values() if array.size), default=-1.0)
-    bins = np.linspace(low, reach, 61)
-    for i, (name, array) in enumerate(arrays.items()):
-        ax.hist(array.ravel(), bins, histtype="step", color=COLOURS[i % len(COLOURS)], label=name, log=True)
+def histogram(ax: Any, values: dict[str, np.ndarray], colours: Any = COLOURS) -> Any:
+    """Draw the distribution of each array's finite numbers as an outline, on a logarithmic scale if there are many."""
+    arrays = {name: array[np.isfinite(array)].ravel() for name, array in values.items()}
+    whole = np.concatenate(list(arrays.values()))
+    if whole.size:
+        low, high = np.quantile(whole, (0.0005, 0.9995))
+        margin = 0.1 * (high - low) or 0.1
+        bins = np.linspace(low - margin, high + margin, 61 if max(map(len, arrays.values())) > _MANY else 21)
+        for (name, array), colour in zip(arrays.items(), colours, strict=False):
+            ax.stairs(np.histogram(array, bins)[0], bins, color=colour, label=name, linewidth=1.2)
+    if max(map(len, arrays.values()), default=0) > _MANY:
+        ax.set_yscale("log")
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 

@@ -29,7 +29,8 @@ def test_a_quick_form_runs(name, tmp_path):
     data = some_digits(500, 100)
     results = runner.run(plan(experiment, data, store, 2**30), data, store, on="cpu")
     assert {trial.variant for trial, _ in results} == set(experiment.variants)
-    assert all(result.outcome == "finished" for _, result in results)
+    diverged = {trial.settings.training.optimizer.lr for trial, result in results if result.outcome != "finished"}
+    assert min(diverged, default=5) >= 5  # in the second article's range of learning rates
 
 
 def test_only_the_article_and_the_limits_compare_a_thing_with_itself():

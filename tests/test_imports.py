@@ -19,7 +19,7 @@ FLOORS = [
     "fused.compiled fused.denormals fused.vectors fused.views fused.rows fused.types fused.blas fused.pixels fused.quads fused.batches fused.products fused.update fused.first fused.normal fused.propagate fused.step fused.judge",
     "fused.blocks fused.fold fused.passes fused.by_batch fused.full fused.layout fused.masks fused.judges fused.sorts fused.engine fused train",
     "compilation store folder checkpoint memory plan runner",
-    "directions beside tables plots figures api report layouts terminal",
+    "directions beside tables plots figures portraits graphs api report layouts terminal",
     "doctor",
     "bnrenorm",
     "cli",
@@ -63,7 +63,7 @@ def test_only_the_chainer_rooms_import_chainer():
     assert users - {"_compat"} == {
         *("norm.function", "norm.affine", "norm.links", "norm.custom", "norm.dropin"),
         *("linear", "activations", "dropout", "losses", "model", "optimizers", "evaluate", "gap", "train"),
-        *("stopping", "snapshot"),
+        *("stopping", "snapshot", "graphs"),
     }
 
 
