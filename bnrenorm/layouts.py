@@ -78,8 +78,9 @@ def beside(found: pd.DataFrame) -> Table:
     spread = f": accuracies are means, epochs medians over {seeds} seeds" if seeds > 1 else ""
     table = _new_table(f"ours, and below what was published{spread}")
     keys = list(found.columns[: list(found.columns).index("seeds")])
+    keys = [key for key in keys if len(set(found[key])) > 1] or keys
     for key in keys:
-        table.add_column(key.rpartition(".")[2], overflow="fold")
+        table.add_column(key.rpartition(".")[2], no_wrap=True)
     for heading in ("train %", "test %", "95 %", "97 %", "98 %", "best %", "epoch", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")

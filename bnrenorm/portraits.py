@@ -12,6 +12,8 @@ from bnrenorm import plots
 from bnrenorm.figures import png
 from bnrenorm.tables import Results
 
+_NAMED = 9  # lines in a legend
+
 Trained = dict[str, dict[str, dict[str, np.ndarray]]]  # by variant and point: the parameters
 
 
@@ -71,6 +73,8 @@ def _histograms(rows: Trained, names: list[str], axes: str) -> bytes:
             plots.histogram(ax, {label: each[name] for label, each in cell.items()}, shades)
             ax.set(title=_title(name) if line is grid[0] else "")
         line[0].set(ylabel=f"{variant}: count")
-    grid[0, -1].legend(frameon=False, fontsize="x-small", title=axes)
+    handles, labels = grid[0, -1].get_legend_handles_labels()
+    step = -(-len(labels) // _NAMED)
+    grid[0, -1].legend(handles[::step], labels[::step], frameon=False, fontsize="x-small", title=axes)
     figure.suptitle("after training")
     return png(figure)

@@ -57,15 +57,17 @@ def _summarise(trial: Trial, result: Result) -> dict[str, Any]:
     records = {name: np.asarray(values) for name, values in result.records.items()}
     last = restored(trial, result)
     row: dict[str, Any] = {"variant": trial.variant, **dict(trial.point), "seed": trial.seed, "outcome": result.outcome}
+    trained = records["step"] > 0  # not the record before the first step, where there is one
     for name in (name for name in CURVES if name in records):
         best = np.fmin.reduce if name.endswith("loss") else np.fmax.reduce  # ignore the NaN that ends a diverged trial
         row[f"final_{name}"] = records[name][last]
-        row[f"best_{name}"] = best(records[name])
+        row[f"best_{name}"] = best(records[name][trained])
+    epochs, accuracy = records["epoch"][trained], records["test_accuracy"][trained]
     row["final_epoch"] = records["epoch"][last]
-    row["best_epoch"] = records["epoch"][np.argmax(records["test_accuracy"])]
+    row["best_epoch"] = epochs[np.argmax(accuracy)]
     for milestone in MILESTONES:
-        reached = np.flatnonzero(records["test_accuracy"] >= milestone)
-        row[f"epochs_to_{100 * milestone:.0f}"] = records["epoch"][reached[0]] if len(reached) else np.nan
+        reached = np.flatnonzero(accuracy >= milestone)
+        row[f"epochs_to_{100 * milestone:.0f}"] = epochs[reached[0]] if len(reached) else np.nan
     row["seconds"] = result.seconds
     return row
 

@@ -10,7 +10,10 @@ from tests.conftest import some_digits
 
 CONFIGS = config.shipped()
 _BATCHES = ("of 4", "of 16", "of 128", "of two classes", "of one class")
-QUICK = {"tuning": ["data.validation=100", *(f"grid.batches.{name}.training.steps=10" for name in _BATCHES)]}
+QUICK = {
+    "tuning": ["data.validation=100", *(f"grid.batches.{name}.training.steps=10" for name in _BATCHES)],
+    "article2/regularisers": ["data.validation=100"],
+}
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -13,6 +13,7 @@ from tests.conftest import some_digits
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 QUICK = {
     "01_bn_and_brn": "STEPS = 4\nTRAIN_IMAGES = 500",
+    "02_regularisation": "SEEDS = 2\nSHORTER = {'training__steps': 10, 'data__path': {path!r}}",
     "03_where_renormalisation_matters": "SEEDS = 2\nSHORTER = {'training__steps': 10, 'data__path': {path!r}}",
 }
 
@@ -34,7 +35,17 @@ def compares_at_every_point(text):
     assert len(re.findall(r"^mean_only - (none|BN|BRN) = ", text, re.M)) == 3
 
 
-SAYS = {"01_bn_and_brn": finds_no_difference, "03_where_renormalisation_matters": compares_at_every_point}
+def puts_published_rows_beside_ours(text):
+    counts = re.findall(r"^(l1|l2|normalisation|dropout): of (\d+) published rows", text, re.M)
+    assert dict(counts) == {"l1": "7", "l2": "7", "normalisation": "12", "dropout": "36"}
+    assert len(re.findall(r"BN(?:\(n\))? - N = ", text)) == 6
+
+
+SAYS = {
+    "01_bn_and_brn": finds_no_difference,
+    "02_regularisation": puts_published_rows_beside_ours,
+    "03_where_renormalisation_matters": compares_at_every_point,
+}
 
 
 @pytest.mark.filterwarnings("default")  # of the notebook's own machinery; a warning in a cell is seen in its output
