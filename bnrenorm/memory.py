@@ -13,6 +13,7 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.device import FUSED
 from bnrenorm.errors import InputError
 from bnrenorm.evaluate import ROWS
+from bnrenorm.fused.sorts import sorts
 from bnrenorm.gap import IMAGES
 
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -48,21 +49,26 @@ def need(trial: Trial, data: Dataset, kernels: str) -> Need:
     raw = data.x_train.nbytes + data.x_test.nbytes
     fixed = _PROGRAM + raw + 4 * data.inputs * (images + test)
     size = images if isinstance(batch, Full) else batch.size
-    by_batch = test if settings.evaluation.statistics == "batch" else 0
-    if kernels != FUSED:  # every hidden layer keeps two activations, and two of the widest are being worked on
-        rows = max(size, by_batch, ROWS)
+    by_batch, training_set = settings.evaluation.statistics == "batch", settings.evaluation.training_set
+    judged = test + images * training_set
+    if kernels != FUSED or not sorts(
+        settings
+    ):  # every hidden layer keeps two activations, and two of the widest are being worked on
+        rows = max(size, ROWS, max(test, images * training_set) if by_batch else 0)
         gathered = 0 if isinstance(batch, Full) else data.inputs * max(size, IMAGES + size)
         return Need(fixed, 4 * (6 * weights + rows * (2 * sum(hidden) + 2 * max(hidden)) + gathered))
     lit = int(np.count_nonzero(data.x_train))
     fixed += _PIXEL * (lit + int(np.count_nonzero(data.x_test)))  # the images without their black pixels
-    if isinstance(batch, Full):
-        fixed += _PIXEL * lit  # once more, by pixel
-    else:
+    if isinstance(batch, Full) or training_set:
+        fixed += _PIXEL * lit  # once more, by pixel or four at a time
+    if not isinstance(batch, Full):
         fixed += 2 * 2 * _PIXEL * (lit // images) * min(_GATHERED, images)  # by image and by pixel, and the next ones
     if isinstance(batch, Full):  # one activation and one gradient a layer, shared by the replicas
         fixed += 4 * images * (sum(hidden) + sum((*hidden[1:], outputs)))
+    if by_batch:  # one activation a layer of every set that is judged
+        fixed += 4 * judged * (sum(hidden) + outputs)
     copies = 2 * (1 + _STATES[settings.training.optimizer.kind] + (settings.evaluation.average is not None)) + 1
-    rows = max(by_batch, IMAGES + min(size, IMAGES))
+    rows = IMAGES + min(size, IMAGES)
     return Need(fixed, 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs)))
 
 
