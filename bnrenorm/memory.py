@@ -51,9 +51,8 @@ def need(trial: Trial, data: Dataset, kernels: str) -> Need:
     size = images if isinstance(batch, Full) else batch.size
     by_batch, training_set = settings.evaluation.statistics == "batch", settings.evaluation.training_set
     judged = test + images * training_set
-    if kernels != FUSED or not sorts(
-        settings
-    ):  # every hidden layer keeps two activations, and two of the widest are being worked on
+    if kernels != FUSED or not sorts(settings):
+        # every hidden layer keeps two activations, and two of the widest are being worked on
         rows = max(size, ROWS, max(test, images * training_set) if by_batch else 0)
         gathered = 0 if isinstance(batch, Full) else data.inputs * max(size, IMAGES + size)
         return Need(fixed, 4 * (6 * weights + rows * (2 * sum(hidden) + 2 * max(hidden)) + gathered))

@@ -57,7 +57,7 @@ def test_a_single_seed_decides_nothing_but_a_collapse():
     assert list(found["verdict"]) == ["both failed", "one seed"]
 
 
-@pytest.mark.parametrize("name", [name for name in config.shipped() if name.startswith("article2/")])
+@pytest.mark.parametrize("name", [name for name in published.names() if name.startswith("article2/")])
 def test_every_published_row_has_its_setting(name):
     experiment = config.load(name)
     table = published.read(str(experiment.published))
