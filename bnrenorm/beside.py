@@ -63,13 +63,12 @@ def _judge(row: dict[str, str], trials: Any) -> dict[str, Any]:
     ours = 100 * _values(trials, judged).to_numpy()
     low, high = stats.prediction_interval(ours)
     value = printed[f"published_{judged}"]
-    verdict = _verdict(value, ours, low, high) if row else ""
+    failed = value < _CHANCE and bool((100 * trials["final_test_accuracy"] < _CHANCE).all())
+    verdict = "" if not row else FAILED if failed else _verdict(value, low, high)
     return {**printed, "judged": judged, "low": low, "high": high, "verdict": verdict}
 
 
-def _verdict(value: float, ours: np.ndarray, low: float, high: float) -> str:
-    if value < _CHANCE and not (ours >= _CHANCE).any():
-        return FAILED
+def _verdict(value: float, low: float, high: float) -> str:
     if np.isnan(low):
         return UNDECIDED
     return INSIDE if low - _ROUNDING <= value <= high + _ROUNDING else OUTSIDE

@@ -32,13 +32,13 @@ def curves(ax: Any, table: pd.DataFrame, metric: str) -> Any:
     return ax
 
 
-def lines(ax: Any, table: pd.DataFrame, metric: str, key: str) -> Any:
+def lines(ax: Any, table: pd.DataFrame, metric: str, key: str, colours: Any = COLOURS) -> Any:
     """Draw `metric` over the epochs of a `tables.curves` table, a line per value of column `key`: means over seeds."""
     names = list(dict.fromkeys(table[key]))
     for i, name in enumerate(names):
         mean: Any = table[table[key] == name].groupby("epoch")[metric].mean()
-        style = "-" if i < len(COLOURS) else "--"
-        ax.plot(mean.index, mean, style, color=COLOURS[i % len(COLOURS)], linewidth=1.4, label=f"{name}")
+        style = "-" if i < len(colours) else "--"
+        ax.plot(mean.index, mean, style, color=colours[i % len(colours)], linewidth=1.4, label=f"{name}")
     ax.set(xlabel="epoch", xlim=(0, table["epoch"].max()))
     ax.grid(color="0.9", linewidth=0.8)
     ax.set_axisbelow(True)

@@ -1,55 +1,87 @@
 """Figures of what was learned: weights, gamma and beta, as PNG."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from bnrenorm import plots
+from bnrenorm.config import Trial
 from bnrenorm.figures import png
 from bnrenorm.tables import Results
 
 _NAMED = 9  # lines in a legend
 
-Trained = dict[str, dict[str, dict[str, np.ndarray]]]  # by variant and point: the parameters
+_LEARNED = 0.2  # an accuracy that says so
+_OVER_EPOCHS = re.compile(r"layer\d+_(gamma|beta)")
 
 
-def parameters(results: Results) -> dict[str, bytes]:
-    """Draw the first seed's weights, gammas and betas after training: weights.png, and affine.png if any."""
-    first, trained = results[0][0].seed, Trained()
-    for trial, result in results:
-        if trial.seed == first and result.parameters:
-            label = ", ".join(f"{value}" for _, value in trial.point)
-            trained.setdefault(trial.variant, {})[label] = result.parameters
-    found = {}
+def pictures(results: Results) -> dict[str, bytes]:
+    """Draw what was learned, as PNG by file name: rows are variants, columns layers, lines the grid's points.
+
+    weights.png and affine.png show the first seed's weights, gammas and betas after training, affine_epochs.png gammas
+    and betas over the epochs, means over a layer's nodes and over seeds. Networks that learned nothing are left out.
+    """
+    trained = [each for each in results if each[1].parameters and each[1].records["test_accuracy"][-1] > _LEARNED]
+    first = [each for each in trained if each[0].seed == trained[0][0].seed]
+    names = sorted({name for _, result in first for name in result.parameters}, key=_place)
+    found: dict[str, bytes] = {}
     for file, pattern in (("weights.png", r"linears/(\d+)/W"), ("affine.png", r"norms/(\d+)/affine/(gamma|beta)")):
-        names = sorted({name for cell in trained.values() for each in cell.values() for name in each}, key=_place)
-        names = [name for name in names if re.fullmatch(pattern, name)]
-        rows = {key: cell for key, cell in trained.items() if any(name in next(iter(cell.values())) for name in names)}
+        chosen = [name for name in names if re.fullmatch(pattern, name)]
+        rows = [each for each in first if any(name in each[1].parameters for name in chosen)]
         if rows:
-            axes = [key.rpartition(".")[2] for key, _ in results[0][0].point]
-            found[file] = _histograms(rows, names, ", ".join(axes))
+            found[file] = _grid(rows, chosen, "after training", _histogram)
+    chosen = sorted({name for _, result in trained for name in result.records if _OVER_EPOCHS.fullmatch(name)})
+    rows = [each for each in trained if any(name in each[1].records for name in chosen)]
+    if rows:
+        found["affine_epochs.png"] = _grid(rows, chosen, "means over a layer's nodes", _over_epochs)
     return found
 
 
-def affine_over_epochs(table: pd.DataFrame, title: str) -> bytes | None:
-    """Draw gamma and beta, means over the nodes of a layer, over a `tables.diagnostics`' epochs; None without any."""
-    names = [name for name in table.columns if re.fullmatch(r"layer\d+_(gamma|beta)", str(name))]
-    if not names:
-        return None
-    point = list(table.columns[1 : list(table.columns).index("seed")])
-    label = table[["variant", *point]].astype(str).agg(" ".join, axis=1)
-    table = table.assign(setting=label)
-    figure = Figure(figsize=(4 * len(names), 4.5), layout="constrained")
-    for ax, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        known: Any = table[table[name].notna()]
-        plots.lines(ax, known, name, "setting").set(title=_title(name))
-    figure.axes[-1].legend(frameon=False, fontsize="x-small")
-    figure.suptitle(f"{title}: gamma and beta, means over a layer's nodes")
+def _grid(results: Results, names: list[str], title: str, fill: Callable[[Any, Results, str, Any], None]) -> bytes:
+    variants = list(dict.fromkeys(trial.variant for trial, _ in results))
+    points = list(dict.fromkeys(_label(trial) for trial, _ in results))
+    shades = dict(zip(points, colormaps["viridis"](np.linspace(0, 0.9, len(points))), strict=True))
+    size = max(6.0, 3.6 * len(names)), 0.8 + 2.6 * len(variants)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(variants), len(names), squeeze=False, sharex="col")
+    for row, variant in enumerate(variants):
+        own = [each for each in results if each[0].variant == variant]
+        for ax, name in zip(grid[row], names, strict=True):
+            fill(ax, own, name, shades)
+            ax.set(title="" if row else _title(name))
+        grid[row, 0].set(ylabel=variant)
+    step = -(-len(points) // _NAMED)
+    handles = [Line2D([], [], color=shades[point]) for point in points[::step]]
+    axes = ", ".join(key.rpartition(".")[2] for key, _ in results[0][0].point)
+    grid[0, -1].legend(handles, points[::step], frameon=False, fontsize="x-small", title=axes)
+    figure.suptitle(title)
     return png(figure)
+
+
+def _histogram(ax: Any, results: Results, name: str, shades: Any) -> None:
+    arrays = {_label(trial): result.parameters[name] for trial, result in results if name in result.parameters}
+    plots.histogram(ax, arrays, [shades[label] for label in arrays])
+
+
+def _over_epochs(ax: Any, results: Results, name: str, shades: Any) -> None:
+    frames = [
+        pd.DataFrame({"point": _label(trial), "epoch": result.records["epoch"], name: result.records[name]})
+        for trial, result in results
+        if name in result.records
+    ]
+    if frames:
+        table: Any = pd.concat(frames).dropna()
+        plots.lines(ax, table, name, "point", [shades[label] for label in dict.fromkeys(table["point"])])
+
+
+def _label(trial: Trial) -> str:
+    return ", ".join(f"{value}" for _, value in trial.point)
 
 
 def _place(name: str) -> tuple[int, str]:
@@ -62,19 +94,3 @@ def _title(name: str) -> str:
     layer = (int(number[0]) if number else 0) + ("/" in name)
     what = re.split(r"[/_]", name)[-1]
     return f"layer {layer}: {'weights' if what == 'W' else what}"
-
-
-def _histograms(rows: Trained, names: list[str], axes: str) -> bytes:
-    figure = Figure(figsize=(max(6.0, 3.6 * len(names)), 0.8 + 2.6 * len(rows)), layout="constrained")
-    grid = figure.subplots(len(rows), len(names), squeeze=False, sharex="col")
-    for line, (variant, cell) in zip(grid, rows.items(), strict=True):
-        shades = colormaps["viridis"](np.linspace(0, 0.9, len(cell)))
-        for ax, name in zip(line, names, strict=True):
-            plots.histogram(ax, {label: each[name] for label, each in cell.items()}, shades)
-            ax.set(title=_title(name) if line is grid[0] else "")
-        line[0].set(ylabel=f"{variant}: count")
-    handles, labels = grid[0, -1].get_legend_handles_labels()
-    step = -(-len(labels) // _NAMED)
-    grid[0, -1].legend(handles[::step], labels[::step], frameon=False, fontsize="x-small", title=axes)
-    figure.suptitle("after training")
-    return png(figure)

@@ -54,7 +54,5 @@ def pictures(results: Results) -> dict[str, bytes]:
         if results.verdicts:
             found["difference.png"] = figures.differences(results.verdicts, results.summary, experiment.name)
     if any(result.parameters for _, result in results.trials):
-        found |= portraits.parameters(results.trials)
-        over_epochs = portraits.affine_over_epochs(results.diagnostics, experiment.name)
-        found |= {} if over_epochs is None else {"affine_epochs.png": over_epochs}
+        found |= portraits.pictures(results.trials)
     return found
