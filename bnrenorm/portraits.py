@@ -36,7 +36,9 @@ def pictures(results: Results) -> dict[str, bytes]:
         rows = [each for each in first if any(name in each[1].parameters for name in chosen)]
         if rows:
             found[file] = _grid(rows, chosen, "after training", _histogram)
-    chosen = sorted({name for _, result in trained for name in result.records if _OVER_EPOCHS.fullmatch(name)})
+    chosen = sorted(
+        {name for _, result in trained for name in result.records if _OVER_EPOCHS.fullmatch(name)}, key=_place
+    )
     rows = [each for each in trained if any(name in each[1].records for name in chosen)]
     if rows:
         found["affine_epochs.png"] = _grid(rows, chosen, "means over a layer's nodes", _over_epochs)
@@ -84,9 +86,9 @@ def _label(trial: Trial) -> str:
     return ", ".join(f"{value}" for _, value in trial.point)
 
 
-def _place(name: str) -> tuple[int, str]:
+def _place(name: str) -> tuple[int, bool]:
     number = re.search(r"\d+", name)
-    return (int(number[0]) if number else 0, {"gamma": "0"}.get(name.rpartition("/")[2], name))
+    return (int(number[0]) if number else 0, "beta" in name)
 
 
 def _title(name: str) -> str:
