@@ -13,7 +13,7 @@ from tests.conftest import some_digits
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 QUICK = {
     "01_bn_and_brn": "STEPS = 4\nTRAIN_IMAGES = 500",
-    "02_regularisation": "SEEDS = 2\nSHORTER = {'training__steps': 10, 'data__path': {path!r}}",
+    "02_regularisation": "SEEDS = 2\nVALIDATION = 100\nSHORTER = {'training__steps': 10, 'data__path': {path!r}}",
     "03_where_renormalisation_matters": "SEEDS = 2\nSHORTER = {'training__steps': 10, 'data__path': {path!r}}",
 }
 

@@ -46,21 +46,22 @@ RULES = {
 
 
 @pytest.mark.parametrize("kind", RULES)
-@pytest.mark.parametrize("decay", [0.0, 0.3])
-def test_updates_are_chainers(rng, kind, decay):
+@pytest.mark.parametrize("decays", [(0.0, 0.0), (0.3, 0.0), (0.3, 0.2)])
+def test_updates_are_chainers(rng, kind, decays):
     optimizer, numbers = RULES[kind]
     parameter = chainer.Parameter(rng.normal(size=13).astype(np.float32))
     p = parameter.array.copy()
     before = p.copy()
     first, second = np.zeros(13, np.float32), np.zeros(13, np.float32)
     rule = optimizer.create_update_rule()
-    rule.add_hook(chainer.optimizer_hooks.WeightDecay(decay))
+    rule.add_hook(chainer.optimizer_hooks.WeightDecay(decays[0]))
+    rule.add_hook(chainer.optimizer_hooks.Lasso(decays[1]))
     for t in range(1, 6):
         g = rng.normal(size=13).astype(np.float32)
         parameter.grad = g.copy()
         rule.update(parameter)
         lr = 0.1 * (np.sqrt(1 - 0.95**t) / (1 - 0.8**t) if kind == "adam" else 1)
-        a, b, eps = map(np.float32, numbers)
-        update.part(inner_update.KINDS[kind], p, 2, g[2:], first, second, np.float32(lr), a, b, eps, np.float32(decay))
+        given = map(np.float32, (lr, *numbers, *decays))
+        update.part(inner_update.KINDS[kind], p, 2, g[2:], first, second, *given)
         assert_allclose(p[2:], parameter.array[2:], rtol=1e-5, atol=1e-6)
         assert (p[:2] == before[:2]).all()
