@@ -121,7 +121,8 @@ def _append(columns: list[Columns], record: train.Record) -> None:
     """Add a record to the columns of every replica that has not diverged or stopped before."""
     values = {**record.values, **record.diagnosis}
     for replica, each in enumerate(columns):
-        if _alive(each) and not _stopped(each):
+        known = each.get("step", [-1])[-1] >= record.step  # a resume at step 0 makes its first record once more
+        if _alive(each) and not _stopped(each) and not known:
             row = {"step": record.step, "epoch": record.epoch, **{k: float(v[replica]) for k, v in values.items()}}
             before = len(each.get("step", ()))
             for name in {**row, **each}:  # a record before the first step has no diagnosis

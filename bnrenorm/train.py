@@ -128,6 +128,7 @@ class Training:
             self.engine.store()
             self._run(self.engine, 1)
         # The network still has the weights from before the step.
+        self.network.step = self.step - 1
         with self.engine.one_blas_thread():
             gap = self.gap.measure(np.stack(self.engine.logits), self.step - 1)
         return {**gap, **self.engine.diagnosis()}

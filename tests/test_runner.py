@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bnrenorm import plan, runner
+from bnrenorm import plan, runner, train
 from bnrenorm.config import document
 from bnrenorm.config.experiment import build
 from bnrenorm.errors import InputError
@@ -41,6 +41,13 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(runner.train, "Training", spy)
     return seen
+
+
+def test_a_resume_before_the_first_step_keeps_its_record_once():
+    columns = [{}]
+    for step in (0, 0, 2):
+        runner._append(columns, train.Record(step, step / 2, {"train_loss": np.ones(1)}, {}))
+    assert columns[0]["step"] == [0, 2]
 
 
 def test_results_are_in_the_order_of_the_trials_and_complete(few, store):

@@ -125,6 +125,13 @@ def run(trials, data, kernels):
     return [(r.values, r.diagnosis) for r in train.train(trials, data, kernels=kernels)]
 
 
+def test_the_gap_of_a_network_that_drops_nodes_is_the_chains(digits):
+    settings = "norm: {kind: batch}\nmodel.dropout: {form: exact, keep_hidden: 0.5}"
+    trials = group(settings, "{kind: iid, size: 20}", training__steps=6, evaluation__every=3)
+    for (_, seen), (_, want) in zip(run(trials, digits, "fused"), run(trials, digits, "formulas"), strict=True):
+        assert_allclose(seen["training_mode_accuracy"], want["training_mode_accuracy"], atol=0.0051)
+
+
 @pytest.mark.parametrize("batch", ["{kind: iid, size: 100}", "{kind: iid, size: 250}", "full"])  # gap.IMAGES: 200
 def test_records_and_diagnosis_are_the_chains(digits, batch):
     trials = group("norm: {kind: renorm}", batch, training__steps=12, evaluation__every=4, data__validation=50)
