@@ -14,9 +14,10 @@ Array = Any
 class Best:
     """What was best so far, for every replica by its own `training.early_stopping`."""
 
-    def __init__(self, network: Perceptron, trials: list[Trial]):
+    def __init__(self, network: Perceptron, trials: list[Trial], average: dict[str, Array]):
+        """Begin with the network as it is; `average` are the averaged weights that are judged, if there are any."""
         rules: list[Any] = [trial.settings.training.early_stopping for trial in trials]
-        self.network = network
+        self.network, self.average = network, average
         self.patience = np.array([rule.patience for rule in rules])
         self.by_loss = np.array([rule.watch == "loss" for rule in rules])
         self.value = np.full(len(trials), np.inf)  # the loss, or minus the accuracy
@@ -39,7 +40,7 @@ class Best:
             self.arrays[name][better] = array[better]
 
     def restore(self) -> None:
-        """Go back to the best weights and running statistics."""
+        """Go back to the best weights, their average and running statistics."""
         for name, array in self._current().items():
             array[...] = self.arrays[name]
 
@@ -57,4 +58,5 @@ class Best:
     def _current(self) -> dict[str, Array]:
         parameters = {name: parameter.array for name, parameter in self.network.namedparams()}
         kept = {name: getattr(link, attribute) for name, link, attribute in self.network.persistents}
-        return {**parameters, **{name: array for name, array in kept.items() if np.ndim(array)}}
+        average = {f"/average{name}": array for name, array in self.average.items()}
+        return {**parameters, **average, **{name: array for name, array in kept.items() if np.ndim(array)}}

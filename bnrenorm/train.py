@@ -79,7 +79,7 @@ class Training:
         self.gap = Gap(self.network, self.sampler, self.images, self.labels, trials)
         self.per_epoch = settings.training.batch.steps_per_epoch(len(learning[1]))
         self.average = evaluate.Average(self.network, [trial.settings.evaluation.average for trial in trials])
-        self.best = Best(self.network, trials) if settings.training.early_stopping else None
+        self.best = Best(self.network, trials, self.average.arrays) if settings.training.early_stopping else None
         self.engine = self._engine() if kernels == device.FUSED and sorts(settings) else None
         self.patience = 1  # steps that fused kernels take at a time
         self.step, self.since = 0, 0  # steps taken, and those since the last record

@@ -39,7 +39,7 @@ def values(*losses):
 @pytest.mark.parametrize("watch", ["loss", "accuracy"])
 def test_patience_counts_records_without_a_better_one_for_each_replica(digits, watch):
     training = train.Training(group(TEXT.replace("watch: loss", f"watch: {watch}")), digits)
-    best, weights = Best(training.network, training.trials), training.network.linears[0].W.array
+    best, weights = Best(training.network, training.trials, {}), training.network.linears[0].W.array
     for mark, losses in enumerate([(3, 3, 3), (2, 4, np.nan), (1, 3, 1), (1, 1, 1)]):
         weights[...] = mark
         best.see(values(*losses))
@@ -48,9 +48,11 @@ def test_patience_counts_records_without_a_better_one_for_each_replica(digits, w
     assert [float(each.max()) for each in weights] == [2, 0, 2]  # equal is not better
 
 
+@pytest.mark.parametrize("average", ["null", "0.5"])
 @pytest.mark.parametrize("kernels", ["formulas", "fused"])
-def test_it_ends_with_the_weights_that_were_best(digits, kernels):
-    training = train.Training(group(), digits, kernels=kernels)
+def test_it_ends_with_the_weights_that_were_best(digits, kernels, average):
+    text = TEXT.replace("parameters: true", f"parameters: true, average: {average}")
+    training = train.Training(group(text), digits, kernels=kernels)
     records = [record for record in training if record is not None]
     assert records[-1].step < 60
     losses = np.array([record.values["validation_loss"] for record in records])
