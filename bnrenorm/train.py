@@ -20,7 +20,7 @@ from bnrenorm.stopping import Best
 
 Array = Any
 
-_MOST = 0.5  # seconds that fused kernels may take at a time: an interrupt waits no longer
+MOST = 0.5  # seconds that fused kernels may take at a time: an interrupt waits no longer
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Training:
             self._run(self.engine, steps - observing)
             if not observing:
                 if steps == self.patience:
-                    self.patience = max(1, min(2 * steps, int(steps * _MOST / (time.perf_counter() - started))))
+                    self.patience = max(1, min(2 * steps, int(steps * MOST / (time.perf_counter() - started))))
                 return {}
             self.engine.store()
             self._run(self.engine, 1)

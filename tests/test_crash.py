@@ -31,12 +31,14 @@ def command(tmp_path, few_digits_file):
     return command
 
 
-# Loads everything once, then forks a child for every line of input: it runs the command with a checkpoint after every
-# step, kills itself at the n-th call of a function of `os`, and tells how many calls there were if it gets to the end.
+# Runs the command once, so that everything is loaded, then forks a child for every line of input: it runs the command one
+# step at a time, so that the writes are as many on a slow machine as on a fast one, with a checkpoint after every step,
+# kills itself at the n-th call of a function of `os`, and tells how many calls there were if it gets to the end.
 NURSERY = """
-import os, signal, sys
-from bnrenorm import api, cli, folder, model, report, runner, terminal
+import contextlib, os, signal, sys
+from bnrenorm import cli, report, runner, train
 runner.SAVE_EVERY = 0
+train.MOST = 0
 report.figures.training_and_test = lambda *given: b"no time for figures here"
 def run(name, number, arguments):
     real, calls = getattr(os, name), 0
@@ -53,6 +55,8 @@ def run(name, number, arguments):
         cli.main()
     finally:
         os.write(1, f"{calls} ".encode())
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(open(os.devnull, "w")):
+    cli.main()
 for line in sys.stdin:
     name, number, *arguments = line.split()
     child = os.fork()
@@ -63,11 +67,13 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def run():
+def run(command, tmp_path):
     """A function that runs the command in a child and returns (exit status, calls that were made)."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # a fork keeps no threads
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", NURSERY], env=environment, **pipes) as nursery:
+    with subprocess.Popen(
+        [sys.executable, "-c", NURSERY, *command(tmp_path / "first")], env=environment, **pipes
+    ) as nursery:
 
         def run(name, number, arguments):
             nursery.stdin.write(" ".join([name, str(number), *arguments]) + "\n")
