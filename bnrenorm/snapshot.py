@@ -1,4 +1,4 @@
-"""All of a training that a resume needs, as arrays on the host."""
+"""A training as arrays on the host: all that a resume needs, or the parameters of each replica."""
 
 from typing import Any
 
@@ -43,3 +43,13 @@ def put(training: Any, state: dict[str, np.ndarray]) -> None:
         setattr(link, attribute, value.item() if value.ndim == 0 else send(value))
     if training.best is not None:
         training.best.load(state)
+
+
+def by_replica(network: Any, replicas: int) -> list[dict[str, np.ndarray]]:
+    """Return each replica's own parameters by name, without the replicas' axis."""
+    owner = {name[1:]: replica for name, replica in network.replica_of.items()}
+    whole = {name[1:]: chainer.cuda.to_cpu(parameter.array) for name, parameter in network.namedparams()}
+    return [
+        {name: array if name in owner else array[i] for name, array in whole.items() if owner.get(name, i) == i}
+        for i in range(replicas)
+    ]

@@ -241,12 +241,7 @@ class Training:
             return [{} for _ in self.trials]
         if self.engine is not None:
             self.engine.store()
-        whole = {name[1:]: chainer.cuda.to_cpu(each.array) for name, each in self.network.namedparams()}
-        owner = {name[1:]: replica for name, replica in self.network.replica_of.items()}
-        return [
-            {name: array if name in owner else array[i] for name, array in whole.items() if owner.get(name, i) == i}
-            for i in range(len(self.trials))
-        ]
+        return snapshot.by_replica(self.network, len(self.trials))
 
 
 def _to_host(value: Array) -> np.ndarray:
