@@ -7,25 +7,37 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+_SPREAD = "mean ± standard deviation over seeds"
 _HUGE = 1e4  # a mean beyond this is that of a network that diverges
 
 
 def summary(found: Any) -> Table:
-    """Lay the variants out with their final and best values; over a grid with the final ones only."""
+    """Lay the variants out with their final and best values; over a grid with the final ones only.
+
+    A grid of several settings leaves no room for losses in a terminal of 80 columns.
+    """
     keys = list(found.columns[: list(found.columns).index("seed")])
-    grid = len(keys) > 1
-    title = f"{'final values, ' if grid else ''}mean ± standard deviation over seeds"
-    table = _new_table(title)
+    grid, narrow = len(keys) > 1, len(keys) > 2
+    shown = {"accuracy": (100, 2)} if narrow else {"loss": (1, 4), "accuracy": (100, 2)}  # factor and digits
+    of = "final accuracies" if narrow else "final values"
+    table = _new_table(f"{of}, {_SPREAD}" if grid else _SPREAD)
     for key in keys if grid else [*keys, ""]:
         table.add_column(key.rpartition(".")[2], overflow="fold")
-    for heading in ("training loss", "test loss", "training %", "test %"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for measure in shown:
+        for split in ("training", "test"):
+            table.add_column(f"{split} {'%' if measure == 'accuracy' else measure}", justify="right", no_wrap=True)
     for cell, rows in found.groupby(keys, sort=False):
         names = [str(name) for name in (cell if isinstance(cell, tuple) else (cell,))]
         for when in ("final",) if grid else ("final", "best"):
-            losses = [_mean_and_spread(rows[f"{when}_{split}_loss"], 4) for split in ("train", "test")]
-            shares = [_mean_and_spread(100 * rows[f"{when}_{split}_accuracy"], 2) for split in ("train", "test")]
-            table.add_row(*names, *([] if grid else [when]), *losses, *shares)
+            table.add_row(
+                *names,
+                *([] if grid else [when]),
+                *(
+                    _mean_and_spread(rows[f"{when}_{split}_{measure}"] * factor, digits)
+                    for measure, (factor, digits) in shown.items()
+                    for split in ("train", "test")
+                ),
+            )
         diverged = int((rows["outcome"] == "diverged").sum())
         if diverged:
             table.add_row(*names, *([] if grid else [""]), f"{diverged} of {len(rows)} diverged")

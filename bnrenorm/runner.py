@@ -1,6 +1,7 @@
 """From a plan to stored results: groups are trained, saved on the way, and kept trial by trial."""
 
 import contextlib
+import gc
 import math
 import time
 from collections.abc import Callable
@@ -59,6 +60,7 @@ def run(
             for trial, result in _train_group(group, data, (on, kernels), saved, request, show):
                 store.write(plan.keys[trial], trial, data.checksum, result)
             saved.discard()
+            gc.collect()  # a network's links refer to each other: memory for two groups would be held
             done += _steps(group[0]) * len(group)
     checkpoint.sweep(store.checkpoints, store.has)
     results = [(trial, store.read(key)) for trial, key in plan.keys.items()]

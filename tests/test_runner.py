@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -119,3 +122,21 @@ def test_labels_are_checked_before_anything_is_trained(few, store):
     with pytest.raises(InputError, match="model.outputs is 11"):
         go(experiment(COMPARED.replace("hidden: [20]", "hidden: [20], outputs: 11")), few, store)
     assert not list(store.trials.iterdir())
+
+
+def test_a_groups_memory_is_free_before_the_next_begins(few, store, monkeypatch):
+    made, alive = [], []
+
+    class Watched(train.Training):
+        def __init__(self, *given, **named):
+            alive.append(sum(each() is not None for each in made))
+            super().__init__(*given, **named)
+            made.append(weakref.ref(self.network))
+
+    monkeypatch.setattr(train, "Training", Watched)
+    gc.disable()
+    try:
+        go(experiment(COMPARED + "grid: {training.batch: [10, 20]}"), few, store)
+    finally:
+        gc.enable()
+    assert alive == [0, 0]

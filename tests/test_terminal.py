@@ -117,3 +117,16 @@ def test_a_grid_shows_final_values_and_counts_what_diverged():
     assert ["variant", "size", "training", "loss", "test", "loss", "training", "%", "test", "%"] in lines
     assert lines.count(["A", "2", "2", "of", "2", "diverged"]) == 1
     assert sum(line[:2] == ["B", "4"] for line in lines) == 1
+
+
+def test_a_grid_of_two_settings_fits_eighty_columns():
+    import pandas as pd
+
+    names = ("variant", "norm.r_max", "norm.d_max", "seed", "outcome")
+    values = {f"final_{split}_{what}": 0.5 for split in ("train", "test") for what in ("loss", "accuracy")}
+    rows = [dict(zip(names, ("BRN warmed up", 3.0, 0.5, seed, "finished"), strict=True)) | values for seed in (0, 1)]
+    file = io.StringIO()
+    Console(file=file, width=80).print(layouts.summary(pd.DataFrame(rows)))
+    lines = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    assert "variant r_max d_max training % test %" in lines
+    assert "BRN warmed up 3.0 0.5 50.00 ± 0.00 50.00 ± 0.00" in lines
