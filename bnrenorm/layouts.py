@@ -8,6 +8,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 _SPREAD = "mean ± standard deviation over seeds"
+_SHOWN = (  # heading, column after "final_" or "best_", factor, digits
+    ("training loss", "train_loss", 1, 4),
+    ("test loss", "test_loss", 1, 4),
+    ("training %", "train_accuracy", 100, 2),
+    ("test %", "test_accuracy", 100, 2),
+)
 _HUGE = 1e4  # a mean beyond this is that of a network that diverges
 
 
@@ -18,26 +24,18 @@ def summary(found: Any) -> Table:
     """
     keys = list(found.columns[: list(found.columns).index("seed")])
     grid, narrow = len(keys) > 1, len(keys) > 2
-    shown = {"accuracy": (100, 2)} if narrow else {"loss": (1, 4), "accuracy": (100, 2)}  # factor and digits
+    shown = _SHOWN[2:] if narrow else _SHOWN
     of = "final accuracies" if narrow else "final values"
     table = _new_table(f"{of}, {_SPREAD}" if grid else _SPREAD)
     for key in keys if grid else [*keys, ""]:
         table.add_column(key.rpartition(".")[2], overflow="fold")
-    for measure in shown:
-        for split in ("training", "test"):
-            table.add_column(f"{split} {'%' if measure == 'accuracy' else measure}", justify="right", no_wrap=True)
+    for heading, *_ in shown:
+        table.add_column(heading, justify="right", no_wrap=True)
     for cell, rows in found.groupby(keys, sort=False):
         names = [str(name) for name in (cell if isinstance(cell, tuple) else (cell,))]
         for when in ("final",) if grid else ("final", "best"):
-            table.add_row(
-                *names,
-                *([] if grid else [when]),
-                *(
-                    _mean_and_spread(rows[f"{when}_{split}_{measure}"] * factor, digits)
-                    for measure, (factor, digits) in shown.items()
-                    for split in ("train", "test")
-                ),
-            )
+            values = [_mean_and_spread(factor * rows[f"{when}_{name}"], digits) for _, name, factor, digits in shown]
+            table.add_row(*names, *([] if grid else [when]), *values)
         diverged = int((rows["outcome"] == "diverged").sum())
         if diverged:
             table.add_row(*names, *([] if grid else [""]), f"{diverged} of {len(rows)} diverged")
