@@ -15,8 +15,10 @@ from bnrenorm.errors import InputError
 from bnrenorm.fused.sorts import DEEP, JUDGE, LARGE, SMALL, sorts
 
 _IMAGES = 20
+_BACKWARD = "backward"  # a part of SMALL, compiled beside it
 _STEPS = {  # what is trained for a step to have its kernels compiled
     SMALL: ["training.batch={kind: iid, size: 10}"],
+    _BACKWARD: ["training.batch={kind: iid, size: 10}"],
     LARGE: ["training.batch=full"],
     DEEP: ["training.batch=full", "model.hidden=[8, 8]", "model.order=linear-norm-activation"],
 }
@@ -42,12 +44,12 @@ def compile_kernels(wanted: list[str]) -> None:
 
     command = [sys.executable, "-m", "bnrenorm.compilation"]
     quiet = subprocess.DEVNULL  # if it fails, the training will say what is wrong
-    shares = [share for share in (wanted[:1], wanted[1:]) if share]
-    running = [(share, subprocess.Popen([*command, *share], stdout=quiet, stderr=quiet)) for share in shares]
+    shares = [wanted[:1], [_BACKWARD, *wanted[1:]] if wanted[:1] == [SMALL] else wanted[1:]]
+    running = [(share, subprocess.Popen([*command, *share], stdout=quiet, stderr=quiet)) for share in shares if share]
     try:
         for share, process in running:
             if process.wait() == 0:
-                for sort in share:
+                for sort in set(share) - {_BACKWARD}:
                     compiled.note_complete(sort)
     finally:
         for _, process in running:
@@ -61,14 +63,18 @@ def main(wanted: list[str]) -> None:
     labels = np.arange(_IMAGES) % 10
     data = Dataset(images, labels, images, labels, "noise")
     for sort in wanted:
-        if sort not in _ORDER:
+        if sort not in (*_ORDER, _BACKWARD):
             raise InputError(f"{sort}: expected some of {', '.join(_ORDER)}")
         trials = config.load("compare", [*_STEPS.get(sort, []), "seeds=1"]).trials(_IMAGES)
         training = train.Training(trials[:1], data, kernels=FUSED)
-        if sort == JUDGE and training.engine is not None:
+        if training.engine is None:
+            continue
+        if sort == JUDGE:
             training.engine.judge(training.images, training.labels)
-        else:
-            training.rehearse(record=False)
+            continue
+        if sort == _BACKWARD:
+            training.engine.only_compile_backward()
+        training.rehearse(record=False)
 
 
 if __name__ == "__main__":

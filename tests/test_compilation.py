@@ -24,6 +24,7 @@ def groups(*changes):
 FULL = ()
 DEEP = ("model.hidden=[8, 8]",)
 SMALL = ("training.batch={kind: iid, size: 10}",)
+VERSION = f"{sys.version_info.major}{sys.version_info.minor}"
 ROWS = ("variants={LN: {norm: {kind: layer}}}",)
 PARTS = ("training.micro_batch=10",)
 
@@ -67,6 +68,13 @@ def test_every_sort_calls_its_kernels(monkeypatch):
     assert called == ["_side_by_side", "_one_by_one", "judge", "_one_by_one"]
     with pytest.raises(InputError, match=r"medium: expected some of small, large, judge, deep"):
         compilation.main(["medium"])
+
+
+def test_what_is_compiled_beside_the_small_kernel_is_what_it_asks_for():
+    compilation.main(["small", "backward"])
+    kept = [path.parent for path in compiled.cache_folder().glob(f"*/propagate.backward-*.py{VERSION}.*.nbc")]
+    assert kept, "nothing was compiled"
+    assert len(kept) == len(set(kept)), "of different types"
 
 
 def test_the_processes_need_nothing_but_the_package(tmp_path):

@@ -16,7 +16,7 @@ FLOORS = [
     "config.document config.duration config.explain config.grid config.strict config.norms config.network config.schema config.experiment config.identity config",
     "data.mnist data.files data.dataset data.sampling data.scaling data stats environment",
     "norm.function norm.affine norm.links norm.custom norm.dropin norm linear activations weights dropout losses optimizers model evaluate stopping gap snapshot device",
-    "fused.compiled fused.denormals fused.vectors fused.views fused.rows fused.types fused.blas fused.pixels fused.quads fused.batches fused.products fused.update fused.first fused.normal fused.propagate fused.step fused.judge",
+    "fused.parts fused.compiled fused.denormals fused.vectors fused.views fused.rows fused.types fused.blas fused.pixels fused.quads fused.batches fused.products fused.update fused.first fused.normal fused.propagate fused.step fused.judge",
     "fused.blocks fused.fold fused.passes fused.by_batch fused.full fused.layout fused.masks fused.judges fused.sorts fused.engine fused train",
     "compilation store folder checkpoint memory plan runner",
     "directions beside tables plots figures portraits graphs api report layouts terminal",

@@ -11,6 +11,8 @@ from typing import Any
 import numba
 import numba.extending
 
+from bnrenorm.fused.parts import PartCompiler
+
 # Sums may be reordered and products fused, which vectors need; NaN and infinity stay what they are.
 _FLAGS: dict[str, Any] = {
     "nogil": True,
@@ -18,7 +20,7 @@ _FLAGS: dict[str, Any] = {
     "error_model": "numpy",
     "no_cfunc_wrapper": True,
 }
-_INNER: dict[str, Any] = {**_FLAGS, "no_cpython_wrapper": True}
+_INNER: dict[str, Any] = {**_FLAGS, "no_cpython_wrapper": True, "pipeline_class": PartCompiler}
 _LITERAL: dict[str, Any] = {**_INNER, "fastmath": False}
 
 intrinsic: Any = numba.extending.intrinsic
@@ -27,21 +29,30 @@ intrinsic: Any = numba.extending.intrinsic
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function at its first call; in every process anew where there is no folder for the compiled code."""
-    folder = cache_folder()
-    if folder is None:
-        return numba.njit(**_FLAGS)(function)
-    settings: Any = importlib.import_module("numba.core.config")
-    before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(folder)
-    try:
-        return numba.njit(cache=True, **_FLAGS)(function)
-    finally:
-        settings.CACHE_DIR = before
+    return _kept(function, _FLAGS)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a part of a kernel, to be called from kernels only: Python finds no way in."""
     return numba.njit(**_INNER)(function)
+
+
+def shared(function: Callable[..., Any]) -> Any:
+    """Compile a large part of a kernel as `inlined` does, and keep it: one process compiles it, another finds it."""
+    return _kept(function, _INNER)
+
+
+def _kept(function: Callable[..., Any], flags: dict[str, Any]) -> Any:
+    folder = cache_folder()
+    if folder is None:
+        return numba.njit(**flags)(function)
+    settings: Any = importlib.import_module("numba.core.config")
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(folder)
+    try:
+        return numba.njit(cache=True, **flags)(function)
+    finally:
+        settings.CACHE_DIR = before
 
 
 def literal(function: Callable[..., Any]) -> Any:

@@ -65,6 +65,7 @@ class Engine:
         if is_large(settings):
             quads = self.judges.quads(images)
             self.large = LargeBatch(images, quads, labels, self.kind, self.places, self.workers, logits)
+        self.take = step.train  # steps of a replica, of small batches
         self.most = logits
         self.logits: list[Array] = []  # of each replica in the last step, (K, classes)
 
@@ -77,6 +78,10 @@ class Engine:
         if not self.stored:
             self.rows.store()
             self.stored = True
+
+    def only_compile_backward(self) -> None:
+        """Have `advance` compile half of what it needs for small batches, and take no step."""
+        self.take = step.compile_backward
 
     def one_blas_thread(self) -> AbstractContextManager[Any]:
         """Keep BLAS to the calling thread; its others go on spinning for a while after a product, on our cores."""
@@ -118,7 +123,7 @@ class Engine:
             return dict(zip(seeds, found, strict=True))
 
         def work(replica: int, these: Batches, begin: int, end: int) -> int:
-            step.train(
+            self.take(
                 these, self.images, self.kind, numbers_of(self.trials[replica]),
                 np.ascontiguousarray(limits[begin:end, replica]), self.masks.of(replica, first + begin, end - begin),
                 self.places, *self.rows.of(replica),

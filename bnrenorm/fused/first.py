@@ -55,7 +55,7 @@ def forward(batches, s, images, room, w, b, mask, y):
         for k in range(width):
             y[i, k] = y[i, k] + b[k] if dense else b[k]
         if not dense:
-            add_rows(start[i], start[i + 1], value, column, w, y, i * width, width)
+            add_rows(np.int64(start[i]), np.int64(start[i + 1]), value, column, w, y, i * width, width)
 
 
 @inlined
@@ -88,7 +88,7 @@ def _moving(velocity, j):
 def descend(batches, s, gy, lr, momentum, room, kind, w, velocity, mask):
     """Take step s of SGD, with or without momentum, given gy (n, K)."""
     width, pitch, at = gy.shape[1], w.shape[1], s * batches.row.shape[1]
-    values, rows = batches.of_pixel, batches.row
+    values, rows = vector(batches.of_pixel, 0, batches.of_pixel.size), vector(batches.row, 0, batches.row.size)
     for i in range(gy.shape[0]):
         for k in range(width):
             room.gy[i, k] = -lr * gy[i, k]
@@ -112,10 +112,11 @@ def gradient(batches, s, gy, room, mask, g):
         return
     copy(room.gy, gy)
     at, pitch = s * batches.row.shape[1], g.shape[1]
+    values, rows = vector(batches.of_pixel, 0, batches.of_pixel.size), vector(batches.row, 0, batches.row.size)
     for j in range(len(g)):
         for k in range(pitch):
             g[j, k] = 0
         begin, end = at + batches.pixel[s, j], at + batches.pixel[s, j + 1]
         if _is_black(batches, s, j, mask):
             continue
-        add_rows(begin, end, batches.of_pixel, batches.row, room.gy, g, j * pitch, width)
+        add_rows(begin, end, values, rows, room.gy, g, j * pitch, width)

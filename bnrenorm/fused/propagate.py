@@ -3,7 +3,7 @@
 import numpy as np
 
 from bnrenorm.fused import blas, normal, products, update
-from bnrenorm.fused.compiled import inlined
+from bnrenorm.fused.compiled import inlined, shared
 from bnrenorm.fused.types import (
     AFFINE,
     BATCH,
@@ -141,7 +141,7 @@ def normalise(x, depth, parts, kind, numbers, limits, averages, gamma, beta, roo
         averages[1, k] += share * (kept_scale[k] - count * averages[1, k])
 
 
-@inlined
+@shared
 def backward(n, parts, kind, numbers, limits, places, p, state, other_state, mask, room):
     """Update every parameter but the first layer's weights, layer by layer from the top, each after it was needed.
 
@@ -229,15 +229,15 @@ def read_affine(p, at, kind, gamma, beta):
 @inlined
 def relu(x):
     """Set what is below 0 to 0."""
-    for i in range(x.shape[0]):
-        for k in range(x.shape[1]):
-            if x[i, k] < 0:  # NaN stays
-                x[i, k] = 0
+    flat = vector(x, 0, x.size)
+    for i in range(len(flat)):
+        if flat[i] < 0:  # NaN stays
+            flat[i] = 0
 
 
 @inlined
 def _mask(g, out):
-    for i in range(g.shape[0]):
-        for k in range(g.shape[1]):
-            if out[i, k] <= 0:
-                g[i, k] = 0
+    g, out = vector(g, 0, g.size), vector(out, 0, g.size)
+    for i in range(len(g)):
+        if out[i] <= 0:
+            g[i] = 0

@@ -1,5 +1,10 @@
 """Many training steps of one replica in one call: its weights stay near its core from step to step."""
 
+from typing import Any
+
+import numba
+import numpy as np
+
 from bnrenorm.fused import first, update
 from bnrenorm.fused.compiled import kernel
 from bnrenorm.fused.denormals import flush, restore
@@ -65,3 +70,14 @@ def train(batches, images, kind, numbers, limits, masks, places, p, state, other
     if lazy:
         first.catch_up(batches, steps, given, kind, numbers.a, w, velocity, width, masks[0])
     restore(before)
+
+
+def compile_backward(
+    batches: Any, images: Any, kind: Any, numbers: Any, limits: Any, masks: Any, places: Any, p: Any, state: Any,
+    other_state: Any, *_: Any,
+) -> None:  # fmt: skip
+    """Compile `backward` for the arguments of a call of `train`: a process that compiles `train` finds it done."""
+    one = np.int64(1)
+    scratch = room.py_func(places, 1, 1, p)
+    given = (one, one, kind, numbers, limits[0], places, p, state, other_state, masks[0], scratch)
+    backward.compile(tuple(numba.typeof(each) for each in given))

@@ -121,7 +121,7 @@ def table(n, pitch, like):
 def copy(to, x):
     """Copy a 2-D array into another, without what numba brings along for its error messages."""
     for i in range(x.shape[0]):
-        for k in range(x.shape[1]):
+        for k in range(x.shape[1]):  # rows of `to` may be longer
             to[i, k] = x[i, k]
 
 

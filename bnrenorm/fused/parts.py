@@ -1,0 +1,45 @@
+"""How parts of kernels are compiled: they are optimised where they end up, in the kernel, and not before as well.
+
+By default numba optimises every function, then what calls it with it inside once more, and so on to the kernel. That
+takes half as long again, and the machine's code for the kernel comes out of the last time alone.
+"""
+
+from typing import Any
+
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import AnalysisPass, register_pass
+from numba.core.typed_passes import AnnotateTypes
+
+
+class _Part(JITCodeLibrary):
+    """The code of a function that is not optimised by itself."""
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _MakePart(AnalysisPass):
+    """Have the code that is generated next go to a `_Part`."""
+
+    _name = "make_part"
+
+    def __init__(self) -> None:
+        AnalysisPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return True
+
+
+class PartCompiler(CompilerBase):
+    """numba's own compiler, with that one thing left out."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Return numba's passes, with ours before the code is generated."""
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(_MakePart, AnnotateTypes)
+        passes.finalize()
+        return [passes]
