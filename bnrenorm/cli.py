@@ -1,9 +1,11 @@
 """The command line: parse, call, print. The docstrings are the help texts."""
 
 import gc
+import importlib
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,12 +24,15 @@ app.add_typer(data_app, name="data")
 # Typer carries a parser of its own, whose classes it does not export: this is the base of that parser's errors.
 _UsageError: Any = typer.BadParameter.__base__
 _INTERRUPTED = 130
+_SELDOM = 50_000  # objects that are made before Python looks which of them are garbage
+_TURN = 1e-4  # seconds until a thread that comes out of compiled code has Python's turn; fifty times less than usual
 
 Data = Annotated[str | None, typer.Option("--path", help="Four IDX files' folder or an .npz; default: MNIST.")]
 
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2, a failing disk exit code 1."""
+    sys.setswitchinterval(_TURN)
     try:
         code = app(standalone_mode=False)
     except InputError as error:
@@ -51,13 +56,17 @@ def _fail(message: str, code: int) -> None:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Import without looking for garbage, then and ever after, in what stays to the end: a second of a short run."""
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()
+    """Import without looking for garbage, and seldom look for it afterwards: a second of a short run."""
+    gc.set_threshold(_SELDOM)
+    yield
+    gc.freeze()
+
+
+def _load_rest() -> None:
+    """Import what the end of a comparison needs, pandas and Matplotlib."""
+    with suppress(ImportError):  # whoever imports it then will hear of it
+        importlib.import_module("bnrenorm.report")
+        importlib.import_module("bnrenorm.closing")
 
 
 @app.callback(invoke_without_command=True)
@@ -91,21 +100,24 @@ def compare(
     from bnrenorm import config as configs
     from bnrenorm import device as devices
     from bnrenorm.config.identity import identities
+    from bnrenorm.data import dataset
 
     overrides = [*(assignments or []), *([] if seeds is None else [f"seeds={seeds}"])]
     experiment = configs.load(config, overrides)
     on = devices.choose(device)
+    aside = ThreadPoolExecutor(1)  # reads while we import, and imports while we prepare
+    loading = aside.submit(dataset.load, experiment.data_path)
     with _uncollected():
         kernels = devices.choose_kernels(kernels, on)
 
-        from bnrenorm import compilation, folder, plan, report, runner, terminal
+        from bnrenorm import compilation, folder, plan, runner, terminal
         from bnrenorm import memory as memories
-        from bnrenorm.api import Results
-        from bnrenorm.data import dataset
         from bnrenorm.store import Store
 
     bound = memories.parse_memory(memory)
-    data = dataset.load(experiment.data_path)
+    data = loading.result()
+    if not dry_run:
+        aside.submit(_load_rest)
     trials = experiment.trials(len(data.x_train))
     store = Store(out)
     screen = terminal.Screen()
@@ -122,9 +134,12 @@ def compare(
                 compilation.compile_kernels(kernels_missing)
         with screen.progress() as show:
             found = runner.run(todo, data, store, on=on, kernels=kernels, report=show)
-            results = Results(experiment, data, found, on, kernels)
+        from bnrenorm import closing, report
+        from bnrenorm.api import Results
+
+        results = Results(experiment, data, found, on, kernels)
         report.write(place, results)
-    screen.closing(results, place)
+    closing.show(screen, results, place)
 
 
 @app.command(name="list")

@@ -11,12 +11,13 @@ from matplotlib.figure import Figure
 from bnrenorm import plots
 
 _DPI = 110
+_MARGINS = {"left": 0.06, "right": 0.985, "bottom": 0.1, "top": 0.87, "wspace": 0.05}
 
 
 def training_and_test(table: pd.DataFrame, value: str, title: str, ylim: tuple[float, float]) -> bytes:
     """Draw "loss" or "accuracy" of all variants as PNG: training on the left, test on the right, one scale."""
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(11, 5))  # of fixed margins: a layout engine would take as long again
+    left, right = figure.subplots(1, 2, sharey=True, gridspec_kw=_MARGINS)
     for ax, split, name in ((left, "train", "training"), (right, "test", "test")):
         plots.curves(ax, table, f"{split}_{value}").set(ylim=ylim, title=f"{name} {value}")
         plots.end_labels(ax)

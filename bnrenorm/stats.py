@@ -1,12 +1,12 @@
 """Paired comparison of two arms over seeds: pure arrays in, words and numbers out."""
 
+import importlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 FEWEST = 6
 """Pairs without which no sign-flip test can reach p < .05: the least p of n pairs is 2 / 2^n."""
@@ -114,9 +114,14 @@ def _interval(differences: np.ndarray) -> tuple[float, float]:
     return float(means[outside - 1]), float(means[-outside])
 
 
+def _scipy() -> Any:
+    """Load SciPy's statistics: a second that few seeds need not wait."""
+    return importlib.import_module("scipy.stats")
+
+
 def _sign_flip(differences: np.ndarray) -> float:
     resamples: Any = math.inf if 2 ** len(differences) <= _EXACT else _RESAMPLES
-    found = stats.permutation_test(
+    found = _scipy().permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=resamples, rng=np.random.default_rng(0)
     )
     return float(found.pvalue)
@@ -124,8 +129,9 @@ def _sign_flip(differences: np.ndarray) -> float:
 
 def _more(differences: np.ndarray, margin: float) -> int:
     """Estimate the pairs that are missing for either answer, from the spread seen: 95 % confidence, 80 % power."""
+    normal = _scipy().norm
     n, mean, spread = len(differences), abs(float(differences.mean())), float(differences.std(ddof=1))
-    reach = float(stats.norm.ppf(0.5 + LEVEL / 2) + stats.norm.ppf(0.8))
+    reach = float(normal.ppf(0.5 + LEVEL / 2) + normal.ppf(0.8))
     gap = max(mean, margin - mean)  # to zero, or to the margin, whichever is the shorter way
     return max(1, math.ceil((reach * spread / gap) ** 2) - n)
 
@@ -138,5 +144,5 @@ def prediction_interval(values: np.ndarray) -> tuple[float, float]:
     n = len(values)
     if n < 2:
         return np.nan, np.nan
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * values.std(ddof=1) * np.sqrt(1 + 1 / n)
+    reach = float(_scipy().t.ppf((1 + LEVEL) / 2, n - 1)) * values.std(ddof=1) * np.sqrt(1 + 1 / n)
     return float(values.mean() - reach), float(values.mean() + reach)

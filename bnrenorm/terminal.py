@@ -1,15 +1,13 @@
-"""What a person sees while a comparison runs: a bar on a terminal, plain lines elsewhere, then the tables."""
+"""What a person sees while a comparison runs: what it is going to do, a bar on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bnrenorm import beside, layouts, runner
-from bnrenorm.api import Results
+from bnrenorm import runner
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.identity import Identity
 from bnrenorm.data.dataset import Dataset
@@ -29,27 +27,27 @@ class Screen:
         self, experiment: Experiment, trials: list[Trial], data: Dataset, on: str, identical: list[Identity]
     ) -> None:
         """Say what is going to be trained, and which variants are one computation."""
-        self._print(
+        self.say(
             f"{experiment.name}: {', '.join(experiment.variants)}; seeds {', '.join(map(str, experiment.seeds))}; "
             f"{len(trials)} trials; {len(data.x_train)} + {len(data.x_test)} images of {data.source}; on {on}"
         )
         for same in identical:
             where = f" at {dict(same.point)}" if same.point else ""
-            self._print(f"Note: {same.a} and {same.b}{where} are identical by construction: {same.reason}.")
+            self.say(f"Note: {same.a} and {same.b}{where} are identical by construction: {same.reason}.")
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Show that kernels are being compiled, and how long it took."""
         started = time.perf_counter()
-        self._print("Compiling the kernels for this, once on a machine ...")
+        self.say("Compiling the kernels for this, once on a machine ...")
         yield
-        self._print(f"Compiled in {time.perf_counter() - started:.0f} s.")
+        self.say(f"Compiled in {time.perf_counter() - started:.0f} s.")
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[runner.Progress], None]]:
         """Yield a function that shows each `runner.Progress`."""
         if not self.console.is_terminal:
-            yield _PlainProgress(self._print)
+            yield _PlainProgress(self.say)
             return
         columns = (
             TextColumn("training"),
@@ -71,44 +69,18 @@ class Screen:
 
     def rehearsal(self, plan: Plan, data: Dataset, on: str, kernels: str) -> None:
         """Say what a plan would train, in what memory, and how long that takes by a short rehearsal."""
-        self._print(
-            f"{len(plan.keys)} trials, {len(plan.keys) - plan.missing} of them finished, {plan.missing} to train"
-        )
+        self.say(f"{len(plan.keys)} trials, {len(plan.keys) - plan.missing} of them finished, {plan.missing} to train")
         seconds = 0.0
         for i, group in enumerate(plan.groups, start=1):
             variants = ", ".join(dict.fromkeys(trial.variant for trial in group))
             size = need(group[0], data, kernels).of(len(group))
             took = estimate_seconds(group, data, on, kernels)
             seconds += took
-            self._print(f"group {i}: {len(group)} trials of {variants}: {size / 2**30:.2f} GiB, about {took:.0f} s")
-        self._print(f"about {seconds:.0f} s in all; nothing was trained")
+            self.say(f"group {i}: {len(group)} trials of {variants}: {size / 2**30:.2f} GiB, about {took:.0f} s")
+        self.say(f"about {seconds:.0f} s in all; nothing was trained")
 
-    def closing(self, results: Results, folder: Path) -> None:
-        """Print the table of all variants, the verdicts, and where the files are."""
-        if results.beside is not None:
-            self.console.print(layouts.beside(results.beside), soft_wrap=False)
-            self._print(beside.count(results.beside))
-        else:
-            self.console.print(layouts.summary(results.summary), soft_wrap=False)
-        if len(results.experiment.variants) > 1 and len(results.experiment.points) > 1:
-            self.console.print(layouts.verdicts(results.verdicts), soft_wrap=False)
-        else:
-            for verdict in results.verdicts:
-                self._print(verdict["sentence"])
-        if results.directions is not None:
-            self.console.print(layouts.directions(results.directions), soft_wrap=False)
-        if results.published is not None:
-            self._print(f"Published: {results.published.source}")
-        identical = [each for each in results.verdicts if each["verdict"] == "identical by construction"]
-        if identical:
-            largest = max(abs(value) for each in identical for value in each["differences"])
-            self._print(
-                f"The trained networks agree where they are identical by construction: largest difference in test "
-                f"accuracy {100 * largest:.2f} points."
-            )
-        self._print(f"Curves, tables and figures: {folder}")
-
-    def _print(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Print a line as it is."""
         self.console.print(text, markup=False)
 
 

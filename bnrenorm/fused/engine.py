@@ -63,7 +63,8 @@ class Engine:
         self.masks = Masks(trials, self.places)
         self.large = None
         if is_large(settings):
-            quads = self.judges.quads(images)
+            with self.one_blas_thread():
+                quads = self.judges.quads(images)
             self.large = LargeBatch(images, quads, labels, self.kind, self.places, self.workers, logits)
         self.take = step.train  # steps of a replica, of small batches
         self.most = logits

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.fused import blocks, update
+from bnrenorm.fused.columns import by_column
 from bnrenorm.fused.compiled import kernel
 from bnrenorm.fused.fold import Layer, unchanged
 from bnrenorm.fused.passes import Passes
-from bnrenorm.fused.pixels import by_column, compress, nothing
 from bnrenorm.fused.quads import Quads
 from bnrenorm.fused.types import AFFINE, BATCH, FIXED, RUN, SHARED, WIDTH, Kind, Numbers, Places, W
 from bnrenorm.norm import formulas
@@ -25,8 +25,7 @@ class LargeBatch(Passes):
         self, images: Array, quads: Quads, labels: Array, kind: Kind, places: Places, workers: int, logits: int
     ):
         super().__init__(images, quads, labels, kind, places, workers)
-        pixels = compress(images, quads.order) if len(quads.start) > 1 else nothing(images.dtype)
-        self.columns = by_column(pixels, images.shape[1], blocks.ROWS)
+        self.columns = by_column(quads, images.shape[1], blocks.ROWS)
         widths, real = places.layers[:, WIDTH], images.dtype
         self.g = [np.empty((self.rows, width), real) for width in widths[1:]]
         self.logits = np.empty((min(logits, self.rows), widths[-1]), real)

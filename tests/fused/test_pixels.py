@@ -15,27 +15,15 @@ def images(rng):
     return found
 
 
-@pytest.mark.parametrize("order", [None, np.arange(50)[::-1]])
-def test_compress_leaves_out_zeros_alone(images, order):
-    found = pixels.compress(images, order)
+def test_compress_leaves_out_zeros_alone(images):
+    found = pixels.compress(images)
     whole = np.zeros_like(images)
-    for place, m in enumerate(range(len(images)) if order is None else order):
-        here = slice(*found.start[place : place + 2])
+    for m in range(len(images)):
+        here = slice(*found.start[m : m + 2])
         whole[m, found.column[here]] = found.value[here]
     assert (whole == images).all()
     assert (found.value != 0).all()
     assert pixels.density(images) == len(found.value) / images.size
-
-
-@pytest.mark.parametrize("rows", [1, 16, 64])
-def test_by_column(images, rows):
-    found = pixels.by_column(pixels.compress(images), 30, rows)
-    whole = np.zeros_like(images)
-    for q in range(len(found.start)):
-        for j in range(30):
-            here = slice(*found.start[q, j : j + 2])
-            whole[q * rows + found.row[here], j] = found.value[here]
-    assert (whole == images).all()
 
 
 def test_batches_are_the_images_drawn(rng, images):
