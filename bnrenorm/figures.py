@@ -26,28 +26,35 @@ def training_and_test(table: pd.DataFrame, value: str, title: str, ylim: tuple[f
     return png(figure)
 
 
-def over_grid(table: pd.DataFrame, keys: list[str], title: str) -> bytes:
-    """Draw a grid's curves as PNG: test loss above, test accuracy below; a panel for each value of the other columns.
+def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str) -> bytes:
+    """Draw a grid's curves as PNG: loss above, accuracy below; a panel for each value of the other columns.
 
-    The lines are the variants, or with a single variant the values of the last axis. The axes show what most of them
-    come to; others leave the panel.
+    `split`: of the "train" or "test" images.
+
+    The lines are the variants, or with a single variant the values of the last axis. The axes show where most of them
+    begin and what they come to; others leave the panel.
     """
+    metrics = (f"{split}_loss", f"{split}_accuracy")
     several = [key for key in ("variant", *keys) if len(set(table[key])) > 1]
     own = "variant" if "variant" in several else keys[-1]
     others = [key for key in several if key != own]
     panels: list[tuple[Any, Any]] = list(table.groupby(others, sort=False)) if others else [((), table)]
-    figure = Figure(figsize=(max(6.0, 3.2 * len(panels)), 7), layout="constrained")
+    figure = Figure(figsize=(max(6.0, 3.2 * len(panels)) + 1, 7), layout="constrained")
     grid = figure.subplots(2, len(panels), sharex=True, sharey="row", squeeze=False)
     for column, (cell, rows) in zip(grid.T, panels, strict=True):
-        for ax, metric in zip(column, ("test_loss", "test_accuracy"), strict=True):
+        for ax, metric in zip(column, metrics, strict=True):
             plots.lines(ax, rows, metric, own)
         named = zip(others, cell, strict=True)
         column[0].set(title=", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in named), xlabel="")
-    ends: Any = table[table["epoch"] == table["epoch"].max()]
-    loss, accuracy = (float(ends[metric].median()) for metric in ("test_loss", "test_accuracy"))
-    grid[0, 0].set(ylabel="test loss", ylim=(0, 4 * loss if np.isfinite(loss) else None))
-    grid[1, 0].set(ylabel="test accuracy", ylim=(0.9 if accuracy > 0.92 else 0, 1))
-    grid[1, -1].legend(frameon=False, title=own.rpartition(".")[2], fontsize="small")
+    trained = table[table["epoch"] > 0]
+    first, last = (trained[trained["epoch"] == epoch] for epoch in (trained["epoch"].min(), trained["epoch"].max()))
+    loss, accuracy = (float(last[metric].median()) for metric in metrics)
+    top = max(4 * loss, float(first[metrics[0]].median()))
+    name = {"train": "training", "test": "test"}[split]
+    grid[0, 0].set(ylabel=f"{name} loss", ylim=(0, top if np.isfinite(top) else None))
+    grid[1, 0].set(ylabel=f"{name} accuracy", ylim=(0.9 if accuracy > 0.92 else 0, 1))
+    shown = grid[1, -1].get_legend_handles_labels()
+    figure.legend(*shown, loc="outside right upper", frameon=False, title=own.rpartition(".")[2], fontsize="small")
     figure.suptitle(title)
     return png(figure)
 

@@ -13,7 +13,8 @@ def write(folder: Path, results: Results) -> None:
     """Write environment.json, curves.csv, summary.csv, diagnostics.csv, verdict.json, and the figures.
 
     published.csv has published differences beside the measured ones, where the experiment names a published table.
-    loss.png and accuracy.png show the curves, or curves.png over a grid, difference.png the paired differences there,
+    loss.png and accuracy.png show the curves, or over a grid curves.png the test set's and training_curves.png the
+    training set's; difference.png shows the paired differences there,
     ranking.png what each of several variants gains on the first;
     weights.png, affine.png and affine_epochs.png what was learned, where it was kept.
     """
@@ -50,7 +51,9 @@ def pictures(results: Results) -> dict[str, bytes]:
         if len(experiment.variants) >= _RANKED and seeds > 1:
             found["ranking.png"] = figures.ranking(results.verdicts, experiment.variants[0], experiment.name)
     else:
-        found["curves.png"] = figures.over_grid(curves, [key for key, _ in experiment.points[0]], experiment.name)
+        keys = [key for key, _ in experiment.points[0]]
+        for file, split in (("curves.png", "test"), ("training_curves.png", "train")):
+            found[file] = figures.over_grid(curves, keys, split, experiment.name)
         if results.verdicts:
             found["difference.png"] = figures.differences(results.verdicts, results.summary, experiment.name)
     if any(result.parameters for _, result in results.trials):
