@@ -46,7 +46,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str) -> b
             plots.lines(ax, rows, metric, own)
         named = zip(others, cell, strict=True)
         column[0].set(title=", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in named), xlabel="")
-    trained = table[table["epoch"] > 0]
+    trained: Any = table[table["epoch"] > 0]
     first, last = (trained[trained["epoch"] == epoch] for epoch in (trained["epoch"].min(), trained["epoch"].max()))
     loss, accuracy = (float(last[metric].median()) for metric in metrics)
     top = max(4 * loss, float(first[metrics[0]].median()))

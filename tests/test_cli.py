@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -149,6 +150,18 @@ def test_data_export_writes_the_canonical_files(call, tmp_path):
     assert code == 0
     for stem, md5 in mnist.MD5.items():
         assert hashlib.md5(gzip.decompress((tmp_path / f"idx/{stem}.gz").read_bytes())).hexdigest() == md5
+
+
+def test_code_that_reads_the_four_files_itself_finds_the_digits(call, tmp_path):
+    """As scripts of the second article's kind do: decompress, skip the header, reshape."""
+    call("data", "export", tmp_path)
+    for split, stem in (("train", "train"), ("test", "t10k")):
+        with gzip.open(tmp_path / f"{stem}-images-idx3-ubyte.gz", "rb") as file:
+            images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784)
+        with gzip.open(tmp_path / f"{stem}-labels-idx1-ubyte.gz", "rb") as file:
+            labels = np.frombuffer(file.read(), np.uint8, offset=8)
+        assert (images == mnist.digits()[f"x_{split}"].reshape(-1, 784)).all()
+        assert (labels == mnist.digits()[f"y_{split}"]).all()
 
 
 def test_data_verify_knows_the_originals(call, few_digits_file):
