@@ -59,7 +59,7 @@ def _values(trials: Any, name: str) -> Any:
 
 def _judge(row: dict[str, str], trials: Any) -> dict[str, Any]:
     printed = {f"published_{name}": float(row.get(name) or "nan") for name in (*ACCURACIES, *EPOCHS, "seconds")}
-    judged = "test_accuracy" if row.get("test_accuracy") else "best_test_accuracy"
+    judged = "best_test_accuracy" if row and not row.get("test_accuracy") else "test_accuracy"
     ours = 100 * _values(trials, judged).to_numpy()
     low, high = stats.prediction_interval(ours)
     value = printed[f"published_{judged}"]
