@@ -10,7 +10,7 @@ from bnrenorm.published import Published
 
 ACCURACIES = ("train_accuracy", "test_accuracy", "best_test_accuracy")
 EPOCHS = ("epochs_to_95", "epochs_to_97", "epochs_to_98", "best_epoch")
-INSIDE, OUTSIDE, FAILED, UNDECIDED = "inside", "outside", "both failed", "one seed"
+INSIDE, OUTSIDE, FAILED, UNDECIDED = "inside", "outside", "both fail", "one seed"
 _ROUNDING = 0.005  # of what was printed, in points
 _CHANCE = 12.0  # % that guessing the most frequent digit, 11.35 %, stays below
 

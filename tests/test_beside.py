@@ -41,7 +41,7 @@ def test_every_setting_finds_its_row_and_its_verdict():
         trials(0.5, (0.9700, 0.9701, 0.9702)),
         trials(7, (0.9700, 0.9701, 0.9702)),
     )
-    assert list(found["verdict"]) == ["both failed", "inside", "outside", ""]
+    assert list(found["verdict"]) == ["both fail", "inside", "outside", ""]
     assert list(found["judged"]) == ["test_accuracy", "test_accuracy", "best_test_accuracy", "test_accuracy"]
     row = found.iloc[1]
     assert row["test_accuracy"] == pytest.approx(97.9)
@@ -49,12 +49,12 @@ def test_every_setting_finds_its_row_and_its_verdict():
     assert row["published_epochs_to_95"] == 2
     reach = 4.302653 * 0.1 * np.sqrt(1 + 1 / 3)  # Student's t, 2 degrees of freedom
     assert (row["low"], row["high"]) == (pytest.approx(97.9 - reach), pytest.approx(97.9 + reach))
-    assert beside.count(found) == "of 3 published rows: 1 inside, 1 both failed, 1 outside"
+    assert beside.count(found) == "of 3 published rows: 1 inside, 1 both fail, 1 outside"
 
 
 def test_a_single_seed_decides_nothing_but_a_collapse():
     found = compared(trials(0.1, (0.098,)), trials(1e-5, (0.979,)))
-    assert list(found["verdict"]) == ["both failed", "one seed"]
+    assert list(found["verdict"]) == ["both fail", "one seed"]
 
 
 @pytest.mark.parametrize("name", [name for name in published.names() if name.startswith("article2/")])
