@@ -101,17 +101,19 @@ def differences(ax: Any, verdicts: list[dict[str, Any]]) -> Any:
     points = list(dict.fromkeys(_point_name(verdict) for verdict in verdicts))
     pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
     first = len({name for pair in pairs for name in pair})  # a pair has another colour than the variants beside it
+    beside = min(0.12, 0.8 / len(pairs))  # so that no pair comes to stand at another point
     ax.axhline(0, color="0.4", linewidth=1)
     for i, (a, b) in enumerate(pairs):
         rows = [
             verdict for verdict in verdicts if (verdict["a"], verdict["b"]) == (a, b) and verdict["mean"] is not None
         ]
-        x = np.array([points.index(_point_name(row)) for row in rows]) + 0.12 * (i - (len(pairs) - 1) / 2)
+        x = np.array([points.index(_point_name(row)) for row in rows]) + beside * (i - (len(pairs) - 1) / 2)
         means = 100 * np.array([row["mean"] for row in rows])
         bounds = [(row["low"], row["high"]) if row["low"] is not None else (row["mean"],) * 2 for row in rows]
         low, high = (100 * np.array(bound) for bound in zip(*bounds, strict=True))
-        style = {"fmt": "s-", "color": COLOURS[(first + i) % len(COLOURS)], "capsize": 4, "label": f"{b} - {a}"}
-        ax.errorbar(x, means, yerr=[means - low, high - means], **style)
+        fmt = "s-" if i < len(COLOURS) else "o--"  # when colours begin again
+        style = {"fmt": fmt, "color": COLOURS[(first + i) % len(COLOURS)], "label": f"{b} - {a}"}
+        ax.errorbar(x, means, yerr=[means - low, high - means], capsize=min(4, 25 * beside), **style)
     keys = list(verdicts[0]["point"])
     ax.set(xlabel=", ".join(keys), ylabel="difference in test accuracy (percentage points)")
     ax.set_xticks(range(len(points)), points)

@@ -72,6 +72,15 @@ def test_differences_are_points_with_their_intervals_in_the_grids_order():
     assert ax.get_legend_handles_labels()[1] == ["BRN - BN", "BN - none"]
 
 
+def test_many_pairs_stay_at_their_points_and_look_different():
+    names = ["none", "N", "BN", "BN(n)", "BRN"]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    ax = plots.differences(Figure().subplots(), [verdict(a, b, size, 0.01) for a, b in pairs for size in (4, 32)])
+    for container in ax.containers:
+        assert_allclose(container[0].get_xdata(), [0, 1], atol=0.45)
+    assert len({(line[0].get_color(), line[0].get_linestyle()) for line in ax.containers}) == len(pairs)
+
+
 def test_accuracies_are_means_with_standard_deviations():
     rows = [(v, n, s, 0.9 + 0.01 * s + (v == "BRN") * 0.05) for v in ("BN", "BRN") for n in (4, 32) for s in (0, 2)]
     table = pd.DataFrame(rows, columns=["variant", "training.batch.size", "seed", "final_test_accuracy"])
