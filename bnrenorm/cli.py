@@ -3,9 +3,8 @@
 import gc
 import importlib
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +31,7 @@ Data = Annotated[str | None, typer.Option("--path", help="Four IDX files' folder
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2, a failing disk exit code 1."""
+    gc.set_threshold(_SELDOM)
     sys.setswitchinterval(_TURN)
     try:
         code = app(standalone_mode=False)
@@ -52,14 +52,6 @@ def main() -> None:
 def _fail(message: str, code: int) -> None:
     print(f"bnrenorm: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Import without looking for garbage, and seldom look for it afterwards: a second of a short run."""
-    gc.set_threshold(_SELDOM)
-    yield
-    gc.freeze()
 
 
 def _load_rest() -> None:
@@ -107,12 +99,13 @@ def compare(
     on = devices.choose(device)
     aside = ThreadPoolExecutor(1)  # reads while we import, and imports while we prepare
     loading = aside.submit(dataset.load, experiment.data_path)
-    with _uncollected():
-        kernels = devices.choose_kernels(kernels, on)
+    kernels = devices.choose_kernels(kernels, on)
 
-        from bnrenorm import compilation, folder, plan, runner, terminal
-        from bnrenorm import memory as memories
-        from bnrenorm.store import Store
+    from bnrenorm import compilation, folder, plan, runner, terminal
+    from bnrenorm import memory as memories
+    from bnrenorm.store import Store
+
+    gc.freeze()  # what is imported stays to the end, and need not be looked at
 
     bound = memories.parse_memory(memory)
     data = loading.result()
