@@ -40,10 +40,29 @@ _EDITS: dict[str, str | list[tuple[str, str]]] = {
     ],
     # Imported by chainer.gradient_check; pkg_resources only serves to skip Chainer's own tests.
     "chainer.testing.helper": [("import pkg_resources\n", "")],
+    # SciPy's readers of MATLAB files and its special functions are imported when they are used, which is seldom.
+    "chainer.datasets.svhn": [("from scipy import io", "from bnrenorm._compat import io")],
+    **{
+        f"chainer.functions.math.{name}": [("from scipy import special", "from bnrenorm._compat import special")]
+        for name in ("erfcinv", "erfcx", "erfinv", "ndtri")
+    },
 }
 _MNIST = "chainer.datasets.mnist"
 
 Retrieve = Callable[[str, object], Any]
+
+
+class _Later:
+    """A module that is imported when something of it is asked for."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(importlib.import_module(self._name), attribute)
+
+
+io, special = _Later("scipy.io"), _Later("scipy.special")
 
 
 class _EditedLoader(importlib.machinery.SourceFileLoader):

@@ -23,16 +23,12 @@ app.add_typer(data_app, name="data")
 # Typer carries a parser of its own, whose classes it does not export: this is the base of that parser's errors.
 _UsageError: Any = typer.BadParameter.__base__
 _INTERRUPTED = 130
-_SELDOM = 50_000  # objects that are made before Python looks which of them are garbage
-_TURN = 1e-4  # seconds until a thread that comes out of compiled code has Python's turn; fifty times less than usual
 
 Data = Annotated[str | None, typer.Option("--path", help="Four IDX files' folder or an .npz; default: MNIST.")]
 
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2, a failing disk exit code 1."""
-    gc.set_threshold(_SELDOM)
-    sys.setswitchinterval(_TURN)
     try:
         code = app(standalone_mode=False)
     except InputError as error:
@@ -55,10 +51,11 @@ def _fail(message: str, code: int) -> None:
 
 
 def _load_rest() -> None:
-    """Import what the end of a comparison needs, pandas and Matplotlib."""
+    """Import what the end of a comparison needs, pandas and Matplotlib; from then on there is garbage to collect."""
     with suppress(ImportError):  # whoever imports it then will hear of it
         importlib.import_module("bnrenorm.report")
         importlib.import_module("bnrenorm.closing")
+    gc.enable()
 
 
 @app.callback(invoke_without_command=True)
@@ -109,8 +106,6 @@ def compare(
 
     bound = memories.parse_memory(memory)
     data = loading.result()
-    if not dry_run:
-        aside.submit(_load_rest)
     trials = experiment.trials(len(data.x_train))
     store = Store(out)
     screen = terminal.Screen()
@@ -122,9 +117,12 @@ def compare(
     with folder.opened(out, experiment, fork=fork) as place:
         todo = plan.plan(experiment, data, store, bound, kernels)
         screen.opening(experiment, trials, data, on, identities(trials))
-        if kernels == devices.FUSED and (kernels_missing := compilation.missing(todo.groups)):
-            with screen.compiling():
-                compilation.compile_kernels(kernels_missing)
+        if kernels == devices.FUSED and todo.groups:
+            if kernels_missing := compilation.missing(todo.groups):
+                with screen.compiling():
+                    compilation.compile_kernels(kernels_missing)
+            compilation.get_ready()
+        aside.submit(_load_rest)
         with screen.progress() as show:
             found = runner.run(todo, data, store, on=on, kernels=kernels, report=show)
         from bnrenorm import closing, report

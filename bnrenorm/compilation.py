@@ -1,6 +1,7 @@
 """Compiling kernels that this machine has not had to run yet, in two processes side by side: half the wait."""
 
 import gc
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -54,6 +55,14 @@ def compile_kernels(wanted: list[str]) -> None:
     finally:
         for _, process in running:
             process.terminate()
+
+
+def get_ready() -> None:
+    """Load what kernels stand on, which numba does at a first call, before another thread wants Python's turn."""
+    from bnrenorm.fused import pixels
+
+    importlib.import_module("bnrenorm.fused.engine")
+    pixels.density(np.zeros((1, 1), np.float32))
 
 
 def main(wanted: list[str]) -> None:

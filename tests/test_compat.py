@@ -39,6 +39,19 @@ print(state() == before)
     assert fresh(code).strip() == "True"
 
 
+def test_what_chainer_seldom_needs_of_scipy_is_imported_when_it_is_used():
+    code = """
+import sys, bnrenorm, numpy as np
+import chainer, chainer.functions as F
+print([name for name in ("scipy.io", "scipy.special") if name in sys.modules])
+x = np.array([-1.5, 0, 0.5], np.float64)
+for inverse, f in ((F.erfinv, F.erf), (F.erfcinv, F.erfc), (F.ndtri, F.ndtr)):
+    print(np.allclose(inverse(f(x).array).array, x))
+print(np.allclose(F.erfcx(x).array, np.exp(x * x) * F.erfc(x).array), hasattr(chainer.datasets.svhn.io, "loadmat"))
+"""
+    assert fresh(code).split("\n") == ["[]", "True", "True", "True", "True True", ""]
+
+
 def test_a_failed_import_of_chainer_is_recovered_from():
     code = """
 import sys
@@ -103,7 +116,7 @@ import matplotlib
 matplotlib.use("Agg")
 import numpy as np
 import chainer
-import chainer.functions as F
+import chainer, chainer.functions as F
 import chainer.links as L
 from chainer import Chain, optimizers
 import matplotlib.pyplot as plt
