@@ -71,10 +71,11 @@ def test_every_sort_calls_its_kernels(monkeypatch):
 
 
 def test_what_is_compiled_beside_the_small_kernel_is_what_it_asks_for():
-    compilation.main(["small", "backward"])
-    kept = [path.parent for path in compiled.cache_folder().glob(f"*/propagate.backward-*.py{VERSION}.*.nbc")]
-    assert kept, "nothing was compiled"
-    assert len(kept) == len(set(kept)), "of different types"
+    compilation.main(["small", "parts"])
+    for part in ("propagate.loss", "propagate.backward", "step.learn_first"):
+        kept = [path.parent for path in compiled.cache_folder().glob(f"*/{part}-*.py{VERSION}.*.nbc")]
+        assert kept, f"{part} was not compiled"
+        assert len(kept) == len(set(kept)), f"{part} was compiled for different types"
 
 
 def test_the_processes_need_nothing_but_the_package(tmp_path):

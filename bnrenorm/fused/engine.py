@@ -66,7 +66,6 @@ class Engine:
             with self.one_blas_thread():
                 quads = self.judges.quads(images)
             self.large = LargeBatch(images, quads, labels, self.kind, self.places, self.workers, logits)
-        self.take = step.train  # steps of a replica, of small batches
         self.most = logits
         self.logits: list[Array] = []  # of each replica in the last step, (K, classes)
 
@@ -80,9 +79,11 @@ class Engine:
             self.rows.store()
             self.stored = True
 
-    def only_compile_backward(self) -> None:
-        """Have `advance` compile half of what it needs for small batches, and take no step."""
-        self.take = step.compile_backward
+    def compile_parts(self) -> None:
+        """Compile what steps of small batches need, but for `step.train` itself."""
+        p, *states, _, _ = self.rows.of(0)
+        some = batches.gather(nothing(self.images.dtype), self.labels, [np.arange(1)], self.images.shape[1])
+        step.compile_parts(some, self.kind, numbers_of(self.trials[0]), self.places, p, tuple(states))
 
     def one_blas_thread(self) -> AbstractContextManager[Any]:
         """Keep BLAS to the calling thread; its others go on spinning for a while after a product, on our cores."""
@@ -124,10 +125,11 @@ class Engine:
             return dict(zip(seeds, found, strict=True))
 
         def work(replica: int, these: Batches, begin: int, end: int) -> int:
-            self.take(
+            masks = self.masks.of(replica, first + begin, end - begin)
+            step.train(
                 these, self.images, self.kind, numbers_of(self.trials[replica]),
-                np.ascontiguousarray(limits[begin:end, replica]), self.masks.of(replica, first + begin, end - begin),
-                self.places, *self.rows.of(replica),
+                np.ascontiguousarray(limits[begin:end, replica]), masks, self.places,
+                *step.rooms(these, self.kind, self.places, masks), *self.rows.of(replica),
                 self.seen[replica], self.logits[replica], sums[replica],
             )  # fmt: skip
             return replica

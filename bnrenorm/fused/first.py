@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnrenorm.fused import blas, update
+from bnrenorm.fused.batches import Batches
 from bnrenorm.fused.compiled import inlined
 from bnrenorm.fused.rows import add_rows, coast, momentum_row
 from bnrenorm.fused.types import copy, table
@@ -25,13 +26,12 @@ class First(NamedTuple):
     value: Any  # (P,): what is left of the images' pixels where some are dropped
 
 
-@inlined
-def first(batches, depth, pitch, dropping, like):
+def first(batches: Batches, depth: int, pitch: int, dropping: bool, dtype: np.dtype) -> First:
     """Make the room."""
     n, pixels = batches.indices.shape[1], batches.column.shape[1]
-    x = np.empty((0 if pixels else n, depth), like.dtype)
-    value = np.empty(pixels if dropping else 0, like.dtype)
-    return First(x, np.zeros(depth, np.int64), table(n, pitch, like), value)
+    x = np.empty((0 if pixels else n, depth), dtype)
+    value = np.empty(pixels if dropping else 0, dtype)
+    return First(x, np.zeros(depth, np.int64), table(n, pitch, dtype), value)
 
 
 @inlined

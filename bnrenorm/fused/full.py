@@ -116,12 +116,12 @@ class LargeBatch(Passes):
         gb = np.zeros((self.workers, h.shape[1]))
         above = (self.g[depth], w_next, h, layer.norm, layer.relu, factors)
 
-        def work(i: int, begin: int, end: int) -> None:
+        def work(i: int, room: Array, begin: int, end: int) -> None:
             if depth:
                 below = (self.h[depth - 1], layers[depth - 1].norm, self.g[depth - 1])
-                blocks.back(*above, *below, gw[i], gb[i], begin, end)
+                blocks.back(*above, *below, gw[i], gb[i], room, begin, end)
             else:
-                blocks.back_first(*above, self.images, self.columns, gw[i], gb[i], begin, end)
+                blocks.back_first(*above, self.images, self.columns, gw[i], gb[i], room, begin, end)
 
         self.each(pool, work)
         return gw.sum(axis=0), gb.sum(axis=0)
@@ -130,9 +130,9 @@ class LargeBatch(Passes):
         """Sum gy (h - mean) and gy over all rows, where a ReLU lies between two products."""
         along, total = np.zeros((2, self.workers, layer.norm.shape[1]))
 
-        def add(i: int, begin: int, end: int) -> None:
+        def add(i: int, room: Array, begin: int, end: int) -> None:
             g, h = self.g[depth], self.h[depth]
-            blocks.sums_back(g, w_next, h, layer.norm, True, along[i], total[i], begin, end)
+            blocks.sums_back(g, w_next, h, layer.norm, True, along[i], total[i], room, begin, end)
 
         self.each(pool, add)
         return along.sum(axis=0), total.sum(axis=0)

@@ -7,7 +7,7 @@ from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.denormals import flush, restore
 from bnrenorm.fused.propagate import linear, loss, read_affine, relu, rows
 from bnrenorm.fused.quads import linear_from
-from bnrenorm.fused.types import AFFINE, BATCH, FAN_IN, LAYER, RUN, WIDTH, B, W, layer, nodes, outputs, room
+from bnrenorm.fused.types import AFFINE, BATCH, FAN_IN, LAYER, RUN, WIDTH, B, W, layer, outputs
 from bnrenorm.fused.views import matrix, vector
 
 ROWS = 500
@@ -15,14 +15,13 @@ ROWS = 500
 
 
 @kernel
-def judge(images, quads, labels, kind, numbers, places, p, run, begin, end, sums):
+def judge(images, quads, labels, kind, numbers, places, p, run, scratch, panel, begin, end, sums):
     """Set sums (blocks, 2) of blocks begin to end: total loss, and count of right answers.
 
     images (M, D), and as from `quads.arrange`; labels (M,) int32, in its order; p (P,) and run (Q,) as in
-    `step.train`, but read only.
+    `step.train`, but read only; scratch from `types.room` for ROWS images and panel from `quads.panel_for`.
     """
     before = flush()
-    scratch = room(places, min(ROWS, len(images)), 1, p)
     hidden = len(places.layers) - 1
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, len(images))
@@ -33,7 +32,7 @@ def judge(images, quads, labels, kind, numbers, places, p, run, begin, end, sums
             z, y = layer(scratch, scratch.given, depth, n, width), layer(scratch, scratch.out, depth, n, width)
             if depth == 0:
                 w, b = matrix(p, places.layers[0, W], fan_in, places.pitch), vector(p, places.layers[0, B], width)
-                linear_from(images, quads, lo, w, b, z)
+                linear_from(images, quads, lo, w, b, panel, z)
             else:
                 linear(depth, n, places, p, scratch, z)
             if not kind.norm_first:
@@ -51,8 +50,8 @@ def judge(images, quads, labels, kind, numbers, places, p, run, begin, end, sums
 def _normalise(z, depth, kind, numbers, places, p, run, scratch, y):
     """Normalise by the running statistics, or each row by its own."""
     n, width = z.shape
-    gamma, beta = nodes(scratch, scratch.affine, 0, width), nodes(scratch, scratch.affine, 1, width)
-    mean, scale = nodes(scratch, scratch.nodes, 0, width), nodes(scratch, scratch.nodes, 1, width)
+    gamma, beta = vector(scratch.flat, scratch.nodes[0], width), vector(scratch.flat, scratch.nodes[1], width)
+    mean, scale = vector(scratch.flat, scratch.nodes[2], width), vector(scratch.flat, scratch.nodes[3], width)
     read_affine(p, places.layers[depth, AFFINE], kind.affine, gamma, beta)
     if kind.norm == LAYER:
         centre, std = rows(scratch, depth)

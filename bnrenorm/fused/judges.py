@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.config import Trial
-from bnrenorm.fused import judge
+from bnrenorm.fused import judge, types
 from bnrenorm.fused.by_batch import ByBatch
 from bnrenorm.fused.layout import Rows, numbers_of
-from bnrenorm.fused.quads import Quads, arrange
-from bnrenorm.fused.types import BATCH, B, Kind, Places, W
+from bnrenorm.fused.quads import Quads, arrange, panel_for
+from bnrenorm.fused.types import BATCH, WIDTH, B, Kind, Places, W
 
 Array = Any
 
@@ -54,7 +54,9 @@ class Judges:
             run = self.rows.of(replica)[-1]
             last, numbers = min(first + share, blocks), numbers_of(self.trials[replica])
             given = (images, quads, labels, self.kind, numbers, self.places, parameters[replica], run)
-            judge.judge(*given, first, last, sums[replica])
+            scratch = types.room(self.places, min(judge.ROWS, len(images)), 1, images.dtype)
+            panel = panel_for(images.shape[1], int(self.places.layers[0, WIDTH]), images.dtype)
+            judge.judge(*given, scratch, panel, first, last, sums[replica])
 
         parts = list(itertools.product(range(len(self.trials)), range(0, blocks, share)))
         for _ in pool.map(work, *zip(*parts, strict=True)):

@@ -98,10 +98,7 @@ class Rows:
 
 def _aligned(rows: int, length: int) -> np.ndarray:
     """Make zeros, float32 (rows, length), whose rows begin where cache lines do."""
-    stride = whole_lines(length)
-    raw = np.zeros(4 * rows * stride + LINE, np.uint8)
-    first = -raw.ctypes.data % LINE
-    return raw[first : first + 4 * rows * stride].view(np.float32).reshape(rows, stride)[:, :length]
+    return types.table(rows, whole_lines(length), np.float32, np.zeros)[:, :length]
 
 
 def whole_lines(width: int) -> int:

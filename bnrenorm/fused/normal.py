@@ -6,7 +6,7 @@ x, y, gy, gx are (N, D), statistics and parameters (D,), of one float dtype. The
 
 import numpy as np
 
-from bnrenorm.fused.compiled import inlined
+from bnrenorm.fused.compiled import inlined, shared
 
 
 @inlined
@@ -74,7 +74,7 @@ def backward(gy, x, first, last, mean, std, r, d, gamma, along, sums, gx, ggamma
             gx[i, k] = ((x[i, k] - mean[k]) * along[k] + gy[i, k] - sums[k]) * (gamma[k] * r[k] / std[k])
 
 
-@inlined
+@shared
 def layer_forward(x, eps, gamma, beta, mean, std, y):
     """Layer normalisation [LN16]; mean and std (N,) are kept for the way back."""
     n, width = x.shape

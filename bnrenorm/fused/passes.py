@@ -26,12 +26,14 @@ class Passes:
         self.kind, self.places, self.workers = kind, places, workers
         self.rows = len(images)
         self.blocks = -(-self.rows // blocks.ROWS)
-        self.h = [np.empty((self.rows, width), images.dtype) for width in places.layers[:-1, WIDTH]]
+        widths = [int(width) for width in places.layers[:-1, WIDTH]]
+        self.rooms = blocks.room_for(images.shape[1], max(widths), workers, images.dtype)
+        self.h = [np.empty((self.rows, width), images.dtype) for width in widths]
 
-    def each(self, pool: ThreadPoolExecutor, work: Callable[[int, int, int], None]) -> None:
-        """Call work(worker, first block, last block) on every thread."""
+    def each(self, pool: ThreadPoolExecutor, work: Callable[[int, Array, int, int], None]) -> None:
+        """Call work(worker, its room, first block, last block) on every thread."""
         bounds = [self.blocks * i // self.workers for i in range(self.workers + 1)]
-        for _ in pool.map(work, range(self.workers), bounds, bounds[1:]):
+        for _ in pool.map(work, range(self.workers), self.rooms, bounds, bounds[1:]):
             pass
 
     def forward(
@@ -42,7 +44,7 @@ class Passes:
         relu = not self.kind.norm_first
         for depth, h in enumerate(self.h):
             w, b = self.linear(p, depth)
-            moments = np.empty((self.blocks, 2, h.shape[1]), p.dtype)
+            moments = np.empty((self.blocks, 3, h.shape[1]), p.dtype)
             kernel, given = blocks.first, (self.images, self.quads, w, b)
             if depth:
                 below = layers[-1]
@@ -65,8 +67,8 @@ class Passes:
         sums = np.zeros((self.workers, 2))
         given = (self.h[-1], layer.norm, layer.relu, w, b, self.labels, self.quads.order, g)
 
-        def work(i: int, begin: int, end: int) -> None:
-            blocks.output(*given, gw[i], gb[i], sums[i], logits, begin, end)
+        def work(i: int, room: Array, begin: int, end: int) -> None:
+            blocks.output(*given, gw[i], gb[i], sums[i], logits, room, begin, end)
 
         self.each(pool, work)
         loss, right = sums.sum(axis=0)
@@ -96,6 +98,6 @@ class Passes:
 
 
 def _without_worker(kernel: Callable[..., None], *arguments: Any) -> None:
-    """Call a kernel to which it is the same what thread it runs on: the worker's number is the last but two."""
-    *given, _, begin, end = arguments
-    kernel(*given, begin, end)
+    """Call a kernel to which it is the same what thread it runs on: the worker's number is the last but three."""
+    *given, _, room, begin, end = arguments
+    kernel(*given, room, begin, end)

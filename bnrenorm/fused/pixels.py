@@ -20,28 +20,31 @@ class Pixels(NamedTuple):
 
 def density(images: np.ndarray) -> float:
     """Return the share of pixels of images (M, D) that are not 0."""
-    return int(_count(images)[-1]) / max(images.size, 1)
+    return int(_starts(images)[-1]) / max(images.size, 1)
 
 
 def compress(images: np.ndarray) -> Pixels:
     """Leave out the zeros of images (M, D)."""
-    start = _count(images)
+    start = _starts(images)
     found = Pixels(start, np.empty(start[-1], np.int32), np.empty(start[-1], images.dtype))
     _fill(images, found)
     return found
 
 
-@kernel
-def _count(images):
+def _starts(images: np.ndarray) -> np.ndarray:
     """Return where the pixels of each image (M, D) begin, and end, when zeros are left out: (M + 1,)."""
-    start = np.empty(len(images) + 1, np.int64)
-    start[0] = 0
+    start = np.zeros(len(images) + 1, np.int64)
+    _count(images, start)
+    return start
+
+
+@kernel
+def _count(images, start):
     for m in range(len(images)):
         count = 0
         for j in range(images.shape[1]):
             count += images[m, j] != 0
         start[m + 1] = start[m] + count
-    return start
 
 
 @kernel

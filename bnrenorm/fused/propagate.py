@@ -19,13 +19,12 @@ from bnrenorm.fused.types import (
     W,
     copy,
     layer,
-    nodes,
     zero,
 )
 from bnrenorm.fused.views import matrix, vector
 
 
-@inlined
+@shared
 def loss(logits, labels, n, gy):
     """Return the mean softmax cross entropy and the share of right answers; gy becomes the gradient of the loss."""
     classes, one = logits.shape[1], logits.dtype.type(1)
@@ -62,7 +61,8 @@ def forward(n, parts, kind, numbers, limits, places, p, run, mask, room):
             linear(depth, n, places, p, room, z)
         if not kind.norm_first:
             relu(z)
-        gamma, beta = nodes(room, room.affine, 2 * depth, width), nodes(room, room.affine, 2 * depth + 1, width)
+        at = room.affine + 2 * depth * room.width
+        gamma, beta = vector(room.flat, at, width), vector(room.flat, at + room.width, width)
         read_affine(p, places.layers[depth, AFFINE], kind.affine, gamma, beta)
         if kind.norm == BATCH:
             averages = matrix(run, places.layers[depth, RUN], 2, width)
@@ -98,6 +98,17 @@ def rows(room, depth):
 
 
 @inlined
+def statistics(room, depth, q, width):
+    """View a part's mean, std, r, d, and the running mean and std that r and d were had from, (D,) each."""
+    flat, pitch = room.flat, room.width
+    at = room.stats + 6 * (depth * room.parts + q) * pitch
+    return (
+        vector(flat, at, width), vector(flat, at + pitch, width), vector(flat, at + 2 * pitch, width),
+        vector(flat, at + 3 * pitch, width), vector(flat, at + 4 * pitch, width), vector(flat, at + 5 * pitch, width),
+    )  # fmt: skip
+
+
+@shared
 def linear(depth, n, places, p, room, y):
     """Set y to what the linear layer at that depth, above the first, makes of the output below it."""
     fan_in, width = places.layers[depth, FAN_IN], places.layers[depth, WIDTH]
@@ -114,16 +125,14 @@ def normalise(x, depth, parts, kind, numbers, limits, averages, gamma, beta, roo
     """
     n, width = x.shape
     part, eps = n // parts, numbers.eps
-    scale, shift = nodes(room, room.nodes, 0, width), nodes(room, room.nodes, 1, width)
-    kept_mean, kept_scale = nodes(room, room.nodes, 2, width), nodes(room, room.nodes, 3, width)
+    scale, shift = vector(room.flat, room.nodes[0], width), vector(room.flat, room.nodes[1], width)
+    kept_mean, kept_scale = vector(room.flat, room.nodes[2], width), vector(room.flat, room.nodes[3], width)
     bessel = x.dtype.type(part / max(part - 1.0, 1.0))
     for k in range(width):
         kept_mean[k] = kept_scale[k] = 0
     for q in range(parts):
-        first, last, at = q * part, (q + 1) * part, 6 * (depth * room.parts + q)
-        mean, std = nodes(room, room.stats, at, width), nodes(room, room.stats, at + 1, width)
-        r, d = nodes(room, room.stats, at + 2, width), nodes(room, room.stats, at + 3, width)
-        run_mean, run_std = nodes(room, room.stats, at + 4, width), nodes(room, room.stats, at + 5, width)
+        first, last = q * part, (q + 1) * part
+        mean, std, r, d, run_mean, run_std = statistics(room, depth, q, width)
         normal.moments(x, first, last, mean, std, room.total)
         for k in range(width):
             var = std[k]
@@ -152,9 +161,9 @@ def backward(n, parts, kind, numbers, limits, places, p, state, other_state, mas
         fan_in, width = places.layers[depth, FAN_IN], places.layers[depth, WIDTH]
         gy = matrix(room.flat, room.glogits, n, width)
         if depth < hidden:
-            gy = layer(room, room.g, 1, n, width)
+            gy = matrix(room.flat, room.g[1], n, width)
             _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, other_state, mask, room)
-        gb = nodes(room, room.nodes, 0, width)
+        gb = vector(room.flat, room.nodes[0], width)
         zero(gb)
         for i in range(n):
             for k in range(width):
@@ -163,7 +172,7 @@ def backward(n, parts, kind, numbers, limits, places, p, state, other_state, mas
         if depth > 0:
             at, size = places.layers[depth, W], width * fan_in
             gw = matrix(room.flat, room.gw, width, fan_in)
-            blas.inputs(gy, matrix(p, at, width, fan_in), layer(room, room.g, 0, n, fan_in))
+            blas.inputs(gy, matrix(p, at, width, fan_in), matrix(room.flat, room.g[0], n, fan_in))
             blas.weights(gy, layer(room, room.out, depth - 1, n, fan_in), gw, 0)
             update_all(at, vector(gw, 0, size), limits[2], numbers.l2, numbers.l1, kind, numbers, p, state, other_state)
 
@@ -173,10 +182,10 @@ def _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, ot
     """Go from the hidden layer's gradient, room.g's first part, to the linear one's; update gamma and beta."""
     width = places.layers[depth, WIDTH]
     z, y = layer(room, room.given, depth, n, width), layer(room, room.out, depth, n, width)
-    gy, gz = layer(room, room.g, 0, n, width), layer(room, room.g, 1, n, width)
-    gamma = nodes(room, room.affine, 2 * depth, width)
-    ggamma, gbeta = nodes(room, room.nodes, 2, width), nodes(room, room.nodes, 3, width)
-    along, sums = nodes(room, room.nodes, 4, width), nodes(room, room.nodes, 5, width)
+    gy, gz = matrix(room.flat, room.g[0], n, width), matrix(room.flat, room.g[1], n, width)
+    gamma = vector(room.flat, room.affine + 2 * depth * room.width, width)
+    ggamma, gbeta = vector(room.flat, room.nodes[2], width), vector(room.flat, room.nodes[3], width)
+    along, sums = vector(room.flat, room.nodes[4], width), vector(room.flat, room.nodes[5], width)
     zero(ggamma)
     zero(gbeta)
     _drop(gy, mask, depth, places)
@@ -185,9 +194,7 @@ def _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, ot
     if kind.norm == BATCH:
         part = n // parts
         for q in range(parts):
-            at = 6 * (depth * room.parts + q)
-            mean, std = nodes(room, room.stats, at, width), nodes(room, room.stats, at + 1, width)
-            r, d = nodes(room, room.stats, at + 2, width), nodes(room, room.stats, at + 3, width)
+            mean, std, r, d, _, _ = statistics(room, depth, q, width)
             normal.backward(gy, z, q * part, (q + 1) * part, mean, std, r, d, gamma, along, sums, gz, ggamma, gbeta)
     elif kind.norm == LAYER:
         mean, std = rows(room, depth)

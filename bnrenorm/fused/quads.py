@@ -3,7 +3,7 @@
 For passes over a whole set, to whose results the images' order is nothing.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.pixels import FEW, density
 from bnrenorm.fused.rows import four_sums
 from bnrenorm.fused.types import table
+from bnrenorm.fused.views import matrix
 
 _SAMPLE = 1000  # images from which it is learned how images differ
 _BITS = 12  # questions that are asked of each at most
@@ -40,7 +41,8 @@ def arrange(images: np.ndarray) -> Quads:
             np.arange(len(images)), np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros((0, 4), images.dtype)
         )
     order = alike(images)
-    start = _count(images, order)
+    start = np.zeros(-(-len(order) // 4) + 1, np.int64)
+    _count(images, order, start)
     found = Quads(order, start, np.empty(start[-1], np.int32), np.empty((start[-1], 4), images.dtype))
     _fill(images, found)
     return found
@@ -65,18 +67,14 @@ def alike(images: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _count(images, order):
-    """Return where the pixels of every four begin, and end."""
-    fours = -(-len(order) // 4)
-    start = np.empty(fours + 1, np.int64)
-    start[0] = 0
-    for q in range(fours):
+def _count(images, order, start):
+    """Set where the pixels of every four begin, and end."""
+    for q in range(len(start) - 1):
         m = _members(order, q)
         count = 0
         for j in range(images.shape[1]):
             count += (images[m[0], j] != 0) | (images[m[1], j] != 0) | (images[m[2], j] != 0) | (images[m[3], j] != 0)
         start[q + 1] = start[q] + count
-    return start
 
 
 @kernel
@@ -102,8 +100,13 @@ def _members(order, q):
     return (order[4 * q], order[min(4 * q + 1, last)], order[min(4 * q + 2, last)], order[min(4 * q + 3, last)])
 
 
+def panel_for(depth: int, width: int, dtype: Any) -> np.ndarray:
+    """Make the room for `linear_from`."""
+    return table(4 + (depth if width > PANEL else 0), PANEL, dtype)
+
+
 @inlined
-def linear_from(images, quads, lo, w, b, y):
+def linear_from(images, quads, lo, w, b, room, y):
     """y = x w + b, of the images at the places from `lo`, a multiple of 4: w (D, pitch), b (K,), y (n, K)."""
     n, width = y.shape
     if len(quads.start) == 1:
@@ -112,8 +115,8 @@ def linear_from(images, quads, lo, w, b, y):
             for k in range(width):
                 y[i, k] += b[k]
         return
-    panel = w if width <= PANEL else table(len(w), PANEL, w)
-    sums = table(4, PANEL, w)
+    sums = matrix(room, 0, 4, PANEL)
+    panel = w if width <= PANEL else matrix(room, 4 * PANEL, len(w), PANEL)
     for first in range(0, width, PANEL):
         columns = min(PANEL, width - first)
         if width > PANEL:

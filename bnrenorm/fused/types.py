@@ -1,12 +1,13 @@
 """What kernels are given besides arrays: the network's kind, its numbers, and room to work in."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bnrenorm.fused.compiled import inlined
 from bnrenorm.fused.vectors import LINE
-from bnrenorm.fused.views import matrix, vector
+from bnrenorm.fused.views import matrix
 
 NONE, BATCH, LAYER = range(3)
 NODE, SHARED, FIXED = range(3)  # gamma and beta: one a node, one a layer, none
@@ -63,36 +64,42 @@ class Room(NamedTuple):
     parts: int
     given: int  # (H, N, W): what each norm was given
     out: int  # (H, N, W): what each hidden layer puts out
-    g: int  # (2, N, W): gradients on their way back
+    g: tuple[int, int]  # (N, W) each: gradients on their way back
     logits: int  # (N, classes)
     glogits: int
     stats: int  # (H, parts, 6, W): of each normalised part, as `propagate.normalise` leaves them
     rows: int  # (H, 2, N): layer normalisation's mean and std
     affine: int  # (H, 2, W): gamma, beta
-    nodes: int  # (8, W): for sums
+    nodes: tuple[int, ...]  # 6 times (W,): for sums
     gw: int  # (largest layer's weights,)
 
 
-@inlined
-def room(places, n, parts, like):
-    """Make the scratch, of the dtype of `like`."""
-    hidden, width, classes = len(places.layers) - 1, places.widest, places.layers[-1, WIDTH]
+def room(places: Places, n: int, parts: int, dtype: np.dtype) -> Room:
+    """Make the scratch. Kernels make no arrays: numba would take as long to compile that as a loop or two."""
+    hidden, width, classes = len(places.layers) - 1, places.widest, int(places.layers[-1, WIDTH])
     out = hidden * n * width
-    g = 2 * out
-    logits = g + 2 * n * width
+    g = 2 * out, 2 * out + n * width
+    logits = g[1] + n * width
     glogits = logits + n * classes
     stats = glogits + n * classes
     rows = stats + hidden * parts * 6 * width
     affine = rows + hidden * 2 * n
-    nodes = affine + hidden * 2 * width
-    gw = nodes + 8 * width
-    flat, total = np.empty(gw + places.largest, like.dtype), np.empty(width, np.float64)
-    return Room(flat, total, n, width, parts, 0, out, g, logits, glogits, stats, rows, affine, nodes, gw)
+    *nodes, gw = (affine + (2 * hidden + k) * width for k in range(7))
+    flat, total = np.empty(gw + places.largest, dtype), np.empty(width, np.float64)
+    return Room(flat, total, n, width, parts, 0, out, g, logits, glogits, stats, rows, affine, tuple(nodes), gw)
+
+
+def table(n: int, pitch: int, dtype: Any, make: Callable[..., np.ndarray] = np.empty) -> np.ndarray:
+    """Make an array (n, pitch) that begins with a cache line."""
+    size = n * pitch * np.dtype(dtype).itemsize
+    raw = make(size + LINE, np.uint8)
+    first = -raw.ctypes.data % LINE
+    return raw[first : first + size].view(dtype).reshape(n, pitch)
 
 
 @inlined
 def layer(room, at, depth, n, width):
-    """View a layer's part of room.given, .out or .g as (n, width)."""
+    """View a layer's part of room.given or .out as (n, width)."""
     return matrix(room.flat, at + depth * room.n * room.width, n, width)
 
 
@@ -100,21 +107,6 @@ def layer(room, at, depth, n, width):
 def outputs(room, at, n, classes):
     """View room.logits or .glogits as (n, classes)."""
     return matrix(room.flat, at, n, classes)
-
-
-@inlined
-def nodes(room, at, k, width):
-    """View numbers of nodes, the k-th of those that begin at room.stats, .affine or .nodes, as (width,)."""
-    return vector(room.flat, at + k * room.width, width)
-
-
-@inlined
-def table(n, pitch, like):
-    """Make an array (n, pitch) that begins with a cache line."""
-    size = like.itemsize
-    raw = np.empty(n * pitch + LINE // size, like.dtype)
-    skip = -raw.ctypes.data % LINE // size
-    return raw[skip : skip + n * pitch].reshape(n, pitch)  # which keeps `raw` alive
 
 
 @inlined

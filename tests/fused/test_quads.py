@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bnrenorm.fused import quads
-from bnrenorm.fused import types as inner_types
+from bnrenorm.fused import quads, types
 from tests.fused.entry import entries
 
-inner, types = entries(quads), entries(inner_types)
+inner = entries(quads)
 
 
 def some(rng, count, lit=0.2):
@@ -49,10 +48,10 @@ def test_alike_images_stand_together_and_every_part_has_its_share_of_pixels(digi
 @pytest.mark.parametrize("rows", [(0, 51), (8, 20), (48, 3)])
 def test_the_first_layers_product(rng, lit, width, rows):
     images, (lo, n) = some(rng, 51, lit), rows
-    w, b = types.table(30, -(-width // 16) * 16, np.zeros(1, np.float32)), rng.normal(size=width).astype(np.float32)
+    w, b = types.table(30, -(-width // 16) * 16, np.float32), rng.normal(size=width).astype(np.float32)
     w[:, :width] = rng.normal(size=(30, width))
     y = np.full((n + 1, width), 7, np.float32)
     found = quads.arrange(images)
-    inner.linear_from(images, found, lo, w, b, y[:n])
+    inner.linear_from(images, found, lo, w, b, quads.panel_for(30, width, np.float32), y[:n])
     assert_allclose(y[:n], images[found.order[lo : lo + n]] @ w[:, :width] + b, rtol=1e-5, atol=1e-5)
     assert (y[n] == 7).all()
