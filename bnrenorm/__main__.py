@@ -1,5 +1,6 @@
 """The command `bnrenorm`, which is `python -m bnrenorm` too."""
 
+import atexit
 import gc
 import os
 import sys
@@ -10,7 +11,10 @@ _TURN = 1e-4  # seconds until a thread that comes out of compiled code has Pytho
 
 
 def run() -> None:
-    """Run the command line and leave at once: to take apart all that was imported would cost another half second."""
+    """Run the command line and leave at once: to take apart all that was imported would cost another half second.
+
+    What is registered for the exit is done: Matplotlib removes its temporary folder, where it has to have one.
+    """
     gc.disable()  # while modules are imported nothing is garbage
     sys.setswitchinterval(_TURN)
     code = 1
@@ -18,6 +22,7 @@ def run() -> None:
         main()
     except SystemExit as end:
         code = int(end.code or 0)
+    atexit._run_exitfuncs()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

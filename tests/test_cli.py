@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import subprocess
 import sys
 
@@ -197,3 +198,18 @@ def test_the_installed_command_finds_its_configs_in_any_folder(tmp_path):
     done = bnrenorm("list", cwd=tmp_path)
     assert done.returncode == 0
     assert "article" in done.stdout
+
+
+def test_no_temporary_folder_is_left_where_matplotlib_needs_one(tmp_path):
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home.touch()  # a file, in which there is no place for settings
+    temporary.mkdir()
+    hidden = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    command = [sys.executable, "-m", "bnrenorm", "data", "show", "--save", str(tmp_path / "digit.png")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**kept, "HOME": str(home), "TMPDIR": str(temporary)}
+    )
+    assert done.returncode == 0
+    assert str(temporary / "matplotlib-") in done.stderr
+    assert not list(temporary.iterdir())
