@@ -10,6 +10,7 @@ import numpy as np
 from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.pixels import Pixels
 from bnrenorm.fused.rows import prefetch
+from bnrenorm.fused.views import vector
 
 _AHEAD = 4  # images that are asked for before their turn
 
@@ -54,31 +55,41 @@ def gather(pixels: Pixels, labels: np.ndarray, drawn: list[np.ndarray], width: i
 @kernel
 def _fill(pixels, found):
     for s in range(len(found.indices)):
-        n, chosen, at = found.counts[s], found.indices[s], 0
-        image, column, of_image = found.image[s], found.column[s], found.of_image[s]
-        pixel, row, of_pixel = found.pixel[s], found.row[s], found.of_pixel[s]
+        n, chosen, first, at = found.counts[s], found.indices[s], s * found.column.shape[1], 0
+        image, pixel = found.image[s], found.pixel[s]
         for i in range(n):
             _ask(pixels, chosen[min(i + _AHEAD, n - 1)])
+            begin = pixels.start[chosen[i]]
+            size = pixels.start[chosen[i] + 1] - begin
             image[i] = at
-            for t in range(pixels.start[chosen[i]], pixels.start[chosen[i] + 1]):
-                j = pixels.column[t]
-                column[at] = j
-                of_image[at] = pixels.value[t]
-                pixel[j + 1] += 1
-                at += 1
+            column, value = vector(found.column, first + at, size), vector(found.of_image, first + at, size)
+            from_column, from_value = vector(pixels.column, begin, size), vector(pixels.value, begin, size)
+            for t in range(size):
+                column[t] = from_column[t]
+            for t in range(size):
+                value[t] = from_value[t]
+            for t in range(size):
+                pixel[np.uint32(column[t]) + np.uint32(1)] += 1
+            at += size
         image[n] = at
-        for j in range(1, len(pixel)):
-            pixel[j] += pixel[j - 1]
-        for i in range(n):
-            for t in range(image[i], image[i + 1]):
-                j = column[t]
-                to = pixel[j]
-                row[to] = i
-                of_pixel[to] = of_image[t]
-                pixel[j] = to + 1
-        for j in range(len(pixel) - 1, 0, -1):  # each has moved on to where the next begins
-            pixel[j] = pixel[j - 1]
-        pixel[0] = 0
+        _sort(n, image, found.column[s], found.of_image[s], pixel, found.row[s], found.of_pixel[s])
+
+
+@inlined
+def _sort(n, image, column, of_image, pixel, row, of_pixel):
+    """Sort a batch's pixels by which they are, given how many there are of each, from pixel[1] on."""
+    for j in range(1, len(pixel)):
+        pixel[j] += pixel[j - 1]
+    for i in range(n):
+        for t in range(image[i], image[i + 1]):
+            j = np.uint32(column[t])  # unsigned, for numba counts negative indices from the end
+            to = np.uint32(pixel[j])
+            row[to] = i
+            of_pixel[to] = of_image[t]
+            pixel[j] += 1
+    for j in range(len(pixel) - 1, 0, -1):  # each has moved on to where the next begins
+        pixel[j] = pixel[j - 1]
+    pixel[0] = 0
 
 
 @inlined

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.fused import blas
-from bnrenorm.fused.compiled import inlined, kernel
+from bnrenorm.fused.compiled import inlined, kernel, view
 from bnrenorm.fused.quads import PANEL, linear_from, panel_for
 from bnrenorm.fused.rows import add_rows
 from bnrenorm.fused.types import table, zero
@@ -24,7 +24,7 @@ ROWS = 128
 _FIRST = 4  # blocks that the first layer takes together
 
 
-@inlined
+@view
 def block(x, lo, hi):
     """View x[lo:hi]."""
     return matrix(x, lo * x.shape[1], hi - lo, x.shape[1])

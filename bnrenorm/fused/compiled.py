@@ -13,15 +13,18 @@ import numba.extending
 
 from bnrenorm.fused.parts import PartCompiler
 
-# Sums may be reordered and products fused, which vectors need; NaN and infinity stay what they are.
+# Sums may be reordered and products fused, which vectors need; NaN and infinity stay what they are. References to
+# arrays are not counted (`_nrt`): kernels make none, and to count was a tenth of a step.
 _FLAGS: dict[str, Any] = {
     "nogil": True,
+    "_nrt": False,
     "fastmath": {"reassoc", "contract", "nsz", "arcp"},
     "error_model": "numpy",
     "no_cfunc_wrapper": True,
 }
 _INNER: dict[str, Any] = {**_FLAGS, "no_cpython_wrapper": True, "pipeline_class": PartCompiler}
 _LITERAL: dict[str, Any] = {**_INNER, "fastmath": False}
+_VIEW: dict[str, Any] = {**_INNER, "_nrt": True}
 
 intrinsic: Any = numba.extending.intrinsic
 """For functions that generate LLVM's language: numba, not the caller, gives them their first argument."""
@@ -35,6 +38,11 @@ def kernel(function: Callable[..., Any]) -> Any:
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile a part of a kernel, to be called from kernels only: Python finds no way in."""
     return numba.njit(**_INNER)(function)
+
+
+def view(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel that returns an array, for which numba wants to be able to count references."""
+    return numba.njit(**_VIEW)(function)
 
 
 def shared(function: Callable[..., Any]) -> Any:

@@ -5,9 +5,9 @@ import numpy as np
 from bnrenorm.fused import normal
 from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.denormals import flush, restore
-from bnrenorm.fused.propagate import linear, loss, read_affine, relu, rows
+from bnrenorm.fused.propagate import linear, loss, read_affine, relu
 from bnrenorm.fused.quads import linear_from
-from bnrenorm.fused.types import AFFINE, BATCH, FAN_IN, LAYER, RUN, WIDTH, B, W, layer, outputs
+from bnrenorm.fused.types import AFFINE, BATCH, FAN_IN, LAYER, RUN, WIDTH, B, W, layer, outputs, rows
 from bnrenorm.fused.views import matrix, vector
 
 ROWS = 500

@@ -54,8 +54,8 @@ def forward(x, first, last, mean, std, r, d, gamma, beta, scale, shift, y):
 
 
 @inlined
-def backward(gy, x, first, last, mean, std, r, d, gamma, along, sums, gx, ggamma, gbeta):
-    """Set gx, and add to ggamma and gbeta; mean and std depend on x, r and d do not. `along`, `sums` (D,) are room."""
+def backward(gy, x, first, last, mean, std, r, d, gamma, scale, along, sums, gx, ggamma, gbeta):
+    """Set gx, and add to ggamma and gbeta; mean and std depend on x, r and d do not. scale, along, sums are room."""
     n, width = x.dtype.type(last - first), x.shape[1]
     for k in range(width):
         along[k] = 0
@@ -69,9 +69,10 @@ def backward(gy, x, first, last, mean, std, r, d, gamma, along, sums, gx, ggamma
         ggamma[k] += along[k] * (r[k] / std[k]) + sums[k] * d[k]
         along[k] = -along[k] / (n * std[k] * std[k])
         sums[k] = sums[k] / n
+        scale[k] = gamma[k] * r[k] / std[k]
     for i in range(first, last):
         for k in range(width):
-            gx[i, k] = ((x[i, k] - mean[k]) * along[k] + gy[i, k] - sums[k]) * (gamma[k] * r[k] / std[k])
+            gx[i, k] = ((x[i, k] - mean[k]) * along[k] + gy[i, k] - sums[k]) * scale[k]
 
 
 @shared

@@ -6,17 +6,32 @@ takes half as long again, and the machine's code for the kernel comes out of the
 
 from typing import Any
 
+from llvmlite import binding
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
 from numba.core.typed_passes import AnnotateTypes
 
+_VARIABLE = "_ZN08NumbaEnv"  # what the names of those begin with that numba sets for each function
+
 
 class _Part(JITCodeLibrary):
-    """The code of a function that is not optimised by itself."""
+    """The code of a function that is not optimised by itself, and of which no machine's code is made.
+
+    There must be none: kernels that the same process compiles would call it, and not what was optimised for them.
+    """
 
     def _optimize_final_module(self) -> None:
         pass
+
+    def _finalize_final_module(self) -> None:
+        """Keep the code for kernels to take in; the machine gets its variables alone, which numba wants to set."""
+        code = self._final_module
+        self._finalized = True
+        self._get_module_for_linking()
+        variables = (str(each) for each in code.global_variables if each.name.startswith(_VARIABLE))
+        self._final_module = binding.parse_assembly("\n".join(variables))
+        super()._finalize_final_module()
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)

@@ -19,6 +19,8 @@ from bnrenorm.fused.types import (
     W,
     copy,
     layer,
+    rows,
+    statistics,
     zero,
 )
 from bnrenorm.fused.views import matrix, vector
@@ -88,24 +90,6 @@ def _drop(x, mask, depth, places):
         for i in range(x.shape[0]):
             for k in range(x.shape[1]):
                 x[i, k] *= mask[at + k]
-
-
-@inlined
-def rows(room, depth):
-    """View a layer's room for layer normalisation's mean and std, (N,) each."""
-    at = room.rows + 2 * depth * room.n
-    return vector(room.flat, at, room.n), vector(room.flat, at + room.n, room.n)
-
-
-@inlined
-def statistics(room, depth, q, width):
-    """View a part's mean, std, r, d, and the running mean and std that r and d were had from, (D,) each."""
-    flat, pitch = room.flat, room.width
-    at = room.stats + 6 * (depth * room.parts + q) * pitch
-    return (
-        vector(flat, at, width), vector(flat, at + pitch, width), vector(flat, at + 2 * pitch, width),
-        vector(flat, at + 3 * pitch, width), vector(flat, at + 4 * pitch, width), vector(flat, at + 5 * pitch, width),
-    )  # fmt: skip
 
 
 @shared
@@ -186,6 +170,7 @@ def _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, ot
     gamma = vector(room.flat, room.affine + 2 * depth * room.width, width)
     ggamma, gbeta = vector(room.flat, room.nodes[2], width), vector(room.flat, room.nodes[3], width)
     along, sums = vector(room.flat, room.nodes[4], width), vector(room.flat, room.nodes[5], width)
+    scale = vector(room.flat, room.nodes[0], width)
     zero(ggamma)
     zero(gbeta)
     _drop(gy, mask, depth, places)
@@ -195,7 +180,9 @@ def _back_to_linear(depth, n, parts, kind, numbers, limits, places, p, state, ot
         part = n // parts
         for q in range(parts):
             mean, std, r, d, _, _ = statistics(room, depth, q, width)
-            normal.backward(gy, z, q * part, (q + 1) * part, mean, std, r, d, gamma, along, sums, gz, ggamma, gbeta)
+            normal.backward(
+                gy, z, q * part, (q + 1) * part, mean, std, r, d, gamma, scale, along, sums, gz, ggamma, gbeta
+            )
     elif kind.norm == LAYER:
         mean, std = rows(room, depth)
         normal.layer_backward(gy, z, mean, std, gamma, gz, ggamma, gbeta)

@@ -12,7 +12,7 @@ from bnrenorm.fused.compiled import inlined, kernel
 from bnrenorm.fused.pixels import FEW, density
 from bnrenorm.fused.rows import four_sums
 from bnrenorm.fused.types import table
-from bnrenorm.fused.views import matrix
+from bnrenorm.fused.views import matrix, vector
 
 _SAMPLE = 1000  # images from which it is learned how images differ
 _BITS = 12  # questions that are asked of each at most
@@ -115,17 +115,21 @@ def linear_from(images, quads, lo, w, b, room, y):
             for k in range(width):
                 y[i, k] += b[k]
         return
+    depth, pitch = w.shape
     sums = matrix(room, 0, 4, PANEL)
-    panel = w if width <= PANEL else matrix(room, 4 * PANEL, len(w), PANEL)
+    panel = w if width <= PANEL else matrix(room, 4 * PANEL, depth, PANEL)
     for first in range(0, width, PANEL):
         columns = min(PANEL, width - first)
         if width > PANEL:
-            for j in range(len(w)):
+            for j in range(depth):
+                to, row = vector(panel, j * PANEL, columns), vector(w, j * pitch + first, columns)
                 for k in range(columns):
-                    panel[j, k] = w[j, first + k]
+                    to[k] = row[k]
+        bias = vector(b, first, columns)
         for i in range(0, n, 4):
             q = (lo + i) // 4
             four_sums(quads.start[q], quads.start[q + 1], quads.value, quads.column, panel, sums, columns)
             for g in range(min(4, n - i)):
+                total, out = vector(sums, g * PANEL, columns), vector(y, (i + g) * width + first, columns)
                 for k in range(columns):
-                    y[i + g, first + k] = sums[g, k] + b[first + k]
+                    out[k] = total[k] + bias[k]

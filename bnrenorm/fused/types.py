@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bnrenorm.fused.compiled import inlined
+from bnrenorm.fused.compiled import inlined, view
 from bnrenorm.fused.vectors import LINE
-from bnrenorm.fused.views import matrix
+from bnrenorm.fused.views import matrix, vector
 
 NONE, BATCH, LAYER = range(3)
 NODE, SHARED, FIXED = range(3)  # gamma and beta: one a node, one a layer, none
@@ -97,16 +97,34 @@ def table(n: int, pitch: int, dtype: Any, make: Callable[..., np.ndarray] = np.e
     return raw[first : first + size].view(dtype).reshape(n, pitch)
 
 
-@inlined
+@view
 def layer(room, at, depth, n, width):
     """View a layer's part of room.given or .out as (n, width)."""
     return matrix(room.flat, at + depth * room.n * room.width, n, width)
 
 
-@inlined
+@view
 def outputs(room, at, n, classes):
     """View room.logits or .glogits as (n, classes)."""
     return matrix(room.flat, at, n, classes)
+
+
+@inlined
+def rows(room, depth):
+    """View a layer's room for layer normalisation's mean and std, (N,) each."""
+    at = room.rows + 2 * depth * room.n
+    return vector(room.flat, at, room.n), vector(room.flat, at + room.n, room.n)
+
+
+@inlined
+def statistics(room, depth, q, width):
+    """View a part's mean, std, r, d, and the running mean and std that r and d were had from, (D,) each."""
+    flat, pitch = room.flat, room.width
+    at = room.stats + 6 * (depth * room.parts + q) * pitch
+    return (
+        vector(flat, at, width), vector(flat, at + pitch, width), vector(flat, at + 2 * pitch, width),
+        vector(flat, at + 3 * pitch, width), vector(flat, at + 4 * pitch, width), vector(flat, at + 5 * pitch, width),
+    )  # fmt: skip
 
 
 @inlined

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bnrenorm.fused.compiled import inlined
+from bnrenorm.fused.views import vector
 
 SGD, MOMENTUM, ADAM, RMSPROP = range(4)
 KINDS = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
@@ -15,25 +16,30 @@ def part(kind, p, at, g, first, second, lr, a, b, eps, l2, l1):
     momentum_sgd: a is the momentum, first the velocity. adam: a = 1 - beta1, b = 1 - beta2, lr is alpha_t. rmsprop:
     a = alpha, first the mean square. l2 p + l1 sign(p) is added to the gradient.
     """
+    size = len(g)
+    p = vector(p, at, size)
     if l2 != 0 or l1 != 0:
-        for j in range(len(g)):
-            g[j] += l2 * p[at + j] + l1 * np.sign(p[at + j])
+        for j in range(size):
+            g[j] += l2 * p[j] + l1 * np.sign(p[j])
     if kind == SGD:
-        for j in range(len(g)):
-            p[at + j] -= lr * g[j]
-    elif kind == MOMENTUM:
-        for j in range(len(g)):
-            v = a * first[at + j] - lr * g[j]
-            first[at + j] = v
-            p[at + j] += v
+        for j in range(size):
+            p[j] -= lr * g[j]
+        return
+    first = vector(first, at, size)
+    if kind == MOMENTUM:
+        for j in range(size):
+            v = a * first[j] - lr * g[j]
+            first[j] = v
+            p[j] += v
     elif kind == ADAM:
-        for j in range(len(g)):
-            m = first[at + j] + a * (g[j] - first[at + j])
-            v = second[at + j] + b * (g[j] * g[j] - second[at + j])
-            first[at + j], second[at + j] = m, v
-            p[at + j] -= lr * m / (np.sqrt(v) + eps)
+        second = vector(second, at, size)
+        for j in range(size):
+            m = first[j] + a * (g[j] - first[j])
+            v = second[j] + b * (g[j] * g[j] - second[j])
+            first[j], second[j] = m, v
+            p[j] -= lr * m / (np.sqrt(v) + eps)
     else:
-        for j in range(len(g)):
-            v = a * first[at + j] + (g.dtype.type(1) - a) * g[j] * g[j]
-            first[at + j] = v
-            p[at + j] -= lr * g[j] / (np.sqrt(v) + eps)
+        for j in range(size):
+            v = a * first[j] + (g.dtype.type(1) - a) * g[j] * g[j]
+            first[j] = v
+            p[j] -= lr * g[j] / (np.sqrt(v) + eps)

@@ -58,7 +58,7 @@ def test_forward_and_backward(rng, n, width, kind, dtype):
     y, gx = np.empty_like(x), np.empty_like(x)
     normal.forward(x, 0, n, mean, std, r, d, gamma, beta, scale, shift, y)
     ggamma, gbeta = np.zeros(width, dtype), np.zeros(width, dtype)
-    normal.backward(gy, x, 0, n, mean, std, r, d, gamma, along, sums, gx, ggamma, gbeta)
+    normal.backward(gy, x, 0, n, mean, std, r, d, gamma, scale, along, sums, gx, ggamma, gbeta)
 
     def wide(*arrays):
         return [each.astype(np.float64).reshape(1, -1, width) for each in arrays]
