@@ -1,5 +1,7 @@
 """What a person sees while a comparison runs: what it is going to do, a bar on a terminal, plain lines elsewhere."""
 
+import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,8 +104,10 @@ class _PlainProgress:
 
 
 def _loss(progress: runner.Progress) -> str:
-    """Write the variants' training losses: mean over the seeds that train now."""
-    losses: dict[str, list[float]] = {}
+    """Write the variants' training losses: mean over those networks that train now and have not diverged."""
+    losses: dict[str, list[float]] = {trial.variant: [] for trial in progress.trials}
     for trial, loss in zip(progress.trials, progress.record.values["train_loss"], strict=True):
-        losses.setdefault(trial.variant, []).append(float(loss))
-    return ", ".join(f"{variant} {sum(values) / len(values):.4f}" for variant, values in losses.items())
+        if math.isfinite(loss):
+            losses[trial.variant].append(float(loss))
+    means = {variant: statistics.fmean(values) if values else math.nan for variant, values in losses.items()}
+    return ", ".join(f"{variant} {mean:.4f}" for variant, mean in means.items())

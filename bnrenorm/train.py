@@ -31,7 +31,7 @@ class Record:
     pass, before its update; test_loss and test_accuracy (and validation_...) come after it. `diagnosis`: what the
     normalisation did at the step, by layer ("layer1_r_50": `norm.diagnosis`), and training_mode_accuracy and
     inference_mode_accuracy on the same training images (`gap`). A replica whose training loss is no longer finite has
-    diverged; its later records mean nothing.
+    diverged; its later records, and those of one that has stopped early, mean nothing.
     """
 
     step: int
@@ -204,6 +204,8 @@ class Training:
         if self.best is not None:
             self.best.see(host)
             seen["stopped"] = self.best.stopped.astype(np.float64)
+        if self.engine is not None:
+            self.engine.idle = ~alive | (seen.get("stopped", 0) > 0)
         return Record(self.step, self.step / self.per_epoch, host, seen)
 
     def _measure(self, images: Array, labels: Array) -> tuple[Array, Array]:

@@ -42,6 +42,14 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     assert "BRN 2.0000" in file.getvalue()
 
 
+def test_the_loss_is_that_of_the_networks_that_have_not_diverged():
+    trials = config.load("quick", ["seeds=3"]).trials(1000)
+    losses = np.where([trial.variant == "BRN" for trial in trials], np.nan, 2.0)
+    losses[[trial.variant for trial in trials].index("BN")] = np.inf
+    record = Record(1, 1.0, {"train_loss": losses})
+    assert terminal._loss(Progress(1, 2, trials, record)) == "BN 2.0000, BRN nan"
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_mean_and_spread(count):
     import pandas as pd

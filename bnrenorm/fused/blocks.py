@@ -114,10 +114,12 @@ def _settle(z, relu, moments):
 def output(h, norm, relu_in, w, b, labels, order, g, gw, gb, sums, logits, room, begin, end):
     """Fill blocks of g (N, C) with the gradient of the mean loss, and add the blocks' share to gw, gb and sums.
 
-    gw (C, D) is against the block as the product saw it. sums (2,): total loss, count of right answers. The logits of
-    the first images are copied into `logits`, as many as it has; order (N,) says which image a row is of.
+    gw (C, D) is against the block as the product saw it; where it has no rows, no gradients are made. sums (2,): total
+    loss, count of right answers. The logits of the first images are copied into `logits`, as many as it has; order (N,)
+    says which image a row is of.
     """
     rows, classes = g.shape
+    learning = len(gw) > 0
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, rows)
         y, z = matrix(room, 0, hi - lo, h.shape[1]), block(g, lo, hi)
@@ -138,12 +140,14 @@ def output(h, norm, relu_in, w, b, labels, order, g, gw, gb, sums, logits, room,
                 total += z[i, c]
             sums[0] += np.log(total) - target
             sums[1] += best == labels[lo + i]
-            for c in range(classes):
-                z[i, c] /= total * rows
-            z[i, labels[lo + i]] -= h.dtype.type(1) / rows
-            for c in range(classes):
-                gb[c] += z[i, c]
-        blas.weights(z, y, gw, 1)
+            if learning:
+                for c in range(classes):
+                    z[i, c] /= total * rows
+                z[i, labels[lo + i]] -= h.dtype.type(1) / rows
+                for c in range(classes):
+                    gb[c] += z[i, c]
+        if learning:
+            blas.weights(z, y, gw, 1)
 
 
 @inlined

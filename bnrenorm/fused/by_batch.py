@@ -15,6 +15,8 @@ Array = Any
 class ByBatch(Passes):
     """Judges a set of images, by all of which every layer is normalised."""
 
+    learning = False
+
     def judge(self, pool: ThreadPoolExecutor, numbers: Numbers, p: Array) -> tuple[float, float]:
         """Return the mean loss and the accuracy with the parameters p (P,)."""
 

@@ -52,10 +52,13 @@ class Engine:
         self.kind = kind_of(settings)
         self.places = places_of([images.shape[1], *settings.model.hidden, settings.model.outputs], self.kind)
         self.rows = Rows(network, settings.training.optimizer.kind, average, self.places.pitch)
+        self.idle = np.zeros(
+            len(trials), bool
+        )  # which replicas are done with: they take no steps, and NaN is their loss
         self.loaded, self.stored = False, True  # whether the rows, and the network, have all that the other has
         self.workers = _cores()
         self.blas = ThreadpoolController()
-        self.seen: list[Array] = []
+        self.seen: list[Array] = [np.empty(0)] * len(trials)
         batch = settings.training.batch
         self.batch_size = len(images) if isinstance(batch, Full) else batch.size
         self.pixels: Pixels | None = None  # of the training set, for small batches
@@ -67,17 +70,20 @@ class Engine:
                 quads = self.judges.quads(images)
             self.large = LargeBatch(images, quads, labels, self.kind, self.places, self.workers, logits)
         self.most = logits
-        self.logits: list[Array] = []  # of each replica in the last step, (K, classes)
+        self.logits: list[Array] = [np.empty(0)] * len(trials)  # of each replica in the last step, (K, classes)
 
     def load(self) -> None:
-        """Take the network's numbers at the next step, for somebody has changed them."""
-        self.loaded, self.stored = False, True
+        """Take the network's numbers at the next step, for somebody has changed them; no replica is idle then."""
+        self.loaded, self.stored, self.idle = False, True, np.zeros(len(self.trials), bool)
 
     def store(self) -> None:
         """Bring the network up to date."""
         if not self.stored:
             self.rows.store()
             self.stored = True
+
+    def _going(self) -> list[int]:
+        return [replica for replica, idle in enumerate(self.idle) if not idle]
 
     def compile_parts(self) -> None:
         """Compile what steps of small batches need, but for `step.train` itself."""
@@ -97,10 +103,13 @@ class Engine:
         if not self.loaded:
             self.rows.load()
             self.loaded = True
-        limits = self._limits(first, steps)
+        limits, last = self._limits(first, steps), sampler.indices(self.trials[0].seed, first + steps - 1)
+        for replica in range(len(self.trials)):
+            self._make_room(replica, len(last))
         with self.one_blas_thread():
             take = self._one_by_one if self.large else self._side_by_side
             sums = take(sampler, first, steps, limits)
+        sums[self.idle] = np.nan
         self.stored = False
         self.rows.store_statistics()
         for norm in self.network.batch_norms:
@@ -114,8 +123,9 @@ class Engine:
         if self.pixels is None:
             sparse = density(self.images) <= FEW
             self.pixels = compress(self.images) if sparse else nothing(self.images.dtype)
-        pixels, seeds = self.pixels, list({trial.seed: None for trial in self.trials})
-        span = max(1, min(_SPAN, _TOGETHER // len(seeds)) // self.batch_size)
+        pixels, everybody = self.pixels, self._going()
+        seeds = list({self.trials[replica].seed: None for replica in everybody})
+        span = max(1, min(_SPAN, _TOGETHER // max(len(seeds), 1)) // self.batch_size)
         spans = [(at, min(at + span, steps)) for at in range(0, steps, span)]
 
         def gather(i: int) -> dict[int, Future[Batches]]:
@@ -138,12 +148,9 @@ class Engine:
             if i + 1 < len(spans) and i + 1 not in coming:
                 coming[i + 1] = gather(i + 1)
             these = coming[i][self.trials[replica].seed].result()
-            self.seen[replica] = self._room(int(these.counts[-1]))
-            self.logits[replica] = self._logits(int(these.counts[-1]))
+            self._make_room(replica, int(these.counts[-1]))
             return pool.submit(work, replica, these, *spans[i])
 
-        everybody = range(len(self.trials))
-        self.seen, self.logits = ([np.empty(0)] * len(self.trials) for _ in range(2))
         coming: dict[int, dict[int, Future[Batches]]] = {}
         with ThreadPoolExecutor(self.workers) as pool:
             coming[0] = gather(0)
@@ -162,13 +169,11 @@ class Engine:
     def _one_by_one(self, sampler: Sampler, first: int, steps: int, limits: Array) -> Array:
         assert self.large is not None
         sums = np.zeros((len(self.trials), 2))
-        self.seen = [self._room(len(self.images)) for _ in self.trials]
-        self.logits = [self._logits(len(self.images)) for _ in self.trials]
-        for replica, trial in enumerate(self.trials):
+        for replica in self._going():
             for s in range(steps):
                 p, first_state, second_state, average, run = self.rows.of(replica)
                 sums[replica] += self.large.step(
-                    numbers_of(trial),
+                    numbers_of(self.trials[replica]),
                     limits[s, replica],
                     p,
                     first_state,
@@ -191,7 +196,7 @@ class Engine:
             self.loaded = True
         self.rows.load_statistics()
         with self.one_blas_thread():
-            return self.judges.judge(images, labels, by_batch=by_batch)
+            return self.judges.judge(images, labels, self._going(), by_batch=by_batch)
 
     def diagnosis(self) -> dict[str, Array]:
         """Describe the last step's normalisation, as `StackedNormalization.diagnosis` does, by layer."""
@@ -207,12 +212,11 @@ class Engine:
             found |= {f"layer{depth + 1}_{name}": value for name, value in of_layer.items()}
         return found
 
-    def _room(self, rows: int) -> Array:
+    def _make_room(self, replica: int, rows: int) -> None:
+        """Make room for what is seen of a replica's last step, whose batch has so many rows."""
         parts = rows // self.kind.micro_batch if self.kind.micro_batch else 1
-        return np.zeros((len(self.network.batch_norms), parts, 6, self.places.widest), np.float32)
-
-    def _logits(self, rows: int) -> Array:
-        return np.empty((min(self.most, rows), self.places.layers[-1, types.WIDTH]), np.float32)
+        self.seen[replica] = np.zeros((len(self.network.batch_norms), parts, 6, self.places.widest), np.float32)
+        self.logits[replica] = np.zeros((min(self.most, rows), self.places.layers[-1, types.WIDTH]), np.float32)
 
     def _limits(self, first: int, steps: int) -> Array:
         """r_max, d_max, the learning rate and that of gamma and beta, (steps, R, 4)."""

@@ -59,14 +59,14 @@ def forward(batches, s, images, room, w, b, mask, y):
 
 
 @inlined
-def catch_up(batches, s, room, kind, momentum, w, velocity, width, mask):
+def catch_up(batches, s, room, momentum, w, velocity, width, mask):
     """Have the weights of step s's pixels, or after the last step all, take the steps in which they were black."""
     for j in range(len(room.taken)):
         late = s - room.taken[j]
         if late == 0 or (s < len(batches.pixel) and _is_black(batches, s, j, mask)):
             continue
         room.taken[j] = s
-        if kind.optimizer == update.MOMENTUM and _moving(velocity, j):
+        if _moving(velocity, j):
             coast(late, velocity, w, j * w.shape[1], width, momentum)
 
 

@@ -32,37 +32,40 @@ class Judges:
         self.known.append((images, arrange(images)))
         return self.known[-1][1]
 
-    def judge(self, images: Array, labels: Array, *, by_batch: bool) -> tuple[Array, Array]:
-        """Mean loss and accuracy (R,) over images (M, D): `Engine.judge`."""
+    def judge(self, images: Array, labels: Array, replicas: list[int], *, by_batch: bool) -> tuple[Array, Array]:
+        """Mean loss and accuracy (R,) of some replicas over images (M, D), NaN of the others: `Engine.judge`."""
+        found = np.full((len(self.trials), 2), np.nan)
         with ThreadPoolExecutor(self.workers) as pool:
             if by_batch and self.kind.norm == BATCH:
-                room, everybody = self._room(images, labels), range(len(self.trials))
-                found = [room.judge(pool, numbers_of(self.trials[i]), self._parameters(i)) for i in everybody]
-                loss, right = np.array(found).T
-                return loss, right
-            return self._by_running(pool, images, labels)
+                room = self._room(images, labels)
+                for i in replicas:
+                    found[i] = room.judge(pool, numbers_of(self.trials[i]), self._parameters(i))
+            else:
+                found[replicas] = self._by_running(pool, images, labels, replicas)
+        loss, right = found.T
+        return loss, right
 
-    def _by_running(self, pool: ThreadPoolExecutor, images: Array, labels: Array) -> tuple[Array, Array]:
+    def _by_running(self, pool: ThreadPoolExecutor, images: Array, labels: Array, replicas: list[int]) -> Array:
+        """Return them of the replicas alone, (replicas, 2), by their running statistics."""
         quads = self.quads(images)
         labels = np.ascontiguousarray(labels[quads.order])
         blocks = -(-len(images) // judge.ROWS)
-        sums = np.zeros((len(self.trials), blocks, 2))
+        sums = np.zeros((len(replicas), blocks, 2))
         share = -(-blocks // self.workers)
-        parameters = [self._parameters(i) for i in range(len(self.trials))]
+        parameters = [self._parameters(i) for i in replicas]
 
-        def work(replica: int, first: int) -> None:
-            run = self.rows.of(replica)[-1]
-            last, numbers = min(first + share, blocks), numbers_of(self.trials[replica])
-            given = (images, quads, labels, self.kind, numbers, self.places, parameters[replica], run)
+        def work(place: int, first: int) -> None:
+            run = self.rows.of(replicas[place])[-1]
+            last, numbers = min(first + share, blocks), numbers_of(self.trials[replicas[place]])
+            given = (images, quads, labels, self.kind, numbers, self.places, parameters[place], run)
             scratch = types.room(self.places, min(judge.ROWS, len(images)), 1, images.dtype)
             panel = panel_for(images.shape[1], int(self.places.layers[0, WIDTH]), images.dtype)
-            judge.judge(*given, scratch, panel, first, last, sums[replica])
+            judge.judge(*given, scratch, panel, first, last, sums[place])
 
-        parts = list(itertools.product(range(len(self.trials)), range(0, blocks, share)))
-        for _ in pool.map(work, *zip(*parts, strict=True)):
+        parts = itertools.product(range(len(replicas)), range(0, blocks, share))
+        for _ in pool.map(lambda part: work(*part), parts):
             pass
-        loss, right = np.moveaxis(sums.sum(axis=1), -1, 0) / len(images)
-        return loss, right
+        return sums.sum(axis=1) / len(images)
 
     def _parameters(self, replica: int) -> Array:
         """Return what a replica is judged with: its parameters or their average, scaled where steps drop nodes."""

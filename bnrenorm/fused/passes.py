@@ -21,6 +21,8 @@ Array = Any
 class Passes:
     """Room for N rows, and the way forward; `workers` threads."""
 
+    learning = True  # whether the way back follows
+
     def __init__(self, images: Array, quads: Quads, labels: Array, kind: Kind, places: Places, workers: int):
         self.images, self.quads, self.labels = images, quads, np.ascontiguousarray(labels[quads.order])
         self.kind, self.places, self.workers = kind, places, workers
@@ -62,7 +64,7 @@ class Passes:
         """
         layer = layers[-1]
         w, b = layer.fold(*self.linear(p, len(layers)))
-        gw = np.zeros((self.workers, *w.shape), p.dtype)
+        gw = np.zeros((self.workers, len(w) if self.learning else 0, w.shape[1]), p.dtype)
         gb = np.zeros((self.workers, len(b)))
         sums = np.zeros((self.workers, 2))
         given = (self.h[-1], layer.norm, layer.relu, w, b, self.labels, self.quads.order, g)

@@ -49,14 +49,15 @@ def train(
     sparse = len(given.x) == 0
     decays = numbers.l2 != 0 or numbers.l1 != 0
     lazy = sparse and kind.optimizer <= update.MOMENTUM and not decays and len(average) == 0
+    coasting = lazy and kind.optimizer == update.MOMENTUM
     gw = vector(scratch.flat, scratch.gw, 0 if lazy else depth * pitch)
     zero(gw)
     before = flush()
     for s in range(steps):
         n, lr, mask = batches.counts[s], limits[s, 2], masks[s]
         parts = n // kind.micro_batch if kind.micro_batch else 1
-        if lazy:
-            first.catch_up(batches, s, given, kind, numbers.a, w, velocity, width, mask)
+        if coasting:
+            first.catch_up(batches, s, given, numbers.a, w, velocity, width, mask)
         first.forward(batches, s, images, given, w, b, mask, matrix(scratch.flat, scratch.given, n, width))
         forward(n, parts, kind, numbers, limits[s], places, p, run, mask, scratch)
         classes = layers[-1, WIDTH]
@@ -77,8 +78,8 @@ def train(
             share = p.dtype.type(1) - numbers.average_decay
             for j in range(len(p)):
                 average[j] += share * (p[j] - average[j])
-    if lazy:
-        first.catch_up(batches, steps, given, kind, numbers.a, w, velocity, width, masks[0])
+    if coasting:
+        first.catch_up(batches, steps, given, numbers.a, w, velocity, width, masks[0])
     restore(before)
 
 
