@@ -23,7 +23,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# Ours beside stock Chainer, PyTorch, JAX and the floor; about half an hour, with nothing else running.
+# Ours beside stock Chainer, PyTorch, JAX and the floor; three quarters of an hour, with nothing else running.
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
