@@ -52,9 +52,7 @@ class Engine:
         self.kind = kind_of(settings)
         self.places = places_of([images.shape[1], *settings.model.hidden, settings.model.outputs], self.kind)
         self.rows = Rows(network, settings.training.optimizer.kind, average, self.places.pitch)
-        self.idle = np.zeros(
-            len(trials), bool
-        )  # which replicas are done with: they take no steps, and NaN is their loss
+        self.idle = np.zeros(len(trials), bool)  # which replicas are done with: no steps for them, and NaN
         self.loaded, self.stored = False, True  # whether the rows, and the network, have all that the other has
         self.workers = _cores()
         self.blas = ThreadpoolController()
