@@ -8,7 +8,7 @@ from benchmarks.jobs import Job
 from bnrenorm.config.schema import Iid
 from bnrenorm.data import dataset
 from bnrenorm.data.sampling import Sampler
-from bnrenorm.streams import Stream, generator
+from bnrenorm.rng import Stream, generator
 
 BLOCK = 10_000
 """Images that peers judge at a time."""

@@ -9,7 +9,7 @@ from bnrenorm.errors import InputError
 if TYPE_CHECKING:
     from bnrenorm.api import load, run
     from bnrenorm.norm.dropin import BatchNormalization, BatchRenormalization
-    from bnrenorm.registry import register_norm
+    from bnrenorm.norm.registry import register_norm
 
 __version__ = "0.1.0"
 __all__ = ["BatchNormalization", "BatchRenormalization", "InputError", "__version__", "load", "register_norm", "run"]
@@ -26,7 +26,7 @@ _LAZY = {
     "BatchNormalization": "bnrenorm.norm.dropin",
     "BatchRenormalization": "bnrenorm.norm.dropin",
     "load": "bnrenorm.api",
-    "register_norm": "bnrenorm.registry",
+    "register_norm": "bnrenorm.norm.registry",
     "run": "bnrenorm.api",
 }
 

@@ -1,8 +1,10 @@
 """What a run ran on: versions, processor, threads."""
 
+import importlib
 import importlib.metadata
 import os
 import platform
+from functools import cache
 from typing import Any
 
 from bnrenorm import _compat
@@ -19,8 +21,10 @@ _PACKAGES = (
     "cupy-cuda12x",
     "cupy-cuda13x",
 )
+_COMMON = ("bnrenorm", "numpy", "chainer")  # packages that every trial's numbers depend on
 
 
+@cache
 def versions() -> dict[str, str]:
     """Map Python and the packages that matter here to their versions; what is not installed is left out."""
     found = {"python": platform.python_version()}
@@ -44,10 +48,8 @@ def processor() -> str:
 
 def blas() -> str:
     """Name the library that multiplies NumPy's matrices, with its version."""
-    import numpy as np
-
-    found: Any = np.show_config(mode="dicts")
-    library = found.get("Build Dependencies", {}).get("blas", {})
+    config: Any = importlib.import_module("numpy").show_config(mode="dicts")
+    library = config.get("Build Dependencies", {}).get("blas", {})
     return f"{library.get('name', 'unknown')} {library.get('version', '')}".strip()
 
 
@@ -58,24 +60,37 @@ def threads() -> int:
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
 
 
-def gpu(on: str) -> str | None:
+def gpu(device: str) -> str | None:
     """Name the GPU behind "cuda:N"; None for "cpu"."""
-    if on == "cpu":
+    if device == "cpu":
         return None
-    import cupy  # pyright: ignore[reportMissingImports]
+    cupy: Any = importlib.import_module("cupy")
+    return cupy.cuda.runtime.getDeviceProperties(int(device.removeprefix("cuda:")))["name"].decode()
 
-    return cupy.cuda.runtime.getDeviceProperties(int(on.removeprefix("cuda:")))["name"].decode()
+
+def provenance(engine: str, device: str) -> dict[str, Any]:
+    """Return what a trial's numbers depend on besides its settings: stored with each result.
+
+    engine, device ("cpu" or "cuda:N"), gpu (its name), threads, and the versions of the packages that the engine uses.
+    """
+    used = (*_COMMON, "numba") if engine == "cpu" else _COMMON
+    chosen = {name: text for name, text in versions().items() if name in used or _is_cupy(name, device)}
+    return {"engine": engine, "device": device, "gpu": gpu(device), "threads": threads(), "versions": chosen}
 
 
-def describe(on: str) -> dict[str, Any]:
-    """Return all of it as plain data, for a run on that device."""
+def _is_cupy(name: str, device: str) -> bool:
+    return device != "cpu" and name.startswith("cupy")
+
+
+def describe(device: str) -> dict[str, Any]:
+    """Describe this machine as plain data, for a run on that device."""
     return {
         "versions": versions(),
         "system": platform.platform(),
         "processor": processor(),
         "threads": threads(),
         "blas": blas(),
-        "device": on,
-        "gpu": gpu(on),
+        "device": device,
+        "gpu": gpu(device),
         "gpus": _compat.gpu_count(),
     }

@@ -2,10 +2,11 @@
 
 import pytest
 
-from bnrenorm import config, runner
+from bnrenorm import config
 from bnrenorm.config import identity
-from bnrenorm.plan import plan
-from bnrenorm.store import Store
+from bnrenorm.runs import runner
+from bnrenorm.runs.plan import plan
+from bnrenorm.runs.store import Store
 from tests.conftest import some_digits
 
 CONFIGS = config.shipped()

@@ -1,4 +1,4 @@
-"""bnrenorm's fused kernels, through the training loop that its users have."""
+"""bnrenorm's CPU engine, through the training loop that its users have."""
 
 from typing import Any
 
@@ -7,9 +7,11 @@ import numpy as np
 from benchmarks import data
 from benchmarks.jobs import Job, Kind, Replica
 from benchmarks.peers import Run, Values
-from bnrenorm import config, model, train
+from bnrenorm import config
 from bnrenorm.config import Trial
 from bnrenorm.data import dataset
+from bnrenorm.network import mlp
+from bnrenorm.training import loop
 
 _FOR_EVER = 1_000_000  # steps
 
@@ -21,7 +23,7 @@ def prepare(job: Job, replicas: list[Replica]) -> Run:
     assert [(trial.variant, trial.seed) for trial in trials] == [(each.kind.name, each.seed) for each in replicas]
     stacks: dict[Any, list[int]] = {}
     for place, trial in enumerate(trials):
-        stacks.setdefault(model.structure(trial), []).append(place)
+        stacks.setdefault(mlp.structure(trial), []).append(place)
     runs = [_Stack(job, [trials[place] for place in places], digits) for places in stacks.values()]
 
     def run() -> Values:
@@ -61,18 +63,19 @@ class _Stack:
 
     def __init__(self, job: Job, trials: list[Trial], digits: dataset.Dataset):
         self.job = job
-        network = model.build(trials, digits.inputs)
+        network = mlp.build(trials, digits.inputs)
         for layer, linear in enumerate(network.linears):
             linear.W.array[...] = [data.weights(job, layer, trial.seed) for trial in trials]
-        self.training = train.Training(trials, digits, kernels="fused", network=network)
+        self.training = loop.Training(trials, digits, engine="cpu", network=network)
+        inputs = self.training.engine.inputs
         if "train_set" in job.judged:
-            self.training.judges["train_set"] = self.training.images, self.training.labels
+            inputs.eval_sets["train_set"] = inputs.images, inputs.labels
         self.records = iter(self.training)
 
     def round(self) -> Values:
         """Train on to the next record, or so many steps without one."""
         if self.job.judged:
             return next(record for record in self.records if record is not None).values
-        before = self.training.sums[0].copy()
+        self.training.engine.replicas.training_means()
         self.training.rehearse(steps=self.job.round, record=False)
-        return {"train_loss": (self.training.sums[0] - before) / self.job.round}
+        return {"train_loss": self.training.engine.replicas.training_means()[0]}

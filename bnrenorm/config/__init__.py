@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from bnrenorm.config import document
+from bnrenorm.config.build import build
 from bnrenorm.config.document import unknown
-from bnrenorm.config.experiment import Experiment, Trial, build
+from bnrenorm.config.experiment import Experiment
+from bnrenorm.config.trial import Trial
 from bnrenorm.errors import InputError
 
 __all__ = ["Experiment", "Trial", "load", "shipped"]

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnrenorm.config.document import Document, Path
+from bnrenorm.config.trial import Point
 from bnrenorm.errors import InputError
-
-Point = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)

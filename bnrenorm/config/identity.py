@@ -2,11 +2,10 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
-from bnrenorm.config.experiment import Trial
 from bnrenorm.config.norms import BatchNorm, Renorm
 from bnrenorm.config.schema import Settings
+from bnrenorm.config.trial import Point, Trial
 from bnrenorm.norm.semantics import SEMANTICS
 
 
@@ -16,13 +15,13 @@ class Identity:
 
     a: str
     b: str
-    point: tuple[tuple[str, Any], ...]
+    point: Point
     reason: str
 
 
 def identities(trials: list[Trial]) -> list[Identity]:
     """List the pairs of variants that are one computation, in the experiment's order."""
-    cells: dict[tuple[tuple[str, Any], ...], dict[str, Settings]] = {}
+    cells: dict[Point, dict[str, Settings]] = {}
     for trial in trials:
         cells.setdefault(trial.point, {})[trial.variant] = trial.settings
     found = []

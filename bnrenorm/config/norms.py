@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from bnrenorm import registry
 from bnrenorm.config.duration import DurationField, steps
 from bnrenorm.config.strict import Strict
+from bnrenorm.norm import registry
 from bnrenorm.norm.semantics import SEMANTICS
 
 

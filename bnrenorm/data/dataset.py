@@ -9,7 +9,7 @@ import numpy as np
 
 from bnrenorm.data import files, mnist
 from bnrenorm.errors import InputError
-from bnrenorm.streams import Stream, generator
+from bnrenorm.rng import Stream, generator
 
 
 @dataclass(frozen=True)

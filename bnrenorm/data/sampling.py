@@ -10,7 +10,7 @@ import numpy as np
 
 from bnrenorm.config.schema import Batch, ClassSorted, Full, NonIid
 from bnrenorm.errors import InputError
-from bnrenorm.streams import Stream, generator
+from bnrenorm.rng import Stream, generator
 
 
 class Sampler:

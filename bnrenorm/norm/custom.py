@@ -6,8 +6,8 @@ import numpy as np
 
 from bnrenorm._compat import F, chainer
 from bnrenorm.errors import InputError
-from bnrenorm.registry import find
-from bnrenorm.streams import Stream, generator
+from bnrenorm.norm.registry import find
+from bnrenorm.rng import Stream, generator
 
 
 class LinkPerReplica(chainer.ChainList):

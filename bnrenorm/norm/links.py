@@ -26,8 +26,8 @@ class StackedNormalization(chainer.Chain):
 
     With `micro_batch` m, every m examples in a row are normalised by their own statistics, and the running ones take
     the mean over these [BRN17, sec. 4.2]. Three switches are the loop's to turn: `frozen` leaves the running
-    statistics as they are in training mode, `by_batch` normalises by the batch out of training mode as well, and
-    `observing` keeps a `diagnosis` of every training batch.
+    statistics as they are in training mode, `use_batch_statistics` normalises by the batch in inference mode as well,
+    and `observing` keeps a `diagnosis` of every training batch.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class StackedNormalization(chainer.Chain):
         super().__init__()
         self.r_max, self.d_max, self.semantics, self.micro_batch = r_max, d_max, semantics, micro_batch
         self.decay, self.eps = np.float32(decay), np.float32(eps)
-        self.frozen = self.by_batch = self.observing = False
+        self.frozen = self.use_batch_statistics = self.observing = False
         self.diagnosis: dict[str, Array] = {}
         with self.init_scope():
             self.affine = affine
@@ -61,7 +61,7 @@ class StackedNormalization(chainer.Chain):
         run_std = self.semantics.std(self.run_scale, eps)
         if chainer.config.train:
             return self._train(x, gamma, beta, run_std, eps)
-        if self.by_batch:
+        if self.use_batch_statistics:
             mean, var = formulas.moments(x.array)
             one = self.xp.ones_like(mean)
             return renormalise(x, gamma, beta, mean, (var + eps) ** 0.5, one, 0 * one)

@@ -5,11 +5,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bnrenorm
-from bnrenorm import model, registry, train
 from bnrenorm._compat import F, L, chainer
 from bnrenorm.config import document
 from bnrenorm.config.experiment import build
 from bnrenorm.errors import InputError
+from bnrenorm.network import mlp
+from bnrenorm.norm import registry
+from bnrenorm.training import loop
 from tests.conftest import some_digits
 
 
@@ -37,7 +39,7 @@ def test_stock_chainers_link_is_our_own_batch_normalisation(optimizer):
     grid = "grid: {training.optimizer.lr: [0.001, 0.02]}\nseeds: 2\n"
     data = some_digits(600, 100)
     ours, theirs = (
-        curves(train.train(trials(f"{training}{grid}norm: {norm}"), data))
+        curves(loop.train(trials(f"{training}{grid}norm: {norm}"), data))
         for norm in ("{kind: batch}", "{kind: custom, name: stock}")
     )
     assert_allclose(theirs, ours, rtol=2e-3, atol=0.0101)
@@ -62,17 +64,17 @@ def test_alone_in_company_and_resumed_it_has_the_same_bits():
     bnrenorm.register_norm("scale", Scale)
     data = some_digits(300, 100)
     group = trials("norm: {kind: custom, name: scale}\ntraining: {batch: 20, steps: 6}\nseeds: 3")
-    together = curves(train.train(group, data))
+    together = curves(loop.train(group, data))
     assert (together[0, 0, 0] != together[0, 0, 1]).all()
     np.random.seed(5)  # noqa: NPY002
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     for replica, trial in enumerate(group):
-        assert (curves(train.train([trial], data))[:, :, 0] == together[:, :, replica]).all()
+        assert (curves(loop.train([trial], data))[:, :, 0] == together[:, :, replica]).all()
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
-    first = train.Training(group, data)
+    first = loop.Training(group, data)
     for _, _ in zip(range(3), first, strict=False):
         pass
-    resumed = train.Training(group, data)
+    resumed = loop.Training(group, data)
     resumed.restore(first.state())
     assert (curves(list(resumed)) == together[3:]).all()
     assert resumed.network.norms[1][2].calls == 6
@@ -100,7 +102,7 @@ def test_a_factory_that_makes_something_else_is_refused(factory, message):
     bnrenorm.register_norm("mine", factory)
     with pytest.raises(InputError, match=message):
         list(
-            train.train(
+            loop.train(
                 trials("norm: {kind: custom, name: mine}\ntraining: {batch: 20, steps: 1}"), some_digits(300, 100)
             )
         )
@@ -134,5 +136,5 @@ def test_what_only_our_own_statistics_can_do_is_refused(text):
 
 def test_its_network_knows_whose_each_parameter_is():
     bnrenorm.register_norm("scale", Scale)
-    network = model.build(trials("norm: {kind: custom, name: scale}\nseeds: 2"), 784)
+    network = mlp.build(trials("norm: {kind: custom, name: scale}\nseeds: 2"), 784)
     assert network.replica_of == {f"/norms/{d}/{r}/scale": r for d in range(2) for r in range(2)}

@@ -1,0 +1,1 @@
+"""Figures: axes that are filled, pages of them as PNG."""

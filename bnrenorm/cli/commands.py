@@ -1,0 +1,183 @@
+"""The command line: parse, call, print. The docstrings are the help texts."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import bnrenorm
+from bnrenorm.errors import InputError
+from bnrenorm.runs.interrupt import Interrupted
+
+app = typer.Typer(
+    name="bnrenorm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+data_app = typer.Typer(no_args_is_help=True, help="The 70,000 digits that come with bnrenorm, or images of your own.")
+app.add_typer(data_app, name="data")
+
+# Typer carries a parser of its own, whose classes it does not export: this is the base of that parser's errors.
+_UsageError: Any = typer.BadParameter.__base__
+_INTERRUPTED = 130
+
+Data = Annotated[str | None, typer.Option("--path", help="Four IDX files' folder or an .npz; default: MNIST.")]
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on standard error and exit code 2, a failing disk exit code 1."""
+    try:
+        code = app(standalone_mode=False)
+    except InputError as error:
+        _fail(str(error), 2)
+    except _UsageError as error:
+        _fail(f"{error.format_message()} (bnrenorm --help)", 2)
+    except OSError as error:
+        _fail(f"{error}; finished trials are kept, the same command goes on from them", 1)
+    except Interrupted:
+        _fail("interrupted; everything is saved, the same command goes on from here", _INTERRUPTED)
+    else:
+        if code == _INTERRUPTED:  # Typer's own answer to a KeyboardInterrupt
+            _fail("interrupted; the same command goes on from the last checkpoint", code)
+        sys.exit(code)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"bnrenorm: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Compare batch normalisation with batch renormalisation, with seeds, intervals and an honest verdict."""
+    if version:
+        print(bnrenorm.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def compare(
+    config: Annotated[str, typer.Argument(help="A shipped config (bnrenorm list) or a YAML file.")] = "compare",
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ..., N-1.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, cpu (compiled kernels) or chainer (the specification).")] = "auto",
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
+    memory: Annotated[str | None, typer.Option(help="Bound, e.g. 4GiB; default: half of what is free.")] = None,
+    fork: Annotated[bool, typer.Option("--fork", help="Go on although an unfinished run has other settings.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained, and how long it takes.")
+    ] = False,
+) -> None:
+    """Train every variant and seed of an experiment, print the comparison and leave a run folder.
+
+    Trials that were trained before, by this or any other experiment in the same --out, are not trained again.
+    """
+    from bnrenorm import config as configs
+    from bnrenorm.data import dataset
+    from bnrenorm.engines import backend
+
+    overrides = [*(assignments or []), *([] if seeds is None else [f"seeds={seeds}"])]
+    experiment = configs.load(config, overrides)
+    chosen = backend.choose(engine, device)
+
+    from bnrenorm.cli.progress import Screen
+    from bnrenorm.runs import session
+    from bnrenorm.runs.memory import parse_memory
+
+    bound, screen = parse_memory(memory), Screen()
+    if dry_run:
+        from bnrenorm.runs.plan import plan
+        from bnrenorm.runs.store import Store
+
+        data = dataset.load(experiment.data_path)
+        todo = plan(experiment, data, Store(out), bound, chosen)
+        screen.opening(experiment, list(todo.keys), data, chosen)
+        screen.rehearsal(todo, data, chosen)
+        return
+
+    from bnrenorm import api
+
+    outcome = session.run(experiment, chosen, out, memory=bound, fork=fork, watcher=screen, leave=api.leave)
+
+    from bnrenorm.cli import summary
+
+    summary.show(screen, api.results_of(outcome))
+
+
+@app.command(name="list")
+def list_configs() -> None:
+    """List the shipped configs with the questions they ask."""
+    from bnrenorm import config as configs
+
+    for name, path in configs.shipped().items():
+        print(f"{name:12} {configs.question(path)}")
+
+
+@app.command()
+def doctor() -> None:
+    """Check what bnrenorm stands on, and say what mends what is wrong; exit code 1 if something is."""
+    from bnrenorm.cli import doctor as checks
+
+    findings = checks.examine()
+    for finding in findings:
+        print(f"{'ok  ' if finding.ok else 'BAD '} {finding.what:10} {finding.found}")
+        if finding.mend:
+            print(f"     {'':10} {'mend: ' if not finding.ok else ''}{finding.mend}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@data_app.command()
+def export(folder: Path, path: Data = None) -> None:
+    """Write the images as the four canonical *-ubyte.gz IDX files."""
+    from bnrenorm.data import dataset, files
+
+    data = dataset.load(path)
+    arrays = {name: getattr(data, name) for name in files.ARRAYS}
+    for written in files.export(arrays, folder):
+        print(written)
+
+
+@data_app.command()
+def verify(path: Data = None) -> None:
+    """Load the images, check them, and print their shapes and checksums."""
+    import hashlib
+
+    from bnrenorm.data import dataset, files, mnist
+
+    data = dataset.load(path)
+    for name, stem in files.ARRAYS.items():
+        array = getattr(data, name)
+        md5 = hashlib.md5(files.idx_bytes(array), usedforsecurity=False).hexdigest()
+        canonical = "the original" if md5 == mnist.MD5[stem] else "not MNIST's original"
+        print(f"{name:8} {array.shape!s:16} {array.dtype}  {stem} md5 {md5} ({canonical})")
+    print(f"sha256 of all: {data.checksum}")
+    if path is None:
+        print(mnist.LICENCE)
+
+
+@data_app.command()
+def show(
+    index: Annotated[int, typer.Option(help="Which image, from 0.")] = 0,
+    save: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("digit.png"),
+    test: Annotated[bool, typer.Option("--test", help="Of the test set instead of the training set.")] = False,
+    path: Data = None,
+) -> None:
+    """Draw one image with its label."""
+    from bnrenorm import atomic
+    from bnrenorm.analysis.plots import pages
+    from bnrenorm.data import dataset
+
+    data = dataset.load(path)
+    split, images, labels = ("test", data.x_test, data.y_test) if test else ("train", data.x_train, data.y_train)
+    if not 0 <= index < len(images):
+        raise InputError(f"--index {index}: expected 0 to {len(images) - 1}")
+    if images.ndim != 3:
+        raise InputError(f"{data.source}: images have shape {images.shape[1:]}, expected (height, width) to draw one")
+    try:
+        atomic.write(save, pages.digit(images[index], int(labels[index])))
+    except OSError as error:
+        raise InputError(f"--save {save}: cannot be written: {error.strerror}") from error
+    print(f"{split} image {index}: label {labels[index]}, drawn in {save}")

@@ -1,0 +1,149 @@
+"""The CPU engine: the Chainer engine's steps and evaluation, compiled, on copies of the network's numbers.
+
+Where a batch fits a core's cache the replicas are spread over the cores; a larger batch is spread over the cores
+itself, one replica after another. Alone or in a group, a replica's numbers are the same bits.
+"""
+
+import os
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from bnrenorm.engines import evaluate
+from bnrenorm.engines.cpu.dropout_masks import DropoutMasks
+from bnrenorm.engines.cpu.evaluator import Evaluator
+from bnrenorm.engines.cpu.large_batch.passes import Passes
+from bnrenorm.engines.cpu.large_batch.steps import LargeBatch
+from bnrenorm.engines.cpu.last_step import LastStep
+from bnrenorm.engines.cpu.ops.layout import layout_of
+from bnrenorm.engines.cpu.ops.spec import hyperparams_of, spec_of
+from bnrenorm.engines.cpu.parameters import StackedParameters
+from bnrenorm.engines.cpu.required import is_large
+from bnrenorm.engines.cpu.small_batch.group import SmallBatches
+from bnrenorm.engines.inputs import Inputs
+from bnrenorm.engines.mode_gap import IMAGES, ModeGap
+from bnrenorm.engines.replicas import Replicas, to_host
+
+Array = Any
+
+
+class CpuEngine:
+    """Trains a group by compiled kernels: see `engine.Engine`."""
+
+    def __init__(self, replicas: Replicas, inputs: Inputs):
+        trials, settings, network = replicas.trials, replicas.settings, replicas.network
+        self.trials, self.inputs, self.network = trials, inputs, network
+        self._replicas, self.gap = replicas, ModeGap(network, inputs, trials)
+        self.idle = np.zeros(len(trials), bool)
+        self.stale, self.ahead = True, False  # the rows behind the network; the network behind the rows
+        self.blas = ThreadpoolController()
+        spec = spec_of(settings)
+        layout = layout_of([inputs.images.shape[1], *settings.model.hidden, settings.model.outputs], spec)
+        self.rows = StackedParameters(network, settings.training.optimizer.kind, replicas.average.arrays, layout.pitch)
+        widths = [norm.run_mean.shape[2] for norm in network.batch_norms]
+        self.last_step = LastStep(len(trials), widths, layout, spec.micro_batch, IMAGES)
+        self.evaluator = Evaluator(trials, spec, layout, self.rows, DropoutMasks(trials, layout), _cores())
+        self.large = self.small = None
+        if is_large(settings):
+            with self._one_blas_thread():
+                packed = self.evaluator.packed(inputs.images)
+                passes = Passes(inputs.images, packed, inputs.labels, spec, layout, _cores())
+                self.large = LargeBatch(passes, IMAGES)
+        else:
+            self.small = SmallBatches(trials, inputs.images, inputs.labels, spec, layout, self.rows, _cores())
+        self.observed: dict[str, Array] = {}
+
+    @property
+    def replicas(self) -> Replicas:
+        """The networks, up to date: `Engine.replicas`."""
+        if self.ahead:
+            self.rows.store()
+            self.ahead = False
+        return self._replicas
+
+    def reload(self) -> None:
+        """Copy from the network before the next step; mark all replicas active: `Engine.reload`."""
+        self.stale, self.ahead, self.idle = True, False, np.zeros(len(self.trials), bool)
+
+    def advance(self, first: int, steps: int, *, observe: bool) -> None:
+        """Take steps: `Engine.advance`."""
+        self._take(first, steps - observe)
+        if not observe:
+            return
+        last = first + steps - 1
+        self.replicas.network.step = last  # which keeps the weights from before the last step
+        self._take(last, 1)
+        with self._one_blas_thread():
+            gap = self.gap.measure(np.stack(self.last_step.logits), last)
+        schedule = self.network.schedule
+        self.observed = {**gap, **self.last_step.diagnosis(schedule.r_max(last), schedule.d_max(last))}
+
+    def _take(self, first: int, steps: int) -> None:
+        """Take steps by the rows; the network gets its new running statistics, but not its new parameters."""
+        if not steps:
+            return
+        self._load()
+        sampler, sums = self.inputs.sampler, self._replicas.sums
+        schedule, active = self.network.schedule.table(first, steps), self._active()
+        for replica in range(len(self.trials)):
+            self.last_step.allocate(replica, len(sampler.indices(self.trials[0].seed, first + steps - 1)))
+        with self._one_blas_thread():
+            if self.small is not None:
+                self.small.advance(sampler, first, schedule, active, self.last_step, sums)
+            else:
+                self._one_by_one(schedule, active, sums)
+        sums[self.idle] = np.nan
+        self.ahead = True
+        self.rows.store_statistics()
+        self._replicas.since += steps
+        for norm in self.network.batch_norms:
+            norm.step += steps
+        for parameter in self.network.params():
+            parameter.update_rule.t += steps
+
+    def _one_by_one(self, schedule: Array, active: list[int], sums: Array) -> None:
+        assert self.large is not None
+        for replica in active:
+            hyper, rows = hyperparams_of(self.trials[replica]), self.rows.of(replica)
+            for row in schedule[:, replica]:
+                sums[replica] += self.large.step(hyper, row, rows, self.last_step.statistics[replica])
+            self.last_step.logits[replica][...] = self.large.logits
+
+    def evaluate(self) -> dict[str, np.ndarray]:
+        """Return loss and accuracy of every evaluated set: `Engine.evaluate`."""
+        found: dict[str, np.ndarray] = {}
+        settings = self._replicas.settings.evaluation
+        self._load()
+        replicas = self.replicas
+        with replicas.average.in_place(), evaluate.statistics(self.network, settings.statistics, self.inputs.images):
+            self.rows.load_statistics()
+            for name, (images, labels) in self.inputs.eval_sets.items():
+                with self._one_blas_thread():
+                    loss, accuracy = self.evaluator.evaluate(
+                        images, labels, self._active(), use_batch_statistics=settings.statistics == "batch"
+                    )
+                found |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
+        self.rows.load_statistics()  # those of the population were for the evaluation alone
+        return found
+
+    def diagnosis(self) -> dict[str, np.ndarray]:
+        """Return what the normalisation did at the observed step: `Engine.diagnosis`."""
+        return {key: to_host(value) for key, value in self.observed.items()}
+
+    def _load(self) -> None:
+        if self.stale:
+            self.rows.load()
+            self.stale = False
+
+    def _active(self) -> list[int]:
+        return [int(replica) for replica in np.flatnonzero(~self.idle)]
+
+    def _one_blas_thread(self) -> AbstractContextManager[Any]:
+        """Keep BLAS to the calling thread: its other threads spin on our cores for a while after a product."""
+        return self.blas.limit(limits=1)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Batches too large for a cache: one replica over all cores."""

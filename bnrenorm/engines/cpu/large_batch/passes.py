@@ -1,0 +1,111 @@
+"""Forward passes over many images: one replica at a time, its rows spread over the cores.
+
+Of the activations one array (N, D) per hidden layer is kept, which the replicas share.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.engines.cpu.large_batch import blocks
+from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm
+from bnrenorm.engines.cpu.ops import norm
+from bnrenorm.engines.cpu.ops.layout import AFFINE, WIDTH, B, ParameterLayout
+from bnrenorm.engines.cpu.ops.spec import KernelSpec
+from bnrenorm.engines.cpu.sparse.packed import PackedCSR4
+
+Array = Any
+
+
+class Passes:
+    """Workspace for N images, on `workers` threads.
+
+    `h[depth]` (N, D) is what the normalisation of a hidden layer receives, in the packed order of the images.
+    """
+
+    def __init__(
+        self, images: Array, packed: PackedCSR4, labels: Array, spec: KernelSpec, layout: ParameterLayout, workers: int
+    ):
+        self.images, self.packed, self.labels = images, packed, np.ascontiguousarray(labels[packed.order])
+        self.spec, self.layout, self.workers = spec, layout, workers
+        self.rows = len(images)
+        self.blocks = -(-self.rows // blocks.ROWS)
+        widths = [int(width) for width in layout.layers[:-1, WIDTH]]
+        self.scratch = blocks.allocate_scratch(images.shape[1], max(widths), workers, images.dtype)
+        self.h = [np.empty((self.rows, width), images.dtype) for width in widths]
+
+    def run(self, pool: ThreadPoolExecutor, work: Callable[[int, Array, int, int], None]) -> None:
+        """Call work(worker, its scratch, first block, end block) on every thread."""
+        bounds = [self.blocks * i // self.workers for i in range(self.workers + 1)]
+        for _ in pool.map(work, range(self.workers), self.scratch, bounds, bounds[1:]):
+            pass
+
+    def forward(
+        self, pool: ThreadPoolExecutor, p: Array, normalise: Callable[[int, Array, Array], FoldedNorm]
+    ) -> list[FoldedNorm]:
+        """Fill h, layer by layer; normalise(depth, mean, var) makes a normalisation from its h's moments (D,)."""
+        norms: list[FoldedNorm] = []
+        relu = not self.spec.norm_first
+        for depth, h in enumerate(self.h):
+            w, b = self.linear(p, depth)
+            moments = np.empty((self.blocks, 3, h.shape[1]), p.dtype)
+            if depth == 0:
+                kernel = partial(blocks.forward_first, self.images, self.packed, w, b)
+            else:
+                below = norms[-1]
+                kernel = partial(blocks.forward_hidden, self.h[depth - 1], below.norm, below.relu, *below.fold(w, b))
+            self.run(pool, partial(_without_worker, kernel, relu, h, moments))
+            norms.append(normalise(depth, *self._merged(moments)))
+        return norms
+
+    def output(
+        self, pool: ThreadPoolExecutor, norms: list[FoldedNorm], p: Array, g: Array, logits: Array, *, learning: bool
+    ) -> tuple[Array, Array, float, float]:
+        """Run the output layer and the loss; with `learning`, g (N, C) becomes its gradient.
+
+        `logits` (K, C) receives the logits of the first images. Returns the gradients of the folded weights and of the
+        biases, the total loss and the count of right answers.
+        """
+        last = norms[-1]
+        w, b = last.fold(*self.linear(p, len(norms)))
+        gw = np.zeros((self.workers, len(w) if learning else 0, w.shape[1]), p.dtype)
+        gb = np.zeros((self.workers, len(b)))
+        sums = np.zeros((self.workers, 2))
+        arguments = (self.h[-1], last.norm, last.relu, w, b, self.labels, self.packed.order, g)
+
+        def work(i: int, scratch: Array, begin: int, end: int) -> None:
+            blocks.output(*arguments, gw[i], gb[i], sums[i], logits, scratch, begin, end)
+
+        self.run(pool, work)
+        loss, right = sums.sum(axis=0)
+        return gw.sum(axis=0), gb.sum(axis=0), float(loss), float(right)
+
+    def linear(self, p: Array, depth: int) -> tuple[Array, Array]:
+        """View a layer's weights, (K, D) or for the first layer (D, pitch), and biases (K,)."""
+        fan_in, width, w, b = self.layout.layers[depth, : B + 1]
+        shape = (width, fan_in) if depth else (fan_in, self.layout.pitch)
+        return p[w : w + shape[0] * shape[1]].reshape(shape), p[b : b + width]
+
+    def affine(self, p: Array, depth: int) -> tuple[Array, Array]:
+        """Return a hidden layer's gamma and beta, (D,) each."""
+        layer = self.layout.layers[depth]
+        gamma, beta = np.empty((2, layer[WIDTH]), p.dtype)
+        norm.read_affine_of(p, layer[AFFINE], self.spec.affine, gamma, beta)
+        return gamma, beta
+
+    def _merged(self, moments: Array) -> tuple[Array, Array]:
+        """Merge the blocks' moments to those of all rows, in float64. [Chan, Golub and LeVeque 1979]"""
+        counts = np.full((self.blocks, 1), blocks.ROWS, np.float64)
+        counts[-1] = self.rows - blocks.ROWS * (self.blocks - 1)
+        mean = (moments[:, 0] * counts).sum(axis=0) / self.rows
+        squares = moments[:, 1].sum(axis=0, dtype=np.float64) + (counts * (moments[:, 0] - mean) ** 2).sum(axis=0)
+        return mean, squares / self.rows
+
+
+def _without_worker(kernel: Callable[..., None], *arguments: Any) -> None:
+    """Call a kernel that does not need its worker's number, the last argument but three."""
+    *rest, _, scratch, begin, end = arguments
+    kernel(*rest, scratch, begin, end)

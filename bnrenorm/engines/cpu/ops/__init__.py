@@ -1,0 +1,1 @@
+"""The rules of a step, each written once."""

@@ -1,0 +1,46 @@
+"""One optimizer step for some parameters, as Chainer's update rules define it."""
+
+import numpy as np
+
+from bnrenorm.engines.cpu.codegen.arrays import vector
+from bnrenorm.engines.cpu.codegen.decorators import inlined
+
+SGD, MOMENTUM, ADAM, RMSPROP = range(4)
+CODES = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
+
+
+@inlined
+def apply_update(optimizer, hyper, p, offset, g, exp_avg, exp_avg_sq, lr, l2, l1):
+    """Update p[offset : offset + D] in place from its gradient g (D,), which is overwritten.
+
+    optimizer: one of CODES; hyper: `spec.Hyperparams`; p, exp_avg, exp_avg_sq (P,) float: parameters, momentum's
+    velocity or Adam's first moment, Adam's or RMSprop's second moment (each empty where the optimizer has none); lr:
+    learning rate, for Adam with its bias correction. l2 p + l1 sign(p) is added to the gradient.
+    """
+    size = len(g)
+    p = vector(p, offset, size)
+    if l2 != 0 or l1 != 0:
+        for j in range(size):
+            g[j] += l2 * p[j] + l1 * np.sign(p[j])
+    if optimizer == SGD:
+        for j in range(size):
+            p[j] -= lr * g[j]
+    elif optimizer == MOMENTUM:
+        velocity = vector(exp_avg, offset, size)
+        for j in range(size):
+            v = hyper.momentum * velocity[j] - lr * g[j]
+            velocity[j] = v
+            p[j] += v
+    elif optimizer == ADAM:
+        first, second = vector(exp_avg, offset, size), vector(exp_avg_sq, offset, size)
+        for j in range(size):
+            m = first[j] + hyper.one_minus_beta1 * (g[j] - first[j])
+            v = second[j] + hyper.one_minus_beta2 * (g[j] * g[j] - second[j])
+            first[j], second[j] = m, v
+            p[j] -= lr * m / (np.sqrt(v) + hyper.optimizer_eps)
+    else:
+        second = vector(exp_avg_sq, offset, size)
+        for j in range(size):
+            v = hyper.alpha * second[j] + (g.dtype.type(1) - hyper.alpha) * g[j] * g[j]
+            second[j] = v
+            p[j] -= lr * g[j] / (np.sqrt(v) + hyper.optimizer_eps)

@@ -1,0 +1,77 @@
+"""A group's settings as kernels take them: plain numbers, shared by the group or one value per replica."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bnrenorm.config import Trial
+from bnrenorm.config.norms import LayerNorm, NoNorm
+from bnrenorm.config.schema import Settings
+from bnrenorm.engines.cpu.ops.optimizer import CODES
+
+NONE, BATCH, LAYER = range(3)
+"""Normalisations. Batch renormalisation is BATCH too: its limits are in the schedule."""
+
+NODE, SHARED, FIXED = range(3)
+"""gamma and beta: one per node, one per layer, none."""
+
+
+class KernelSpec(NamedTuple):
+    """What all replicas of a group share, as integers."""
+
+    norm: int  # NONE, BATCH or LAYER
+    affine: int  # NODE, SHARED or FIXED
+    mean_gradient: int  # a SHARED gamma and beta learn from the mean of their nodes' gradients instead of the sum
+    norm_first: int  # the normalisation precedes the activation
+    track_std: int  # the running average is of the standard deviation instead of the variance
+    optimizer: int  # ops.optimizer.CODES
+    micro_batch: int  # images that are normalised together; 0: the whole batch
+
+
+class Hyperparams(NamedTuple):
+    """What each replica has of its own, scalars of the parameters' dtype; zero where the optimizer has none."""
+
+    decay: Any  # weight of the old running statistics
+    eps: Any  # of the normalisation
+    momentum: Any
+    one_minus_beta1: Any
+    one_minus_beta2: Any
+    alpha: Any  # RMSprop's weight of the old mean square
+    optimizer_eps: Any
+    l2: Any
+    l1: Any
+    average_decay: Any  # weight of the old average of the parameters
+
+
+def spec_of(settings: Settings) -> KernelSpec:
+    """Return the specification of groups with these settings."""
+    norm: Any = settings.norm
+    affine = {"node": NODE, "layer": SHARED, "none": FIXED}
+    return KernelSpec(
+        norm={NoNorm: NONE, LayerNorm: LAYER}.get(type(norm), BATCH),
+        affine=affine[getattr(norm, "affine", "none")],
+        mean_gradient=int(getattr(norm, "affine_gradient", "sum") == "mean"),
+        norm_first=int(settings.model.order == "linear-norm-activation"),
+        track_std=int(getattr(norm, "semantics", None) == "paper"),
+        optimizer=CODES[settings.training.optimizer.kind],
+        micro_batch=settings.training.micro_batch or 0,
+    )
+
+
+def hyperparams_of(trial: Trial) -> Hyperparams:
+    """Return a replica's hyperparameters, float32."""
+    norm, training = trial.settings.norm, trial.settings.training
+    optimizer = training.optimizer
+    values = Hyperparams(
+        decay=getattr(norm, "decay", 0),
+        eps=getattr(norm, "eps", 0),
+        momentum=getattr(optimizer, "momentum", 0),
+        one_minus_beta1=1 - getattr(optimizer, "beta1", 1),
+        one_minus_beta2=1 - getattr(optimizer, "beta2", 1),
+        alpha=getattr(optimizer, "alpha", 0),
+        optimizer_eps=getattr(optimizer, "eps", 0),
+        l2=training.weight_decay,
+        l1=training.l1_decay,
+        average_decay=trial.settings.evaluation.average or 0,
+    )
+    return Hyperparams(*(np.float32(value) for value in values))

@@ -1,0 +1,40 @@
+"""Which sets of kernels a training needs. Loads no numba."""
+
+from bnrenorm.config.norms import BatchNorm, Custom, LayerNorm
+from bnrenorm.config.schema import Full, Settings
+
+SMALL, LARGE, DEEP, INFERENCE = "small", "large", "deep", "inference"
+
+
+def required_kernels(settings: Settings) -> list[str]:
+    """Return the sets of kernels that these settings need; none if there are no kernels for them.
+
+    SMALL trains batches that fit a core's cache, LARGE others, some of which need DEEP besides; INFERENCE evaluates.
+    """
+    if not _is_compiled(settings):
+        return []
+    by_batch = settings.evaluation.statistics == "batch" and isinstance(settings.norm, BatchNorm)
+    kernels = [] if is_large(settings) else [SMALL]
+    if is_large(settings) or by_batch:
+        deep = len(settings.model.hidden) > 1 or settings.model.order == "linear-norm-activation"
+        kernels += [LARGE, DEEP] if deep else [LARGE]
+    return [*kernels, INFERENCE]
+
+
+def is_large(settings: Settings) -> bool:
+    """Tell whether a batch's rows are spread over the cores instead of the replicas.
+
+    Normalising each row by itself, or by few others, is work for one core, and so is dropout.
+    """
+    whole = isinstance(settings.training.batch, Full) and not settings.model.dropout.drops
+    return whole and not isinstance(settings.norm, LayerNorm) and not settings.training.micro_batch
+
+
+def _is_compiled(settings: Settings) -> bool:
+    model = settings.model
+    return (
+        not isinstance(settings.norm, Custom)
+        and model.activation.kind == "relu"
+        and (model.output, settings.training.loss) == ("softmax", "cross_entropy")
+        and not (model.dropout.drops and model.dropout.form == "inverted")
+    )

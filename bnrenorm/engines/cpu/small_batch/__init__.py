@@ -1,0 +1,1 @@
+"""Batches that fit a cache: one replica a core."""

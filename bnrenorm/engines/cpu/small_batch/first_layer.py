@@ -1,0 +1,127 @@
+"""The first layer of small batches: its weights w stand input by input, (D, pitch), and black pixels are skipped.
+
+A weight whose pixel is black in the whole batch has the gradient 0. Under SGD nothing happens to it; under momentum it
+coasts: `catch_up` takes all those steps, one by one, when its pixel is lit again, so that no number depends on when
+that happens.
+
+Arguments that several functions share: batches, `sparse.minibatch`; s, the step within them; first, `FirstLayer`; mask,
+as in `network`.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bnrenorm.engines.cpu.codegen import blas
+from bnrenorm.engines.cpu.codegen.alignment import aligned
+from bnrenorm.engines.cpu.codegen.arrays import copy, vector
+from bnrenorm.engines.cpu.codegen.decorators import inlined
+from bnrenorm.engines.cpu.codegen.row_sums import add_rows, coast, momentum_row
+from bnrenorm.engines.cpu.ops.optimizer import MOMENTUM
+from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
+
+
+class FirstLayer(NamedTuple):
+    """Scratch of a replica's first layer."""
+
+    x: Any  # (N, D) images of the batch where these are dense; empty where they are sparse
+    steps_taken: Any  # (D,) int64: the steps that a pixel's weights have taken
+    gy: Any  # (N, pitch)
+    data: Any  # (P,) values of the batch's pixels after dropout; empty without dropout
+
+
+def allocate(batches: Minibatches, depth: int, pitch: int, dropping: bool, dtype: np.dtype) -> FirstLayer:
+    """Make the scratch for batches of images of `depth` pixels."""
+    n, pixels = batches.chosen.shape[1], batches.indices.shape[1]
+    x = np.empty((0 if pixels else n, depth), dtype)
+    data = np.empty(pixels if dropping else 0, dtype)
+    return FirstLayer(x, np.zeros(depth, np.int64), aligned(n, pitch, dtype), data)
+
+
+@inlined
+def forward(batches, s, images, first, w, b, mask, y):
+    """y (n, K) = x w + b for the images (M, D) of step s: w (D, pitch), b (K,)."""
+    n, width = y.shape
+    dense = len(first.x) > 0
+    if dense:
+        for i in range(n):
+            image = images[batches.chosen[s, i]]
+            for j in range(len(image)):
+                first.x[i, j] = image[j] * mask[j] if len(mask) else image[j]
+        blas.forward_transposed(first.x[:n], w, y)
+    indptr, pixels = batches.indptr[s], batches.indices.shape[1]
+    indices, data = vector(batches.indices, s * pixels, pixels), vector(batches.data, s * pixels, pixels)
+    if not dense and len(mask):
+        for t in range(indptr[0], indptr[n]):
+            first.data[t] = data[t] * mask[indices[t]]
+        data = first.data
+    for i in range(n):
+        for k in range(width):
+            y[i, k] = y[i, k] + b[k] if dense else b[k]
+        if not dense:
+            add_rows(np.int64(indptr[i]), np.int64(indptr[i + 1]), data, indices, w, y, i * width, width)
+
+
+@inlined
+def catch_up(batches, s, first, momentum, w, velocity, width, mask):
+    """Let the weights of the pixels lit at step s, or after the last step all weights, take the steps they missed."""
+    for j in range(len(first.steps_taken)):
+        missed = s - first.steps_taken[j]
+        if missed == 0 or (s < len(batches.col_indptr) and _is_black(batches, s, j, mask)):
+            continue
+        first.steps_taken[j] = s
+        if _is_moving(velocity, j):
+            coast(missed, velocity, w, j * w.shape[1], width, momentum)
+
+
+@inlined
+def _is_black(batches, s, j, mask):
+    """Tell whether pixel j is black in all images of step s, or dropped."""
+    return batches.col_indptr[s, j] == batches.col_indptr[s, j + 1] or (len(mask) > 0 and mask[j] == 0)
+
+
+@inlined
+def _is_moving(velocity, j):
+    """Tell whether a pixel's weights have a velocity; those of a pixel that was never lit have none."""
+    moving = 0
+    for k in range(velocity.shape[1]):
+        moving += velocity[j, k] != 0
+    return moving > 0
+
+
+@inlined
+def descend(batches, s, gy, lr, momentum, first, spec, w, velocity, mask):
+    """Take step s of SGD, with or without momentum, in place, from gy (n, K), the gradient of the product."""
+    width, pitch, offset = gy.shape[1], w.shape[1], s * batches.rows.shape[1]
+    data, rows = vector(batches.col_data, 0, batches.col_data.size), vector(batches.rows, 0, batches.rows.size)
+    for i in range(gy.shape[0]):
+        for k in range(width):
+            first.gy[i, k] = -lr * gy[i, k]
+    for j in range(len(first.steps_taken)):
+        begin, end = offset + batches.col_indptr[s, j], offset + batches.col_indptr[s, j + 1]
+        if _is_black(batches, s, j, mask):
+            continue
+        first.steps_taken[j] += 1
+        if spec.optimizer == MOMENTUM:
+            momentum_row(begin, end, data, rows, first.gy, velocity, w, j * pitch, width, momentum)
+        else:
+            add_rows(begin, end, data, rows, first.gy, w, j * pitch, width)
+
+
+@inlined
+def gradient(batches, s, gy, first, mask, gw):
+    """gw (D, pitch) = x^T gy over the images of step s, from gy (n, K), the gradient of the product."""
+    n, width = gy.shape
+    if len(first.x):
+        blas.backward_weight_transposed(gy, first.x[:n], gw, width, 0)
+        return
+    copy(first.gy, gy)
+    offset, pitch = s * batches.rows.shape[1], gw.shape[1]
+    data, rows = vector(batches.col_data, 0, batches.col_data.size), vector(batches.rows, 0, batches.rows.size)
+    for j in range(len(gw)):
+        for k in range(pitch):
+            gw[j, k] = 0
+        begin, end = offset + batches.col_indptr[s, j], offset + batches.col_indptr[s, j + 1]
+        if _is_black(batches, s, j, mask):
+            continue
+        add_rows(begin, end, data, rows, first.gy, gw, j * pitch, width)

@@ -1,0 +1,104 @@
+"""Steps of small batches: the replicas are spread over the cores, each taking many steps in one call."""
+
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.config import Trial
+from bnrenorm.data.sampling import Sampler
+from bnrenorm.engines.cpu.dropout_masks import DropoutMasks
+from bnrenorm.engines.cpu.last_step import LastStep
+from bnrenorm.engines.cpu.ops.layout import ParameterLayout
+from bnrenorm.engines.cpu.ops.spec import KernelSpec, hyperparams_of
+from bnrenorm.engines.cpu.parameters import StackedParameters
+from bnrenorm.engines.cpu.small_batch import steps as kernels
+from bnrenorm.engines.cpu.sparse import csr, minibatch
+from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
+
+Array = Any
+
+_SEED_SPAN, _SPAN = 1600, 12_800  # images gathered at a time: for one seed (4 MB of digits), and for all together
+
+
+class SmallBatches:
+    """Takes the steps of a group whose batches fit a core's cache."""
+
+    def __init__(
+        self,
+        trials: list[Trial],
+        images: Array,
+        labels: Array,
+        spec: KernelSpec,
+        layout: ParameterLayout,
+        rows: StackedParameters,
+        workers: int,
+    ):
+        self.trials, self.images, self.labels = trials, images, labels
+        self.spec, self.layout, self.rows, self.workers = spec, layout, rows, workers
+        self.masks = DropoutMasks(trials, layout)
+        sparse = csr.density(images) <= csr.SPARSE_BELOW
+        self.csr = csr.compress(images) if sparse else csr.uncompressed(images.dtype)
+
+    def advance(
+        self, sampler: Sampler, first: int, schedule: Array, active: list[int], last_step: LastStep, sums: Array
+    ) -> None:
+        """Take S steps from `first` on for the active replicas.
+
+        schedule (S, R, 4) as from `network.schedule`; sums (R, 2) float64, to which every step's loss and accuracy are
+        added.
+        """
+        seeds = list(dict.fromkeys(self.trials[replica].seed for replica in active))
+        spans = self._spans(len(schedule), len(seeds))
+        gathered: dict[int, dict[int, Future[Minibatches]]] = {}
+
+        def gather(span: int) -> None:
+            if span < len(spans) and span not in gathered:
+                drawn = [[sampler.indices(seed, first + s) for s in range(*spans[span])] for seed in seeds]
+                width = self.images.shape[1]
+                tasks = [pool.submit(minibatch.gather, self.csr, self.labels, batches, width) for batches in drawn]
+                gathered[span] = dict(zip(seeds, tasks, strict=True))
+
+        def start(replica: int, span: int) -> Future[int]:
+            gather(span + 1)
+            batches = gathered[span][self.trials[replica].seed].result()
+            last_step.allocate(replica, int(batches.counts[-1]))
+            return pool.submit(work, replica, batches, *spans[span])
+
+        def work(replica: int, batches: Minibatches, begin: int, end: int) -> int:
+            masks = self.masks.of(replica, first + begin, end - begin)
+            kernels.train(
+                batches, self.images, self.spec, hyperparams_of(self.trials[replica]),
+                np.ascontiguousarray(schedule[begin:end, replica]), masks, self.layout,
+                *kernels.workspaces(batches, self.spec, self.layout, masks), *self.rows.of(replica),
+                last_step.statistics[replica], last_step.logits[replica], sums[replica],
+            )  # fmt: skip
+            return replica
+
+        with ThreadPoolExecutor(self.workers) as pool:
+            gather(0)
+            span_of = dict.fromkeys(active, 0)
+            busy = {start(replica, 0) for replica in active}
+            while busy:  # no replica waits for the others, so that no core does
+                done, busy = wait(busy, return_when=FIRST_COMPLETED)
+                for replica in sorted(task.result() for task in done):
+                    span_of[replica] += 1
+                    if span_of[replica] < len(spans):
+                        busy.add(start(replica, span_of[replica]))
+                for past in [span for span in gathered if span < min(span_of.values())]:
+                    del gathered[past]
+
+    def compile_subroutines(self) -> None:
+        """Compile what `steps.train` calls, but not `train` itself."""
+        one = minibatch.gather(csr.uncompressed(self.images.dtype), self.labels, [np.arange(1)], self.images.shape[1])
+        rows = self.rows.of(0)
+        kernels.compile_subroutines(
+            one, self.spec, hyperparams_of(self.trials[0]), self.layout, rows.p, (rows.exp_avg, rows.exp_avg_sq)
+        )
+
+    def _spans(self, steps: int, seeds: int) -> list[tuple[int, int]]:
+        """Cut the steps into spans whose batches are gathered together."""
+        batch: Any = self.trials[0].settings.training.batch
+        size = len(self.images) if batch.kind == "full" else batch.size
+        span = max(1, min(_SEED_SPAN, _SPAN // max(seeds, 1)) // size)
+        return [(begin, min(begin + span, steps)) for begin in range(0, steps, span)]

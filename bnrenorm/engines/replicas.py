@@ -1,0 +1,124 @@
+"""A group's networks in training, as Chainer objects: what all engines train, and what a resume needs."""
+
+from typing import Any
+
+import numpy as np
+
+from bnrenorm._compat import chainer
+from bnrenorm.config import Trial
+from bnrenorm.network import losses, optimizers
+from bnrenorm.network.mlp import MLP
+from bnrenorm.network.weight_average import WeightAverage
+
+Array = Any
+State = dict[str, np.ndarray]
+
+
+class Replicas:
+    """The stacked network, its optimizer, the average of its weights, and the sums of its training losses.
+
+    `sums` (R, 2) float64 has the loss and accuracy of `since` steps, those since the last `training_means`. With early
+    stopping, `best` has the arrays of each replica's best weights, their average and running statistics.
+    """
+
+    def __init__(self, trials: list[Trial], network: MLP, device: Any):
+        self.trials, self.settings, self.network, self.device = trials, trials[0].settings, network, device
+        network.to_device(device)
+        self.optimizer = optimizers.make(network, trials, device)
+        self.average = WeightAverage(network, [trial.settings.evaluation.average for trial in trials])
+        self.sums, self.since = network.xp.zeros((len(trials), 2)), 0
+        self.best: dict[str, Array] = {}
+        if self.settings.training.early_stopping:
+            self.best = {name: array.copy() for name, array in self._trained().items()}
+
+    def training_means(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean loss and accuracy (R,) of the steps since the last call."""
+        means = to_host(self.sums / max(self.since, 1))
+        self.sums[...], self.since = 0, 0
+        return means[:, 0], means[:, 1]
+
+    def penalty(self) -> np.ndarray:
+        """Return the penalties of the evaluated weights (R,); zeros where losses on record do not contain them."""
+        if not self.settings.evaluation.penalty:
+            return np.zeros(len(self.trials))
+        with self.average.in_place():
+            return losses.penalty(self.network, self.trials)
+
+    def affine_means(self) -> dict[str, np.ndarray]:
+        """Return the mean gamma and beta of each layer over its nodes (R,): "layer1_gamma", "layer1_beta", ..."""
+        return {
+            f"layer{depth}_{path[1:]}": to_host(parameter.array.mean(axis=(1, 2)))
+            for depth, norm in enumerate(self.network.batch_norms, start=1)
+            for path, parameter in norm.affine.namedparams()
+        }
+
+    def keep_best(self, better: np.ndarray) -> None:
+        """Copy the current arrays of some replicas, (R,) bool, to `best`."""
+        owner = self.network.replica_of
+        for name, array in self._trained().items():
+            if name in owner:
+                if better[owner[name]]:
+                    self.best[name][...] = array
+            else:
+                chosen = self.network.xp.asarray(better)
+                self.best[name][chosen] = array[chosen]
+
+    def rewind_to_best(self) -> None:
+        """Copy `best` to the current arrays."""
+        for name, array in self._trained().items():
+            array[...] = self.best[name]
+
+    def parameters(self) -> list[State]:
+        """Return each replica's own parameters by path, without the replica axis."""
+        owner = {name[1:]: replica for name, replica in self.network.replica_of.items()}
+        stacked = {name[1:]: chainer.cuda.to_cpu(parameter.array) for name, parameter in self.network.namedparams()}
+        return [
+            {name: array if name in owner else array[i] for name, array in stacked.items() if owner.get(name, i) == i}
+            for i in range(len(self.trials))
+        ]
+
+    def state_dict(self) -> State:
+        """Return everything as arrays on the host."""
+        return {key: np.array(chainer.cuda.to_cpu(v) if np.ndim(v) else v) for key, v in self._state().items()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from a `state_dict`. Raises ValueError, before anything is changed, if it is of other trials."""
+        current = self._state()
+        shapes = {
+            key: (np.shape(value), np.asarray(value).dtype if not np.ndim(value) else value.dtype)
+            for key, value in current.items()
+        }
+        if shapes != {key: (value.shape, value.dtype) for key, value in state.items()}:
+            raise ValueError("the state is of another group of trials")
+        for key, array in current.items():
+            if np.ndim(array):
+                array[...] = self.device.send(state[key])
+        self.since = int(state["since"])
+        for path, parameter in self.network.namedparams():
+            parameter.update_rule.t = int(state[f"updates{path}"])
+        for path, link, attribute in self.network.persistents:
+            if not np.ndim(getattr(link, attribute)):
+                setattr(link, attribute, state[f"kept{path}"].item())
+
+    def _state(self) -> dict[str, Any]:
+        """Name all arrays and counters, live."""
+        found: dict[str, Any] = {"since": self.since, "sums": self.sums}
+        for path, parameter in self.network.namedparams():
+            found[f"weights{path}"] = parameter.array
+            found |= {f"optimizer{path}/{key}": value for key, value in parameter.update_rule.state.items()}
+            found[f"updates{path}"] = parameter.update_rule.t
+        found |= {f"average{path}": array for path, array in self.average.arrays.items()}
+        found |= {f"kept{path}": getattr(link, attribute) for path, link, attribute in self.network.persistents}
+        return found | {f"best{path}": array for path, array in self.best.items()}
+
+    def _trained(self) -> dict[str, Array]:
+        """Name the arrays that make a trained network, live: parameters, their averages, running statistics."""
+        parameters = {path: parameter.array for path, parameter in self.network.namedparams()}
+        averages = {f"/average{path}": array for path, array in self.average.arrays.items()}
+        kept = {path: getattr(link, attribute) for path, link, attribute in self.network.persistents}
+        return {**parameters, **averages, **{path: array for path, array in kept.items() if np.ndim(array)}}
+
+
+def to_host(value: Array) -> np.ndarray:
+    """Copy an array to the host, as float64."""
+    return chainer.cuda.to_cpu(value).astype(np.float64)

@@ -1,0 +1,1 @@
+"""The stacked network in Chainer: R replicas side by side."""

@@ -1,0 +1,124 @@
+"""From a plan to stored results: groups are trained, saved on the way, and kept trial by trial."""
+
+import contextlib
+import gc
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bnrenorm import environment
+from bnrenorm.config import Trial
+from bnrenorm.data.dataset import Dataset
+from bnrenorm.engines.backend import Backend
+from bnrenorm.runs import checkpoint
+from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
+from bnrenorm.runs.interrupt import Interrupted, Request, requests
+from bnrenorm.runs.plan import Plan
+from bnrenorm.runs.store import Store
+from bnrenorm.training.loop import Training
+from bnrenorm.training.records import Columns, Record, TrialResults
+
+SAVE_EVERY = 60.0
+"""Seconds between two checkpoints of a group."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the training is, in replica-steps; `record` is the newest, of the trials that train now."""
+
+    done: int
+    total: int
+    trials: list[Trial]
+    record: Record
+
+
+Report = Callable[[Progress], None]
+
+
+def train(plan: Plan, data: Dataset, store: Store, backend: Backend, report: Report) -> None:
+    """Train what the plan lists, and store it.
+
+    Raises Interrupted after a SIGINT or SIGTERM, with everything saved: the same call goes on from there.
+    """
+    total, done = sum(_steps(group[0]) * len(group) for group in plan.groups), 0
+    with requests() as request:
+        for group in plan.groups:
+            saved = Checkpoints(store.checkpoints, [plan.keys[trial] for trial in group])
+            before = done
+
+            def show(record: Record, group: list[Trial] = group, before: int = before) -> None:
+                report(Progress(before + record.step * len(group), total, group, record))
+
+            for trial, result in _train_group(group, data, backend, saved, request, show):
+                store.write(plan.keys[trial], trial, data.checksum, result)
+            saved.discard()
+            gc.collect()  # a network's links refer to each other: memory for two groups would be held
+            done += _steps(group[0]) * len(group)
+    checkpoint.sweep(store.checkpoints, store.has)
+
+
+def _steps(trial: Trial) -> int:
+    return int(trial.settings.training.steps.amount)
+
+
+def _train_group(
+    group: list[Trial],
+    data: Dataset,
+    backend: Backend,
+    saved: Checkpoints,
+    request: Request,
+    show: Callable[[Record], None],
+) -> list[tuple[Trial, TrialResults]]:
+    engine = backend.engine_for(group[0].settings)
+    training = Training(group, data, engine=engine, device=backend.device)
+    last = saved.load()
+    columns: list[Columns] = [{} for _ in group]
+    seconds_before = 0.0
+    if last is not None:
+        with contextlib.suppress(ValueError):  # another version's checkpoint: the group starts afresh
+            training.load_state_dict(last.state)
+            columns, seconds_before = last.records, last.seconds
+    started = last_save = time.monotonic()
+
+    def seconds() -> float:
+        return seconds_before + time.monotonic() - started
+
+    for record in training:
+        if record is not None:
+            _append(columns, record)
+            show(record)
+            if not any(_alive(trial_columns) for trial_columns in columns):
+                break
+        if request.asked or time.monotonic() - last_save >= SAVE_EVERY:
+            saved.save(Checkpoint(training.state_dict(), columns, seconds()))
+            last_save = time.monotonic()
+        if request.asked:
+            raise Interrupted
+    share, made_by = seconds() / len(group), environment.provenance(engine, backend.device)
+    return [
+        (trial, TrialResults("finished" if _alive(records) else "diverged", share, records, made_by, parameters))
+        for trial, records, parameters in zip(group, columns, training.parameters(), strict=True)
+    ]
+
+
+def _alive(columns: Columns) -> bool:
+    return not columns or bool(np.isfinite(columns["train_loss"][-1]))
+
+
+def _stopped(columns: Columns) -> bool:
+    return bool(columns.get("stopped", [0.0])[-1])
+
+
+def _append(columns: list[Columns], record: Record) -> None:
+    """Add a record to the columns of every replica that has not diverged or stopped before."""
+    values = {**record.values, **record.diagnosis}
+    for replica, own in enumerate(columns):
+        known = own.get("step", [-1])[-1] >= record.step  # a resume at step 0 makes its first record once more
+        if _alive(own) and not _stopped(own) and not known:
+            row = {"step": record.step, "epoch": record.epoch, **{k: float(v[replica]) for k, v in values.items()}}
+            before = len(own.get("step", ()))
+            for name in {**row, **own}:  # a record before the first step has no diagnosis
+                own.setdefault(name, [math.nan] * before).append(row.get(name, math.nan))

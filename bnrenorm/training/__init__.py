@@ -1,0 +1,1 @@
+"""The loop, which touches no disk."""

@@ -1,0 +1,124 @@
+"""The training loop. Touches no disk: it yields records, and a state that another process can go on from."""
+
+import math
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from bnrenorm.config import Trial
+from bnrenorm.data.dataset import Dataset
+from bnrenorm.engines.select import make_engine
+from bnrenorm.network.mlp import MLP
+from bnrenorm.training.early_stopping import EarlyStopping
+from bnrenorm.training.records import Record
+
+CALL_SECONDS = 0.5
+"""How long an engine may take steps at a time: an interrupt waits no longer."""
+
+State = dict[str, np.ndarray]
+
+
+def train(trials: list[Trial], data: Dataset, *, engine: str = "chainer", device: str = "cpu") -> Iterator[Record]:
+    """Train the replicas of one structure side by side, and yield a record whenever one is due."""
+    for record in Training(trials, data, engine=engine, device=device):
+        if record is not None:
+            yield record
+
+
+class Training:
+    """A group of trials in training: to iterate over it is to take steps, at most about half a second at a time.
+
+    It yields a `Record` where one is due, and None elsewhere. `state_dict` may be called in between.
+    """
+
+    def __init__(
+        self,
+        trials: list[Trial],
+        data: Dataset,
+        *,
+        engine: str = "chainer",
+        device: str = "cpu",
+        network: MLP | None = None,
+    ):
+        self.trials, self.settings = trials, trials[0].settings
+        self.engine = make_engine(engine, trials, data, device, network)
+        self.early_stopping = EarlyStopping(trials) if self.settings.training.early_stopping else None
+        images = len(data.labels("train")) - self.settings.data.validation
+        self.per_epoch = self.settings.training.batch.steps_per_epoch(images)
+        self.total = int(self.settings.training.steps.amount)
+        self.every = int(self.settings.evaluation.every.amount)
+        self.step, self.steps_per_call = 0, 1
+
+    def __iter__(self) -> Iterator[Record | None]:
+        if self.step == 0 and self.settings.evaluation.training_set:
+            yield self._record()
+        while self.step < self.total and not self._all_stopped():
+            to_record = min(self.every - self.step % self.every, self.total - self.step)
+            steps = min(to_record, self.steps_per_call)
+            yield self._advance(steps, record=steps == to_record)
+        if self.early_stopping is not None:
+            self.engine.replicas.rewind_to_best()
+            self.engine.reload()
+
+    def rehearse(self, *, steps: int = 1, record: bool = True) -> None:
+        """Take steps and evaluate, to see how long that takes; not for a training that is to be kept."""
+        self._advance(steps, record=record)
+
+    def _advance(self, steps: int, *, record: bool) -> Record | None:
+        started = time.perf_counter()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of replicas that diverge
+            self.engine.advance(self.step, steps, observe=record)
+            self.step += steps
+            if record:
+                return self._record()
+        if steps == self.steps_per_call:
+            seconds = time.perf_counter() - started
+            self.steps_per_call = max(1, min(2 * steps, int(steps * CALL_SECONDS / seconds)))
+        return None
+
+    def _record(self) -> Record:
+        """Evaluate the replicas, and tell the engine which of them are done."""
+        replicas = self.engine.replicas
+        loss, accuracy = replicas.training_means()
+        alive = np.isfinite(loss)
+        values = {"train_loss": loss, "train_accuracy": accuracy, **self.engine.evaluate()}
+        penalty = replicas.penalty()
+        for name in (name for name in values if name.endswith("_loss")):
+            values[name] = values[name] + penalty
+        values["train_loss"] = np.where(alive, values["train_loss"], math.nan)
+        diagnosis = self.engine.diagnosis()
+        if diagnosis:
+            diagnosis |= replicas.affine_means()
+        done = ~alive
+        if self.early_stopping is not None:
+            replicas.keep_best(self.early_stopping.update(values))
+            diagnosis["stopped"] = self.early_stopping.stopped.astype(np.float64)
+            done |= self.early_stopping.stopped
+        self.engine.idle = done
+        return Record(self.step, self.step / self.per_epoch, values, diagnosis)
+
+    def _all_stopped(self) -> bool:
+        return self.early_stopping is not None and bool(self.early_stopping.stopped.all())
+
+    def state_dict(self) -> State:
+        """Return all that a resume needs, as arrays on the host."""
+        stopping = self.early_stopping.state_dict() if self.early_stopping else {}
+        return {"step": np.array(self.step), **self.engine.replicas.state_dict(), **stopping}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from a `state_dict` of the same trials. Raises ValueError if it is of others."""
+        own = {"step", "best_value", "best_waited"}
+        if (own & state.keys()) != ({"step"} | (own if self.early_stopping else set())):
+            raise ValueError("the state is of another group of trials")
+        self.engine.replicas.load_state_dict({key: value for key, value in state.items() if key not in own})
+        self.engine.reload()
+        self.step = int(state["step"])
+        if self.early_stopping is not None:
+            self.early_stopping.load_state_dict(state)
+
+    def parameters(self) -> list[State]:
+        """Return every replica's weights, biases, gamma and beta by path, where they are to be kept."""
+        if not self.settings.evaluation.parameters:
+            return [{} for _ in self.trials]
+        return self.engine.replicas.parameters()

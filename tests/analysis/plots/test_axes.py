@@ -1,0 +1,92 @@
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
+
+from bnrenorm.analysis.plots import axes, pages
+
+
+def table():
+    rows = [(v, s, t, (0.1 if v == "BN" else 0.2) * t + s) for v in ("BN", "BRN") for s in (0, 2) for t in (1, 2, 3)]
+    return pd.DataFrame(rows, columns=["variant", "seed", "step", "train_loss"])
+
+
+def test_lines_are_means_and_bands_go_from_least_to_greatest():
+    ax = axes.curves(Figure().subplots(), table(), "train_loss")
+    bn, brn = ax.get_lines()
+    assert_allclose(bn.get_ydata(), [1.1, 1.2, 1.3])
+    assert_allclose(brn.get_ydata(), [1.2, 1.4, 1.6])
+    band = ax.collections[0].get_paths()[0].vertices
+    assert_allclose([band[:, 1].min(), band[:, 1].max()], [0.1, 2.3])
+    assert list(bn.get_xdata()) == [1, 2, 3]
+
+
+def test_curves_that_coincide_are_all_seen():
+    """A later variant lies on top and is narrower; colours differ."""
+    bn, brn = axes.curves(Figure().subplots(), table(), "train_loss").get_lines()
+    assert brn.get_linewidth() < bn.get_linewidth() / 1.5
+    assert brn.get_zorder() > bn.get_zorder()
+    assert brn.get_color() != bn.get_color()
+
+
+def test_the_legend_tells_the_last_values():
+    ax = axes.end_labels(axes.curves(Figure().subplots(), table(), "train_loss"))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "BN: 1.3000 at the end",
+        "BRN: 1.6000 at the end",
+    ]
+
+
+def test_a_digit_has_its_label():
+    image = np.arange(784, dtype=np.uint8).reshape(28, 28)
+    ax = axes.digit(Figure().subplots(), image, 5)
+    assert (ax.images[0].get_array() == image).all()
+    assert ax.get_title() == "label 5"
+
+
+def test_figures_are_png_and_the_same_bytes_twice():
+    curves = table().assign(test_loss=1.0)
+    one, two = (pages.training_and_test(curves, "loss", "Loss", (0, 4)) for _ in range(2))
+    assert one.startswith(b"\x89PNG")
+    assert one == two
+    assert pages.digit(np.zeros((28, 28), np.uint8), 3).startswith(b"\x89PNG")
+
+
+def verdict(a, b, size, mean, low=None, high=None):
+    return {"a": a, "b": b, "point": {"training.batch.size": size}, "mean": mean, "low": low, "high": high}
+
+
+def test_differences_are_points_with_their_intervals_in_the_grids_order():
+    rows = [
+        verdict("BN", "BRN", 32, 0.01, 0.005, 0.02),
+        verdict("BN", "BRN", 4, -0.03),
+        verdict("none", "BN", 4, 0.5, 0.4, 0.6),
+    ]
+    ax = axes.differences(Figure().subplots(), rows)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["32", "4"]
+    first, second = ax.containers
+    assert_allclose(first[0].get_ydata(), [1, -3])
+    bars = first[2][0].get_segments()
+    assert_allclose([[segment[0][1], segment[1][1]] for segment in bars], [[0.5, 2], [-3, -3]])
+    assert_allclose(second[0].get_ydata(), [50])
+    assert ax.get_legend_handles_labels()[1] == ["BRN - BN", "BN - none"]
+
+
+def test_many_pairs_stay_at_their_points_and_look_different():
+    names = ["none", "N", "BN", "BN(n)", "BRN"]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    ax = axes.differences(Figure().subplots(), [verdict(a, b, size, 0.01) for a, b in pairs for size in (4, 32)])
+    for container in ax.containers:
+        assert_allclose(container[0].get_xdata(), [0, 1], atol=0.45)
+    assert len({(line[0].get_color(), line[0].get_linestyle()) for line in ax.containers}) == len(pairs)
+
+
+def test_accuracies_are_means_with_standard_deviations():
+    rows = [(v, n, s, 0.9 + 0.01 * s + (v == "BRN") * 0.05) for v in ("BN", "BRN") for n in (4, 32) for s in (0, 2)]
+    table = pd.DataFrame(rows, columns=["variant", "training.batch.size", "seed", "final_test_accuracy"])
+    ax = axes.accuracies(Figure().subplots(), table, ["training.batch.size"])
+    bn, brn = ax.containers
+    assert_allclose(bn[0].get_ydata(), [91, 91])
+    assert_allclose(brn[0].get_ydata(), [96, 96])
+    segment, _ = bn[2][0].get_segments()
+    assert_allclose(segment[:, 1], [91 - 2**0.5, 91 + 2**0.5])

@@ -1,0 +1,29 @@
+"""Batch normalisation as a graph: its numbers, and the picture's nodes."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bnrenorm.analysis.plots import computational_graph
+from bnrenorm.norm import formulas
+
+
+def test_the_graphs_numbers_are_the_formulas():
+    y, gx = computational_graph.batch_normalisation()
+    random = np.random.default_rng(0)
+    x, gamma, beta, above = (random.normal(size=shape)[None] for shape in ((4, 3), (1, 3), (1, 3), (4, 3)))
+    mean, var = formulas.moments(x)
+    std, one = np.sqrt(var + 1e-5), np.ones_like(mean)
+    np.testing.assert_allclose(y.array, formulas.forward(x, gamma, beta, mean, std, one, 0 * one)[0], rtol=1e-10)
+    want = formulas.backward(above, x, gamma, mean, std, one, 0 * one)[0][0]
+    np.testing.assert_allclose(gx.array, want, rtol=1e-9, atol=1e-12)
+
+
+def test_every_operation_stands_below_what_it_needs():
+    for output in computational_graph.batch_normalisation():
+        ax = computational_graph.draw(Figure().subplots(), output)
+        boxes = [text for text in ax.texts if text.get_text()]
+        names = [text.get_text() for text in boxes]
+        assert {"x", "gamma", "sqrt", "broadcast"} <= set(names)
+        assert len({text.get_position() for text in boxes}) == len(boxes)
+        arrows = [text for text in ax.texts if not text.get_text()]
+        assert all(arrow.xy[1] < arrow.xyann[1] for arrow in arrows)

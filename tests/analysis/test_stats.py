@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from bnrenorm.analysis import stats
+
+
+def test_fewer_than_six_pairs_are_never_decided():
+    """Five pairs that all agree have p = 2 / 2^5 = .0625."""
+    for n in range(1, stats.FEWEST):
+        found = stats.paired(np.zeros(n), np.ones(n))
+        assert (found.verdict, found.more) == ("inconclusive", 6 - n)
+        assert np.isnan([found.low, found.high, found.p]).all()
+        assert found.mean == 1
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.05, "b better"), (-0.05, "a better")])
+def test_a_clear_difference_is_found_with_its_sign(rng, shift, verdict):
+    a = rng.normal(0.9, 0.01, 10)
+    found = stats.paired(a, a + shift + rng.normal(0, 0.005, 10))
+    assert found.verdict == verdict
+    assert found.low < shift < found.high
+    assert found.more == 0
+
+
+def test_a_difference_within_the_margin_is_equivalent(rng):
+    a = rng.normal(0.9, 0.01, 10)
+    assert stats.paired(a, a + rng.normal(0, 0.0005, 10)).verdict == "equivalent"
+    assert stats.paired(a, a).verdict == "equivalent"
+
+
+def test_noise_is_inconclusive_and_says_how_many_more_pairs():
+    found = stats.paired(np.zeros(8), np.array([0.011, -0.009, 0.015, -0.012, 0.006, -0.007, 0.009, -0.005]))
+    assert found.verdict == "inconclusive"
+    spread, mean = found.differences.std(ddof=1), abs(found.mean)
+    gap = max(mean, stats.MARGIN - mean)
+    assert found.more == np.ceil(((1.959964 + 0.841621) * spread / gap) ** 2) - 8
+
+
+def test_the_sign_flip_test_counts_the_sign_patterns(rng):
+    """All 2^n patterns by hand, for both tails."""
+    differences = rng.normal(0.3, 1, 8)
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
+    means = (signs * differences[:, None]).mean(axis=0)
+    want = (np.abs(means) >= abs(differences.mean()) - 1e-12).mean()
+    assert stats.paired(np.zeros(8), differences).p == pytest.approx(want)
+
+
+@pytest.mark.parametrize("n", [6, 8, 11])
+def test_the_interval_holds_the_means_that_the_test_does_not_reject(rng, n):
+    differences = rng.normal(0.3, 1, n)
+    found = stats.paired(np.zeros(n), differences)
+
+    def p(mean):
+        """Of the hypothesis that the true mean is this one."""
+        return stats.paired(np.full(n, mean), differences).p
+
+    for bound, inwards in ((found.low, 1e-6), (found.high, -1e-6)):
+        assert p(bound + inwards) >= 0.05
+        assert p(bound - inwards) < 0.05
+    if n == 6:
+        assert (found.low, found.high) == (differences.min(), differences.max())
+
+
+@pytest.mark.parametrize("n", [20, 40])
+def test_the_interval_is_near_the_t_interval_for_normal_differences(rng, n):
+    differences = rng.normal(0.1, 1, n)
+    low, high = scipy_stats.t.interval(0.95, n - 1, differences.mean(), scipy_stats.sem(differences))
+    found = stats.paired(np.zeros(n), differences)
+    assert found.low == pytest.approx(low, abs=0.1 * (high - low))
+    assert found.high == pytest.approx(high, abs=0.1 * (high - low))
+
+
+def test_the_same_numbers_give_the_same_words(rng):
+    b = rng.normal(size=20)
+    one, two = (stats.paired(np.zeros(20), b) for _ in range(2))
+    assert (one.low, one.high, one.p) == (two.low, two.high, two.p)
+
+
+def test_more_pairs_are_needed_for_more_comparisons(rng):
+    """The least p of n pairs is 2 / 2^n, and Holm multiplies the first of m by m."""
+    for comparisons in (1, 2, 6, 20):
+        n = stats.fewest_pairs(comparisons)
+        assert comparisons * 2 / 2**n < 0.05 <= comparisons * 2 / 2 ** (n - 1)
+    assert stats.fewest_pairs(1) == stats.FEWEST
+    clear = [(np.zeros(6), rng.normal(0.05, 0.001, 6)) for _ in range(6)]
+    assert {(found.verdict, found.more) for found in stats.compare(clear)} == {("inconclusive", 2)}

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from bnrenorm import config
+from bnrenorm.analysis import tables
+from bnrenorm.config.identity import Identity
+from bnrenorm.runs.store import Result
+
+
+def results(accuracies, outcome="finished"):
+    """Map (variant, seed) to test accuracies by step."""
+    found = []
+    trials = {(t.variant, t.seed): t for t in config.load("quick", ["seeds=10"]).trials(1000)}
+    for key, values in accuracies.items():
+        n = len(values)
+        records = {
+            "step": list(range(1, n + 1)),
+            "epoch": [float(i) for i in range(1, n + 1)],
+            "train_loss": [1.0 / i for i in range(1, n + 1)],
+            "train_accuracy": list(values),
+            "test_loss": [2.0 / i for i in range(1, n + 1)],
+            "test_accuracy": list(values),
+        }
+        found.append((trials[key], Result(outcome, 1.5, "cpu", records)))
+    return found
+
+
+def test_curves_have_the_columns_of_the_contract():
+    table = tables.curves(results({("BN", 0): [0.1, 0.2], ("BRN", 0): [0.3]}))
+    assert list(table.columns) == [
+        "variant", "seed", "step", "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy",
+    ]  # fmt: skip
+    assert list(table["step"]) == [1, 2, 1]
+    assert list(table["variant"]) == ["BN", "BN", "BRN"]
+
+
+def test_summary_has_final_and_best_values_and_the_epochs_of_the_milestones():
+    table = tables.summary(results({("BN", 0): [0.5, 0.96, 0.99, 0.97], ("BN", 1): [0.1, 0.2, 0.2, 0.1]}))
+    one, two = (row for _, row in table.iterrows())
+    assert (one["final_test_accuracy"], one["best_test_accuracy"], one["best_epoch"]) == (0.97, 0.99, 3)
+    assert [one[f"epochs_to_{n}"] for n in (95, 97, 98)] == [2, 3, 3]
+    assert (one["final_train_loss"], one["best_test_loss"]) == (0.25, 0.5)
+    assert np.isnan([two[f"epochs_to_{n}"] for n in (95, 97, 98)]).all()
+    assert two["best_epoch"] == 2
+
+
+def test_a_milestone_is_reached_when_it_is_equalled():
+    row = tables.summary(results({("BN", 0): [0.94, 0.95, 0.96]})).iloc[0]
+    assert row["epochs_to_95"] == 2
+
+
+def test_the_best_of_a_diverged_trial_is_a_number():
+    (pair,) = results({("BN", 0): [0.5, 0.1]}, "diverged")
+    pair[1].records["train_loss"][-1] = np.nan
+    row = tables.summary([pair]).iloc[0]
+    assert np.isnan(row["final_train_loss"])
+    assert row["best_train_loss"] == 1.0
+
+
+def test_a_difference_is_paired_by_seed_and_in_points():
+    pairs = {("BN", s): [0.9 + s / 1000] for s in range(3)} | {("BRN", s): [0.91 + s / 1000] for s in range(3)}
+    (verdict,) = tables.verdicts(results(pairs), [])
+    assert verdict["verdict"] == "inconclusive"
+    assert verdict["differences"] == pytest.approx([0.01] * 3)
+    assert "BRN - BN = +1.00 points" in verdict["sentence"]
+    assert "3 more needed (--seeds 6)" in verdict["sentence"]
+    assert (verdict["low"], verdict["p"], verdict["more_seeds"]) == (None, None, 3)
+
+
+def test_ten_seeds_get_an_interval_and_a_winner(rng):
+    noise = rng.normal(0, 0.001, 10)
+    pairs = {("BN", s): [0.9] for s in range(10)} | {("BRN", s): [0.88 + noise[s]] for s in range(10)}
+    (verdict,) = tables.verdicts(results(pairs), [])
+    assert verdict["verdict"] == "BN better"
+    assert verdict["low"] < verdict["mean"] < verdict["high"] < 0
+    assert verdict["sentence"].endswith("10 paired seeds: BN is better.")
+
+
+def test_what_is_identical_by_construction_gets_that_word_and_its_reason():
+    pairs = {("BN", 0): [0.9], ("BRN", 0): [0.9]}
+    (verdict,) = tables.verdicts(results(pairs), [Identity("BN", "BRN", (), "r = 1 and d = 0")])
+    assert verdict["verdict"] == "identical by construction"
+    assert verdict["sentence"] == "BN and BRN are identical by construction: r = 1 and d = 0."
+    assert verdict["differences"] == [0]

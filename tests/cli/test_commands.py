@@ -1,0 +1,215 @@
+"""The command as a user gives it, in its own process where the exit matters."""
+
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from bnrenorm.cli.commands import commands
+from bnrenorm.data import mnist
+
+
+def bnrenorm(*arguments, cwd=None):
+    command = [sys.executable, "-m", "bnrenorm", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the command in this process; returns (exit code, standard output, standard error)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["bnrenorm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            commands.main()
+        printed = capsys.readouterr()
+        return exit_.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_file, tmp_path):
+    out = tmp_path / "out"
+    done = bnrenorm("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", out, "--device", "cpu")
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder,) = out.glob("compared-*")
+    assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
+        "accuracy.png", "curves.csv", "diagnostics.csv", "environment.json", "experiment.yaml", "loss.png",
+        "summary.csv", "verdict.json",
+    ]  # fmt: skip
+    curves = pd.read_csv(folder / "curves.csv")
+    assert len(curves) == 2 * 2 * 4
+    summary = pd.read_csv(folder / "summary.csv")
+    assert list(summary["outcome"]) == ["finished"] * 4
+    last = curves[(curves.variant == "BRN") & (curves.seed == 1)].iloc[-1]
+    assert summary.iloc[3]["final_test_loss"] == last["test_loss"]
+    (verdict,) = json.loads((folder / "verdict.json").read_text())
+    assert verdict["verdict"] == "inconclusive"
+    assert verdict["sentence"] in done.stdout
+    resolved = yaml.safe_load((folder / "experiment.yaml").read_text())
+    assert resolved["variants"][1]["settings"]["norm"]["r_max"] == 3
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["versions"]["chainer"] == "7.8.1"
+    assert environment["device"] == "cpu"
+    assert len(environment["data"]["checksum"]) == 64
+    for value in (summary.groupby("variant")["final_train_loss"].mean()).round(4):
+        assert f"{value:.4f}" in done.stdout
+
+
+def test_the_article_is_recognised_and_its_curves_agree(call, few_digits_file, tmp_path):
+    settings = [f"data.path={few_digits_file}", "training.steps=5", "model.hidden=[30]"]
+    code, out, _ = call("compare", "article", "--out", tmp_path / "out", *(a for s in settings for a in ("--set", s)))
+    assert code == 0
+    assert out.count("BN and BRN are identical by construction: in BRN r is clipped to [1, 1]") == 2
+    assert "largest difference in test accuracy 0.00 points" in out
+    (path,) = (tmp_path / "out").glob("article-*/verdict.json")
+    (verdict,) = json.loads(path.read_text())
+    assert verdict["verdict"] == "identical by construction"
+    curves = pd.read_csv(path.with_name("curves.csv"))
+    bn, brn = (curves[curves.variant == v].drop(columns="variant").to_numpy() for v in ("BN", "BRN"))
+    assert (bn == brn).all()
+
+
+def test_a_second_call_trains_nothing(call, config_file, few_digits_file, tmp_path):
+    arguments = ("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
+    _, first, _ = call(*arguments)
+    _, second, _ = call(*arguments)
+    assert "%  step" in first
+    assert "%  step" not in second
+    assert first.splitlines()[-1] == second.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", "comprae"], "comprae: no such file; unknown config 'comprae'; did you mean compare?"),
+        (["compare", "--seeds", "0"], "--set seeds=0: seeds is 0, expected at least 1"),
+        (["compare", "--seeds", "-2"], "--set seeds=-2: seeds is -2"),
+        (["compare", "--seeds", "two"], "--seeds"),
+        (["compare", "--set", "training.optimizer.lr=1e-3"], "YAML 1.1 reads 1e-3 as text"),
+        (["compare", "--set", "trainin.steps=3"], "did you mean training?"),
+        (["compare", "--set", "data.path=/no/where"], "data.path: /no/where does not exist"),
+        (["compare", "--device", "cuda"], "--device cuda: expected auto, cpu or cuda:N"),
+        (["compare", "--device", "cuda:99"], "--device cuda:99: there is no such GPU"),
+        (["compare", "--out", "/dev/null/x"], "--out /dev/null/x: cannot be written"),
+        (["compare", "--frobnicate"], "No such option: --frobnicate"),
+        (["comprae"], "No such command 'comprae'"),
+        (["data", "show", "--index", "60000"], "--index 60000: expected 0 to 59999"),
+        (["data", "show", "--save", "/dev/null/x.png"], "--save /dev/null/x.png: cannot be written"),
+        (["data", "export", "/dev/null/x"], "/dev/null/x: cannot be written"),
+        (["data", "verify", "--path", "/no/where"], "data.path: /no/where does not exist"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two(call, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*arguments)
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_data_file_stops_before_anything_is_written(call, config_file, tmp_path):
+    bad = tmp_path / "bad.npz"
+    bad.write_bytes(b"PK no archive")
+    code, _, err = call("compare", config_file(), "--set", f"data.path={bad}", "--out", tmp_path / "out")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "bad.npz: cannot be read as .npz" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_one_line_and_exit_code_one(call, config_file, few_digits_file, tmp_path, monkeypatch):
+    from bnrenorm.runs.store import Store
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device", "trials/x.json")
+
+    monkeypatch.setattr(Store, "write", full)
+    code, _, err = call("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "No space left on device" in err
+    assert "finished trials are kept" in err
+
+
+def test_list_shows_every_config_with_its_question(call):
+    code, out, _ = call("list")
+    assert code == 0
+    assert "compare      does batch renormalisation beat batch normalisation" in out
+    assert all(line.endswith("?") for line in out.splitlines())
+
+
+def test_data_export_writes_the_canonical_files(call, tmp_path):
+    code, _, _ = call("data", "export", tmp_path / "idx")
+    assert code == 0
+    for stem, md5 in mnist.MD5.items():
+        assert hashlib.md5(gzip.decompress((tmp_path / f"idx/{stem}.gz").read_bytes())).hexdigest() == md5
+
+
+def test_code_that_reads_the_four_files_itself_finds_the_digits(call, tmp_path):
+    """As scripts of the second article's kind do: decompress, skip the header, reshape."""
+    call("data", "export", tmp_path)
+    for split, stem in (("train", "train"), ("test", "t10k")):
+        with gzip.open(tmp_path / f"{stem}-images-idx3-ubyte.gz", "rb") as file:
+            images = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784)
+        with gzip.open(tmp_path / f"{stem}-labels-idx1-ubyte.gz", "rb") as file:
+            labels = np.frombuffer(file.read(), np.uint8, offset=8)
+        assert (images == mnist.digits()[f"x_{split}"].reshape(-1, 784)).all()
+        assert (labels == mnist.digits()[f"y_{split}"]).all()
+
+
+def test_data_verify_knows_the_originals(call, few_digits_file):
+    code, out, _ = call("data", "verify")
+    assert code == 0
+    assert out.count("(the original)") == 4
+    _, out, _ = call("data", "verify", "--path", few_digits_file)
+    assert out.count("(not MNIST's original)") == 4
+
+
+def test_data_show_draws_a_digit_with_its_label(call, tmp_path):
+    code, out, _ = call("data", "show", "--index", "0", "--save", tmp_path / "five.png")
+    assert (code, out.startswith("train image 0: label 5")) == (0, True)
+    assert (tmp_path / "five.png").read_bytes().startswith(b"\x89PNG")
+    assert "test image 1: label 2" in call("data", "show", "--test", "--index", "1", "--save", tmp_path / "two.png")[1]
+
+
+def test_doctor_finds_everything_well(call):
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "BAD" not in out
+    assert "links" in out
+
+
+def test_version_and_help(call):
+    assert call("--version")[1].strip() == "0.1.0"
+    code, out, _ = call("--help")
+    assert code == 0
+    assert "compare" in out
+
+
+def test_the_installed_command_finds_its_configs_in_any_folder(tmp_path):
+    done = bnrenorm("list", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "article" in done.stdout
+
+
+def test_no_temporary_folder_is_left_where_matplotlib_needs_one(tmp_path):
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home.touch()  # a file, in which there is no place for settings
+    temporary.mkdir()
+    hidden = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    command = [sys.executable, "-m", "bnrenorm", "data", "show", "--save", str(tmp_path / "digit.png")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**kept, "HOME": str(home), "TMPDIR": str(temporary)}
+    )
+    assert done.returncode == 0
+    assert str(temporary / "matplotlib-") in done.stderr
+    assert not list(temporary.iterdir())

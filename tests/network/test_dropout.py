@@ -1,0 +1,59 @@
+"""Dropout: which nodes are kept, how many, and what inference makes of it."""
+
+import numpy as np
+import pytest
+
+from bnrenorm._compat import chainer
+from bnrenorm.config import document
+from bnrenorm.config.experiment import build
+from bnrenorm.network import dropout
+
+WIDTHS = (40, 30)
+
+
+def of(form, shares=(0.5, 0.7)):
+    text = f"name: a\nmodel: {{hidden: [30], dropout: {{form: {form}, keep_hidden: 0.5}}}}\nseeds: 2"
+    text += f"\ngrid: {{model.dropout.keep_input: {list(shares)}}}"
+    return dropout.Dropout(build(document.parse(text, "x.yaml")).trials(100), WIDTHS)
+
+
+@pytest.mark.parametrize("form", ["exact", "inverted"])
+def test_what_is_kept_is_a_function_of_seed_step_and_layer(form):
+    drop, x = of(form), np.ones((4, 500, 40), np.float32)
+    with chainer.using_config("train", True):
+        one, again, later = (drop(x, 0, step).array for step in (3, 3, 4))
+        hidden = drop(x[:, :, :30], 1, 3).array
+    assert (one == again).all()
+    assert (one != later).any()
+    kept = one != 0
+    assert not (kept[0] == kept[1]).all()  # another seed
+    assert not (kept[0] & ~kept[2]).any()  # the same seed, a larger share: whoever is kept stays
+    assert not (kept[0, :, :30] == (hidden[0] != 0)).all()
+
+
+def test_the_exact_form_keeps_a_count_the_same_for_all_images_and_inference_takes_the_share():
+    drop, x = of("exact"), np.ones((4, 500, 40), np.float32)
+    with chainer.using_config("train", True):
+        y = drop(x, 0, 0).array
+    assert (y == y[:, :1]).all()
+    assert y[:, 0].sum(axis=1).tolist() == [20, 20, 28, 28]
+    with chainer.using_config("train", False):
+        assert np.allclose(drop(x, 0, 0).array[:, 0, 0], [0.5, 0.5, 0.7, 0.7])
+
+
+def test_the_inverted_form_keeps_the_mean_and_inference_changes_nothing():
+    drop, x = of("inverted"), np.ones((4, 500, 40), np.float32)
+    with chainer.using_config("train", True):
+        y = drop(x, 0, 0).array
+    assert y.mean(axis=(1, 2)) == pytest.approx([1, 1, 1, 1], abs=4 / np.sqrt(500 * 40))
+    assert np.unique(y[2]).tolist() == pytest.approx([0, 1 / 0.7])
+    assert not (y == y[:, :1]).all()
+    with chainer.using_config("train", False):
+        assert drop(x, 0, 0) is x
+
+
+def test_images_that_replicas_share_are_dropped_of_each_by_its_own():
+    with chainer.using_config("train", True):
+        y = of("exact")(np.ones((5, 40), np.float32), 0, 0).array
+    assert y.shape == (4, 5, 40)
+    assert y[:, 0].sum(axis=1).tolist() == [20, 20, 28, 28]

@@ -1,0 +1,70 @@
+"""Every optimizer with per-replica hyperparameters against Chainer's own, a replica at a time."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from bnrenorm._compat import chainer
+from bnrenorm.config import document
+from bnrenorm.config.experiment import build
+from bnrenorm.engines import device
+from bnrenorm.network import mlp, optimizers
+
+KINDS = {
+    "sgd": lambda lr: chainer.optimizers.SGD(lr),
+    "momentum_sgd": lambda lr: chainer.optimizers.MomentumSGD(lr, 0.9),
+    "adam": lambda lr: chainer.optimizers.Adam(lr),
+    "rmsprop": lambda lr: chainer.optimizers.RMSprop(lr),
+}
+RATES = (0.01, 0.1)
+
+
+def stack(training, norm="{kind: batch}"):
+    text = f"name: a\nmodel: {{hidden: [4]}}\nnorm: {norm}\ntraining: {training}\ngrid: {{training.optimizer.lr: {list(RATES)}}}"
+    trials = build(document.parse(text, "x.yaml")).trials(100)
+    network = mlp.build(trials, 3)
+    return network, optimizers.make(network, trials, device.resident("cpu"))
+
+
+def gradients(network, rng):
+    for _, parameter in sorted(network.namedparams()):
+        parameter.grad = rng.normal(size=parameter.shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_replica_takes_the_steps_of_chainers_optimizer(kind, decay):
+    network, optimizer = stack(f"{{optimizer: {{kind: {kind}}}, weight_decay: {decay}}}")
+    copies = [chainer.Link() for _ in RATES]
+    for replica, (link, lr) in enumerate(zip(copies, RATES, strict=True)):
+        for name, parameter in network.namedparams():
+            with link.init_scope():
+                setattr(link, name.replace("/", "_"), chainer.Parameter(parameter.array[replica].copy()))
+        own = KINDS[kind](lr).setup(link)
+        rng = np.random.default_rng(0)
+        for _ in range(5):
+            gradients(network, rng)
+            for name, parameter in network.namedparams():
+                mine = getattr(link, name.replace("/", "_"))
+                mine.grad = parameter.grad[replica] + (decay * mine.array if name.endswith("/W") else 0)
+            own.update()
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        gradients(network, rng)
+        optimizer.update()
+    for replica, link in enumerate(copies):
+        for name, parameter in network.namedparams():
+            assert parameter.dtype == np.float32
+            assert_allclose(parameter.array[replica], getattr(link, name.replace("/", "_")).array, rtol=1e-5, atol=1e-6)
+
+
+def test_gamma_and_beta_may_have_a_rate_of_their_own(rng):
+    network, optimizer = stack("{optimizer: {kind: sgd}}", "{kind: batch, affine_lr: 0.5}")
+    before = {name: parameter.array.copy() for name, parameter in network.namedparams()}
+    gradients(network, rng)
+    optimizer.update()
+    for name, parameter in network.namedparams():
+        for replica, lr in enumerate(RATES):
+            rate = 0.5 if "affine" in name else lr
+            want = before[name][replica] - rate * parameter.grad[replica]
+            assert_allclose(parameter.array[replica], want, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,163 @@
+"""Real kills: the command is ended by SIGKILL at every point where it writes, and by signals while it trains."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from bnrenorm.runs.store import Store
+
+CONFIG = """
+name: crash
+model: {hidden: [12]}
+variants: {none: {norm: {kind: none}}, BRN: {norm: {kind: renorm, warmup: 5, ramp_r: 5}}}
+training: {batch: 10, steps: 7}
+evaluation: {every: 3}
+seeds: 2
+"""
+
+
+@pytest.fixture
+def command(tmp_path, few_digits_file):
+    config = tmp_path / "crash.yaml"
+    config.write_text(CONFIG + f"data: {{path: {few_digits_file}}}\n")
+
+    def command(out):
+        return ["compare", str(config), "--out", str(out), "--device", "cpu"]
+
+    return command
+
+
+# Runs the command once, so that everything is loaded, then forks a child for every line of input: it runs the command one
+# step at a time, so that the writes are as many on a slow machine as on a fast one, with a checkpoint after every step,
+# kills itself at the n-th call of a function of `os`, and tells how many calls there were if it gets to the end.
+NURSERY = """
+import contextlib, os, signal, sys
+from bnrenorm.cli.commands import commands
+from bnrenorm.analysis import outputs
+from bnrenorm.runs import runner
+from bnrenorm.training import loop
+runner.SAVE_EVERY = 0
+loop.MOST = 0
+outputs.figures.training_and_test = lambda *given: b"no time for figures here"
+def run(name, number, arguments):
+    real, calls = getattr(os, name), 0
+    def counted(*given, **named):
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*given, **named)
+    setattr(os, name, counted)
+    sys.argv = ["bnrenorm", *arguments]
+    sys.stdout = open(os.devnull, "w")
+    try:
+        commands.main()
+    finally:
+        os.write(1, f"{calls} ".encode())
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(open(os.devnull, "w")):
+    commands.main()
+for line in sys.stdin:
+    name, number, *arguments = line.split()
+    child = os.fork()
+    if child == 0:
+        run(name, int(number), arguments)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture
+def run(command, tmp_path):
+    """A function that runs the command in a child and returns (exit status, calls that were made)."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # a fork keeps no threads
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(
+        [sys.executable, "-c", NURSERY, *command(tmp_path / "first")], env=environment, **pipes
+    ) as nursery:
+
+        def run(name, number, arguments):
+            nursery.stdin.write(" ".join([name, str(number), *arguments]) + "\n")
+            nursery.stdin.flush()
+            *calls, status = nursery.stdout.readline().split()
+            return int(status), int(calls[0]) if calls else None
+
+        yield run
+        nursery.stdin.close()
+
+
+def results(out):
+    """All trials' numbers, by key, without their times."""
+    found = {}
+    for path in sorted(Store(out).trials.glob("*.json")):
+        content = json.loads(path.read_text())
+        content.pop("seconds")
+        found[path.name] = content
+    return found
+
+
+@pytest.mark.parametrize(("name", "stride"), [("replace", 1), ("unlink", 1), ("fsync", 5)])
+def test_killed_at_every_write_the_same_command_ends_with_the_same_bits(command, run, tmp_path, name, stride):
+    status, points = run(name, 0, command(tmp_path / "whole"))
+    assert status == 0
+    assert points > 10
+    want = results(tmp_path / "whole")
+    assert len(want) == 4
+    for number in range(1, points + 1, stride):
+        out = tmp_path / f"{name}{number}"
+        assert run(name, number, command(out)) == (-signal.SIGKILL, None)
+        assert run(name, 0, command(out))[0] == 0
+        assert results(out) == want, (name, number)
+        assert list(Store(out).checkpoints.iterdir()) == []
+
+
+def test_killed_again_and_again_it_still_arrives(command, run, tmp_path):
+    run("replace", 0, command(tmp_path / "whole"))
+    attempts = 0
+    while run("replace", 12, command(tmp_path / "out"))[0] == -signal.SIGKILL:
+        attempts += 1
+        assert attempts < 100
+    assert attempts >= 2
+    assert results(tmp_path / "out") == results(tmp_path / "whole")
+
+
+SIGNALLED = """
+import os, signal, sys
+from bnrenorm.cli.commands import commands
+from bnrenorm.training import loop
+sent = [int(number) for number in sys.argv.pop(1).split(",")]
+real = loop.Training._learn
+def learn(self, *, observing):
+    if self.step == 5 and sent:
+        for number in sent:
+            os.kill(os.getpid(), number)
+        sent.clear()
+    return real(self, observing=observing)
+loop.Training._learn = learn
+commands.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_finishes_the_step_saves_and_exits_with_130(command, run, tmp_path, number):
+    plain = ["--kernels", "formulas"]  # which take one step at a time
+    arguments = [sys.executable, "-c", SIGNALLED, str(int(number)), *command(tmp_path / "out"), *plain]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "bnrenorm: interrupted; everything is saved, the same command goes on from here\n"
+    (saved,) = (tmp_path / "out/checkpoints").glob("*/step-*.npz")
+    assert saved.name == "step-000000006.npz"
+    assert run("replace", 0, [*command(tmp_path / "out"), *plain])[0] == 0
+    assert run("replace", 0, [*command(tmp_path / "whole"), *plain])[0] == 0
+    assert results(tmp_path / "out") == results(tmp_path / "whole")
+
+
+def test_the_second_signal_ends_at_once(command, tmp_path):
+    arguments = [sys.executable, "-c", SIGNALLED, f"{signal.SIGINT:d},{signal.SIGINT:d}", *command(tmp_path / "out")]
+    arguments += ["--kernels", "formulas"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "bnrenorm: interrupted; the same command goes on from the last checkpoint\n"
+    assert not list((tmp_path / "out/checkpoints").glob("*/step-*"))

@@ -1,0 +1,16 @@
+from bnrenorm.rng import Stream, generator
+
+
+def draw(*arguments):
+    return list(generator(*arguments).integers(0, 2**32, 4))
+
+
+def test_a_stream_is_a_pure_function_of_seed_stream_and_step():
+    assert draw(3, Stream.WEIGHTS, 5) == draw(3, Stream.WEIGHTS, 5)
+    others = [draw(4, Stream.WEIGHTS, 5), draw(3, Stream.WEIGHTS, 6), draw(3, Stream.WEIGHTS)]
+    assert draw(3, Stream.WEIGHTS, 5) not in others
+
+
+def test_the_numbers_are_those_of_stored_results():
+    """A change here would make every stored trial wrong: raise config.experiment.RESULTS with it."""
+    assert draw(0, Stream.WEIGHTS) == [73979004, 2427222451, 3906231730, 4017654730]
