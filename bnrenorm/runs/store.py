@@ -55,7 +55,7 @@ class Store:
     def _read_parameters(self, key: str, content: dict[str, Any]) -> dict[str, Any]:
         if not content["settings"]["evaluation"].get("parameters"):
             return {}
-        with np.load(self._parameters(key), allow_pickle=False) as arrays:
+        with self._parameters(key).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
 
     def write(self, key: str, trial: Trial, checksum: str, result: TrialResults) -> None:

@@ -1,0 +1,1 @@
+"""An experiment to stored trials."""

@@ -1,0 +1,28 @@
+"""How long a group will train, from a rehearsal."""
+
+import math
+import time
+
+from bnrenorm.config import Trial
+from bnrenorm.config.schema import Full
+from bnrenorm.data.dataset import Dataset
+from bnrenorm.engines.backend import CPU, Backend
+from bnrenorm.training.loop import Training
+
+_STEPS = 50  # of small batches that are timed by the CPU engine; 2 of all others
+
+
+def estimate_seconds(group: list[Trial], data: Dataset, backend: Backend) -> float:
+    """Estimate a group's training time from some steps and one record, as they really are here."""
+    settings = group[0].settings
+    engine = backend.engine_for(settings)
+    training = Training(group, data, engine=engine, device=backend.device)
+    training.rehearse()  # the first step is slower than the others
+    steps = _STEPS if engine == CPU and not isinstance(settings.training.batch, Full) else 2
+    started = time.perf_counter()
+    training.rehearse(steps=steps, record=False)
+    step = (time.perf_counter() - started) / steps
+    started = time.perf_counter()
+    training.rehearse()
+    record = max(0.0, time.perf_counter() - started - step)
+    return training.total * step + math.ceil(training.total / training.every) * record

@@ -1,0 +1,104 @@
+"""A run from an experiment to its folder: load, plan, lock, compile, train, and leave what the run found.
+
+The command line and `bnrenorm.run` are two faces of `run`, so that both lock, resume and leave the same folder.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bnrenorm.config import Experiment, Trial
+from bnrenorm.data import dataset
+from bnrenorm.data.dataset import Dataset
+from bnrenorm.engines.backend import CPU, Backend
+from bnrenorm.runs import run_folder, runner
+from bnrenorm.runs.plan import Plan, plan
+from bnrenorm.runs.runner import Report
+from bnrenorm.runs.store import Store
+from bnrenorm.training.records import TrialResults
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found: its trials with their results, in the experiment's order, and the folder it leaves."""
+
+    experiment: Experiment
+    data: Dataset
+    backend: Backend
+    trials: list[tuple[Trial, TrialResults]]
+    folder: Path
+
+
+class Watcher:
+    """What a face shows while a session runs: this one shows nothing."""
+
+    def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
+        """Hear what is going to be trained."""
+
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Surround the compilation of kernels, where there are some to compile."""
+        yield
+
+    @contextmanager
+    def training(self) -> Iterator[Report]:
+        """Surround the training; yield a function that hears of its progress."""
+        yield lambda progress: None
+
+
+def run(
+    experiment: Experiment,
+    backend: Backend,
+    out: Path,
+    *,
+    memory: int,
+    leave: Callable[[Outcome], None],
+    fork: bool = False,
+    watcher: Watcher | None = None,
+    load: Callable[[str | None], Dataset] = dataset.load,
+) -> Outcome:
+    """Train what `out` does not hold yet, and let `leave` write what was found into the run's folder.
+
+    memory: bytes that a group may take; fork: `run_folder.opened`; load: maps `data.path` to the images. Raises
+    InputError for what the user can mend, Interrupted after a SIGINT or SIGTERM with everything saved, OSError where
+    the disk fails.
+    """
+    watcher = watcher or Watcher()
+    data, store = load(experiment.data_path), Store(out)
+    store.prepare()
+    with run_folder.opened(out, experiment, fork=fork) as folder:
+        todo = plan(experiment, data, store, memory, backend)
+        watcher.opening(experiment, list(todo.keys), data, backend)
+        _train(todo, data, store, backend, watcher)
+        results = _read(todo, store)
+        if spoilt := [todo.keys[trial] for trial, result in results.items() if result is None]:
+            for key in spoilt:
+                store.forget(key)
+            _train(plan(experiment, data, store, memory, backend), data, store, backend, watcher)
+            results = _read(todo, store)
+        outcome = Outcome(experiment, data, backend, _complete(results, store), folder)
+        leave(outcome)
+    return outcome
+
+
+def _train(todo: Plan, data: Dataset, store: Store, backend: Backend, watcher: Watcher) -> None:
+    if backend.engine == CPU and todo.groups:
+        from bnrenorm.engines.cpu import compilation  # takes numba's import time
+
+        if missing := compilation.missing(group[0].settings for group in todo.groups):
+            with watcher.compiling():
+                compilation.compile_kernels(missing)
+    with watcher.training() as report:
+        runner.train(todo, data, store, backend, report)
+
+
+def _read(todo: Plan, store: Store) -> dict[Trial, TrialResults | None]:
+    return {trial: store.read(key) for trial, key in todo.keys.items()}
+
+
+def _complete(results: dict[Trial, TrialResults | None], store: Store) -> list[tuple[Trial, TrialResults]]:
+    complete = [(trial, result) for trial, result in results.items() if result is not None]
+    if len(complete) < len(results):
+        raise OSError(f"{store.trials}: {len(results) - len(complete)} results were written, but cannot be read")
+    return complete
