@@ -1,0 +1,62 @@
+"""The numbers of docs/verdicts.md, by `analysis.stats`, by SciPy, and by enumeration."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from bnrenorm.analysis import stats
+from tests.docs import pages
+
+PAGE = "docs/verdicts.md"
+
+
+def example():
+    _, a, b, differences = np.array(pages.table(PAGE, "seed", "BN", "BRN"), float).T
+    return a, b, differences
+
+
+def test_the_worked_example():
+    a, b, differences = example()
+    assert b - a == pytest.approx(differences)
+    want = dict(pages.table(PAGE, "statistic", "value"))
+    found = stats.paired(a / 100, b / 100)
+    for name in ("mean", "low", "high"):
+        assert 100 * getattr(found, name) == pytest.approx(float(want[name]))
+    assert found.p == pytest.approx(float(want["p"]))
+    assert found.verdict == want["verdict"]
+    scipys = scipy_stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert scipys.pvalue == pytest.approx(float(want["p"]))
+    assert float(want["p"]) == 2 / 2 ** len(differences)
+
+
+def test_the_interval_is_that_of_the_subsets_means():
+    _, _, differences = example()
+    subsets = [c for n in range(1, 7) for c in itertools.combinations(differences, n)]
+    means = sorted(np.mean(subset) for subset in subsets)
+    assert len(means) == 63
+    want = dict(pages.table(PAGE, "statistic", "value"))
+    assert (means[0], means[-1]) == pytest.approx((float(want["low"]), float(want["high"])))
+    assert (means[0], means[-1]) == pytest.approx((differences.min(), differences.max()))
+
+
+def test_holms_correction():
+    p, corrected = np.array(pages.table(PAGE, "p", "p_holm"), float).T
+    assert stats.holm(list(p)) == pytest.approx(corrected)
+
+
+def test_pairs_that_a_grid_needs():
+    for points, pairs in np.array(pages.table(PAGE, "grid points"), int):
+        assert stats.min_pairs(points) == pairs
+        assert points * 2 / 2**pairs < 0.05 <= points * 2 / 2 ** (pairs - 1)
+
+
+def test_the_order_of_the_words():
+    """A certain difference within the margin is equivalent; a clear one beyond it is better; fewer than six are neither."""
+    base = np.full(8, 0.9)
+    small, large = base + 0.001 + 1e-5 * np.arange(8), base + 0.01 + 1e-5 * np.arange(8)
+    assert stats.paired(base, small).verdict == "equivalent"
+    assert stats.paired(base, large).verdict == "b better"
+    assert stats.paired(base[:5], large[:5]).verdict == "inconclusive"
+    assert stats.MARGIN == 0.002
