@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, whatever stops the program."""
+"""Atomic writes: whatever stops the program, a file has its old content or the new, never a part of it."""
 
 import os
 import tempfile
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Replace `path` by `content` (text as UTF-8): written under a temporary name, synced, then renamed.
+    """Write `content` (text as UTF-8) to `path`: to a temporary file, which is synced, then renamed.
 
-    Raises OSError as the system does; the temporary file is gone by then and an earlier `path` is untouched.
+    If OSError is raised, the temporary file has been deleted and an existing `path` is unchanged.
     """
     data = content.encode() if isinstance(content, str) else content
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -17,7 +17,7 @@ def write(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files; a result is as public as any other
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -32,7 +32,7 @@ def _umask() -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system lets a folder be opened (Windows does not)."""
+    """Make the rename durable, where a folder can be opened (not on Windows)."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Randomness as a pure function of (seed, stream, step): no global generator, nothing to store for a resume."""
+"""Randomness as a pure function of (seed, stream, step): no global generator, and no state to store for a resume."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Stream(IntEnum):
-    """What the numbers are for. A value is part of every stored result: never renumber, only add."""
+    """What the random numbers are for. Stored results depend on the values: never renumber, only add."""
 
     WEIGHTS = 0
     BATCHES = 1
@@ -16,5 +16,5 @@ class Stream(IntEnum):
 
 
 def generator(seed: int, stream: Stream, step: int = 0) -> np.random.Generator:
-    """Make the generator of one purpose at one step; variants of one seed share it, which pairs their comparison."""
+    """Return the generator of a stream at a step; variants of one seed share it, so their comparison is paired."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, step)))

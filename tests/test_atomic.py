@@ -1,8 +1,20 @@
+"""Writes that are whole or not there: with a full disk, a failing call of the system, and a kill in the middle."""
+
+import errno
 import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
 
 import pytest
 
 from bnrenorm import atomic
+
+resource = pytest.importorskip("resource", reason="no limit of a file's size on this system")
+
+OLD, NEW = "old" * 100, "new" * 100_000
+ROOM = 4096  # bytes that a full disk still takes: less than NEW
 
 
 def test_text_and_bytes_replace_what_was_there(tmp_path):
@@ -15,32 +27,98 @@ def test_text_and_bytes_replace_what_was_there(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
-@pytest.mark.parametrize("name", ["write", "fsync", "replace"])
-def test_a_failure_at_any_point_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, name):
+@contextmanager
+def full_disk():
+    """Let the system refuse to write more than ROOM bytes to a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_disk_that_fills_up_in_the_middle_leaves_the_old_file_and_nothing_else(tmp_path, exists):
     path = tmp_path / "file"
-    path.write_text("old")
+    if exists:
+        path.write_text(OLD)
+    with full_disk(), pytest.raises(OSError, match="File too large"):
+        atomic.write(path, NEW)
+    assert os.listdir(tmp_path) == (["file"] if exists else [])
+    assert not exists or path.read_text() == OLD
 
-    def fail(*arguments, **keywords):
-        raise OSError(28, "No space left on device")
 
-    if name == "write":
-        monkeypatch.setattr(os, "fdopen", fail)
-    else:
-        monkeypatch.setattr(os, name, fail)
-    with pytest.raises(OSError, match="No space left"):
-        atomic.write(path, "new")
-    monkeypatch.undo()
-    assert path.read_text() == "old"
+@pytest.mark.parametrize("name", ["open", "fsync", "chmod", "replace"])
+def test_a_failure_of_any_call_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, name):
+    path = tmp_path / "file"
+    path.write_text(OLD)
+
+    def fail(*arguments, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, name, fail)
+        with pytest.raises(OSError, match="No space left"):
+            atomic.write(path, NEW)
+    assert path.read_text() == OLD
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_the_file_is_synced_before_it_is_renamed(tmp_path, monkeypatch):
+KILLED = """
+import os, resource, signal, sys
+from pathlib import Path
+from bnrenorm import atomic
+path, name, number, new = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.stdin.read()
+if name == "write":  # the system kills a program that writes beyond the limit
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (number, number))
+else:
+    real, calls = getattr(os, name), 0
+    def counted(*arguments, **named):
+        global calls
+        calls += 1
+        if calls == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **named)
+    setattr(os, name, counted)
+atomic.write(path, new)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "want"),
+    [
+        ("write", ROOM, OLD),
+        ("fsync", 1, OLD),
+        ("chmod", 1, OLD),
+        ("replace", 1, OLD),
+        ("fsync", 2, NEW),  # that of the folder, after the rename
+    ],
+)
+def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path, name, number, want):
+    path = tmp_path / "file"
+    path.write_text(OLD)
+    command = [sys.executable, "-c", KILLED, str(path), name, str(number)]
+    done = subprocess.run(command, input=NEW, text=True, capture_output=True)
+    assert done.returncode == -(signal.SIGXFSZ if name == "write" else signal.SIGKILL), done.stderr
+    assert path.read_text() == want
+    left = [other for other in os.listdir(tmp_path) if other != "file"]
+    assert all(other.startswith(".file.") for other in left)  # which no reader takes for a result
+    assert len(left) == (want == OLD)
+    atomic.write(path, "later")
+    assert path.read_text() == "later"
+
+
+def test_the_file_is_synced_before_it_is_renamed_and_the_folder_afterwards(tmp_path, monkeypatch):
     events = []
     fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda fd: events.append("fsync") or fsync(fd))
+    monkeypatch.setattr(os, "fsync", lambda fd: events.append(f"fsync {os.fstat(fd).st_size}") or fsync(fd))
     monkeypatch.setattr(os, "replace", lambda a, b: events.append("replace") or replace(a, b))
-    atomic.write(tmp_path / "file", "x")
-    assert events[:2] == ["fsync", "replace"]
+    atomic.write(tmp_path / "file", "x" * 100)  # less than Python buffers
+    assert events[:2] == ["fsync 100", "replace"]
+    assert len(events) == 3
 
 
 def test_a_result_is_as_readable_as_other_files(tmp_path):

@@ -1,1 +1,1 @@
-"""An experiment to stored trials."""
+"""From an experiment to stored trials: sessions, plans, checkpoints, and files on disk."""

@@ -1,4 +1,4 @@
-"""Where a group of trials was when it last saved itself, so that a killed command goes on from there."""
+"""Checkpoints of a group in training, from which a killed or interrupted command resumes."""
 
 import contextlib
 import io
@@ -16,13 +16,13 @@ from bnrenorm import atomic
 from bnrenorm.config.trial import digest
 from bnrenorm.training.records import Columns
 
-_KEPT = 2  # the newest checkpoint, and the one before it should the disk have spoilt the newest
+_KEPT = 2  # the newest, and the one before it in case the newest is corrupt
 _NUMBERED = re.compile(r"step-(\d+)\.npz")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training's state and, for each trial, the records it had by then, as columns."""
+    """A training's state, each trial's records so far as columns, and the seconds spent."""
 
     state: dict[str, np.ndarray]
     records: list[Columns]
@@ -37,7 +37,7 @@ class Checkpoints:
         self.keys = keys
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint, and drop all but the newest two."""
+        """Write a checkpoint, and delete all but the newest two."""
         self.folder.mkdir(parents=True, exist_ok=True)
         index = self.folder / "trials.json"
         if not index.exists():
@@ -64,10 +64,10 @@ class Checkpoints:
         return None
 
     def discard(self) -> None:
-        """Remove them all, once the group's results are stored."""
+        """Delete all of them, once the group's results are stored."""
         index = self.folder / "trials.json"
-        others = [path for path in self.folder.glob("*") if path != index]  # with what a kill left half-written
-        for path in (*others, index):  # what the folder is goes last
+        others = [path for path in self.folder.glob("*") if path != index]  # including temporary files of killed writes
+        for path in (*others, index):  # the index, which identifies the folder, goes last
             path.unlink(missing_ok=True)
         _remove_if_empty(self.folder)
 
@@ -78,7 +78,7 @@ class Checkpoints:
 
 
 def sweep(root: Path, finished: Callable[[str], bool]) -> None:
-    """Remove the checkpoints of groups whose trials are all stored: a kill can come between the two."""
+    """Delete the checkpoints of groups whose trials are all stored: a kill may have come between the two."""
     for keys in unfinished(root):
         if all(map(finished, keys)):
             Checkpoints(root, keys).discard()

@@ -1,4 +1,4 @@
-"""How long a group will train, from a rehearsal."""
+"""How long a group will take to train, estimated from a few steps."""
 
 import math
 import time
@@ -9,11 +9,11 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
 from bnrenorm.training.loop import Training
 
-_STEPS = 50  # of small batches that are timed by the CPU engine; 2 of all others
+_STEPS = 50  # timed steps of the CPU engine with minibatches, which are short; 2 in all other cases
 
 
 def estimate_seconds(group: list[Trial], data: Dataset, backend: Backend) -> float:
-    """Estimate a group's training time from some steps and one record, as they really are here."""
+    """Estimate a group's training time from timed steps and one timed record on this machine."""
     settings = group[0].settings
     engine = backend.engine_for(settings)
     training = Training(group, data, engine=engine, device=backend.device)

@@ -1,4 +1,4 @@
-"""The first Ctrl-C asks for an orderly end; the second ends at once."""
+"""Signals: the first Ctrl-C asks for an orderly end, the second ends at once."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 class Interrupted(Exception):
-    """The user asked to stop, and everything is saved."""
+    """The user asked to stop; everything is saved."""
 
 
 class Request:
@@ -19,9 +19,9 @@ class Request:
 
 @contextmanager
 def requests() -> Iterator[Request]:
-    """Yield a `Request` that SIGINT and SIGTERM fill in while the context lasts; the second signal interrupts at once.
+    """Yield a `Request` that SIGINT or SIGTERM sets; a second signal raises KeyboardInterrupt.
 
-    Only a main thread receives signals: in any other, nothing is changed.
+    Python handles signals in the main thread only: in any other thread nothing is changed.
     """
     request = Request()
     if threading.current_thread() is not threading.main_thread():

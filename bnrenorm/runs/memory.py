@@ -1,4 +1,4 @@
-"""How much memory a group of trials takes, and how much it may."""
+"""How much memory a group of trials needs, and how much it may use."""
 
 import itertools
 import re
@@ -16,31 +16,31 @@ from bnrenorm.engines.mode_gap import IMAGES
 from bnrenorm.errors import InputError
 
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_GATHERED = 12_800  # images of batches that are gathered at a time, as in `engines.cpu.small_batch.group`
-_SHARE = 0.5  # of the memory that is free, by default
+_GATHERED = 12_800  # images of the minibatches that are prepared at a time, as in `engines.cpu.small_batch.group`
+_SHARE = 0.5  # default share of the free memory
 _PROGRAM = 300 * 2**20  # Python and the libraries
-_PIXEL = 8  # bytes of one that is not black: its place and its value
+_ENTRY = 8  # bytes of a nonzero pixel in a sparse format: its index and its value
 _STATES = {"sgd": 0, "momentum_sgd": 1, "adam": 2, "rmsprop": 1}
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a group takes: `fixed` whatever its size, and `each` for every replica."""
+    """Bytes that a group needs: `fixed` whatever its size, and `each` per replica."""
 
     fixed: int
     each: int
 
     def of(self, replicas: int) -> int:
-        """Return the bytes of a group of so many."""
+        """Return the bytes that a group of so many replicas needs."""
         return self.fixed + replicas * self.each
 
     def fitting(self, memory: int) -> int:
-        """Count the replicas that fit into the memory, at least one."""
+        """Return how many replicas fit in the memory, at least 1."""
         return max(1, (memory - self.fixed) // self.each)
 
 
 def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
-    """Estimate what groups of trials like this one take on a CPU."""
+    """Estimate the memory of groups of trials like this one, on a CPU."""
     settings = trial.settings
     hidden, outputs, batch = settings.model.hidden, settings.model.outputs, settings.training.batch
     weights = sum(a * b for a, b in itertools.pairwise((data.inputs, *hidden, outputs)))
@@ -49,29 +49,30 @@ def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
     fixed = _PROGRAM + raw + 4 * data.inputs * (images + test)
     size = images if isinstance(batch, Full) else batch.size
     by_batch, training_set = settings.evaluation.statistics == "batch", settings.evaluation.training_set
-    judged = test + images * training_set
+    evaluated = test + images * training_set
     if backend.engine_for(settings) == CHAINER:
-        # every hidden layer keeps two activations, and two of the widest are being worked on
+        # two activations of every hidden layer are kept, plus two temporaries of the widest
         rows = max(size, ROWS, max(test, images * training_set) if by_batch else 0)
         gathered = 0 if isinstance(batch, Full) else data.inputs * max(size, IMAGES + size)
         return Need(fixed, 4 * (6 * weights + rows * (2 * sum(hidden) + 2 * max(hidden)) + gathered))
-    lit = int(np.count_nonzero(data.x_train))
-    fixed += _PIXEL * (lit + int(np.count_nonzero(data.x_test)))  # the images without their black pixels
+    nonzero = int(np.count_nonzero(data.x_train))
+    fixed += _ENTRY * (nonzero + int(np.count_nonzero(data.x_test)))  # CSR of both sets
     if isinstance(batch, Full) or training_set:
-        fixed += _PIXEL * lit  # once more, by pixel or four at a time
+        fixed += _ENTRY * nonzero  # a second sparse copy of the training set, CSC or PackedCSR4
     if not isinstance(batch, Full):
-        fixed += 2 * 2 * _PIXEL * (lit // images) * min(_GATHERED, images)  # by image and by pixel, and the next ones
-    if isinstance(batch, Full):  # one activation and one gradient a layer, shared by the replicas
+        # CSR and CSC of the prepared minibatches, double-buffered
+        fixed += 2 * 2 * _ENTRY * (nonzero // images) * min(_GATHERED, images)
+    if isinstance(batch, Full):  # one activation and one gradient per layer, shared by the replicas
         fixed += 4 * images * (sum(hidden) + sum((*hidden[1:], outputs)))
-    if by_batch:  # one activation a layer of every set that is judged
-        fixed += 4 * judged * (sum(hidden) + outputs)
+    if by_batch:  # one activation per layer of every evaluated set
+        fixed += 4 * evaluated * (sum(hidden) + outputs)
     copies = 2 * (1 + _STATES[settings.training.optimizer.kind] + (settings.evaluation.average is not None)) + 1
     rows = IMAGES + min(size, IMAGES)
     return Need(fixed, 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs)))
 
 
 def parse_memory(text: str | None) -> int:
-    """Read "4GiB" or "500 MB" as bytes; None is half of what is free. Raises InputError."""
+    """Parse "4GiB" or "500 MB" to bytes; None means half of the free memory. Raises InputError."""
     if text is None:
         return int(_SHARE * psutil.virtual_memory().available)
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]i?B|B|)\s*", text)

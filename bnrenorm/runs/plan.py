@@ -1,4 +1,4 @@
-"""What an experiment has to train: groups of trials that are stacked, within a bound of memory."""
+"""Which trials of an experiment are still to be trained, in groups that fit in memory."""
 
 import math
 from dataclasses import dataclass
@@ -15,27 +15,28 @@ from bnrenorm.runs.store import Store
 
 @dataclass(frozen=True)
 class Plan:
-    """All trials with their keys, the results' addresses, and the groups that are to be trained."""
+    """All trials with their keys (the addresses of their results), and the groups that are to be trained."""
 
     keys: dict[Trial, str]
     groups: list[list[Trial]]
 
     @property
     def missing(self) -> int:
-        """How many trials are to be trained."""
+        """Number of trials that are to be trained."""
         return sum(map(len, self.groups))
 
 
 def plan(experiment: Experiment, data: Dataset, store: Store, memory: int, backend: Backend) -> Plan:
-    """Find what the store lacks, and group it. memory: bytes that a group may take.
+    """Find the trials that are not stored yet, and group them. memory: bytes that a group may take.
 
-    A group that was interrupted comes first, as it was. Raises InputError if labels and `model.outputs` do not fit.
+    Interrupted groups come first, unchanged, so that they can resume. Raises InputError if the labels do not match
+    `model.outputs`.
     """
     trials = experiment.trials(len(data.x_train))
     for outputs in {trial.settings.model.outputs for trial in trials}:
         data.check_classes(outputs)
     keys = {trial: trial.key(data.checksum, backend.address(trial.settings)) for trial in trials}
-    # Two variants with equal settings are one trial, which is trained once.
+    # Variants with equal settings share a key, so they are trained once.
     missing = {key: trial for trial, key in keys.items() if not store.has(key)}
     groups = []
     by_key = {key: trial for trial, key in keys.items()}
@@ -48,6 +49,6 @@ def plan(experiment: Experiment, data: Dataset, store: Store, memory: int, backe
         by_structure.setdefault(mlp.structure(trial), []).append(trial)
     for alike in by_structure.values():
         fitting = need(alike[0], data, backend).fitting(memory)
-        parts = math.ceil(len(alike) / fitting)
-        groups.extend(alike[i * len(alike) // parts : (i + 1) * len(alike) // parts] for i in range(parts))
+        count = math.ceil(len(alike) / fitting)
+        groups.extend(alike[i * len(alike) // count : (i + 1) * len(alike) // count] for i in range(count))
     return Plan(keys, groups)

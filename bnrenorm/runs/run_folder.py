@@ -1,4 +1,4 @@
-"""The folder of one experiment: one writer at a time, and no silent change of an experiment under way."""
+"""The folder of one experiment: one writer at a time, and an unfinished experiment is not silently replaced."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from bnrenorm.config import Experiment
 from bnrenorm.config.trial import digest
 from bnrenorm.errors import InputError
 
-_SHOWN = 3  # differences that a refusal names
+_SHOWN = 3  # differences that the error message lists
 
 
 def path_of(root: Path, experiment: Experiment) -> Path:
@@ -26,11 +26,11 @@ def path_of(root: Path, experiment: Experiment) -> Path:
 
 @contextmanager
 def opened(root: Path, experiment: Experiment, *, fork: bool) -> Iterator[Path]:
-    """Hold the experiment's folder for writing, and yield its path.
+    """Lock the experiment's folder for writing, and yield its path.
 
     Raises InputError if another process holds it, named by pid and host; and, unless `fork`, if an unfinished
-    experiment of the same name trains a variant of the same name with other settings. The lock is the system's: it goes
-    with the process that held it.
+    experiment of the same name trains a variant of the same name with other settings. The operating system
+    releases the lock when the process that holds it ends.
     """
     folder = path_of(root, experiment)
     if not fork:
@@ -60,7 +60,7 @@ def _owner(path: Path) -> str:
 
 
 def _refuse_changes(root: Path, folder: Path, experiment: Experiment) -> None:
-    """Look for unfinished experiments of the same name that this one would silently abandon."""
+    """Raise InputError if there is an unfinished experiment of the same name with other settings."""
     for other in sorted(root.glob(f"{experiment.name}-*")):
         if other == folder or not (other / ".owner.json").exists():
             continue
@@ -78,7 +78,7 @@ def _refuse_changes(root: Path, folder: Path, experiment: Experiment) -> None:
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """List the settings that differ in cells that both have; more seeds or variants are no difference."""
+    """List the settings that differ in variants that both have; more seeds or variants are no difference."""
     old, new = ({_cell(each): _leaves(each["settings"]) for each in one["variants"]} for one in (there, here))
     return [
         f"{variant} {key} ({old[cell].get(key)} there, {new[cell].get(key)} here)"

@@ -1,4 +1,4 @@
-"""From a plan to stored results: groups are trained, saved on the way, and kept trial by trial."""
+"""Trains the groups of a plan, with checkpoints, and stores the result of every trial."""
 
 import contextlib
 import gc
@@ -22,12 +22,12 @@ from bnrenorm.training.loop import Training
 from bnrenorm.training.records import Columns, Record, TrialResults
 
 SAVE_EVERY = 60.0
-"""Seconds between two checkpoints of a group."""
+"""Seconds between checkpoints of a group."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the training is, in replica-steps; `record` is the newest, of the trials that train now."""
+    """How far the training is, in replica-steps. `record` is the newest one, of the group `trials`."""
 
     done: int
     total: int
@@ -39,9 +39,9 @@ Report = Callable[[Progress], None]
 
 
 def train(plan: Plan, data: Dataset, store: Store, backend: Backend, report: Report) -> None:
-    """Train what the plan lists, and store it.
+    """Train the plan's groups, and store the results.
 
-    Raises Interrupted after a SIGINT or SIGTERM, with everything saved: the same call goes on from there.
+    Raises Interrupted after a SIGINT or SIGTERM, with everything saved: the same call resumes from there.
     """
     total, done = sum(_steps(group[0]) * len(group) for group in plan.groups), 0
     with requests() as request:
@@ -55,7 +55,7 @@ def train(plan: Plan, data: Dataset, store: Store, backend: Backend, report: Rep
             for trial, result in _train_group(group, data, backend, saved, request, show):
                 store.write(plan.keys[trial], trial, data.checksum, result)
             saved.discard()
-            gc.collect()  # a network's links refer to each other: memory for two groups would be held
+            gc.collect()  # a network's links form cycles: without this, two groups would be in memory at once
             done += _steps(group[0]) * len(group)
     checkpoint.sweep(store.checkpoints, store.has)
 
@@ -78,7 +78,7 @@ def _train_group(
     columns: list[Columns] = [{} for _ in group]
     seconds_before = 0.0
     if last is not None:
-        with contextlib.suppress(ValueError):  # another version's checkpoint: the group starts afresh
+        with contextlib.suppress(ValueError):  # a checkpoint of another version: start from the beginning
             training.load_state_dict(last.state)
             columns, seconds_before = last.records, last.seconds
     started = last_save = time.monotonic()
@@ -113,12 +113,12 @@ def _stopped(columns: Columns) -> bool:
 
 
 def _append(columns: list[Columns], record: Record) -> None:
-    """Add a record to the columns of every replica that has not diverged or stopped before."""
+    """Append a record to the columns of every replica that has not diverged or stopped before."""
     values = {**record.values, **record.diagnosis}
     for replica, own in enumerate(columns):
-        known = own.get("step", [-1])[-1] >= record.step  # a resume at step 0 makes its first record once more
+        known = own.get("step", [-1])[-1] >= record.step  # a resume at step 0 yields that record again
         if _alive(own) and not _stopped(own) and not known:
             row = {"step": record.step, "epoch": record.epoch, **{k: float(v[replica]) for k, v in values.items()}}
             before = len(own.get("step", ()))
-            for name in {**row, **own}:  # a record before the first step has no diagnosis
+            for name in {**row, **own}:  # the record at step 0 has no diagnosis
                 own.setdefault(name, [math.nan] * before).append(row.get(name, math.nan))

@@ -1,6 +1,6 @@
-"""A run from an experiment to its folder: load, plan, lock, compile, train, and leave what the run found.
+"""One run of an experiment: load the data, lock the folder, plan, compile, train, write the outputs.
 
-The command line and `bnrenorm.run` are two faces of `run`, so that both lock, resume and leave the same folder.
+The command line and `bnrenorm.run` both call `run`, so that both lock, resume and write the same files.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from bnrenorm.training.records import TrialResults
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run found: its trials with their results, in the experiment's order, and the folder it leaves."""
+    """The results of a run: its trials in the experiment's order, and the run folder."""
 
     experiment: Experiment
     data: Dataset
@@ -31,19 +31,19 @@ class Outcome:
 
 
 class Watcher:
-    """What a face shows while a session runs: this one shows nothing."""
+    """Callbacks that show the progress of a run; these show nothing."""
 
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
-        """Hear what is going to be trained."""
+        """Called before the training with what will be trained."""
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
-        """Surround the compilation of kernels, where there are some to compile."""
+        """Context of the compilation, entered only if kernels must be compiled."""
         yield
 
     @contextmanager
     def training(self) -> Iterator[Report]:
-        """Surround the training; yield a function that hears of its progress."""
+        """Context of the training; yields a function that is called with each `Progress`."""
         yield lambda progress: None
 
 
@@ -58,11 +58,11 @@ def run(
     watcher: Watcher | None = None,
     load: Callable[[str | None], Dataset] = dataset.load,
 ) -> Outcome:
-    """Train what `out` does not hold yet, and let `leave` write what was found into the run's folder.
+    """Train the trials that `out` does not contain yet, then call `leave` to write the outputs to the run folder.
 
-    memory: bytes that a group may take; fork: `run_folder.opened`; load: maps `data.path` to the images. Raises
-    InputError for what the user can mend, Interrupted after a SIGINT or SIGTERM with everything saved, OSError where
-    the disk fails.
+    memory: bytes that a group may take; fork: see `run_folder.opened`; load: maps `data.path` to the images. Raises
+    InputError for mistakes that the user can fix, Interrupted after a SIGINT or SIGTERM with everything saved, and
+    OSError if the disk fails.
     """
     watcher = watcher or Watcher()
     data, store = load(experiment.data_path), Store(out)

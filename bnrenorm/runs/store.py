@@ -1,7 +1,7 @@
-"""What stays on disk: one file per finished trial, shared by all experiments, and checkpoints of those in training.
+"""Results on disk: one file per finished trial, shared by all experiments, and checkpoints of those in training.
 
 A trial's file is addressed by everything that decides its numbers, so that a command given again, with more seeds or
-one more variant, finds what it need not train. Every file is written whole or not at all.
+one more variant, trains only what is missing. Every file is written whole or not at all.
 """
 
 import io
@@ -28,7 +28,7 @@ class Store:
         self.checkpoints = root / "checkpoints"
 
     def prepare(self) -> None:
-        """Make the folders. Raises InputError if nothing can be written there."""
+        """Create the folders. Raises InputError if nothing can be written there."""
         try:
             for folder in (self.trials, self.checkpoints):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -39,11 +39,11 @@ class Store:
             raise InputError(f"--out {self.root}: cannot be written: {error.strerror}") from error
 
     def has(self, key: str) -> bool:
-        """Tell whether a trial is finished, without reading its file: `read` tells whether that is whole."""
+        """Tell whether a trial is finished, without reading its file, which may be corrupt: see `read`."""
         return self._results(key).is_file()
 
     def read(self, key: str) -> TrialResults | None:
-        """Return a finished trial; None if there is none, or its files are not whole."""
+        """Return a finished trial; None if there is none, or if its files are corrupt."""
         try:
             content = json.loads(self._results(key).read_text(encoding="utf-8"))
             records = {name: [float(value) for value in values] for name, values in content["records"].items()}
@@ -59,7 +59,7 @@ class Store:
             return dict(arrays)
 
     def write(self, key: str, trial: Trial, checksum: str, result: TrialResults) -> None:
-        """Keep a finished trial, with the settings it was trained with. Its results' file comes last: see `has`."""
+        """Store a finished trial with its settings. Its .json file is written last: see `has`."""
         if result.parameters:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, **result.parameters)
@@ -74,7 +74,7 @@ class Store:
         atomic.write(self._results(key), json.dumps(content, allow_nan=False))
 
     def forget(self, key: str) -> None:
-        """Remove a trial whose files are not whole."""
+        """Delete a trial's files."""
         for path in (self._results(key), self._parameters(key)):
             path.unlink(missing_ok=True)
 
@@ -86,5 +86,5 @@ class Store:
 
 
 def _plain(value: float) -> float | str:
-    """Write NaN and infinity, which JSON does not have, as text, which float() reads."""
+    """Write NaN and infinity, which JSON lacks, as text that float() can read."""
     return value if math.isfinite(value) else str(value)

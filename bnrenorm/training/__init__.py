@@ -1,1 +1,1 @@
-"""The loop, which touches no disk."""
+"""The training loop, which touches no disk."""

@@ -1,4 +1,4 @@
-"""Early stopping: which records were best on the validation split, and how long each replica has waited since."""
+"""Early stopping: each replica's best record on the validation split, and the number of records since."""
 
 from typing import Any
 
@@ -16,18 +16,18 @@ class EarlyStopping:
         rules: list[Any] = [trial.settings.training.early_stopping for trial in trials]
         self.patience = np.array([rule.patience for rule in rules])
         self.by_loss = np.array([rule.watch == "loss" for rule in rules])
-        self.value = np.full(len(trials), np.inf)  # the best so far: the loss, or minus the accuracy
-        self.waited = np.zeros(len(trials), np.int64)  # records since then
+        self.value = np.full(len(trials), np.inf)  # best so far: the loss, or minus the accuracy
+        self.waited = np.zeros(len(trials), np.int64)  # records since the best one
 
     @property
     def stopped(self) -> np.ndarray:
-        """Which replicas have waited as long as their patience, (R,) bool."""
+        """Which replicas have waited for as many records as their patience, (R,) bool."""
         return self.waited >= self.patience
 
     def update(self, values: dict[str, np.ndarray]) -> np.ndarray:
-        """Take in a record's values; return which replicas are better than ever, (R,) bool.
+        """Update from a record's values; return which replicas improved on their best, (R,) bool.
 
-        A replica that has stopped stays as it is.
+        A replica that has stopped never improves.
         """
         watched = np.where(self.by_loss, values["validation_loss"], -values["validation_accuracy"])
         running = ~self.stopped
@@ -37,9 +37,9 @@ class EarlyStopping:
         return better
 
     def state_dict(self) -> State:
-        """Return what a resume needs."""
+        """Return what is needed to resume."""
         return {"best_value": self.value, "best_waited": self.waited}
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from a `state_dict`."""
+        """Resume from a `state_dict`."""
         self.value, self.waited = state["best_value"].copy(), state["best_waited"].copy()

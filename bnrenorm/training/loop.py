@@ -1,4 +1,4 @@
-"""The training loop. Touches no disk: it yields records, and a state that another process can go on from."""
+"""The training loop. It touches no disk: it yields records, and its state can be resumed by another process."""
 
 import math
 import time
@@ -14,22 +14,22 @@ from bnrenorm.training.early_stopping import EarlyStopping
 from bnrenorm.training.records import Record
 
 CALL_SECONDS = 0.5
-"""How long an engine may take steps at a time: an interrupt waits no longer."""
+"""Longest time of one call of `Engine.advance`, so that an interrupt is answered soon."""
 
 State = dict[str, np.ndarray]
 
 
 def train(trials: list[Trial], data: Dataset, *, engine: str = "chainer", device: str = "cpu") -> Iterator[Record]:
-    """Train the replicas of one structure side by side, and yield a record whenever one is due."""
+    """Train a group of trials side by side; yield a record whenever one is due."""
     for record in Training(trials, data, engine=engine, device=device):
         if record is not None:
             yield record
 
 
 class Training:
-    """A group of trials in training: to iterate over it is to take steps, at most about half a second at a time.
+    """Training of a group of trials. Iterating takes steps, for about half a second at a time.
 
-    It yields a `Record` where one is due, and None elsewhere. `state_dict` may be called in between.
+    Each iteration yields a `Record` if one is due, otherwise None. `state_dict` may be called in between.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Training:
             self.engine.reload()
 
     def rehearse(self, *, steps: int = 1, record: bool = True) -> None:
-        """Take steps and evaluate, to see how long that takes; not for a training that is to be kept."""
+        """Take steps, to measure how long they take. The training must not be used for results afterwards."""
         self._advance(steps, record=record)
 
     def _advance(self, steps: int, *, record: bool) -> Record | None:
         started = time.perf_counter()
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of replicas that diverge
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of diverged replicas
             self.engine.advance(self.step, steps, observe=record)
             self.step += steps
             if record:
@@ -78,7 +78,7 @@ class Training:
         return None
 
     def _record(self) -> Record:
-        """Evaluate the replicas, and tell the engine which of them are done."""
+        """Evaluate the replicas, and mark those that have diverged or stopped as idle."""
         replicas = self.engine.replicas
         loss, accuracy = replicas.training_means()
         alive = np.isfinite(loss)
@@ -102,12 +102,12 @@ class Training:
         return self.early_stopping is not None and bool(self.early_stopping.stopped.all())
 
     def state_dict(self) -> State:
-        """Return all that a resume needs, as arrays on the host."""
+        """Return everything that is needed to resume, as arrays on the host."""
         stopping = self.early_stopping.state_dict() if self.early_stopping else {}
         return {"step": np.array(self.step), **self.engine.replicas.state_dict(), **stopping}
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from a `state_dict` of the same trials. Raises ValueError if it is of others."""
+        """Resume from a `state_dict` of the same trials. Raises ValueError for one of other trials."""
         own = {"step", "best_value", "best_waited"}
         if (own & state.keys()) != ({"step"} | (own if self.early_stopping else set())):
             raise ValueError("the state is of another group of trials")
@@ -118,7 +118,7 @@ class Training:
             self.early_stopping.load_state_dict(state)
 
     def parameters(self) -> list[State]:
-        """Return every replica's weights, biases, gamma and beta by path, where they are to be kept."""
+        """Return each replica's parameters by path; empty unless `evaluation.parameters` is set."""
         if not self.settings.evaluation.parameters:
             return [{} for _ in self.trials]
         return self.engine.replicas.parameters()

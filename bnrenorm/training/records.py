@@ -1,4 +1,4 @@
-"""What a training yields, step by step, and what is kept of a finished trial."""
+"""What a training yields at each recorded step, and what is stored of a finished trial."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ Columns = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Record:
-    """What R replicas had reached after `step` steps; every value is float64 (R,), losses in nats, accuracies in 0..1.
+    """The values of R replicas after `step` steps; each is float64 (R,), losses in nats, accuracies in 0..1.
 
     `values`: train_loss and train_accuracy are means over the steps since the last record, of each step's own forward
     pass, before its update; test_loss and test_accuracy (and validation_...) come after it. `diagnosis`: what the
@@ -31,7 +31,7 @@ class Record:
 
 @dataclass(frozen=True)
 class TrialResults:
-    """A trained trial: its records, how it ended, and what made it.
+    """A finished trial: its records, how it ended, and what produced it.
 
     `outcome` is "finished", or "diverged" when the training loss was not finite at the last record. `seconds` is the
     trial's share of its group's wall time. `records` has step, epoch, `CURVES`, and the diagnosis of the normalisation.

@@ -7,8 +7,8 @@ from bnrenorm.errors import InputError
 def test_every_key_has_its_line():
     parsed = document.parse("a: 1\nb:\n  c: [1, 2]\n", "x.yaml")
     assert parsed.data == {"a": 1, "b": {"c": [1, 2]}}
-    assert parsed.place(("b", "c")) == "x.yaml:3"
-    assert parsed.place(("b", "missing")) == "x.yaml:2"
+    assert parsed.location(("b", "c")) == "x.yaml:3"
+    assert parsed.location(("b", "missing")) == "x.yaml:2"
 
 
 def test_an_override_replaces_a_whole_value_and_names_itself():
@@ -16,7 +16,7 @@ def test_an_override_replaces_a_whole_value_and_names_itself():
     parsed.override("a.b={c: 3}")
     parsed.override("a.e=text")
     assert parsed.data == {"a": {"b": {"c": 3}, "e": "text"}}
-    assert parsed.place(("a", "b", "c")) == "--set a.b={c: 3}"
+    assert parsed.location(("a", "b", "c")) == "--set a.b={c: 3}"
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,15 @@
 
 import pytest
 
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
 from bnrenorm.config.norms import NoNorm, Renorm
 from bnrenorm.errors import InputError
+from tests.helpers import experiment_of, trials_of
 
 THREE = "name: a\nvariants: {none: {norm: {kind: none}}, BN: {norm: {kind: batch}}, BRN: {norm: {kind: renorm}}}\n"
 
 
 def settings(text):
-    return build(document.parse(text, "x.yaml")).settings
+    return experiment_of(text).settings
 
 
 def test_named_changes_are_one_axis_whose_points_have_their_names():
@@ -71,13 +70,12 @@ def test_mistakes_have_their_place(text, message):
 
 def test_micro_batches_are_no_setting_of_a_network_without_batch_statistics():
     """So that `none` is trained once for all of them."""
-    trials = build(
-        document.parse(THREE + "training: {batch: 8}\ngrid: {training.micro_batch: [2, 4]}", "x.yaml")
-    ).trials(100)
-    keys = {variant: {t.key("x") for t in trials if t.variant == variant} for variant in ("none", "BN")}
+    text = THREE + "training: {batch: 8}\ngrid: {training.micro_batch: [2, 4]}"
+    trials = experiment_of(text).trials(100)
+    keys = {variant: {t.key("x", "cpu") for t in trials if t.variant == variant} for variant in ("none", "BN")}
     assert (len(keys["none"]), len(keys["BN"])) == (1, 2)
 
 
 def test_a_share_of_few_steps_is_at_least_a_step():
-    (trial,) = build(document.parse("name: a\ntraining: {steps: 3}\nevaluation: {every: 10%}", "x.yaml")).trials(100)
+    (trial,) = trials_of("training: {steps: 3}\nevaluation: {every: 10%}", 100)
     assert trial.settings.evaluation.every.amount == 1

@@ -5,7 +5,7 @@ import pytest
 
 from bnrenorm.data import dataset, files, mnist
 from bnrenorm.errors import InputError
-from tests.conftest import some_digits
+from tests.helpers import some_digits
 
 
 def test_equal_digits_have_one_checksum_whatever_file_they_came_from(tmp_path, few_digits_file):

@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 
 from bnrenorm._compat import chainer
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
 from bnrenorm.network import dropout
+from tests.helpers import trials_of
 
 WIDTHS = (40, 30)
 
 
 def of(form, shares=(0.5, 0.7)):
-    text = f"name: a\nmodel: {{hidden: [30], dropout: {{form: {form}, keep_hidden: 0.5}}}}\nseeds: 2"
+    text = f"model: {{hidden: [30], dropout: {{form: {form}, keep_hidden: 0.5}}}}\nseeds: 2"
     text += f"\ngrid: {{model.dropout.keep_input: {list(shares)}}}"
-    return dropout.Dropout(build(document.parse(text, "x.yaml")).trials(100), WIDTHS)
+    return dropout.Dropout(trials_of(text, 100), WIDTHS)
 
 
 @pytest.mark.parametrize("form", ["exact", "inverted"])

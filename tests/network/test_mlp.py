@@ -3,17 +3,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm._compat import chainer
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
 from bnrenorm.network import mlp
-
-
-def trials(text, images=1000):
-    return build(document.parse(f"name: a\n{text}", "x.yaml")).trials(images)
+from tests.helpers import trials_of
 
 
 def test_variants_of_one_seed_start_from_the_same_weights_and_seeds_differ():
-    net = mlp.build(trials("variants: {A: {}, B: {norm: {kind: renorm}}}\nseeds: 2"), 784)
+    net = mlp.build(trials_of("variants: {A: {}, B: {norm: {kind: renorm}}}\nseeds: 2"), 784)
     weights = net.linears[0].W.array
     assert weights.shape == (4, 400, 784)
     assert weights.dtype == np.float32
@@ -23,20 +18,20 @@ def test_variants_of_one_seed_start_from_the_same_weights_and_seeds_differ():
 
 
 def test_every_layer_has_weights_of_its_own():
-    first, second, _ = (link.W.array for link in mlp.build(trials("model: {hidden: [9, 9]}"), 9).linears)
+    first, second, _ = (link.W.array for link in mlp.build(trials_of("model: {hidden: [9, 9]}"), 9).linears)
     assert first.shape == second.shape
     assert not (first == second).any()
 
 
 def test_initial_weights_are_lecun_normal():
-    weights = mlp.build(trials("seeds: 1"), 784).linears[0].W.array.astype(float)
+    weights = mlp.build(trials_of("seeds: 1"), 784).linears[0].W.array.astype(float)
     assert weights.std() == pytest.approx(1 / 28, rel=0.01)
     assert abs(weights.mean()) < 4 / 28 / np.sqrt(weights.size)
 
 
 def test_limits_are_those_of_each_trial():
     text = "variants: {A: {}, B: {norm: {kind: renorm, r_max: 2, warmup: 10, ramp_r: 10, ramp_d: 20}}}"
-    (norm,) = mlp.build(trials(text), 784).norms
+    (norm,) = mlp.build(trials_of(text), 784).norms
     assert norm.r_max(0).ravel().tolist() == [1, 1]
     assert norm.r_max(15).ravel().tolist() == [1, 1.5]
     assert norm.d_max(20).ravel().tolist() == [0, 2.5]
@@ -45,7 +40,7 @@ def test_limits_are_those_of_each_trial():
 
 @pytest.mark.parametrize("order", ["linear-activation-norm", "linear-norm-activation"])
 def test_forward_is_the_layers_in_their_order(rng, order):
-    net = mlp.build(trials(f"model: {{hidden: [6, 5], order: {order}}}"), 4)
+    net = mlp.build(trials_of(f"model: {{hidden: [6, 5], order: {order}}}"), 4)
     x = rng.normal(size=(7, 4)).astype(np.float32)
     for norm in net.norms:
         norm.run_mean[...], norm.run_scale[...] = 0.3, 2.0
@@ -63,20 +58,88 @@ def test_forward_is_the_layers_in_their_order(rng, order):
 
 
 def test_without_normalisation_there_are_no_links():
-    net = mlp.build(trials("norm: {kind: none}"), 784)
+    net = mlp.build(trials_of("norm: {kind: none}"), 784)
     assert len(net.norms) == 0
     assert sorted(name for name, _ in net.namedparams()) == [f"/linears/{i}/{p}" for i in (0, 1) for p in "Wb"]
 
 
+@pytest.mark.parametrize("order", ["linear-activation-norm", "linear-norm-activation"])
+def test_before_norm_is_what_each_normalisation_is_given(rng, order):
+    net = mlp.build(trials_of(f"model: {{hidden: [6, 5], order: {order}}}\nseeds: 2"), 4)
+    x, given = rng.normal(size=(7, 4)).astype(np.float32), []
+    for norm in net.norms:
+        norm.forward = lambda h, real=norm.forward: given.append(chainer.as_array(h)) or real(h)
+    with chainer.using_config("train", False):
+        net(x)
+        seen, found = list(given), [net.before_norm(x, depth).array for depth in range(2)]
+    for got, want in zip(found, seen, strict=True):
+        assert got.shape == want.shape
+        assert (got == want).all()
+
+
+def test_only_layers_that_depend_on_the_batch_are_batch_norms():
+    for kind, count in (("batch", 2), ("renorm", 2), ("layer", 0), ("none", 0)):
+        net = mlp.build(trials_of(f"model: {{hidden: [6, 5]}}\nnorm: {{kind: {kind}}}"), 4)
+        assert len(net.batch_norms) == count
+        assert net.replica_of == {}
+
+
+def test_persistent_values_are_named_by_path():
+    net = mlp.build(trials_of("model: {hidden: [6, 5]}"), 4)
+    names = [f"/norms/{depth}/{name}" for depth in range(2) for name in ("run_mean", "run_scale", "step")]
+    assert sorted(path for path, *_ in net.persistents) == names
+    for path, link, attribute in net.persistents:
+        assert path.endswith(f"/{attribute}")
+        assert hasattr(link, attribute)
+
+
+STACKED = [
+    "norm: {kind: renorm, r_max: 2, decay: 0.5, affine_lr: 0.1}",
+    "training: {optimizer: {lr: 1, momentum: 0.2}, weight_decay: 0.1, l1_decay: 0.1}",
+    "model: {weight_init: he_normal}",
+]
+APART = [
+    "norm: {kind: none}",
+    "norm: {kind: layer}",
+    "norm: {kind: batch, semantics: paper}",
+    "norm: {kind: batch, affine: layer}",
+    "norm: {kind: batch, affine: layer, affine_gradient: mean}",
+    "model: {hidden: [3]}",
+    "model: {order: linear-norm-activation}",
+    "model: {activation: tanh}",
+    "model: {dropout: {form: exact, keep_hidden: 0.5}}",
+    "model: {dropout: {form: inverted, keep_hidden: 0.5}}",
+    "training: {batch: 10}",
+    "training: {micro_batch: 10}",
+    "training: {steps: 7}",
+    "training: {loss: mean_squared_error}",
+    "training: {optimizer: {kind: sgd}}",
+    "training: {optimizer: {kind: adam}}",
+    "training: {optimizer: {kind: adam, beta1: 0.5}}",
+    "training: {optimizer: {kind: rmsprop}}",
+    "training: {optimizer: {kind: rmsprop, eps: 0.1}}",
+    "evaluation: {every: 5}",
+    "evaluation: {statistics: batch}",
+    "evaluation: {average: 0.5}",
+    "evaluation: {penalty: true}",
+]
+
+
 def test_structure_tells_what_can_be_stacked():
-    text = """
-variants:
-  A: {}
-  B: {norm: {kind: renorm, decay: 0.5}, training: {optimizer: {lr: 1}}}
-  C: {norm: {kind: none}}
-  D: {norm: {kind: batch, semantics: paper}}
-  E: {model: {hidden: [3]}}
-"""
-    a, b, c, d, e = (mlp.structure(trial) for trial in trials(text))
-    assert a == b
-    assert len({a, c, d, e}) == 4
+    def structures(settings):
+        variants = "".join(f"  V{i}: {{{each}}}\n" for i, each in enumerate(settings))
+        return [mlp.structure(trial) for trial in trials_of(f"variants:\n  plain: {{}}\n{variants}")]
+
+    assert len(set(structures(STACKED))) == 1
+    assert len(set(structures(APART))) == len(APART) + 1
+
+
+def test_alike_structures_really_can_be_stacked(rng):
+    """In one network each replica has the numbers that it has alone."""
+    variants = "".join(f"  V{i}: {{{each}}}\n" for i, each in enumerate(STACKED))
+    trials = trials_of(f"model: {{hidden: [6, 5]}}\nvariants:\n{variants}")
+    together, x = mlp.build(trials, 4), rng.normal(size=(7, 4)).astype(np.float32)
+    with chainer.using_config("train", True):
+        y = together(x).array
+        for replica, trial in enumerate(trials):
+            assert (mlp.build([trial], 4)(x).array[0] == y[replica]).all()

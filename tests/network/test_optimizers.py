@@ -5,10 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm._compat import chainer
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
 from bnrenorm.engines import device
 from bnrenorm.network import mlp, optimizers
+from tests.helpers import trials_of
 
 KINDS = {
     "sgd": lambda lr: chainer.optimizers.SGD(lr),
@@ -20,10 +19,10 @@ RATES = (0.01, 0.1)
 
 
 def stack(training, norm="{kind: batch}"):
-    text = f"name: a\nmodel: {{hidden: [4]}}\nnorm: {norm}\ntraining: {training}\ngrid: {{training.optimizer.lr: {list(RATES)}}}"
-    trials = build(document.parse(text, "x.yaml")).trials(100)
+    text = f"model: {{hidden: [4]}}\nnorm: {norm}\ntraining: {training}\ngrid: {{training.optimizer.lr: {list(RATES)}}}"
+    trials = trials_of(text, 100)
     network = mlp.build(trials, 3)
-    return network, optimizers.make(network, trials, device.resident("cpu"))
+    return network, optimizers.make(network, trials, device.chainer_device("cpu"))
 
 
 def gradients(network, rng):

@@ -10,6 +10,8 @@ import pytest
 
 from bnrenorm.runs.store import Store
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 name: crash
 model: {hidden: [12]}
@@ -36,21 +38,20 @@ def command(tmp_path, few_digits_file):
 # kills itself at the n-th call of a function of `os`, and tells how many calls there were if it gets to the end.
 NURSERY = """
 import contextlib, os, signal, sys
-from bnrenorm.cli.commands import commands
 from bnrenorm.analysis import outputs
+from bnrenorm.cli import commands
 from bnrenorm.runs import runner
 from bnrenorm.training import loop
-runner.SAVE_EVERY = 0
-loop.MOST = 0
-outputs.figures.training_and_test = lambda *given: b"no time for figures here"
+runner.SAVE_EVERY = loop.CALL_SECONDS = 0
+outputs.pictures = lambda results: {}  # no time for figures here
 def run(name, number, arguments):
     real, calls = getattr(os, name), 0
-    def counted(*given, **named):
+    def counted(*arguments, **named):
         nonlocal calls
         calls += 1
         if calls == number:
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(*given, **named)
+        return real(*arguments, **named)
     setattr(os, name, counted)
     sys.argv = ["bnrenorm", *arguments]
     sys.stdout = open(os.devnull, "w")
@@ -125,38 +126,37 @@ def test_killed_again_and_again_it_still_arrives(command, run, tmp_path):
 
 SIGNALLED = """
 import os, signal, sys
-from bnrenorm.cli.commands import commands
+from bnrenorm.cli import commands
 from bnrenorm.training import loop
 sent = [int(number) for number in sys.argv.pop(1).split(",")]
-real = loop.Training._learn
-def learn(self, *, observing):
+loop.CALL_SECONDS = 0  # one step at a time
+real = loop.Training._advance
+def advance(self, steps, *, record):
     if self.step == 5 and sent:
         for number in sent:
             os.kill(os.getpid(), number)
         sent.clear()
-    return real(self, observing=observing)
-loop.Training._learn = learn
+    return real(self, steps, record=record)
+loop.Training._advance = advance
 commands.main()
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_finishes_the_step_saves_and_exits_with_130(command, run, tmp_path, number):
-    plain = ["--kernels", "formulas"]  # which take one step at a time
-    arguments = [sys.executable, "-c", SIGNALLED, str(int(number)), *command(tmp_path / "out"), *plain]
+    arguments = [sys.executable, "-c", SIGNALLED, str(int(number)), *command(tmp_path / "out")]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "bnrenorm: interrupted; everything is saved, the same command goes on from here\n"
     (saved,) = (tmp_path / "out/checkpoints").glob("*/step-*.npz")
     assert saved.name == "step-000000006.npz"
-    assert run("replace", 0, [*command(tmp_path / "out"), *plain])[0] == 0
-    assert run("replace", 0, [*command(tmp_path / "whole"), *plain])[0] == 0
+    assert run("replace", 0, command(tmp_path / "out"))[0] == 0
+    assert run("replace", 0, command(tmp_path / "whole"))[0] == 0
     assert results(tmp_path / "out") == results(tmp_path / "whole")
 
 
 def test_the_second_signal_ends_at_once(command, tmp_path):
     arguments = [sys.executable, "-c", SIGNALLED, f"{signal.SIGINT:d},{signal.SIGINT:d}", *command(tmp_path / "out")]
-    arguments += ["--kernels", "formulas"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "bnrenorm: interrupted; the same command goes on from the last checkpoint\n"

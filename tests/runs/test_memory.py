@@ -1,11 +1,13 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from bnrenorm.runs import memory
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
+from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
-from tests.conftest import some_digits
+from bnrenorm.runs import memory
+from tests.helpers import ENGINES, some_digits, trials_of
 
 
 @pytest.mark.parametrize(("text", "want"), [("4GiB", 2**32), ("500 MB", 5 * 10**8), ("1.5KiB", 1536), ("7", 7)])
@@ -19,26 +21,64 @@ def test_other_memory_is_refused(text):
         memory.parse_memory(text)
 
 
-@pytest.mark.parametrize("kernels", ["fused", "formulas"])
-def test_a_group_takes_what_its_replicas_take_and_something_besides(kernels):
+def test_half_of_what_is_free_is_taken_where_nothing_is_said(monkeypatch):
+    class Free:
+        available = 1001
+
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Free)
+    assert memory.parse_memory(None) == 500
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_group_takes_what_its_replicas_take_and_something_besides(engine):
     data = some_digits(2000, 500)
 
     def need(text):
-        (trial,) = build(document.parse(f"name: a\n{text}", "x.yaml")).trials(2000)
-        return memory.need(trial, data, kernels)
+        (trial,) = trials_of(text, 2000)
+        return memory.need(trial, data, Backend(engine, "cpu"))
 
     full, wide = need("model: {hidden: [100]}"), need("model: {hidden: [200]}")
     assert wide.of(3) - wide.of(2) > 1.5 * (full.of(3) - full.of(2))
     assert full.fitting(full.of(5)) == 5
+    assert full.fitting(full.of(5) - 1) == 4
     assert full.fitting(1) == 1
     assert full.fixed > data.x_train.nbytes * 5  # bytes, and as float32
     assert need("training: {optimizer: {kind: adam}}").each >= need("training: {optimizer: {kind: sgd}}").each
 
 
-def test_fused_replicas_share_their_activations():
+def test_the_cpu_engines_replicas_share_their_activations():
     data = some_digits(2000, 500)
-    (trial,) = build(document.parse("name: a", "x.yaml")).trials(2000)
-    fused, formulas = (memory.need(trial, data, kernels) for kernels in ("fused", "formulas"))
+    (trial,) = trials_of("", 2000)
+    compiled, graph = (memory.need(trial, data, Backend(engine, "cpu")) for engine in ("cpu", "chainer"))
     lit, tested = (np.count_nonzero(x) for x in (data.x_train, data.x_test))
-    assert fused.fixed - formulas.fixed == 4 * 2000 * (400 + 10) + 8 * (2 * lit + tested)
-    assert fused.each < formulas.each
+    assert compiled.fixed - graph.fixed == 4 * 2000 * (400 + 10) + 8 * (2 * lit + tested)
+    assert compiled.each < graph.each
+
+
+TRAIN = """
+import resource, sys
+from bnrenorm.training import loop
+from tests.helpers import some_digits, trials_of
+engine, text = sys.argv[1:]
+training = loop.Training(trials_of(text, 2000), some_digits(2000, 2000), engine=engine)
+list(training)
+training.state_dict()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no peak of the memory")
+@pytest.mark.parametrize("batch", ["100", "full"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_estimate_is_what_a_training_really_takes(engine, batch):
+    """Of two sizes of a group, so that both the whole and what a replica adds to it are seen."""
+    sizes, text = (2, 10), f"model: {{hidden: [400]}}\ntraining: {{batch: {batch}, steps: 1}}\nseeds: "
+    commands = [[sys.executable, "-c", TRAIN, engine, f"{text}{size}"] for size in sizes]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    peaks = [int(process.communicate()[0]) for process in running]
+    need = memory.need(trials_of(f"{text}1", 2000)[0], some_digits(2000, 2000), Backend(engine, "cpu"))
+    for size, peak in zip(sizes, peaks, strict=True):
+        assert 0.8 * peak < need.of(size) < 2.5 * peak
+    slope = (peaks[1] - peaks[0]) / (sizes[1] - sizes[0])
+    assert slope / 1.5 < need.each < slope * 2

@@ -2,14 +2,14 @@ import itertools
 
 import pytest
 
-from bnrenorm.runs import checkpoint
-from bnrenorm.runs import plan
+from bnrenorm.engines.backend import Backend
+from bnrenorm.runs import checkpoint, plan
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
 from bnrenorm.runs.memory import need
 from bnrenorm.runs.store import Store
-from tests.conftest import COMPARED, some_digits
+from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
+
+BACKEND = Backend("chainer", "cpu")
 
 WITH_NONE = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}").replace("seeds: 2", "seeds: 5")
 
@@ -19,8 +19,8 @@ def few():
     return some_digits(200, 100)
 
 
-def made(text, few, store, memory=2**30):
-    return plan.plan(build(document.parse(text, "x.yaml")), few, store, memory)
+def made(text, few, store, memory=2**30, backend=BACKEND):
+    return plan.plan(experiment_of(text), few, store, memory, backend)
 
 
 def names(groups):
@@ -40,7 +40,7 @@ def test_groups_are_of_one_structure(few, tmp_path):
 @pytest.mark.parametrize("fitting", [1, 3, 9, 10])
 def test_groups_fit_into_the_memory_and_lose_no_trial(few, tmp_path, fitting):
     whole = made(WITH_NONE, few, Store(tmp_path))
-    memory = need(whole.groups[1][0], few, "formulas").of(fitting)
+    memory = need(whole.groups[1][0], few, BACKEND).of(fitting)
     groups = made(WITH_NONE, few, Store(tmp_path), memory).groups
     assert max(len(group) for group in groups if group[0].variant != "plain") <= fitting
     assert everyone(groups) == everyone(whole.groups)
@@ -64,8 +64,33 @@ def test_equal_settings_are_trained_once(few, tmp_path):
     assert made(text, few, Store(tmp_path)).missing == 4
 
 
-def test_an_estimate_is_the_rehearsals_time_for_all_steps(few, monkeypatch):
-    (group,) = (build(document.parse(COMPARED, "x.yaml")).trials(200),)
-    clock = iter([0.0, 2.0, 10.0, 14.0])  # two steps take 2 s, a step with its record 4 s
-    monkeypatch.setattr(plan.time, "perf_counter", lambda: next(clock))
-    assert plan.estimate_seconds(group, few, "cpu", "formulas") == 4 * 1.0 + 4 * 3.0
+def test_results_of_another_engine_have_another_address(few, tmp_path):
+    """Engines round differently: a comparison must not mix their results without saying so."""
+    store = Store(tmp_path)
+    by_kernels, by_chainer, on_gpu = (
+        made(COMPARED, few, store, backend=backend).keys
+        for backend in (Backend("cpu", "cpu"), BACKEND, Backend("chainer", "cuda:0"))
+    )
+    addresses = [set(keys.values()) for keys in (by_kernels, by_chainer, on_gpu)]
+    assert [len(each) for each in addresses] == [4, 4, 4]
+    assert len(set.union(*addresses)) == 12
+    other_gpu = made(COMPARED, few, store, backend=Backend("chainer", "cuda:1")).keys
+    assert list(other_gpu.values()) == list(on_gpu.values())
+
+
+def test_a_variant_without_kernels_has_one_address_on_both_engines(few, tmp_path):
+    """It is the Chainer engine that trains it, whichever was asked for."""
+    text = COMPARED.replace("BRN:", "BRN: {model: {activation: tanh}}\n  other:")
+    keys = {engine: made(text, few, Store(tmp_path), backend=Backend(engine, "cpu")).keys for engine in ENGINES}
+    same = {trial.variant for trial in keys["cpu"] if keys["cpu"][trial] == keys["chainer"][trial]}
+    assert same == {"BRN"}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_finished_trial_is_planned_again_for_another_engine_only(few, tmp_path, engine):
+    store = Store(tmp_path)
+    store.prepare()
+    for key in made(COMPARED, few, store, backend=Backend(engine, "cpu")).keys.values():
+        (store.trials / f"{key}.json").touch()
+    missing = {name: made(COMPARED, few, store, backend=Backend(name, "cpu")).missing for name in ENGINES}
+    assert missing == {name: 0 if name == engine else 4 for name in ENGINES}

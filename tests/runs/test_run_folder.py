@@ -5,15 +5,13 @@ import sys
 
 import pytest
 
-from bnrenorm.runs import run_folder
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
 from bnrenorm.errors import InputError
-from tests.conftest import COMPARED
+from bnrenorm.runs import run_folder
+from tests.helpers import COMPARED, experiment_of
 
 
 def experiment(text=COMPARED):
-    return build(document.parse(text, "x.yaml"))
+    return experiment_of(text)
 
 
 def test_one_experiment_has_one_folder_that_tells_what_it_is(tmp_path):
@@ -30,7 +28,7 @@ import sys, time
 from pathlib import Path
 from bnrenorm.runs import run_folder
 from bnrenorm.config import document
-from bnrenorm.config.experiment import build
+from bnrenorm.config.build import build
 with run_folder.opened(Path(sys.argv[1]), build(document.parse(sys.stdin.read(), "x.yaml")), fork=False):
     print("held", flush=True)
     time.sleep(60)

@@ -2,17 +2,15 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
-from bnrenorm.analysis import tables
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
+import bnrenorm
+from bnrenorm._compat import L
 from bnrenorm.errors import InputError
-from bnrenorm.runs import runner
-from bnrenorm.runs.plan import plan
-from bnrenorm.runs.store import Store
+from bnrenorm.norm import registry
 from bnrenorm.training import loop
-from bnrenorm.training.early_stopping import Best
-from tests.conftest import some_digits
+from bnrenorm.training.early_stopping import EarlyStopping
+from tests.helpers import ENGINES, experiment_of, some_digits
 
 TEXT = """
 name: a
@@ -31,7 +29,7 @@ def digits():
 
 
 def group(text=TEXT):
-    return build(document.parse(text, "x.yaml")).trials(500)
+    return experiment_of(text).trials(500)
 
 
 def values(*losses):
@@ -39,60 +37,91 @@ def values(*losses):
 
 
 @pytest.mark.parametrize("watch", ["loss", "accuracy"])
-def test_patience_counts_records_without_a_better_one_for_each_replica(digits, watch):
-    training = loop.Training(group(TEXT.replace("watch: loss", f"watch: {watch}")), digits)
-    best, weights = Best(training.network, training.trials, {}), training.network.linears[0].W.array
-    for mark, losses in enumerate([(3, 3, 3), (2, 4, np.nan), (1, 3, 1), (1, 1, 1)]):
-        weights[...] = mark
-        best.see(values(*losses))
-    assert list(best.stopped) == [False, True, False]
-    best.restore()
-    assert [float(each.max()) for each in weights] == [2, 0, 2]  # equal is not better
+def test_patience_counts_records_without_a_better_one_for_each_replica(watch):
+    stopping = EarlyStopping(group(TEXT.replace("watch: loss", f"watch: {watch}")))
+    better = [stopping.update(values(*losses)).tolist() for losses in [(3, 3, 3), (2, 4, np.nan), (1, 3, 1), (1, 1, 1)]]
+    assert better == [[True, True, True], [True, False, False], [True, False, True], [False, False, False]]
+    assert list(stopping.stopped) == [False, True, False]  # equal is not better, nor is what comes after the end
+    assert stopping.waited.tolist() == [1, 2, 1]
+
+
+def test_a_state_taken_in_the_middle_goes_on_as_if_nothing_had_happened():
+    losses = [(3, 3, 3), (2, 4, 5), (4, 3, 1), (1, 1, 2)]
+    whole, first, second = (EarlyStopping(group()) for _ in range(3))
+    want = [whole.update(values(*each)).tolist() for each in losses]
+    got = [first.update(values(*each)).tolist() for each in losses[:2]]
+    second.load_state_dict(first.state_dict())
+    first.update(values(0, 0, 0))  # the state that was handed out is a copy once it is loaded
+    got += [second.update(values(*each)).tolist() for each in losses[2:]]
+    assert got == want
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_replicas_go_back_to_what_was_kept_of_each(digits, engine):
+    trials = group(TEXT.replace("parameters: true", "average: 0.5"))
+    replicas = loop.Training(trials, digits, engine=engine).engine.replicas
+    arrays = replicas._trained()
+    assert {name.rpartition("/")[2] for name in arrays} == {"W", "b", "gamma", "beta", "run_mean", "run_scale"}
+    for mark, better in enumerate([[True, True, True], [True, False, False], [False, True, False], [False] * 3], 1):
+        for array in arrays.values():
+            array[...] = mark
+        replicas.keep_best(np.array(better))
+    replicas.rewind_to_best()
+    for name, array in replicas._trained().items():
+        assert [set(np.unique(one)) for one in array] == [{2}, {3}, {1}], name
+
+
+def test_links_of_a_users_own_go_back_each_with_its_replica(digits, monkeypatch):
+    """Also what they keep besides parameters: stock Chainer's running averages."""
+    monkeypatch.setattr(registry, "_registered", {})
+    bnrenorm.register_norm("stock", L.BatchNormalization)
+    text = TEXT.replace("{kind: batch}", "{kind: custom, name: stock}")
+    replicas = loop.Training(group(text), digits).engine.replicas
+    links = list(replicas.network.norms[0])
+    for mark, better in [(1, [True, True, True]), (2, [False, True, False]), (3, [False] * 3)]:
+        for link in links:
+            link.gamma.array[...] = link.avg_mean[...] = mark
+        replicas.keep_best(np.array(better))
+    replicas.rewind_to_best()
+    assert [(link.gamma.array[0], link.avg_mean[0]) for link in links] == [(1, 1), (2, 2), (1, 1)]
 
 
 @pytest.mark.parametrize("average", ["null", "0.5"])
-@pytest.mark.parametrize("kernels", ["formulas", "fused"])
-def test_it_ends_with_the_weights_that_were_best(digits, kernels, average):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_it_ends_with_the_weights_that_were_best(digits, engine, average):
     text = TEXT.replace("parameters: true", f"parameters: true, average: {average}")
-    training = loop.Training(group(text), digits, kernels=kernels)
+    training = loop.Training(group(text), digits, engine=engine)
     records = [record for record in training if record is not None]
     assert records[-1].step < 60
     losses = np.array([record.values["validation_loss"] for record in records])
     stopped = np.array([record.diagnosis["stopped"] for record in records])
     assert stopped[-1].all()
-    for replica in range(3):
-        end = int(stopped[:, replica].argmax())
-        assert losses[: end + 1, replica].argmin() == end - 2  # patience 2
-    now = training._judge({}).values["validation_loss"]
     ends = stopped.argmax(axis=0)
-    np.testing.assert_allclose(now, [losses[: end + 1, i].min() for i, end in enumerate(ends)], rtol=1e-5)
+    for replica, end in enumerate(ends):
+        assert losses[: end + 1, replica].argmin() == end - 2  # patience 2
+    now = training.engine.evaluate()["validation_loss"]
+    assert_allclose(now, [losses[: end + 1, i].min() for i, end in enumerate(ends)], rtol=1e-5)
 
 
-def test_a_resume_changes_no_bit(digits):
-    whole, first, second = (loop.Training(group(), digits) for _ in range(3))
-    list(whole)
-    steps = iter(first)
-    for _ in range(18):
-        next(steps)
-    second.restore(first.state())
-    list(second)
-    assert all((a == b).all() for a, b in zip(whole.state().values(), second.state().values(), strict=True))
-
-
-def test_the_summary_and_the_stored_parameters_are_those_it_went_back_to(digits, tmp_path):
-    experiment, store = build(document.parse(TEXT, "x.yaml")), Store(tmp_path)
-    store.prepare()
-    results = runner.run(plan(experiment, digits, store, 2**30), digits, store, on="cpu")
-    training = loop.Training(group(), digits)
-    list(training)
-    for (_, result), row, weights in zip(
-        results, tables.summary(results).to_dict("records"), training.network.linears[0].W.array, strict=True
-    ):
-        place = int(np.argmin(result.records["validation_loss"]))
-        assert row["final_validation_loss"] == result.records["validation_loss"][place]
-        assert row["final_epoch"] == result.records["epoch"][place]
-        assert len(result.records["step"]) == place + 3
-        assert (result.parameters["linears/0/W"] == weights).all()
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_resume_changes_no_bit(digits, engine):
+    whole, first, second = (loop.Training(group(), digits, engine=engine) for _ in range(3))
+    records = [record for record in whole if record is not None]
+    early = []
+    for record in first:
+        early += [record] if record is not None else []
+        if first.step >= 18:
+            break
+    second.load_state_dict(first.state_dict())
+    late = [record for record in second if record is not None]
+    assert [record.step for record in early + late] == [record.step for record in records]
+    ends = [int(np.argmax([record.diagnosis["stopped"][i] for record in records])) for i in range(3)]
+    for i, end in enumerate(ends):  # what comes after a replica has stopped means nothing
+        for got, want in zip((early + late)[: end + 1], records[: end + 1], strict=True):
+            assert all(got.values[name][i] == want.values[name][i] for name in want.values)
+    for mine, others in zip(second.parameters(), whole.parameters(), strict=True):
+        assert mine.keys() == others.keys()
+        assert all((mine[name] == others[name]).all() for name in others)
 
 
 def test_without_a_validation_split_it_is_refused():

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
 from bnrenorm.data.sampling import Sampler
 from bnrenorm.network import dropout, mlp
 from bnrenorm.training import loop
+from tests.helpers import experiment_of
 from tests.oracle import ArticleLearner
 
 WIDTHS = (784, 100, 50)
@@ -61,10 +60,7 @@ class Thousand:
 
 
 def group(changes):
-    parsed = document.parse(LEARNING, "x.yaml")
-    for change in changes:
-        parsed.override(change)
-    return build(parsed).trials(1000)
+    return experiment_of(LEARNING, changes).trials(1000)
 
 
 def scaled(changes, x):

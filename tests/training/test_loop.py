@@ -5,14 +5,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm._compat import F, L, chainer
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
 from bnrenorm.network import mlp
 from bnrenorm.training import loop
 from tests import oracle
-from tests.conftest import some_digits
+from tests.helpers import ENGINES, curves, some_digits, trials_of
 
-STEPS = 20
+STEPS = 10
 RATES = (0.01, 0.05, 0.2)
 NORMS = {
     "BN": ("{kind: batch}", L.BatchNormalization, {}),
@@ -22,7 +20,7 @@ NORMS = {
 
 
 def trials(text, images=2000):
-    return build(document.parse(f"name: a\n{text}", "x.yaml")).trials(images)
+    return trials_of(text, images)
 
 
 class Stock(chainer.Chain):
@@ -57,15 +55,6 @@ def train_stock(net, lr, data, steps):
     return np.array(rows)
 
 
-def columns(records):
-    names = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    return np.array([[record.values[name] for name in names] for record in records])  # (T, 4, R)
-
-
-def train_network(network, group, data):
-    return loop.Training(group, data, network=network)
-
-
 class Precise:
     """A data set in float64: float32 trainings part ways wherever a ReLU's input rounds to the other side of zero."""
 
@@ -97,16 +86,16 @@ def test_three_replicas_with_their_own_rates_are_three_stock_trainings(digits, k
     data = Precise(digits) if dtype is np.float64 else digits
     for each in (network, *stock):
         cast(each, dtype)
-    ours = columns(train_network(network, group, data))
+    ours = curves(loop.Training(group, data, network=network))
     for replica, (net, lr) in enumerate(zip(stock, RATES, strict=True)):
-        curves = train_stock(net, lr, data, STEPS)
-        assert_allclose(ours[:, ::2, replica], curves[:, ::2], rtol=rtol)
+        want = train_stock(net, lr, data, STEPS)
+        assert_allclose(ours[:, ::2, replica], want[:, ::2], rtol=rtol)
         # one image of 2,000 (of 500) whose two best logits agree to rounding may fall to either side
-        assert_allclose(ours[:, 1::2, replica], curves[:, 1::2], atol=1e-7 if dtype is np.float64 else 0.00201)
+        assert_allclose(ours[:, 1::2, replica], want[:, 1::2], atol=1e-7 if dtype is np.float64 else 0.00201)
         if dtype is np.float32:
             continue
         (link,) = network.norms
-        pairs = [
+        arrays = [
             (network.linears[0].W.array[replica], net.l1.W.array),
             (network.linears[0].b.array[replica, 0], net.l1.b.array),
             (network.linears[1].W.array[replica], net.l2.W.array),
@@ -116,9 +105,9 @@ def test_three_replicas_with_their_own_rates_are_three_stock_trainings(digits, k
             (link.run_mean[replica, 0], net.bnorm1.avg_mean),
             (link.run_scale[replica, 0], net.bnorm1.avg_var),
         ]
-        for got, want in pairs:
+        for got, expected in arrays:
             assert got.dtype == np.float64
-            assert_allclose(got, want, rtol=rtol, atol=rtol * np.abs(want).max())
+            assert_allclose(got, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
 
 
 def test_the_first_loss_is_the_oracles(digits):
@@ -126,7 +115,7 @@ def test_the_first_loss_is_the_oracles(digits):
     network = mlp.build([trial], 784)
     with chainer.using_config("train", False):
         logits = network(digits.scaled("train")).array[0]
-    (record,) = train_network(network, [trial], digits)
+    (record,) = loop.Training([trial], digits, network=network)
     want = [
         oracle.cross_entropy([float(v) for v in row], int(t))
         for row, t in zip(logits, digits.labels("train"), strict=True)
@@ -144,14 +133,14 @@ variants: {A: {}, B: {norm: {kind: renorm, warmup: 2}}, C: {norm: {kind: batch, 
 seeds: 2
 """
     group = trials(text, 777)
-    together = columns(loop.train(group, data))
+    together = curves(loop.train(group, data))
     for replica, trial in enumerate(group):
-        assert (columns(loop.train([trial], data))[:, :, 0] == together[:, :, replica]).all()
+        assert (curves(loop.train([trial], data))[:, :, 0] == together[:, :, replica]).all()
 
 
 def test_the_same_seed_twice_is_equal_and_another_differs(digits):
     group = trials("model: {hidden: [20]}\ntraining: {steps: 3}\nseeds: 2")
-    one, two = columns(loop.train(group, digits)), columns(loop.train(group, digits))
+    one, two = curves(loop.train(group, digits)), curves(loop.train(group, digits))
     assert (one == two).all()
     assert (one[:, 0, 0] != one[:, 0, 1]).all()
 
@@ -159,8 +148,8 @@ def test_the_same_seed_twice_is_equal_and_another_differs(digits):
 def test_a_replica_that_diverges_leaves_the_others_untouched(digits):
     """NaN and infinity stay in their own replica, and raise no warning."""
     base = "model: {hidden: [20]}\ntraining: {steps: 12}\n"
-    healthy = columns(loop.train(trials(base), digits))
-    pair = columns(loop.train(trials(base + "variants: {A: {}, B: {training: {optimizer: {lr: 1.0e+20}}}}"), digits))
+    healthy = curves(loop.train(trials(base), digits))
+    pair = curves(loop.train(trials(base + "variants: {A: {}, B: {training: {optimizer: {lr: 1.0e+20}}}}"), digits))
     assert (pair[:, :, 0] == healthy[:, :, 0]).all()
     assert not np.isfinite(pair[-1, 0, 1])
 
@@ -188,17 +177,139 @@ def test_chainers_mode_is_as_it_was(digits):
 @pytest.mark.gpu
 def test_a_gpu_trains_the_same_curves(digits):
     group = trials("model: {hidden: [100]}\ntraining: {steps: 10}\nvariants: {A: {}, B: {norm: {kind: renorm}}}")
-    cpu, gpu = (columns(loop.train(group, digits, on=on)) for on in ("cpu", "cuda:0"))
+    cpu, gpu = (curves(loop.train(group, digits, device=device)) for device in ("cpu", "cuda:0"))
     assert_allclose(gpu[:, ::2], cpu[:, ::2], rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NORMS)
-def test_fifty_full_batch_steps_of_the_kernels_are_stock_chainers(digits, kind):
+def test_fifty_full_batch_steps_of_the_cpu_engine_are_stock_chainers(digits, kind):
     norm, stock_norm, limits = NORMS[kind]
     (trial,) = trials(f"model: {{hidden: [100]}}\nnorm: {norm}\ntraining: {{steps: 50}}")
     network = mlp.build([trial], 784)
     stock = Stock(network, 0, stock_norm(100, **limits))
-    ours = columns(loop.Training([trial], digits, network=network, kernels="fused"))[..., 0]
-    curves = train_stock(stock, 0.01, digits, 50)
-    assert_allclose(ours[:, ::2], curves[:, ::2], rtol=1e-4)
-    assert_allclose(ours[:, 1::2], curves[:, 1::2], atol=0.00201)
+    ours = curves(loop.Training([trial], digits, network=network, engine="cpu"))[..., 0]
+    want = train_stock(stock, 0.01, digits, 50)
+    assert_allclose(ours[:, ::2], want[:, ::2], rtol=1e-4)
+    assert_allclose(ours[:, 1::2], want[:, 1::2], atol=0.00201)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("settings", "want"),
+    [
+        ("batch: 50, steps: 10", {3: 0.75, 6: 1.5, 9: 2.25, 10: 2.5}),  # 200 images to learn from: 4 steps an epoch
+        ("batch: {kind: iid, size: 70, remainder: keep}, steps: 6", {3: 1.0, 6: 2.0}),
+        ("batch: {kind: iid, size: 70}, steps: 6", {3: 1.5, 6: 3.0}),
+        ("batch: full, steps: 4", {3: 3.0, 4: 4.0}),
+    ],
+)
+def test_a_record_says_its_step_and_epoch(engine, settings, want):
+    text = f"model: {{hidden: [5]}}\ndata: {{validation: 100}}\ntraining: {{{settings}}}\nevaluation: {{every: 3}}"
+    records = list(loop.train(trials(text, 300), some_digits(300, 50), engine=engine))
+    assert {record.step: record.epoch for record in records} == want
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_training_loss_and_accuracy_are_means_over_the_steps_since_the_last_record(engine):
+    def run(every):
+        text = f"model: {{hidden: [8]}}\ntraining: {{batch: 20, steps: 10}}\nevaluation: {{every: {every}}}\nseeds: 2"
+        return curves(loop.train(trials(text, 300), some_digits(300, 50), engine=engine))[:, :2]
+
+    every_step, seldom = run(1), run(4)
+    want = [every_step[begin:end].mean(axis=0) for begin, end in ((0, 4), (4, 8), (8, 10))]
+    assert_allclose(seldom, want, rtol=1e-6)
+    assert np.ptp(every_step[:, 0], axis=0).min() > 0.01
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_training_set_is_recorded_before_the_first_step(engine):
+    text = "model: {hidden: [8]}\ntraining: {batch: 20, steps: 2}\nevaluation: {every: 2, training_set: true}"
+    data = some_digits(300, 50)
+    training = loop.Training(trials(text, 300), data, engine=engine)
+    network = training.engine.replicas.network
+    with chainer.using_config("train", False):
+        logits = network(data.scaled("train"))
+        want = F.softmax_cross_entropy(logits[0], data.labels("train")).array
+    records = [record for record in training if record is not None]
+    assert [record.step for record in records] == [0, 2]
+    assert records[0].values["train_loss"][0] == pytest.approx(want, rel=1e-5)
+    with chainer.using_config("train", False):
+        want = F.softmax_cross_entropy(network(data.scaled("train"))[0], data.labels("train")).array
+    assert records[1].values["train_loss"][0] == pytest.approx(want, rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("average", ["null", "0.9"])
+def test_recorded_losses_may_contain_the_penalties_of_the_evaluated_weights(engine, average):
+    def run(penalty):
+        text = f"""
+model: {{hidden: [8]}}
+training: {{batch: 20, steps: 3, weight_decay: 0.1, l1_decay: 0.01}}
+evaluation: {{every: 3, penalty: {penalty}, average: {average}}}
+"""
+        training = loop.Training(trials(text, 300), some_digits(300, 50), engine=engine)
+        (record,) = [record for record in training if record is not None]
+        return training, record.values
+
+    (training, with_penalty), (_, without) = run("true"), run("false")
+    replicas = training.engine.replicas
+    with replicas.average.in_place():
+        weights = [linear.W.array.astype(float) for linear in replicas.network.linears]
+    want = sum(0.01 * abs(w).sum() + 0.05 * (w * w).sum() for w in weights)
+    for name in ("train_loss", "test_loss"):
+        assert with_penalty[name][0] - without[name][0] == pytest.approx(want, rel=1e-5)
+    assert with_penalty["test_accuracy"] == without["test_accuracy"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_steps_are_taken_for_half_a_second_at_a_time(engine, monkeypatch):
+    """So that an interrupt waits no longer: a step of 0.2 s is taken two at a time, one of 2 s alone."""
+    for seconds, want in ((0.2, [1, 2, 2, 2]), (2.0, [1, 1, 1, 1])):
+        text = "model: {hidden: [5]}\ntraining: {batch: 20, steps: 20}\nevaluation: {every: 20}"
+        training = loop.Training(trials(text, 300), some_digits(300, 50), engine=engine)
+        real, calls = training.engine.advance, []
+
+        def advance(first, steps, *, observe, real=real, calls=calls):
+            calls.append(steps)
+            real(first, steps, observe=observe)
+
+        training.engine.advance = advance
+        monkeypatch.setattr(loop.time, "perf_counter", lambda calls=calls, seconds=seconds: seconds * sum(calls))
+        for _, _ in zip(range(4), training, strict=False):
+            pass
+        assert calls == want
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_state_of_other_trials_is_refused_and_changes_nothing(engine):
+    data = some_digits(300, 50)
+    text = "model: {hidden: [5]}\ntraining: {batch: 20, steps: 3}"
+
+    def training(more=""):
+        return loop.Training(trials(text + more, 300), data, engine=engine)
+
+    mine = training()
+    before = {name: value.copy() for name, value in mine.state_dict().items()}
+    for other in (training("\nseeds: 2"), training("\nnorm: {kind: none}")):
+        with pytest.raises(ValueError, match="another group"):
+            mine.load_state_dict(other.state_dict())
+    with pytest.raises(ValueError, match="another group"):
+        mine.load_state_dict({**before, "best_value": np.zeros(1), "best_waited": np.zeros(1)})
+    assert all((value == before[name]).all() for name, value in mine.state_dict().items())
+
+
+def test_parameters_are_returned_where_they_are_to_be_kept():
+    text = "model: {hidden: [5]}\ntraining: {batch: 20, steps: 1}\nseeds: 2\nevaluation: {parameters: %s}"
+    data = some_digits(300, 50)
+    for group in (trials(text % "true", 300), trials(text % "false", 300)):
+        training = loop.Training(group, data)
+        list(training)
+        found = training.parameters()
+        if group[0].settings.evaluation.parameters:
+            network = training.engine.replicas.network
+            for replica, arrays in enumerate(found):
+                assert (arrays["linears/0/W"] == network.linears[0].W.array[replica]).all()
+                assert arrays["norms/0/affine/gamma"].shape == (1, 5)
+        else:
+            assert found == [{}, {}]

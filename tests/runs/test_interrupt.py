@@ -1,0 +1,54 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from bnrenorm.runs.interrupt import requests
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+
+
+def handlers():
+    return [signal.getsignal(number) for number in SIGNALS]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_asks_and_the_second_interrupts(number):
+    with requests() as request:
+        assert not request.asked
+        os.kill(os.getpid(), number)
+        assert request.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+
+
+def test_signals_mean_what_they_did_before_once_the_context_is_left():
+    before = handlers()
+    with requests():
+        assert handlers() != before
+    assert handlers() == before
+    with pytest.raises(RuntimeError, match="oops"), requests():
+        raise RuntimeError("oops")
+    assert handlers() == before
+
+
+def test_a_request_is_of_one_context_alone():
+    with requests() as first:
+        os.kill(os.getpid(), signal.SIGINT)
+    with requests() as second:
+        assert first.asked
+        assert not second.asked
+
+
+def test_another_thread_changes_no_handler():
+    before, seen = handlers(), []
+
+    def work():
+        with requests() as request:
+            seen.append((handlers(), request.asked))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [(before, False)]

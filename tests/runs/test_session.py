@@ -1,0 +1,225 @@
+"""A whole run, as the command line and `bnrenorm.run` do it: locked, resumed, and mended where files are spoilt."""
+
+import json
+import os
+import signal
+import sys
+from contextlib import contextmanager
+
+import pandas as pd
+import pytest
+
+import bnrenorm
+from bnrenorm import api
+from bnrenorm.cli import commands
+from bnrenorm.engines.backend import Backend
+from bnrenorm.errors import InputError
+from bnrenorm.runs import run_folder, session
+from bnrenorm.runs.interrupt import Interrupted
+from bnrenorm.runs.store import Store
+from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
+
+
+@pytest.fixture(scope="module")
+def few():
+    return some_digits(200, 100)
+
+
+class Witness(session.Watcher):
+    """Notes what it is told, and calls a function with each `Progress`."""
+
+    def __init__(self, report=lambda progress: None):
+        self.report, self.opened, self.steps = report, [], []
+
+    def opening(self, experiment, trials, data, backend):
+        self.opened.append((experiment.name, len(trials), len(data.x_train), backend.engine))
+
+    @contextmanager
+    def training(self):
+        def report(progress):
+            self.steps.append(progress.record.step)
+            self.report(progress)
+
+        yield report
+
+
+@pytest.fixture
+def run(few, tmp_path):
+    """A function that runs a session on few digits into `tmp_path / out`."""
+
+    def run(text=COMPARED, engine="chainer", out="out", watcher=None, leave=lambda outcome: None, **options):
+        return session.run(
+            experiment_of(text),
+            Backend(engine, "cpu"),
+            tmp_path / out,
+            memory=2**30,
+            leave=leave,
+            watcher=watcher,
+            load=lambda path: few,
+            **options,
+        )
+
+    return run
+
+
+def numbers(outcome):
+    return [(trial.variant, trial.seed, result.outcome, result.records) for trial, result in outcome.trials]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_trains_stores_and_leaves_what_it_found(run, few, tmp_path, engine):
+    left, witness = [], Witness()
+    outcome = run(engine=engine, watcher=witness, leave=left.append)
+    assert witness.opened == [("compared", 4, 200, engine)]
+    assert witness.steps == [1, 2, 3, 4]
+    assert left == [outcome]
+    assert (outcome.data, outcome.backend) == (few, Backend(engine, "cpu"))
+    assert outcome.folder == run_folder.path_of(tmp_path / "out", outcome.experiment)
+    assert (outcome.folder / "experiment.yaml").is_file()
+    assert not (outcome.folder / ".owner.json").exists()
+    assert [(trial.variant, trial.seed) for trial, _ in outcome.trials] == [
+        (variant, seed) for variant in ("BN", "BRN") for seed in (0, 1)
+    ]
+    assert {result.provenance["engine"] for _, result in outcome.trials} == {engine}
+
+
+def test_a_second_run_trains_nothing_and_finds_the_same(run):
+    first, witness = run(), Witness()
+    second = run(watcher=witness)
+    assert witness.steps == []
+    assert numbers(second) == numbers(first)
+
+
+def test_the_folder_is_held_while_a_run_trains_and_while_its_files_are_written(run):
+    refused = []
+
+    def again(_):
+        with pytest.raises(InputError, match=f"process {os.getpid()} on .* is writing there"):
+            run()
+        refused.append(True)
+
+    run(watcher=Witness(again), leave=again)
+    assert len(refused) == 4 + 1
+    run()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_interrupted_run_leaves_a_checkpoint_and_the_next_goes_on_from_it(run, tmp_path, engine):
+    def interrupt(progress):
+        if progress.record.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    left = []
+    with pytest.raises(Interrupted):
+        run(engine=engine, watcher=Witness(interrupt), leave=left.append)
+    assert left == []
+    store = Store(tmp_path / "out")
+    assert [path.name for path in store.checkpoints.glob("*/step-*")] == ["step-000000002.npz"]
+    witness = Witness()
+    outcome = run(engine=engine, watcher=witness)
+    assert witness.steps == [3, 4]
+    assert numbers(outcome) == numbers(run(engine=engine, out="whole"))
+    assert not list(store.checkpoints.iterdir())
+
+
+def test_an_unfinished_run_is_not_silently_replaced(run):
+    def interrupt(progress):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        run(watcher=Witness(interrupt))
+    changed, witness = COMPARED.replace("steps: 4", "steps: 5"), Witness()
+    with pytest.raises(InputError, match=r"is unfinished and differs in BN training.steps \(4 there, 5 here\)"):
+        run(changed, watcher=witness)
+    assert witness.opened == []
+    run(changed, watcher=witness, fork=True)
+    assert witness.steps == [1, 2, 3, 4, 5]
+
+
+def spoil(path):
+    path.write_bytes(path.read_bytes()[:-60])
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_a_trial_whose_files_are_spoilt_is_trained_again(run, tmp_path, suffix):
+    text = COMPARED + "evaluation: {parameters: true}\n"
+    first = run(text)
+    trials = Store(tmp_path / "out").trials
+    spoilt = sorted(trials.glob(f"*{suffix}"))[1]
+    spoil(spoilt)
+    whole = {path.name: path.stat().st_mtime_ns for path in trials.iterdir() if path.stem != spoilt.stem}
+    witness = Witness()
+    again = run(text, watcher=witness)
+    assert witness.steps == [1, 2, 3, 4]
+    assert numbers(again) == numbers(first)
+    for (_, one), (_, other) in zip(first.trials, again.trials, strict=True):
+        assert one.parameters.keys() == other.parameters.keys() != set()
+        assert all((one.parameters[name] == other.parameters[name]).all() for name in one.parameters)
+    assert whole == {path.name: path.stat().st_mtime_ns for path in trials.iterdir() if path.stem != spoilt.stem}
+
+
+def test_a_disk_that_spoils_what_it_is_given_is_named(run, tmp_path, monkeypatch):
+    real = Store.write
+
+    def write(self, key, *arguments):
+        real(self, key, *arguments)
+        (self.trials / f"{key}.json").write_text("{")
+
+    monkeypatch.setattr(Store, "write", write)
+    with pytest.raises(OSError, match=r"trials: 4 results were written, but cannot be read"):
+        run()
+
+
+def test_bad_data_stops_before_anything_is_written(tmp_path):
+    text = COMPARED + "data: {path: /no/where}\n"
+    with pytest.raises(InputError, match="/no/where does not exist"):
+        session.run(
+            experiment_of(text), Backend("chainer", "cpu"), tmp_path / "out", memory=2**30, leave=lambda outcome: None
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_from_another_thread_of_a_notebook_works(run):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        assert len(pool.submit(run).result().trials) == 4
+
+
+def files(folder):
+    """Every file's content, tables without the column of the times."""
+    found = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+    found["summary.csv"] = pd.read_csv(folder / "summary.csv").drop(columns="seconds").to_csv().encode()
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bnrenorm_run_and_the_command_leave_the_same_files(tmp_path, few_digits_file, config_file, monkeypatch, engine):
+    config = config_file()
+    experiment = bnrenorm.load(config, data__path=str(few_digits_file))
+    results = bnrenorm.run(experiment, device="cpu", engine=engine, out=tmp_path / "python")
+    options = ["--set", f"data.path={few_digits_file}", "--device", "cpu", "--engine", engine]
+    monkeypatch.setattr(sys, "argv", ["bnrenorm", "compare", str(config), *options, "--out", str(tmp_path / "command")])
+    with pytest.raises(SystemExit) as caught:
+        commands.main()
+    assert not caught.value.code
+    (folder,) = (tmp_path / "command").glob("compared-*")
+    assert folder.name == results.folder.name
+    mine, others = files(results.folder), files(folder)
+    assert mine.keys() == others.keys() >= {"experiment.yaml", "environment.json", "curves.csv", "verdict.json"}
+    for name, content in mine.items():
+        assert others[name] == content, name
+    one, other = ({path.name for path in (tmp_path / out / "trials").iterdir()} for out in ("python", "command"))
+    assert one == other
+    (made_by,) = json.loads(mine["environment.json"])["trained_by"]
+    assert (made_by["engine"], made_by["trials"]) == (engine, 4)
+
+
+def test_what_a_run_leaves_is_written_while_its_folder_is_held(few_digits_file, config_file, tmp_path, monkeypatch):
+    """By both faces: the folder's owner is still noted there when `outputs.write` is called."""
+    held = []
+    monkeypatch.setattr(api.outputs, "write", lambda results: held.append((results.folder / ".owner.json").is_file()))
+    experiment = bnrenorm.load(config_file(), data__path=str(few_digits_file))
+    bnrenorm.run(experiment, device="cpu", engine="chainer", out=tmp_path / "out")
+    assert held == [True]
