@@ -1,5 +1,6 @@
-"""What a run ran on: versions, processor, threads."""
+"""Hardware and software that a run used: versions, processor, threads, GPU."""
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
@@ -21,23 +22,21 @@ _PACKAGES = (
     "cupy-cuda12x",
     "cupy-cuda13x",
 )
-_COMMON = ("bnrenorm", "numpy", "chainer")  # packages that every trial's numbers depend on
+_COMMON = ("bnrenorm", "numpy", "chainer")  # every engine's numbers depend on these
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Map Python and the packages that matter here to their versions; what is not installed is left out."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of those packages in `_PACKAGES` that are installed, by name."""
+    installed = {"python": platform.python_version()}
     for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            installed[package] = importlib.metadata.version(package)
+    return installed
 
 
 def processor() -> str:
-    """Name the CPU as the system does."""
+    """Return the CPU's model name, or the architecture where the system does not tell it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
@@ -47,21 +46,21 @@ def processor() -> str:
 
 
 def blas() -> str:
-    """Name the library that multiplies NumPy's matrices, with its version."""
+    """Return name and version of the BLAS library that NumPy was built with."""
     config: Any = importlib.import_module("numpy").show_config(mode="dicts")
     library = config.get("Build Dependencies", {}).get("blas", {})
     return f"{library.get('name', 'unknown')} {library.get('version', '')}".strip()
 
 
 def threads() -> int:
-    """Count the CPU cores that this process may use; BLAS uses as many unless OMP_NUM_THREADS says otherwise."""
+    """Return the number of CPU cores that this process may use, bounded by OMP_NUM_THREADS as BLAS is."""
     limit = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
 
 
 def gpu(device: str) -> str | None:
-    """Name the GPU behind "cuda:N"; None for "cpu"."""
+    """Return the model name of the GPU "cuda:N"; None for "cpu"."""
     if device == "cpu":
         return None
     cupy: Any = importlib.import_module("cupy")
@@ -69,21 +68,20 @@ def gpu(device: str) -> str | None:
 
 
 def provenance(engine: str, device: str) -> dict[str, Any]:
-    """Return what a trial's numbers depend on besides its settings: stored with each result.
+    """Return what a trial's numbers depend on apart from its settings, to be stored with each result.
 
-    engine, device ("cpu" or "cuda:N"), gpu (its name), threads, and the versions of the packages that the engine uses.
+    Keys: engine ("cpu" or "chainer"), device ("cpu" or "cuda:N"), gpu (its model name or None), threads, and versions,
+    of the packages that this engine uses on this device.
     """
-    used = (*_COMMON, "numba") if engine == "cpu" else _COMMON
-    chosen = {name: text for name, text in versions().items() if name in used or _is_cupy(name, device)}
-    return {"engine": engine, "device": device, "gpu": gpu(device), "threads": threads(), "versions": chosen}
-
-
-def _is_cupy(name: str, device: str) -> bool:
-    return device != "cpu" and name.startswith("cupy")
+    used = {*_COMMON, *(["numba"] if engine == "cpu" else [])}
+    if device != "cpu":
+        used |= {name for name in _PACKAGES if name.startswith("cupy")}
+    relevant = {name: version for name, version in versions().items() if name in used}
+    return {"engine": engine, "device": device, "gpu": gpu(device), "threads": threads(), "versions": relevant}
 
 
 def describe(device: str) -> dict[str, Any]:
-    """Describe this machine as plain data, for a run on that device."""
+    """Describe this machine and the device of a run, for environment.json."""
     return {
         "versions": versions(),
         "system": platform.platform(),

@@ -1,8 +1,14 @@
+"""bnrenorm in a notebook: load, run, look at the results."""
+
+from contextlib import contextmanager
+
 import pytest
 from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
 
 import bnrenorm
-from tests.conftest import COMPARED
+from bnrenorm.runs.session import Watcher
+from tests.helpers import COMPARED
 
 
 @pytest.fixture
@@ -27,11 +33,63 @@ def test_a_notebook_gets_tables_verdicts_and_figures(results):
     assert list(lines[0].get_ydata()) == list(want)
 
 
-def test_a_second_run_finds_everything(results, tmp_path):
-    calls = []
-    again = bnrenorm.run(results.experiment, device="cpu", out=tmp_path / "runs", report=calls.append)
-    assert calls == []
+class Listener(Watcher):
+    """Counts what it hears of."""
+
+    def __init__(self):
+        self.trials, self.reports = 0, 0
+
+    def opening(self, experiment, trials, data, backend):
+        self.trials += len(trials)
+
+    @contextmanager
+    def training(self):
+        def count(progress):
+            self.reports += 1
+
+        yield count
+
+
+def test_a_second_run_trains_nothing(results, tmp_path):
+    listener = Listener()
+    again = bnrenorm.run(results.experiment, device="cpu", out=tmp_path / "runs", watcher=listener)
+    assert (listener.trials, listener.reports) == (6, 0)
     assert again.summary.equals(results.summary)
+    assert again.folder == results.folder
+
+
+def test_a_watcher_hears_of_every_step(results, tmp_path):
+    listener = Listener()
+    bnrenorm.run(results.experiment, device="cpu", out=tmp_path / "other", watcher=listener)
+    assert (listener.trials, listener.reports) == (6, 2)
+
+
+def test_a_run_folder_is_left(results):
+    assert {"curves.csv", "summary.csv", "verdict.json", "environment.json", "experiment.yaml", "accuracy.png"} <= {
+        path.name for path in results.folder.iterdir()
+    }
+    assert results.folder.name.startswith("compared-")
+
+
+def test_the_engine_may_be_chosen(results, tmp_path):
+    other = bnrenorm.run(results.experiment, device="cpu", engine="chainer", out=tmp_path / "runs")
+    assert set(results.summary["engine"]) == {"cpu"}
+    assert set(other.summary["engine"]) == {"chainer"}
+    assert_allclose(other.summary["final_train_loss"], results.summary["final_train_loss"], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"engine": "gpu"}, "--engine gpu: expected auto, cpu or chainer"),
+        ({"device": "gpu"}, "--device gpu: expected auto, cpu or cuda:N"),
+        ({"memory": "much"}, "--memory much: expected a size such as 4GiB"),
+    ],
+)
+def test_bad_options_are_named(config_file, tmp_path, options, message):
+    with pytest.raises(bnrenorm.InputError, match=message):
+        bnrenorm.run(bnrenorm.load(config_file()), out=tmp_path / "runs", **options)
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,13 @@
-"""Every notebook runs from top to bottom, in a quick form: the cell tagged `parameters` is given small numbers."""
+"""Every notebook runs from top to bottom, in a quick form: small numbers in the cell tagged `parameters`."""
 
 import re
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from tests.conftest import some_digits
+from tests.helpers import save_digits
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 QUICK = {
@@ -16,13 +15,6 @@ QUICK = {
     "02_regularisation": "SEEDS = 2\nVALIDATION = 100\nSHORTER = {'training__steps': 10, 'data__path': {path!r}}",
     "03_where_renormalisation_matters": "SEEDS = 2\nSHORTER = {'training__steps': 10, 'data__path': {path!r}}",
 }
-
-
-def few_digits(folder):
-    data = some_digits(600, 100)
-    arrays = {name: getattr(data, name) for name in ("x_train", "y_train", "x_test", "y_test")}
-    np.savez(folder / "few.npz", **arrays)
-    return folder / "few.npz"
 
 
 def finds_no_difference(text):
@@ -35,7 +27,7 @@ def compares_at_every_point(text):
     assert len(re.findall(r"^mean_only - (none|BN|BRN) = ", text, re.M)) == 3
 
 
-def puts_published_rows_beside_ours(text):
+def compares_published_rows_with_ours(text):
     counts = re.findall(r"^(l1|l2|normalisation|dropout): of (\d+) published rows", text, re.M)
     assert dict(counts) == {"l1": "7", "l2": "7", "normalisation": "12", "dropout": "36"}
     assert len(re.findall(r"BN(?:\(n\))? - N = ", text)) == 6
@@ -43,17 +35,18 @@ def puts_published_rows_beside_ours(text):
 
 SAYS = {
     "01_bn_and_brn": finds_no_difference,
-    "02_regularisation": puts_published_rows_beside_ours,
+    "02_regularisation": compares_published_rows_with_ours,
     "03_where_renormalisation_matters": compares_at_every_point,
 }
 
 
-@pytest.mark.filterwarnings("default")  # of the notebook's own machinery; a warning in a cell is seen in its output
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # nbclient warns itself; warnings of a cell are in its output
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_it_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    parameters.source = QUICK[path.stem].replace("{path!r}", repr(str(few_digits(tmp_path))))
+    parameters.source = QUICK[path.stem].replace("{path!r}", repr(str(save_digits(tmp_path / "few.npz", 600, 100))))
     NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.get("name") == "stderr"]
@@ -61,7 +54,7 @@ def test_it_runs(path, tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_it_is_kept_with_the_outputs_of_a_full_run(path):
+def test_it_is_stored_with_the_outputs_of_a_full_run(path):
     notebook = nbformat.read(path, as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in cells)

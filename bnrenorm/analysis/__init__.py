@@ -1,1 +1,1 @@
-"""From stored results to numbers, words and pictures."""
+"""From stored results to tables, statistics, verdicts and figures."""

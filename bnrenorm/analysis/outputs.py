@@ -1,4 +1,4 @@
-"""What a finished comparison leaves: the files of its run folder, as docs/outputs.md lists them."""
+"""The files that a finished comparison leaves in its run folder: tables, verdicts and figures."""
 
 import json
 from collections import Counter
@@ -7,14 +7,14 @@ from bnrenorm import atomic, environment
 from bnrenorm.analysis.plots import pages, parameters
 from bnrenorm.analysis.results import ExperimentResults
 
-_RANKED = 4  # variants from which on a ranking is drawn
+_RANKED = 4  # draw a ranking from this many variants on
 
 
 def write(results: ExperimentResults) -> None:
-    """Write the tables, the verdicts and the figures into the run's folder.
+    """Write the tables, the verdicts and the figures into the run folder, each file atomically.
 
-    environment.json, curves.csv, summary.csv, diagnostics.csv, verdict.json, published.csv where the experiment names a
-    published table, and the figures of `pictures`.
+    environment.json, curves.csv, diagnostics.csv, summary.csv, verdict.json, the figures of `pictures`, and
+    published.csv where the experiment names a published table. Raises OSError if the disk fails.
     """
     contents: dict[str, str | bytes] = {
         "environment.json": json.dumps(_environment(results), indent=2),
@@ -32,37 +32,39 @@ def write(results: ExperimentResults) -> None:
 
 
 def _environment(results: ExperimentResults) -> dict[str, object]:
-    """Describe this machine, the images, and what trained the trials: now, or when their results were stored."""
-    made_by = Counter(json.dumps(result.provenance) for _, result in results.trials)
+    """Describe this machine and the images, and count the trials by the provenance that was stored with each."""
+    counts = Counter(json.dumps(result.provenance) for _, result in results.trials)
     return {
         **environment.describe(results.device),
         "data": {"source": results.data.source, "checksum": results.data.checksum},
-        "trained_by": [{**json.loads(text), "trials": count} for text, count in made_by.items()],
+        "trained_by": [{**json.loads(provenance), "trials": count} for provenance, count in counts.items()],
     }
 
 
 def pictures(results: ExperimentResults) -> dict[str, bytes]:
-    """Draw all figures of a run folder, as PNG by file name.
+    """Draw all figures of a run folder; return PNG files by name.
 
-    loss.png and accuracy.png show the curves, and ranking.png what each of several variants gains on the first. Over a
-    grid there are curves.png of the test set, training_curves.png of the training set, and difference.png of the paired
-    differences instead. weights.png, affine.png and affine_epochs.png show what was learned, where it was kept.
+    Without a grid: loss.png and accuracy.png (curves), and for four or more variants with several seeds ranking.png
+    (gain of each on the first). With a grid: curves.png (test set), training_curves.png (training set) and, for two or
+    more variants, difference.png (paired differences). Where parameters were kept: weights.png, affine.png,
+    affine_epochs.png (`plots.parameters`).
     """
-    experiment, curves, found = results.experiment, results.curves, dict[str, bytes]()
+    experiment, curves = results.experiment, results.curves
+    images: dict[str, bytes] = {}
     seeds = len(experiment.seeds)
     if len(experiment.points) == 1:
-        spread = f"mean of {seeds} seeds, band from least to greatest" if seeds > 1 else f"seed {experiment.seeds[0]}"
+        spread = f"mean of {seeds} seeds, band from minimum to maximum" if seeds > 1 else f"seed {experiment.seeds[0]}"
         for value, ylim in (("loss", (0, 4)), ("accuracy", (0, 1))):
             title = f"{value.capitalize()}: {experiment.name} ({spread})"
-            found[f"{value}.png"] = pages.training_and_test(curves, value, title, ylim)
+            images[f"{value}.png"] = pages.training_and_test(curves, value, title, ylim)
         if len(experiment.variants) >= _RANKED and seeds > 1:
-            found["ranking.png"] = pages.ranking(results.verdicts, experiment.variants[0], experiment.name)
+            images["ranking.png"] = pages.ranking(results.verdicts, experiment.variants[0], experiment.name)
     else:
         keys = [key for key, _ in experiment.points[0]]
         for file, split in (("curves.png", "test"), ("training_curves.png", "train")):
-            found[file] = pages.over_grid(curves, keys, split, experiment.name)
+            images[file] = pages.over_grid(curves, keys, split, experiment.name)
         if results.verdicts:
-            found["difference.png"] = pages.differences(results.verdicts, results.summary, experiment.name)
+            images["difference.png"] = pages.differences(results.verdicts, results.summary, experiment.name)
     if any(result.parameters for _, result in results.trials):
-        found |= parameters.pictures(results.trials)
-    return found
+        images |= parameters.pictures(results.trials)
+    return images

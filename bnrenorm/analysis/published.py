@@ -1,6 +1,7 @@
 """Published numbers next to measured ones.
 
-Where network and images are the same, values compare, row by row; elsewhere only the signs of differences do.
+Where network and images are the same as ours (`Published.values`) the accuracies themselves compare, row by row:
+`compare_values`. Elsewhere only the signs of the differences between two variants do: `compare_differences`.
 """
 
 from typing import Any
@@ -13,96 +14,101 @@ from bnrenorm.published import Published
 
 ACCURACIES = ("train_accuracy", "test_accuracy", "best_test_accuracy")
 EPOCHS = ("epochs_to_95", "epochs_to_97", "epochs_to_98", "best_epoch")
-INSIDE, OUTSIDE, FAILED, UNDECIDED = "inside", "outside", "both fail", "one seed"
-_ROUNDING = 0.005  # of what was printed, in points
-_CHANCE = 12.0  # % that guessing the most frequent digit, 11.35 %, stays below
+
+INSIDE, OUTSIDE, BOTH_FAIL, ONE_SEED = "inside", "outside", "both fail", "one seed"
+"""Verdicts on a published value; "both fail" where it and all of our trials are at chance."""
+
+SAME, OPPOSITE, UNDECIDED = "same direction", "opposite direction", "not decided here"
+"""Verdicts on a published difference."""
+
+_ROUNDING = 0.005  # half a unit of the last printed digit, in percentage points
+_CHANCE = 12.0  # %; always answering the most frequent digit scores 11.35 %
 
 
 def compare_values(published: Published, summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per variant and grid point: the article's columns, ours and published, and what they say of each other.
+    """Return one row per variant and grid point of a `tables.summary`: the article's columns, ours and published.
 
-    Accuracies are means over seeds, in %, epochs medians, `seconds` a mean. low and high are the prediction interval
-    of `judged`, the final test accuracy or, where that was not published, the best one: within these one more seed of
-    ours would lie, and so would the published value if it was one.
+    Accuracies are means over seeds in %, epochs medians, `seconds` a mean; `published_...` are the printed values, NaN
+    where nothing was printed. `judged` names the column that is compared: the final test accuracy or, where that was
+    not published, the best one. low and high are the 95 % prediction interval of one more seed of ours, in %.
+    `verdict` tells whether the published value lies in it; it is empty for rows that were not published.
     """
     keys = list(summary.columns[: list(summary.columns).index("seed")])
     rows = []
     cells: Any = summary.groupby(keys, sort=False)
-    for cell, trials in cells:
-        point = dict(zip(keys, cell if isinstance(cell, tuple) else (cell,), strict=True))
-        found = [row for row in published.rows if _matches(row, point)]
-        rows.append({**point, "seeds": len(trials), **_ours(trials), **_compared(found[0] if found else {}, trials)})
+    for values, trials in cells:
+        cell = dict(zip(keys, values if isinstance(values, tuple) else (values,), strict=True))
+        row = next((row for row in published.rows if _matches(row, cell)), {})
+        rows.append({**cell, "seeds": len(trials), **_measured(trials), **_compare_cell(row, trials)})
     return pd.DataFrame(rows)
 
 
 def count(table: pd.DataFrame) -> str:
-    """Say how many published values lie inside."""
-    known = table[table["verdict"] != ""]
-    parts = [f"{(known['verdict'] == word).sum()} {word}" for word in (INSIDE, FAILED, OUTSIDE, UNDECIDED)]
-    return f"of {len(known)} published rows: " + ", ".join(part for part in parts if not part.startswith("0 "))
+    """Summarise a `compare_values` table in one line: the number of published rows of each verdict."""
+    verdicts = list(table["verdict"][table["verdict"] != ""])
+    counts = {word: verdicts.count(word) for word in (INSIDE, BOTH_FAIL, OUTSIDE, ONE_SEED)}
+    return f"of {len(verdicts)} published rows: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
 
 
-def _matches(row: dict[str, str], point: dict[str, Any]) -> bool:
-    return all(key in row and _same(row[key], value) for key, value in point.items())
+def _matches(row: dict[str, str], cell: dict[str, Any]) -> bool:
+    """Tell whether a published row is of this variant and grid point; numbers compare as numbers, 0.10 equals 0.1."""
+    return all(key in row and _equals(row[key], value) for key, value in cell.items())
 
 
-def _same(text: str, value: Any) -> bool:
-    return text == value if isinstance(value, str) else bool(np.isclose(float(text), float(value), rtol=1e-9, atol=0))
+def _equals(text: str, value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return text == str(value)
+    try:
+        return bool(np.isclose(float(text), float(value), rtol=1e-9, atol=0))
+    except ValueError:
+        return False
 
 
-def _ours(trials: Any) -> dict[str, float]:
-    accuracies = {name: 100 * float(_values(trials, name).mean()) for name in ACCURACIES}
-    epochs = {name: float(trials[name].fillna(np.inf).median()) for name in EPOCHS}
+def _measured(trials: Any) -> dict[str, float]:
+    accuracies = {name: 100 * float(_accuracies(trials, name).mean()) for name in ACCURACIES}
+    epochs = {name: float(trials[name].fillna(np.inf).median()) for name in EPOCHS}  # never reached counts as latest
     return {**accuracies, **epochs, "seconds": float(trials["seconds"].mean())}
 
 
-def _values(trials: Any, name: str) -> Any:
+def _accuracies(trials: Any, name: str) -> Any:
+    """Return the seeds' values (S,) in 0..1 of a column in `ACCURACIES`."""
     return trials[name if name.startswith("best") else f"final_{name}"]
 
 
-def _compared(row: dict[str, str], trials: Any) -> dict[str, Any]:
+def _compare_cell(row: dict[str, str], trials: Any) -> dict[str, Any]:
     printed = {f"published_{name}": float(row.get(name) or "nan") for name in (*ACCURACIES, *EPOCHS, "seconds")}
-    judged = "best_test_accuracy" if row and not row.get("test_accuracy") else "test_accuracy"
-    ours = 100 * _values(trials, judged).to_numpy()
-    low, high = stats.prediction_interval(ours)
-    value = printed[f"published_{judged}"]
-    failed = value < _CHANCE and bool((100 * trials["final_test_accuracy"] < _CHANCE).all())
-    verdict = "" if not row else FAILED if failed else _verdict(value, low, high)
-    return {**printed, "judged": judged, "low": low, "high": high, "verdict": verdict}
-
-
-def _verdict(value: float, low: float, high: float) -> str:
-    if np.isnan(low):
-        return UNDECIDED
-    return INSIDE if low - _ROUNDING <= value <= high + _ROUNDING else OUTSIDE
+    name = "best_test_accuracy" if row and not row.get("test_accuracy") else "test_accuracy"
+    low, high = stats.prediction_interval(100 * _accuracies(trials, name).to_numpy())
+    value = printed[f"published_{name}"]
+    if not row:
+        verdict = ""
+    elif value < _CHANCE and (100 * _accuracies(trials, "test_accuracy") < _CHANCE).all():
+        verdict = BOTH_FAIL
+    elif np.isnan(low):
+        verdict = ONE_SEED
+    else:
+        verdict = INSIDE if low - _ROUNDING <= value <= high + _ROUNDING else OUTSIDE
+    return {**printed, "judged": name, "low": low, "high": high, "verdict": verdict}
 
 
 def compare_differences(published: Published, verdicts: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row per verdict (`tables.verdicts`) whose two arms were published, at the same grid point.
+    """Return one row per entry of `tables.verdicts` whose two variants were published at the same grid point.
 
-    `published_difference` and `mean`, `low`, `high` are b - a in percentage points. `agreement` is "same direction" or
-    "opposite direction" where the measured interval excludes 0, "not decided here" elsewhere.
+    `published_a`, `published_b` are test accuracies in %. `published_difference` and `mean`, `low`, `high` are b - a in
+    percentage points. `agreement` is "same direction" or "opposite direction" where the measured interval excludes 0,
+    otherwise "not decided here".
     """
-    rows = [row for verdict in verdicts if (row := _difference_row(published, verdict)) is not None]
+    rows = [row for verdict in verdicts if (row := _compare_difference(published, verdict)) is not None]
     return pd.DataFrame(rows)
 
 
-def _difference_row(published: Published, verdict: dict[str, Any]) -> dict[str, Any] | None:
-    point = {key: str(value) for key, value in verdict["point"].items()}
-    arms = [
-        [
-            float(row["test_accuracy"])
-            for row in published.rows
-            if row["variant"] == name and point.items() <= row.items()
-        ]
-        for name in (verdict["a"], verdict["b"])
-    ]
-    if any(len(arm) != 1 for arm in arms):
+def _compare_difference(published: Published, verdict: dict[str, Any]) -> dict[str, Any] | None:
+    a, b = (_test_accuracy(published, {"variant": verdict[end], **verdict["point"]}) for end in ("a", "b"))
+    if a is None or b is None:
         return None
-    (a,), (b,) = arms
     mean, low, high = (None if verdict[name] is None else 100 * verdict[name] for name in ("mean", "low", "high"))
     return {
-        **point,
+        **{key: str(value) for key, value in verdict["point"].items()},
         "a": verdict["a"],
         "b": verdict["b"],
         "published_a": a,
@@ -115,7 +121,13 @@ def _difference_row(published: Published, verdict: dict[str, Any]) -> dict[str, 
     }
 
 
+def _test_accuracy(published: Published, cell: dict[str, Any]) -> float | None:
+    """Return the published test accuracy of a variant and grid point in %; None unless there is exactly one."""
+    values = [float(row["test_accuracy"]) for row in published.rows if _matches(row, cell)]
+    return values[0] if len(values) == 1 else None
+
+
 def _agreement(published: float, low: float | None, high: float | None) -> str:
     if low is None or high is None or low <= 0 <= high:
-        return "not decided here"
-    return "same direction" if (low > 0) == (published > 0) else "opposite direction"
+        return UNDECIDED
+    return SAME if (low > 0) == (published > 0) else OPPOSITE

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bnrenorm import published as publications
+from bnrenorm import published as published_tables
 from bnrenorm.analysis import published, tables
 from bnrenorm.analysis.plots import axes, pages
 from bnrenorm.config import Experiment
@@ -18,49 +18,52 @@ from bnrenorm.published import Published
 
 @dataclass(frozen=True)
 class ExperimentResults:
-    """The trained trials of an experiment; `folder` is where its files stand."""
+    """The trained trials of an experiment, with its images, the device ("cpu" or "cuda:N") and its run folder.
+
+    The tables are computed when first asked for. `plot` draws: results.plot.curves(metric="train_loss").
+    """
 
     experiment: Experiment
     data: Dataset
     device: str
-    trials: tables.Results
+    trials: tables.TrainedTrials
     folder: Path
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """One row per record: `tables.curves`."""
+        """Losses and accuracies, one row per record: `tables.curves`."""
         return tables.curves(self.trials)
 
     @cached_property
     def diagnostics(self) -> pd.DataFrame:
-        """One row per record, what the normalisation did: `tables.diagnostics`."""
+        """What the normalisation did, one row per record: `tables.diagnostics`."""
         return tables.diagnostics(self.trials)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """One row per trial: `tables.summary`."""
+        """Outcome, final and best values, one row per trial: `tables.summary`."""
         return tables.summary(self.trials)
 
     @cached_property
     def verdicts(self) -> list[dict[str, Any]]:
-        """One entry per pair of variants and grid point: `tables.verdicts`."""
+        """The paired comparisons, one entry per pair of variants and grid point: `tables.verdicts`."""
         return tables.verdicts(self.trials, identities([trial for trial, _ in self.trials]))
 
     @cached_property
     def published(self) -> Published | None:
-        """The published table that the experiment names, if it does."""
+        """The published table that the experiment names; None if it names none."""
         name = self.experiment.published
-        return None if name is None else publications.read(name)
+        return None if name is None else published_tables.read(name)
 
     @cached_property
     def published_differences(self) -> pd.DataFrame | None:
-        """Published differences next to ours; None without a table, or with one of the same network (see below)."""
+        """Published and measured differences, where only these compare (`published.compare_differences`); else None."""
         table = self.published
         return None if table is None or table.values else published.compare_differences(table, self.verdicts)
 
     @cached_property
     def published_values(self) -> pd.DataFrame | None:
-        """Published values next to ours; None without a table of the same network and images."""
+        """Published and measured values, where network and images are ours (`published.compare_values`); else None."""
         table = self.published
         return published.compare_values(table, self.summary) if table is not None and table.values else None
 
@@ -72,27 +75,27 @@ class ExperimentResults:
 
 @dataclass(frozen=True)
 class Plot:
-    """The figures of some results; every method draws on a matplotlib `ax`, a new one by default, and returns it."""
+    """The figures of some results. Every method draws on a matplotlib `ax`, by default a new one, and returns it."""
 
     results: ExperimentResults
 
     def curves(self, ax: Any = None, metric: str = "test_accuracy") -> Any:
-        """Draw a column of the curves over the steps, a line per variant."""
+        """Draw a column of `results.curves` over the steps, one line per variant."""
         return axes.label_ends(axes.curves(ax or pages.new_ax(), self.results.curves, metric))
 
     def diagnosis(self, ax: Any = None, metric: str = "inference_mode_accuracy") -> Any:
-        """Draw a column of the diagnostics over the steps, a line per variant."""
+        """Draw a column of `results.diagnostics` over the steps, one line per variant."""
         return axes.label_ends(axes.curves(ax or pages.new_ax(), self.results.diagnostics, metric))
 
     def accuracy(self, ax: Any = None) -> Any:
-        """Draw the final test accuracy of every variant over the grid."""
+        """Draw the final test accuracy of every variant over the grid, in %."""
         keys = [key for key, _ in self.results.experiment.points[0]]
         return axes.accuracies(ax or pages.new_ax(), self.results.summary, keys)
 
     def difference(self, ax: Any = None, only: tuple[str, str] | None = None) -> Any:
-        """Draw the paired differences in final test accuracy with their intervals, over the grid.
+        """Draw the paired differences in final test accuracy with their intervals over the grid, in percentage points.
 
-        `only` names one pair of variants, as ("BN", "BRN") for BRN - BN.
+        `only` selects one pair of variants, as ("BN", "BRN") for BRN - BN.
         """
-        shown = [verdict for verdict in self.results.verdicts if only in (None, (verdict["a"], verdict["b"]))]
-        return axes.differences(ax or pages.new_ax(), shown)
+        selected = [verdict for verdict in self.results.verdicts if only in (None, (verdict["a"], verdict["b"]))]
+        return axes.differences(ax or pages.new_ax(), selected)

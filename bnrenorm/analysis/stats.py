@@ -1,4 +1,7 @@
-"""Paired comparison of two arms over seeds: pure arrays in, words and numbers out."""
+"""Paired comparison of two variants over seeds: sign-flip test, interval, Holm's correction, equivalence.
+
+Pure functions of arrays; values are accuracies in 0..1, or any other metric of which more is better.
+"""
 
 import importlib
 import math
@@ -8,25 +11,25 @@ from typing import Any
 
 import numpy as np
 
-FEWEST = 6
-"""Pairs without which no sign-flip test can reach p < .05: the least p of n pairs is 2 / 2^n."""
+MIN_PAIRS = 6
+"""Pairs without which no sign-flip test can reach p < .05: the smallest p of n pairs is 2 / 2^n."""
 
 LEVEL = 0.95
 MARGIN = 0.002
 """Accuracies that differ by less than this are equivalent in practice: 0.2 percentage points."""
 
-_EXACT = 2**13  # sign patterns up to which the permutation test is exact
+_EXACT = 2**13  # enumerate all sign patterns up to this number, draw _RESAMPLES of them beyond it
 _RESAMPLES = 9999
 
 
 @dataclass(frozen=True)
-class Paired:
-    """What S paired differences b - a say.
+class PairedDifference:
+    """The statistics of S paired differences b - a.
 
-    `verdict` is "a better", "b better", "equivalent" or "inconclusive" (for higher-is-better values). low and high
-    bound the mean difference with 95 % confidence, p is the sign-flip test's, `adjusted` is p after Holm's correction
-    for all comparisons made together; all are NaN with fewer than 6 pairs. `more` is about how many more pairs a
-    decision needs; 0 when there is one.
+    `verdict` is "a better", "b better", "equivalent" or "inconclusive". `differences` (S,) are those of the pairs
+    without NaN. low and high bound the mean difference with 95 % confidence; `p` is the sign-flip test's p-value and
+    `p_holm` the same after Holm's correction. All four are NaN with fewer than 6 pairs. `more_pairs` estimates how many
+    more pairs a decision needs, 0 when there is one.
     """
 
     verdict: str
@@ -35,58 +38,62 @@ class Paired:
     low: float
     high: float
     p: float
-    adjusted: float
-    more: int
+    p_holm: float
+    more_pairs: int
 
 
-def paired(a: np.ndarray, b: np.ndarray, margin: float = MARGIN) -> Paired:
-    """Compare two arms (S,), seed by seed."""
+def paired(a: np.ndarray, b: np.ndarray, margin: float = MARGIN) -> PairedDifference:
+    """Compare two variants by their values (S,), seed by seed."""
     return compare([(a, b)], margin)[0]
 
 
-def compare(arms: Sequence[tuple[np.ndarray, np.ndarray]], margin: float = MARGIN) -> list[Paired]:
-    """Compare pairs of arms (S,), seed by seed, as one family: Holm's correction keeps its error rate at 5 %.
+def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]], margin: float = MARGIN) -> list[PairedDifference]:
+    """Compare pairs (a, b) of values (S,) as one family, whose error rate Holm's correction keeps at 5 %.
 
-    The test flips the signs of the differences [Fisher 1935], and the interval holds the means that it would not reject
-    [Hartigan 1969]; both ask only that differences are symmetric about their mean. Where the patterns are too many to
-    count they are drawn, from a generator of fixed seed. A seed without a value (NaN) in one arm is dropped from
-    both. One arm is better when the corrected p is below .05 and the interval excludes 0; they are equivalent when
-    the interval lies within the margin on both sides.
+    The test flips the signs of the differences [Fisher 1935]; the interval holds the means that the test would not
+    reject [Hartigan 1969]. Both assume only that the differences are symmetric about their mean. With more than 13
+    pairs the sign patterns are drawn at random, with a fixed seed. A pair with a NaN is dropped.
+
+    A variant is better when p_holm < .05 and the interval excludes 0. The two are equivalent when the interval lies
+    between -margin and margin.
     """
-    found = [_numbers(np.asarray(a, float), np.asarray(b, float)) for a, b in arms]
-    corrected = holm([each.p for each in found])
-    fewest = fewest_pairs(len(found))
-    return [_decide(replace(each, adjusted=p), margin, fewest) for each, p in zip(found, corrected, strict=True)]
+    uncorrected = [_measure(np.asarray(a, float), np.asarray(b, float)) for a, b in comparisons]
+    corrected = holm([difference.p for difference in uncorrected])
+    needed = min_pairs(len(uncorrected))
+    return [
+        _decide(replace(difference, p_holm=p), margin, needed)
+        for difference, p in zip(uncorrected, corrected, strict=True)
+    ]
 
 
-def fewest_pairs(comparisons: int) -> int:
-    """Count the pairs with which the smallest p of so many comparisons can pass Holm's correction."""
+def min_pairs(comparisons: int) -> int:
+    """Return the pairs with which the smallest p of a family of so many comparisons can pass Holm's correction."""
     return math.floor(math.log2(2 * comparisons / (1 - LEVEL))) + 1
 
 
-def _numbers(a: np.ndarray, b: np.ndarray) -> Paired:
+def _measure(a: np.ndarray, b: np.ndarray) -> PairedDifference:
     differences = (b - a)[np.isfinite(a) & np.isfinite(b)]
     mean = float(differences.mean()) if len(differences) else math.nan
     low = high = p = math.nan
-    if len(differences) >= FEWEST:
+    if len(differences) >= MIN_PAIRS:
         low, high = _interval(differences)
         p = _sign_flip(differences)
-    return Paired("inconclusive", differences, mean, low, high, p, math.nan, 0)
+    return PairedDifference("inconclusive", differences, mean, low, high, p, math.nan, 0)
 
 
-def _decide(found: Paired, margin: float, fewest: int) -> Paired:
-    n = len(found.differences)
-    if n < FEWEST:
-        return replace(found, more=FEWEST - n)
-    if -margin < found.low and found.high < margin:
-        return replace(found, verdict="equivalent")
-    if found.adjusted < 1 - LEVEL and (found.low > 0 or found.high < 0):
-        return replace(found, verdict="b better" if found.mean > 0 else "a better")
-    return replace(found, more=max(_more(found.differences, margin), fewest - n))
+def _decide(difference: PairedDifference, margin: float, needed: int) -> PairedDifference:
+    n = len(difference.differences)
+    if n < MIN_PAIRS:
+        return replace(difference, more_pairs=MIN_PAIRS - n)
+    if -margin < difference.low and difference.high < margin:
+        return replace(difference, verdict="equivalent")
+    if difference.p_holm < 1 - LEVEL and (difference.low > 0 or difference.high < 0):
+        return replace(difference, verdict="b better" if difference.mean > 0 else "a better")
+    return replace(difference, more_pairs=max(_estimate_more_pairs(difference.differences, margin), needed - n))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for being several [Holm 1979]; NaN stays NaN and does not count."""
+    """Adjust the p-values of one family [Holm 1979]; NaN stays NaN and does not count."""
     p = np.asarray(p_values, float)
     order = [i for i in np.argsort(p) if not np.isnan(p[i])]
     adjusted = np.full(len(p), np.nan)
@@ -98,10 +105,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _interval(differences: np.ndarray) -> tuple[float, float]:
-    """Bound the mean by the means of subsets of the differences: the sign-flip test turned round. [Hartigan 1969]
+    """Return the 95 % interval of the mean from the means of subsets, which inverts the sign-flip test. [Hartigan 1969]
 
-    The means of the 2^n - 1 subsets cut the line into 2^n parts that hold the centre of a symmetric distribution with
-    equal chance, so that leaving 2.5 % of the parts out on either side has exact coverage, however few pairs there are.
+    The means of the 2^n - 1 nonempty subsets cut the line into 2^n parts. Each part contains the centre of a symmetric
+    distribution with equal probability, so that leaving out 2.5 % of the parts at either end has exact coverage for any
+    number of pairs.
     """
     n = len(differences)
     if 2**n <= _EXACT:
@@ -115,25 +123,25 @@ def _interval(differences: np.ndarray) -> tuple[float, float]:
 
 
 def _scipy() -> Any:
-    """Load SciPy's statistics: a second that few seeds need not wait."""
+    """Import scipy.stats only where it is used: it takes about a second, and few seeds need no test."""
     return importlib.import_module("scipy.stats")
 
 
 def _sign_flip(differences: np.ndarray) -> float:
     resamples: Any = math.inf if 2 ** len(differences) <= _EXACT else _RESAMPLES
-    found = _scipy().permutation_test(
+    test = _scipy().permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=resamples, rng=np.random.default_rng(0)
     )
-    return float(found.pvalue)
+    return float(test.pvalue)
 
 
-def _more(differences: np.ndarray, margin: float) -> int:
-    """Estimate the pairs that are missing for either answer, from the spread seen: 95 % confidence, 80 % power."""
+def _estimate_more_pairs(differences: np.ndarray, margin: float) -> int:
+    """Estimate the missing pairs by the normal approximation: 95 % confidence, 80 % power, the spread seen so far."""
     normal = _scipy().norm
     n, mean, spread = len(differences), abs(float(differences.mean())), float(differences.std(ddof=1))
-    reach = float(normal.ppf(0.5 + LEVEL / 2) + normal.ppf(0.8))
-    gap = max(mean, margin - mean)  # to zero, or to the margin, whichever is the shorter way
-    return max(1, math.ceil((reach * spread / gap) ** 2) - n)
+    quantiles = float(normal.ppf(0.5 + LEVEL / 2) + normal.ppf(0.8))
+    effect = max(mean, margin - mean)  # the distance from 0 or from the margin: the larger one needs fewer pairs
+    return max(1, math.ceil((quantiles * spread / effect) ** 2) - n)
 
 
 def prediction_interval(values: np.ndarray) -> tuple[float, float]:
@@ -144,5 +152,5 @@ def prediction_interval(values: np.ndarray) -> tuple[float, float]:
     n = len(values)
     if n < 2:
         return np.nan, np.nan
-    reach = float(_scipy().t.ppf((1 + LEVEL) / 2, n - 1)) * values.std(ddof=1) * np.sqrt(1 + 1 / n)
-    return float(values.mean() - reach), float(values.mean() + reach)
+    half_width = float(_scipy().t.ppf((1 + LEVEL) / 2, n - 1)) * values.std(ddof=1) * np.sqrt(1 + 1 / n)
+    return float(values.mean() - half_width), float(values.mean() + half_width)

@@ -1,4 +1,7 @@
-"""Stored results as tables (pandas): curves, a summary row per trial, verdicts. The column names are a contract."""
+"""Stored results as tables (pandas): curves, diagnostics, a summary row per trial, verdicts.
+
+The names of columns and keys are a contract.
+"""
 
 import itertools
 from collections.abc import Callable
@@ -13,51 +16,61 @@ from bnrenorm.config.identity import Identity
 from bnrenorm.config.trial import Point
 from bnrenorm.training.records import CURVES, TrialResults
 
-Results = list[tuple[Trial, TrialResults]]
+TrainedTrials = list[tuple[Trial, TrialResults]]
+"""Trials with their results, in the experiment's order."""
 
-_WHEN = ("step", "epoch")
 MILESTONES = (0.95, 0.97, 0.98)
+"""Test accuracies whose first epoch `summary` reports."""
+
+IDENTICAL = "identical by construction"
+"""The verdict on two variants that are the same computation."""
+
+_TIME = ("step", "epoch")
 
 
-def curves(results: Results) -> pd.DataFrame:
-    """One row per record: variant, the grid's columns, seed, step, epoch, and the four (or six) values."""
-    return _long(results, lambda name: name in (*_WHEN, *CURVES)).astype({"step": int})
+def curves(trials: TrainedTrials) -> pd.DataFrame:
+    """Return one row per record: variant, the grid's columns, seed, step, epoch, then the columns in `CURVES`.
+
+    Losses are in nats, accuracies in 0..1; the two validation columns exist where there is a validation split.
+    """
+    return _one_row_per_record(trials, lambda name: name in (*_TIME, *CURVES))
 
 
-def diagnostics(results: Results) -> pd.DataFrame:
-    """One row per record: what the normalisation did, by layer (`norm.diagnosis`), and both modes' accuracy."""
-    return _long(results, lambda name: name not in CURVES).astype({"step": int})
+def diagnostics(trials: TrainedTrials) -> pd.DataFrame:
+    """Return one row per record: what the normalisation did, by layer (`norm.diagnosis`), and both modes' accuracy."""
+    return _one_row_per_record(trials, lambda name: name not in CURVES)
 
 
-def _long(results: Results, wanted: Callable[[str], bool]) -> pd.DataFrame:
+def _one_row_per_record(trials: TrainedTrials, is_wanted: Callable[[str], bool]) -> pd.DataFrame:
     frames = [
         pd.DataFrame(
             {
                 "variant": trial.variant,
                 **{key: [value] * len(result.records["step"]) for key, value in trial.point},
                 "seed": trial.seed,
-                **{name: values for name, values in result.records.items() if wanted(name)},
+                **{name: values for name, values in result.records.items() if is_wanted(name)},
             }
         )
-        for trial, result in results
+        for trial, result in trials
     ]
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(frames, ignore_index=True).astype({"step": int})
 
 
-def summary(results: Results) -> pd.DataFrame:
-    """One row per trial: outcome, final and best values, the epoch of the best test accuracy, milestones, seconds.
+def summary(trials: TrainedTrials) -> pd.DataFrame:
+    """Return one row per trial: outcome, final and best values, epochs, seconds, and the engine that trained it.
 
-    `epochs_to_95` is the first recorded epoch whose test accuracy reached 95 %, empty if none did. Where training stops
-    early, the final values are those of the weights that it went back to, of `final_epoch`.
+    `epochs_to_95` is the first recorded epoch whose test accuracy reached 95 %, NaN if none did; `best_epoch` is the
+    one with the best test accuracy. With early stopping the final values are those of the weights that were restored,
+    from `final_epoch`. `engine` and `device` come from the result's provenance.
     """
-    return pd.DataFrame([_summarise(trial, result) for trial, result in results])
+    return pd.DataFrame([_summarise(trial, result) for trial, result in trials])
 
 
 def _summarise(trial: Trial, result: TrialResults) -> dict[str, Any]:
     records = {name: np.asarray(values) for name, values in result.records.items()}
     last = final_record(trial, result)
     row: dict[str, Any] = {"variant": trial.variant, **dict(trial.point), "seed": trial.seed, "outcome": result.outcome}
-    trained = records["step"] > 0  # not the record before the first step, where there is one
+    trained = records["step"] > 0  # without the record before the first step, where there is one
     for name in (name for name in CURVES if name in records):
         best = np.fmin.reduce if name.endswith("loss") else np.fmax.reduce  # ignore the NaN that ends a diverged trial
         row[f"final_{name}"] = records[name][last]
@@ -74,7 +87,7 @@ def _summarise(trial: Trial, result: TrialResults) -> dict[str, Any]:
 
 
 def final_record(trial: Trial, result: TrialResults) -> int:
-    """Return the place of the record whose weights are the trained ones: the last, or the best with early stopping."""
+    """Return the index of the record of the final weights: the last, or with early stopping the best on validation."""
     rule = trial.settings.training.early_stopping
     if rule is None:
         return len(result.records["step"]) - 1
@@ -84,42 +97,51 @@ def final_record(trial: Trial, result: TrialResults) -> int:
     return int(np.nanargmin(watched) if rule.watch == "loss" else np.nanargmax(watched))
 
 
-def verdicts(results: Results, identical: list[Identity], metric: str = "final_test_accuracy") -> list[dict[str, Any]]:
-    """Compare every pair of variants at every grid point; plain data for verdict.json.
+def verdicts(
+    trials: TrainedTrials, identical: list[Identity], metric: str = "final_test_accuracy"
+) -> list[dict[str, Any]]:
+    """Compare every pair of variants at every grid point by a column of `summary`; return plain data for verdict.json.
 
-    The grid points of one pair are one family for Holm's correction.
+    Differences are b - a, as fractions (0.01 is one percentage point). The grid points of one pair of variants are one
+    family for Holm's correction. `identical` lists the pairs that are the same computation (`config.identity`).
     """
-    table = summary(results)
+    table = summary(trials)
     cells: dict[Point, dict[str, list[Any]]] = {}
-    for (trial, _), (_, row) in zip(results, table.iterrows(), strict=True):
+    for (trial, _), (_, row) in zip(trials, table.iterrows(), strict=True):
         cells.setdefault(trial.point, {}).setdefault(trial.variant, []).append(row)
-    names = list(dict.fromkeys(trial.variant for trial, _ in results))
-    rows = []
+    names = list(dict.fromkeys(trial.variant for trial, _ in trials))
+    reasons = {(identity.a, identity.b, identity.point): identity.reason for identity in identical}
+    entries = []
     for a, b in itertools.combinations(names, 2):
         points = [point for point, cell in cells.items() if a in cell and b in cell]
-        arms = [_paired_values(cells[point][a], cells[point][b], metric) for point in points]
-        for point, found in zip(points, stats.compare(arms), strict=True):
-            same = next((one for one in identical if (one.a, one.b, one.point) == (a, b, point)), None)
+        values = [_paired_values(cells[point][a], cells[point][b], metric) for point in points]
+        for point, difference in zip(points, stats.compare(values), strict=True):
             diverged = {n: sum(row["outcome"] == "diverged" for row in cells[point][n]) for n in (a, b)}
-            rows.append(_verdict(a, b, point, metric, found, same, diverged))
-    return sorted(rows, key=lambda row: list(cells).index(tuple(row["point"].items())))
+            entries.append(_verdict(a, b, point, metric, difference, reasons.get((a, b, point)), diverged))
+    return sorted(entries, key=lambda entry: list(cells).index(tuple(entry["point"].items())))
 
 
 def _paired_values(a: list[Any], b: list[Any], metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return both arms' values, seed by seed, for the seeds that both have."""
-    one, two = ({row["seed"]: row[metric] for row in rows} for rows in (a, b))
-    seeds = [seed for seed in one if seed in two]
-    return np.array([one[seed] for seed in seeds]), np.array([two[seed] for seed in seeds])
+    """Return both variants' values, seed by seed, for the seeds that both have."""
+    a_by_seed, b_by_seed = ({row["seed"]: row[metric] for row in rows} for rows in (a, b))
+    seeds = [seed for seed in a_by_seed if seed in b_by_seed]
+    return np.array([a_by_seed[seed] for seed in seeds]), np.array([b_by_seed[seed] for seed in seeds])
 
 
 def _verdict(
-    a: str, b: str, point: Point, metric: str, found: stats.Paired, same: Identity | None, diverged: dict[str, int]
+    a: str,
+    b: str,
+    point: Point,
+    metric: str,
+    difference: stats.PairedDifference,
+    identical_because: str | None,
+    diverged: dict[str, int],
 ) -> dict[str, Any]:
     names = {"a better": f"{a} better", "b better": f"{b} better"}
-    if same is not None:
-        verdict, sentence = "identical by construction", f"{a} and {b} are identical by construction: {same.reason}."
+    if identical_because is not None:
+        verdict, sentence = IDENTICAL, f"{a} and {b} are {IDENTICAL}: {identical_because}."
     else:
-        verdict, sentence = names.get(found.verdict, found.verdict), _sentence(a, b, found, metric)
+        verdict, sentence = names.get(difference.verdict, difference.verdict), _sentence(a, b, difference, metric)
         sentence += "".join(f" {count} {name} trial(s) diverged." for name, count in diverged.items() if count)
     return {
         "a": a,
@@ -128,42 +150,43 @@ def _verdict(
         "metric": metric,
         "verdict": verdict,
         "sentence": sentence,
-        "pairs": len(found.differences),
-        "differences": [float(value) for value in found.differences],
-        "mean": _or_none(found.mean),
-        "low": _or_none(found.low),
-        "high": _or_none(found.high),
-        "p": _or_none(found.p),
-        "p_holm": _or_none(found.adjusted),
+        "pairs": len(difference.differences),
+        "differences": [float(value) for value in difference.differences],
+        "mean": _or_none(difference.mean),
+        "low": _or_none(difference.low),
+        "high": _or_none(difference.high),
+        "p": _or_none(difference.p),
+        "p_holm": _or_none(difference.p_holm),
         "margin": stats.MARGIN,
-        "more_seeds": 0 if same is not None else found.more,
+        "more_seeds": 0 if identical_because is not None else difference.more_pairs,
         "diverged": diverged,
     }
 
 
-def _sentence(a: str, b: str, found: stats.Paired, metric: str) -> str:
-    pairs = len(found.differences)
+def _sentence(a: str, b: str, difference: stats.PairedDifference, metric: str) -> str:
+    pairs, more = len(difference.differences), difference.more_pairs
     if not pairs:
-        return f"{a} and {b} have no seed in common: inconclusive: {found.more} paired seeds needed."
-    what = metric.removeprefix("final_").replace("_", " ")
-    difference = f"{b} - {a} = {100 * found.mean:+.2f} points of {what}"
-    if pairs < stats.FEWEST:
-        each = ", ".join(f"{100 * value:+.2f}" for value in found.differences)
+        return f"{a} and {b} have no seed in common: inconclusive: {more} paired seeds needed."
+    label = metric.removeprefix("final_").replace("_", " ")
+    mean = f"{b} - {a} = {100 * difference.mean:+.2f} points of {label}"
+    if pairs < stats.MIN_PAIRS:
+        by_seed = ", ".join(f"{100 * value:+.2f}" for value in difference.differences)
         return (
-            f"{difference} (by seed: {each}): inconclusive: {pairs} paired seed{'s' * (pairs != 1)} can never reach "
-            f"p < .05; {found.more} more needed (--seeds {stats.FEWEST})."
+            f"{mean} (by seed: {by_seed}): inconclusive: {pairs} paired seed{'s' * (pairs != 1)} can never reach "
+            f"p < .05; {more} more needed (--seeds {stats.MIN_PAIRS})."
         )
-    if not found.differences.any():
+    if not difference.differences.any():
         return f"{b} - {a} = 0 in every one of {pairs} paired seeds: equivalent within {100 * stats.MARGIN:g} points."
-    corrected = "" if found.adjusted == found.p else f" ({found.adjusted:.3g} after Holm's correction)"
-    spread = f"{difference} [{100 * found.low:+.2f}, {100 * found.high:+.2f}], p = {found.p:.3g}{corrected}"
+    p, p_holm = difference.p, difference.p_holm
+    corrected = "" if p_holm == p else f" ({p_holm:.3g} after Holm's correction)"
+    interval = f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}]"
     ending = {
         "a better": f"{a} is better",
         "b better": f"{b} is better",
         "equivalent": f"equivalent within {100 * stats.MARGIN:g} points",
-        "inconclusive": f"inconclusive: about {found.more} more seeds needed",
-    }[found.verdict]
-    return f"{spread}, {pairs} paired seeds: {ending}."
+        "inconclusive": f"inconclusive: about {more} more seeds needed",
+    }[difference.verdict]
+    return f"{mean} {interval}, p = {p:.3g}{corrected}, {pairs} paired seeds: {ending}."
 
 
 def _or_none(value: float) -> float | None:

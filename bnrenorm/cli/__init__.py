@@ -1,1 +1,1 @@
-"""What a person types and sees in a terminal."""
+"""The command line: commands, progress, tables, closing summary, and the check of the installation."""

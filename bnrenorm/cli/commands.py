@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. The docstrings are the help texts."""
+"""The commands of `bnrenorm`: parse, call, print. Their docstrings are the help texts."""
 
 import sys
 from pathlib import Path
@@ -16,11 +16,11 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="The 70,000 digits that come with bnrenorm, or images of your own.")
 app.add_typer(data_app, name="data")
 
-# Typer carries a parser of its own, whose classes it does not export: this is the base of that parser's errors.
+# Typer bundles its own copy of Click without exporting it: this is the base class of its usage errors.
 _UsageError: Any = typer.BadParameter.__base__
 _INTERRUPTED = 130
 
-Data = Annotated[str | None, typer.Option("--path", help="Four IDX files' folder or an .npz; default: MNIST.")]
+Data = Annotated[str | None, typer.Option("--path", help="Folder of four IDX files, or an .npz; default: MNIST.")]
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def _fail(message: str, code: int) -> None:
 
 @app.callback(invoke_without_command=True)
 def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    """Compare batch normalisation with batch renormalisation, with seeds, intervals and an honest verdict."""
+    """Compare batch normalisation with batch renormalisation: paired seeds, intervals and a verdict."""
     if version:
         print(bnrenorm.__version__)
         raise typer.Exit
@@ -62,12 +62,12 @@ def compare(
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ..., N-1.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
-    engine: Annotated[str, typer.Option(help="auto, cpu (compiled kernels) or chainer (the specification).")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, cpu (compiled kernels) or chainer (the reference).")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
-    memory: Annotated[str | None, typer.Option(help="Bound, e.g. 4GiB; default: half of what is free.")] = None,
-    fork: Annotated[bool, typer.Option("--fork", help="Go on although an unfinished run has other settings.")] = False,
+    memory: Annotated[str | None, typer.Option(help="Memory limit, e.g. 4GiB; default: half of what is free.")] = None,
+    fork: Annotated[bool, typer.Option("--fork", help="Start even if an unfinished run of this name differs.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be trained, and how long it takes.")
+        bool, typer.Option("--dry-run", help="Print what would be trained, and how long it takes.")
     ] = False,
 ) -> None:
     """Train every variant and seed of an experiment, print the comparison and leave a run folder.
@@ -108,7 +108,7 @@ def compare(
 
 @app.command(name="list")
 def list_configs() -> None:
-    """List the shipped configs with the questions they ask."""
+    """List the shipped configs, each with the question that it answers."""
     from bnrenorm import config as configs
 
     for name, path in configs.shipped().items():
@@ -117,14 +117,14 @@ def list_configs() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check what bnrenorm stands on, and say what mends what is wrong; exit code 1 if something is."""
+    """Check the installation and print a fix for whatever is wrong; exit code 1 if anything is."""
     from bnrenorm.cli import doctor as checks
 
     findings = checks.examine()
     for finding in findings:
-        print(f"{'ok  ' if finding.ok else 'BAD '} {finding.what:10} {finding.found}")
-        if finding.mend:
-            print(f"     {'':10} {'mend: ' if not finding.ok else ''}{finding.mend}")
+        print(f"{'ok  ' if finding.ok else 'BAD '} {finding.name:10} {finding.detail}")
+        if finding.fix:
+            print(f"     {'':10} {'to improve' if finding.ok else 'to fix'}: {finding.fix}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
@@ -136,8 +136,8 @@ def export(folder: Path, path: Data = None) -> None:
 
     data = dataset.load(path)
     arrays = {name: getattr(data, name) for name in files.ARRAYS}
-    for written in files.export(arrays, folder):
-        print(written)
+    for file in files.export(arrays, folder):
+        print(file)
 
 
 @data_app.command()
@@ -162,7 +162,7 @@ def verify(path: Data = None) -> None:
 def show(
     index: Annotated[int, typer.Option(help="Which image, from 0.")] = 0,
     save: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("digit.png"),
-    test: Annotated[bool, typer.Option("--test", help="Of the test set instead of the training set.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Take the test set instead of the training set.")] = False,
     path: Data = None,
 ) -> None:
     """Draw one image with its label."""

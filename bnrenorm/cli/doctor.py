@@ -1,5 +1,6 @@
-"""The examination of what bnrenorm stands on, each finding with what mends it."""
+"""Check of the installation: every check has a result, and a fix where something is wrong."""
 
+import importlib
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,35 +15,61 @@ from bnrenorm.engines import device
 from bnrenorm.engines.cpu import support
 from bnrenorm.errors import InputError
 
-_REINSTALL = "PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt pip install chainer==7.8.1"
-_TOLERANCE = 1e-5
+_INSTALL_CHAINER = (
+    "printf 'setuptools<81\\n' > c.txt; PIP_CONSTRAINT=c.txt PIP_BUILD_CONSTRAINT=c.txt pip install chainer==7.8.1"
+)
+_INSTALL_CUPY = "pip install cupy-cuda12x (for CUDA 13, as nvidia-smi shows: pip install cupy-cuda13x)"
+_REINSTALL = (
+    "reinstall bnrenorm: pip install --force-reinstall --no-deps SOURCE, with the wheel, folder or URL it came from"
+)
+_TOLERANCE = 1e-5  # largest error of the links, which compute in float32 with outputs of about 1
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `mend` is a command or a hint, empty where there is nothing to do."""
+    """The result of one check. `fix` is a command or a hint, empty where there is nothing to do."""
 
-    what: str
+    name: str
     ok: bool
-    found: str
-    mend: str = ""
+    detail: str
+    fix: str = ""
 
 
 def examine() -> list[Finding]:
-    """Look at everything, in the order in which things depend on each other."""
-    checks = (_python, _numpy, _chainer, _blas, _kernels, _gpu, _digits, _links)
-    return [_guarded(check) for check in checks]
+    """Run all checks, each after those that it depends on. A check that raises is a finding too."""
+    checks: tuple[tuple[str, Callable[[], Finding], str], ...] = (
+        ("Python", _python, "install Python 3.11 or newer"),
+        ("NumPy", _numpy, "pip install --upgrade numpy"),
+        ("Chainer", _chainer, _install_chainer()),
+        ("BLAS", _blas, "pip install --force-reinstall numpy"),
+        ("kernels", _kernels, "pip install --upgrade numba"),
+        ("GPU", _gpu, _INSTALL_CUPY),
+        ("digits", _digits, _REINSTALL),
+        ("links", _links, _install_chainer()),
+    )
+    return [_run(*check) for check in checks]
 
 
-def _guarded(check: Callable[[], Finding]) -> Finding:
+def _install_chainer() -> str:
+    """Return the command that installs Chainer, over an installation of the same version if there is one."""
+    again = environment.versions().get("chainer") == "7.8.1"
+    return _INSTALL_CHAINER + (" --force-reinstall --no-deps" if again else "")
+
+
+def _run(name: str, check: Callable[[], Finding], fix: str) -> Finding:
     try:
         return check()
-    except Exception as error:  # whatever it is, it is the finding
-        return Finding(check.__name__.strip("_"), False, f"{type(error).__name__}: {error}", _REINSTALL)
+    except Exception as error:  # any exception is a finding
+        return Finding(name, False, _describe(error), fix)
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _python() -> Finding:
-    return Finding("Python", sys.version_info >= (3, 11), environment.versions()["python"], "")
+    ok = sys.version_info >= (3, 11)
+    return Finding("Python", ok, environment.versions()["python"], "" if ok else "install Python 3.11 or newer")
 
 
 def _numpy() -> Finding:
@@ -50,9 +77,9 @@ def _numpy() -> Finding:
 
 
 def _chainer() -> Finding:
-    found = _compat.chainer.__version__
-    ok = found == "7.8.1"
-    return Finding("Chainer", ok, f"{found}, made to run here by bnrenorm", "" if ok else _REINSTALL)
+    version = _compat.chainer.__version__
+    ok = version == "7.8.1"
+    return Finding("Chainer", ok, f"{version}, adapted to this Python and NumPy", "" if ok else _install_chainer())
 
 
 def _blas() -> Finding:
@@ -62,13 +89,13 @@ def _blas() -> Finding:
 def _kernels() -> Finding:
     problem = support.problem()
     if problem is not None:
-        found = f"{problem}: the Chainer engine serves, several times slower"
-        return Finding("kernels", True, found, "pip install --upgrade numba")
+        detail = f"not available: {problem}; the Chainer engine trains instead, several times slower"
+        return Finding("kernels", True, detail, "pip install --upgrade numba")
     from bnrenorm.engines.cpu.codegen import decorators
 
     folder = decorators.cache_folder()
-    where = f"kept in {folder}" if folder else "compiled anew in every process: no folder for them can be written"
-    return Finding("kernels", True, f"numba {environment.versions().get('numba', '')}, {where}")
+    cache = f"cached in {folder}" if folder else "compiled again in every process: no cache folder is writable"
+    return Finding("kernels", True, f"CPU engine with numba {environment.versions().get('numba', '')}, {cache}")
 
 
 def _gpu() -> Finding:
@@ -77,43 +104,56 @@ def _gpu() -> Finding:
         cupy = [f"{name} {version}" for name, version in environment.versions().items() if name.startswith("cupy")]
         return Finding("GPU", True, f"{environment.gpu('cuda:0')} ({count} in all), {', '.join(cupy)}")
     if shutil.which("nvidia-smi"):
-        return Finding(
-            "GPU", True, "a driver, but no GPU that CuPy can use", "pip install 'bnrenorm[cuda12]' or [cuda13]"
-        )
-    return Finding("GPU", True, "none; the CPU serves")
+        return Finding("GPU", True, f"a driver, but no GPU that CuPy can use ({_cupy_problem()})", _INSTALL_CUPY)
+    return Finding("GPU", True, "none; training runs on the CPU")
+
+
+def _cupy_problem() -> str:
+    try:
+        cupy = importlib.import_module("cupy")
+        return f"it counts {cupy.cuda.runtime.getDeviceCount()}"
+    except Exception as error:  # each CuPy release raises something else
+        return _describe(error)
 
 
 def _digits() -> Finding:
     try:
         checksum = dataset.load().checksum
     except InputError as error:
-        return Finding("digits", False, str(error), "pip install --force-reinstall --no-deps bnrenorm")
+        return Finding("digits", False, str(error), _REINSTALL)
     return Finding("digits", True, f"70,000, sha256 {checksum[:16]}..., {mnist.LICENCE}")
 
 
 def _links() -> Finding:
-    """Renormalise three batches by the link, on every device there is, and by scalar arithmetic [BRN17, Alg. 1]."""
-    names = ["cpu", *(f"cuda:{i}" for i in range(_compat.gpu_count()))]
-    errors = {name: _error_of_links(name) for name in names}
-    found = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
-    ok = max(errors.values()) < _TOLERANCE
-    return Finding("links", ok, f"greatest error against scalar arithmetic: {found}", "" if ok else _REINSTALL)
+    """Compare the BatchRenormalization link with scalar arithmetic on every device."""
+    errors: dict[str, float] = {}
+    for name in ("cpu", *(f"cuda:{i}" for i in range(_compat.gpu_count()))):
+        fix = _install_chainer() if name == "cpu" else _INSTALL_CUPY
+        try:
+            errors[name] = _link_error(name)
+        except Exception as error:  # a CuPy without its CUDA libraries fails here, at its first kernel
+            return Finding("links", False, f"{name}: {_describe(error)}", fix)
+        if not errors[name] < _TOLERANCE:
+            return Finding("links", False, f"{name}: off by {errors[name]:.1e} from scalar arithmetic", fix)
+    detail = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
+    return Finding("links", True, f"largest error against scalar arithmetic: {detail}")
 
 
-def _error_of_links(name: str) -> float:
+def _link_error(name: str) -> float:
+    """Return the largest error of the link over three training batches on a device. [BRN17, Alg. 1]"""
     from bnrenorm.norm.dropin import BatchRenormalization
 
     r_max, d_max, decay, eps = 1.5, 0.5, 0.9, 2e-5
     rng = np.random.default_rng(0)
     link = BatchRenormalization(5, r_max, d_max, decay=decay, eps=eps)
-    where = device.chainer_device(name)
-    link.to_device(where)
+    chainer_device = device.chainer_device(name)
+    link.to_device(chainer_device)
     run_mean, run_var = [0.0] * 5, [1.0] * 5
-    worst = 0.0
+    errors = []
     for _ in range(3):
         x = rng.normal(2.0, 3.0, (8, 5)).astype(np.float32)
         with _compat.chainer.using_config("train", True):
-            y = _compat.chainer.cuda.to_cpu(link(where.send(x)).array)
+            y = _compat.chainer.cuda.to_cpu(link(chainer_device.send(x)).array)
         for j in range(5):
             column = [float(value) for value in x[:, j]]
             mean = fsum(column) / 8
@@ -121,7 +161,8 @@ def _error_of_links(name: str) -> float:
             std, run_std = sqrt(var + eps), sqrt(run_var[j] + eps)
             r = min(max(std / run_std, 1 / r_max), r_max)
             d = min(max((mean - run_mean[j]) / run_std, -d_max), d_max)
-            worst = max(worst, *(abs((v - mean) / std * r + d - got) for v, got in zip(column, y[:, j], strict=True)))
+            expected = np.array([(value - mean) / std * r + d for value in column])
+            errors.append(np.abs(expected - y[:, j]).max())
             run_mean[j] += (1 - decay) * (mean - run_mean[j])
             run_var[j] += (1 - decay) * (var * 8 / 7 - run_var[j])
-    return float(worst)
+    return float(np.max(errors))  # NaN if any is

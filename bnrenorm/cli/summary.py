@@ -1,13 +1,14 @@
-"""What a person sees when a comparison has ended: the table of all variants, the verdicts, and where the files are."""
+"""The end of a comparison in the terminal: the table of the variants, the verdicts, and the path of the files."""
 
 from bnrenorm.analysis import published
 from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.analysis.tables import IDENTICAL
 from bnrenorm.cli import tables
 from bnrenorm.cli.progress import Screen
 
 
 def show(screen: Screen, results: ExperimentResults) -> None:
-    """Print the tables and verdicts, and name the run folder."""
+    """Print the summary or the published values, the verdicts, the published differences, and the run folder."""
     if results.published_values is not None:
         screen.console.print(tables.published_values(results.published_values), soft_wrap=False)
         screen.say(published.count(results.published_values))
@@ -18,15 +19,16 @@ def show(screen: Screen, results: ExperimentResults) -> None:
     else:
         for verdict in results.verdicts:
             screen.say(verdict["sentence"])
-    if results.published_differences is not None:
-        screen.console.print(tables.published_differences(results.published_differences), soft_wrap=False)
+    differences = results.published_differences
+    if differences is not None and not differences.empty:
+        screen.console.print(tables.published_differences(differences), soft_wrap=False)
     if results.published is not None:
         screen.say(f"Published: {results.published.source}")
-    identical = [verdict for verdict in results.verdicts if verdict["verdict"] == "identical by construction"]
+    identical = [verdict for verdict in results.verdicts if verdict["verdict"] == IDENTICAL]
     if identical:
         largest = max(abs(value) for verdict in identical for value in verdict["differences"])
         screen.say(
-            f"The trained networks agree where they are identical by construction: largest difference in test "
-            f"accuracy {100 * largest:.2f} points."
+            f"Where variants are {IDENTICAL}, their measured test accuracies differ by at most "
+            f"{100 * largest:.2f} points."
         )
     screen.say(f"Curves, tables and figures: {results.folder}")

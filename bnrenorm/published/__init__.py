@@ -1,4 +1,4 @@
-"""Numbers that others published, to stand beside the measured ones: one CSV a source, with its origin on top."""
+"""Published tables to compare measured results with: one CSV per source, which its first comment lines name."""
 
 import csv
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ _VALUES = "compare: values"
 
 @dataclass(frozen=True)
 class Published:
-    """A published table. `source` says where it stands; rows map column names to texts as they were printed.
+    """A published table. `source` cites it; `rows` map column names to the values as printed, "" where there is none.
 
-    `values` tells whether network and images are ours, so that values compare; else only differences do.
+    `values` tells whether network and images are the same as ours, so that the values themselves compare; otherwise
+    only differences between variants do.
     """
 
     source: str
@@ -21,16 +22,16 @@ class Published:
 
 
 def names() -> list[str]:
-    """List the tables that come with bnrenorm."""
+    """Return the names of the tables that come with bnrenorm, such as "brn17" and "article2/dropout"."""
     return sorted(path.relative_to(_FOLDER).with_suffix("").as_posix() for path in _FOLDER.rglob("*.csv"))
 
 
 def read(name: str) -> Published:
-    """Return a table by its name. Raises KeyError if there is none."""
+    """Return the table of that name. Raises KeyError if there is none."""
     if name not in names():
         raise KeyError(name)
     lines = (_FOLDER / f"{name}.csv").read_text(encoding="utf-8").splitlines()
-    notes = [line.lstrip("# ") for line in lines if line.startswith("#")]
-    source = "; ".join(note for note in notes if note != _VALUES)
+    comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
+    source = "; ".join(comment for comment in comments if comment != _VALUES)
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-    return Published(source, rows, _VALUES in notes)
+    return Published(source, rows, _VALUES in comments)

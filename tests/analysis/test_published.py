@@ -1,11 +1,15 @@
-"""Published values beside ours, where the network is the same."""
+"""Published numbers next to ours: values where the network is the same, differences elsewhere."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bnrenorm import config, published
+from bnrenorm import config
+from bnrenorm import published as published_tables
 from bnrenorm.analysis import published
+from bnrenorm.config import document
+from bnrenorm.config.build import build
+from bnrenorm.errors import InputError
 from bnrenorm.published import Published
 
 AXIS = "training.l1_decay"
@@ -18,6 +22,7 @@ PUBLISHED = Published(
     ],
     values=True,
 )
+ARTICLE2 = [name for name in published_tables.names() if name.startswith("article2/")]
 
 
 def trials(decay, accuracies, reached=(2, 2, 2)):
@@ -31,42 +36,107 @@ def trials(decay, accuracies, reached=(2, 2, 2)):
     ]  # fmt: skip
 
 
-def compared(*rows):
-    return published.compare(PUBLISHED, pd.DataFrame([row for group in rows for row in group]))
+def compare_values(*cells):
+    return published.compare_values(PUBLISHED, pd.DataFrame([row for cell in cells for row in cell]))
 
 
-def test_every_setting_finds_its_row_and_its_verdict():
-    found = compared(
+def test_every_setting_is_compared_with_its_row():
+    table = compare_values(
         trials(0.1, (0.1135, 0.1135, 0.098)),
         trials(1e-5, (0.978, 0.979, 0.980), (2, 3, np.nan)),
         trials(0.5, (0.9700, 0.9701, 0.9702)),
         trials(7, (0.9700, 0.9701, 0.9702)),
     )
-    assert list(found["verdict"]) == ["both fail", "inside", "outside", ""]
-    assert list(found["judged"]) == ["test_accuracy", "test_accuracy", "best_test_accuracy", "test_accuracy"]
-    row = found.iloc[1]
+    assert list(table["verdict"]) == ["both fail", "inside", "outside", ""]
+    assert list(table["judged"]) == ["test_accuracy", "test_accuracy", "best_test_accuracy", "test_accuracy"]
+    row = table.iloc[1]
     assert row["test_accuracy"] == pytest.approx(97.9)
     assert row["epochs_to_95"] == 3  # the median, where a seed that never got there counts as later than all
     assert row["published_epochs_to_95"] == 2
-    reach = 4.302653 * 0.1 * np.sqrt(1 + 1 / 3)  # Student's t, 2 degrees of freedom
-    assert (row["low"], row["high"]) == (pytest.approx(97.9 - reach), pytest.approx(97.9 + reach))
-    assert published.count(found) == "of 3 published rows: 1 inside, 1 both fail, 1 outside"
+    half_width = 4.302653 * 0.1 * np.sqrt(1 + 1 / 3)  # Student's t, 2 degrees of freedom
+    assert (row["low"], row["high"]) == (pytest.approx(97.9 - half_width), pytest.approx(97.9 + half_width))
+    assert published.count(table) == "of 3 published rows: 1 inside, 1 both fail, 1 outside"
 
 
-def test_a_single_seed_decides_nothing_but_a_collapse():
-    found = compared(trials(0.1, (0.098,)), trials(1e-5, (0.979,)))
-    assert list(found["verdict"]) == ["both fail", "one seed"]
+def test_one_seed_decides_nothing_but_a_failure():
+    table = compare_values(trials(0.1, (0.098,)), trials(1e-5, (0.979,)))
+    assert list(table["verdict"]) == ["both fail", "one seed"]
+    assert published.count(table) == "of 2 published rows: 1 both fail, 1 one seed"
 
 
-@pytest.mark.parametrize("name", [name for name in published.names() if name.startswith("article2/")])
-def test_every_published_row_has_its_setting(name):
+@pytest.mark.parametrize(
+    ("text", "value", "equal"),
+    [("0.10", 0.1, True), ("4", 4, True), ("0.1", 0.11, False), ("BN", "BN", True), ("", 0.1, False),
+     ("none", 0.1, False), ("0.1", None, False), ("True", True, True)],
+)  # fmt: skip
+def test_settings_of_any_type_are_looked_up_in_the_table(text, value, equal):
+    assert published._matches({"key": text}, {"key": value}) is equal
+    assert not published._matches({"other": text}, {"key": value})
+
+
+def verdict(name, mean, low, high):
+    return {"a": "BN", "b": "BRN", "point": {"batches": name}, "mean": mean, "low": low, "high": high}
+
+
+def test_the_papers_differences_are_compared_with_ours_by_sign():
+    table = published.compare_differences(
+        published_tables.read("brn17"),
+        [
+            verdict("independent", 0.01, -0.01, 0.03),
+            verdict("micro-batches of 4", 0.02, 0.01, 0.03),
+            verdict("few labels", -0.02, -0.03, -0.01),
+            verdict("not published", 0.02, 0.01, 0.03),
+        ],
+    )
+    assert list(table["batches"]) == ["independent", "micro-batches of 4", "few labels"]
+    assert list(table["published_difference"]) == [0.2, 2.3, 11.5]
+    assert (table.loc[0, "published_a"], table.loc[0, "published_b"]) == (78.3, 78.5)
+    assert np.allclose(table["mean"], [1, 2, -2])
+    assert list(table["agreement"]) == ["not decided here", "same direction", "opposite direction"]
+
+
+def test_without_an_interval_no_difference_is_decided():
+    table = published.compare_differences(
+        published_tables.read("brn17"),
+        [verdict("independent", 0.01, None, None), verdict("few labels", None, None, None)],
+    )
+    assert list(table["agreement"]) == ["not decided here"] * 2
+    assert np.isnan(table.loc[1, "mean"])
+
+
+def test_without_a_published_pair_the_table_is_empty():
+    assert published.compare_differences(published_tables.read("brn17"), [verdict("other", 0.1, 0.1, 0.1)]).empty
+
+
+def test_every_published_table_cites_its_source():
+    for name in published_tables.names():
+        table = published_tables.read(name)
+        assert len(table.source) > 20
+        assert all(None not in row and None not in row.values() for row in table.rows)
+
+
+def test_the_paper_config_has_every_row_of_its_table():
+    experiment = config.load("paper")
+    points = {dict(point)["batches"] for point in experiment.points}
+    assert {row["batches"] for row in published_tables.read(str(experiment.published)).rows} == points
+
+
+@pytest.mark.parametrize("name", ARTICLE2)
+def test_every_row_of_the_second_article_has_its_setting(name):
     experiment = config.load(name)
-    table = published.read(str(experiment.published))
+    table = published_tables.read(str(experiment.published))
     cells = [{"variant": variant, **dict(point)} for variant, point in experiment.settings]
     assert table.values
     for row in table.rows:
         assert sum(published._matches(row, cell) for cell in cells) == 1, row
 
 
-def test_there_are_122_published_rows():
-    assert sum(len(published.read(name).rows) for name in published.names() if name.startswith("article2/")) == 122
+def test_the_second_article_has_122_rows():
+    assert sum(len(published_tables.read(name).rows) for name in ARTICLE2) == 122
+
+
+def test_an_unknown_table_is_named():
+    with pytest.raises(InputError, match="x.yaml:2: unknown table 'brn71'; did you mean brn17"):
+        build(document.parse("name: a\npublished: brn71", "x.yaml"))
+    with pytest.raises(KeyError, match="brn71"):
+        published_tables.read("brn71")

@@ -12,18 +12,18 @@ MARGIN = stats.MARGIN
 
 
 def verdicts(rng, pairs, difference, spread=SPREAD, draw=None):
-    """Simulate experiments with a true mean difference; returns their Paired results."""
+    """Simulate experiments with a true mean difference; return their results."""
     draw = draw or rng.standard_normal
-    found = []
+    results = []
     for _ in range(EXPERIMENTS):
         difficulty = rng.normal(0.9, 0.02, pairs)
         a, b = (difficulty + spread * draw(pairs) for _ in range(2))
-        found.append(stats.paired(a, b + difference))
-    return found
+        results.append(stats.paired(a, b + difference))
+    return results
 
 
-def share(found, *words):
-    return np.mean([each.verdict in words for each in found])
+def share(results, *words):
+    return np.mean([result.verdict in words for result in results])
 
 
 def not_above(rate):
@@ -31,6 +31,7 @@ def not_above(rate):
     return scipy_stats.binom.ppf(0.999, EXPERIMENTS, rate) / EXPERIMENTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [6, 10, 20])
 def test_on_null_data_at_most_five_percent_are_called_better(rng, pairs):
     assert share(verdicts(rng, pairs, 0.0), "a better", "b better") <= not_above(0.05)
@@ -38,35 +39,39 @@ def test_on_null_data_at_most_five_percent_are_called_better(rng, pairs):
 
 def test_that_holds_for_skewed_differences(rng):
     """Exponential noise in both arms: differences are symmetric, as under the null, with heavy tails."""
-    found = verdicts(rng, 10, 0.0, draw=rng.standard_exponential)
-    assert share(found, "a better", "b better") <= not_above(0.05)
+    results = verdicts(rng, 10, 0.0, draw=rng.standard_exponential)
+    assert share(results, "a better", "b better") <= not_above(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [6, 10, 20])
 def test_intervals_cover_the_truth_as_often_as_they_say(rng, pairs):
-    found = verdicts(rng, pairs, 0.003)
-    missed = np.mean([not each.low <= 0.003 <= each.high for each in found])
+    results = verdicts(rng, pairs, 0.003)
+    missed = np.mean([not result.low <= 0.003 <= result.high for result in results])
     assert missed <= not_above(0.05)
     assert missed >= scipy_stats.binom.ppf(0.001, EXPERIMENTS, 0.05 if pairs > 6 else 2 / 2**6) / EXPERIMENTS
 
 
+@pytest.mark.slow
 def test_equivalence_is_found_when_it_is_true_and_rarely_when_it_is_not(rng):
     assert share(verdicts(rng, 10, 0.0, spread=0.0005), "equivalent") > 0.95
     assert share(verdicts(rng, 10, MARGIN, spread=0.0005), "equivalent") <= not_above(0.06)
 
 
+@pytest.mark.slow
 def test_a_true_difference_is_found_with_its_sign(rng):
-    found = verdicts(rng, 10, 0.02)
-    assert share(found, "b better") > 0.99
-    assert share(found, "a better") == 0
+    results = verdicts(rng, 10, 0.02)
+    assert share(results, "b better") > 0.99
+    assert share(results, "a better") == 0
 
 
+@pytest.mark.slow
 def test_holm_keeps_the_error_of_a_family(rng):
     """Ten null comparisons at once: in at most 5 % of families is anything called better."""
     wrong = 0
     for _ in range(100):
         arms = [(SPREAD * rng.standard_normal(8), SPREAD * rng.standard_normal(8)) for _ in range(10)]
-        wrong += any(each.verdict.endswith("better") for each in stats.compare(arms))
+        wrong += any(result.verdict.endswith("better") for result in stats.compare(arms))
     assert wrong / 100 <= scipy_stats.binom.ppf(0.999, 100, 0.05) / 100
 
 
@@ -81,6 +86,6 @@ def test_holm_agrees_with_its_definition():
 def test_pairs_with_a_missing_value_are_dropped_as_pairs():
     a, b = np.arange(8.0), np.arange(8.0) + 1
     a[0], b[3] = np.nan, np.nan
-    found = stats.paired(a, b)
-    assert list(found.differences) == [1] * 6
-    assert stats.paired(np.array([np.nan]), np.array([1.0])).more == 6
+    difference = stats.paired(a, b)
+    assert list(difference.differences) == [1] * 6
+    assert stats.paired(np.array([np.nan]), np.array([1.0])).more_pairs == 6

@@ -7,20 +7,20 @@ from bnrenorm.analysis import stats
 
 def test_fewer_than_six_pairs_are_never_decided():
     """Five pairs that all agree have p = 2 / 2^5 = .0625."""
-    for n in range(1, stats.FEWEST):
-        found = stats.paired(np.zeros(n), np.ones(n))
-        assert (found.verdict, found.more) == ("inconclusive", 6 - n)
-        assert np.isnan([found.low, found.high, found.p]).all()
-        assert found.mean == 1
+    for n in range(1, stats.MIN_PAIRS):
+        difference = stats.paired(np.zeros(n), np.ones(n))
+        assert (difference.verdict, difference.more_pairs) == ("inconclusive", 6 - n)
+        assert np.isnan([difference.low, difference.high, difference.p, difference.p_holm]).all()
+        assert difference.mean == 1
 
 
 @pytest.mark.parametrize(("shift", "verdict"), [(0.05, "b better"), (-0.05, "a better")])
 def test_a_clear_difference_is_found_with_its_sign(rng, shift, verdict):
     a = rng.normal(0.9, 0.01, 10)
-    found = stats.paired(a, a + shift + rng.normal(0, 0.005, 10))
-    assert found.verdict == verdict
-    assert found.low < shift < found.high
-    assert found.more == 0
+    difference = stats.paired(a, a + shift + rng.normal(0, 0.005, 10))
+    assert difference.verdict == verdict
+    assert difference.low < shift < difference.high
+    assert difference.more_pairs == 0
 
 
 def test_a_difference_within_the_margin_is_equivalent(rng):
@@ -30,11 +30,11 @@ def test_a_difference_within_the_margin_is_equivalent(rng):
 
 
 def test_noise_is_inconclusive_and_says_how_many_more_pairs():
-    found = stats.paired(np.zeros(8), np.array([0.011, -0.009, 0.015, -0.012, 0.006, -0.007, 0.009, -0.005]))
-    assert found.verdict == "inconclusive"
-    spread, mean = found.differences.std(ddof=1), abs(found.mean)
-    gap = max(mean, stats.MARGIN - mean)
-    assert found.more == np.ceil(((1.959964 + 0.841621) * spread / gap) ** 2) - 8
+    difference = stats.paired(np.zeros(8), np.array([0.011, -0.009, 0.015, -0.012, 0.006, -0.007, 0.009, -0.005]))
+    assert difference.verdict == "inconclusive"
+    spread, mean = difference.differences.std(ddof=1), abs(difference.mean)
+    effect = max(mean, stats.MARGIN - mean)
+    assert difference.more_pairs == np.ceil(((1.959964 + 0.841621) * spread / effect) ** 2) - 8
 
 
 def test_the_sign_flip_test_counts_the_sign_patterns(rng):
@@ -49,39 +49,50 @@ def test_the_sign_flip_test_counts_the_sign_patterns(rng):
 @pytest.mark.parametrize("n", [6, 8, 11])
 def test_the_interval_holds_the_means_that_the_test_does_not_reject(rng, n):
     differences = rng.normal(0.3, 1, n)
-    found = stats.paired(np.zeros(n), differences)
+    difference = stats.paired(np.zeros(n), differences)
 
     def p(mean):
-        """Of the hypothesis that the true mean is this one."""
+        """Return the p-value of the hypothesis that the true mean is this one."""
         return stats.paired(np.full(n, mean), differences).p
 
-    for bound, inwards in ((found.low, 1e-6), (found.high, -1e-6)):
+    for bound, inwards in ((difference.low, 1e-6), (difference.high, -1e-6)):
         assert p(bound + inwards) >= 0.05
         assert p(bound - inwards) < 0.05
     if n == 6:
-        assert (found.low, found.high) == (differences.min(), differences.max())
+        assert (difference.low, difference.high) == (differences.min(), differences.max())
 
 
 @pytest.mark.parametrize("n", [20, 40])
 def test_the_interval_is_near_the_t_interval_for_normal_differences(rng, n):
     differences = rng.normal(0.1, 1, n)
     low, high = scipy_stats.t.interval(0.95, n - 1, differences.mean(), scipy_stats.sem(differences))
-    found = stats.paired(np.zeros(n), differences)
-    assert found.low == pytest.approx(low, abs=0.1 * (high - low))
-    assert found.high == pytest.approx(high, abs=0.1 * (high - low))
+    difference = stats.paired(np.zeros(n), differences)
+    assert difference.low == pytest.approx(low, abs=0.1 * (high - low))
+    assert difference.high == pytest.approx(high, abs=0.1 * (high - low))
 
 
-def test_the_same_numbers_give_the_same_words(rng):
+def test_the_same_data_give_the_same_result_twice(rng):
     b = rng.normal(size=20)
     one, two = (stats.paired(np.zeros(20), b) for _ in range(2))
     assert (one.low, one.high, one.p) == (two.low, two.high, two.p)
 
 
 def test_more_pairs_are_needed_for_more_comparisons(rng):
-    """The least p of n pairs is 2 / 2^n, and Holm multiplies the first of m by m."""
+    """The smallest p of n pairs is 2 / 2^n, and Holm multiplies the first of m by m."""
     for comparisons in (1, 2, 6, 20):
-        n = stats.fewest_pairs(comparisons)
+        n = stats.min_pairs(comparisons)
         assert comparisons * 2 / 2**n < 0.05 <= comparisons * 2 / 2 ** (n - 1)
-    assert stats.fewest_pairs(1) == stats.FEWEST
+    assert stats.min_pairs(1) == stats.MIN_PAIRS
     clear = [(np.zeros(6), rng.normal(0.05, 0.001, 6)) for _ in range(6)]
-    assert {(found.verdict, found.more) for found in stats.compare(clear)} == {("inconclusive", 2)}
+    assert {(difference.verdict, difference.more_pairs) for difference in stats.compare(clear)} == {("inconclusive", 2)}
+
+
+def test_the_prediction_interval_contains_one_more_value_as_often_as_it_says(rng):
+    """And equals the textbook formula: mean +- t s sqrt(1 + 1/n)."""
+    assert np.isnan(stats.prediction_interval(np.array([1.0]))).all()
+    draws = rng.normal(3, 2, (4000, 6))
+    intervals = [stats.prediction_interval(values[:5]) for values in draws]
+    inside = np.mean([low <= new <= high for (low, high), new in zip(intervals, draws[:, 5], strict=True)])
+    assert inside == pytest.approx(0.95, abs=0.015)
+    low, high = stats.prediction_interval(np.array([1.0, 2.0, 3.0]))
+    assert (low, high) == pytest.approx((2 - 4.302653 * np.sqrt(4 / 3), 2 + 4.302653 * np.sqrt(4 / 3)))

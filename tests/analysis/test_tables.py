@@ -4,13 +4,13 @@ import pytest
 from bnrenorm import config
 from bnrenorm.analysis import tables
 from bnrenorm.config.identity import Identity
-from bnrenorm.runs.store import Result
+from bnrenorm.training.records import TrialResults
 
 
-def results(accuracies, outcome="finished"):
-    """Map (variant, seed) to test accuracies by step."""
-    found = []
-    trials = {(t.variant, t.seed): t for t in config.load("quick", ["seeds=10"]).trials(1000)}
+def trained(accuracies, outcome="finished", overrides=()):
+    """Return trials of `quick` whose test accuracies by step are given by (variant, seed)."""
+    trained_trials = []
+    trials = {(t.variant, t.seed): t for t in config.load("quick", ["seeds=10", *overrides]).trials(1000)}
     for key, values in accuracies.items():
         n = len(values)
         records = {
@@ -21,12 +21,12 @@ def results(accuracies, outcome="finished"):
             "test_loss": [2.0 / i for i in range(1, n + 1)],
             "test_accuracy": list(values),
         }
-        found.append((trials[key], Result(outcome, 1.5, "cpu", records)))
-    return found
+        trained_trials.append((trials[key], TrialResults(outcome, 1.5, records, {"engine": "cpu", "device": "cpu"})))
+    return trained_trials
 
 
 def test_curves_have_the_columns_of_the_contract():
-    table = tables.curves(results({("BN", 0): [0.1, 0.2], ("BRN", 0): [0.3]}))
+    table = tables.curves(trained({("BN", 0): [0.1, 0.2], ("BRN", 0): [0.3]}))
     assert list(table.columns) == [
         "variant", "seed", "step", "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy",
     ]  # fmt: skip
@@ -35,7 +35,7 @@ def test_curves_have_the_columns_of_the_contract():
 
 
 def test_summary_has_final_and_best_values_and_the_epochs_of_the_milestones():
-    table = tables.summary(results({("BN", 0): [0.5, 0.96, 0.99, 0.97], ("BN", 1): [0.1, 0.2, 0.2, 0.1]}))
+    table = tables.summary(trained({("BN", 0): [0.5, 0.96, 0.99, 0.97], ("BN", 1): [0.1, 0.2, 0.2, 0.1]}))
     one, two = (row for _, row in table.iterrows())
     assert (one["final_test_accuracy"], one["best_test_accuracy"], one["best_epoch"]) == (0.97, 0.99, 3)
     assert [one[f"epochs_to_{n}"] for n in (95, 97, 98)] == [2, 3, 3]
@@ -45,12 +45,12 @@ def test_summary_has_final_and_best_values_and_the_epochs_of_the_milestones():
 
 
 def test_a_milestone_is_reached_when_it_is_equalled():
-    row = tables.summary(results({("BN", 0): [0.94, 0.95, 0.96]})).iloc[0]
+    row = tables.summary(trained({("BN", 0): [0.94, 0.95, 0.96]})).iloc[0]
     assert row["epochs_to_95"] == 2
 
 
 def test_the_best_of_a_diverged_trial_is_a_number():
-    (pair,) = results({("BN", 0): [0.5, 0.1]}, "diverged")
+    (pair,) = trained({("BN", 0): [0.5, 0.1]}, "diverged")
     pair[1].records["train_loss"][-1] = np.nan
     row = tables.summary([pair]).iloc[0]
     assert np.isnan(row["final_train_loss"])
@@ -59,7 +59,7 @@ def test_the_best_of_a_diverged_trial_is_a_number():
 
 def test_a_difference_is_paired_by_seed_and_in_points():
     pairs = {("BN", s): [0.9 + s / 1000] for s in range(3)} | {("BRN", s): [0.91 + s / 1000] for s in range(3)}
-    (verdict,) = tables.verdicts(results(pairs), [])
+    (verdict,) = tables.verdicts(trained(pairs), [])
     assert verdict["verdict"] == "inconclusive"
     assert verdict["differences"] == pytest.approx([0.01] * 3)
     assert "BRN - BN = +1.00 points" in verdict["sentence"]
@@ -70,7 +70,7 @@ def test_a_difference_is_paired_by_seed_and_in_points():
 def test_ten_seeds_get_an_interval_and_a_winner(rng):
     noise = rng.normal(0, 0.001, 10)
     pairs = {("BN", s): [0.9] for s in range(10)} | {("BRN", s): [0.88 + noise[s]] for s in range(10)}
-    (verdict,) = tables.verdicts(results(pairs), [])
+    (verdict,) = tables.verdicts(trained(pairs), [])
     assert verdict["verdict"] == "BN better"
     assert verdict["low"] < verdict["mean"] < verdict["high"] < 0
     assert verdict["sentence"].endswith("10 paired seeds: BN is better.")
@@ -78,7 +78,45 @@ def test_ten_seeds_get_an_interval_and_a_winner(rng):
 
 def test_what_is_identical_by_construction_gets_that_word_and_its_reason():
     pairs = {("BN", 0): [0.9], ("BRN", 0): [0.9]}
-    (verdict,) = tables.verdicts(results(pairs), [Identity("BN", "BRN", (), "r = 1 and d = 0")])
+    (verdict,) = tables.verdicts(trained(pairs), [Identity("BN", "BRN", (), "r = 1 and d = 0")])
     assert verdict["verdict"] == "identical by construction"
     assert verdict["sentence"] == "BN and BRN are identical by construction: r = 1 and d = 0."
     assert verdict["differences"] == [0]
+
+
+def test_a_summary_ends_with_what_trained_the_trial():
+    (pair,) = trained({("BN", 0): [0.5]})
+    pair[1].provenance.update(engine="chainer", device="cuda:0")
+    table = tables.summary([pair])
+    assert list(table.columns[-3:]) == ["seconds", "engine", "device"]
+    assert list(table.iloc[0, -2:]) == ["chainer", "cuda:0"]
+
+
+@pytest.mark.parametrize(("watch", "best"), [("loss", 1), ("accuracy", 2)])
+def test_with_early_stopping_the_final_values_are_those_of_the_restored_weights(watch, best):
+    rule = ["data.validation=100", f"training.early_stopping={{watch: {watch}}}"]
+    ((trial, result),) = trained({("BN", 0): [0.5, 0.6, 0.7, 0.8]}, overrides=rule)
+    result.records["validation_loss"] = [3.0, 1.0, 2.0, np.nan]
+    result.records["validation_accuracy"] = [0.1, 0.2, 0.3, np.nan]
+    assert tables.final_record(trial, result) == best
+    row = tables.summary([(trial, result)]).iloc[0]
+    assert (row["final_test_accuracy"], row["final_epoch"]) == ([0.5, 0.6, 0.7][best], best + 1)
+    result.records[f"validation_{watch}"] = [np.nan] * 4
+    assert tables.final_record(trial, result) == 3
+
+
+def test_only_seeds_of_both_variants_are_paired():
+    (verdict,) = tables.verdicts(
+        trained({("BN", 0): [0.9], ("BN", 1): [0.8], ("BRN", 1): [0.9], ("BRN", 2): [0.1]}), []
+    )
+    assert verdict["differences"] == pytest.approx([0.1])
+    (verdict,) = tables.verdicts(trained({("BN", 0): [0.9], ("BRN", 2): [0.1]}), [])
+    assert verdict["sentence"] == "BN and BRN have no seed in common: inconclusive: 6 paired seeds needed."
+    assert verdict["mean"] is None
+
+
+def test_the_sentence_counts_diverged_trials():
+    pairs = trained({("BN", 0): [0.9]}) + trained({("BRN", 0): [0.1]}, "diverged")
+    (verdict,) = tables.verdicts(pairs, [])
+    assert verdict["diverged"] == {"BN": 0, "BRN": 1}
+    assert verdict["sentence"].endswith(" 1 BRN trial(s) diverged.")

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from bnrenorm.cli.commands import commands
+from bnrenorm.cli import commands
 from bnrenorm.data import mnist
+from tests.helpers import COMPARED
 
 
 def bnrenorm(*arguments, cwd=None):
@@ -55,6 +56,7 @@ def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_f
     assert verdict["sentence"] in done.stdout
     resolved = yaml.safe_load((folder / "experiment.yaml").read_text())
     assert resolved["variants"][1]["settings"]["norm"]["r_max"] == 3
+    assert list(summary.columns[-2:]) == ["engine", "device"]
     environment = json.loads((folder / "environment.json").read_text())
     assert environment["versions"]["chainer"] == "7.8.1"
     assert environment["device"] == "cpu"
@@ -63,12 +65,12 @@ def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_f
         assert f"{value:.4f}" in done.stdout
 
 
-def test_the_article_is_recognised_and_its_curves_agree(call, few_digits_file, tmp_path):
+def test_the_articles_variants_are_known_to_be_identical_and_agree(call, few_digits_file, tmp_path):
     settings = [f"data.path={few_digits_file}", "training.steps=5", "model.hidden=[30]"]
     code, out, _ = call("compare", "article", "--out", tmp_path / "out", *(a for s in settings for a in ("--set", s)))
     assert code == 0
     assert out.count("BN and BRN are identical by construction: in BRN r is clipped to [1, 1]") == 2
-    assert "largest difference in test accuracy 0.00 points" in out
+    assert "their measured test accuracies differ by at most 0.00 points" in out
     (path,) = (tmp_path / "out").glob("article-*/verdict.json")
     (verdict,) = json.loads(path.read_text())
     assert verdict["verdict"] == "identical by construction"
@@ -86,6 +88,37 @@ def test_a_second_call_trains_nothing(call, config_file, few_digits_file, tmp_pa
     assert first.splitlines()[-1] == second.splitlines()[-1]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["auto", "cpu"])
+def test_a_comparison_by_two_engines_says_so(call, config_file, few_digits_file, tmp_path, engine):
+    """There are no compiled kernels for tanh."""
+    text = COMPARED.replace("  BRN: {", "  tanh: {model: {activation: tanh}, ")
+    settings = ("--set", f"data.path={few_digits_file}", "--device", "cpu", "--engine", engine)
+    code, out, _ = call("compare", config_file(text), *settings, "--out", tmp_path / "out")
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if "engine" in line]
+    assert line == "Note: no compiled kernels for tanh: trained by the Chainer engine, whose rounding differs."
+    summary = pd.read_csv(next((tmp_path / "out").glob("compared-*/summary.csv")))
+    assert list(summary["variant"]) == ["BN", "BN", "tanh", "tanh"]
+    assert list(summary["engine"]) == ["cpu", "cpu", "chainer", "chainer"]
+
+
+def test_the_chainer_engine_trains_all_if_asked_to(call, config_file, few_digits_file, tmp_path):
+    settings = ("--set", f"data.path={few_digits_file}", "--device", "cpu", "--engine", "chainer")
+    code, out, _ = call("compare", config_file(), *settings, "--out", tmp_path / "out")
+    assert code == 0
+    assert "Note:" not in out
+    assert set(pd.read_csv(next((tmp_path / "out").glob("compared-*/summary.csv")))["engine"]) == {"chainer"}
+
+
+def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file, tmp_path):
+    arguments = ("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
+    code, out, _ = call(*arguments, "--dry-run")
+    assert code == 0
+    assert "4 trials, 0 of them finished, 4 to train" in out
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -98,6 +131,8 @@ def test_a_second_call_trains_nothing(call, config_file, few_digits_file, tmp_pa
         (["compare", "--set", "data.path=/no/where"], "data.path: /no/where does not exist"),
         (["compare", "--device", "cuda"], "--device cuda: expected auto, cpu or cuda:N"),
         (["compare", "--device", "cuda:99"], "--device cuda:99: there is no such GPU"),
+        (["compare", "--engine", "gpu"], "--engine gpu: expected auto, cpu or chainer"),
+        (["compare", "--memory", "much"], "--memory much: expected a size such as 4GiB"),
         (["compare", "--out", "/dev/null/x"], "--out /dev/null/x: cannot be written"),
         (["compare", "--frobnicate"], "No such option: --frobnicate"),
         (["comprae"], "No such command 'comprae'"),
@@ -154,7 +189,7 @@ def test_data_export_writes_the_canonical_files(call, tmp_path):
 
 
 def test_code_that_reads_the_four_files_itself_finds_the_digits(call, tmp_path):
-    """As scripts of the second article's kind do: decompress, skip the header, reshape."""
+    """Like the second article's script: decompress, skip the header, reshape."""
     call("data", "export", tmp_path)
     for split, stem in (("train", "train"), ("test", "t10k")):
         with gzip.open(tmp_path / f"{stem}-images-idx3-ubyte.gz", "rb") as file:
@@ -180,11 +215,26 @@ def test_data_show_draws_a_digit_with_its_label(call, tmp_path):
     assert "test image 1: label 2" in call("data", "show", "--test", "--index", "1", "--save", tmp_path / "two.png")[1]
 
 
-def test_doctor_finds_everything_well(call):
+def test_doctor_prints_a_line_per_check(call):
     code, out, _ = call("doctor")
     assert code == 0
     assert "BAD" not in out
-    assert "links" in out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("ok")][-2:] == ["digits", "links"]
+
+
+def test_doctor_prints_the_fix_of_a_fault_and_fails(call, monkeypatch):
+    from bnrenorm.cli import doctor
+
+    results = [doctor.Finding("GPU", True, "none", "buy one"), doctor.Finding("Chainer", False, "7.8.0", "pip ...")]
+    monkeypatch.setattr(doctor, "examine", lambda: results)
+    code, out, _ = call("doctor")
+    assert code == 1
+    assert [" ".join(line.split()) for line in out.splitlines()] == [
+        "ok GPU none",
+        "to improve: buy one",
+        "BAD Chainer 7.8.0",
+        "to fix: pip ...",
+    ]
 
 
 def test_version_and_help(call):
@@ -200,9 +250,10 @@ def test_the_installed_command_finds_its_configs_in_any_folder(tmp_path):
     assert "article" in done.stdout
 
 
-def test_no_temporary_folder_is_left_where_matplotlib_needs_one(tmp_path):
+@pytest.mark.slow
+def test_matplotlibs_temporary_folder_is_removed(tmp_path):
     home, temporary = tmp_path / "home", tmp_path / "temporary"
-    home.touch()  # a file, in which there is no place for settings
+    home.touch()  # a file, so that no settings can be written there
     temporary.mkdir()
     hidden = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
     kept = {name: value for name, value in os.environ.items() if name not in hidden}

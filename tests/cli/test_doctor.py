@@ -1,69 +1,149 @@
+"""Every check of the installation: that a fault is found, and that its fix is one for that fault."""
+
+import os
+import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from bnrenorm.cli.commands import doctor
+from bnrenorm import _compat
+from bnrenorm.cli import doctor
 from bnrenorm.data import mnist
+from bnrenorm.engines.cpu import support
 from bnrenorm.norm import formulas
 
 
-def by_name():
-    return {finding.what: finding for finding in doctor.examine()}
+def findings():
+    return {finding.name: finding for finding in doctor.examine()}
 
 
-def test_a_sound_machine_is_found_sound():
-    found = by_name()
-    assert set(found) == {"Python", "NumPy", "Chainer", "BLAS", "kernels", "GPU", "digits", "links"}
-    assert all(finding.ok for finding in found.values())
+def test_a_sound_installation_has_no_fault():
+    checked = findings()
+    assert list(checked) == ["Python", "NumPy", "Chainer", "BLAS", "kernels", "GPU", "digits", "links"]
+    assert all(finding.ok for finding in checked.values())
+    assert checked["kernels"].detail.startswith("CPU engine with numba ")
 
 
-def test_without_numba_the_formulas_serve(monkeypatch):
-    monkeypatch.setitem(sys.modules, "numba", None)
-    finding = by_name()["kernels"]
+def test_without_numba_the_chainer_engine_trains(monkeypatch):
+    monkeypatch.setattr(support, "problem", lambda: "numba cannot be imported (no such module)")
+    finding = doctor._kernels()
     assert finding.ok
-    assert "the formulas serve, several times slower" in finding.found
-    assert finding.mend == "pip install --upgrade numba"
+    assert finding.detail == (
+        "not available: numba cannot be imported (no such module); the Chainer engine trains instead, several times slower"
+    )
+    assert finding.fix == "pip install --upgrade numba"
 
 
-def test_tampered_digits_are_found_with_what_mends_them(tmp_path, monkeypatch):
+def test_kernels_without_a_cache_are_mentioned(monkeypatch):
+    from bnrenorm.engines.cpu.codegen import decorators
+
+    monkeypatch.setattr(decorators, "cache_folder", lambda: None)
+    assert "compiled again in every process" in doctor._kernels().detail
+
+
+def test_missing_digits_are_fixed_by_the_source_of_the_installation(tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "FILE", tmp_path / "missing.npz")
     mnist.digits.cache_clear()
-    finding = by_name()["digits"]
+    finding = findings()["digits"]
     mnist.digits.cache_clear()
     assert not finding.ok
-    assert "pip install" in finding.mend
+    assert finding.fix.startswith("reinstall bnrenorm: pip install --force-reinstall --no-deps ")
 
 
 @pytest.mark.parametrize("name", ["corrections", "forward", "moments"])
-def test_wrong_arithmetic_is_found(monkeypatch, name):
+@pytest.mark.parametrize("factor", [1.001, float("nan")])
+def test_wrong_arithmetic_is_a_fault(monkeypatch, name, factor):
     real = getattr(formulas, name)
 
     def wrong(*arguments):
-        found = real(*arguments)
-        return (found[0] * 1.001, *found[1:]) if isinstance(found, tuple) else found * 1.001
+        result = real(*arguments)
+        return (result[0] * factor, *result[1:]) if isinstance(result, tuple) else result * factor
 
     monkeypatch.setattr(formulas, name, wrong)
-    assert not by_name()["links"].ok
+    finding = doctor._links()
+    assert not finding.ok
+    assert finding.detail.startswith("cpu: off by ")
+    assert "pip install chainer==7.8.1" in finding.fix
 
 
 def test_a_chainer_that_does_not_import_is_a_finding_and_not_a_crash(monkeypatch):
     monkeypatch.setitem(sys.modules, "chainer", None)
-    finding = by_name()["chainer"]
+    finding = findings()["Chainer"]
     assert not finding.ok
-    assert "pip install chainer==7.8.1" in finding.mend
+    assert finding.detail.startswith("ModuleNotFoundError: ")
+    assert "pip install chainer==7.8.1" in finding.fix
 
 
-def test_another_chainer_is_found_with_what_mends_it(monkeypatch):
-    from bnrenorm import _compat
-
+@pytest.mark.parametrize(("installed", "flags"), [("7.8.0", ""), ("7.8.1", " --force-reinstall --no-deps"), (None, "")])
+def test_a_wrong_chainer_is_replaced(monkeypatch, installed, flags):
     monkeypatch.setattr(_compat.chainer, "__version__", "7.8.0")
-    finding = by_name()["Chainer"]
+    monkeypatch.setattr(doctor.environment, "versions", lambda: {"chainer": installed} if installed else {})
+    finding = doctor._chainer()
     assert not finding.ok
-    assert "pip install chainer==7.8.1" in finding.mend
+    assert finding.fix.endswith(f"pip install chainer==7.8.1{flags}")
 
 
-def test_a_gpu_is_named_with_its_cupy(monkeypatch):
-    monkeypatch.setattr(doctor._compat, "gpu_count", lambda: 2)
-    monkeypatch.setattr(doctor.environment, "gpu", lambda on: "H200")
+def test_the_fix_for_chainer_is_one_line_of_portable_shell(tmp_path):
+    """It works anywhere: it writes the constraint itself, and pip sees it for the build too."""
+    pip = tmp_path / "bin/pip"
+    pip.parent.mkdir()
+    pip.write_text('#!/bin/sh\necho "$*" "$PIP_CONSTRAINT" "$PIP_BUILD_CONSTRAINT"\ncat "$PIP_BUILD_CONSTRAINT"\n')
+    pip.chmod(0o755)
+    (command,) = doctor._INSTALL_CHAINER.splitlines()
+    environment = {**os.environ, "PATH": f"{pip.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "install chainer==7.8.1 c.txt c.txt\nsetuptools<81\n"
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 2)
+    monkeypatch.setattr(doctor.environment, "gpu", lambda device: "H200")
     monkeypatch.setattr(doctor.environment, "versions", lambda: {"python": "3.13.0", "cupy-cuda12x": "14.2.0"})
-    assert doctor._gpu().found == "H200 (2 in all), cupy-cuda12x 14.2.0"
+
+
+def test_a_gpu_is_named_with_its_cupy(two_gpus):
+    assert doctor._gpu().detail == "H200 (2 in all), cupy-cuda12x 14.2.0"
+
+
+@pytest.mark.parametrize("fault", ["exception", "wrong"])
+def test_the_fault_of_a_gpu_is_not_answered_with_chainer(two_gpus, monkeypatch, fault):
+    def link_error(device):
+        if device == "cuda:1" and fault == "exception":
+            raise RuntimeError("no nvrtc\nhere")
+        return 1e-7 if device != "cuda:1" else 1.0
+
+    monkeypatch.setattr(doctor, "_link_error", link_error)
+    finding = doctor._links()
+    assert not finding.ok
+    assert finding.detail.startswith(
+        "cuda:1: RuntimeError: no nvrtc here" if fault == "exception" else "cuda:1: off by"
+    )
+    assert finding.fix.startswith("pip install cupy-cuda12x ")
+    assert "chainer" not in finding.fix
+
+
+def test_a_gpu_that_cannot_be_asked_is_fixed_by_cupy(two_gpus, monkeypatch):
+    def gpu(device):
+        raise RuntimeError("cudaErrorInsufficientDriver")
+
+    monkeypatch.setattr(doctor.environment, "gpu", gpu)
+    finding = next(finding for finding in doctor.examine() if finding.name == "GPU")
+    assert (finding.ok, finding.detail) == (False, "RuntimeError: cudaErrorInsufficientDriver")
+    assert "cupy-cuda13x" in finding.fix
+
+
+@pytest.mark.parametrize(
+    "cupy", [None, SimpleNamespace(cuda=SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: 0)))]
+)
+def test_a_driver_without_a_usable_gpu_is_explained(monkeypatch, cupy):
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 0)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    finding = doctor._gpu()
+    assert finding.ok
+    assert ("ModuleNotFoundError" if cupy is None else "it counts 0") in finding.detail
+    assert finding.fix.startswith("pip install cupy-cuda12x ")

@@ -1,1 +1,1 @@
-"""Figures: axes that are filled, pages of them as PNG."""
+"""Figures: functions that draw on a matplotlib ax, and pages of several axes as PNG."""

@@ -1,4 +1,4 @@
-"""Figures as PNG files: pages of `plots`, drawn without a display."""
+"""Whole figures as PNG files, drawn without a display."""
 
 import io
 from typing import Any
@@ -15,8 +15,8 @@ _MARGINS = {"left": 0.06, "right": 0.985, "bottom": 0.1, "top": 0.87, "wspace": 
 
 
 def training_and_test(table: pd.DataFrame, value: str, title: str, ylim: tuple[float, float]) -> bytes:
-    """Draw "loss" or "accuracy" of all variants as PNG: training on the left, test on the right, one scale."""
-    figure = Figure(figsize=(11, 5))  # of fixed margins: a layout engine would take as long again
+    """Draw "loss" or "accuracy" of a `tables.curves` table: training on the left, test on the right, one y axis."""
+    figure = Figure(figsize=(11, 5))  # with fixed margins: a layout engine would double the time
     left, right = figure.subplots(1, 2, sharey=True, gridspec_kw=_MARGINS)
     for ax, split, name in ((left, "train", "training"), (right, "test", "test")):
         axes.curves(ax, table, f"{split}_{value}").set(ylim=ylim, title=f"{name} {value}")
@@ -27,40 +27,40 @@ def training_and_test(table: pd.DataFrame, value: str, title: str, ylim: tuple[f
 
 
 def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str) -> bytes:
-    """Draw a grid's curves as PNG: loss above, accuracy below; a panel for each value of the other columns.
+    """Draw the "train" or "test" curves of a grid: loss above, accuracy below.
 
-    `split`: of the "train" or "test" images.
-
-    The lines are the variants, or with a single variant the values of the last axis. The axes show where most of them
-    begin and what they come to; others leave the panel.
+    table: `tables.curves`; keys: its grid columns. The lines are the variants, or with a single variant the values of
+    the last grid column; every combination of the other columns has its own panel. The y axes span the range of a
+    typical trial: curves far worse than the median leave the panel.
     """
     metrics = (f"{split}_loss", f"{split}_accuracy")
-    several = [key for key in ("variant", *keys) if len(set(table[key])) > 1]
-    own = "variant" if "variant" in several else keys[-1]
-    others = [key for key in several if key != own]
-    panels: list[tuple[Any, Any]] = list(table.groupby(others, sort=False)) if others else [((), table)]
+    varying = [key for key in ("variant", *keys) if len(set(table[key])) > 1]
+    line_key = "variant" if "variant" in varying else keys[-1]
+    panel_keys = [key for key in varying if key != line_key]
+    panels: list[tuple[Any, Any]] = list(table.groupby(panel_keys, sort=False)) if panel_keys else [((), table)]
     figure = Figure(figsize=(max(6.0, 3.2 * len(panels)) + 1, 7), layout="constrained")
     grid = figure.subplots(2, len(panels), sharex=True, sharey="row", squeeze=False)
     for column, (cell, rows) in zip(grid.T, panels, strict=True):
         for ax, metric in zip(column, metrics, strict=True):
-            axes.lines(ax, rows, metric, own)
-        named = zip(others, cell, strict=True)
-        column[0].set(title=", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in named), xlabel="")
+            axes.lines(ax, rows, metric, line_key)
+        settings = zip(panel_keys, cell, strict=True)
+        column[0].set(title=", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in settings), xlabel="")
     trained: Any = table[table["epoch"] > 0]
-    first, last = (trained[trained["epoch"] == epoch] for epoch in (trained["epoch"].min(), trained["epoch"].max()))
-    loss, accuracy = (float(last[metric].median()) for metric in metrics)
-    top = max(4 * loss, float(first[metrics[0]].median()))
+    begin, end = (trained[trained["epoch"] == epoch] for epoch in (trained["epoch"].min(), trained["epoch"].max()))
+    loss, accuracy = (float(end[metric].median()) for metric in metrics)
+    top = max(4 * loss, float(begin[metrics[0]].median()))
     name = {"train": "training", "test": "test"}[split]
     grid[0, 0].set(ylabel=f"{name} loss", ylim=(0, top if np.isfinite(top) else None))
     grid[1, 0].set(ylabel=f"{name} accuracy", ylim=(0.9 if accuracy > 0.92 else 0, 1))
-    shown = grid[1, -1].get_legend_handles_labels()
-    figure.legend(*shown, loc="outside right upper", frameon=False, title=own.rpartition(".")[2], fontsize="small")
+    handles, labels = grid[1, -1].get_legend_handles_labels()
+    heading = line_key.rpartition(".")[2]
+    figure.legend(handles, labels, loc="outside right upper", frameon=False, title=heading, fontsize="small")
     figure.suptitle(title)
     return png(figure)
 
 
 def differences(verdicts: list[dict[str, Any]], summary: pd.DataFrame, title: str) -> bytes:
-    """Draw a grid as PNG: every variant's accuracy on the left, the paired differences with intervals on the right."""
+    """Draw a grid's `tables.summary` and `tables.verdicts`: accuracies on the left, paired differences on the right."""
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     axes.accuracies(left, summary, list(verdicts[0]["point"]))
@@ -72,29 +72,29 @@ def differences(verdicts: list[dict[str, Any]], summary: pd.DataFrame, title: st
 
 
 def ranking(verdicts: list[dict[str, Any]], base: str, title: str) -> bytes:
-    """Draw what each variant gains on `base` as PNG, the best on top."""
+    """Draw the gain of each variant on `base`, the best on top (`axes.ranking`)."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes.ranking(figure.subplots(), verdicts, base)
     figure.suptitle(f"{title}: paired by seed, with 95 % intervals")
     return png(figure)
 
 
-def new_ax() -> Any:
-    """Make an ax of pyplot's, which a notebook shows."""
-    import matplotlib.pyplot as plt
-
-    return plt.figure(figsize=(8, 5), layout="constrained").subplots()
-
-
 def digit(image: np.ndarray, label: int) -> bytes:
-    """Draw one image with its label as PNG."""
+    """Draw one image (H, W), uint8, with its label."""
     figure = Figure(figsize=(3, 3.3), layout="constrained")
     axes.digit(figure.subplots(), image, label)
     return png(figure)
 
 
+def new_ax() -> Any:
+    """Return the ax of a new pyplot figure, which a notebook shows."""
+    import matplotlib.pyplot as plt
+
+    return plt.figure(figsize=(8, 5), layout="constrained").subplots()
+
+
 def png(figure: Any) -> bytes:
-    """Draw a figure without a display."""
+    """Render a figure as a PNG file, without a display; the same figure gives the same bytes."""
     FigureCanvasAgg(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})

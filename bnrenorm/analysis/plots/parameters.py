@@ -1,4 +1,4 @@
-"""Figures of what was learned: weights, gamma and beta, as PNG."""
+"""Figures of the learned parameters: weights, gamma and beta, as PNG."""
 
 import re
 from collections.abc import Callable
@@ -12,87 +12,98 @@ from matplotlib.lines import Line2D
 
 from bnrenorm.analysis.plots import axes
 from bnrenorm.analysis.plots.pages import png
-from bnrenorm.analysis.tables import Results
+from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config import Trial
 
-_NAMED = 9  # lines in a legend
+_LEGEND_LINES = 9
+_LEARNED = 0.2  # test accuracy above which a network has learned something
+_WEIGHTS = re.compile(r"linears/\d+/W")
+_AFFINE = re.compile(r"norms/\d+/affine/(gamma|beta)")
+_AFFINE_RECORDS = re.compile(r"layer\d+_(gamma|beta)")
 
-_LEARNED = 0.2  # an accuracy that says so
-_OVER_EPOCHS = re.compile(r"layer\d+_(gamma|beta)")
 
+def pictures(trials: TrainedTrials) -> dict[str, bytes]:
+    """Draw the learned parameters; return PNG files by name. Rows are variants, columns layers, lines grid points.
 
-def pictures(results: Results) -> dict[str, bytes]:
-    """Draw what was learned, as PNG by file name: rows are variants, columns layers, lines the grid's points.
-
-    weights.png and affine.png show the first seed's weights, gammas and betas after training, affine_epochs.png gammas
-    and betas over the epochs, means over a layer's nodes and over seeds. Networks that learned nothing are left out.
+    weights.png and affine.png: histograms of the weights and of gamma and beta after training, of the first seed.
+    affine_epochs.png: gamma and beta over the epochs, means over a layer's nodes and over seeds. Trials that kept no
+    parameters or learned nothing are left out, and so are files with nothing to show.
     """
-    trained = [each for each in results if each[1].parameters and each[1].records["test_accuracy"][-1] > _LEARNED]
-    first = [each for each in trained if each[0].seed == trained[0][0].seed]
-    names = sorted({name for _, result in first for name in result.parameters}, key=_place)
-    found: dict[str, bytes] = {}
-    for file, pattern in (("weights.png", r"linears/(\d+)/W"), ("affine.png", r"norms/(\d+)/affine/(gamma|beta)")):
-        chosen = [name for name in names if re.fullmatch(pattern, name)]
-        rows = [each for each in first if any(name in each[1].parameters for name in chosen)]
+    learned = [(t, result) for t, result in trials if result.parameters and _has_learned(result.records)]
+    one_seed = [(trial, result) for trial, result in learned if trial.seed == learned[0][0].seed]
+    paths = {path for _, result in one_seed for path in result.parameters}
+    images: dict[str, bytes] = {}
+    for file, pattern in (("weights.png", _WEIGHTS), ("affine.png", _AFFINE)):
+        names = sorted(filter(pattern.fullmatch, paths), key=_order)
+        rows = [(trial, result) for trial, result in one_seed if any(name in result.parameters for name in names)]
         if rows:
-            found[file] = _grid(rows, chosen, "after training", _histogram)
-    chosen = sorted(
-        {name for _, result in trained for name in result.records if _OVER_EPOCHS.fullmatch(name)}, key=_place
-    )
-    rows = [each for each in trained if any(name in each[1].records for name in chosen)]
+            images[file] = _grid(rows, names, "after training", _histogram)
+    columns = {column for _, result in learned for column in result.records}
+    names = sorted(filter(_AFFINE_RECORDS.fullmatch, columns), key=_order)
+    rows = [(trial, result) for trial, result in learned if any(name in result.records for name in names)]
     if rows:
-        found["affine_epochs.png"] = _grid(rows, chosen, "means over a layer's nodes", _over_epochs)
-    return found
+        images["affine_epochs.png"] = _grid(rows, names, "means over a layer's nodes", _over_epochs)
+    return images
 
 
-def _grid(results: Results, names: list[str], title: str, fill: Callable[[Any, Results, str, Any], None]) -> bytes:
-    variants = list(dict.fromkeys(trial.variant for trial, _ in results))
-    points = list(dict.fromkeys(_label(trial) for trial, _ in results))
-    shades = dict(zip(points, colormaps["viridis"](np.linspace(0, 0.9, len(points))), strict=True))
+def _has_learned(records: dict[str, list[float]]) -> bool:
+    return records["test_accuracy"][-1] > _LEARNED
+
+
+def _grid(
+    trials: TrainedTrials, names: list[str], title: str, draw: Callable[[Any, TrainedTrials, str, Any], None]
+) -> bytes:
+    variants = list(dict.fromkeys(trial.variant for trial, _ in trials))
+    points = list(dict.fromkeys(_point_name(trial) for trial, _ in trials))
+    colours = dict(zip(points, colormaps["viridis"](np.linspace(0, 0.9, len(points))), strict=True))
     size = max(6.0, 3.6 * len(names)), 0.8 + 2.6 * len(variants)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(variants), len(names), squeeze=False, sharex="col")
     for row, variant in enumerate(variants):
-        own = [each for each in results if each[0].variant == variant]
+        of_variant = [(trial, result) for trial, result in trials if trial.variant == variant]
         for ax, name in zip(grid[row], names, strict=True):
-            fill(ax, own, name, shades)
+            draw(ax, of_variant, name, colours)
             ax.set(title="" if row else _title(name))
         grid[row, 0].set(ylabel=variant)
-    step = -(-len(points) // _NAMED)
-    handles = [Line2D([], [], color=shades[point]) for point in points[::step]]
-    axes = ", ".join(key.rpartition(".")[2] for key, _ in results[0][0].point)
-    grid[0, -1].legend(handles, points[::step], frameon=False, fontsize="x-small", title=axes)
+    labelled = points[:: -(-len(points) // _LEGEND_LINES)]
+    handles = [Line2D([], [], color=colours[point]) for point in labelled]
+    heading = ", ".join(key.rpartition(".")[2] for key, _ in trials[0][0].point)
+    grid[0, -1].legend(handles, labelled, frameon=False, fontsize="x-small", title=heading)
     figure.suptitle(title)
     return png(figure)
 
 
-def _histogram(ax: Any, results: Results, name: str, shades: Any) -> None:
-    arrays = {_label(trial): result.parameters[name] for trial, result in results if name in result.parameters}
-    axes.histogram(ax, arrays, [shades[label] for label in arrays])
+def _histogram(ax: Any, trials: TrainedTrials, name: str, colours: Any) -> None:
+    arrays = {_point_name(trial): result.parameters[name] for trial, result in trials if name in result.parameters}
+    axes.histogram(ax, arrays, [colours[point] for point in arrays])
 
 
-def _over_epochs(ax: Any, results: Results, name: str, shades: Any) -> None:
+def _over_epochs(ax: Any, trials: TrainedTrials, name: str, colours: Any) -> None:
     frames = [
-        pd.DataFrame({"point": _label(trial), "epoch": result.records["epoch"], name: result.records[name]})
-        for trial, result in results
+        pd.DataFrame({"point": _point_name(trial), "epoch": result.records["epoch"], name: result.records[name]})
+        for trial, result in trials
         if name in result.records
     ]
     if frames:
         table: Any = pd.concat(frames).dropna()
-        axes.lines(ax, table, name, "point", [shades[label] for label in dict.fromkeys(table["point"])])
+        axes.lines(ax, table, name, "point", [colours[point] for point in dict.fromkeys(table["point"])])
 
 
-def _label(trial: Trial) -> str:
+def _point_name(trial: Trial) -> str:
     return ", ".join(f"{value}" for _, value in trial.point)
 
 
-def _place(name: str) -> tuple[int, bool]:
-    number = re.search(r"\d+", name)
-    return (int(number[0]) if number else 0, "beta" in name)
+def _order(name: str) -> tuple[int, bool]:
+    """Sort by layer, gamma before beta."""
+    return _number(name), "beta" in name
 
 
 def _title(name: str) -> str:
+    layer = _number(name) + ("/" in name)  # paths count layers from 0, records from 1
+    kind = re.split(r"[/_]", name)[-1]
+    return f"layer {layer}: {'weights' if kind == 'W' else kind}"
+
+
+def _number(name: str) -> int:
     number = re.search(r"\d+", name)
-    layer = (int(number[0]) if number else 0) + ("/" in name)
-    what = re.split(r"[/_]", name)[-1]
-    return f"layer {layer}: {'weights' if what == 'W' else what}"
+    return int(number[0]) if number else 0

@@ -3,7 +3,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
-from bnrenorm.analysis.plots import axes, pages
+from bnrenorm.analysis.plots import axes
 
 
 def table():
@@ -11,7 +11,7 @@ def table():
     return pd.DataFrame(rows, columns=["variant", "seed", "step", "train_loss"])
 
 
-def test_lines_are_means_and_bands_go_from_least_to_greatest():
+def test_lines_are_means_and_bands_go_from_minimum_to_maximum():
     ax = axes.curves(Figure().subplots(), table(), "train_loss")
     bn, brn = ax.get_lines()
     assert_allclose(bn.get_ydata(), [1.1, 1.2, 1.3])
@@ -21,7 +21,7 @@ def test_lines_are_means_and_bands_go_from_least_to_greatest():
     assert list(bn.get_xdata()) == [1, 2, 3]
 
 
-def test_curves_that_coincide_are_all_seen():
+def test_curves_that_coincide_all_stay_visible():
     """A later variant lies on top and is narrower; colours differ."""
     bn, brn = axes.curves(Figure().subplots(), table(), "train_loss").get_lines()
     assert brn.get_linewidth() < bn.get_linewidth() / 1.5
@@ -30,7 +30,7 @@ def test_curves_that_coincide_are_all_seen():
 
 
 def test_the_legend_tells_the_last_values():
-    ax = axes.end_labels(axes.curves(Figure().subplots(), table(), "train_loss"))
+    ax = axes.label_ends(axes.curves(Figure().subplots(), table(), "train_loss"))
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "BN: 1.3000 at the end",
         "BRN: 1.6000 at the end",
@@ -42,14 +42,6 @@ def test_a_digit_has_its_label():
     ax = axes.digit(Figure().subplots(), image, 5)
     assert (ax.images[0].get_array() == image).all()
     assert ax.get_title() == "label 5"
-
-
-def test_figures_are_png_and_the_same_bytes_twice():
-    curves = table().assign(test_loss=1.0)
-    one, two = (pages.training_and_test(curves, "loss", "Loss", (0, 4)) for _ in range(2))
-    assert one.startswith(b"\x89PNG")
-    assert one == two
-    assert pages.digit(np.zeros((28, 28), np.uint8), 3).startswith(b"\x89PNG")
 
 
 def verdict(a, b, size, mean, low=None, high=None):
@@ -64,12 +56,17 @@ def test_differences_are_points_with_their_intervals_in_the_grids_order():
     ]
     ax = axes.differences(Figure().subplots(), rows)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["32", "4"]
-    first, second = ax.containers
-    assert_allclose(first[0].get_ydata(), [1, -3])
-    bars = first[2][0].get_segments()
+    brn, bn = ax.containers
+    assert_allclose(brn[0].get_ydata(), [1, -3])
+    bars = brn[2][0].get_segments()
     assert_allclose([[segment[0][1], segment[1][1]] for segment in bars], [[0.5, 2], [-3, -3]])
-    assert_allclose(second[0].get_ydata(), [50])
+    assert_allclose(bn[0].get_ydata(), [50])
     assert ax.get_legend_handles_labels()[1] == ["BRN - BN", "BN - none"]
+
+
+def test_a_pair_without_any_mean_draws_no_point():
+    ax = axes.differences(Figure().subplots(), [verdict("BN", "BRN", 32, None), verdict("none", "BN", 32, 0.5)])
+    assert [len(container[0].get_ydata()) for container in ax.containers] == [0, 1]
 
 
 def test_many_pairs_stay_at_their_points_and_look_different():
@@ -90,3 +87,39 @@ def test_accuracies_are_means_with_standard_deviations():
     assert_allclose(brn[0].get_ydata(), [96, 96])
     segment, _ = bn[2][0].get_segments()
     assert_allclose(segment[:, 1], [91 - 2**0.5, 91 + 2**0.5])
+
+
+def test_a_ranking_shows_gains_on_the_base_in_order():
+    verdicts = [
+        {"a": "none", "b": "L1", "mean": 0.01, "low": 0.005, "high": 0.02},
+        {"a": "BN", "b": "none", "mean": 0.03, "low": -0.01, "high": 0.05},
+        {"a": "none", "b": "L2", "mean": 0.02, "low": None, "high": None},
+        {"a": "L1", "b": "BN", "mean": 0.5, "low": 0.1, "high": 0.9},
+        {"a": "none", "b": "N", "mean": None, "low": None, "high": None},
+    ]
+    ax = axes.ranking(Figure().subplots(), verdicts, "none")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["BN", "L1", "L2"]  # -3 points, +1, +2
+    assert_allclose([container.lines[0].get_xdata()[0] for container in ax.containers], [-3, 1, 2])
+    segments = [container.lines[2][0].get_segments()[0][:, 0] for container in ax.containers]
+    assert_allclose(segments, [[-5, 1], [0.5, 2], [2, 2]])
+
+
+def test_lines_over_epochs_are_means_by_any_column():
+    data = table().rename(columns={"step": "epoch"})
+    ax = axes.lines(Figure().subplots(), data, "train_loss", "seed")
+    assert_allclose([line.get_ydata() for line in ax.get_lines()], [[0.15, 0.3, 0.45], [2.15, 2.3, 2.45]])
+    assert ax.get_xlabel() == "epoch"
+
+
+def test_falling_and_rising_epochs_are_marked():
+    ax = axes.falls_and_rises(Figure().subplots(), np.arange(5), np.array([3.0, 2, 4, 1, 1]))
+    falls, rises, _ = ax.get_lines()
+    assert (falls.get_marker(), list(falls.get_xdata())) == ("v", [1, 3])
+    assert (rises.get_marker(), list(rises.get_xdata())) == ("^", [2])
+
+
+def test_histograms_ignore_what_is_not_finite():
+    ax = axes.histogram(Figure().subplots(), {"a": np.array([0.0, 1, np.nan, np.inf]), "b": np.full(3, np.nan)})
+    assert sum(patch.get_data().values.sum() for patch in ax.patches) == 2
+    assert ax.get_yscale() == "linear"
+    assert axes.histogram(Figure().subplots(), {"a": np.arange(500.0)}).get_yscale() == "log"

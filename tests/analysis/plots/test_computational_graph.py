@@ -1,4 +1,4 @@
-"""Batch normalisation as a graph: its numbers, and the picture's nodes."""
+"""Batch normalisation as a computational graph: its values, and the nodes that are drawn."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,18 +7,18 @@ from bnrenorm.analysis.plots import computational_graph
 from bnrenorm.norm import formulas
 
 
-def test_the_graphs_numbers_are_the_formulas():
+def test_the_graph_computes_batch_normalisation_and_its_gradient():
     y, gx = computational_graph.batch_normalisation()
     random = np.random.default_rng(0)
-    x, gamma, beta, above = (random.normal(size=shape)[None] for shape in ((4, 3), (1, 3), (1, 3), (4, 3)))
+    x, gamma, beta, gy = (random.normal(size=shape)[None] for shape in ((4, 3), (1, 3), (1, 3), (4, 3)))
     mean, var = formulas.moments(x)
     std, one = np.sqrt(var + 1e-5), np.ones_like(mean)
     np.testing.assert_allclose(y.array, formulas.forward(x, gamma, beta, mean, std, one, 0 * one)[0], rtol=1e-10)
-    want = formulas.backward(above, x, gamma, mean, std, one, 0 * one)[0][0]
+    want = formulas.backward(gy, x, gamma, mean, std, one, 0 * one)[0][0]
     np.testing.assert_allclose(gx.array, want, rtol=1e-9, atol=1e-12)
 
 
-def test_every_operation_stands_below_what_it_needs():
+def test_every_operation_is_drawn_below_its_operands():
     for output in computational_graph.batch_normalisation():
         ax = computational_graph.draw(Figure().subplots(), output)
         boxes = [text for text in ax.texts if text.get_text()]

@@ -1,0 +1,121 @@
+"""The files of a run folder: which there are for each kind of experiment, and what is in them."""
+
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pandas as pd
+import pytest
+
+import bnrenorm
+from bnrenorm.analysis import outputs
+from bnrenorm.analysis.plots import pages, parameters
+from tests.helpers import COMPARED
+
+TABLES = {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json"}
+WRITTEN_BY_THE_SESSION = {"experiment.yaml"}
+FOUR = "none: {norm: {kind: none}}\n  N: {norm: {kind: batch, affine: none}}"
+KINDS = {
+    "two variants": (COMPARED, {"loss.png", "accuracy.png"}),
+    "one variant": (COMPARED.replace("  BRN: {norm: {kind: renorm, r_max: 3, d_max: 5}}\n", ""), {"loss.png", "accuracy.png"}),
+    "four variants": (COMPARED.replace("variants:\n", f"variants:\n  {FOUR}\n"), {"loss.png", "accuracy.png", "ranking.png"}),
+    "a grid": (
+        f"{COMPARED}grid: {{training.optimizer.momentum: [0.5, 0.9]}}",
+        {"curves.png", "training_curves.png", "difference.png"},
+    ),
+    "a grid of one variant": (
+        COMPARED.replace("  BN: {norm: {kind: batch}}\n", "") + "grid: {norm.d_max: [1, 5]}",
+        {"curves.png", "training_curves.png"},
+    ),
+    "parameters": (
+        f"{COMPARED}evaluation: {{parameters: true}}",
+        {"loss.png", "accuracy.png", "weights.png", "affine.png", "affine_epochs.png"},
+    ),
+    "published differences": (
+        f"{COMPARED}published: brn17\ngrid: {{batches: {{independent: {{}}, few labels: {{training: {{batch: 10}}}}}}}}",
+        {"curves.png", "training_curves.png", "difference.png", "published.csv"},
+    ),
+    "published values": (
+        f"{COMPARED}published: article2/normalisation\ngrid: {{training.optimizer.lr: [0.1, 0.5]}}",
+        {"curves.png", "training_curves.png", "difference.png", "published.csv"},
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(config_file, few_digits_file, tmp_path):
+    """A function that runs a config on few digits."""
+
+    def run(text, **overrides):
+        experiment = bnrenorm.load(config_file(text), data__path=str(few_digits_file), **overrides)
+        return bnrenorm.run(experiment, device="cpu", out=tmp_path / "runs")
+
+    return run
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_experiment_leaves_its_files(run, monkeypatch, kind):
+    text, files = KINDS[kind]
+    for module in (pages, parameters):
+        monkeypatch.setattr(module, "png", lambda figure: b"PNG")  # which files, not which pixels
+    monkeypatch.setattr(parameters, "_LEARNED", 0.0)
+    results = run(text)
+    written = {path.name for path in results.folder.iterdir() if not path.name.startswith(".")}
+    assert written == TABLES | WRITTEN_BY_THE_SESSION | files
+
+
+def test_the_files_hold_the_tables_and_real_figures(run):
+    results = run(COMPARED)
+    for name in ("curves", "diagnostics", "summary"):
+        table = pd.read_csv(results.folder / f"{name}.csv")
+        pd.testing.assert_frame_equal(table, getattr(results, name), check_dtype=False)
+    assert json.loads((results.folder / "verdict.json").read_text()) == results.verdicts
+    for name, image in outputs.pictures(results).items():
+        assert image.startswith(b"\x89PNG")
+        assert (results.folder / name).read_bytes() == image
+
+
+def test_published_csv_is_the_compared_table(run):
+    results = run(KINDS["published values"][0])
+    want = pd.read_csv(StringIO(results.published_values.to_csv(index=False)))
+    pd.testing.assert_frame_equal(pd.read_csv(results.folder / "published.csv"), want)
+
+
+def test_the_environment_counts_the_trials_by_what_trained_them(run):
+    results = run(COMPARED)
+    environment = json.loads((results.folder / "environment.json").read_text())
+    (trained_by,) = environment["trained_by"]
+    assert trained_by == {**results.trials[0][1].provenance, "trials": 4}
+    assert environment["data"] == {"source": results.data.source, "checksum": results.data.checksum}
+    assert environment["device"] == "cpu"
+    elsewhere = {"engine": "chainer", "device": "cuda:0", "gpu": "H100", "threads": 16, "versions": {}}
+    mixed = [
+        (trial, replace(result, provenance=elsewhere) if trial.seed else result) for trial, result in results.trials
+    ]
+    outputs.write(replace(results, trials=mixed))
+    trained_by = json.loads((results.folder / "environment.json").read_text())["trained_by"]
+    assert [(entry["engine"], entry["trials"]) for entry in trained_by] == [("cpu", 2), ("chainer", 2)]
+    assert trained_by[1] == {**elsewhere, "trials": 2}
+
+
+def test_variants_of_two_engines_are_told_apart_in_the_summary(run):
+    """There are no compiled kernels for tanh: the Chainer engine trains that variant."""
+    text = COMPARED.replace("  BRN: {", "  tanh: {model: {activation: tanh}, ")
+    results = run(text)
+    engines = pd.read_csv(results.folder / "summary.csv").groupby("variant")["engine"].unique()
+    assert list(engines["BN"]) == ["cpu"]
+    assert list(engines["tanh"]) == ["chainer"]
+    assert {entry["engine"] for entry in outputs._environment(results)["trained_by"]} == {"cpu", "chainer"}
+
+
+def test_titles_name_one_seed_or_the_spread_over_several(run, monkeypatch):
+    titles = []
+    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, ylim: titles.append(title) or b"")
+    run(COMPARED, seeds=1)
+    run(COMPARED)
+    assert titles == [
+        "Loss: compared (seed 0)",
+        "Accuracy: compared (seed 0)",
+        "Loss: compared (mean of 2 seeds, band from minimum to maximum)",
+        "Accuracy: compared (mean of 2 seeds, band from minimum to maximum)",
+    ]

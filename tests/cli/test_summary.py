@@ -1,0 +1,69 @@
+"""What is printed when a comparison has ended, for each kind of experiment."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.cli import progress, summary
+from bnrenorm.training.records import TrialResults
+from tests.helpers import COMPARED, experiment_of, some_digits
+
+
+def printed(text, folder, accuracy=lambda trial: 0.5):
+    """Return the lines that end an experiment whose trials have a given test accuracy, without training it."""
+    experiment, data = experiment_of(text), some_digits(200, 100)
+    trials = []
+    for trial in experiment.trials(len(data.x_train)):
+        records = {"step": [1], "epoch": [1.0], "train_loss": [1.0], "test_loss": [1.0]}
+        records |= {"train_accuracy": [accuracy(trial)], "test_accuracy": [accuracy(trial)]}
+        trials.append((trial, TrialResults("finished", 1.0, records, {"engine": "cpu", "device": "cpu"})))
+    screen, file = progress.Screen(), io.StringIO()
+    screen.console = Console(file=file, width=160, highlight=False, soft_wrap=True)
+    summary.show(screen, ExperimentResults(experiment, data, "cpu", trials, folder))
+    return [" ".join(line.split()) for line in file.getvalue().splitlines()]
+
+
+def test_two_variants_end_with_table_sentence_and_folder(tmp_path):
+    lines = printed(COMPARED, tmp_path, lambda trial: 0.6 if trial.variant == "BRN" else 0.5)
+    assert "BRN final 1.0000 ± 0.0000 1.0000 ± 0.0000 60.00 ± 0.00 60.00 ± 0.00" in lines
+    assert lines[-2].startswith("BRN - BN = +10.00 points of test accuracy (by seed: +10.00, +10.00): inconclusive")
+    assert lines[-1] == f"Curves, tables and figures: {tmp_path}"
+
+
+def test_a_grid_ends_with_a_table_of_verdicts(tmp_path):
+    lines = printed(f"{COMPARED}grid: {{training.optimizer.momentum: [0.5, 0.9]}}", tmp_path)
+    assert any(line.startswith("paired differences in test accuracy") for line in lines)
+    assert "0.5 BRN - BN +0.00 inconclusive: 4 more seeds needed" in lines
+
+
+@pytest.mark.parametrize(("gap", "percent"), [(0.0, "0.00"), (0.02, "2.00")])
+def test_identical_variants_end_with_their_measured_difference(tmp_path, gap, percent):
+    text = COMPARED.replace("r_max: 3, d_max: 5", "r_max: 1, d_max: 0")
+    lines = printed(text, tmp_path, lambda trial: 0.5 + gap * (trial.variant == "BRN") * trial.seed)
+    assert lines[-2] == (
+        "Where variants are identical by construction, their measured test accuracies differ by at most "
+        f"{percent} points."
+    )
+
+
+def test_published_values_replace_the_summary(tmp_path):
+    text = COMPARED.replace("BRN: {norm: {kind: renorm, r_max: 3, d_max: 5}}", "none: {norm: {kind: none}}")
+    lines = printed(f"{text}published: article2/normalisation\ngrid: {{training.optimizer.lr: [0.1, 0.5]}}", tmp_path)
+    assert lines[0].startswith("ours, and below it what was published")
+    assert "of 4 published rows: 4 outside" in lines
+    assert lines[-2].startswith("Published: The second article")
+
+
+def test_published_differences_follow_the_verdicts(tmp_path):
+    batches = "grid: {batches: {independent: {}, few labels: {training: {batch: 10}}}}"
+    lines = printed(f"{COMPARED}published: brn17\n{batches}", tmp_path)
+    assert "few labels BRN - BN +11.5 +0.00 not decided here" in lines
+    assert lines[-2].startswith("Published: S. Ioffe")
+
+
+def test_a_published_table_that_has_none_of_the_settings_is_no_error(tmp_path):
+    lines = printed(f"{COMPARED}published: brn17\ngrid: {{training.optimizer.momentum: [0.5, 0.9]}}", tmp_path)
+    assert not any("published and measured" in line for line in lines)
+    assert lines[-2].startswith("Published: S. Ioffe")

@@ -1,0 +1,110 @@
+"""Tables for the terminal, read back as text."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from bnrenorm.cli import tables
+
+
+def lines_of(table, width=120):
+    """Return a table as printed, with single spaces."""
+    file = io.StringIO()
+    Console(file=file, width=width).print(table)
+    return [" ".join(line.split()) for line in file.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_mean_and_spread(count):
+    text = tables._mean_and_spread(pd.Series([1.0, 2.0, 3.0][:count]), 2)
+    assert text == ("1.00" if count == 1 else "2.00 ± 1.00")
+
+
+def test_the_numbers_of_a_diverging_network_stay_short():
+    assert tables._mean_and_spread(pd.Series([1e20, 3e20]), 4) == "2.0e+20 ± 1.4e+20"
+    assert tables._mean_and_spread(pd.Series([float("nan")] * 2), 4) == "nan"
+
+
+def verdict(a, b, size, **values):
+    return {
+        "a": a, "b": b, "point": {"training.batch.size": size}, "metric": "final_test_accuracy", "mean": None,
+        "low": None, "high": None, "p_holm": None, "more_seeds": 0, "diverged": {a: 0, b: 0}, **values,
+    }  # fmt: skip
+
+
+def test_a_grids_verdicts_have_a_section_per_pair_of_variants():
+    entries = [
+        verdict("BN", "BRN", 2, verdict="BRN better", mean=0.0561, low=0.05, high=0.06, p_holm=0.0117),
+        verdict("none", "BN", 2, verdict="inconclusive", mean=-0.01, more_seeds=1, diverged={"none": 0, "BN": 3}),
+        verdict("BN", "BRN", 4, verdict="identical by construction", mean=0.0),
+    ]
+    lines = lines_of(tables.verdicts(entries))
+    assert lines[0].startswith("paired differences in test accuracy (percentage points)")
+    assert lines[3:] == [
+        "2 BRN - BN +5.61 +5.00 to +6.00 0.012 BRN better",
+        "4 BRN - BN 0 identical by construction",
+        "",
+        "2 BN - none -1.00 inconclusive: 1 more seed needed; 3 BN diverged",
+    ]
+
+
+def test_published_differences_are_next_to_ours():
+    row = {"batches": "few labels", "a": "BN", "b": "BRN", "published_difference": 11.5, "mean": -2.5, "agreement": "x"}
+    lines = lines_of(tables.published_differences(pd.DataFrame([row, row | {"mean": None}])))
+    assert lines[-2:] == ["few labels BRN - BN +11.5 -2.50 x", "few labels BRN - BN +11.5 x"]
+
+
+def test_a_published_row_is_below_ours():
+    names = ("train_accuracy", "test_accuracy", "epochs_to_95", "epochs_to_97", "epochs_to_98", "best_test_accuracy")
+    ours = dict(zip(names, (99.0, 98.0, 1.0, 2.0, np.inf, 98.5), strict=True)) | {"best_epoch": 9.0, "seconds": 3.0}
+    printed = {f"published_{name}": value for name, value in ours.items()} | {"published_epochs_to_98": np.nan}
+    rows = [
+        {"variant": "BN", "lr": lr, "seeds": 2, **ours, **printed, "verdict": verdict}
+        for lr, verdict in ((0.1, "inside"), (0.5, ""))
+    ]
+    lines = lines_of(tables.published_values(pd.DataFrame(rows)))
+    assert "means, epochs medians over 2 seeds" in " ".join(lines[:2])
+    assert lines[-3:] == [
+        "0.1 99.00 98.00 1 2 98.50 9 3 inside",
+        "99.00 98.00 1 2 98.50 9 3 published",
+        "0.5 99.00 98.00 1 2 98.50 9 3",
+    ]
+
+
+def test_a_grid_shows_final_values_and_counts_diverged_trials():
+    values = {
+        f"{when}_{split}_{value}": 0.5
+        for when in ("final", "best")
+        for split in ("train", "test")
+        for value in ("loss", "accuracy")
+    }
+    rows = [
+        {"variant": v, "training.batch.size": n, "seed": s, "outcome": "diverged" if n == 2 else "finished", **values}
+        for v in "AB"
+        for n in (2, 4)
+        for s in (0, 1)
+    ]
+    lines = lines_of(tables.summary(pd.DataFrame(rows)), width=80)
+    assert "variant size training loss test loss training % test %" in lines
+    assert lines.count("A 2 2 of 2 diverged") == 1
+    assert sum(line.startswith("B 4 ") for line in lines) == 1
+
+
+def test_without_a_grid_final_and_best_values_are_shown():
+    values = {f"{when}_{split}_{value}": {"final": 0.25, "best": 0.5}[when]
+              for when in ("final", "best") for split in ("train", "test") for value in ("loss", "accuracy")}  # fmt: skip
+    lines = lines_of(tables.summary(pd.DataFrame([{"variant": "A", "seed": 0, "outcome": "finished", **values}])))
+    assert "A final 0.2500 0.2500 25.00 25.00" in lines
+    assert "A best 0.5000 0.5000 50.00 50.00" in lines
+
+
+def test_a_grid_of_two_settings_fits_eighty_columns():
+    names = ("variant", "norm.r_max", "norm.d_max", "seed", "outcome")
+    values = {f"final_{split}_{value}": 0.5 for split in ("train", "test") for value in ("loss", "accuracy")}
+    rows = [dict(zip(names, ("BRN warmed up", 3.0, 0.5, seed, "finished"), strict=True)) | values for seed in (0, 1)]
+    lines = lines_of(tables.summary(pd.DataFrame(rows)), width=80)
+    assert "variant r_max d_max training % test %" in lines
+    assert "BRN warmed up 3.0 0.5 50.00 ± 0.00 50.00 ± 0.00" in lines

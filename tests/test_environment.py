@@ -1,0 +1,69 @@
+"""The description of this machine, and what is stored with every result."""
+
+import json
+import os
+import platform
+
+import pytest
+
+from bnrenorm import environment
+
+VERSIONS = {"python": "3.13.0", "bnrenorm": "0.1.0", "numpy": "2", "chainer": "7", "numba": "0.6", "pandas": "3", "cupy-cuda12x": "14"}  # fmt: skip
+
+
+def test_versions_are_those_of_the_installed_packages():
+    import numpy as np
+
+    versions = environment.versions()
+    assert versions["python"] == platform.python_version()
+    assert (versions["numpy"], versions["chainer"]) == (np.__version__, "7.8.1")
+    assert set(versions) <= {"python", *environment._PACKAGES}
+    assert all(versions.values())
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "used"),
+    [
+        ("cpu", "cpu", {"bnrenorm", "numpy", "chainer", "numba"}),
+        ("chainer", "cpu", {"bnrenorm", "numpy", "chainer"}),
+        ("chainer", "cuda:1", {"bnrenorm", "numpy", "chainer", "cupy-cuda12x"}),
+    ],
+)
+def test_the_provenance_has_the_versions_that_the_engine_uses(monkeypatch, engine, device, used):
+    monkeypatch.setattr(environment, "versions", lambda: VERSIONS)
+    monkeypatch.setattr(environment, "gpu", lambda name: None if name == "cpu" else f"H100 behind {name}")
+    provenance = environment.provenance(engine, device)
+    assert provenance == {
+        "engine": engine,
+        "device": device,
+        "gpu": None if device == "cpu" else "H100 behind cuda:1",
+        "threads": environment.threads(),
+        "versions": {name: VERSIONS[name] for name in VERSIONS if name in used},
+    }
+
+
+@pytest.mark.parametrize(
+    ("limit", "bounded"), [("1", True), ("0", False), ("", False), ("many", False), ("100000", False)]
+)
+def test_threads_are_the_cores_unless_openmp_is_bounded(monkeypatch, limit, bounded):
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    assert environment.threads() == (1 if bounded else cores)
+
+
+def test_the_description_is_plain_data():
+    described = environment.describe("cpu")
+    assert json.loads(json.dumps(described)) == described
+    assert list(described) == ["versions", "system", "processor", "threads", "blas", "device", "gpu", "gpus"]
+    assert (described["device"], described["gpu"]) == ("cpu", None)
+    assert described["processor"]
+    assert described["blas"].split()[0] != "unknown"
+
+
+def test_the_processor_has_a_name_where_the_system_does_not_tell_it(monkeypatch):
+    def nowhere(*arguments, **options):
+        raise OSError
+
+    monkeypatch.setattr("builtins.open", nowhere)
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    assert environment.processor() == platform.machine()
