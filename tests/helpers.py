@@ -1,0 +1,54 @@
+"""What several test files use: data sets of a few digits, small experiments, and records as arrays."""
+
+import numpy as np
+
+from bnrenorm.config import document
+from bnrenorm.config.build import build
+from bnrenorm.data import mnist
+from bnrenorm.data.dataset import Dataset
+
+COMPARED = """
+name: compared
+model: {hidden: [20]}
+variants:
+  BN: {norm: {kind: batch}}
+  BRN: {norm: {kind: renorm, r_max: 3, d_max: 5}}
+training: {steps: 4, optimizer: {lr: 0.1}}
+seeds: 2
+"""
+"""An experiment of four trials that train together."""
+
+ENGINES = ("chainer", "cpu")
+
+CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+def some_digits(train=2000, test=500):
+    """Return the first real digits as a data set."""
+    x = mnist.digits()
+    return Dataset(x["x_train"][:train], x["y_train"][:train], x["x_test"][:test], x["y_test"][:test], "some digits")
+
+
+def save_digits(path, train=300, test=100):
+    """Write the first real digits to an .npz for `data.path`, and return its path."""
+    data = some_digits(train, test)
+    np.savez(path, x_train=data.x_train, y_train=data.y_train, x_test=data.x_test, y_test=data.y_test)
+    return path
+
+
+def experiment_of(text, overrides=()):
+    """Return the experiment of a YAML text, with `--set` overrides; errors name it x.yaml."""
+    parsed = document.parse(text, "x.yaml")
+    for assignment in overrides:
+        parsed.override(assignment)
+    return build(parsed)
+
+
+def trials_of(text, images=1000, overrides=()):
+    """Return the trials of a YAML text, to which a name is added, for a training set of that many images."""
+    return experiment_of(f"name: a\n{text}", overrides).trials(images)
+
+
+def curves(records):
+    """Return the four curves of records as an array (T, 4, R); None, where no record was due, is left out."""
+    return np.array([[record.values[name] for name in CURVES] for record in records if record is not None])
