@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from bnrenorm.engines.cpu.codegen.decorators import inlined
+from bnrenorm.engines.cpu.codegen.decorators import subroutine
 
 
-@inlined
+@subroutine
 def softmax_cross_entropy(logits, label, n, learning, g):
     """Return log(sum exp(logits - top)), the top logit and its class, of one image: loss = log_sum - (logit - top).
 

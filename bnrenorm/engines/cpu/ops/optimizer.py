@@ -3,13 +3,13 @@
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined
+from bnrenorm.engines.cpu.codegen.decorators import subroutine
 
 SGD, MOMENTUM, ADAM, RMSPROP = range(4)
 CODES = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
 
 
-@inlined
+@subroutine
 def apply_update(optimizer, hyper, p, offset, g, exp_avg, exp_avg_sq, lr, l2, l1):
     """Update p[offset : offset + D] in place from its gradient g (D,), which is overwritten.
 

@@ -15,7 +15,7 @@ import numpy as np
 from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.alignment import aligned
 from bnrenorm.engines.cpu.codegen.arrays import copy, vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined
+from bnrenorm.engines.cpu.codegen.decorators import subroutine
 from bnrenorm.engines.cpu.codegen.row_sums import add_rows, coast, momentum_row
 from bnrenorm.engines.cpu.ops.optimizer import MOMENTUM
 from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
@@ -38,7 +38,7 @@ def allocate(batches: Minibatches, depth: int, pitch: int, dropping: bool, dtype
     return FirstLayer(x, np.zeros(depth, np.int64), aligned(n, pitch, dtype), data)
 
 
-@inlined
+@subroutine
 def forward(batches, s, images, first, w, b, mask, y):
     """y (n, K) = x w + b for the images (M, D) of step s: w (D, pitch), b (K,)."""
     n, width = y.shape
@@ -62,7 +62,7 @@ def forward(batches, s, images, first, w, b, mask, y):
             add_rows(np.int64(indptr[i]), np.int64(indptr[i + 1]), data, indices, w, y, i * width, width)
 
 
-@inlined
+@subroutine
 def catch_up(batches, s, first, momentum, w, velocity, width, mask):
     """Let the weights of the pixels lit at step s, or after the last step all weights, take the steps they missed."""
     for j in range(len(first.steps_taken)):
@@ -74,13 +74,13 @@ def catch_up(batches, s, first, momentum, w, velocity, width, mask):
             coast(missed, velocity, w, j * w.shape[1], width, momentum)
 
 
-@inlined
+@subroutine
 def _is_black(batches, s, j, mask):
     """Tell whether pixel j is black in all images of step s, or dropped."""
     return batches.col_indptr[s, j] == batches.col_indptr[s, j + 1] or (len(mask) > 0 and mask[j] == 0)
 
 
-@inlined
+@subroutine
 def _is_moving(velocity, j):
     """Tell whether a pixel's weights have a velocity; those of a pixel that was never lit have none."""
     moving = 0
@@ -89,7 +89,7 @@ def _is_moving(velocity, j):
     return moving > 0
 
 
-@inlined
+@subroutine
 def descend(batches, s, gy, lr, momentum, first, spec, w, velocity, mask):
     """Take step s of SGD, with or without momentum, in place, from gy (n, K), the gradient of the product."""
     width, pitch, offset = gy.shape[1], w.shape[1], s * batches.rows.shape[1]
@@ -108,7 +108,7 @@ def descend(batches, s, gy, lr, momentum, first, spec, w, velocity, mask):
             add_rows(begin, end, data, rows, first.gy, w, j * pitch, width)
 
 
-@inlined
+@subroutine
 def gradient(batches, s, gy, first, mask, gw):
     """gw (D, pitch) = x^T gy over the images of step s, from gy (n, K), the gradient of the product."""
     n, width = gy.shape

@@ -10,7 +10,7 @@ import numpy as np
 
 from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.arrays import copy, matrix, vector, zero
-from bnrenorm.engines.cpu.codegen.decorators import inlined, shared
+from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, subroutine
 from bnrenorm.engines.cpu.ops import norm
 from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, RUN, WIDTH, B, W
 from bnrenorm.engines.cpu.ops.loss import softmax_cross_entropy
@@ -22,7 +22,7 @@ from bnrenorm.engines.cpu.small_batch.workspace import activations, affine, row_
 from bnrenorm.network.schedule import AFFINE_LR, D_MAX, LR, R_MAX
 
 
-@shared
+@cached_subroutine
 def mean_loss(logits, labels, n, learning, glogits):
     """Return the mean softmax cross entropy of n images and the share of right answers.
 
@@ -38,7 +38,7 @@ def mean_loss(logits, labels, n, learning, glogits):
     return total / n, right / n
 
 
-@inlined
+@subroutine
 def forward(n, micro_batches, spec, hyper, schedule, layout, p, run, mask, ws):
     """Fill ws.norm_in (whose first layer is filled already), ws.out, ws.stats and ws.logits; update `run`."""
     hidden = len(layout.layers) - 1
@@ -65,7 +65,7 @@ def forward(n, micro_batches, spec, hyper, schedule, layout, p, run, mask, ws):
     forward_layer(hidden, n, layout, p, ws, matrix(ws.flat, ws.logits, n, layout.layers[hidden, WIDTH]))
 
 
-@inlined
+@subroutine
 def _drop(x, mask, depth, layout):
     """Set the dropped nodes of hidden layer `depth` to 0 in all rows of x (n, D)."""
     if len(mask):
@@ -77,7 +77,7 @@ def _drop(x, mask, depth, layout):
                 x[i, k] *= mask[offset + k]
 
 
-@inlined
+@subroutine
 def normalise(x, depth, micro_batches, spec, hyper, schedule, running, gamma, beta, ws, y):
     """y (n, D) from x (n, D), each micro-batch by its own statistics; then update the running ones by their mean.
 
@@ -110,7 +110,7 @@ def normalise(x, depth, micro_batches, spec, hyper, schedule, running, gamma, be
         running[1, k] = norm.moving_average(running[1, k], total_scale[k], count, weight)
 
 
-@shared
+@cached_subroutine
 def backward(n, micro_batches, spec, hyper, schedule, layout, p, exp_avg, exp_avg_sq, mask, ws):
     """Update every parameter but the first layer's weights, layer by layer from the output, each after its last use.
 
@@ -145,7 +145,7 @@ def backward(n, micro_batches, spec, hyper, schedule, layout, p, exp_avg, exp_av
             )  # fmt: skip
 
 
-@inlined
+@subroutine
 def _backward_to_linear(depth, n, micro_batches, spec, hyper, schedule, layout, p, exp_avg, exp_avg_sq, mask, ws):
     """From the gradient of a hidden layer's output, ws.g[0], to that of its product, ws.g[1]; update gamma and beta."""
     width = layout.layers[depth, WIDTH]

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import copy, matrix, vector, zero
-from bnrenorm.engines.cpu.codegen.decorators import kernel, shared
+from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, kernel
 from bnrenorm.engines.cpu.codegen.denormals import flush, restore
 from bnrenorm.engines.cpu.ops.layout import FAN_IN, WIDTH, B, ParameterLayout, W
 from bnrenorm.engines.cpu.ops.norm import moving_average
@@ -77,7 +77,7 @@ def train(
     restore(before)
 
 
-@shared
+@cached_subroutine
 def update_first(batches, s, n, mask, first, spec, hyper, lr, layout, p, exp_avg, exp_avg_sq, gw, ws):
     """Update the first layer's weights from ws.g[1]; lazily where gw, the scratch of a gradient, is empty."""
     depth, width, offset = layout.layers[0, FAN_IN], layout.layers[0, WIDTH], layout.layers[0, W]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined, kernel
+from bnrenorm.engines.cpu.codegen.decorators import kernel, subroutine
 from bnrenorm.engines.cpu.codegen.row_sums import prefetch
 from bnrenorm.engines.cpu.sparse.csr import CSR, offsets_from_counts, rewind_offsets
 
@@ -82,7 +82,7 @@ def _fill(csr, batches):
         _sort(n, indptr, batches.indices[s], batches.data[s], col_indptr, batches.rows[s], batches.col_data[s])
 
 
-@inlined
+@subroutine
 def _sort(n, indptr, indices, data, col_indptr, rows, col_data):
     """Sort a batch's pixels by position, given their counts in col_indptr: a counting sort."""
     offsets_from_counts(col_indptr, 0)
@@ -96,7 +96,7 @@ def _sort(n, indptr, indices, data, col_indptr, rows, col_data):
     rewind_offsets(col_indptr, 0)
 
 
-@inlined
+@subroutine
 def _prefetch_image(csr, m):
     """Bring the pixels of image m to the cache."""
     for t in range(csr.indptr[m], csr.indptr[m + 1], 16):

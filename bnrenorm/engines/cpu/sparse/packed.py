@@ -10,7 +10,7 @@ import numpy as np
 from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.alignment import aligned
 from bnrenorm.engines.cpu.codegen.arrays import matrix, vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined, kernel
+from bnrenorm.engines.cpu.codegen.decorators import kernel, subroutine
 from bnrenorm.engines.cpu.codegen.row_sums import four_sums
 from bnrenorm.engines.cpu.sparse.csr import SPARSE_BELOW, density
 
@@ -93,7 +93,7 @@ def _fill(images, packed):
                 t += 1
 
 
-@inlined
+@subroutine
 def _members(order, q):
     """Return the four images of q, the last one repeated where there are fewer."""
     last = len(order) - 1
@@ -105,7 +105,7 @@ def panel_workspace(depth: int, width: int, dtype: Any) -> np.ndarray:
     return aligned(4 + (depth if width > PANEL else 0), PANEL, dtype)
 
 
-@inlined
+@subroutine
 def packed_linear(images, packed, lo, w, b, scratch, y):
     """y (n, K) = x w + b for the images at the packed positions from `lo`, a multiple of 4: w (D, pitch), b (K,).
 
