@@ -39,7 +39,9 @@ def test_evaluating_twice_is_evaluating_once(digits, engine, statistics):
 
 @pytest.mark.parametrize("batch", [SMALL, FULL])
 def test_observing_a_step_changes_no_bit_of_the_training(digits, engine, batch):
-    observed, left_alone = (loop.Training(group("norm: {kind: renorm}", batch), digits, engine=engine) for _ in range(2))
+    observed, left_alone = (
+        loop.Training(group("norm: {kind: renorm}", batch), digits, engine=engine) for _ in range(2)
+    )
     for _ in range(3):
         observed.engine.advance(observed.step, 1, observe=True)
         observed.step += 1

@@ -52,9 +52,14 @@ def test_the_cache_directory_is_set_for_the_context_alone(tmp_path):
     from numba.core import config
 
     before = config.CACHE_DIR
-    with pytest.raises(KeyError), numba_private.cache_directory(tmp_path):
-        assert str(tmp_path) == config.CACHE_DIR
-        raise KeyError
+
+    def fail_within():
+        with numba_private.cache_directory(tmp_path):
+            assert str(tmp_path) == config.CACHE_DIR
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_within()
     assert before == config.CACHE_DIR
 
 
