@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bnrenorm._compat import F, L, chainer
 from bnrenorm.training import loop
 from tests.engines.groups import FULL, SMALL, advance, assert_same_bits, group, records
 from tests.helpers import ENGINES, some_digits
@@ -134,3 +135,71 @@ def test_the_sums_are_those_of_every_step(digits, engine, batch):
     loss, accuracy = at_once.engine.replicas.training_means()
     np.testing.assert_allclose(loss, np.mean([step[0] for step in means], axis=0), rtol=1e-12)
     np.testing.assert_allclose(accuracy, np.mean([step[1] for step in means], axis=0), rtol=1e-12)
+
+
+class Stock(chainer.Chain):
+    """The first article's network, of Chainer's own links."""
+
+    def __init__(self, network, norms):
+        super().__init__()
+        with self.init_scope():
+            self.linears = chainer.ChainList(
+                *(L.Linear(None, linear.W.shape[1], initialW=linear.W.array[0].copy()) for linear in network.linears)
+            )
+            self.norms = chainer.ChainList(*norms)
+
+    def forward(self, x):
+        for linear, norm in zip(list(self.linears)[:-1], self.norms, strict=True):
+            x = norm(F.relu(linear(x)))
+        return self.linears[-1](x)
+
+
+STOCK = {
+    "momentum_sgd": lambda: chainer.optimizers.MomentumSGD(lr=0.05, momentum=0.9),
+    "adam": lambda: chainer.optimizers.Adam(alpha=0.01, eps=1e-3),
+}
+
+
+@pytest.mark.parametrize("optimizer", STOCK)
+@pytest.mark.parametrize("batch", [SMALL, FULL])
+@pytest.mark.parametrize("norm", ["batch", "renorm"])
+def test_two_steps_are_stock_chainers(digits, engine, norm, batch, optimizer):
+    """With limits of r and d that clip some nodes. In float32 more steps part ways, where a ReLU's input is near 0."""
+    limits = ", r_max: 1.2, d_max: 0.3" if norm == "renorm" else ""
+    eps = ", eps: 0.001" if optimizer == "adam" else ""
+    settings = (
+        f"norm: {{kind: {norm}{limits}}}\ntraining.optimizer: {{kind: {optimizer}, lr: {0.01 if eps else 0.05}{eps}}}"
+    )
+    training = loop.Training(group(settings, batch, seeds=1), digits, engine=engine)
+    inputs, network = training.engine.inputs, training.engine.replicas.network
+    links = {
+        "batch": lambda width: L.BatchNormalization(width),
+        "renorm": lambda width: L.BatchRenormalization(width, rmax=1.2, dmax=0.3),
+    }
+    stock = Stock(network, [links[norm](width) for width in (30, 20)])
+    with chainer.using_config("train", False):
+        stock(inputs.images[:1])  # makes the parameters of links whose width was left open
+    rule = STOCK[optimizer]().setup(stock)
+    losses = []
+    for step in range(2):
+        indices = inputs.sampler.indices(0, step)
+        with chainer.using_config("train", True):
+            loss = F.softmax_cross_entropy(stock(inputs.images[indices]), inputs.labels[indices])
+            stock.cleargrads()
+            loss.backward()
+            rule.update()
+        losses.append(float(loss.array))
+    advance(training, 2)
+    network = training.engine.replicas.network
+    mean_loss, _ = training.engine.replicas.training_means()
+    assert mean_loss[0] == pytest.approx(np.mean(losses), rel=1e-5)
+    pairs = [(ours.W.array[0], theirs.W.array) for ours, theirs in zip(network.linears, stock.linears, strict=True)]
+    for ours, theirs in zip(network.norms, stock.norms, strict=True):
+        pairs += [
+            (ours.affine.gamma.array[0, 0], theirs.gamma.array),
+            (ours.affine.beta.array[0, 0], theirs.beta.array),
+            (ours.run_mean[0, 0], theirs.avg_mean),
+            (ours.run_scale[0, 0], theirs.avg_var),
+        ]
+    for got, want in pairs:
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4 * np.abs(want).max())

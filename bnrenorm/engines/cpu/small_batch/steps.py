@@ -4,6 +4,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba import types
 
 from bnrenorm.engines.cpu.codegen.arrays import copy, matrix, vector, zero
 from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, kernel
@@ -120,5 +121,8 @@ def compile_subroutines(
     )  # fmt: skip
 
 
-def _compile(kernel: Any, *arguments: Any) -> None:
-    kernel.compile(tuple(numba.typeof(argument) for argument in arguments))
+def _compile(subroutine: Any, *arguments: Any) -> None:
+    """Compile for the types of these arguments; a bool is a constant in `train`, which numba types by its value."""
+    subroutine.compile(
+        tuple(types.literal(value) if isinstance(value, bool) else numba.typeof(value) for value in arguments)
+    )
