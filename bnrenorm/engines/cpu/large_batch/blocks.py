@@ -50,7 +50,7 @@ def normalise_rows(h, norm, relu_in, y):
 
 
 def allocate_scratch(depth: int, widest: int, threads: int, dtype: Any) -> np.ndarray:
-    """Allocate the scratch for all passes, (threads, ...), for images of `depth` pixels and layers up to `widest` wide."""
+    """Allocate the scratch for all passes, (threads, ...): images have `depth` pixels, layers up to `widest` nodes."""
     panel = panel_workspace(depth, widest, dtype).size
     return aligned(threads, max(panel, (ROWS + 1) * -(-widest // CACHE_LINE) * CACHE_LINE), dtype)
 

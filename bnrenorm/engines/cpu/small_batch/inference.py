@@ -51,7 +51,7 @@ def evaluate_blocks(images, packed, labels, spec, hyper, layout, p, run, ws, pan
 
 @subroutine
 def _normalise(z, depth, spec, hyper, layout, p, run, ws, y):
-    """y (n, D) from z (n, D) by the running statistics, or each row by its own."""
+    """Set y (n, D) from z (n, D), normalised by the running statistics, or each row by its own for layer norm."""
     n, width = z.shape
     gamma, beta = affine(ws, depth, width)
     mean, scale = vector(ws.flat, ws.nodes[2], width), vector(ws.flat, ws.nodes[3], width)

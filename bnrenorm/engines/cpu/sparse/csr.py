@@ -11,7 +11,7 @@ SPARSE_BELOW = 0.35
 
 
 class CSR(NamedTuple):
-    """M images; the pixels of image m that are not 0 stand from indptr[m] to indptr[m + 1]."""
+    """M images; the pixels of image m that are not 0 are at indptr[m] to indptr[m + 1] - 1, as in SciPy."""
 
     indptr: np.ndarray  # (M + 1,) int64
     indices: np.ndarray  # (pixels,) int32: positions in the image
