@@ -15,7 +15,7 @@ def few():
     return some_digits(300, 120)
 
 
-def trained(few, text="model: {hidden: [8, 6]}\ntraining: {batch: 10, steps: 30}\nseeds: 2"):
+def trained(few, text="model: {hidden: [8, 6]}\ntraining: {batch: 10, steps: 30}\nevaluation: {every: 30}\nseeds: 2"):
     """Return a network after its training."""
     training = loop.Training(trials_of(text, 300), few)
     for _ in training:
@@ -68,7 +68,7 @@ def by_hand(network, images, replica, statistics_of):
 @pytest.mark.parametrize("semantics", ["chainer", "paper"])
 def test_statistics_are_the_evaluated_sets_own_or_the_training_sets(few, monkeypatch, statistics, semantics):
     monkeypatch.setattr(evaluate, "ROWS", 77)  # parts that do not divide the 300 images
-    text = f"norm: {{kind: batch, semantics: {semantics}}}\nmodel: {{hidden: [8, 6]}}\ntraining: {{batch: 10, steps: 30}}\nseeds: 2"
+    text = f"norm: {{kind: batch, semantics: {semantics}}}\nmodel: {{hidden: [8, 6]}}\ntraining: {{batch: 10, steps: 30}}\nevaluation: {{every: 30}}\nseeds: 2"
     network = trained(few, text)
     images, source = few.scaled("test"), few.scaled("test" if statistics == "batch" else "train")
     before = bits(network)
