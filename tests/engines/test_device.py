@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 
 from bnrenorm import _compat
@@ -23,18 +21,4 @@ def test_what_is_not_there_is_refused(monkeypatch, gpus, name):
 
 
 def test_the_cpu_is_chainers_numpy_device():
-    assert device.resident("cpu").xp.__name__ == "numpy"
-
-
-def test_fused_kernels_are_for_a_cpu_with_numba(monkeypatch):
-    assert device.choose_kernels("auto", "cpu") == "fused"
-    assert device.choose_kernels("formulas", "cpu") == "formulas"
-    assert device.choose_kernels("auto", "cuda:0") == "formulas"
-    with pytest.raises(InputError, match="--kernels fused: there are none for cuda:0"):
-        device.choose_kernels("fused", "cuda:0")
-    with pytest.raises(InputError, match="--kernels fast: expected auto, fused or formulas"):
-        device.choose_kernels("fast", "cpu")
-    monkeypatch.setitem(sys.modules, "numba", None)
-    assert device.choose_kernels("auto", "cpu") == "formulas"
-    with pytest.raises(InputError, match="numba cannot be imported"):
-        device.choose_kernels("fused", "cpu")
+    assert device.chainer_device("cpu").xp.__name__ == "numpy"

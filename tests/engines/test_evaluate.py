@@ -3,12 +3,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm._compat import F, chainer
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
 from bnrenorm.engines import evaluate
 from bnrenorm.training import loop
 from tests import oracle
-from tests.conftest import some_digits
+from tests.engines.groups import advance
+from tests.helpers import ENGINES, some_digits, trials_of
 
 
 @pytest.fixture(scope="module")
@@ -16,22 +15,19 @@ def few():
     return some_digits(300, 120)
 
 
-def trials(text, images=300):
-    return build(document.parse(f"name: a\n{text}", "x.yaml")).trials(images)
-
-
-def trained(few, text="model: {hidden: [8, 6]}\ntraining: {batch: 10, steps: 30}\nseeds: 2"):
-    training = loop.Training(trials(text), few)
+def trained(few, text="model: {hidden: [8, 6]}\ntraining: {batch: 10, steps: 30}\nevaluation: {every: 30}\nseeds: 2"):
+    """Return a network after its training."""
+    training = loop.Training(trials_of(text, 300), few)
     for _ in training:
         pass
-    return training
+    return training.engine.replicas.network
 
 
 def bits(network):
-    found = {name: parameter.array.copy() for name, parameter in network.namedparams()}
+    arrays = {name: parameter.array.copy() for name, parameter in network.namedparams()}
     for i, norm in enumerate(network.batch_norms):
-        found |= {f"{i}mean": norm.run_mean.copy(), f"{i}scale": norm.run_scale.copy(), f"{i}step": norm.step}
-    return found
+        arrays |= {f"{i}mean": norm.run_mean.copy(), f"{i}scale": norm.run_scale.copy(), f"{i}step": norm.step}
+    return arrays
 
 
 def test_loss_and_accuracy_are_the_oracles_for_shared_and_own_labels(rng):
@@ -48,7 +44,7 @@ def test_loss_and_accuracy_are_the_oracles_for_shared_and_own_labels(rng):
 
 
 def test_a_set_is_measured_in_parts_as_if_at_once(few, monkeypatch):
-    network = trained(few).network
+    network = trained(few)
     images, labels = few.scaled("test"), few.labels("test")
     whole = evaluate.measure(network, images, labels)
     monkeypatch.setattr(evaluate, "ROWS", 7)
@@ -72,11 +68,11 @@ def by_hand(network, images, replica, statistics_of):
 @pytest.mark.parametrize("semantics", ["chainer", "paper"])
 def test_statistics_are_the_evaluated_sets_own_or_the_training_sets(few, monkeypatch, statistics, semantics):
     monkeypatch.setattr(evaluate, "ROWS", 77)  # parts that do not divide the 300 images
-    text = f"norm: {{kind: batch, semantics: {semantics}}}\nmodel: {{hidden: [8, 6]}}\ntraining: {{batch: 10, steps: 30}}\nseeds: 2"
-    network = trained(few, text).network
+    text = f"norm: {{kind: batch, semantics: {semantics}}}\nmodel: {{hidden: [8, 6]}}\ntraining: {{batch: 10, steps: 30}}\nevaluation: {{every: 30}}\nseeds: 2"
+    network = trained(few, text)
     images, source = few.scaled("test"), few.scaled("test" if statistics == "batch" else "train")
     before = bits(network)
-    with evaluate.judged_by(network, statistics, few.scaled("train")), evaluate.inference():
+    with evaluate.statistics(network, statistics, few.scaled("train")), evaluate.inference():
         logits = network(images).array
     for replica in range(2):
         tolerance = 0.02 if statistics == "population" and semantics == "chainer" else 1e-3  # Bessel: 300 / 299
@@ -85,57 +81,44 @@ def test_statistics_are_the_evaluated_sets_own_or_the_training_sets(few, monkeyp
         assert np.all(value == before[name]), name
 
 
-def test_evaluating_more_often_changes_no_later_bit(few):
-    def weights(extra):
-        text = (
-            f"model: {{hidden: [8]}}\nnorm: {{kind: renorm}}\ntraining: {{batch: 10, steps: 40}}\nevaluation: {extra}"
-        )
-        return bits(trained(few, text).network)
+def test_statistics_are_put_back_even_after_an_error(few):
+    network = trained(few)
+    before = bits(network)
 
-    want = weights("{every: 40}")
-    for extra in (
-        "{every: 1}",
-        "{every: 7, statistics: population}",
-        "{every: 3, average: 0.9}",
-        "{every: 5, statistics: batch}",
-    ):
-        for name, value in weights(extra).items():
-            assert np.all(value == want[name]), (extra, name)
+    def fail_within():
+        with evaluate.statistics(network, "population", few.scaled("test")):
+            assert any(np.any(value != before[name]) for name, value in bits(network).items())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_within()
+    for name, value in bits(network).items():
+        assert np.all(value == before[name]), name
+    assert not any(norm.use_batch_statistics for norm in network.batch_norms)
 
 
-def test_the_average_of_the_weights_has_its_closed_form_and_is_what_is_judged(few):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_average_of_the_weights_has_its_closed_form_and_is_evaluated(few, engine):
     text = "model: {hidden: [4]}\ntraining: {batch: 10, steps: 5}\nevaluation: {every: 5, average: 0.8}"
-    training = loop.Training(trials(text), few)
-    name, parameter = next(iter(training.network.namedparams()))
+    training = loop.Training(trials_of(text, 300), few, engine=engine)
+    name, parameter = next(iter(training.engine.replicas.network.namedparams()))
     start, seen = parameter.array.copy(), []
-    records = []
-    for record in training:
-        records.append(record)
+    for _ in range(5):
+        advance(training, 1)
+        assert training.engine.replicas  # up to date
         seen.append(parameter.array.copy())
+    replicas = training.engine.replicas
     want = 0.8**5 * start + 0.2 * sum(0.8 ** (4 - i) * array for i, array in enumerate(seen))
-    assert_allclose(training.average.arrays[name], want, rtol=1e-4, atol=1e-6)
-    with training.network.parameters_in_place(training.average.arrays):
-        judged = evaluate.measure(training.network, few.scaled("test"), few.labels("test"))
-    assert records[-1] is not None
-    assert records[-1].values["test_loss"] == judged[0]
-    assert judged[0] != evaluate.measure(training.network, few.scaled("test"), few.labels("test"))[0]
-
-
-def test_a_validation_split_is_kept_apart_and_measured(few):
-    text = "model: {hidden: [4]}\ntraining: {batch: 10, steps: 5}\ndata: {validation: 100}"
-    training = loop.Training(trials(text), few)
-    assert len(training.images) == 200
-    records = [record for record in training if record is not None]
-    (learning, labels), (kept, kept_labels) = few.split(100)
-    together = np.concatenate([np.c_[learning, labels], np.c_[kept, kept_labels]])
-    everything = np.c_[few.scaled("train"), few.labels("train")]
-    assert (np.sort(together, axis=0) == np.sort(everything, axis=0)).all()
-    loss, _ = evaluate.measure(training.network, kept, kept_labels)
-    assert records[-1].values["validation_loss"] == loss
+    assert_allclose(replicas.average.arrays[name], want, rtol=1e-4, atol=1e-6)
+    images, labels = few.scaled("test"), few.labels("test")
+    with replicas.average.in_place():
+        averaged, _ = evaluate.measure(replicas.network, images, labels)
+    assert_allclose(training.engine.evaluate()["test_loss"], averaged, rtol=1e-6)
+    assert abs(averaged - evaluate.measure(replicas.network, images, labels)[0]) > 1e-4
 
 
 def test_inference_builds_no_graph(few):
-    network = trained(few).network
+    network = trained(few)
     with evaluate.inference():
         assert network(few.scaled("test")).creator is None
         assert F.sum(network(few.scaled("test"))).creator is None

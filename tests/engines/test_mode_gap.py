@@ -3,75 +3,73 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm._compat import chainer
-from bnrenorm.config import document
-from bnrenorm.config.experiment import build
 from bnrenorm.engines.mode_gap import IMAGES
 from bnrenorm.training import loop
-from tests.conftest import some_digits
+from tests.helpers import ENGINES, trials_of
+
+pytestmark = pytest.mark.parametrize("engine", ENGINES)
 
 
-def training(text, data):
-    return loop.Training(build(document.parse(f"name: a\n{text}", "x.yaml")).trials(len(data.x_train)), data)
+def training(text, data, engine):
+    return loop.Training(trials_of(text, len(data.x_train)), data, engine=engine)
 
 
 @pytest.mark.parametrize("batch", ["4", "{kind: non_iid, classes: 1, size: 20}"])
 @pytest.mark.parametrize("norm", ["{kind: batch}", "{kind: renorm}"])
-def test_both_modes_see_the_next_batches_with_the_weights_of_the_step(digits, batch, norm):
-    """By hand: a copy of the network before the update is run batch by batch in training mode, then in inference mode."""
-    job = training(
-        f"model: {{hidden: [8]}}\nnorm: {norm}\ntraining: {{batch: {batch}, steps: 3}}\nevaluation: {{every: 1}}",
-        digits,
-    )
-    size = job.sampler.batch.size
-    real, found = job.gap.measure, []
+def test_both_modes_see_the_next_batches_with_the_weights_of_the_step(digits, engine, batch, norm):
+    """By hand: the network before the update is run batch by batch in training mode, then in inference mode."""
+    text = f"model: {{hidden: [8]}}\nnorm: {norm}\ntraining: {{batch: {batch}, steps: 3}}\nevaluation: {{every: 1}}"
+    job = training(text, digits, engine)
+    inputs, network, gap = job.engine.inputs, job.engine.network, job.engine.gap
+    size = inputs.sampler.batch.size
+    measure, seen = gap.measure, []
 
     def spy(logits, step):
-        got = real(logits, step)
+        got = measure(logits, step)
         right = []
-        state = [(norm.run_mean.copy(), norm.run_scale.copy(), norm.step) for norm in job.network.norms]
-        indices = [job.sampler.indices(0, step + 1 + i) for i in range(-(-IMAGES // size))]
-        for batch in indices:
+        kept = [(norm.run_mean.copy(), norm.run_scale.copy(), norm.step) for norm in network.norms]
+        batches = [inputs.sampler.indices(0, step + 1 + i) for i in range(-(-IMAGES // size))]
+        for indices in batches:
             with chainer.using_config("train", True):
-                y = job.network(job.images[batch][None]).array[0]
-            right.extend(y.argmax(axis=1) == job.labels[batch])
-            for norm, (mean, scale, number) in zip(job.network.norms, state, strict=True):
+                y = network(inputs.images[indices][None]).array[0]
+            right.extend(y.argmax(axis=1) == inputs.labels[indices])
+            for norm, (mean, scale, number) in zip(network.norms, kept, strict=True):
                 norm.run_mean[...], norm.run_scale[...], norm.step = mean, scale, number
+        probe = np.concatenate(batches)
         with chainer.using_config("train", False):
-            calm = job.network(job.images[np.concatenate(indices)]).array[0].argmax(axis=1)
-        found.append((got, np.mean(right), np.mean(calm == job.labels[np.concatenate(indices)])))
+            calm = network(inputs.images[probe]).array[0].argmax(axis=1)
+        seen.append((got, np.mean(right), np.mean(calm == inputs.labels[probe])))
         return got
 
-    job.gap.measure = spy
+    gap.measure = spy
     records = [record for record in job if record is not None]
-    assert len(found) == 3
-    for record, (got, right, calm) in zip(records, found, strict=True):
+    assert len(seen) == 3
+    for record, (got, right, calm) in zip(records, seen, strict=True):
         assert_allclose(got["training_mode_accuracy"], right, atol=0.0021)
         assert_allclose(got["inference_mode_accuracy"], calm, atol=0.0021)
         assert record.diagnosis["training_mode_accuracy"] == got["training_mode_accuracy"]
 
 
-def test_a_large_batch_is_its_own_probe(digits):
-    job = training("model: {hidden: [8]}\ntraining: {batch: full, steps: 1}", digits)
+def test_a_large_batch_is_its_own_probe(digits, engine):
+    job = training("model: {hidden: [8]}\ntraining: {batch: full, steps: 1}", digits, engine)
+    inputs, network = job.engine.inputs, job.engine.network
     with chainer.using_config("train", True):
-        norm = job.network.norms[0]
-        norm.frozen = True
-        logits = job.network(job.images).array[0]
-        norm.frozen = False
+        network.norms[0].frozen = True
+        logits = network(inputs.images).array[0]
+        network.norms[0].frozen = False
     (record,) = [record for record in job if record is not None]
-    assert record.diagnosis["training_mode_accuracy"][0] == np.mean(
-        logits[:IMAGES].argmax(axis=1) == job.labels[:IMAGES]
-    )
+    right = logits[:IMAGES].argmax(axis=1) == inputs.labels[:IMAGES]
+    assert record.diagnosis["training_mode_accuracy"][0] == np.mean(right)
 
 
-def test_without_normalisation_there_is_no_gap(digits):
-    (record,) = list(training("norm: {kind: none}\ntraining: {batch: 4, steps: 1}", digits))
+def test_without_normalisation_there_is_no_gap(digits, engine):
+    (record,) = list(training("norm: {kind: none}\ntraining: {batch: 4, steps: 1}", digits, engine))
     assert record is not None
     assert record.diagnosis == {}
 
 
-def test_the_diagnosis_of_batch_normalisation_is_r_one_and_d_zero(digits):
-    job = training("model: {hidden: [8, 8]}\ntraining: {batch: 4, steps: 2}", digits_few := some_digits(200, 50))
-    assert len(digits_few.x_train) == 200
+def test_the_diagnosis_of_batch_normalisation_is_r_one_and_d_zero(digits, engine):
+    job = training("model: {hidden: [8, 8]}\ntraining: {batch: 4, steps: 2}", digits, engine)
     record = list(job)[-1]
     assert record is not None
     for layer in (1, 2):

@@ -1,4 +1,4 @@
-"""The CPU engine: the Chainer engine's steps and evaluation, compiled, on copies of the network's numbers.
+"""The CPU engine: the Chainer engine's steps and evaluation, compiled, on copies of the network's arrays.
 
 Where a batch fits a core's cache the replicas are spread over the cores; a larger batch is spread over the cores
 itself, one replica after another. Alone or in a group, a replica's numbers are the same bits.
@@ -113,7 +113,7 @@ class CpuEngine:
 
     def evaluate(self) -> dict[str, np.ndarray]:
         """Return loss and accuracy of every evaluated set: `Engine.evaluate`."""
-        found: dict[str, np.ndarray] = {}
+        values: dict[str, np.ndarray] = {}
         settings = self._replicas.settings.evaluation
         self._load()
         replicas = self.replicas
@@ -124,9 +124,9 @@ class CpuEngine:
                     loss, accuracy = self.evaluator.evaluate(
                         images, labels, self._active(), use_batch_statistics=settings.statistics == "batch"
                     )
-                found |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
+                values |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
         self.rows.load_statistics()  # those of the population were for the evaluation alone
-        return found
+        return values
 
     def diagnosis(self) -> dict[str, np.ndarray]:
         """Return what the normalisation did at the observed step: `Engine.diagnosis`."""

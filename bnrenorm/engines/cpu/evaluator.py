@@ -37,7 +37,7 @@ class Evaluator:
         self.trials, self.spec, self.layout, self.rows, self.masks = trials, spec, layout, rows, masks
         self.workers = workers
         self.packed_sets: list[tuple[Array, PackedCSR4]] = []
-        self.by_batch: list[tuple[Array, BatchStatisticsEvaluator]] = []
+        self.batch_evaluators: list[tuple[Array, BatchStatisticsEvaluator]] = []
 
     def packed(self, images: Array) -> PackedCSR4:
         """Return a set of images (M, D) packed by fours, computed at the first call."""
@@ -54,15 +54,15 @@ class Evaluator:
 
         With `use_batch_statistics` batch norms use the images' own statistics instead of the running ones.
         """
-        found = np.full((len(self.trials), 2), np.nan)
+        results = np.full((len(self.trials), 2), np.nan)
         with ThreadPoolExecutor(self.workers) as pool:
             if use_batch_statistics and self.spec.norm == BATCH:
-                evaluator = self._by_batch(images, labels)
+                evaluator = self._batch_evaluator(images, labels)
                 for i in replicas:
-                    found[i] = evaluator.evaluate(pool, hyperparams_of(self.trials[i]), self._parameters(i))
+                    results[i] = evaluator.evaluate(pool, hyperparams_of(self.trials[i]), self._parameters(i))
             else:
-                found[replicas] = self._by_running(pool, images, labels, replicas)
-        loss, accuracy = found.T
+                results[replicas] = self._by_running(pool, images, labels, replicas)
+        loss, accuracy = results.T
         return loss, accuracy
 
     def _by_running(self, pool: ThreadPoolExecutor, images: Array, labels: Array, replicas: list[int]) -> Array:
@@ -93,11 +93,11 @@ class Evaluator:
         rows = self.rows.of(replica)
         return self.masks.inference(replica, rows.average if len(rows.average) else rows.p)
 
-    def _by_batch(self, images: Array, labels: Array) -> BatchStatisticsEvaluator:
-        for known, evaluator in self.by_batch:
+    def _batch_evaluator(self, images: Array, labels: Array) -> BatchStatisticsEvaluator:
+        for known, evaluator in self.batch_evaluators:
             if known is images:
                 return evaluator
         passes = Passes(images, self.packed(images), labels, self.spec, self.layout, self.workers)
         evaluator = BatchStatisticsEvaluator(passes)
-        self.by_batch.append((images, evaluator))
+        self.batch_evaluators.append((images, evaluator))
         return evaluator

@@ -1,4 +1,4 @@
-"""A network's numbers as kernels take them: one row per replica."""
+"""A network's parameters, optimizer states and statistics as kernels take them: one row per replica."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 class ReplicaRows(NamedTuple):
     """One replica's rows; an array is empty where there is nothing to keep."""
 
-    p: np.ndarray  # (P,) parameters, as `ops.layout` places them
+    p: np.ndarray  # (P,) parameters, laid out as in `ops.layout`
     exp_avg: np.ndarray  # (P,) velocity of momentum, first moment of Adam
     exp_avg_sq: np.ndarray  # (P,) second moment of Adam and RMSprop
     average: np.ndarray  # (P,) moving average of the parameters
@@ -27,7 +27,7 @@ class ReplicaRows(NamedTuple):
 class StackedParameters:
     """Copies of a network's parameters, optimizer states, averages (R, P) and running statistics (R, Q).
 
-    `load` copies from the network and `store` to it; between the two the rows are what counts.
+    `load` copies from the network and `store` to it; in between only the rows are up to date.
     """
 
     def __init__(self, network: MLP, optimizer: str, average: dict[str, np.ndarray], pitch: int):
@@ -110,10 +110,10 @@ def _rows(replicas: int, length: int) -> np.ndarray:
 
 def _parameters(network: MLP) -> list[tuple[str, Any]]:
     """List the network's parameters with their paths in the order of `ops.layout`."""
-    found = []
+    named = []
     for depth, linear in enumerate(network.linears):
-        found += [(f"/linears/{depth}/W", linear.W), (f"/linears/{depth}/b", linear.b)]
+        named += [(f"/linears/{depth}/W", linear.W), (f"/linears/{depth}/b", linear.b)]
         if depth < len(network.norms) and network.norms[depth].affine.per != "none":
             affine = network.norms[depth].affine
-            found += [(f"/norms/{depth}/affine/gamma", affine.gamma), (f"/norms/{depth}/affine/beta", affine.beta)]
-    return found
+            named += [(f"/norms/{depth}/affine/gamma", affine.gamma), (f"/norms/{depth}/affine/beta", affine.beta)]
+    return named

@@ -13,9 +13,9 @@ def required_kernels(settings: Settings) -> list[str]:
     """
     if not _is_compiled(settings):
         return []
-    by_batch = settings.evaluation.statistics == "batch" and isinstance(settings.norm, BatchNorm)
+    use_batch_statistics = settings.evaluation.statistics == "batch" and isinstance(settings.norm, BatchNorm)
     kernels = [] if is_large(settings) else [SMALL]
-    if is_large(settings) or by_batch:
+    if is_large(settings) or use_batch_statistics:
         deep = len(settings.model.hidden) > 1 or settings.model.order == "linear-norm-activation"
         kernels += [LARGE, DEEP] if deep else [LARGE]
     return [*kernels, INFERENCE]
@@ -24,7 +24,7 @@ def required_kernels(settings: Settings) -> list[str]:
 def is_large(settings: Settings) -> bool:
     """Tell whether a batch's rows are spread over the cores instead of the replicas.
 
-    Normalising each row by itself, or by few others, is work for one core, and so is dropout.
+    Layer normalisation, micro-batches and dropout are only compiled for batches that one core takes.
     """
     whole = isinstance(settings.training.batch, Full) and not settings.model.dropout.drops
     return whole and not isinstance(settings.norm, LayerNorm) and not settings.training.micro_batch

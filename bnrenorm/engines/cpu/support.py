@@ -4,9 +4,21 @@ import importlib
 
 
 def problem() -> str | None:
-    """Say why the CPU engine cannot be used here; None if it can."""
+    """Say in one line why the CPU engine cannot be used here; None if it can.
+
+    Runs `codegen.probe`, because the kernels use parts of numba that any of its versions may change.
+    """
     try:
-        importlib.import_module("numba")
-    except ImportError as error:
-        return f"numba cannot be imported ({error})"
+        numba = importlib.import_module("numba")
+    except Exception as error:  # numba refuses a NumPy that is too new by errors of several types
+        return f"numba cannot be imported ({_line(error)})"
+    try:
+        importlib.import_module("bnrenorm.engines.cpu.codegen.probe").run()
+    except Exception as error:
+        return f"numba {numba.__version__} does not suit ({type(error).__name__}: {_line(error)})"
     return None
+
+
+def _line(error: Exception) -> str:
+    """Return the first line of an error's message; numba's have dozens."""
+    return next(iter(str(error).splitlines()), "")

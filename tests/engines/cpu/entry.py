@@ -1,22 +1,22 @@
-"""A way into kernels' inner functions, which Python cannot call by themselves."""
+"""A way into kernels' subroutines, which Python cannot call by themselves."""
 
 import types
 
 import numba
-from numba.core.registry import CPUDispatcher
+import numba.extending
 
 
-def entry(function):
-    """Compile a function that calls the inner one."""
+def entry(subroutine):
+    """Compile a function that calls the subroutine."""
 
     @numba.njit
     def call(*arguments):
-        return function(*arguments)
+        return subroutine(*arguments)
 
     return call
 
 
 def entries(module):
-    """Do so for all inner functions of a module."""
-    found = {name: each for name, each in vars(module).items() if isinstance(each, CPUDispatcher)}
-    return types.SimpleNamespace(**{name: entry(each) for name, each in found.items()})
+    """Do so for all compiled functions of a module."""
+    functions = {name: value for name, value in vars(module).items() if numba.extending.is_jitted(value)}
+    return types.SimpleNamespace(**{name: entry(value) for name, value in functions.items()})

@@ -1,7 +1,6 @@
-"""How kernels are compiled: by numba, without the GIL, once per user where a cache can be kept."""
+"""How kernels are compiled: by numba, without the GIL, once per user where a cache folder can be written."""
 
 import hashlib
-import importlib
 import os
 from collections.abc import Callable
 from functools import cache
@@ -11,66 +10,60 @@ from typing import Any
 import numba
 import numba.extending
 
-from bnrenorm.engines.cpu.codegen.subroutines import SubroutineCompiler
+from bnrenorm.engines.cpu.codegen import numba_private
 
-# Sums may be reordered and products fused, which vectors need; NaN and infinity stay what they are. References to
-# arrays are not counted (`_nrt`): kernels make none, and to count was a tenth of a step.
-_FLAGS: dict[str, Any] = {
-    "nogil": True,
-    "_nrt": False,
-    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
-    "error_model": "numpy",
-    "no_cfunc_wrapper": True,
-}
-_INNER: dict[str, Any] = {**_FLAGS, "no_cpython_wrapper": True, "pipeline_class": SubroutineCompiler}
-_LITERAL: dict[str, Any] = {**_INNER, "fastmath": False}
-_VIEW: dict[str, Any] = {**_INNER, "_nrt": True}
+# Sums may be reordered and products fused with sums, which vectorisation needs; NaN and infinity keep their meaning.
+_FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": _FASTMATH, "error_model": "numpy"}
+_KERNEL: dict[str, Any] = {**_OPTIONS, **numba_private.KERNEL_OPTIONS}
+_SUBROUTINE: dict[str, Any] = {**_OPTIONS, **numba_private.SUBROUTINE_OPTIONS}
+_STRICT: dict[str, Any] = {**_SUBROUTINE, "fastmath": False}
+_VIEW: dict[str, Any] = {**_OPTIONS, **numba_private.VIEW_OPTIONS}
 
 intrinsic: Any = numba.extending.intrinsic
-"""For functions that generate LLVM's language: numba, not the caller, gives them their first argument."""
+"""For functions that generate LLVM IR. numba passes the first argument; callers pass the others."""
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function at its first call; in every process anew where there is no folder for the compiled code."""
-    return _kept(function, _FLAGS)
+    """Compile a function that Python calls, at its first call; cached on disk where there is a cache folder."""
+    return _cached(function, _KERNEL)
 
 
-def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a part of a kernel, to be called from kernels only: Python finds no way in."""
-    return numba.njit(**_INNER)(function)
+def subroutine(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel. It can be called from kernels only, and not from Python."""
+    return numba.njit(**_SUBROUTINE)(function)
 
 
-def rule(function: Callable[..., Any]) -> Any:
-    """Write a formula of scalars into every kernel that calls it, as if it stood there; `py_func` takes arrays."""
-    return numba.njit(inline="always", **_INNER)(function)
+def cached_subroutine(function: Callable[..., Any]) -> Any:
+    """Compile a large part of a kernel as `subroutine` does, cached on disk: another process need not compile it."""
+    return _cached(function, _SUBROUTINE)
+
+
+def strict_subroutine(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel as `subroutine` does, without reordering or fusing any operation."""
+    return numba.njit(**_STRICT)(function)
+
+
+def formula(function: Callable[..., Any]) -> Any:
+    """Inline a formula of scalars into every kernel that uses it, before numba infers types.
+
+    A call for every element instead would let LLVM fuse other operations, and so change bits. The attribute `py_func`
+    is the plain Python function, which takes arrays as well.
+    """
+    return numba.njit(inline="always", **_SUBROUTINE)(function)
 
 
 def view(function: Callable[..., Any]) -> Any:
-    """Compile a part of a kernel that returns an array, for which numba wants to be able to count references."""
+    """Compile a part of a kernel that returns an array, which numba permits only with reference counts switched on."""
     return numba.njit(**_VIEW)(function)
 
 
-def shared(function: Callable[..., Any]) -> Any:
-    """Compile a large part of a kernel as `inlined` does, and keep it: one process compiles it, another finds it."""
-    return _kept(function, _INNER)
-
-
-def _kept(function: Callable[..., Any], flags: dict[str, Any]) -> Any:
+def _cached(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     folder = cache_folder()
     if folder is None:
-        return numba.njit(**flags)(function)
-    settings: Any = importlib.import_module("numba.core.config")
-    before = settings.CACHE_DIR
-    settings.CACHE_DIR = str(folder)
-    try:
-        return numba.njit(cache=True, **flags)(function)
-    finally:
-        settings.CACHE_DIR = before
-
-
-def literal(function: Callable[..., Any]) -> Any:
-    """Compile a part of a kernel as `inlined` does, in which nothing is reordered."""
-    return numba.njit(**_LITERAL)(function)
+        return numba.njit(**options)(function)
+    with numba_private.cache_directory(folder):
+        return numba.njit(cache=True, **options)(function)
 
 
 def is_complete(kernels: str) -> bool:
@@ -88,10 +81,10 @@ def note_complete(kernels: str) -> None:
 
 @cache
 def cache_folder() -> Path | None:
-    """Find the user's folder for compiled kernels; None if it cannot be written.
+    """Return the user's folder for compiled kernels; None if it cannot be written.
 
-    Its name has a digest of the sources of everything that is compiled: numba itself looks at the file of the outermost
-    function alone.
+    Its name contains a digest of the sources of everything that is compiled, because numba itself only checks the file
+    of the outermost function.
     """
     package = Path(__file__).parents[1]
     sources = [*sorted(package.rglob("*.py")), package.parents[1] / "network" / "schedule.py"]

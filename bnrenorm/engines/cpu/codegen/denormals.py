@@ -1,7 +1,7 @@
-"""Hyperparams below 1e-38, which processors are a hundred times slower with, taken as zero inside a kernel.
+"""Flushing denormal floats (below 1e-38) to zero inside kernels: processors are a hundred times slower with them.
 
-They come up whenever something decays: the velocity of a weight whose pixel has turned black halves every seven steps,
-and after 800 steps every one of its updates would be slow.
+They appear wherever something decays. The velocity of a weight whose pixel has turned black halves every seven steps,
+so that after 800 steps each of its updates would be slow.
 """
 
 import platform
@@ -9,34 +9,36 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 
 from bnrenorm.engines.cpu.codegen.decorators import intrinsic
+from bnrenorm.engines.cpu.codegen.numba_private import cgutils
 
-_FLUSH = 0x8040  # MXCSR: results and operands that are denormal are zero
+_FLUSH = 0x8040  # bits of MXCSR: denormal results and operands are taken as zero
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
-def _access(name: str, context: Any, builder: Any, value: Any | None) -> Any:
+def _access_mxcsr(instruction: str, builder: Any, value: Any | None) -> Any:
+    """Generate "stmxcsr" or "ldmxcsr", which read and write the control register through memory."""
     word = ir.IntType(32)
-    place = cgutils.alloca_once(builder, word)
+    memory = cgutils.alloca_once(builder, word)
     if value is not None:
-        builder.store(value, place)
+        builder.store(value, memory)
     pointer = ir.IntType(8).as_pointer()
-    function = builder.module.declare_intrinsic(f"llvm.x86.sse.{name}", (), ir.FunctionType(ir.VoidType(), [pointer]))
-    builder.call(function, [builder.bitcast(place, pointer)])
-    return builder.load(place)
+    signature = ir.FunctionType(ir.VoidType(), [pointer])
+    function = builder.module.declare_intrinsic(f"llvm.x86.sse.{instruction}", (), signature)
+    builder.call(function, [builder.bitcast(memory, pointer)])
+    return builder.load(memory)
 
 
 @intrinsic
 def flush(typing_context: Any) -> Any:
-    """Take denormals as zero on this thread; returns what `restore` wants afterwards."""
+    """Take denormals as zero on this thread; return the control register for `restore`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if not _X86:
             return ir.Constant(ir.IntType(32), 0)
-        before = _access("stmxcsr", context, builder, None)
-        _access("ldmxcsr", context, builder, builder.or_(before, ir.Constant(ir.IntType(32), _FLUSH)))
+        before = _access_mxcsr("stmxcsr", builder, None)
+        _access_mxcsr("ldmxcsr", builder, builder.or_(before, ir.Constant(ir.IntType(32), _FLUSH)))
         return before
 
     return types.uint32(), generate
@@ -48,7 +50,7 @@ def restore(typing_context: Any, before: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if _X86:
-            _access("ldmxcsr", context, builder, arguments[0])
+            _access_mxcsr("ldmxcsr", builder, arguments[0])
         return context.get_dummy_value()
 
     return types.none(types.uint32), generate

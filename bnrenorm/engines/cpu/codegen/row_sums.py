@@ -1,66 +1,71 @@
-"""Sums of chosen rows of a table, and momentum's steps; for kernels only.
+"""Weighted sums of table rows by index, and momentum steps from them; for kernels only.
 
-Arrays are contiguous, of one float dtype but for `rows`, and are taken as flat: `factors` and `rows` from `begin` to
-`end`, what is changed from `at`. table (M, pitch) begins with a cache line and its pitch is a whole number of them, as
-its rows are read to the end of the last line that `width` touches.
+Arguments that several functions share. All float arrays are of one dtype and contiguous, and are indexed as flat:
+
+- begin, end: the sum runs over t from begin to end - 1;
+- factors (T,) float: the weight of a row; rows (T,) int32: its index in the table;
+- table (M, pitch) float, which begins at a cache line and whose pitch is a whole number of them, because its rows are
+  read to the end of the last line that `width` touches;
+- offset: where the changed values, `width` of them, begin in out, p and velocity.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba import types
 
-from bnrenorm.engines.cpu.codegen.decorators import intrinsic, literal
-from bnrenorm.engines.cpu.codegen.simd import FOURFOLD, Vectors
+from bnrenorm.engines.cpu.codegen.decorators import intrinsic, strict_subroutine
+from bnrenorm.engines.cpu.codegen.numba_private import cgutils
+from bnrenorm.engines.cpu.codegen.simd import REGISTERS_OF_FOUR, Vectors
 
 
-@literal
-def add_rows(begin, end, factors, rows, table, out, at, width):
+@strict_subroutine
+def add_rows(begin, end, factors, rows, table, out, offset, width):
     """out += the sum over t of factors[t] table[rows[t]]."""
-    _add_rows(begin, end, factors, rows, table, out, at, width)
+    _add_rows(begin, end, factors, rows, table, out, offset, width)
 
 
-@literal
-def momentum_row(begin, end, factors, rows, table, velocity, p, at, width, momentum):
+@strict_subroutine
+def momentum_row(begin, end, factors, rows, table, velocity, p, offset, width, momentum):
     """velocity = momentum velocity + the sum over t of factors[t] table[rows[t]]; p += velocity."""
-    _momentum_row(begin, end, factors, rows, table, velocity, p, at, width, momentum)
+    _momentum_row(begin, end, factors, rows, table, velocity, p, offset, width, momentum)
 
 
-@literal
-def coast(steps, velocity, p, at, width, momentum):
-    """Take so many steps of `momentum_row` with sums of nothing."""
-    _coast(steps, velocity, p, at, width, momentum)
+@strict_subroutine
+def coast(steps, velocity, p, offset, width, momentum):
+    """Take this many steps of `momentum_row` with empty sums."""
+    _coast(steps, velocity, p, offset, width, momentum)
 
 
-@literal
+@strict_subroutine
 def four_sums(begin, end, factors, rows, table, out, width):
-    """out[g] = the sum over t of factors[t, g] table[rows[t]], for g = 0 to 3."""
+    """out[g] = the sum over t of factors[t, g] table[rows[t]], for g = 0 to 3: factors (T, 4), out (4, >= width)."""
     _four_sums(begin, end, factors, rows, table, out, width)
 
 
 class _Call:
-    """An intrinsic's arguments, where they are wanted in LLVM's language."""
+    """A call of an intrinsic while LLVM IR is generated for it."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any):
         self.context, self.builder, self.signature, self.arguments = context, builder, signature, arguments
 
     def array(self, k: int) -> Any:
-        """Open an argument that is an array."""
+        """Return argument k, an array, with its data pointer and shape."""
         return self.context.make_array(self.signature.args[k])(self.context, self.builder, self.arguments[k])
 
-    def part(self, k: int, at: Any) -> Any:
-        """Point into an argument that is an array."""
-        return self.builder.gep(self.array(k).data, [at])
+    def pointer(self, k: int, offset: Any) -> Any:
+        """Return a pointer into argument k, an array."""
+        return self.builder.gep(self.array(k).data, [offset])
 
-    def hold(self, x: Any) -> Any:
-        """Make a variable, which will be a register."""
-        place = cgutils.alloca_once(self.builder, x.type)
-        self.builder.store(x, place)
-        return place
+    def variable(self, x: Any) -> Any:
+        """Make a variable with the value x; LLVM keeps it in a register."""
+        memory = cgutils.alloca_once(self.builder, x.type)
+        self.builder.store(x, memory)
+        return memory
 
-    def weigh(self, vectors: Vectors, columns: list[Any], sums: list[Any]) -> None:
-        """Add the chosen rows' vectors at `columns` to `sums`: begin, end, factors, rows, table come first."""
+    def add_weighted_rows(self, vectors: Vectors, columns: list[Any], sums: list[Any]) -> None:
+        """Add factor times row at `columns` to `sums`; the first arguments are begin, end, factors, rows, table."""
         builder, (begin, end) = self.builder, self.arguments[:2]
         factors, rows, table = (self.array(k).data for k in (2, 3, 4))
         pitch = cgutils.unpack_tuple(builder, self.array(4).shape)[1]
@@ -68,141 +73,141 @@ class _Call:
             factor = vectors.splat(builder.load(builder.gep(factors, [t])))
             row = builder.mul(builder.sext(builder.load(builder.gep(rows, [t])), pitch.type), pitch)
             for total, column in zip(sums, columns, strict=True):
-                term = builder.fmul(factor, vectors.whole(builder.gep(table, [builder.add(row, column)])), flags=_FUSE)
+                pointer = builder.gep(table, [builder.add(row, column)])
+                term = builder.fmul(factor, vectors.load_all(pointer), flags=_FUSE)
                 builder.store(builder.fadd(builder.load(total), term, flags=_FUSE), total)
 
-    def weigh_four(self, vectors: Vectors, columns: list[Any], sums: list[list[Any]]) -> None:
-        """Add the chosen rows' vectors at `columns` to four lists of sums, by the four factors of each row."""
+    def add_rows_weighted_by_four(self, vectors: Vectors, columns: list[Any], sums: list[list[Any]]) -> None:
+        """Add each row at `columns` to four lists of sums, by its four factors."""
         builder, (begin, end) = self.builder, self.arguments[:2]
         factors, rows, table = (self.array(k).data for k in (2, 3, 4))
         pitch = cgutils.unpack_tuple(builder, self.array(4).shape)[1]
         with cgutils.for_range_slice(builder, begin, end, begin.type(1)) as (t, _):
             row = builder.mul(builder.sext(builder.load(builder.gep(rows, [t])), pitch.type), pitch)
-            terms = [vectors.whole(builder.gep(table, [builder.add(row, column)])) for column in columns]
+            values = [vectors.load_all(builder.gep(table, [builder.add(row, column)])) for column in columns]
             for g, totals in enumerate(sums):
-                place = builder.gep(factors, [builder.add(builder.mul(t, t.type(4)), t.type(g))])
-                factor = vectors.splat(builder.load(place))
-                for total, term in zip(totals, terms, strict=True):
-                    more = builder.fmul(factor, term, flags=_FUSE)
-                    builder.store(builder.fadd(builder.load(total), more, flags=_FUSE), total)
+                pointer = builder.gep(factors, [builder.add(builder.mul(t, t.type(4)), t.type(g))])
+                factor = vectors.splat(builder.load(pointer))
+                for total, value in zip(totals, values, strict=True):
+                    term = builder.fmul(factor, value, flags=_FUSE)
+                    builder.store(builder.fadd(builder.load(total), term, flags=_FUSE), total)
 
 
 _FUSE = ["contract"]  # a product and a sum may be one instruction
 
 
 @intrinsic
-def _add_rows(typing_context, begin, end, factors, rows, table, out, at, width):
-    def generate(*call: Any) -> Any:
-        each = _Call(*call)
-        builder, vectors, place = each.builder, Vectors(each.builder, table.dtype), each.part(5, each.arguments[6])
+def _add_rows(typing_context, begin, end, factors, rows, table, out, offset, width):
+    def generate(*arguments: Any) -> Any:
+        call = _Call(*arguments)
+        builder, vectors = call.builder, Vectors(call.builder, table.dtype)
+        target = call.pointer(5, call.arguments[6])
 
         def body(columns: list[Any], masks: list[Any]) -> None:
-            places = [builder.gep(place, [column]) for column in columns]
-            sums = [each.hold(vectors.load(*pair)) for pair in zip(places, masks, strict=True)]
-            each.weigh(vectors, columns, sums)
-            for total, pair in zip(sums, zip(places, masks, strict=True), strict=True):
+            pointers = [builder.gep(target, [column]) for column in columns]
+            sums = [call.variable(vectors.load(*pair)) for pair in zip(pointers, masks, strict=True)]
+            call.add_weighted_rows(vectors, columns, sums)
+            for total, pair in zip(sums, zip(pointers, masks, strict=True), strict=True):
                 vectors.store(builder.load(total), *pair)
 
-        vectors.over(each.arguments[7], body)
-        return each.context.get_dummy_value()
+        vectors.loop(call.arguments[7], body)
+        return call.context.get_dummy_value()
 
-    return _signature(types.intp, types.intp, factors, rows, table, out, types.intp, types.intp), generate
+    return types.void(types.intp, types.intp, factors, rows, table, out, types.intp, types.intp), generate
 
 
 @intrinsic
 def _four_sums(typing_context, begin, end, factors, rows, table, out, width):
-    def generate(*call: Any) -> Any:
-        each = _Call(*call)
-        builder, vectors = each.builder, Vectors(each.builder, table.dtype)
-        pitch = cgutils.unpack_tuple(builder, each.array(5).shape)[1]
+    def generate(*arguments: Any) -> Any:
+        call = _Call(*arguments)
+        builder, vectors = call.builder, Vectors(call.builder, table.dtype)
+        pitch = cgutils.unpack_tuple(builder, call.array(5).shape)[1]
 
         def body(columns: list[Any], masks: list[Any]) -> None:
-            sums = [[each.hold(vectors.type(None)) for _ in columns] for _ in range(4)]
-            each.weigh_four(vectors, columns, sums)
+            sums = [[call.variable(vectors.type(None)) for _ in columns] for _ in range(4)]
+            call.add_rows_weighted_by_four(vectors, columns, sums)
             for g, totals in enumerate(sums):
-                line = builder.mul(pitch, pitch.type(g))
+                row = builder.mul(pitch, pitch.type(g))
                 for total, column, mask in zip(totals, columns, masks, strict=True):
-                    vectors.store(builder.load(total), each.part(5, builder.add(line, column)), mask)
+                    vectors.store(builder.load(total), call.pointer(5, builder.add(row, column)), mask)
 
-        vectors.over(each.arguments[6], body, FOURFOLD)
-        return each.context.get_dummy_value()
+        vectors.loop(call.arguments[6], body, REGISTERS_OF_FOUR)
+        return call.context.get_dummy_value()
 
-    return _signature(types.intp, types.intp, factors, rows, table, out, types.intp), generate
+    return types.void(types.intp, types.intp, factors, rows, table, out, types.intp), generate
 
 
 @intrinsic
-def _momentum_row(typing_context, begin, end, factors, rows, table, velocity, p, at, width, momentum):
-    def generate(*call: Any) -> Any:
-        each = _Call(*call)
-        builder, vectors, at = each.builder, Vectors(each.builder, table.dtype), each.arguments[7]
-        momentum = vectors.splat(each.arguments[9])
+def _momentum_row(typing_context, begin, end, factors, rows, table, velocity, p, offset, width, momentum):
+    def generate(*arguments: Any) -> Any:
+        call = _Call(*arguments)
+        builder, vectors = call.builder, Vectors(call.builder, table.dtype)
+        decay = vectors.splat(call.arguments[9])
 
         def body(columns: list[Any], masks: list[Any]) -> None:
-            states, weights = _places(each, (5, 6), at, columns)
-            sums = [each.hold(builder.fmul(momentum, vectors.load(*pair))) for pair in zip(states, masks, strict=True)]
-            each.weigh(vectors, columns, sums)
-            for total, state, weight, mask in zip(sums, states, weights, masks, strict=True):
+            velocities, weights = _pointers(call, (5, 6), call.arguments[7], columns)
+            sums = [
+                call.variable(builder.fmul(decay, vectors.load(*pair))) for pair in zip(velocities, masks, strict=True)
+            ]
+            call.add_weighted_rows(vectors, columns, sums)
+            for total, at_velocity, at_weight, mask in zip(sums, velocities, weights, masks, strict=True):
                 step = builder.load(total)
-                vectors.store(step, state, mask)
-                vectors.store(builder.fadd(vectors.load(weight, mask), step), weight, mask)
+                vectors.store(step, at_velocity, mask)
+                vectors.store(builder.fadd(vectors.load(at_weight, mask), step), at_weight, mask)
 
-        vectors.over(each.arguments[8], body)
-        return each.context.get_dummy_value()
+        vectors.loop(call.arguments[8], body)
+        return call.context.get_dummy_value()
 
-    signature = _signature(
+    signature = types.void(
         types.intp, types.intp, factors, rows, table, velocity, p, types.intp, types.intp, table.dtype
     )
     return signature, generate
 
 
 @intrinsic
-def _coast(typing_context, steps, velocity, p, at, width, momentum):
-    def generate(*call: Any) -> Any:
-        each = _Call(*call)
-        builder, vectors = each.builder, Vectors(each.builder, p.dtype)
-        momentum = vectors.splat(each.arguments[5])
+def _coast(typing_context, steps, velocity, p, offset, width, momentum):
+    def generate(*arguments: Any) -> Any:
+        call = _Call(*arguments)
+        builder, vectors = call.builder, Vectors(call.builder, p.dtype)
+        decay = vectors.splat(call.arguments[5])
 
         def body(columns: list[Any], masks: list[Any]) -> None:
-            pairs = list(zip(*_places(each, (1, 2), each.arguments[3], columns), strict=True))
-            held = [
-                [each.hold(vectors.load(place, mask)) for place in pair]
+            pairs = list(zip(*_pointers(call, (1, 2), call.arguments[3], columns), strict=True))
+            variables = [
+                [call.variable(vectors.load(pointer, mask)) for pointer in pair]
                 for pair, mask in zip(pairs, masks, strict=True)
             ]
-            with cgutils.for_range(builder, each.arguments[0]):
-                for velocity, p in held:
-                    builder.store(builder.fmul(momentum, builder.load(velocity)), velocity)
-                    builder.store(builder.fadd(builder.load(p), builder.load(velocity)), p)
-            for values, pair, mask in zip(held, pairs, masks, strict=True):
-                for value, place in zip(values, pair, strict=True):
-                    vectors.store(builder.load(value), place, mask)
+            with cgutils.for_range(builder, call.arguments[0]):
+                for speed, weight in variables:
+                    builder.store(builder.fmul(decay, builder.load(speed)), speed)
+                    builder.store(builder.fadd(builder.load(weight), builder.load(speed)), weight)
+            for values, pair, mask in zip(variables, pairs, masks, strict=True):
+                for value, pointer in zip(values, pair, strict=True):
+                    vectors.store(builder.load(value), pointer, mask)
 
-        vectors.over(each.arguments[4], body)
-        return each.context.get_dummy_value()
+        vectors.loop(call.arguments[4], body)
+        return call.context.get_dummy_value()
 
-    return _signature(types.intp, velocity, p, types.intp, types.intp, p.dtype), generate
+    return types.void(types.intp, velocity, p, types.intp, types.intp, p.dtype), generate
 
 
 @intrinsic
-def prefetch(typing_context, array, at):
-    """Have the cache line of array[at] brought to the cache; `at` may lie outside."""
+def prefetch(typing_context, array, offset):
+    """Fetch the cache line of array[offset] into the cache; `offset` may lie outside of the array."""
 
-    def generate(*call: Any) -> Any:
-        each, word, byte = _Call(*call), ir.IntType(32), ir.IntType(8).as_pointer()
-        spec = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        function = cgutils.get_or_insert_function(each.builder.module, spec, "llvm.prefetch.p0")
-        place = each.builder.bitcast(each.part(0, each.arguments[1]), byte)
-        each.builder.call(function, [place, word(0), word(3), word(1)])
-        return each.context.get_dummy_value()
+    def generate(*arguments: Any) -> Any:
+        call, word, byte = _Call(*arguments), ir.IntType(32), ir.IntType(8).as_pointer()
+        signature = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(call.builder.module, signature, "llvm.prefetch.p0")
+        address = call.builder.bitcast(call.pointer(0, call.arguments[1]), byte)
+        call.builder.call(function, [address, word(0), word(3), word(1)])  # to read, to all cache levels, data
+        return call.context.get_dummy_value()
 
-    return _signature(array, types.intp), generate
+    return types.void(array, types.intp), generate
 
 
-def _places(each: _Call, arrays: tuple[int, int], at: Any, columns: list[Any]) -> Iterator[list[Any]]:
-    """Point at the columns of two arrays."""
+def _pointers(call: _Call, arrays: tuple[int, int], offset: Any, columns: list[Any]) -> Iterator[list[Any]]:
+    """Yield, for each of two array arguments, pointers to the columns."""
     for k in arrays:
-        begin = each.part(k, at)
-        yield [each.builder.gep(begin, [column]) for column in columns]
-
-
-def _signature(*arguments: Any) -> Any:
-    return types.void(*arguments)
+        begin = call.pointer(k, offset)
+        yield [call.builder.gep(begin, [column]) for column in columns]

@@ -1,9 +1,19 @@
-"""The passes of a step over a large batch of one replica, each for a range of row blocks that fit a core's cache.
+"""The passes of a training step over a large batch of one replica, each over a range of blocks of rows.
 
-A hidden layer keeps one array h (N, D): what its normalisation was given. Normalised activations are never written:
-`normalise_rows` makes a block of them from h for the next product. Every pass reads and writes rows of its own
-blocks only, and sums are kept per block or per thread, so that threads share nothing. `scratch` is a thread's own:
-see `allocate_scratch`.
+A block fits a core's cache. Each thread calls a pass with its own range of blocks; it writes only rows of these blocks
+and sums of its own, so that threads share nothing. Normalised activations are never stored: `normalise_rows` computes a
+block of them from the input of the normalisation for the next matrix product.
+
+Arguments that several functions share; N images, D nodes of this layer, E inputs of it, K nodes of the next layer:
+
+- h (N, D): input of the layer's normalisation; below (N, E): that of the layer below;
+- norm (3, D): mean, scale and shift of the normalisation (`folded_norm`); norm_below (3, E): of the layer below;
+- relu_in: whether ReLU follows the normalisation, as in the order linear-norm-activation; relu: whether ReLU precedes
+  it, and h is its output;
+- w (D, E), or (E, pitch) in the first layer, b (D,): weights and biases; w_next (K, D): weights of the next layer;
+- g_next (N, K): gradient of the next layer's linear output;
+- images (N, E) in their own order, packed as by `sparse.packed.pack`: rows of all other arrays are in packed order;
+- scratch: one thread's row of `allocate_scratch`; begin, end: the range of blocks.
 """
 
 from typing import Any
@@ -13,7 +23,7 @@ import numpy as np
 from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.alignment import CACHE_LINE, aligned
 from bnrenorm.engines.cpu.codegen.arrays import matrix, vector, zero
-from bnrenorm.engines.cpu.codegen.decorators import inlined, kernel, view
+from bnrenorm.engines.cpu.codegen.decorators import kernel, subroutine, view
 from bnrenorm.engines.cpu.codegen.row_sums import add_rows
 from bnrenorm.engines.cpu.ops.loss import softmax_cross_entropy
 from bnrenorm.engines.cpu.sparse.packed import PANEL, packed_linear, panel_workspace
@@ -21,39 +31,36 @@ from bnrenorm.engines.cpu.sparse.packed import PANEL, packed_linear, panel_works
 ROWS = 128
 """Rows of a block."""
 
-_FIRST = 4  # blocks that the first layer takes together
+_FIRST_BLOCKS = 4  # blocks that the first layer computes together
 
 
 @view
 def block(x, lo, hi):
-    """View x[lo:hi]."""
+    """View x[lo:hi], for contiguous x (N, D)."""
     return matrix(x, lo * x.shape[1], hi - lo, x.shape[1])
 
 
-@inlined
-def normalise_rows(h, norm, relu, y):
-    """y = (h - mean) scale + shift, where norm (3, D) has these; through ReLU where the normalisation comes first."""
+@subroutine
+def normalise_rows(h, norm, relu_in, y):
+    """Set y (n, D) = (h - mean) scale + shift, followed by ReLU with `relu_in`; h (n, D) is a block."""
     for i in range(h.shape[0]):
         for k in range(h.shape[1]):
             v = (h[i, k] - norm[0, k]) * norm[1, k] + norm[2, k]
-            y[i, k] = 0 if relu and v < 0 else v
+            y[i, k] = 0 if relu_in and v < 0 else v
 
 
 def allocate_scratch(depth: int, widest: int, threads: int, dtype: Any) -> np.ndarray:
-    """Make the scratch for all passes, (threads, ...), given how wide the images and the widest layer are."""
+    """Allocate the scratch for all passes, (threads, ...): images have `depth` pixels, layers up to `widest` nodes."""
     panel = panel_workspace(depth, widest, dtype).size
     return aligned(threads, max(panel, (ROWS + 1) * -(-widest // CACHE_LINE) * CACHE_LINE), dtype)
 
 
 @kernel
 def forward_first(images, packed, w, b, relu, h, moments, scratch, begin, end):
-    """Fill blocks of h with what the first layer, w (E, pitch) and b (D,), makes of images (N, E); as `hidden` does.
-
-    packed: as from `packed.pack`; a row of h is that of the image in its place.
-    """
+    """Set blocks of h to images w + b, followed by ReLU with `relu`, and moments (blocks, 3, D): `relu_and_moments`."""
     rows = len(h)
-    for q in range(begin, end, _FIRST):
-        last = min(q + _FIRST, end)
+    for q in range(begin, end, _FIRST_BLOCKS):
+        last = min(q + _FIRST_BLOCKS, end)
         packed_linear(images, packed, q * ROWS, w, b, scratch, block(h, q * ROWS, min(last * ROWS, rows)))
         for k in range(q, last):
             relu_and_moments(block(h, k * ROWS, min((k + 1) * ROWS, rows)), relu, moments[k])
@@ -61,9 +68,9 @@ def forward_first(images, packed, w, b, relu, h, moments, scratch, begin, end):
 
 @kernel
 def forward_hidden(below, norm, relu_in, w, b, relu, h, moments, scratch, begin, end):
-    """Fill blocks of h with x w^T + b, through ReLU if `relu`, and moments (blocks, 3, D) with mean and M2.
+    """Set blocks of h to x w^T + b, followed by ReLU with `relu`, and moments (blocks, 3, D): `relu_and_moments`.
 
-    x is what `norm` and `relu_in` make of the layer below's h, `below` (N, E).
+    x is the output of the layer below: `below`, normalised by norm (3, E) and `relu_in`.
     """
     rows, width = h.shape
     for q in range(begin, end):
@@ -71,29 +78,30 @@ def forward_hidden(below, norm, relu_in, w, b, relu, h, moments, scratch, begin,
         z, x = block(h, lo, hi), matrix(scratch, 0, hi - lo, below.shape[1])
         normalise_rows(block(below, lo, hi), norm, relu_in, x)
         blas.forward(x, w, z, width)
-        _add(z, b)
+        _add_bias(z, b)
         relu_and_moments(z, relu, moments[q])
 
 
-@inlined
-def _add(z, b):
+@subroutine
+def _add_bias(z, b):
+    """Add b (D,) to each row of z (n, D)."""
     for i in range(z.shape[0]):
         for k in range(len(b)):
             z[i, k] += b[k]
 
 
-@inlined
+@subroutine
 def relu_and_moments(z, relu, moments):
-    """Put z (n, D) through ReLU if `relu`, and set moments (3, D): mean, M2, the sum of squares about it, and some row.
+    """Apply ReLU to z (n, D) in place if `relu`; set moments (3, D): mean, M2 (sum of squared deviations) and scratch.
 
-    In one pass about that row, the first, which lies within sqrt(n) standard deviations of the mean: in a block of 128
-    that costs M2 two of float32's seven digits at worst, and with any common row none.
+    In a single pass, with deviations from the first row, which lies within sqrt(n) standard deviations of the mean. In
+    a block of 128 rows that costs M2 at worst two of float32's seven digits, and none if the first row is typical.
     """
     n, width = z.shape
-    mean, m2, about = moments[0], moments[1], moments[2]
+    mean, m2, origin = moments[0], moments[1], moments[2]
     for k in range(width):
         v = z[0, k]
-        about[k] = 0 if relu and v < 0 else v
+        origin[k] = 0 if relu and v < 0 else v
         mean[k] = m2[k] = 0
     for i in range(n):
         for k in range(width):
@@ -101,22 +109,23 @@ def relu_and_moments(z, relu, moments):
             if relu and v < 0:
                 v = z.dtype.type(0)
             z[i, k] = v
-            c = v - about[k]
+            c = v - origin[k]
             mean[k] += c
             m2[k] += c * c
     for k in range(width):
         distance = mean[k] / z.dtype.type(n)
         m2[k] = max(m2[k] - mean[k] * distance, z.dtype.type(0))
-        mean[k] = about[k] + distance
+        mean[k] = origin[k] + distance
 
 
 @kernel
 def output(h, norm, relu_in, w, b, labels, order, g, gw, gb, sums, logits, scratch, begin, end):
-    """Fill blocks of g (N, C) with the gradient of the mean loss, and add the blocks' share to gw, gb and sums.
+    """Run the output layer: set blocks of g (N, C) to the gradient of the mean loss; add to gw, gb and sums.
 
-    gw (C, D) is against the block as the product saw it; where it has no rows, no gradients are made. sums (2,): total
-    loss, count of right answers. The logits of the first images are copied into `logits`, as many as it has; order (N,)
-    says which image a row is of.
+    w (C, D), b (C,): the output layer's weights and biases, into which the normalisation may be folded; gw (C, D), gb
+    (C,): their gradients; gw without rows: compute no gradients. labels (N,) int32 and order (N,), the images' numbers,
+    in packed order. sums (2,): total loss and count of right answers. logits (L, C) is set to those of images 0 to
+    L - 1.
     """
     rows, classes = g.shape
     learning = len(gw) > 0
@@ -125,7 +134,7 @@ def output(h, norm, relu_in, w, b, labels, order, g, gw, gb, sums, logits, scrat
         y, z = matrix(scratch, 0, hi - lo, h.shape[1]), block(g, lo, hi)
         normalise_rows(block(h, lo, hi), norm, relu_in, y)
         blas.forward(y, w, z, classes)
-        _add(z, b)
+        _add_bias(z, b)
         for i in range(hi - lo):
             logits_i, label = vector(z, i * classes, classes), labels[lo + i]
             if order[lo + i] < len(logits):
@@ -142,9 +151,9 @@ def output(h, norm, relu_in, w, b, labels, order, g, gw, gb, sums, logits, scrat
             blas.backward_weight(z, y, gw, 1)
 
 
-@inlined
-def _masked(g_next, w_next, h, norm, relu_in, gy):
-    """gy = g_next w_next, the gradient of the layer's output; through the ReLU where the normalisation comes first."""
+@subroutine
+def _backward_to_norm(g_next, w_next, h, norm, relu_in, gy):
+    """Set gy (n, >= D) to the gradient of a block's normalised activations: g_next w_next, masked with `relu_in`."""
     blas.backward_input(g_next, w_next, gy)
     if relu_in:
         for i in range(h.shape[0]):
@@ -154,25 +163,24 @@ def _masked(g_next, w_next, h, norm, relu_in, gy):
 
 
 @kernel
-def backward_sums(g_next, w_next, h, norm, relu_in, sum_dy_xmu, total, scratch, begin, end):
-    """Add the blocks' sums of gy (h - mean) and of gy to sum_dy_xmu and total (D,), both float64."""
+def backward_sums(g_next, w_next, h, norm, relu_in, sum_dy_xmu, sum_dy, scratch, begin, end):
+    """Add the blocks' sums of gy (h - mean) to sum_dy_xmu and those of gy to sum_dy, (D,) float64 each."""
     rows, width = h.shape
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, rows)
         gy = matrix(scratch, 0, hi - lo, width)
-        _masked(block(g_next, lo, hi), w_next, block(h, lo, hi), norm, relu_in, gy)
+        _backward_to_norm(block(g_next, lo, hi), w_next, block(h, lo, hi), norm, relu_in, gy)
         for i in range(hi - lo):
             for k in range(width):
                 sum_dy_xmu[k] += gy[i, k] * (h[lo + i, k] - norm[0, k])
-                total[k] += gy[i, k]
+                sum_dy[k] += gy[i, k]
 
 
 @kernel
 def backward_hidden(g_next, w_next, h, norm, relu_in, factors, below, norm_below, g, gw, gb, scratch, begin, end):
-    """Go back through a hidden layer: add the blocks' share to gw (D, E) and gb (D,); fill blocks of g (N, D).
+    """Run a hidden layer backward: set blocks of g (N, D), the gradient of its linear output; add to gw and gb.
 
-    factors (3, D): gz = (gy + (h - mean) factors[0] + factors[1]) factors[2] is the gradient through the normalisation.
-    `below` is the h of the layer below, with its `norm_below`.
+    gw (D, E), gb (D,): gradients of its weights and biases; factors (3, D): see `grad_to_linear`.
     """
     rows, fan_in = len(h), below.shape[1]
     total = vector(scratch, ROWS * fan_in, h.shape[1])
@@ -186,9 +194,10 @@ def backward_hidden(g_next, w_next, h, norm, relu_in, factors, below, norm_below
 
 @kernel
 def backward_first(g_next, w_next, h, norm, relu_in, factors, images, csc, gw, gb, scratch, begin, end):
-    """Go back through the first layer: add the blocks' share to gw (E, pitch) and gb (D,); the rest as in `back`.
+    """Run the first layer backward: add to gw (E, pitch) and gb (D,), the gradients of its weights and biases.
 
-    csc: the images' pixels by block, or none where `images` (N, E) are to be taken as they are.
+    factors (3, D): see `grad_to_linear`; csc: the images as `sparse.csc_blocks` with blocks of ROWS, without blocks if
+    the images are dense.
     """
     rows, width = h.shape
     depth, pitch = gw.shape
@@ -200,19 +209,23 @@ def backward_first(g_next, w_next, h, norm, relu_in, factors, images, csc, gw, g
         if len(csc.indptr):
             start = csc.indptr[q]
             for k in range(0, width, PANEL):
-                panel, some = matrix(gz, k, hi - lo, pitch), min(PANEL, width - k)
+                panel, columns = matrix(gz, k, hi - lo, pitch), min(PANEL, width - k)
                 for j in range(depth):
                     if start[j] < start[j + 1]:
-                        add_rows(start[j], start[j + 1], csc.data, csc.rows, panel, gw, j * pitch + k, some)
+                        add_rows(start[j], start[j + 1], csc.data, csc.rows, panel, gw, j * pitch + k, columns)
         else:
             blas.backward_weight_transposed(gz, block(images, lo, hi), gw, width, 1)
 
 
-@inlined
+@subroutine
 def grad_to_linear(g_next, w_next, h, norm, relu_in, factors, gz, total, gb):
-    """Set gz (n, >= D), the gradient of what the linear layer put out, and add its sums, `total`, to gb (D,)."""
+    """Set gz (n, >= D), the gradient of the linear layer's output in a block; add its sums over rows to gb (D,).
+
+    factors (3, D), from `FoldedNorm.factors`: the gradient of the normalisation's input is
+    (gy + (h - mean) factors[0] + factors[1]) factors[2]. total (D,) is scratch.
+    """
     n, width = h.shape
-    _masked(g_next, w_next, h, norm, relu_in, gz)
+    _backward_to_norm(g_next, w_next, h, norm, relu_in, gz)
     zero(total)
     for i in range(n):
         for k in range(width):

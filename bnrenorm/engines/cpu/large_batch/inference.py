@@ -14,7 +14,7 @@ Array = Any
 
 
 class BatchStatisticsEvaluator:
-    """Evaluates a set of images (N, D), by all of which every layer is normalised."""
+    """Evaluates a set of images (N, D); every layer is normalised by its statistics over the whole set."""
 
     def __init__(self, passes: Passes):
         self.passes = passes

@@ -1,6 +1,6 @@
 """Forward passes over many images: one replica at a time, its rows spread over the cores.
 
-Of the activations one array (N, D) per hidden layer is kept, which the replicas share.
+One array (N, D) per hidden layer holds activations; replicas take turns with it.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ Array = Any
 class Passes:
     """Workspace for N images, on `workers` threads.
 
-    `h[depth]` (N, D) is what the normalisation of a hidden layer receives, in the packed order of the images.
+    `h[depth]` (N, D) is the input of a hidden layer's normalisation, in the packed order of the images.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Passes:
     def forward(
         self, pool: ThreadPoolExecutor, p: Array, normalise: Callable[[int, Array, Array], FoldedNorm]
     ) -> list[FoldedNorm]:
-        """Fill h, layer by layer; normalise(depth, mean, var) makes a normalisation from its h's moments (D,)."""
+        """Set h, layer by layer; normalise(depth, mean, var) returns a layer's normalisation from its moments (D,)."""
         norms: list[FoldedNorm] = []
         relu = not self.spec.norm_first
         for depth, h in enumerate(self.h):

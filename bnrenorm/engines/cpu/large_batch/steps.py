@@ -75,7 +75,7 @@ class LargeBatch:
     def _backward(
         self, pool: ThreadPoolExecutor, norms: list[FoldedNorm], p: Array, gradient: Array
     ) -> tuple[float, float]:
-        """Fill `gradient` (P,), layer by layer from the output; return total loss and count of right answers."""
+        """Set `gradient` (P,), layer by layer from the output; return total loss and count of right answers."""
         depth = len(norms)
         gw, gb, loss, right = self.passes.output(pool, norms, p, self.g[-1], self.logits, learning=True)
         while True:
@@ -135,8 +135,8 @@ class LargeBatch:
     def _put_affine(self, gradient: Array, depth: int, ggamma: Array, gbeta: Array) -> None:
         offset, width = self.layout.layers[depth, AFFINE], len(ggamma)
         if self.spec.affine == SHARED:
-            share = width if self.spec.mean_gradient else 1
-            gradient[offset], gradient[offset + 1] = ggamma.sum() / share, gbeta.sum() / share
+            divisor = width if self.spec.mean_gradient else 1
+            gradient[offset], gradient[offset + 1] = ggamma.sum() / divisor, gbeta.sum() / divisor
         elif self.spec.affine != FIXED:
             gradient[offset : offset + width], gradient[offset + width : offset + 2 * width] = ggamma, gbeta
 

@@ -1,4 +1,4 @@
-"""Where each layer's parameters and running statistics stand in a replica's rows."""
+"""The offsets of each layer's parameters and running statistics in a replica's rows."""
 
 import itertools
 from typing import NamedTuple
@@ -16,8 +16,8 @@ class ParameterLayout(NamedTuple):
     """Sizes of L layers, the output layer included, and the offsets of their parameters in a row (P,).
 
     `layers` (L, 6): inputs, outputs, and the offsets of W, of b, of gamma followed by beta (-1: none), and of the
-    running mean followed by the running scale in the row of statistics (Q,). W is (K, D), but the first layer's, which
-    stands input by input: (D, pitch), of which K columns count.
+    running mean followed by the running scale in the row of statistics (Q,). W is (K, D), except in the first layer,
+    where it is stored input by input: (D, pitch), of which K columns count.
     """
 
     layers: np.ndarray

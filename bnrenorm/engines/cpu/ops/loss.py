@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from bnrenorm.engines.cpu.codegen.decorators import inlined
+from bnrenorm.engines.cpu.codegen.decorators import subroutine
 
 
-@inlined
+@subroutine
 def softmax_cross_entropy(logits, label, n, learning, g):
     """Return log(sum exp(logits - top)), the top logit and its class, of one image: loss = log_sum - (logit - top).
 
-    logits (C,) float. With `learning`, g (C,) becomes the gradient of the mean loss over n images; otherwise it means
-    nothing. g may be the logits themselves.
+    logits (C,) float. With `learning`, g (C,) becomes the gradient of the mean loss over n images; otherwise it is
+    scratch. g may be the logits themselves.
     """
     classes, one = len(logits), logits.dtype.type(1)
     top, best = logits[0], 0

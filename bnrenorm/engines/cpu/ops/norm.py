@@ -1,44 +1,53 @@
-"""Normalisation of one replica's activations, forward and backward: `norm.formulas` and `norm.affine` fused.
+"""Normalisation of one replica's activations, forward and backward: the rules of `norm.formulas` and `norm.affine`.
 
-x, y, gy, gx are (N, D), statistics and parameters (D,), of one float dtype. The batch's statistics are those of rows
-`first` to `last`: a whole batch, or a micro-batch.
+Arguments that several functions share, all of one float dtype:
+
+- x, y (N, D): input and output of the normalisation; gx, gy (N, D): their gradients;
+- begin, end: the rows of x that are normalised together, a whole batch or a micro-batch; other rows are left alone;
+- mean, std (D,): the batch's statistics, std with eps; run_mean, run_std (D,): the running ones, run_std with eps;
+- r, d (D,): the corrections of batch renormalisation, 1 and 0 for batch normalisation;
+- gamma, beta (D,): the affine parameters, one value per node; ggamma, gbeta (D,): their gradients;
+- eps: scalar, added to variances.
 """
 
 import numpy as np
 
-from bnrenorm.engines.cpu.codegen.decorators import inlined, kernel, rule, shared
+from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, formula, kernel, subroutine
 from bnrenorm.engines.cpu.ops.spec import NODE
 
 
-@rule
+@formula
 def running_std(tracked, eps, track_std):
     """Return the standard deviation, eps included, from the running average of standard deviations or variances."""
     return tracked if track_std else np.sqrt(tracked + eps)
 
 
-@rule
+@formula
 def tracked_scale(var, std, bessel, track_std):
-    """Return what the running average takes in: the batch's std, or its variance with Bessel's correction."""
+    """Return what the running average tracks: the batch's std, or its variance with Bessel's correction."""
     return std if track_std else var * bessel
 
 
-@rule
+@formula
 def bessel(n):
     """Return Bessel's correction for the variance of n examples."""
     return n / max(n - 1.0, 1.0)
 
 
-@rule
+@formula
 def moving_average(old, total, count, weight):
-    """Move an average towards the mean of `count` new values, given their total; weight: (1 - decay) / count."""
+    """Return an average moved towards the mean of `count` new values with the sum `total`.
+
+    weight: (1 - decay) / count.
+    """
     return old + weight * (total - count * old)
 
 
-@inlined
+@subroutine
 def read_affine(p, offset, affine, gamma, beta):
-    """Read gamma and beta (D,) from parameters p (P,), spread over the nodes; offset -1: 1 and 0.
+    """Set gamma and beta from parameters p (P,), in which they begin at `offset`; -1: set them to 1 and 0.
 
-    affine: `spec.NODE` or `spec.SHARED`.
+    affine: `spec.NODE`, D values each, or `spec.SHARED`, one value each for all nodes.
     """
     width = len(gamma)
     for k in range(width):
@@ -48,23 +57,23 @@ def read_affine(p, offset, affine, gamma, beta):
 
 @kernel
 def read_affine_of(p, offset, affine, gamma, beta):
-    """Do `read_affine`, called from Python."""
+    """Do what `read_affine` does, for callers in Python."""
     read_affine(p, offset, affine, gamma, beta)
 
 
-@inlined
-def moments(x, first, last, mean, var, total):
-    """Set the mean, summed in float64 (`total` is room for it), and the biased variance, in a second pass."""
-    n, width = last - first, x.shape[1]
+@subroutine
+def moments(x, begin, end, mean, var, total):
+    """Set mean and var (D,), the biased variance, in two passes. The mean is summed in total (D,) float64, scratch."""
+    n, width = end - begin, x.shape[1]
     for k in range(width):
         total[k] = 0.0
         var[k] = 0
-    for i in range(first, last):
+    for i in range(begin, end):
         for k in range(width):
             total[k] += x[i, k]
     for k in range(width):
         mean[k] = total[k] / n
-    for i in range(first, last):
+    for i in range(begin, end):
         for k in range(width):
             c = x[i, k] - mean[k]
             var[k] += c * c
@@ -72,9 +81,9 @@ def moments(x, first, last, mean, var, total):
         var[k] /= var.dtype.type(n)
 
 
-@inlined
+@subroutine
 def corrections(mean, std, run_mean, run_std, r_max, d_max, r, d):
-    """Set r and d, clipped. [BRN17, Alg. 1]"""
+    """Set r and d, clipped by the scalars r_max >= 1 and d_max >= 0. [BRN17, Alg. 1]"""
     low = mean.dtype.type(1) / r_max
     for k in range(len(mean)):
         ratio = std[k] / run_std[k]
@@ -84,26 +93,29 @@ def corrections(mean, std, run_mean, run_std, r_max, d_max, r, d):
         d[k] = -d_max if distance < -d_max else (d_max if distance > d_max else distance)
 
 
-@inlined
-def forward(x, first, last, mean, std, r, d, gamma, beta, scale, shift, y):
-    """y = gamma ((x - mean) / std r + d) + beta; scale and shift (D,) are room."""
+@subroutine
+def forward(x, begin, end, mean, std, r, d, gamma, beta, scale, shift, y):
+    """Set y = gamma ((x - mean) / std r + d) + beta; scale and shift (D,) are scratch."""
     width = x.shape[1]
     for k in range(width):
         scale[k] = gamma[k] * r[k] / std[k]
         shift[k] = gamma[k] * d[k] + beta[k]
-    for i in range(first, last):
+    for i in range(begin, end):
         for k in range(width):
             y[i, k] = (x[i, k] - mean[k]) * scale[k] + shift[k]
 
 
-@inlined
-def backward(gy, x, first, last, mean, std, r, d, gamma, scale, sum_dy_xmu, sum_dy, gx, ggamma, gbeta):
-    """Set gx, and add to ggamma and gbeta; mean and std depend on x, r and d do not. scale and sums are scratch."""
-    n, width = x.dtype.type(last - first), x.shape[1]
+@subroutine
+def backward(gy, x, begin, end, mean, std, r, d, gamma, scale, sum_dy_xmu, sum_dy, gx, ggamma, gbeta):
+    """Set gx, and add to ggamma and gbeta. mean and std depend on x, r and d do not. [BRN17, sec. 3]
+
+    scale, sum_dy_xmu (sum of gy (x - mean)) and sum_dy (sum of gy), (D,) each, are scratch.
+    """
+    n, width = x.dtype.type(end - begin), x.shape[1]
     for k in range(width):
         sum_dy_xmu[k] = 0
         sum_dy[k] = 0
-    for i in range(first, last):
+    for i in range(begin, end):
         for k in range(width):
             sum_dy_xmu[k] += gy[i, k] * (x[i, k] - mean[k])
             sum_dy[k] += gy[i, k]
@@ -113,44 +125,44 @@ def backward(gy, x, first, last, mean, std, r, d, gamma, scale, sum_dy_xmu, sum_
         sum_dy_xmu[k] = -sum_dy_xmu[k] / (n * std[k] * std[k])
         sum_dy[k] = sum_dy[k] / n
         scale[k] = gamma[k] * r[k] / std[k]
-    for i in range(first, last):
+    for i in range(begin, end):
         for k in range(width):
             gx[i, k] = ((x[i, k] - mean[k]) * sum_dy_xmu[k] + gy[i, k] - sum_dy[k]) * scale[k]
 
 
-@shared
+@cached_subroutine
 def layer_forward(x, eps, gamma, beta, mean, std, y):
-    """Layer normalisation [LN16]; mean and std (N,) are kept for the way back."""
+    """Set y, each row normalised by its own mean and std (N,), which are set for the backward pass. [LN16]"""
     n, width = x.shape
     for i in range(n):
         total = 0.0
         for k in range(width):
             total += x[i, k]
         centre = x.dtype.type(total / width)
-        square = x.dtype.type(0)
+        squares = x.dtype.type(0)
         for k in range(width):
-            square += (x[i, k] - centre) * (x[i, k] - centre)
+            squares += (x[i, k] - centre) * (x[i, k] - centre)
         mean[i] = centre
-        std[i] = np.sqrt(square / x.dtype.type(width) + eps)
+        std[i] = np.sqrt(squares / x.dtype.type(width) + eps)
         for k in range(width):
             y[i, k] = (x[i, k] - centre) / std[i] * gamma[k] + beta[k]
 
 
-@inlined
+@subroutine
 def layer_backward(gy, x, mean, std, gamma, gx, ggamma, gbeta):
-    """Set gx, and add to ggamma and gbeta."""
+    """Set gx, and add to ggamma and gbeta; mean and std (N,) as from `layer_forward`."""
     n, width = x.shape
     for i in range(n):
-        plain = sum_dy_xmu = x.dtype.type(0)
+        sum_g = sum_g_hat = x.dtype.type(0)
         for k in range(width):
             hat = (x[i, k] - mean[i]) / std[i]
             g = gy[i, k] * gamma[k]
             ggamma[k] += gy[i, k] * hat
             gbeta[k] += gy[i, k]
-            plain += g
-            sum_dy_xmu += g * hat
-        plain /= x.dtype.type(width)
-        sum_dy_xmu /= x.dtype.type(width)
+            sum_g += g
+            sum_g_hat += g * hat
+        sum_g /= x.dtype.type(width)
+        sum_g_hat /= x.dtype.type(width)
         for k in range(width):
             hat = (x[i, k] - mean[i]) / std[i]
-            gx[i, k] = (gy[i, k] * gamma[k] - plain - hat * sum_dy_xmu) / std[i]
+            gx[i, k] = (gy[i, k] * gamma[k] - sum_g - hat * sum_g_hat) / std[i]

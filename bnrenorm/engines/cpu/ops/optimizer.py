@@ -3,13 +3,13 @@
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined
+from bnrenorm.engines.cpu.codegen.decorators import subroutine
 
 SGD, MOMENTUM, ADAM, RMSPROP = range(4)
 CODES = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
 
 
-@inlined
+@subroutine
 def apply_update(optimizer, hyper, p, offset, g, exp_avg, exp_avg_sq, lr, l2, l1):
     """Update p[offset : offset + D] in place from its gradient g (D,), which is overwritten.
 
@@ -32,15 +32,15 @@ def apply_update(optimizer, hyper, p, offset, g, exp_avg, exp_avg_sq, lr, l2, l1
             velocity[j] = v
             p[j] += v
     elif optimizer == ADAM:
-        first, second = vector(exp_avg, offset, size), vector(exp_avg_sq, offset, size)
+        mean, square = vector(exp_avg, offset, size), vector(exp_avg_sq, offset, size)
         for j in range(size):
-            m = first[j] + hyper.one_minus_beta1 * (g[j] - first[j])
-            v = second[j] + hyper.one_minus_beta2 * (g[j] * g[j] - second[j])
-            first[j], second[j] = m, v
+            m = mean[j] + hyper.one_minus_beta1 * (g[j] - mean[j])
+            v = square[j] + hyper.one_minus_beta2 * (g[j] * g[j] - square[j])
+            mean[j], square[j] = m, v
             p[j] -= lr * m / (np.sqrt(v) + hyper.optimizer_eps)
     else:
-        second = vector(exp_avg_sq, offset, size)
+        square = vector(exp_avg_sq, offset, size)
         for j in range(size):
-            v = hyper.alpha * second[j] + (g.dtype.type(1) - hyper.alpha) * g[j] * g[j]
-            second[j] = v
+            v = hyper.alpha * square[j] + (g.dtype.type(1) - hyper.alpha) * g[j] * g[j]
+            square[j] = v
             p[j] -= lr * g[j] / (np.sqrt(v) + hyper.optimizer_eps)

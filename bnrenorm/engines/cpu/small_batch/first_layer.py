@@ -1,11 +1,14 @@
-"""The first layer of small batches: its weights w stand input by input, (D, pitch), and black pixels are skipped.
+"""The first layer of small batches: its weights are stored input by input, and black pixels are skipped.
 
-A weight whose pixel is black in the whole batch has the gradient 0. Under SGD nothing happens to it; under momentum it
-coasts: `catch_up` takes all those steps, one by one, when its pixel is lit again, so that no number depends on when
-that happens.
+The gradient of a weight is 0 if its pixel is black in the whole batch. SGD leaves such a weight alone. Under momentum
+it coasts: `catch_up` takes the missed steps, one by one, when the pixel is lit again, so that the result does not
+depend on when that happens.
 
-Arguments that several functions share: batches, `sparse.minibatch`; s, the step within them; first, `FirstLayer`; mask,
-as in `network`.
+Arguments that several functions share; n images in the batch, D pixels, K nodes:
+
+- batches: `sparse.minibatch`, S steps; s: the step within them; images (M, D): the training set;
+- scratch: `FirstLayer`; mask (D + ...): as in `network`, of which the first D values count, or empty;
+- w, velocity (D, pitch): weights and their velocities, of which K columns count; b (K,): biases; width: K.
 """
 
 from typing import Any, NamedTuple
@@ -15,7 +18,7 @@ import numpy as np
 from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.alignment import aligned
 from bnrenorm.engines.cpu.codegen.arrays import copy, vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined
+from bnrenorm.engines.cpu.codegen.decorators import subroutine
 from bnrenorm.engines.cpu.codegen.row_sums import add_rows, coast, momentum_row
 from bnrenorm.engines.cpu.ops.optimizer import MOMENTUM
 from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
@@ -31,30 +34,30 @@ class FirstLayer(NamedTuple):
 
 
 def allocate(batches: Minibatches, depth: int, pitch: int, dropping: bool, dtype: np.dtype) -> FirstLayer:
-    """Make the scratch for batches of images of `depth` pixels."""
+    """Allocate the scratch for batches of images of `depth` pixels."""
     n, pixels = batches.chosen.shape[1], batches.indices.shape[1]
     x = np.empty((0 if pixels else n, depth), dtype)
     data = np.empty(pixels if dropping else 0, dtype)
     return FirstLayer(x, np.zeros(depth, np.int64), aligned(n, pitch, dtype), data)
 
 
-@inlined
-def forward(batches, s, images, first, w, b, mask, y):
-    """y (n, K) = x w + b for the images (M, D) of step s: w (D, pitch), b (K,)."""
+@subroutine
+def forward(batches, s, images, scratch, w, b, mask, y):
+    """Set y (n, K) = x w + b, where x are the images of step s after dropout."""
     n, width = y.shape
-    dense = len(first.x) > 0
+    dense = len(scratch.x) > 0
     if dense:
         for i in range(n):
             image = images[batches.chosen[s, i]]
             for j in range(len(image)):
-                first.x[i, j] = image[j] * mask[j] if len(mask) else image[j]
-        blas.forward_transposed(first.x[:n], w, y)
+                scratch.x[i, j] = image[j] * mask[j] if len(mask) else image[j]
+        blas.forward_transposed(scratch.x[:n], w, y)
     indptr, pixels = batches.indptr[s], batches.indices.shape[1]
     indices, data = vector(batches.indices, s * pixels, pixels), vector(batches.data, s * pixels, pixels)
     if not dense and len(mask):
         for t in range(indptr[0], indptr[n]):
-            first.data[t] = data[t] * mask[indices[t]]
-        data = first.data
+            scratch.data[t] = data[t] * mask[indices[t]]
+        data = scratch.data
     for i in range(n):
         for k in range(width):
             y[i, k] = y[i, k] + b[k] if dense else b[k]
@@ -62,25 +65,25 @@ def forward(batches, s, images, first, w, b, mask, y):
             add_rows(np.int64(indptr[i]), np.int64(indptr[i + 1]), data, indices, w, y, i * width, width)
 
 
-@inlined
-def catch_up(batches, s, first, momentum, w, velocity, width, mask):
-    """Let the weights of the pixels lit at step s, or after the last step all weights, take the steps they missed."""
-    for j in range(len(first.steps_taken)):
-        missed = s - first.steps_taken[j]
+@subroutine
+def catch_up(batches, s, scratch, momentum, w, velocity, width, mask):
+    """Take the missed steps of the weights of the pixels lit at step s, or of all weights if s is S, after the last."""
+    for j in range(len(scratch.steps_taken)):
+        missed = s - scratch.steps_taken[j]
         if missed == 0 or (s < len(batches.col_indptr) and _is_black(batches, s, j, mask)):
             continue
-        first.steps_taken[j] = s
+        scratch.steps_taken[j] = s
         if _is_moving(velocity, j):
             coast(missed, velocity, w, j * w.shape[1], width, momentum)
 
 
-@inlined
+@subroutine
 def _is_black(batches, s, j, mask):
     """Tell whether pixel j is black in all images of step s, or dropped."""
     return batches.col_indptr[s, j] == batches.col_indptr[s, j + 1] or (len(mask) > 0 and mask[j] == 0)
 
 
-@inlined
+@subroutine
 def _is_moving(velocity, j):
     """Tell whether a pixel's weights have a velocity; those of a pixel that was never lit have none."""
     moving = 0
@@ -89,33 +92,33 @@ def _is_moving(velocity, j):
     return moving > 0
 
 
-@inlined
-def descend(batches, s, gy, lr, momentum, first, spec, w, velocity, mask):
-    """Take step s of SGD, with or without momentum, in place, from gy (n, K), the gradient of the product."""
+@subroutine
+def descend(batches, s, gy, lr, momentum, scratch, spec, w, velocity, mask):
+    """Take step s of SGD or momentum in place, from gy (n, K), the gradient of the layer's linear output."""
     width, pitch, offset = gy.shape[1], w.shape[1], s * batches.rows.shape[1]
     data, rows = vector(batches.col_data, 0, batches.col_data.size), vector(batches.rows, 0, batches.rows.size)
     for i in range(gy.shape[0]):
         for k in range(width):
-            first.gy[i, k] = -lr * gy[i, k]
-    for j in range(len(first.steps_taken)):
+            scratch.gy[i, k] = -lr * gy[i, k]
+    for j in range(len(scratch.steps_taken)):
         begin, end = offset + batches.col_indptr[s, j], offset + batches.col_indptr[s, j + 1]
         if _is_black(batches, s, j, mask):
             continue
-        first.steps_taken[j] += 1
+        scratch.steps_taken[j] += 1
         if spec.optimizer == MOMENTUM:
-            momentum_row(begin, end, data, rows, first.gy, velocity, w, j * pitch, width, momentum)
+            momentum_row(begin, end, data, rows, scratch.gy, velocity, w, j * pitch, width, momentum)
         else:
-            add_rows(begin, end, data, rows, first.gy, w, j * pitch, width)
+            add_rows(begin, end, data, rows, scratch.gy, w, j * pitch, width)
 
 
-@inlined
-def gradient(batches, s, gy, first, mask, gw):
-    """gw (D, pitch) = x^T gy over the images of step s, from gy (n, K), the gradient of the product."""
+@subroutine
+def gradient(batches, s, gy, scratch, mask, gw):
+    """Set gw (D, pitch) = x^T gy over the images of step s; gy (n, K) is the gradient of the layer's linear output."""
     n, width = gy.shape
-    if len(first.x):
-        blas.backward_weight_transposed(gy, first.x[:n], gw, width, 0)
+    if len(scratch.x):
+        blas.backward_weight_transposed(gy, scratch.x[:n], gw, width, 0)
         return
-    copy(first.gy, gy)
+    copy(scratch.gy, gy)
     offset, pitch = s * batches.rows.shape[1], gw.shape[1]
     data, rows = vector(batches.col_data, 0, batches.col_data.size), vector(batches.rows, 0, batches.rows.size)
     for j in range(len(gw)):
@@ -124,4 +127,4 @@ def gradient(batches, s, gy, first, mask, gw):
         begin, end = offset + batches.col_indptr[s, j], offset + batches.col_indptr[s, j + 1]
         if _is_black(batches, s, j, mask):
             continue
-        add_rows(begin, end, data, rows, first.gy, gw, j * pitch, width)
+        add_rows(begin, end, data, rows, scratch.gy, gw, j * pitch, width)

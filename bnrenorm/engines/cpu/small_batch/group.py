@@ -97,7 +97,7 @@ class SmallBatches:
         )
 
     def _spans(self, steps: int, seeds: int) -> list[tuple[int, int]]:
-        """Cut the steps into spans whose batches are gathered together."""
+        """Cut the steps into spans (begin, end) whose batches are gathered together."""
         batch: Any = self.trials[0].settings.training.batch
         size = len(self.images) if batch.kind == "full" else batch.size
         span = max(1, min(_SEED_SPAN, _SPAN // max(seeds, 1)) // size)

@@ -1,7 +1,7 @@
 """Loss and accuracy of one replica in inference mode, block by block of images."""
 
 from bnrenorm.engines.cpu.codegen.arrays import matrix, vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined, kernel
+from bnrenorm.engines.cpu.codegen.decorators import kernel, subroutine
 from bnrenorm.engines.cpu.codegen.denormals import flush, restore
 from bnrenorm.engines.cpu.ops import norm
 from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, RUN, WIDTH, B, W
@@ -49,9 +49,9 @@ def evaluate_blocks(images, packed, labels, spec, hyper, layout, p, run, ws, pan
     restore(before)
 
 
-@inlined
+@subroutine
 def _normalise(z, depth, spec, hyper, layout, p, run, ws, y):
-    """y (n, D) from z (n, D) by the running statistics, or each row by its own."""
+    """Set y (n, D) from z (n, D), normalised by the running statistics, or each row by its own for layer norm."""
     n, width = z.shape
     gamma, beta = affine(ws, depth, width)
     mean, scale = vector(ws.flat, ws.nodes[2], width), vector(ws.flat, ws.nodes[3], width)

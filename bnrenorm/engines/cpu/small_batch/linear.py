@@ -2,7 +2,7 @@
 
 from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.arrays import matrix, vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined, shared
+from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, subroutine
 from bnrenorm.engines.cpu.ops.layout import FAN_IN, WIDTH, B, W
 from bnrenorm.engines.cpu.small_batch.workspace import activations
 
@@ -10,17 +10,17 @@ _FEW_ROWS = 8  # up to which packing the weights costs BLAS more than the produc
 _UNPACKED = 900_000  # multiplications up to which OpenBLAS packs nothing
 
 
-@shared
+@cached_subroutine
 def forward_layer(depth, n, layout, p, ws, y):
-    """y (n, K) = x W^T + b of the linear layer at `depth` >= 1, for x the output of the layer below in ws.out."""
+    """Set y (n, K) = x W^T + b for the linear layer at `depth` >= 1; x is the output of the layer below, in ws.out."""
     fan_in, width = layout.layers[depth, FAN_IN], layout.layers[depth, WIDTH]
     w, b = matrix(p, layout.layers[depth, W], width, fan_in), vector(p, layout.layers[depth, B], width)
     forward(activations(ws, ws.out, depth - 1, n, fan_in), w, b, y)
 
 
-@inlined
+@subroutine
 def forward(x, w, b, y):
-    """y = x w^T + b: x (N, D), w (K, D), b (K,), y (N, K), of one float dtype and contiguous."""
+    """Set y = x w^T + b: x (N, D), w (K, D), b (K,), y (N, K), of one float dtype and contiguous."""
     n, depth = x.shape
     width = w.shape[0]
     chunk = width if n > _FEW_ROWS else max(16, _UNPACKED // (n * depth) // 16 * 16)

@@ -1,16 +1,19 @@
 """One replica's network, forward and backward over one batch: what `network.mlp` and Chainer's graph do.
 
-Arguments that several functions share: n, images of the batch; micro_batches, M; spec, hyper, layout: `ops.spec` and
-`ops.layout`; schedule (4,): the step's row of `network.schedule`; p (P,): parameters; run (Q,): running statistics;
-mask (D + H + ...): 1 where an input or a hidden node is kept, 0 where it is dropped, empty without dropout; ws:
-`workspace`.
+Arguments that several functions share:
+
+- n: images in the batch; micro_batches: M, the parts of the batch that are normalised separately;
+- spec, hyper, layout: `ops.spec` and `ops.layout`; schedule (4,): the step's row of `network.schedule`;
+- p (P,): parameters; exp_avg, exp_avg_sq (P,): states of the optimizer; run (Q,): running statistics;
+- mask (D + H + ...): 1 where an input or a hidden node is kept, 0 where it is dropped; empty without dropout;
+- depth: the layer, from 0; ws: `workspace`.
 """
 
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.arrays import copy, matrix, vector, zero
-from bnrenorm.engines.cpu.codegen.decorators import inlined, shared
+from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, subroutine
 from bnrenorm.engines.cpu.ops import norm
 from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, RUN, WIDTH, B, W
 from bnrenorm.engines.cpu.ops.loss import softmax_cross_entropy
@@ -22,9 +25,9 @@ from bnrenorm.engines.cpu.small_batch.workspace import activations, affine, row_
 from bnrenorm.network.schedule import AFFINE_LR, D_MAX, LR, R_MAX
 
 
-@shared
+@cached_subroutine
 def mean_loss(logits, labels, n, learning, glogits):
-    """Return the mean softmax cross entropy of n images and the share of right answers.
+    """Return the mean softmax cross entropy of n images and the accuracy.
 
     logits (n, C), labels (n,) int32. With `learning`, glogits (n, C) becomes the gradient of the mean loss.
     """
@@ -38,9 +41,9 @@ def mean_loss(logits, labels, n, learning, glogits):
     return total / n, right / n
 
 
-@inlined
+@subroutine
 def forward(n, micro_batches, spec, hyper, schedule, layout, p, run, mask, ws):
-    """Fill ws.norm_in (whose first layer is filled already), ws.out, ws.stats and ws.logits; update `run`."""
+    """Set ws.norm_in (except for its first layer, which the caller sets), ws.out, ws.stats, ws.logits; update `run`."""
     hidden = len(layout.layers) - 1
     for depth in range(hidden):
         width = layout.layers[depth, WIDTH]
@@ -65,7 +68,7 @@ def forward(n, micro_batches, spec, hyper, schedule, layout, p, run, mask, ws):
     forward_layer(hidden, n, layout, p, ws, matrix(ws.flat, ws.logits, n, layout.layers[hidden, WIDTH]))
 
 
-@inlined
+@subroutine
 def _drop(x, mask, depth, layout):
     """Set the dropped nodes of hidden layer `depth` to 0 in all rows of x (n, D)."""
     if len(mask):
@@ -77,9 +80,9 @@ def _drop(x, mask, depth, layout):
                 x[i, k] *= mask[offset + k]
 
 
-@inlined
+@subroutine
 def normalise(x, depth, micro_batches, spec, hyper, schedule, running, gamma, beta, ws, y):
-    """y (n, D) from x (n, D), each micro-batch by its own statistics; then update the running ones by their mean.
+    """Set y (n, D) from x (n, D), each micro-batch by its own statistics; then update the running ones by their mean.
 
     running (2, D): running mean, and running variance or standard deviation. Leaves the statistics in ws.stats.
     """
@@ -110,12 +113,11 @@ def normalise(x, depth, micro_batches, spec, hyper, schedule, running, gamma, be
         running[1, k] = norm.moving_average(running[1, k], total_scale[k], count, weight)
 
 
-@shared
+@cached_subroutine
 def backward(n, micro_batches, spec, hyper, schedule, layout, p, exp_avg, exp_avg_sq, mask, ws):
     """Update every parameter but the first layer's weights, layer by layer from the output, each after its last use.
 
-    exp_avg, exp_avg_sq (P,): states of the optimizer. Starts from ws.glogits; leaves the gradient of the first layer's
-    product in ws.g[1].
+    Reads ws.glogits; leaves the gradient of the first layer's linear output in ws.g[1], for the caller.
     """
     hidden, no_decay = len(layout.layers) - 1, p.dtype.type(0)
     for depth in range(hidden, -1, -1):
@@ -145,9 +147,9 @@ def backward(n, micro_batches, spec, hyper, schedule, layout, p, exp_avg, exp_av
             )  # fmt: skip
 
 
-@inlined
+@subroutine
 def _backward_to_linear(depth, n, micro_batches, spec, hyper, schedule, layout, p, exp_avg, exp_avg_sq, mask, ws):
-    """From the gradient of a hidden layer's output, ws.g[0], to that of its product, ws.g[1]; update gamma and beta."""
+    """Set ws.g[1], the gradient of a layer's linear output, from ws.g[0], that of its output; update gamma and beta."""
     width = layout.layers[depth, WIDTH]
     z, y = activations(ws, ws.norm_in, depth, n, width), activations(ws, ws.out, depth, n, width)
     gy, gz = matrix(ws.flat, ws.g[0], n, width), matrix(ws.flat, ws.g[1], n, width)
@@ -184,6 +186,6 @@ def _backward_to_linear(depth, n, micro_batches, spec, hyper, schedule, layout, 
                 ggamma[0] /= width
                 gbeta[0] /= width
         offset, no_decay, lr = layout.layers[depth, AFFINE], p.dtype.type(0), schedule[AFFINE_LR]
-        for part in range(2):
-            g = vector(ggamma, 0, size) if part == 0 else vector(gbeta, 0, size)
-            apply_update(spec.optimizer, hyper, p, offset + part * size, g, exp_avg, exp_avg_sq, lr, no_decay, no_decay)
+        for k in range(2):  # gamma, then beta
+            g = vector(ggamma, 0, size) if k == 0 else vector(gbeta, 0, size)
+            apply_update(spec.optimizer, hyper, p, offset + k * size, g, exp_avg, exp_avg_sq, lr, no_decay, no_decay)

@@ -4,9 +4,10 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba import types
 
 from bnrenorm.engines.cpu.codegen.arrays import copy, matrix, vector, zero
-from bnrenorm.engines.cpu.codegen.decorators import kernel, shared
+from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, kernel
 from bnrenorm.engines.cpu.codegen.denormals import flush, restore
 from bnrenorm.engines.cpu.ops.layout import FAN_IN, WIDTH, B, ParameterLayout, W
 from bnrenorm.engines.cpu.ops.norm import moving_average
@@ -22,13 +23,13 @@ from bnrenorm.network.schedule import LR
 
 @kernel
 def train(
-    batches, images, spec, hyper, schedule, masks, layout, first, ws, p, exp_avg, exp_avg_sq, average, run,
+    batches, images, spec, hyper, schedule, masks, layout, scratch, ws, p, exp_avg, exp_avg_sq, average, run,
     statistics, logits, sums,
 ):  # fmt: skip
     """Take S steps of one replica.
 
     batches: `sparse.minibatch`, S of them, drawn from images (M, D); spec, hyper: `ops.spec`; schedule (S, 4):
-    `network.schedule`; masks (S, D + H + ...): `dropout_masks`, or (S, 0); layout: `ops.layout`; first, ws: from
+    `network.schedule`; masks (S, D + H + ...): `dropout_masks`, or (S, 0); layout: `ops.layout`; scratch, ws: from
     `workspaces`.
 
     Changed in place: p (P,), the parameters; exp_avg, exp_avg_sq (P,), the optimizer's states; average (P,), the moving
@@ -41,7 +42,7 @@ def train(
     classes, one = layers[-1, WIDTH], p.dtype.type(1)
     w, b = matrix(p, offset, depth, pitch), vector(p, layers[0, B], width)
     velocity = matrix(exp_avg, offset, depth if len(exp_avg) else 0, pitch)
-    sparse = len(first.x) == 0
+    sparse = len(scratch.x) == 0
     decays = hyper.l2 != 0 or hyper.l1 != 0
     lazy = sparse and spec.optimizer <= MOMENTUM and not decays and len(average) == 0
     coasting = lazy and spec.optimizer == MOMENTUM
@@ -52,8 +53,8 @@ def train(
         n, mask = batches.counts[s], masks[s]
         micro_batches = n // spec.micro_batch if spec.micro_batch else 1
         if coasting:
-            first_layer.catch_up(batches, s, first, hyper.momentum, w, velocity, width, mask)
-        first_layer.forward(batches, s, images, first, w, b, mask, matrix(ws.flat, ws.norm_in, n, width))
+            first_layer.catch_up(batches, s, scratch, hyper.momentum, w, velocity, width, mask)
+        first_layer.forward(batches, s, images, scratch, w, b, mask, matrix(ws.flat, ws.norm_in, n, width))
         forward(n, micro_batches, spec, hyper, schedule[s], layout, p, run, mask, ws)
         scores, glogits = class_scores(ws, ws.logits, n, classes), class_scores(ws, ws.glogits, n, classes)
         loss, accuracy = mean_loss(scores, batches.labels[s], n, True, glogits)
@@ -64,42 +65,45 @@ def train(
         if spec.norm == BATCH and s == steps - 1:
             size = micro_batches * 6
             for k in range(len(statistics)):
-                kept = matrix(ws.flat, ws.stats + k * ws.micro_batches * 6 * ws.width, size, ws.width)
-                copy(matrix(statistics, k * size * ws.width, size, ws.width), kept)
+                source = matrix(ws.flat, ws.stats + k * ws.micro_batches * 6 * ws.width, size, ws.width)
+                copy(matrix(statistics, k * size * ws.width, size, ws.width), source)
         backward(n, micro_batches, spec, hyper, schedule[s], layout, p, exp_avg, exp_avg_sq, mask, ws)
-        update_first(batches, s, n, mask, first, spec, hyper, schedule[s, LR], layout, p, exp_avg, exp_avg_sq, gw, ws)
+        update_first(batches, s, n, mask, scratch, spec, hyper, schedule[s, LR], layout, p, exp_avg, exp_avg_sq, gw, ws)
         if len(average):
             weight = one - hyper.average_decay
             for j in range(len(p)):
                 average[j] = moving_average(average[j], p[j], one, weight)
     if coasting:
-        first_layer.catch_up(batches, steps, first, hyper.momentum, w, velocity, width, masks[0])
+        first_layer.catch_up(batches, steps, scratch, hyper.momentum, w, velocity, width, masks[0])
     restore(before)
 
 
-@shared
-def update_first(batches, s, n, mask, first, spec, hyper, lr, layout, p, exp_avg, exp_avg_sq, gw, ws):
-    """Update the first layer's weights from ws.g[1]; lazily where gw, the scratch of a gradient, is empty."""
+@cached_subroutine
+def update_first(batches, s, n, mask, scratch, spec, hyper, lr, layout, p, exp_avg, exp_avg_sq, gw, ws):
+    """Update the first layer's weights from ws.g[1]; with gw empty, only those of lit pixels (`first_layer`).
+
+    lr: scalar; gw (D * pitch,): scratch for the gradient; other arguments as in `train`, of step s with n images.
+    """
     depth, width, offset = layout.layers[0, FAN_IN], layout.layers[0, WIDTH], layout.layers[0, W]
     gz = matrix(ws.flat, ws.g[1], n, width)
     if len(gw):
-        first_layer.gradient(batches, s, gz, first, mask, matrix(gw, 0, depth, layout.pitch))
+        first_layer.gradient(batches, s, gz, scratch, mask, matrix(gw, 0, depth, layout.pitch))
         apply_update(spec.optimizer, hyper, p, offset, gw, exp_avg, exp_avg_sq, lr, hyper.l2, hyper.l1)
     else:
         w = matrix(p, offset, depth, layout.pitch)
         velocity = matrix(exp_avg, offset, depth if len(exp_avg) else 0, layout.pitch)
-        first_layer.descend(batches, s, gz, lr, hyper.momentum, first, spec, w, velocity, mask)
+        first_layer.descend(batches, s, gz, lr, hyper.momentum, scratch, spec, w, velocity, mask)
 
 
 def workspaces(
     batches: Minibatches, spec: KernelSpec, layout: ParameterLayout, masks: np.ndarray
 ) -> tuple[FirstLayer, Workspace]:
-    """Make the scratch that `train` needs for these batches."""
+    """Allocate the scratch that `train` needs for these batches."""
     n, dtype = batches.chosen.shape[1], masks.dtype
     micro_batches = n // spec.micro_batch if spec.micro_batch else 1
     depth = int(layout.layers[0, FAN_IN])
-    first = first_layer.allocate(batches, depth, layout.pitch, masks.shape[1] > 0, dtype)
-    return first, workspace.allocate(layout, n, micro_batches, dtype)
+    scratch = first_layer.allocate(batches, depth, layout.pitch, masks.shape[1] > 0, dtype)
+    return scratch, workspace.allocate(layout, n, micro_batches, dtype)
 
 
 def compile_subroutines(
@@ -112,13 +116,16 @@ def compile_subroutines(
 ) -> None:
     """Compile what `train` calls last, with the types it passes: a process that compiles `train` then finds them."""
     one, schedule, mask, y = np.int64(1), np.zeros(4, p.dtype), np.zeros(0, p.dtype), np.zeros((1, 1), p.dtype)
-    first, ws = workspaces(batches, spec, layout, mask[None])
+    scratch, ws = workspaces(batches, spec, layout, mask[None])
     _compile(mean_loss, y, batches.labels[0], one, True, y)
     _compile(backward, one, one, spec, hyper, schedule, layout, p, *states, mask, ws)
     _compile(
-        update_first, batches, one, one, mask, first, spec, hyper, schedule[LR], layout, p, *states, ws.flat, ws
+        update_first, batches, one, one, mask, scratch, spec, hyper, schedule[LR], layout, p, *states, ws.flat, ws
     )  # fmt: skip
 
 
-def _compile(kernel: Any, *arguments: Any) -> None:
-    kernel.compile(tuple(numba.typeof(argument) for argument in arguments))
+def _compile(subroutine: Any, *arguments: Any) -> None:
+    """Compile for the types of these arguments; a bool is a constant in `train`, which numba types by its value."""
+    subroutine.compile(
+        tuple(types.literal(value) if isinstance(value, bool) else numba.typeof(value) for value in arguments)
+    )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import matrix, vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined, view
+from bnrenorm.engines.cpu.codegen.decorators import subroutine, view
 from bnrenorm.engines.cpu.ops.layout import WIDTH, ParameterLayout
 
 MEAN, STD, R, D, RUN_MEAN, RUN_STD = range(6)
@@ -65,21 +65,21 @@ def class_scores(ws, offset, n, classes):
     return matrix(ws.flat, offset, n, classes)
 
 
-@inlined
+@subroutine
 def affine(ws, depth, width):
     """View a layer's gamma and beta, (width,) each."""
     offset = ws.affine + 2 * depth * ws.width
     return vector(ws.flat, offset, width), vector(ws.flat, offset + ws.width, width)
 
 
-@inlined
+@subroutine
 def row_statistics(ws, depth):
     """View a layer's mean and std of layer normalisation, (N,) each."""
     offset = ws.row_stats + 2 * depth * ws.n
     return vector(ws.flat, offset, ws.n), vector(ws.flat, offset + ws.n, ws.n)
 
 
-@inlined
+@subroutine
 def statistics(ws, depth, q, width):
     """View mean, std, r, d, and the running mean and std, (width,) each, of micro-batch q at a layer."""
     flat, pitch = ws.flat, ws.width

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnrenorm.engines.cpu.codegen.decorators import inlined, kernel
+from bnrenorm.engines.cpu.codegen.decorators import kernel, subroutine
 
 SPARSE_BELOW = 0.35
 """Density (share of pixels that are not 0) below which the sparse path beats BLAS."""
 
 
 class CSR(NamedTuple):
-    """M images; the pixels of image m that are not 0 stand from indptr[m] to indptr[m + 1]."""
+    """M images; the pixels of image m that are not 0 are at indptr[m] to indptr[m + 1] - 1, as in SciPy."""
 
     indptr: np.ndarray  # (M + 1,) int64
     indices: np.ndarray  # (pixels,) int32: positions in the image
@@ -63,7 +63,7 @@ def _fill(images, csr):
                 t += 1
 
 
-@inlined
+@subroutine
 def offsets_from_counts(indptr, begin):
     """Begin a counting sort: turn counts, item j's in indptr[j + 1], into the items' offsets, from `begin` on."""
     indptr[0] = begin
@@ -71,7 +71,7 @@ def offsets_from_counts(indptr, begin):
         indptr[j] += indptr[j - 1]
 
 
-@inlined
+@subroutine
 def rewind_offsets(indptr, begin):
     """End a counting sort: each offset has moved on to the next item's while entries were written there."""
     for j in range(len(indptr) - 1, 0, -1):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined, kernel
+from bnrenorm.engines.cpu.codegen.decorators import kernel, subroutine
 from bnrenorm.engines.cpu.codegen.row_sums import prefetch
 from bnrenorm.engines.cpu.sparse.csr import CSR, offsets_from_counts, rewind_offsets
 
@@ -16,7 +16,7 @@ _AHEAD = 4  # images that are prefetched before their turn
 
 
 class Minibatches(NamedTuple):
-    """S batches of at most N images, by row and by column; P is the largest count of a batch's lit pixels.
+    """S batches of at largest N images, by row and by column; P is the largest number of lit pixels in a batch.
 
     On the dense path P is 0.
     """
@@ -24,10 +24,10 @@ class Minibatches(NamedTuple):
     chosen: Any  # (S, N) int64: images of the training set, of which a step uses the first counts[s]
     counts: Any  # (S,)
     labels: Any  # (S, N) int32
-    indptr: Any  # (S, N + 1) int32: the pixels of image i stand from indptr[s, i] to indptr[s, i + 1] of
+    indptr: Any  # (S, N + 1) int32: the pixels of image i are at indptr[s, i] to indptr[s, i + 1] - 1 of
     indices: Any  # (S, P) int32, positions, and
     data: Any  # (S, P), values
-    col_indptr: Any  # (S, D + 1) int32: pixel j stands from col_indptr[s, j] to col_indptr[s, j + 1] of
+    col_indptr: Any  # (S, D + 1) int32: pixel j is at col_indptr[s, j] to col_indptr[s, j + 1] - 1 of
     rows: Any  # (S, P) int32, images within the batch, and
     col_data: Any  # (S, P), values
 
@@ -35,8 +35,8 @@ class Minibatches(NamedTuple):
 def gather(csr: CSR, labels: np.ndarray, drawn: list[np.ndarray], width: int) -> Minibatches:
     """Gather batches of the images `drawn`, each (n,), of `width` pixels, and of labels (M,)."""
     counts = np.array([len(batch) for batch in drawn])
-    steps, most = len(drawn), int(counts.max())
-    chosen = np.zeros((steps, most), np.int64)
+    steps, largest = len(drawn), int(counts.max())
+    chosen = np.zeros((steps, largest), np.int64)
     for row, batch in zip(chosen, drawn, strict=True):
         row[: len(batch)] = batch
     sparse = len(csr.indptr) > 1
@@ -46,7 +46,7 @@ def gather(csr: CSR, labels: np.ndarray, drawn: list[np.ndarray], width: int) ->
         chosen=chosen,
         counts=counts,
         labels=labels[chosen],
-        indptr=np.empty((steps, most + 1), np.int32),
+        indptr=np.empty((steps, largest + 1), np.int32),
         indices=np.empty(shape, np.int32),
         data=np.empty(shape, dtype),
         col_indptr=np.zeros((steps, width + 1), np.int32),
@@ -60,7 +60,7 @@ def gather(csr: CSR, labels: np.ndarray, drawn: list[np.ndarray], width: int) ->
 
 @kernel
 def _fill(csr, batches):
-    """Fill the arrays of pixels; col_indptr is zero before."""
+    """Set the arrays of pixels of `batches` from csr, all images; col_indptr is zero before."""
     for s in range(len(batches.chosen)):
         n, chosen, offset, t0 = batches.counts[s], batches.chosen[s], s * batches.indices.shape[1], 0
         indptr, col_indptr = batches.indptr[s], batches.col_indptr[s]
@@ -82,9 +82,12 @@ def _fill(csr, batches):
         _sort(n, indptr, batches.indices[s], batches.data[s], col_indptr, batches.rows[s], batches.col_data[s])
 
 
-@inlined
+@subroutine
 def _sort(n, indptr, indices, data, col_indptr, rows, col_data):
-    """Sort a batch's pixels by position, given their counts in col_indptr: a counting sort."""
+    """Sort a batch of n images by pixel, by a counting sort: set rows and col_data (P,), from counts in col_indptr.
+
+    indptr (N + 1,), indices, data (P,): the batch by image; col_indptr (D + 1,): counts, and afterwards offsets.
+    """
     offsets_from_counts(col_indptr, 0)
     for i in range(n):
         for t in range(indptr[i], indptr[i + 1]):
@@ -96,7 +99,7 @@ def _sort(n, indptr, indices, data, col_indptr, rows, col_data):
     rewind_offsets(col_indptr, 0)
 
 
-@inlined
+@subroutine
 def _prefetch_image(csr, m):
     """Bring the pixels of image m to the cache."""
     for t in range(csr.indptr[m], csr.indptr[m + 1], 16):

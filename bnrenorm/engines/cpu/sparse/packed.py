@@ -10,7 +10,7 @@ import numpy as np
 from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.alignment import aligned
 from bnrenorm.engines.cpu.codegen.arrays import matrix, vector
-from bnrenorm.engines.cpu.codegen.decorators import inlined, kernel
+from bnrenorm.engines.cpu.codegen.decorators import kernel, subroutine
 from bnrenorm.engines.cpu.codegen.row_sums import four_sums
 from bnrenorm.engines.cpu.sparse.csr import SPARSE_BELOW, density
 
@@ -23,9 +23,9 @@ PANEL = 80
 
 
 class PackedCSR4(NamedTuple):
-    """M images in packed order; the pixels lit in any image of four q stand from indptr[q] to indptr[q + 1].
+    """M images in packed order; the pixels lit in any image of group q are at indptr[q] to indptr[q + 1] - 1.
 
-    On the dense path the order is the images' own, and the rest is empty.
+    On the dense path the images keep their order, and the other arrays are empty.
     """
 
     order: np.ndarray  # (M,) int64: image at each position
@@ -67,7 +67,7 @@ def similar_order(images: np.ndarray) -> np.ndarray:
 
 @kernel
 def _count(images, order, indptr):
-    """Fill indptr for the images in this order."""
+    """Set indptr (ceil(M / 4) + 1,) for images (M, D) in this order (M,)."""
     for q in range(len(indptr) - 1):
         m = _members(order, q)
         count = 0
@@ -78,7 +78,7 @@ def _count(images, order, indptr):
 
 @kernel
 def _fill(images, packed):
-    """Fill packed.indices and packed.data."""
+    """Set packed.indices and packed.data from images (M, D)."""
     t = 0
     for q in range(len(packed.indptr) - 1):
         m, members = _members(packed.order, q), min(4, len(packed.order) - 4 * q)
@@ -93,23 +93,23 @@ def _fill(images, packed):
                 t += 1
 
 
-@inlined
+@subroutine
 def _members(order, q):
-    """Return the four images of q, the last one repeated where there are fewer."""
+    """Return the four images of group q, the last one repeated if there are fewer."""
     last = len(order) - 1
     return (order[4 * q], order[min(4 * q + 1, last)], order[min(4 * q + 2, last)], order[min(4 * q + 3, last)])
 
 
 def panel_workspace(depth: int, width: int, dtype: Any) -> np.ndarray:
-    """Make the scratch that `packed_linear` needs for weights (depth, width)."""
+    """Allocate the scratch that `packed_linear` needs for weights (depth, width)."""
     return aligned(4 + (depth if width > PANEL else 0), PANEL, dtype)
 
 
-@inlined
+@subroutine
 def packed_linear(images, packed, lo, w, b, scratch, y):
-    """y (n, K) = x w + b for the images at the packed positions from `lo`, a multiple of 4: w (D, pitch), b (K,).
+    """Set y (n, K) = x w + b for n images at the packed positions from `lo`, a multiple of 4: w (D, pitch), b (K,).
 
-    images (M, D) are those that `packed` was made of; scratch: `panel_workspace`.
+    images (M, D), from which `packed` was made, in their own order; scratch: `panel_workspace`.
     """
     n, width = y.shape
     if len(packed.indptr) == 1:

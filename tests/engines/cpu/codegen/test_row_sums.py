@@ -1,20 +1,21 @@
-"""Sums of chosen rows against NumPy, for every number of vector registers and both dtypes."""
+"""Sums of chosen rows against NumPy, for every count of vector registers and both dtypes."""
 
+import numba
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from tests.fused.entry import entries, entry
 
-from bnrenorm.engines.cpu.codegen import row_sums as inner
-from bnrenorm.engines.cpu.small_batch import workspace
+from bnrenorm.engines.cpu.codegen import row_sums
+from bnrenorm.engines.cpu.codegen.alignment import aligned, whole_lines
+from tests.engines.cpu.entry import entries
 
-rows = entries(inner)
+inner = entries(row_sums)
 WIDTHS = [1, 7, 8, 16, 17, 50, 100, 128, 129, 300, 400]
 TYPES = [np.float32, np.float64]
 
 
 def data(rng, width, count, dtype):
-    table = workspace.table(40, -(-width // 16) * 16, dtype)
+    table = aligned(40, whole_lines(width), dtype)
     table[...] = rng.normal(size=table.shape)
     chosen = rng.integers(0, 40, count + 5).astype(np.int32)
     factors = rng.normal(size=count + 5).astype(dtype)
@@ -29,7 +30,7 @@ def test_add_rows(rng, width, count, dtype):
     out = rng.normal(size=width + 9).astype(dtype)
     want = out.copy()
     want[4 : 4 + width] += factors[2 : 2 + count] @ table[chosen[2 : 2 + count], :width]
-    rows.add_rows(2, 2 + count, factors, chosen, table, out, 4, width)
+    inner.add_rows(2, 2 + count, factors, chosen, table, out, 4, width)
     assert_allclose(out, want, rtol=1e-5 if dtype is np.float32 else 1e-13, atol=1e-5)
     assert (out[:4] == want[:4]).all()
     assert (out[4 + width :] == want[4 + width :]).all()
@@ -42,7 +43,7 @@ def test_four_sums(rng, width, dtype):
     factors = rng.normal(size=(9, 4)).astype(dtype)
     out = rng.normal(size=(4, width + 3)).astype(dtype)
     beyond = out[:, width:].copy()
-    rows.four_sums(2, 8, factors, chosen, table, out, width)
+    inner.four_sums(2, 8, factors, chosen, table, out, width)
     want = factors[2:8].T @ table[chosen[2:8], :width]
     assert_allclose(out[:, :width], want, rtol=1e-5 if dtype is np.float32 else 1e-13, atol=1e-5)
     assert (out[:, width:] == beyond).all()
@@ -57,7 +58,7 @@ def test_momentum_row(rng, width, dtype):
     want[4 : 4 + width] = dtype(0.9) * velocity[4 : 4 + width] + factors[:3] @ table[chosen[:3], :width]
     moved = p.copy()
     moved[4 : 4 + width] += want[4 : 4 + width]
-    rows.momentum_row(0, 3, factors, chosen, table, velocity, p, 4, width, dtype(0.9))
+    inner.momentum_row(0, 3, factors, chosen, table, velocity, p, 4, width, dtype(0.9))
     assert_allclose(velocity, want, rtol=1e-4, atol=1e-5)
     assert_allclose(p, moved, rtol=1e-4, atol=1e-5)
     assert (p[4 + width :] == moved[4 + width :]).all()
@@ -73,18 +74,18 @@ def test_coasting_in_one_go_is_coasting_step_by_step_to_the_last_bit(rng, width,
         slowed[here] *= dtype(0.9)
         moved[here] += slowed[here]
     one_by_one = p.copy(), velocity.copy()
-    rows.coast(5, velocity, p, 4, width, dtype(0.9))
+    inner.coast(5, velocity, p, 4, width, dtype(0.9))
     for _ in range(5):
-        rows.coast(1, one_by_one[1], one_by_one[0], 4, width, dtype(0.9))
+        inner.coast(1, one_by_one[1], one_by_one[0], 4, width, dtype(0.9))
     assert (velocity == slowed).all()
     assert (p == moved).all()
     assert (p == one_by_one[0]).all()
 
 
-def test_a_table_begins_with_a_cache_line():
-    for n in range(1, 9):
-        assert workspace.table(n, 16, np.float32).ctypes.data % 64 == 0
+@numba.njit
+def _prefetch(x, offset):
+    row_sums.prefetch(x, offset)
 
 
-def test_a_prefetch_beyond_the_end_harms_nobody():
-    entry(inner.prefetch)(np.zeros(3, np.float32), 10**6)
+def test_a_prefetch_beyond_the_end_does_no_harm():
+    _prefetch(np.zeros(3, np.float32), 10**6)

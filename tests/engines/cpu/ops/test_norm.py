@@ -1,67 +1,69 @@
-"""The fused normalisation against the formulas, in the dtype that is tested and in float64."""
+"""The compiled normalisation, in both dtypes, against the formulas in float64."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from tests.fused.entry import entries
 
-from bnrenorm.engines.cpu.ops import norm as inner
+from bnrenorm.engines.cpu.ops import norm, spec
 from bnrenorm.norm import formulas
+from bnrenorm.norm.semantics import SEMANTICS
+from tests import oracle
+from tests.engines.cpu.entry import entries
 
-normal = entries(inner)
+inner = entries(norm)
 SIZES = [(1, 7), (2, 1), (3, 400), (100, 50), (60_000, 3)]
 KINDS = ["plain", "far", "constant", "denormal"]
 
 
-def batch(rng, n, width, spec, dtype):
+def batch(rng, n, width, kind, dtype):
     x = rng.normal(0.5, 2, (n, width))
-    if spec == "far":
+    if kind == "far":
         x = rng.normal(1e4, 1, (n, width))
-    elif spec == "constant":
+    elif kind == "constant":
         x[:, ::2] = 3.25
-    elif spec == "denormal":
+    elif kind == "denormal":
         x *= 1e-40
     return x.astype(dtype)
 
 
-def room(width, dtype, count):
+def scratch(width, dtype, count):
     return [np.empty(width, dtype) for _ in range(count)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("n", "width"), SIZES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_moments(rng, n, width, spec, dtype):
-    x = batch(rng, n, width, spec, dtype)
-    mean, var = room(width, dtype, 2)
-    normal.moments(x, 0, n, mean, var, np.empty(width))
+def test_moments(rng, n, width, kind, dtype):
+    x = batch(rng, n, width, kind, dtype)
+    mean, var = scratch(width, dtype, 2)
+    inner.moments(x, 0, n, mean, var, np.empty(width))
     want_mean, want_var = formulas.moments(x[None].astype(np.float64))
     rtol = 1e-4 if dtype is np.float32 else 1e-10
     assert_allclose(mean, want_mean[0, 0], rtol=1e-6, atol=1e-9)
     assert_allclose(var, want_var[0, 0], rtol=rtol, atol=1e-12)
-    if spec == "constant":
+    if kind == "constant":
         assert (var[::2] == 0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS[:3])
 @pytest.mark.parametrize(("n", "width"), SIZES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_forward_and_backward(rng, n, width, spec, dtype):
-    x = batch(rng, n, width, spec, dtype)
+def test_forward_and_backward(rng, n, width, kind, dtype):
+    x = batch(rng, n, width, kind, dtype)
     gy = rng.normal(size=(n, width)).astype(dtype)
     gamma, beta, run_mean = (rng.normal(size=width).astype(dtype) for _ in range(3))
     run_std = rng.uniform(0.5, 2, width).astype(dtype)
-    mean, var = (each[0, 0].astype(dtype) for each in formulas.moments(x[None].astype(np.float64)))
+    mean, var = (moment[0, 0].astype(dtype) for moment in formulas.moments(x[None].astype(np.float64)))
     std = np.sqrt(var + dtype(1e-5))
-    r, d, scale, shift, along, sums = room(width, dtype, 6)
-    normal.corrections(mean, std, run_mean, run_std, dtype(1.5), dtype(0.3), r, d)
+    r, d, scale, shift, sum_dy_xmu, sum_dy = scratch(width, dtype, 6)
+    inner.corrections(mean, std, run_mean, run_std, dtype(1.5), dtype(0.3), r, d)
     y, gx = np.empty_like(x), np.empty_like(x)
-    normal.forward(x, 0, n, mean, std, r, d, gamma, beta, scale, shift, y)
+    inner.forward(x, 0, n, mean, std, r, d, gamma, beta, scale, shift, y)
     ggamma, gbeta = np.zeros(width, dtype), np.zeros(width, dtype)
-    normal.backward(gy, x, 0, n, mean, std, r, d, gamma, scale, along, sums, gx, ggamma, gbeta)
+    inner.backward(gy, x, 0, n, mean, std, r, d, gamma, scale, sum_dy_xmu, sum_dy, gx, ggamma, gbeta)
 
     def wide(*arrays):
-        return [each.astype(np.float64).reshape(1, -1, width) for each in arrays]
+        return [array.astype(np.float64).reshape(1, -1, width) for array in arrays]
 
     statistics = wide(mean, std)
     want_r, want_d = formulas.corrections(*statistics, *wide(run_mean, run_std), 1.5, 0.3)
@@ -78,8 +80,8 @@ def test_forward_and_backward(rng, n, width, spec, dtype):
 
 def test_nan_is_not_clipped_away():
     nan, one = np.full(3, np.nan, np.float32), np.ones(3, np.float32)
-    r, d = room(3, np.float32, 2)
-    normal.corrections(nan, nan, one, one, np.float32(3), np.float32(5), r, d)
+    r, d = scratch(3, np.float32, 2)
+    inner.corrections(nan, nan, one, one, np.float32(3), np.float32(5), r, d)
     assert np.isnan([r, d]).all()
 
 
@@ -88,11 +90,11 @@ def test_nan_is_not_clipped_away():
 def test_layer_normalisation_is_batch_normalisation_of_the_transpose(rng, n, width, dtype):
     x, gy = (rng.normal(2, 3, (n, width)).astype(dtype) for _ in range(2))
     gamma, beta = (rng.normal(size=width).astype(dtype) for _ in range(2))
-    mean, std = room(n, dtype, 2)
+    mean, std = scratch(n, dtype, 2)
     y, gx = np.empty_like(x), np.empty_like(x)
     ggamma, gbeta = np.zeros(width, dtype), np.zeros(width, dtype)
-    normal.layer_forward(x, dtype(1e-5), gamma, beta, mean, std, y)
-    normal.layer_backward(gy, x, mean, std, gamma, gx, ggamma, gbeta)
+    inner.layer_forward(x, dtype(1e-5), gamma, beta, mean, std, y)
+    inner.layer_backward(gy, x, mean, std, gamma, gx, ggamma, gbeta)
     turned, gturned = x.T[None].astype(np.float64), (gy * gamma).T[None].astype(np.float64)
     want_mean, want_var = formulas.moments(turned)
     one, zero = np.ones((1, 1, n)), np.zeros((1, 1, n))
@@ -104,3 +106,45 @@ def test_layer_normalisation_is_batch_normalisation_of_the_transpose(rng, n, wid
     assert_allclose(gx, want_gx, rtol=rtol, atol=rtol * np.abs(want_gx).max())
     assert_allclose(ggamma, (gy * hat).sum(axis=0), rtol=rtol, atol=10 * rtol)
     assert_allclose(gbeta, gy.sum(axis=0), rtol=rtol, atol=10 * rtol)
+
+
+@pytest.mark.parametrize("affine", [spec.NODE, spec.SHARED])
+@pytest.mark.parametrize("offset", [-1, 2])
+def test_gamma_and_beta_are_read_for_every_node(affine, offset):
+    p, (gamma, beta) = np.arange(20, dtype=np.float32), np.empty((2, 3), np.float32)
+    norm.read_affine_of(p, offset, affine, gamma, beta)
+    if offset < 0:
+        assert (list(gamma), list(beta)) == ([1, 1, 1], [0, 0, 0])
+    elif affine == spec.NODE:
+        assert (list(gamma), list(beta)) == ([2, 3, 4], [5, 6, 7])
+    else:
+        assert (list(gamma), list(beta)) == ([2, 2, 2], [3, 3, 3])
+
+
+@pytest.mark.parametrize("semantics", SEMANTICS)
+@pytest.mark.parametrize("n", [1, 2, 50])
+def test_running_statistics_are_kept_as_the_semantics_say(semantics, n):
+    rule, track_std, var, eps = SEMANTICS[semantics], int(semantics == "paper"), 2.5, 1e-3
+    scale = norm.tracked_scale.py_func(var, (var + eps) ** 0.5, norm.bessel.py_func(n), track_std)
+    assert scale == pytest.approx(rule.keep(var, n, eps), rel=1e-12)
+    assert norm.running_std.py_func(scale, eps, track_std) == pytest.approx(rule.std(scale, eps), rel=1e-12)
+
+
+def test_the_moving_average_has_its_closed_form():
+    means = [[1.0, 3.0], [5.0, 2.0], [0.0, 0.5]]  # of two micro-batches in each of three steps
+    value = 4.0
+    for step in means:
+        value = norm.moving_average.py_func(value, sum(step), 2.0, (1 - 0.9) / 2.0)
+    assert value == pytest.approx(oracle.running(4.0, [sum(step) / 2 for step in means], 0.9), rel=1e-12)
+
+
+def test_a_micro_batch_leaves_other_rows_alone(rng):
+    x = rng.normal(size=(6, 2))
+    mean, var, r, d, gamma, beta, unused, other = (np.ones(2) for _ in range(8))
+    inner.moments(x, 2, 5, mean, var, np.empty(2))
+    assert_allclose(mean, x[2:5].mean(axis=0))
+    assert_allclose(var, x[2:5].var(axis=0))
+    y = np.full((6, 2), 7.0)
+    inner.forward(x, 2, 5, mean, np.sqrt(var), r, 0 * d, gamma, 0 * beta, unused, other, y)
+    assert_allclose(y[2:5].std(axis=0), 1)
+    assert (y[[0, 1, 5]] == 7).all()

@@ -6,30 +6,30 @@ import pytest
 from bnrenorm.engines.cpu.sparse import csc_blocks, packed
 
 
-def images_with(rng, lit):
-    found = rng.uniform(0.1, 1, (51, 30)).astype(np.float32)
-    found[rng.random(found.shape) > lit] = 0
-    found[7] = 0  # an image all black
-    found[:, 11] = 0  # a pixel never lit
-    return found
+def images_with(rng, density):
+    images = rng.uniform(0.1, 1, (51, 30)).astype(np.float32)
+    images[rng.random(images.shape) > density] = 0
+    images[7] = 0  # an image all black
+    images[:, 11] = 0  # a pixel never lit
+    return images
 
 
 @pytest.mark.parametrize("rows", [4, 16, 64])
 def test_every_pixel_is_there_once_in_its_block(rng, rows):
-    images = images_with(rng, 0.2)
+    images = images_with(rng, density=0.2)
     arranged = packed.pack(images)
-    found = csc_blocks.csc_blocks(arranged, 30, rows)
+    csc = csc_blocks.csc_blocks(arranged, 30, rows)
     whole = np.zeros_like(images)
-    for b in range(len(found.start)):
+    for b in range(len(csc.indptr)):
         for j in range(30):
-            here = slice(*found.start[b, j : j + 2])
-            assert (np.diff(found.row[here]) > 0).all()  # the sums' order, and so their bits
-            whole[arranged.order[b * rows + found.row[here]], j] = found.value[here]
+            here = slice(*csc.indptr[b, j : j + 2])
+            assert (np.diff(csc.rows[here]) > 0).all()  # the sums' order, and so their bits
+            whole[arranged.order[b * rows + csc.rows[here]], j] = csc.data[here]
     assert (whole == images).all()
-    assert len(found.value) == (images != 0).sum()
-    assert len(found.start) == -(-51 // rows)
+    assert len(csc.data) == (images != 0).sum()
+    assert len(csc.indptr) == -(-51 // rows)
 
 
-def test_images_taken_as_they_are_have_no_blocks(rng):
-    found = csc_blocks.csc_blocks(packed.pack(images_with(rng, 0.9)), 30, 16)
-    assert len(found.start) == len(found.value) == 0
+def test_dense_images_have_no_blocks(rng):
+    csc = csc_blocks.csc_blocks(packed.pack(images_with(rng, density=0.9)), 30, 16)
+    assert len(csc.indptr) == len(csc.data) == 0

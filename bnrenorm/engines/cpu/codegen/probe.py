@@ -1,0 +1,46 @@
+"""A tiny kernel that needs everything private that the kernels use of numba: if it works, they will."""
+
+import numpy as np
+
+from bnrenorm.engines.cpu.codegen import blas
+from bnrenorm.engines.cpu.codegen.alignment import aligned
+from bnrenorm.engines.cpu.codegen.arrays import matrix, vector
+from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, kernel, view
+from bnrenorm.engines.cpu.codegen.denormals import flush, restore
+from bnrenorm.engines.cpu.codegen.row_sums import add_rows
+
+_X = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+
+
+def run() -> None:
+    """Run the kernel and check its result. Raises whatever numba raises, or ArithmeticError for a wrong result.
+
+    The first call of a kernel also initialises numba's lazy parts, before other threads compete for the GIL. Compiled
+    code is cached for one version of numba, so that another one compiles the kernel anew.
+    """
+    table = aligned(2, 16, np.float32, np.zeros)
+    table[:, :2] = _X
+    out, product = np.zeros(2, np.float32), np.zeros((2, 2), np.float32)
+    _probe(_X, np.array([1, 0], np.int32), table, out, product)
+    want_out, want_product = _X[1, 0] * _X[1] + _X[1, 1] * _X[0], _X @ _X.T
+    if not (np.array_equal(out, want_out) and np.array_equal(product, want_product)):
+        raise ArithmeticError(f"expected {want_out.tolist()} and {want_product.tolist()}, got {out} and {product}")
+
+
+@kernel
+def _probe(x, rows, table, out, product):
+    """Set out (2,) to the sum of table rows weighted by x[1], and product (2, 2) to x x^T: x (2, 2), rows (2,)."""
+    before = flush()
+    add_rows(0, 2, vector(x, 2, 2), rows, table, out, 0, 2)
+    _multiply(_whole(x), product)
+    restore(before)
+
+
+@view
+def _whole(x):
+    return matrix(x, 0, 2, 2)
+
+
+@cached_subroutine
+def _multiply(x, product):
+    blas.forward(x, x, product, 2)

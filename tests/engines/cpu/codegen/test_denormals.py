@@ -1,0 +1,30 @@
+import platform
+
+import numpy as np
+import pytest
+
+from bnrenorm.engines.cpu.codegen.decorators import kernel
+from bnrenorm.engines.cpu.codegen.denormals import flush, restore
+
+
+@kernel
+def _halve(x, flushing, y):
+    before = flush()
+    if not flushing:
+        restore(before)
+    for i in range(len(x)):
+        y[i] = x[i] * np.float32(0.5)
+    restore(before)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="other processors keep denormals")
+def test_denormals_are_zero_inside_the_kernel_and_nowhere_else():
+    tiny = np.finfo(np.float32).tiny
+    x, y = np.array([tiny, 1.0, 3 * tiny], np.float32), np.empty(3, np.float32)
+    want = x / 2
+    assert want[0] > 0
+    _halve(x, True, y)
+    assert list(y) == [0, 0.5, want[2]]
+    assert (x / 2 == want).all()  # NumPy on the same thread
+    _halve(x, False, y)
+    assert (y == want).all()

@@ -1,0 +1,52 @@
+"""Moments of all rows from those of blocks, on any number of threads."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm
+from bnrenorm.engines.cpu.large_batch.passes import Passes
+from bnrenorm.engines.cpu.ops.layout import layout_of
+from bnrenorm.engines.cpu.ops.spec import spec_of
+from bnrenorm.engines.cpu.sparse.packed import pack
+from tests.helpers import trials_of
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("order", ["linear-activation-norm", "linear-norm-activation"])
+def test_every_layers_input_of_the_norm_and_its_moments(rng, workers, order):
+    (trial,) = trials_of(f"model: {{hidden: [6, 4], order: {order}}}", 100)
+    spec = spec_of(trial.settings)
+    layout = layout_of([30, 6, 4, 10], spec)
+    images = rng.uniform(0, 1, (300, 30)).astype(np.float32)
+    images[rng.random(images.shape) < 0.8] = 0
+    packed, labels = pack(images), rng.integers(0, 10, 300).astype(np.int32)
+    passes = Passes(images, packed, labels, spec, layout, workers)
+    p = rng.normal(size=2000).astype(np.float32)
+    gamma, beta = rng.normal(size=(2, 6)).astype(np.float32)
+    seen = []
+
+    def normalise(depth, mean, var):
+        seen.append((mean, var))
+        mean, std, one = np.float32(mean), np.sqrt(var + 1e-3).astype(np.float32), np.ones_like(mean, np.float32)
+        width = len(mean)
+        return FoldedNorm(spec, mean, std, one, 0 * one, gamma[:width], beta[:width])
+
+    with ThreadPoolExecutor(workers) as pool:
+        passes.forward(pool, p, normalise)
+    x = images[packed.order].astype(float)
+    for depth in range(2):
+        w, b = passes.linear(p, depth)
+        h = x @ (w if depth else w[:, :6].T).T.astype(float) + b
+        if not spec.norm_first:
+            h = np.maximum(h, 0)
+        mean, var = h.mean(axis=0), h.var(axis=0)
+        assert_allclose(passes.h[depth], h, rtol=1e-4, atol=1e-5)
+        assert_allclose(seen[depth][0], mean, rtol=1e-5, atol=1e-6)
+        assert_allclose(seen[depth][1], var, rtol=1e-4)
+        width = len(mean)
+        y = (h - mean) / np.sqrt(var + 1e-3) * gamma[:width] + beta[:width]
+        x = np.maximum(y, 0) if spec.norm_first else y
+    assert (passes.labels == labels[packed.order]).all()

@@ -1,0 +1,36 @@
+"""Softmax cross entropy and its gradient against the scalar oracle."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from bnrenorm.engines.cpu.ops import loss
+from tests import oracle
+from tests.engines.cpu.entry import entries
+
+inner = entries(loss)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1, 500])
+def test_loss_and_prediction(rng, dtype, scale):
+    for label in range(7):
+        logits, g = (scale * rng.normal(size=7)).astype(dtype), np.empty(7, dtype)
+        log_sum, top, best = inner.softmax_cross_entropy(logits, label, 5, False, g)
+        want = oracle.cross_entropy([float(v) for v in logits], label)
+        assert log_sum - (logits[label] - top) == pytest.approx(want, rel=1e-5, abs=1e-6)
+        assert best == logits.argmax()
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_the_gradient_is_the_central_difference(rng, in_place):
+    logits = rng.normal(size=4)
+    want = []
+    for c in range(4):
+        up, down = logits.copy(), logits.copy()
+        up[c] += 1e-5
+        down[c] -= 1e-5
+        want.append((oracle.cross_entropy(list(up), 2) - oracle.cross_entropy(list(down), 2)) / 2e-5 / 3)
+    g = logits if in_place else np.empty(4)
+    inner.softmax_cross_entropy(logits, 2, 3, True, g)
+    assert_allclose(g, want, rtol=1e-6, atol=1e-10)

@@ -1,0 +1,55 @@
+"""The compiled update rules against Chainer's own."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from bnrenorm._compat import chainer
+from bnrenorm.engines.cpu.ops import optimizer
+from bnrenorm.engines.cpu.ops.spec import Hyperparams
+from tests.engines.cpu.entry import entries
+
+inner = entries(optimizer)
+NONE = dict.fromkeys(Hyperparams._fields, 0)
+RULES = {
+    "sgd": (chainer.optimizers.SGD(lr=0.1), {}),
+    "momentum_sgd": (chainer.optimizers.MomentumSGD(lr=0.1, momentum=0.7), {"momentum": 0.7}),
+    "adam": (
+        chainer.optimizers.Adam(alpha=0.1, beta1=0.8, beta2=0.95, eps=1e-6),
+        {"one_minus_beta1": 0.2, "one_minus_beta2": 0.05, "optimizer_eps": 1e-6},
+    ),
+    "rmsprop": (chainer.optimizers.RMSprop(lr=0.1, alpha=0.9, eps=1e-6), {"alpha": 0.9, "optimizer_eps": 1e-6}),
+}
+
+
+def test_every_rule_has_a_code_of_its_own():
+    assert RULES.keys() == optimizer.CODES.keys()
+    assert len(set(optimizer.CODES.values())) == len(RULES)
+
+
+@pytest.mark.parametrize("kind", RULES)
+@pytest.mark.parametrize("decays", [(0.0, 0.0), (0.3, 0.0), (0.0, 0.2), (0.3, 0.2)])
+def test_updates_are_chainers(rng, kind, decays):
+    """Five steps of parameters 2 to 12 of 13; the others stay."""
+    rule_of_chainer, numbers = RULES[kind]
+    hyper = Hyperparams(*(np.float32(value) for value in {**NONE, **numbers}.values()))
+    parameter = chainer.Parameter(rng.normal(size=13).astype(np.float32))
+    p = parameter.array.copy()
+    before = p.copy()
+    exp_avg, exp_avg_sq = (np.zeros(13, np.float32) for _ in range(2))
+    rule = rule_of_chainer.create_update_rule()
+    rule.add_hook(chainer.optimizer_hooks.WeightDecay(decays[0]))
+    rule.add_hook(chainer.optimizer_hooks.Lasso(decays[1]))
+    for t in range(1, 6):
+        g = rng.normal(size=13).astype(np.float32)
+        parameter.grad = g.copy()
+        rule.update(parameter)
+        lr = 0.1 * (np.sqrt(1 - 0.95**t) / (1 - 0.8**t) if kind == "adam" else 1)
+        scalars = map(np.float32, (lr, *decays))
+        inner.apply_update(optimizer.CODES[kind], hyper, p, 2, g[2:], exp_avg, exp_avg_sq, *scalars)
+        assert_allclose(p[2:], parameter.array[2:], rtol=1e-5, atol=1e-6)
+        assert (p[:2] == before[:2]).all()
+    names = {"momentum_sgd": {"v": exp_avg}, "adam": {"m": exp_avg, "v": exp_avg_sq}, "rmsprop": {"ms": exp_avg_sq}}
+    for name, state in names.get(kind, {}).items():
+        assert_allclose(state[2:], rule.state[name][2:], rtol=1e-5, atol=1e-6)
+    assert not np.any([exp_avg[:2], exp_avg_sq[:2]])

@@ -1,0 +1,37 @@
+"""Blocks of a set, evaluated one by one: only those that were asked for."""
+
+import numpy as np
+import pytest
+
+from bnrenorm.engines import evaluate
+from bnrenorm.engines.cpu.ops.layout import WIDTH
+from bnrenorm.engines.cpu.ops.spec import hyperparams_of
+from bnrenorm.engines.cpu.small_batch import inference, workspace
+from bnrenorm.engines.cpu.sparse.packed import pack, panel_workspace
+from bnrenorm.engines.select import make_engine
+from tests.helpers import some_digits, trials_of
+
+
+@pytest.mark.parametrize(("begin", "end"), [(0, 3), (1, 2), (2, 3)])
+def test_only_blocks_of_the_range_are_set(begin, end):
+    data = some_digits(100, 1103)  # blocks of 500, 500 and 103
+    (trial,) = trials_of("model: {hidden: [8]}", 100)
+    engine = make_engine("cpu", [trial], data, "cpu")
+    evaluator, images = engine.evaluator, data.scaled("test")
+    engine.advance(0, 1, observe=False)
+    packed, rows, layout = pack(images), engine.rows.of(0), evaluator.layout
+    labels = np.ascontiguousarray(data.labels("test")[packed.order])
+    sums = np.full((3, 2), -1.0)
+    panel = panel_workspace(784, int(layout.layers[0, WIDTH]), images.dtype)
+    ws = workspace.allocate(layout, inference.ROWS, 1, images.dtype)
+    inference.evaluate_blocks(
+        images, packed, labels, evaluator.spec, hyperparams_of(trial), layout, rows.p, rows.run, ws, panel, begin, end, sums
+    )  # fmt: skip
+    network = engine.replicas.network
+    with evaluate.inference():
+        logits = network(images[packed.order]).array[0]
+    right = logits.argmax(axis=1) == labels
+    for q in range(3):
+        want = right[500 * q : 500 * (q + 1)].sum() if begin <= q < end else -1
+        assert sums[q, 1] == want
+        assert (sums[q, 0] > 0) == (begin <= q < end)

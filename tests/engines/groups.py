@@ -1,0 +1,83 @@
+"""Groups of trials for tests of the engines, how far two states lie apart, and what records must agree in."""
+
+import numpy as np
+from numpy.testing import assert_allclose
+
+from bnrenorm.training import loop
+from tests.helpers import trials_of
+
+SETTINGS = {
+    "BN after": "norm: {kind: batch}",
+    "BN before": "norm: {kind: batch}\nmodel.order: linear-norm-activation",
+    "BRN": "norm: {kind: renorm, r_max: 1.5, d_max: 0.5, warmup: 1, ramp_r: 4, ramp_d: 2}",
+    "BRN before, paper": "norm: {kind: renorm, semantics: paper}\nmodel.order: linear-norm-activation",
+    "none": "norm: {kind: none}",
+    "none before": "norm: {kind: none}\nmodel.order: linear-norm-activation",
+    "layer": "norm: {kind: layer}",
+    "layer before": "norm: {kind: layer}\nmodel.order: linear-norm-activation",
+    "one gamma a layer": "norm: {kind: batch, affine: layer, affine_lr: 0.3}",
+    "no gamma": "norm: {kind: batch, affine: none}",
+    "micro": "norm: {kind: renorm}\ntraining.micro_batch: 10",
+    "decay, average": "norm: {kind: batch}\ntraining.weight_decay: 0.1\nevaluation.average: 0.7",
+    "sgd": "norm: {kind: none}\ntraining.optimizer.kind: sgd",
+    "adam": "norm: {kind: none}\ntraining.optimizer: {kind: adam, lr: 0.01, eps: 0.001}",
+    "rmsprop": "norm: {kind: none}\ntraining.optimizer: {kind: rmsprop, lr: 0.01, eps: 0.001}",
+    "both decays": "norm: {kind: none}\ntraining.weight_decay: 0.1\ntraining.l1_decay: 0.01",
+    "mean gradient": "norm: {kind: batch, affine: layer, affine_gradient: mean, affine_lr: 3}",
+    "dropout": "norm: {kind: batch}\nmodel.dropout: {form: exact, keep_input: 0.7, keep_hidden: 0.4}",
+    "dropout before": "norm: {kind: renorm}\nmodel.order: linear-norm-activation\nmodel.dropout: {form: exact, keep_hidden: 0.6}",
+    "dropout, adam": "norm: {kind: none}\ntraining.optimizer: {kind: adam, lr: 0.01, eps: 0.001}\n"
+    "model.dropout: {form: exact, keep_input: 0.5}",
+}
+
+SMALL, FULL = "{kind: iid, size: 20}", "full"
+
+
+def group(settings, batch=FULL, images=500, **more):
+    """Return two trials of hidden layers (30, 20); settings: lines of `key: value`, more: keys with __ for dots."""
+    pairs = [tuple(line.split(": ", 1)) for line in settings.split("\n")]
+    pairs += [("training.batch", batch), *((key.replace("__", "."), value) for key, value in more.items())]
+    overrides = [f"{key}={value}" for key, value in pairs]
+    return trials_of("model: {hidden: [30, 20]}\nseeds: 2", images, overrides)
+
+
+def advance(training, steps):
+    """Take steps of a `loop.Training`, without a record."""
+    training.engine.advance(training.step, steps, observe=False)
+    training.step += steps
+
+
+def records(trials, data, engine):
+    """Train to the end; return (values, diagnosis) of every record."""
+    return [(record.values, record.diagnosis) for record in loop.train(trials, data, engine=engine)]
+
+
+def distance(one, other):
+    """Return the largest difference of two states, as a share of the largest number of its sort (weights, ...)."""
+    sorts = {}
+    for name, value in one.items():
+        sort = (name.partition("/")[0], name.rpartition("/")[2] if name.startswith(("optimizer", "kept")) else "")
+        scale, difference = sorts.get(sort, (0, 0))
+        if value.size:
+            scale = max(scale, np.abs(value).max())
+            difference = max(difference, np.abs(value.astype(float) - other[name]).max())
+        sorts[sort] = scale, difference
+    return max(difference / (scale or 1) for scale, difference in sorts.values())
+
+
+def assert_same_numbers(got, want, rtol=2e-5):
+    """Compare records' values or diagnoses: accuracies to one image of the smallest set (100), all others to rtol.
+
+    A quantile of d, or a distance, may be near 0 and is a sum of cancelling numbers: 1e-6 there is rounding.
+    """
+    assert got.keys() == want.keys()
+    for name in want:
+        tolerance = {"rtol": 0, "atol": 0.0101} if name.endswith("accuracy") else {"rtol": rtol, "atol": 1e-5}
+        assert_allclose(got[name], want[name], **tolerance, err_msg=name)
+
+
+def assert_same_bits(got, want):
+    """Compare two state_dicts bit for bit."""
+    assert got.keys() == want.keys()
+    different = [name for name in want if got[name].tobytes() != want[name].tobytes()]
+    assert not different

@@ -1,0 +1,80 @@
+"""Which engine trains what, by the names that a user gave."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bnrenorm import _compat
+from bnrenorm.engines import backend
+from bnrenorm.engines.backend import Backend
+from bnrenorm.errors import InputError
+from tests.helpers import trials_of
+
+
+def settings(text):
+    return trials_of(text, 100)[0].settings
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "want"),
+    [
+        ("auto", "auto", Backend("cpu", "cpu")),
+        ("cpu", "cpu", Backend("cpu", "cpu")),
+        ("chainer", "auto", Backend("chainer", "cpu")),
+    ],
+)
+def test_without_a_gpu(monkeypatch, engine, device, want):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 0)
+    assert backend.choose(engine, device) == want
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "want"),
+    [
+        ("auto", "auto", Backend("chainer", "cuda:0")),
+        ("chainer", "cuda:1", Backend("chainer", "cuda:1")),
+        ("auto", "cpu", Backend("cpu", "cpu")),
+    ],
+)
+def test_with_gpus(monkeypatch, engine, device, want):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 2)
+    assert backend.choose(engine, device) == want
+
+
+def test_what_cannot_be_is_an_input_error(monkeypatch):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
+    with pytest.raises(InputError, match="--engine fast: expected auto, cpu or chainer"):
+        backend.choose("fast", "cpu")
+    with pytest.raises(InputError, match="--engine cpu: there are no kernels for cuda:0"):
+        backend.choose("cpu", "cuda:0")
+    with pytest.raises(InputError, match="--device cuda:1"):
+        backend.choose("auto", "cuda:1")
+
+
+def test_without_numba_the_chainer_engine_trains_and_a_note_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    chosen = backend.choose("auto", "cpu")
+    assert chosen.engine == "chainer"
+    assert "numba cannot be imported" in chosen.note
+    with pytest.raises(InputError, match="--engine cpu: numba cannot be imported"):
+        backend.choose("cpu", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "text", "engine", "address"),
+    [
+        (Backend("cpu", "cpu"), "", "cpu", "cpu on cpu"),
+        (Backend("cpu", "cpu"), "model: {activation: tanh}", "chainer", "chainer on cpu"),
+        (Backend("chainer", "cpu"), "", "chainer", "chainer on cpu"),
+        (Backend("chainer", "cuda:1"), "", "chainer", "chainer on cuda"),
+    ],
+)
+def test_the_engine_and_the_address_of_results(chosen, text, engine, address):
+    assert chosen.engine_for(settings(text)) == engine
+    assert chosen.address(settings(text)) == address
+
+
+def test_asking_loads_neither_chainer_nor_numba():
+    code = "import sys; from bnrenorm.engines import backend; sys.exit(bool({'chainer', 'numba'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

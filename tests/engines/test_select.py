@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from bnrenorm.engines.chainer import ChainerEngine
+from bnrenorm.engines.cpu.engine import CpuEngine
+from bnrenorm.engines.select import make_engine
+from bnrenorm.network import mlp
+from tests.helpers import some_digits, trials_of
+
+
+@pytest.fixture(scope="module")
+def few():
+    return some_digits(100, 50)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("cpu", CpuEngine), ("chainer", ChainerEngine)])
+def test_an_engine_is_made_by_name(few, name, kind):
+    assert isinstance(make_engine(name, trials_of("model: {hidden: [4]}", 100), few, "cpu"), kind)
+
+
+@pytest.mark.parametrize("name", ["cpu", "chainer"])
+def test_a_network_of_ones_own_is_trained(few, name):
+    trials = trials_of("model: {hidden: [4]}", 100)
+    network = mlp.build(trials, 784)
+    before = network.linears[0].W.array.copy()
+    engine = make_engine(name, trials, few, "cpu", network)
+    engine.advance(0, 1, observe=False)
+    assert engine.replicas.network is network
+    assert np.any(network.linears[0].W.array != before)
+
+
+def test_engines_start_from_the_same_weights(few):
+    trials = trials_of("model: {hidden: [4]}\nseeds: 2", 100)
+    cpu, chainer = (make_engine(name, trials, few, "cpu").replicas.state_dict() for name in ("cpu", "chainer"))
+    assert all(np.array_equal(cpu[name], chainer[name]) for name in chainer)
