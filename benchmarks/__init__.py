@@ -1,1 +1,1 @@
-"""bnrenorm beside stock Chainer, PyTorch, JAX and the bare matrix products, in turn on one machine."""
+"""Benchmark of bnrenorm against stock Chainer, PyTorch, JAX and the bare matrix products, on one machine."""

@@ -19,33 +19,37 @@ _BUSY = 0.1
 
 def main(
     job: Annotated[
-        list[str] | None, typer.Option(help=f"One of {', '.join(JOBS)}; again for more. All if none.")
+        list[str] | None, typer.Option(help=f"One of {', '.join(JOBS)}; may be repeated. Default: all.")
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Samples of every contender, taken in turn.")] = 7,
+    samples: Annotated[int, typer.Option(min=1, help="Samples per contender, taken in turn.")] = 7,
     out: Annotated[Path, typer.Option(help="Folder of results.csv.", show_default="benchmarks/results")] = _HERE
     / "results",
     quick: Annotated[
-        bool, typer.Option("--quick", help="Two short samples, to see that all runs; keeps nothing.")
+        bool, typer.Option("--quick", help="Two short samples, to check that everything runs; saves nothing.")
     ] = False,
-    checking: Annotated[bool, typer.Option("--check", help="Do not measure: compare the losses of all.")] = False,
+    checking: Annotated[
+        bool, typer.Option("--check", help="Compare the losses of all contenders instead of measuring.")
+    ] = False,
 ) -> None:
-    """Measure bnrenorm beside stock Chainer, PyTorch, JAX and the floor, in turn, and print and keep the tables."""
+    """Measure bnrenorm, stock Chainer, PyTorch, JAX and the floor in turn; print and save the tables."""
     unknown = set(job or ()) - set(JOBS)
     if unknown:
         raise typer.BadParameter(f"unknown job {sorted(unknown)[0]!r}; allowed: {', '.join(JOBS)}")
-    jobs = [each for name, each in JOBS.items() if not job or name in job]
+    jobs = [JOBS[name] for name in JOBS if not job or name in job]
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     if checking:
-        right = [_check(each, console) for each in jobs]  # all of them, also after one that is wrong
+        right = [_check(selected, console) for selected in jobs]  # all, even if one is wrong
         raise typer.Exit(0 if all(right) else 1)
     busy = machine.busy()
     if busy > _BUSY:
-        console.print(f"Other programs use {busy:.0%} of the cores: times will be too long, and threads' most of all.")
-    for each in jobs:
+        console.print(
+            f"Other programs use {busy:.0%} of the cores: times will be too long, especially with several threads."
+        )
+    for selected in jobs:
         if quick:
-            _measure(each, console, 2, 0.2, "--most", "100")
+            _measure(selected, console, 2, 0.2, "--most", "100")
             continue
-        rows = _measure(each, console, samples, 1.0)
+        rows = _measure(selected, console, samples, 1.0)
         path = out / "results.csv"
         kept = results.merge(results.read(path), rows, list(JOBS))
         results.write(path, kept)
@@ -57,14 +61,14 @@ def _measure(job: Job, console: Console, samples: int, seconds: float, *options:
     console.print(job.title)
     try:
         with console.status(job.name) as status:
-            said = ""
+            last_stage = ""
 
             def say(text: str, who: str | None = None) -> None:
-                nonlocal said
+                nonlocal last_stage
                 status.update(f"{job.name}: {text}, {who}")
-                if who is None or (text != said and not console.is_terminal):
+                if who is None or (text != last_stage and not console.is_terminal):
                     console.print(f"{job.name}: {text}")
-                said = said if who is None else text
+                last_stage = last_stage if who is None else text
 
             measurements = measure(job, samples, seconds, say, *options)
     except Absent as error:

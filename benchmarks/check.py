@@ -1,4 +1,4 @@
-"""Whether everybody does the same: losses after a few steps from the same weights over the same batches."""
+"""Check that all contenders compute the same: losses after a few steps from the same weights on the same batches."""
 
 import math
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from benchmarks.processes import Absent, Failed, Processes
 
 STEPS = 5
 TOLERANCE = 1e-3
-"""The largest relative difference of a loss, and absolute difference of an accuracy."""
+"""Tolerance: relative difference of a loss, absolute difference of an accuracy."""
 
-Values = dict[str, dict[str, float]]  # replica, then name
+Values = dict[str, dict[str, float]]  # replica -> quantity -> value
 
 
 def check(job: Job) -> Iterator[tuple[str, str, bool]]:
-    """Compare every contender's replicas with stock Chainer's; yields its name, what was found, whether that is right.
+    """Compare every contender's replicas with stock Chainer's; yields its name, the result in words, whether it agrees.
 
-    PyTorch and JAX have BN in BRN's place, so that BRN is only compared where Chainer's defaults make it BN.
+    PyTorch and JAX run BN instead of BRN, so their BRN is compared only where Chainer's defaults make it BN.
     """
     reference = _values(job, CHAINER.name)
     renorm = {str(replica) for replica in job.replicas if replica.kind.r_max > 1 or replica.kind.d_max > 0}
@@ -25,15 +25,15 @@ def check(job: Job) -> Iterator[tuple[str, str, bool]]:
         if contender.family == "floor" or contender is CHAINER or (contender.takes == "stacks" and job.stack == 1):
             continue
         try:
-            found = _values(job, contender.name)
+            values = _values(job, contender.name)
         except Absent as error:
             yield contender.name, f"skipped: {error}", not isinstance(error, Failed)
             continue
-        compared = [name for name in found if contender is OURS or name not in renorm]
+        compared = [name for name in values if contender is OURS or name not in renorm]
         worst = max(
             (_difference(quantity, value, reference[name][quantity]), f"{quantity} of {name}")
             for name in compared
-            for quantity, value in found[name].items()
+            for quantity, value in values[name].items()
             if quantity in reference[name]
         )
         text = f"{len(compared)} replicas, at most {worst[0]:.1e} from Chainer's ({worst[1]})"
@@ -41,14 +41,14 @@ def check(job: Job) -> Iterator[tuple[str, str, bool]]:
 
 
 def _values(job: Job, name: str) -> Values:
-    """Train a contender for `STEPS` steps, Chainer with every replica."""
+    """Train a contender for `STEPS` steps; Chainer trains every replica."""
     options = ["--most", str(STEPS), *(["--every"] if name == CHAINER.name else [])]
     rounds = STEPS // min(STEPS, job.round)
     with Processes(job, Entry(CONTENDERS[name], 1, 1), *options) as processes:
         _, values = processes.go(rounds)
         return {
-            replica: {quantity: each[place] for quantity, each in values.items()}
-            for place, replica in enumerate(processes.replicas)
+            replica: {quantity: column[row] for quantity, column in values.items()}
+            for row, replica in enumerate(processes.replicas)
         }
 
 

@@ -1,4 +1,4 @@
-"""Who is measured at which job, and in which arrangement of processes and threads."""
+"""The contenders: which jobs they run, and in which arrangements of processes and threads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ Family = Literal["ours", "chainer", "peers", "floor"]
 class Contender:
     """A module of `peers` and the function of it that prepares a `Run`.
 
-    `takes`: what of a job one sample trains. "all": every replica, as bnrenorm groups them. "stacks": every replica, in
-    stacks. "each": one replica of each kind, one after another, as the cost is linear in replicas. "one": the first.
+    `takes`: what one sample trains. "all": every replica, grouped by bnrenorm. "stacks": every replica, in stacks.
+    "each": one replica of each kind, one after another, as the cost is linear in replicas. "one": the first replica.
     """
 
     name: str
@@ -24,9 +24,9 @@ class Contender:
     takes: Literal["all", "stacks", "each", "one"] = "each"
 
     def groups(self, job: Job, part: int = 0, parts: int = 1, *, every: bool = False) -> list[list[Replica]]:
-        """Return the replicas that train together, group by group, for one process of so many.
+        """Return the groups of replicas that train together in process `part` of `parts`.
 
-        With `every`, each replica of the job stands in for one of each kind.
+        With `every`, all replicas of the job are trained instead of one of each kind.
         """
         replicas = job.replicas
         if self.takes == "all":
@@ -37,7 +37,7 @@ class Contender:
 
 
 def _stacks(job: Job, replicas: Sequence[Replica]) -> list[list[Replica]]:
-    """Group replicas with and without normalisation, as many a stack as the job allows."""
+    """Group replicas with and without normalisation, in stacks of at most `job.stack`."""
     plain = [replica for replica in replicas if replica.kind.norm == "none"]
     normalised = [replica for replica in replicas if replica.kind.norm != "none"]
     return [alike[i : i + job.stack] for alike in (plain, normalised) for i in range(0, len(alike), job.stack)]
@@ -60,7 +60,7 @@ CONTENDERS = {contender.name: contender for contender in _ALL}
 
 @dataclass(frozen=True)
 class Entry:
-    """A contender in an arrangement: so many processes at the same time, of so many threads each."""
+    """A contender in an arrangement: a number of concurrent processes, and of threads in each."""
 
     contender: Contender
     processes: int
@@ -74,30 +74,30 @@ class Entry:
 
 
 def entries(job: Job, cores: int) -> list[Entry]:
-    """List who takes part in a job on so many cores, bnrenorm first, the floor last."""
-    found = [
+    """Return the entries of a job on a number of cores, bnrenorm first, the floor last."""
+    candidates = [
         Entry(contender, *arrangement)
         for contender in _ALL
         if _takes_part(contender, job)
         for arrangement in _arrangements(contender, job, cores)
     ]
-    return list(dict.fromkeys(found))  # on one core arrangements coincide
+    return list(dict.fromkeys(candidates))  # on one core, arrangements coincide
 
 
 def _takes_part(contender: Contender, job: Job) -> bool:
     if contender.takes == "stacks":
         return len(job.replicas) > 1
-    return contender is not UPDATE or (not job.full and not job.judged)  # elsewhere the update is next to nothing
+    return contender is not UPDATE or (not job.full and not job.eval_sets)  # otherwise the update is negligible
 
 
 def _arrangements(contender: Contender, job: Job, cores: int) -> list[tuple[int, int]]:
-    """Return (processes, threads): all cores in one process, and each core for itself."""
+    """Return (processes, threads): one process on all cores, and one process per core."""
     together, alone = (1, cores), (min(cores, len(job.replicas)), 1)
     if contender is OURS:
         return [together]
     if contender is UPDATE:
         return [alone]
-    # Over the full batch every process wants more than 1 GiB, and there are two replicas to spread.
+    # With the full batch every process needs more than 1 GiB, and there are only two replicas to distribute.
     if job.full and (cores > 2 or contender in (COMPILED, STACKED, STACKED_COMPILED, VMAP)):
         return [together]
     return [together, alone]

@@ -1,4 +1,4 @@
-"""What all contenders of a job share: the images, the first weights and the batches."""
+"""What all contenders of a job share: images, initial weights and batches."""
 
 from functools import cache
 
@@ -11,7 +11,7 @@ from bnrenorm.data.sampling import Sampler
 from bnrenorm.rng import Stream, generator
 
 BLOCK = 10_000
-"""Images that peers judge at a time."""
+"""Images per forward pass of the peers in evaluation."""
 
 
 @cache
@@ -22,22 +22,22 @@ def digits(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def blocks(name: str) -> list[slice]:
-    """Cut a set into blocks of `BLOCK` images, which divides both sets."""
+    """Return slices of `BLOCK` images; both sets are multiples of it."""
     return [slice(start, start + BLOCK) for start in range(0, len(digits(name)[0]), BLOCK)]
 
 
 @cache
 def batches(job: Job, seed: int) -> np.ndarray:
-    """Return the images of every batch of the first epoch, (steps, N), as bnrenorm draws them.
+    """Return the image indices of all batches of the first epoch, (steps, N), as drawn by bnrenorm.
 
-    Peers take the same epoch again and again, and have it before the clock starts; bnrenorm draws as it goes.
+    Peers repeat this epoch and draw it before the measurement; bnrenorm draws its batches during the measurement.
     """
     sampler = Sampler(Iid(kind="iid", size=job.batch), digits("train_set")[1])
     return np.stack([sampler.indices(seed, step) for step in range(len(sampler.labels) // job.batch)])
 
 
 def weights(job: Job, layer: int, seed: int) -> np.ndarray:
-    """Draw the first weights (K, D) of a layer, of variance 1 / D; biases are 0, gamma 1, beta 0."""
+    """Return a layer's initial weights (K, D) with variance 1 / D; biases are 0, gamma 1, beta 0."""
     fan_in, width = job.widths[layer : layer + 2]
     draws = generator(seed, Stream.WEIGHTS, layer).standard_normal((width, fan_in))
     return (draws / np.sqrt(fan_in)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The four jobs: what is trained, what a sample is, and what bnrenorm has to reach."""
+"""The four jobs: what is trained, what a sample is, and the required speed."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Kind:
-    """How a replica normalises. `affine`: one gamma and beta a node, a layer, or none."""
+    """The normalisation of a replica. `affine`: one gamma and beta per node, per layer, or none."""
 
     name: str
     norm: Literal["none", "batch", "renorm"] = "batch"
@@ -29,9 +29,9 @@ class Replica:
 
 @dataclass(frozen=True)
 class Gate:
-    """What bnrenorm has to reach: others take `factor` times as long at least; or it, at most so many times the floor.
+    """A required speed: others take at least `factor` times as long as bnrenorm; it, at most `factor` times the floor.
 
-    `against`: the family whose fastest contender counts, or one contender's name.
+    `against`: a family, whose fastest contender counts, or one contender's name.
     """
 
     against: str
@@ -50,9 +50,9 @@ class Gate:
 class Job:
     """A training that every contender does: ReLU, softmax cross entropy, SGD with or without momentum, float32.
 
-    A round is the smallest amount of work that can be timed: `round` steps, and the sets of `judged` after them, in
-    inference mode. `unit_steps` is how many steps of one replica make a unit, of which the report gives `unit`. Peers
-    that stack replicas stack so many (`stack`) of them at most: more do not fit the caches.
+    A round is the smallest unit of work that is timed: `round` steps, then an evaluation of `eval_sets` in inference
+    mode. The report gives times in `unit`, which is `unit_steps` steps of one replica. Peers that stack replicas stack
+    at most `stack` of them, as more do not fit the caches.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Job:
     rates: tuple[float, ...]
     seeds: tuple[int, ...]
     round: int
-    judged: tuple[Literal["train_set", "test"], ...]
+    eval_sets: tuple[Literal["train_set", "test"], ...]
     stack: int
     gates: tuple[Gate, ...]
 
@@ -79,7 +79,7 @@ class Job:
 
     @property
     def one_of_each(self) -> list[Replica]:
-        """One network of every kind, with the middle rate."""
+        """One network of each kind, with the middle learning rate."""
         return [Replica(kind, self.rates[len(self.rates) // 2], self.seeds[0]) for kind in self.kinds]
 
     @property
@@ -89,7 +89,7 @@ class Job:
 
     @property
     def scale(self) -> float:
-        """Seconds times this are the report's unit."""
+        """Factor from seconds to the report's unit."""
         return 1e3 if self.unit.startswith("ms") else 1.0
 
 
@@ -111,7 +111,7 @@ FULL_BATCH = Job(
     rates=(0.01,),
     seeds=(0,),
     round=1,
-    judged=("test",),
+    eval_sets=("test",),
     stack=2,
     gates=(
         Gate("peers", 1.5),
@@ -122,7 +122,7 @@ FULL_BATCH = Job(
 
 MINI_BATCH = Job(
     name="mini-batch",
-    title="Mini-batch: 27 replicas, 784-100-50-10, batches of 100, an epoch, then all 70,000 images judged",
+    title="Mini-batch: 27 replicas, 784-100-50-10, batches of 100, an epoch, then all 70,000 images evaluated",
     unit="s an epoch and replica",
     unit_steps=600,
     widths=(784, 100, 50, 10),
@@ -134,7 +134,7 @@ MINI_BATCH = Job(
     rates=(0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0),
     seeds=(0,),
     round=600,
-    judged=("train_set", "test"),
+    eval_sets=("train_set", "test"),
     stack=27,
     gates=(
         Gate("peers", 1.5),
@@ -157,7 +157,7 @@ MICRO_BATCH = Job(
     rates=(0.01,),
     seeds=tuple(range(10)),
     round=250,
-    judged=(),
+    eval_sets=(),
     stack=10,
     gates=(
         Gate("peers", 2.0),
@@ -179,7 +179,7 @@ SMALL = Job(
     rates=(0.01,),
     seeds=(0,),
     round=1000,
-    judged=(),
+    eval_sets=(),
     stack=1,
     gates=(Gate("PyTorch eager", 1.0),),
 )

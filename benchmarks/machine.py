@@ -1,4 +1,4 @@
-"""What the measurements were made on, without a name of the machine or of anybody."""
+"""A description of the machine, without host or user names."""
 
 import importlib.metadata
 import os
@@ -13,7 +13,7 @@ _PACKAGES = ("numpy", "scipy", "numba", "chainer", "torch", "jax")
 
 
 def describe() -> dict[str, str]:
-    """Return processor, cores, memory, system and versions, as columns of the results; empty for what is not there."""
+    """Return processor, cores, memory, system and versions as columns of the results; missing packages are empty."""
     versions = {}
     for package in _PACKAGES:
         try:
@@ -31,14 +31,14 @@ def describe() -> dict[str, str]:
 
 
 def sentence(machine: dict[str, str]) -> str:
-    """Write a description out."""
+    """Return a description as one sentence."""
     cores, memory = f"{machine['cores']} core" + "s" * (machine["cores"] != "1"), f"{machine['memory_gib']} GiB"
     versions = [f"{name} {machine[name]}" for name in ("python", *_PACKAGES) if machine[name]]
     return ", ".join([machine["processor"], cores, memory, machine["system"], *versions])
 
 
 def busy() -> float:
-    """Return the share of the cores that others use at the moment, 0 to 1, looking for a second."""
+    """Return the fraction (0 to 1) of the cores that other programs use, measured over one second."""
     return psutil.cpu_percent(interval=1) / 100 * (os.cpu_count() or 1) / len(cores())
 
 

@@ -1,4 +1,4 @@
-"""Measuring a job: everybody warm and asleep, then one sample of each in turn, again and again."""
+"""Measurement of a job: all contenders are started and warmed up, then one sample of each is taken in turn."""
 
 import math
 import time
@@ -10,7 +10,7 @@ from benchmarks.contenders import OURS, Entry, entries
 from benchmarks.jobs import Job
 from benchmarks.processes import Absent, Processes, cores
 
-_PAUSE = 0.1  # seconds between samples, in which the threads of the last contender fall asleep
+_PAUSE = 0.1  # seconds between samples, for the threads of the last contender to become idle
 
 
 @dataclass
@@ -22,10 +22,10 @@ class Measurement:
 
 
 def measure(job: Job, samples: int, seconds: float, say: Callable[..., None], *options: str) -> list[Measurement]:
-    """Measure all entries of a job, each sample lasting about so many seconds, or one round.
+    """Measure all entries of a job; a sample lasts about `seconds`, or one round if that is longer.
 
-    `say(stage, who)` hears of all that happens, `say(text)` of who is skipped and why. Raises Absent if it is bnrenorm
-    that cannot run. `options` are those of `worker`.
+    Reports progress by `say(stage, contender)`, and skipped entries by `say(text)`. Raises Absent if bnrenorm itself
+    cannot run. `options` are passed to `worker`.
     """
     with ExitStack() as stack:
         ready: list[tuple[Measurement, Processes, int]] = []

@@ -1,4 +1,4 @@
-"""Results for people: tables on the terminal, and the same ones between the markers of the README."""
+"""Tables of results, on the terminal and between the markers in README.md."""
 
 from pathlib import Path
 
@@ -20,17 +20,17 @@ def _cells(row: Row) -> list[str]:
 
 
 def table(job: Job, rows: list[Row]) -> Table:
-    """Lay a job's rows out for the terminal."""
-    laid = Table(box=SIMPLE_HEAD, title=f"In {job.unit}:", title_justify="left")
-    for place, name in enumerate(_HEADER):
-        laid.add_column(name, justify="left" if place < 2 else "right", no_wrap=True)
+    """Return a job's table for the terminal."""
+    rich_table = Table(box=SIMPLE_HEAD, title=f"In {job.unit}:", title_justify="left")
+    for index, name in enumerate(_HEADER):
+        rich_table.add_column(name, justify="left" if index < 2 else "right", no_wrap=True)
     for row in rows:
-        laid.add_row(*_cells(row))
-    return laid
+        rich_table.add_row(*_cells(row))
+    return rich_table
 
 
 def markdown(rows: list[Row]) -> str:
-    """Write out all jobs' tables, gates and machines."""
+    """Return all jobs' tables, gates and machines as Markdown."""
     return "\n".join(_section(job, [row for row in rows if row["job"] == job.name]) for job in JOBS.values())
 
 
@@ -40,12 +40,12 @@ def _section(job: Job, rows: list[Row]) -> str:
     lines = [_HEADER, ["---", "---", *["---:"] * (len(_HEADER) - 2)], *map(_cells, rows)]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     gates = "\n".join(f"- {verdict}" for verdict in verdicts(job, rows))
-    made = f"{rows[0]['samples']} samples, {rows[0]['date']}: {machine.sentence(rows[0])}."
-    return f"### {job.title}\n\nIn {job.unit}:\n\n{table}\n\n{gates}\n\n{made}\n"
+    provenance = f"{rows[0]['samples']} samples, {rows[0]['date']}: {machine.sentence(rows[0])}."
+    return f"### {job.title}\n\nIn {job.unit}:\n\n{table}\n\n{gates}\n\n{provenance}\n"
 
 
 def fill(readme: Path, rows: list[Row]) -> None:
-    """Put the results between the README's markers. Raises ValueError unless there is one pair of them."""
+    """Write the results between the markers in README.md. Raises ValueError unless there is exactly one pair."""
     text = readme.read_text(encoding="utf-8")
     if text.count(_START) != 1 or text.count(_END) != 1:
         raise ValueError(f"{readme.name}: expected {_START} and {_END}, once each")

@@ -1,4 +1,4 @@
-"""The table of results: one row an entry of a job. Everything that is shown is had from these rows."""
+"""The table of results, one row per entry of a job. All reports are made from these rows."""
 
 import csv
 import datetime
@@ -18,53 +18,53 @@ MEASURED = (
     "date", "job", "contender", "arrangement", "processes", "threads", "unit", "samples", "median", "min", "max",
     "ratio",
 )  # fmt: skip
-"""The columns before those of the machine; `ratio` is the median over bnrenorm's."""
+"""Columns before those of the machine; `ratio` is the median divided by bnrenorm's median."""
 
 
 def rows(job: Job, measurements: list[Measurement], machine: dict[str, str]) -> list[Row]:
-    """Make the rows of a job, all numbers in the job's unit and to six digits."""
-    medians = {each.entry: statistics.median(each.samples) for each in measurements}
+    """Return the rows of a job; times are in the job's unit, to six digits."""
+    medians = {measurement.entry: statistics.median(measurement.samples) for measurement in measurements}
     ours = next(median for entry, median in medians.items() if entry.contender is OURS)
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
 
-    def row(each: Measurement) -> Row:
-        entry, median = each.entry, medians[each.entry]
+    def row(measurement: Measurement) -> Row:
+        entry, samples, median = measurement.entry, measurement.samples, medians[measurement.entry]
         counts = [str(number) for number in (entry.processes, entry.threads)]
-        seconds = [f"{value:.6g}" for value in (median, min(each.samples), max(each.samples), median / ours)]
-        values = [today, job.name, entry.contender.name, entry.arrangement, *counts, job.unit, str(len(each.samples))]
+        seconds = [f"{value:.6g}" for value in (median, min(samples), max(samples), median / ours)]
+        values = [today, job.name, entry.contender.name, entry.arrangement, *counts, job.unit, str(len(samples))]
         return dict(zip(MEASURED, values + seconds, strict=True)) | machine
 
-    return [row(each) for each in measurements]
+    return [row(measurement) for measurement in measurements]
 
 
 def read(path: Path) -> list[Row]:
-    """Read the rows of a file; none if it is not there."""
+    """Return the rows of a file, none if it does not exist."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
-def write(path: Path, found: list[Row]) -> None:
-    """Replace a file by these rows."""
+def write(path: Path, rows: list[Row]) -> None:
+    """Write the rows to a file, replacing it."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(found[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(found)
+    writer.writerows(rows)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write(path, text.getvalue())
 
 
 def merge(old: list[Row], new: list[Row], order: list[str]) -> list[Row]:
-    """Put new rows in the place of all old ones of the same jobs; jobs in the given order."""
+    """Replace the old rows of the jobs in `new`; returns all rows, sorted by `order` of the jobs."""
     jobs = {row["job"] for row in new}
     kept = [row for row in old if row["job"] not in jobs and row["job"] in order]
-    return sorted(kept + new, key=lambda row: order.index(row["job"]))  # stable: entries stay as they are
+    return sorted(kept + new, key=lambda row: order.index(row["job"]))  # stable: keeps the order of entries
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A gate, the factor that was reached (None if there was nobody to compare with), and against whom."""
+    """A gate, the factor that was reached (None if there is no rival), and the rival."""
 
     gate: Gate
     reached: float | None
@@ -77,13 +77,13 @@ class Verdict:
         return f"{self.gate.wording}: {self.reached:.2f} ({self.rival}), {'met' if met else 'missed'}"
 
 
-def verdicts(job: Job, found: list[Row]) -> list[Verdict]:
-    """Compare a job's rows with its gates: the fastest rival counts."""
-    return [_verdict(gate, [row for row in found if row["job"] == job.name]) for gate in job.gates]
+def verdicts(job: Job, rows: list[Row]) -> list[Verdict]:
+    """Return the verdict of each gate of a job; the fastest rival counts."""
+    return [_verdict(gate, [row for row in rows if row["job"] == job.name]) for gate in job.gates]
 
 
-def _verdict(gate: Gate, found: list[Row]) -> Verdict:
-    rivals = [row for row in found if gate.against in (row["contender"], CONTENDERS[row["contender"]].family)]
+def _verdict(gate: Gate, rows: list[Row]) -> Verdict:
+    rivals = [row for row in rows if gate.against in (row["contender"], CONTENDERS[row["contender"]].family)]
     if not rivals:
         return Verdict(gate, None, "")
     best = min(rivals, key=lambda row: float(row["median"]))

@@ -1,7 +1,7 @@
-"""One process of a contender: python -m benchmarks.worker JOB CONTENDER, then a number of rounds a line on stdin.
+"""One process of a contender: python -m benchmarks.worker JOB CONTENDER. Reads numbers of rounds, one per line.
 
-Answers are lines of JSON on stdout: {"units": in a round, "replicas": names} or {"missing": why} at first, then the
-seconds and the values of the last round. Between lines it sleeps in a read; at the end of stdin it goes.
+It answers with lines of JSON on stdout: first {"units": per round, "replicas": names} or {"missing": reason}, then for
+each number of rounds the seconds and the values of the last round. It exits at the end of stdin.
 """
 
 import argparse
@@ -18,13 +18,13 @@ import numpy as np
 
 
 def main() -> None:
-    """Obey until stdin ends."""
+    """Serve requests until stdin ends."""
     arguments = _arguments()
     if arguments.core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {arguments.core})  # before any library counts the cores
     with os.fdopen(os.dup(1), "w") as answers:
-        os.dup2(2, 1)  # whatever libraries print is no answer
-        _obey(arguments, answers)
+        os.dup2(2, 1)  # output of libraries goes to stderr, not among the answers
+        _serve(arguments, answers)
 
 
 def _arguments() -> argparse.Namespace:
@@ -34,12 +34,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--part", type=int, default=0)
     parser.add_argument("--parts", type=int, default=1)
     parser.add_argument("--core", type=int)
-    parser.add_argument("--most", type=int, help="take at most so many steps a round")
+    parser.add_argument("--most", type=int, help="maximal number of steps per round")
     parser.add_argument("--every", action="store_true", help="train every replica, one by one")
     return parser.parse_args()
 
 
-def _obey(arguments: argparse.Namespace, answers: IO[str]) -> None:
+def _serve(arguments: argparse.Namespace, answers: IO[str]) -> None:
     from benchmarks.contenders import CONTENDERS
     from benchmarks.jobs import JOBS
     from benchmarks.peers import Missing
@@ -61,9 +61,9 @@ def _obey(arguments: argparse.Namespace, answers: IO[str]) -> None:
         gc.collect()
         started = time.perf_counter()
         for _ in range(int(line)):
-            found = [run() for run in runs]
+            results = [run() for run in runs]
         seconds = time.perf_counter() - started
-        values = {name: np.concatenate([each[name] for each in found]).tolist() for name in found[0]}
+        values = {name: np.concatenate([values[name] for values in results]).tolist() for name in results[0]}
         answer(seconds=seconds, values=values)
     return None
 

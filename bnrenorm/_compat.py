@@ -1,12 +1,12 @@
-"""Chainer 7.8.1 on today's Python, NumPy and CuPy: the only file that knows versions.
+"""Makes Chainer 7.8.1 work with current Python, NumPy and CuPy: the only file that depends on their versions.
 
-Chainer's last release dates from January 2022. A few of its modules trip over names that NumPy, Python and setuptools
-have removed since. `install` puts a finder on `sys.meta_path` that edits the source of those modules in memory while
-Python imports them: NumPy's namespace and the installed files stay as they are, and an edit whose text is not found
-fails loudly. After it, a plain `import chainer` works, in the user's code as in ours.
+Chainer's last release is of January 2022. Some of its modules use names that NumPy, Python and setuptools have removed
+since. `install` adds a finder to `sys.meta_path` that edits the source of these modules in memory while Python imports
+them. NumPy's namespace and the installed files are not changed, and an edit whose text is not found raises ImportError.
+Afterwards a plain `import chainer` works, in user code too.
 
-`chainer`, `F` (chainer.functions) and `L` (chainer.links) are attributes of this module, imported when asked for: `from
-bnrenorm._compat import chainer` loads Chainer, `import bnrenorm` does not.
+`chainer`, `F` (chainer.functions) and `L` (chainer.links) are attributes of this module that are imported at the first
+access: `from bnrenorm._compat import chainer` imports Chainer, `import bnrenorm` does not.
 """
 
 import importlib
@@ -18,17 +18,17 @@ from collections.abc import Callable
 from types import CodeType, ModuleType
 from typing import Any
 
-# Module -> the whole new source, or (text, replacement) pairs of which each text must occur exactly once.
+# Module -> its new source, or (text, replacement) pairs; each text must occur exactly once.
 _EDITS: dict[str, str | list[tuple[str, str]]] = {
-    # Looks for Accelerate builds of NumPy and for old CuPy packages, by way of numpy.distutils (gone in Python 3.12)
-    # and pkg_resources (gone in setuptools 82), and warns of every CuPy newer than 7.
+    # Checks for Accelerate builds of NumPy and for old CuPy packages, with numpy.distutils (removed in Python 3.12) and
+    # pkg_resources (removed in setuptools 82), and warns about every CuPy newer than 7.
     "chainer._environment_check": "def check():\n    pass\n",
-    # numpy.sctypes is gone in NumPy 2.
+    # numpy.sctypes was removed in NumPy 2.
     "chainer.functions.array.as_strided": [
         ("np.sctypes['int']", "(np.int8, np.int16, np.int32, np.int64)"),
         ("np.sctypes['float']", "(np.float16, np.float32, np.float64, np.longdouble)"),
     ],
-    # LogReport and Evaluator sum `0.0 + numpy.float32(x)`: in float64 before NumPy 2, in float32 since (NEP 50).
+    # LogReport and Evaluator add `0.0 + numpy.float32(x)`: float64 before NumPy 2, float32 since (NEP 50).
     "chainer.reporter": [
         (
             "            value = value.as_grad_stopped()\n\n        with chainer.using_device(",
@@ -38,9 +38,9 @@ _EDITS: dict[str, str | list[tuple[str, str]]] = {
             "        with chainer.using_device(",
         )
     ],
-    # Imported by chainer.gradient_check; pkg_resources only serves to skip Chainer's own tests.
+    # Imported by chainer.gradient_check; uses pkg_resources only to skip Chainer's own tests.
     "chainer.testing.helper": [("import pkg_resources\n", "")],
-    # SciPy's readers of MATLAB files and its special functions are imported when they are used, which is seldom.
+    # Import SciPy's MATLAB reader and special functions only when they are used, which is rare.
     "chainer.datasets.svhn": [("from scipy import io", "from bnrenorm._compat import io")],
     **{
         f"chainer.functions.math.{name}": [("from scipy import special", "from bnrenorm._compat import special")]
@@ -52,8 +52,8 @@ _MNIST = "chainer.datasets.mnist"
 Retrieve = Callable[[str, object], Any]
 
 
-class _Later:
-    """A module that is imported when something of it is asked for."""
+class _LazyModule:
+    """A module that is imported at the first access to an attribute."""
 
     def __init__(self, name: str):
         self._name = name
@@ -62,11 +62,11 @@ class _Later:
         return getattr(importlib.import_module(self._name), attribute)
 
 
-io, special = _Later("scipy.io"), _Later("scipy.special")
+io, special = _LazyModule("scipy.io"), _LazyModule("scipy.special")
 
 
 class _EditedLoader(importlib.machinery.SourceFileLoader):
-    def get_code(self, fullname: str) -> CodeType:  # without the bytecode cache, which holds the unedited module
+    def get_code(self, fullname: str) -> CodeType:  # bypasses the bytecode cache, which has the unedited module
         path = self.get_filename(fullname)
         edits = _EDITS[fullname]
         if isinstance(edits, str):
@@ -107,11 +107,11 @@ class _Finder:
 def install(retrieve_mnist: Retrieve) -> None:
     """Make later imports of Chainer work; a second call does nothing.
 
-    `retrieve_mnist(name, urls)` stands in for Chainer's download of MNIST, whose address has answered 403 since 2024:
-    it maps "train.npz" or "test.npz" to {"x": (N, 784) uint8, "y": (N,) uint8}.
+    `retrieve_mnist(name, urls)` replaces Chainer's download of MNIST, whose URL has returned 403 since 2024. It maps
+    "train.npz" or "test.npz" to {"x": (N, 784) uint8, "y": (N,) uint8}.
 
-    A Chainer that was imported before and works (NumPy 1 on Python 3.11) only gets the digits. What an earlier import
-    that failed has left in `sys.modules` is removed, so that the next one starts afresh.
+    If Chainer was already imported and works (NumPy 1 on Python 3.11), only the download is replaced. Modules left in
+    `sys.modules` by a failed import are removed, so that the next import starts anew.
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
@@ -120,20 +120,20 @@ def install(retrieve_mnist: Retrieve) -> None:
         return
     for name in [name for name in sys.modules if name.startswith("chainer.")]:
         del sys.modules[name]
-    # CuPy 14 has no cuDNN, and Chainer warns when it is missing. Without it BN runs the same kernels as BRN, which
-    # never uses cuDNN, so that timings are fair. Chainer's own switch: a user's setting stays.
+    # CuPy 14 has no cuDNN, and Chainer warns if it is missing. Without cuDNN, BN runs the same kernels as BRN, which
+    # never uses it, so that timings are comparable. This is Chainer's own switch: a user's setting is kept.
     os.environ.setdefault("CHAINER_CUDNN", "0")
     sys.meta_path.insert(0, _Finder(retrieve_mnist))
 
 
 def gpu_count() -> int:
-    """Count the CUDA GPUs that CuPy can use, 0 without CuPy.
+    """Return the number of CUDA GPUs that CuPy can use, 0 without CuPy.
 
-    `chainer.backends.cuda.available` does not tell: it is true wherever the CUDA libraries load, with no GPU as well.
+    `chainer.backends.cuda.available` is no substitute: it is True if the CUDA libraries load, even without a GPU.
     """
     try:
         return importlib.import_module("cupy").cuda.runtime.getDeviceCount()
-    except Exception:  # a missing module, driver or library: each CuPy release raises something else
+    except Exception:  # missing module, driver or library: the exception depends on the CuPy release
         return 0
 
 

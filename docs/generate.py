@@ -110,7 +110,7 @@ def config_page() -> str:
     paper = ", ".join(f"{key}: {value:g}" for key, value in PAPER_SCHEDULE.items())
     names = _choice(published.names())
     groups = "\n".join(
-        f"| `{name}` | group of settings | | {_cell(field)}: see [{name}](#{name}) |"
+        f"| `{name}` | group of settings | {_literal(field.default)}, see [{name}](#{name}) | {_cell(field)} |"
         for name, field in Settings.model_fields.items()
     )
     head = _HEAD.replace("PAPER_SCHEDULE", paper).replace("PUBLISHED", names).replace("TOP_LEVEL_GROUPS", groups)

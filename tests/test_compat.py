@@ -108,6 +108,7 @@ print(abs(float(summary.compute_mean()) - float(np.float32(0.1))))
     assert float(fresh(code)) < 1e-12
 
 
+@pytest.mark.slow
 def test_the_first_articles_code_runs_unchanged(tmp_path):
     """Written after facts about the article; all calls it makes, on fewer steps."""
     code = """

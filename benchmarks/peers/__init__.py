@@ -1,15 +1,15 @@
-"""Who is measured. Every module has `prepare(job, replicas)`, which returns a `Run`; it imports what it needs."""
+"""The contenders' implementations. Each module has a function `prepare(job, replicas)` that returns a `Run`."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 Values = dict[str, np.ndarray]
-"""Means over a round, (R,) each: train_loss of its steps, and <set>_loss and <set>_accuracy of every set it judged."""
+"""Means over a round, (R,) each: train_loss of its steps, and <set>_loss and <set>_accuracy of each evaluated set."""
 
 Run = Callable[[], Values]
-"""Takes a round's steps from where the last one ended, judges if the job does, and returns when all that is done."""
+"""Takes a round's steps, continuing from the last round; evaluates if the job does; returns when all is finished."""
 
 
 class Missing(Exception):
-    """A contender cannot run here; the text says why."""
+    """A contender cannot run here; the message says why."""

@@ -1,4 +1,4 @@
-"""The floor: what of a step nobody can leave out, done by OpenBLAS and by a loop over the weights, and nothing else."""
+"""The floor: the unavoidable part of a step, matrix products by OpenBLAS or one pass over the weights."""
 
 import itertools
 import time
@@ -13,19 +13,19 @@ from benchmarks.peers import Run, Values
 
 Product = Callable[[], object]
 
-_SMALL = 10_000_000  # numbers; a larger array is not turned round
+_SMALL = 10_000_000  # elements; larger arrays are not tried in the other memory order
 
 
 def prepare_products(job: Job, replicas: list[Replica]) -> Run:
-    """Multiply the matrices of the steps, and of the judging after them, into arrays that are there already."""
+    """Compute the matrix products of the steps and of the evaluation after them, into preallocated arrays."""
     del replicas  # every replica has the same products
     images, _ = data.digits("train_set")
     batch = images if job.full else images[data.batches(job, 0)[0]]
     weights = [data.weights(job, layer, 0) for layer in range(len(job.widths) - 1)]
     steps = _step(batch, weights)
-    judged = [
+    evaluation = [
         product
-        for name in job.judged
+        for name in job.eval_sets
         for block in data.blocks(name)
         for product in _forward(data.digits(name)[0][block], weights)
     ]
@@ -34,7 +34,7 @@ def prepare_products(job: Job, replicas: list[Replica]) -> Run:
         for _ in range(job.round):
             for product in steps:
                 product()
-        for product in judged:
+        for product in evaluation:
             product()
         return {}
 
@@ -43,11 +43,11 @@ def prepare_products(job: Job, replicas: list[Replica]) -> Run:
 
 def _forward(x: np.ndarray, weights: list[np.ndarray]) -> list[Product]:
     inputs = [x, *(np.ones((len(x), len(w)), np.float32) for w in weights)]
-    return [_fastest(each, w.T) for each, w in zip(inputs, weights, strict=False)]
+    return [_fastest(rows, w.T) for rows, w in zip(inputs, weights, strict=False)]
 
 
 def _step(x: np.ndarray, weights: list[np.ndarray]) -> list[Product]:
-    """Forward, then each layer's gradient of the weights and, above the first layer, of the inputs."""
+    """Return the products of the forward pass, then of the gradients of weights and (above layer 0) inputs."""
     backward = []
     for layer, w in enumerate(weights):
         width, fan_in = w.shape
@@ -59,19 +59,19 @@ def _step(x: np.ndarray, weights: list[np.ndarray]) -> list[Product]:
 
 
 def _fastest(a: np.ndarray, b: np.ndarray) -> Product:
-    """Return the product in the memory layout that is the fastest here, into an array of its own."""
+    """Return the product a b in the memory layout that is fastest on this machine, into its own array."""
     return min(_layouts(a, b), key=_seconds)
 
 
 def _layouts(a: np.ndarray, b: np.ndarray) -> Iterator[Product]:
-    for left, right in itertools.product(_turned(a), _turned(b)):
+    for left, right in itertools.product(_orders(a), _orders(b)):
         for first, second in ((left, right), (right.T, left.T)):
             out = np.zeros((len(first), second.shape[1]), np.float32)
             yield lambda first=first, second=second, out=out: np.matmul(first, second, out=out)
 
 
-def _turned(a: np.ndarray) -> list[np.ndarray]:
-    """Return a matrix as it is, and stored the other way round."""
+def _orders(a: np.ndarray) -> list[np.ndarray]:
+    """Return a matrix in its memory order and, unless it is large, in the other one."""
     return [a] if a.size > _SMALL else [a, np.asarray(a, order="C" if a.flags.f_contiguous else "F")]
 
 
@@ -86,14 +86,14 @@ def _seconds(product: Product) -> float:
 
 
 def prepare_update(job: Job, replicas: list[Replica]) -> Run:
-    """Read and write every weight and its velocity once a step."""
+    """Read and write every weight and its velocity once per step."""
     del replicas
     size = sum(fan_in * width for fan_in, width in itertools.pairwise(job.widths))
     weights, velocity = np.ones((2, size), np.float32)
 
     def run() -> Values:
         for _ in range(job.round):
-            _update(weights, velocity, np.float32(1), np.float32(1e-9))  # a smaller momentum would end in denormals
+            _update(weights, velocity, np.float32(1), np.float32(1e-9))  # a momentum below 1 would end in denormals
         return {}
 
     return run

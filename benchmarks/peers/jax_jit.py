@@ -1,4 +1,4 @@
-"""JAX: a round compiled whole, its state donated, one network or a vmapped stack of them. BN in BRN's place."""
+"""JAX: a whole round compiled, with donated state, for one network or a vmapped stack. BN instead of BRN."""
 # pyright: reportMissingImports=false
 # (JAX is the optional extra `bench`.)
 
@@ -21,9 +21,9 @@ def prepare(job: Job, replicas: list[Replica]) -> Run:
 
 
 class _Stack:
-    """The loss and the step of R replicas, to be compiled.
+    """The loss and the training step of R replicas, to be compiled.
 
-    The rates are in the loss: its gradient, and with it the velocity, is linear in them.
+    The loss is multiplied by the learning rates: its gradient, and thereby the velocity, is linear in them.
     """
 
     def __init__(self, job: Job, replicas: list[Replica]):
@@ -33,8 +33,8 @@ class _Stack:
         parameters, running = initial(job, replicas)
         self.state = parameters, jax.tree.map(jnp.zeros_like, parameters) if job.momentum else (), running
 
-    def judge(self, parameters: Tree, running: Tree, x: Any, t: Any, *, training: bool) -> tuple[Any, Any, Tree]:
-        """Mean loss and accuracy, (R,), and the next running statistics: x (N, 784) or, if not shared, (R, N, 784)."""
+    def evaluate(self, parameters: Tree, running: Tree, x: Any, t: Any, *, training: bool) -> tuple[Any, Any, Tree]:
+        """Return mean loss and accuracy (R,) and new running statistics; x is (R, N, 784), or (N, 784) if shared."""
 
         def of_one(layers: Tree, running: Tree, x: Any, t: Any) -> tuple[Any, Any, Tree]:
             logits, moved = apply(self.job, layers, running, x, training=training)
@@ -42,18 +42,18 @@ class _Stack:
 
         layers = written_out(parameters)
         if self.alone:
-            layers, running = jax.tree.map(lambda each: each[0], (layers, running))
-            found = of_one(layers, running, x, t)
-            return jax.tree.map(lambda each: each[None], found)
+            layers, running = jax.tree.map(lambda array: array[0], (layers, running))
+            results = of_one(layers, running, x, t)
+            return jax.tree.map(lambda array: array[None], results)
         batch = None if x.ndim == 2 else 0
         return jax.vmap(of_one, in_axes=(0, 0, batch, batch))(layers, running, x, t)
 
     def learn(self, state: Tree, x: Any, t: Any) -> tuple[Tree, Any]:
-        """Take a step; returns the next state, and loss and accuracy before it, (R,) each."""
+        """Take a step; returns the new state, and loss and accuracy before the step, (R,) each."""
         parameters, velocity, running = state
 
         def total(parameters: Tree) -> tuple[Any, Any]:
-            loss, right, moved = self.judge(parameters, running, x, t, training=True)
+            loss, right, moved = self.evaluate(parameters, running, x, t, training=True)
             return (loss * self.rates).sum(), (loss, right, moved)
 
         gradient, (loss, right, running) = jax.grad(total, has_aux=True)(parameters)
@@ -72,7 +72,7 @@ def _digits(name: str) -> tuple[Any, Any]:
 @cache
 def _blocks(name: str) -> list[tuple[Any, Any]]:
     images, labels = data.digits(name)
-    return [(jnp.asarray(images[each]), jnp.asarray(labels[each], jnp.int32)) for each in data.blocks(name)]
+    return [(jnp.asarray(images[block]), jnp.asarray(labels[block], jnp.int32)) for block in data.blocks(name)]
 
 
 def _full_batch(network: _Stack) -> Run:
@@ -80,12 +80,12 @@ def _full_batch(network: _Stack) -> Run:
     def step(state: Tree, x: Any, t: Any, x_test: Any, t_test: Any) -> tuple[Tree, Any]:
         state, train = network.learn(state, x, t)
         parameters, _, running = state
-        return state, (*train, *network.judge(parameters, running, x_test, t_test, training=False)[:2])
+        return state, (*train, *network.evaluate(parameters, running, x_test, t_test, training=False)[:2])
 
     def run() -> Values:
-        network.state, found = step(network.state, *_digits("train_set"), *_digits("test"))
+        network.state, values = step(network.state, *_digits("train_set"), *_digits("test"))
         names = "train_loss", "train_accuracy", "test_loss", "test_accuracy"
-        return {name: np.asarray(value) for name, value in zip(names, found, strict=True)}
+        return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
 
     return run
 
@@ -106,18 +106,18 @@ def _batches(job: Job, replicas: list[Replica], network: _Stack) -> Run:
         return state, losses.mean(0)
 
     @jax.jit
-    def judge(parameters: Tree, running: Tree, x: Any, t: Any) -> tuple[Any, Any]:
-        return network.judge(parameters, running, x, t, training=False)[:2]
+    def evaluate(parameters: Tree, running: Tree, x: Any, t: Any) -> tuple[Any, Any]:
+        return network.evaluate(parameters, running, x, t, training=False)[:2]
 
     def run() -> Values:
         indices = drawn[(next(starts) + np.arange(job.round)) % len(drawn)]
         network.state, loss = steps(network.state, *_digits("train_set"), indices)
         values = {"train_loss": loss}
         parameters, _, running = network.state
-        for name in job.judged:
-            found = [judge(parameters, running, x, t) for x, t in _blocks(name)]
-            losses, rights = zip(*found, strict=True)
-            values |= {f"{name}_loss": jnp.stack(losses).mean(0), f"{name}_accuracy": jnp.stack(rights).mean(0)}
+        for name in job.eval_sets:
+            results = [evaluate(parameters, running, x, t) for x, t in _blocks(name)]
+            losses, accuracies = zip(*results, strict=True)
+            values |= {f"{name}_loss": jnp.stack(losses).mean(0), f"{name}_accuracy": jnp.stack(accuracies).mean(0)}
         return {name: np.asarray(value) for name, value in values.items()}
 
     return run

@@ -1,4 +1,4 @@
-"""The network of one replica as pure functions in JAX, and the parameters of R of them."""
+"""The network of one replica as pure functions in JAX, and the parameters of R replicas."""
 # pyright: reportMissingImports=false
 # (JAX is the optional extra `bench`.)
 
@@ -23,10 +23,10 @@ _FIRST = {"gamma": 1.0, "beta": 0.0}
 
 
 def initial(job: Job, replicas: list[Replica]) -> tuple[Tree, Tree]:
-    """Return parameters and running statistics, layer by layer, all with an axis of replicas in front.
+    """Return parameters and running statistics of all layers, with a leading replica axis.
 
-    W (R, D, K), b (R, K), and gamma and beta in two parts, of the replicas that have one a layer, (R', 1), and one a
-    node, (R'', K). Replicas without any stand first in the list, then those with one a layer.
+    W (R, D, K) and b (R, K). gamma and beta are in two arrays, (R', 1) for replicas with one per layer and (R'', K) for
+    those with one per node. Replicas are sorted by affine: none, layer, node.
     """
     kinds = [replica.kind.affine for replica in replicas]
     assert kinds == sorted(kinds, key=("none", "layer", "node").index)
@@ -45,7 +45,7 @@ def initial(job: Job, replicas: list[Replica]) -> tuple[Tree, Tree]:
 
 
 def written_out(parameters: Tree) -> Tree:
-    """Give every replica and node its own gamma and beta, (R, K)."""
+    """Return the parameters with gamma and beta expanded to (R, K)."""
 
     def spread(layer: Tree, name: str) -> Any:
         shape, parts = layer["b"].shape, layer[name]
@@ -57,7 +57,7 @@ def written_out(parameters: Tree) -> Tree:
 
 
 def apply(job: Job, layers: Tree, running: Tree, x: Any, *, training: bool) -> tuple[Any, Tree]:
-    """Map one replica's images (N, 784) to logits (N, 10), and return its next running statistics."""
+    """Map one replica's images (N, 784) to logits (N, 10); also returns its new running statistics."""
     *hidden, last = layers
     moved = []
     for depth, layer in enumerate(hidden):
@@ -76,8 +76,8 @@ def _by_batch(layer: Tree, running: Tree, x: Any, decay: float) -> tuple[Any, Tr
     mean = x.mean(0)
     centred = x - mean
     var = jnp.square(centred).mean(0)
-    found = jax.lax.stop_gradient({"mean": mean, "var": var * (n / (n - 1))})
-    moved = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, running, found)
+    batch = jax.lax.stop_gradient({"mean": mean, "var": var * (n / (n - 1))})
+    moved = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, running, batch)
     return centred * (layer["gamma"] * jax.lax.rsqrt(var + _EPS)) + layer["beta"], moved
 
 
@@ -87,6 +87,6 @@ def _by_average(layer: Tree, running: Tree, x: Any, _: float) -> tuple[Any, Tree
 
 
 def loss_and_accuracy(logits: Any, t: Any) -> tuple[Any, Any]:
-    """Mean cross entropy and share of right answers: logits (N, 10), labels (N,)."""
-    hot = jax.nn.one_hot(t, logits.shape[-1])  # to take the labels' logits instead has a scatter as its gradient: slow
+    """Return mean cross entropy and accuracy: logits (N, 10), labels t (N,)."""
+    hot = jax.nn.one_hot(t, logits.shape[-1])  # indexing the logits instead has a slow gradient, a scatter
     return -(jax.nn.log_softmax(logits) * hot).sum(-1).mean(), (logits.argmax(-1) == t).mean()

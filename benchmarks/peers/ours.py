@@ -1,4 +1,4 @@
-"""bnrenorm's CPU engine, through the training loop that its users have."""
+"""bnrenorm's CPU engine, run by its own training loop."""
 
 from typing import Any
 
@@ -20,17 +20,17 @@ def prepare(job: Job, replicas: list[Replica]) -> Run:
     """Stack the job's replicas by structure, as `bnrenorm compare` does, and train one stack after another."""
     digits = dataset.load()
     trials = _trials(job, len(digits.x_train))
-    assert [(trial.variant, trial.seed) for trial in trials] == [(each.kind.name, each.seed) for each in replicas]
+    assert [(trial.variant, trial.seed) for trial in trials] == [(r.kind.name, r.seed) for r in replicas]
     stacks: dict[Any, list[int]] = {}
-    for place, trial in enumerate(trials):
-        stacks.setdefault(mlp.structure(trial), []).append(place)
-    runs = [_Stack(job, [trials[place] for place in places], digits) for places in stacks.values()]
+    for index, trial in enumerate(trials):
+        stacks.setdefault(mlp.structure(trial), []).append(index)
+    runs = [_Stack(job, [trials[index] for index in indices], digits) for indices in stacks.values()]
 
     def run() -> Values:
         values: Values = {}
-        for places, stack in zip(stacks.values(), runs, strict=True):
-            for name, found in stack.round().items():
-                values.setdefault(name, np.zeros(len(replicas)))[places] = found
+        for indices, stack in zip(stacks.values(), runs, strict=True):
+            for name, means in stack.round().items():
+                values.setdefault(name, np.zeros(len(replicas)))[indices] = means
         return values
 
     return run
@@ -59,7 +59,7 @@ def _norm(job: Job, kind: Kind) -> dict[str, Any]:
 
 
 class _Stack:
-    """A training of replicas of one structure, from the weights that all contenders start with."""
+    """A training of replicas of one structure, from the initial weights shared by all contenders."""
 
     def __init__(self, job: Job, trials: list[Trial], digits: dataset.Dataset):
         self.job = job
@@ -68,13 +68,13 @@ class _Stack:
             linear.W.array[...] = [data.weights(job, layer, trial.seed) for trial in trials]
         self.training = loop.Training(trials, digits, engine="cpu", network=network)
         inputs = self.training.engine.inputs
-        if "train_set" in job.judged:
+        if "train_set" in job.eval_sets:
             inputs.eval_sets["train_set"] = inputs.images, inputs.labels
         self.records = iter(self.training)
 
     def round(self) -> Values:
-        """Train on to the next record, or so many steps without one."""
-        if self.job.judged:
+        """Train until the next record, or for a round's steps if the job has no evaluation."""
+        if self.job.eval_sets:
             return next(record for record in self.records if record is not None).values
         self.training.engine.replicas.training_means()
         self.training.rehearse(steps=self.job.round, record=False)

@@ -1,4 +1,4 @@
-"""Chainer as it is: its own links, optimizers and loop, one network at a time."""
+"""Stock Chainer: its own links, optimizers and loop, one network at a time."""
 
 import itertools
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from bnrenorm._compat import F, L, chainer
 
 
 def prepare(job: Job, replicas: list[Replica]) -> Run:
-    """Train one network; on the full batch by the first article's loop, line by line."""
+    """Train one network; with the full batch by the first article's loop, line by line."""
     (replica,) = replicas
     network = Network(job, replica)
     optimizers = chainer.optimizers
@@ -57,14 +57,14 @@ def _batches(job: Job, replica: Replica, network: "Network", optimizer: "chainer
                 optimizer.update()
                 losses.append(loss.array)
         values = {"train_loss": np.mean(losses)}
-        for name in job.judged:
-            values[f"{name}_loss"], values[f"{name}_accuracy"] = np.mean(list(_judge(network, name)), 0)
+        for name in job.eval_sets:
+            values[f"{name}_loss"], values[f"{name}_accuracy"] = np.mean(list(_evaluate(network, name)), 0)
         return {name: np.array([value]) for name, value in values.items()}
 
     return run
 
 
-def _judge(network: "Network", name: str) -> Iterator[tuple[float, float]]:
+def _evaluate(network: "Network", name: str) -> Iterator[tuple[float, float]]:
     x, t = data.digits(name)
     with chainer.using_config("train", False), chainer.no_backprop_mode():
         for block in data.blocks(name):
@@ -107,7 +107,7 @@ def _norm(job: Job, kind: Kind, width: int) -> "chainer.Link":
 
 
 class SharedAffine(chainer.Link):
-    """Batch normalisation with one gamma and one beta, which Chainer has the functions for but no link."""
+    """Batch normalisation with a single gamma and beta, for which Chainer has functions but no link."""
 
     def __init__(self, width: int, decay: float):
         super().__init__()

@@ -1,4 +1,4 @@
-"""PyTorch as its users write it, one network at a time: nn modules, fused SGD, eager or compiled. BN in BRN's place."""
+"""Idiomatic PyTorch, one network at a time: nn modules, fused SGD, eager or compiled. BN instead of BRN."""
 # pyright: reportMissingImports=false
 # (PyTorch is the optional extra `bench`.)
 
@@ -72,21 +72,19 @@ def _prepare(job: Job, replicas: list[Replica], transform: Callable[[Step], Step
         if job.full:
             values["train_accuracy"] = torch.stack(rights).mean()
         network.eval()
-        for name in job.judged:
-            values[f"{name}_loss"], values[f"{name}_accuracy"] = judge(network, name, _loss_and_accuracy)
+        for name in job.eval_sets:
+            values[f"{name}_loss"], values[f"{name}_accuracy"] = evaluate(network, name, _loss_and_accuracy)
         return {name: value.reshape(1).numpy() for name, value in values.items()}
 
     return run
 
 
 @torch.inference_mode()
-def judge(network: Any, name: str, measure: Callable[[Any, Any], Any]) -> Any:
-    """Average what `measure` says, (2, ...), of the logits and labels of every block of a set."""
+def evaluate(network: Any, name: str, measure: Callable[[Any, Any], Any]) -> Any:
+    """Return the mean over all blocks of a set of `measure(logits, labels)`, (2, ...)."""
     images, labels = map(torch.from_numpy, data.digits(name))
-    found = []
-    for block in data.blocks(name):
-        found.append(measure(network(images[block]), labels[block]))
-    return torch.stack(found).mean(0)
+    results = [measure(network(images[block]), labels[block]) for block in data.blocks(name)]
+    return torch.stack(results).mean(0)
 
 
 def _loss_and_accuracy(logits: Any, t: Any) -> Any:
@@ -124,7 +122,7 @@ def _norm(job: Job, kind: Kind, width: int) -> list[Any]:
 
 
 class SharedAffine(torch.nn.Module):
-    """Batch normalisation with one gamma and one beta."""
+    """Batch normalisation with a single gamma and beta."""
 
     run_mean: Any
     run_var: Any
@@ -138,6 +136,6 @@ class SharedAffine(torch.nn.Module):
 
     def forward(self, x: Any) -> Any:
         """Normalise (N, D)."""
-        # PyTorch 2.13's gradient reads beyond a gamma that is expanded, and gives NaN.
+        # With an expanded gamma, PyTorch 2.13's gradient reads out of bounds and returns NaN.
         gamma, beta = self.gamma.repeat(self.width), self.beta.repeat(self.width)
         return functional.batch_norm(x, self.run_mean, self.run_var, gamma, beta, self.training, self.momentum, EPS)

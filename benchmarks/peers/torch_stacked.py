@@ -1,7 +1,7 @@
-"""PyTorch with all replicas of a stack in one batched product a layer, eager or compiled. BN in BRN's place.
+"""PyTorch with all replicas of a stack in one batched product per layer, eager or compiled. BN instead of BRN.
 
-Activations are (N, R, D), so that PyTorch's own kernel normalises them as R D channels. The rates are in the loss: its
-gradient, and with it the velocity, is linear in them, so that the fused SGD takes steps of rate 1 for all replicas.
+Activations are (N, R, D), so that PyTorch's own kernel normalises them as R D channels. The loss is multiplied by the
+learning rates: its gradient, and thereby the velocity, is linear in them, so that fused SGD uses rate 1 for all.
 """
 # pyright: reportMissingImports=false
 # (PyTorch is the optional extra `bench`.)
@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks import data
 from benchmarks.jobs import Job, Replica
 from benchmarks.peers import Run, Values
-from benchmarks.peers.torch_single import EPS, Step, compiled, judge, torch
+from benchmarks.peers.torch_single import EPS, Step, compiled, evaluate, torch
 
 
 def prepare(job: Job, replicas: list[Replica]) -> Run:
@@ -61,22 +61,22 @@ def _prepare(job: Job, replicas: list[Replica], transform: Callable[[Step], Step
         if job.full:
             values["train_accuracy"] = torch.stack(rights).mean(0)
         stack.eval()
-        for name in job.judged:
-            values[f"{name}_loss"], values[f"{name}_accuracy"] = judge(stack, name, _losses_and_accuracies)
+        for name in job.eval_sets:
+            values[f"{name}_loss"], values[f"{name}_accuracy"] = evaluate(stack, name, _losses_and_accuracies)
         return {name: value.numpy() for name, value in values.items()}
 
     return run
 
 
 def _indices(job: Job, replicas: list[Replica]) -> np.ndarray:
-    """Return the batches, (S, N) where all replicas share them, else (S, N, R)."""
+    """Return the batches' indices, (S, N) if all replicas share them, otherwise (S, N, R)."""
     if len({replica.seed for replica in replicas}) == 1:
         return data.batches(job, replicas[0].seed)
     return np.stack([data.batches(job, replica.seed) for replica in replicas], axis=2)
 
 
 def _losses(logits: Any, t: Any) -> Any:
-    """Mean cross entropy of each replica, (R,): logits (N, R, C), labels (N,) or (N, R)."""
+    """Return the mean cross entropy per replica, (R,): logits (N, R, C), labels (N,) or (N, R)."""
     t = _spread(t, logits.shape[1])
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), t.flatten(), reduction="none").view(t.shape).mean(0)
 
@@ -94,14 +94,14 @@ def _losses_and_accuracies(logits: Any, t: Any) -> Any:
 
 
 class Linear(torch.autograd.Function):
-    """x W^T + b, (N, R, K): x (N, D) for all replicas or (N, R, D), W (R, K, D), b (R, K).
+    """x W^T + b, (N, R, K), for x (N, R, D), or (N, D) shared by all replicas; W (R, K, D), b (R, K).
 
-    The gradient of W is one batched product in W's own layout, which is the fastest of the ways to have it.
+    The gradient of W is one batched product in W's own layout, the fastest variant.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Any, weight: Any, bias: Any) -> Any:
-        """Multiply a shared batch by all weights at once, and others replica by replica."""
+        """Use one product for a shared batch, and a batched product otherwise."""
         ctx.save_for_backward(x, weight)
         if x.dim() == 2:
             return torch.nn.functional.linear(x, weight.flatten(0, 1), bias.flatten()).view(len(x), *bias.shape)
@@ -109,7 +109,7 @@ class Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gy: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Return the gradients of x, unless it is the images, W and b."""
+        """Return the gradients of x (None for the images), W and b."""
         x, weight = ctx.saved_tensors
         gy = gy.transpose(0, 1)
         gx = torch.bmm(gy, weight).transpose(0, 1) if ctx.needs_input_grad[0] else None
@@ -118,7 +118,7 @@ class Linear(torch.autograd.Function):
 
 
 class Stack(torch.nn.Module):
-    """R networks of one order, without normalisation or with it throughout."""
+    """R networks of the same layer order, all with normalisation or all without."""
 
     def __init__(self, job: Job, replicas: list[Replica]):
         super().__init__()
@@ -127,7 +127,7 @@ class Stack(torch.nn.Module):
             np.stack([data.weights(job, layer, replica.seed) for replica in replicas])
             for layer in range(len(job.widths) - 1)
         ]
-        self.weights = torch.nn.ParameterList([torch.nn.Parameter(torch.from_numpy(each)) for each in drawn])
+        self.weights = torch.nn.ParameterList([torch.nn.Parameter(torch.from_numpy(weights)) for weights in drawn])
         self.biases = torch.nn.ParameterList(
             [torch.nn.Parameter(torch.zeros(len(replicas), width)) for width in job.widths[1:]]
         )
@@ -135,7 +135,7 @@ class Stack(torch.nn.Module):
         self.norms = torch.nn.ModuleList([StackedNorm(replicas, width, 1 - job.decay) for width in hidden])
 
     def forward(self, x: Any) -> Any:
-        """Map images (N, 784) for all replicas, or (N, R, 784), to logits (N, R, 10)."""
+        """Map images (N, R, 784), or (N, 784) shared by all replicas, to logits (N, R, 10)."""
         for layer in range(len(self.weights) - 1):
             x = Linear.apply(x, self.weights[layer], self.biases[layer])
             x = x if self.norm_first else torch.nn.functional.relu(x)
@@ -147,7 +147,7 @@ class Stack(torch.nn.Module):
 class StackedNorm(torch.nn.Module):
     """Batch normalisation of (N, R, D).
 
-    Replicas without gamma and beta stand first in the stack, then those with one a layer, then those with one a node.
+    Replicas are sorted by affine: without gamma and beta, then one per layer, then one per node.
     """
 
     run_mean: Any
@@ -168,7 +168,7 @@ class StackedNorm(torch.nn.Module):
         self.register_buffer("run_var", torch.ones(len(replicas) * width))
 
     def forward(self, x: Any) -> Any:
-        """Normalise with the batch's statistics in training, with the running ones otherwise."""
+        """Normalise by the batch's statistics in training mode, by the running ones otherwise."""
         shared = self.shared.expand(-1, -1, x.shape[2])
         gamma, beta = torch.cat([self.fixed, shared, self.own], 1).flatten(1)
         y = torch.nn.functional.batch_norm(

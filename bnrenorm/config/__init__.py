@@ -1,4 +1,4 @@
-"""What is asked: YAML in, checked experiments and trials out. Imports neither NumPy nor Chainer."""
+"""Reading configs: YAML in, validated experiments and trials out. Imports neither NumPy nor Chainer."""
 
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,17 @@ __all__ = ["Experiment", "Trial", "load", "shipped"]
 
 
 def shipped() -> dict[str, Path]:
-    """Map the names of the configs that come with bnrenorm to their files."""
+    """Map the names of the configs shipped with bnrenorm to their files."""
     package = Path(__file__).parents[1]
     folder = next(path for path in (package / "configs", package.parent / "configs") if path.is_dir())
     return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.yaml"))}
 
 
 def load(config: str | Path, overrides: list[str] | None = None, values: dict[str, Any] | None = None) -> Experiment:
-    """Load a shipped config by name, or any by path, with KEY=VALUE overrides, or a mapping of dotted keys to values.
+    """Load a shipped config by name, or a YAML file by path, and apply overrides.
 
-    Raises InputError with file, line, key, value and what was expected.
+    `overrides` are "KEY=VALUE" strings as on the command line, VALUE being YAML; `values` maps dotted keys to Python
+    values. Raises InputError with file, line, key, value and what was expected.
     """
     configs = shipped()
     path = configs.get(str(config), Path(config))
@@ -42,7 +43,7 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
 
 
 def question(path: Path) -> str:
-    """Return the question that a config's header asks."""
+    """Return the question in a config's header."""
     header = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):

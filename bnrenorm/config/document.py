@@ -1,4 +1,4 @@
-"""YAML with the line of every key, so that an error can say where it is."""
+"""YAML with the line of every key, for error messages."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,26 +11,30 @@ from bnrenorm.errors import InputError
 
 Path = tuple[str | int, ...]
 
-_MOST_NODES = 100_000  # aliases of aliases can make a small file a huge document, an alias of itself an endless one
-_DEEPEST = 20
+# Aliases of aliases can unfold a small file to a huge document, and an alias of itself to an endless one.
+_MAX_NODES = 100_000
+_MAX_DEPTH = 20
 
 
 @dataclass
 class Document:
-    """The plain data of a config, and where each key came from: "FILE:LINE" or an option of the command line."""
+    """A config as plain data, with the location of each key: "FILE:LINE", or the command-line option that set it."""
 
     source: str
     data: dict[str, Any]
-    places: dict[Path, str] = field(default_factory=dict)
+    locations: dict[Path, str] = field(default_factory=dict)
 
-    def place(self, path: Path) -> str:
-        """Return where the longest known beginning of a key's path stands."""
-        while path and path not in self.places:
+    def location(self, path: Path) -> str:
+        """Return the location of a key, or of the innermost group around it that is in the document."""
+        while path and path not in self.locations:
             path = path[:-1]
-        return self.places.get(path, self.source)
+        return self.locations.get(path, self.source)
 
     def override(self, assignment: str) -> None:
-        """Apply a "key.of.this=value" of the command line, the value read as YAML."""
+        """Apply a command-line assignment "KEY=VALUE": a dotted key and a value in YAML.
+
+        Raises InputError if it is not of this form.
+        """
         key, equals, text = assignment.partition("=")
         if not equals or not all(key.split(".")):
             raise InputError(f"--set {assignment}: expected KEY=VALUE, e.g. --set training.steps=10")
@@ -40,36 +44,41 @@ class Document:
             raise InputError(f"--set {assignment}: the value is not YAML") from error
         self.assign(key, value, f"--set {assignment}")
 
-    def assign(self, key: str, value: Any, place: str) -> None:
-        """Replace the value of a dotted key; `place` says in messages where it came from.
+    def assign(self, key: str, value: Any, location: str) -> None:
+        """Set a dotted key; `location` is what error messages say about its origin.
 
-        What follows "grid." is an axis, whose own dots are part of it: grid.training.batch.size.
+        What follows "grid." is the name of an axis, which may contain dots: grid.training.batch.size. Raises InputError
+        if a parent of the key is not a group.
         """
-        *parents, last = path = self._path(key)
+        *parents, name = path = self._path(key)
         target = self.data
         for depth, parent in enumerate(parents, start=1):
             if parent not in target:
-                self.places[path[:depth]] = place
+                self.locations[path[:depth]] = location
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
-                raise InputError(f"{place}: {parent} is not a group of settings")
-        target[last] = value
-        for old in [known for known in self.places if known[: len(path)] == path]:
-            del self.places[old]
-        self.places[path] = place
+                raise InputError(f"{location}: {parent} is not a group of settings")
+        target[name] = value
+        for replaced in [known for known in self.locations if known[: len(path)] == path]:
+            del self.locations[replaced]
+        self.locations[path] = location
 
     def _path(self, key: str) -> tuple[str, ...]:
+        """Split a dotted key, except the dots inside the name of a grid axis."""
         parts = key.split(".")
         if parts[0] != "grid" or len(parts) == 1:
             return tuple(parts)
         axes = self.data.get("grid") or {}
         lengths = [n for n in range(2, len(parts) + 1) if ".".join(parts[1:n]) in axes]
-        last = max(lengths, default=len(parts))  # a new axis is all that follows
-        return ("grid", ".".join(parts[1:last]), *parts[last:])
+        end = max(lengths, default=len(parts))  # a new axis: its name is all that follows
+        return ("grid", ".".join(parts[1:end]), *parts[end:])
 
 
 def parse(text: str, source: str) -> Document:
-    """Read a YAML mapping. Raises InputError for bad YAML, a duplicate key, or anything but a mapping."""
+    """Parse a YAML mapping; `source` names the file in messages.
+
+    Raises InputError for invalid YAML, a duplicate key, or a document that is not a mapping.
+    """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -78,22 +87,22 @@ def parse(text: str, source: str) -> Document:
         raise InputError(f"{source}{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
     if not isinstance(node, yaml.MappingNode):
         raise InputError(f"{source}: expected settings (key: value), found {'nothing' if node is None else node.tag}")
-    places: dict[Path, str] = {}
-    return Document(source, _Reader(source, places).read(node, ()), places)
+    locations: dict[Path, str] = {}
+    return Document(source, _Reader(source, locations).read(node, ()), locations)
 
 
 class _Reader:
-    def __init__(self, source: str, places: dict[Path, str]):
-        self.source, self.places = source, places
+    def __init__(self, source: str, locations: dict[Path, str]):
+        self.source, self.locations = source, locations
         self.scalars = yaml.SafeLoader("")
 
     def read(self, node: yaml.Node, path: Path) -> Any:
-        place = f"{self.source}:{node.start_mark.line + 1}"
-        self.places.setdefault(path, place)
-        if len(self.places) > _MOST_NODES or len(path) > _DEEPEST:
-            raise InputError(f"{place}: the document unfolds to too many or too deep values")
+        location = f"{self.source}:{node.start_mark.line + 1}"
+        self.locations.setdefault(path, location)
+        if len(self.locations) > _MAX_NODES or len(path) > _MAX_DEPTH:
+            raise InputError(f"{location}: the document unfolds to too many or too deep values")
         if node.tag not in yaml.SafeLoader.yaml_constructors:
-            raise InputError(f"{place}: {dotted(path)}: unknown tag {node.tag}")
+            raise InputError(f"{location}: {dotted(path)}: unknown tag {node.tag}")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -101,27 +110,27 @@ class _Reader:
         try:
             return self.scalars.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
-            raise InputError(f"{place}: {dotted(path)}: cannot read {node.value!r}") from error
+            raise InputError(f"{location}: {dotted(path)}: cannot read {node.value!r}") from error
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            place = f"{self.source}:{key_node.start_mark.line + 1}"
+            location = f"{self.source}:{key_node.start_mark.line + 1}"
             key = str(key_node.value)
             if key in result:
-                raise InputError(f"{place}: {dotted((*path, key))}: duplicate key, set before in the same group")
-            self.places[(*path, key)] = place
+                raise InputError(f"{location}: {dotted((*path, key))}: duplicate key, set before in the same group")
+            self.locations[(*path, key)] = location
             result[key] = self.read(value_node, (*path, key))
         return result
 
 
 def dotted(path: Iterable[str | int]) -> str:
-    """Write a key's path as the user does: training.optimizer.lr."""
+    """Join a key's path with dots: training.optimizer.lr."""
     return ".".join(str(part) for part in path)
 
 
 def unknown(name: str, allowed: Iterable[str], what: str = "key") -> str:
-    """Say that a name is unknown, with the nearest allowed one and all of them."""
+    """Return the message for an unknown name: the most similar allowed name, and all allowed names."""
     names = sorted(allowed)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""

@@ -1,4 +1,4 @@
-"""How long something lasts: steps, epochs or a share of the training."""
+"""Durations in configs: steps, epochs or a percentage of the training."""
 
 import math
 import re
@@ -12,14 +12,14 @@ _TEXT = re.compile(r"(?P<amount>\d+(\.\d+)?)\s*(?P<unit>steps?|epochs?|%)")
 
 @dataclass(frozen=True)
 class Duration:
-    """An amount of "steps", "epochs" or "%"."""
+    """An amount (>= 0) of a unit: "steps", "epochs" or "%" (of the training's steps)."""
 
     amount: float
     unit: str
 
     @classmethod
     def parse(cls, value: Any) -> "Duration":
-        """Read 50, "50 steps", "2 epochs" or "10%". Raises ValueError that says so."""
+        """Parse 50 (steps), "50 steps", "2 epochs" or "10%". Raises ValueError that names these forms."""
         if isinstance(value, Duration):
             return value
         if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
@@ -33,12 +33,15 @@ class Duration:
         return cls(amount, unit if unit == "%" else unit.rstrip("s") + "s")
 
     def steps(self, *, per_epoch: int, total: int) -> int:
-        """Count the steps, rounded to the nearest; total is the training's length in steps."""
+        """Return the duration in steps, rounded to the nearest (halves up).
+
+        per_epoch: steps per epoch; total: length of the training in steps.
+        """
         per_unit = {"steps": 1.0, "epochs": per_epoch, "%": total / 100}[self.unit]
         return math.floor(self.amount * per_unit + 0.5)
 
     def serialise(self) -> int | str:
-        """Return what `parse` reads back: an int for steps."""
+        """Return the inverse of `parse`: an int for steps, a string otherwise."""
         return int(self.amount) if self.unit == "steps" else f"{self.amount:g}{' ' * (self.unit != '%')}{self.unit}"
 
 
@@ -46,5 +49,5 @@ DurationField = Annotated[Duration, PlainValidator(Duration.parse), PlainSeriali
 
 
 def steps(count: int) -> Duration:
-    """Make a duration of that many steps."""
+    """Return a duration of that many steps."""
     return Duration(count, "steps")

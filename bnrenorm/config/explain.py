@@ -1,4 +1,4 @@
-"""pydantic's findings as one line: the place, the key, the value and what was expected."""
+"""Validation errors in one line: location, key, value and what was expected, instead of pydantic's report."""
 
 import json
 from collections.abc import Mapping
@@ -14,34 +14,39 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validate(model: type[Model], data: dict[str, Any], origins: Mapping[Path, Path], document: Document) -> Model:
-    """Make the model of plain data. Raises InputError for the first mistake.
+    """Validate plain data and return the model. Raises InputError for the first mistake.
 
-    `origins` maps the path of a key in data to its path in the document, where the two differ.
+    `origins` maps paths in data to paths in the document, where the two differ.
     """
-    try:  # by way of JSON, where a list may become a tuple while all else stays strict
+    try:  # via JSON: pydantic's strict mode then accepts a list for a tuple, and nothing else
         return model.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
         first = error.errors()[0]
     path = _strip_tags(first["loc"], data)
-    known = path
-    while known and known not in origins:
-        known = known[:-1]
-    origin = (*origins[known], *path[len(known) :]) if known in origins else path
-    place = document.place(path if path in document.places and origin not in document.places else origin)
-    raise InputError(f"{place}: {_message(first, path, model)}")
+    raise InputError(f"{_location(path, origins, document)}: {_message(first, path, model)}")
 
 
-def foreign(model: type[BaseModel], data: dict[str, Any]) -> set[Path]:
-    """Find the paths of the keys that the model does not know."""
+def _location(path: Path, origins: Mapping[Path, Path], document: Document) -> str:
+    prefix = path
+    while prefix and prefix not in origins:
+        prefix = prefix[:-1]
+    origin = (*origins[prefix], *path[len(prefix) :]) if prefix in origins else path
+    in_base_only = path in document.locations and origin not in document.locations
+    return document.location(path if in_base_only else origin)
+
+
+def unknown_paths(model: type[BaseModel], data: dict[str, Any]) -> set[Path]:
+    """Return the paths of all keys in data that the model does not have."""
     try:
         model.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        return {_strip_tags(each["loc"], data) for each in error.errors() if each["type"] == "extra_forbidden"}
+        details = error.errors()
+        return {_strip_tags(detail["loc"], data) for detail in details if detail["type"] == "extra_forbidden"}
     return set()
 
 
 def _strip_tags(loc: tuple[str | int, ...], data: Any) -> Path:
-    """Drop the parts of pydantic's location that name a member of a union instead of a key."""
+    """Remove from pydantic's location the parts that name a member of a union (a `kind`), which are no keys."""
     path: list[str | int] = []
     for i, part in enumerate(loc):
         last = i == len(loc) - 1
@@ -71,7 +76,7 @@ def _message(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
 
 
 def _hint(value: Any) -> str:
-    """Explain a number that YAML 1.1 took for text: it wants a dot in the mantissa and a sign in the exponent."""
+    """Explain a number like 1e-5 that YAML 1.1 reads as text: it requires a dot in the mantissa, as in 1.0e-5."""
     try:
         number = float(value) if isinstance(value, str) else None
     except ValueError:
@@ -86,16 +91,16 @@ def _yaml_float(number: float) -> str:
 
 
 def _fields(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
-    """List the fields of the model at a location, walking through unions by their tags."""
-    found: Any = model
+    """Return the field names of the model at a pydantic location; in a union the location contains the member's tag."""
+    current: Any = model
     for part in loc:
-        if isinstance(found, list):  # the members of a union, of which part is the tag
-            found = next(member for member in found if part in _tags(member))
+        if isinstance(current, list):  # the members of a union; part is the tag of one of them
+            current = next(member for member in current if part in _tags(member))
             continue
-        annotation = found.model_fields[part].annotation
+        annotation = current.model_fields[part].annotation
         members = list(get_args(annotation))
-        found = members if members and all(isinstance(member, type) for member in members) else annotation
-    return list(found.model_fields)
+        current = members if members and all(isinstance(member, type) for member in members) else annotation
+    return list(current.model_fields)
 
 
 def _tags(member: type[BaseModel]) -> tuple[str, ...]:

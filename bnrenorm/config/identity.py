@@ -1,4 +1,4 @@
-"""Variants that are one computation, found before anything is trained."""
+"""Detect variants that are the same computation, before anything is trained."""
 
 import itertools
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from bnrenorm.norm.semantics import SEMANTICS
 
 @dataclass(frozen=True)
 class Identity:
-    """Two variants that train the same numbers at a grid point, and why."""
+    """Two variants that produce identical numbers at a grid point, and the reason."""
 
     a: str
     b: str
@@ -20,20 +20,20 @@ class Identity:
 
 
 def identities(trials: list[Trial]) -> list[Identity]:
-    """List the pairs of variants that are one computation, in the experiment's order."""
+    """Return the pairs of variants that are the same computation, in the experiment's order."""
     cells: dict[Point, dict[str, Settings]] = {}
     for trial in trials:
         cells.setdefault(trial.point, {})[trial.variant] = trial.settings
-    found = []
+    pairs = []
     for point, variants in cells.items():
-        for (a, one), (b, other) in itertools.combinations(variants.items(), 2):
-            if _canonical(one) == _canonical(other):
-                found.append(Identity(a, b, point, _reason(a, one, b, other)))
-    return found
+        for (a, settings_a), (b, settings_b) in itertools.combinations(variants.items(), 2):
+            if _canonical(settings_a) == _canonical(settings_b):
+                pairs.append(Identity(a, b, point, _reason(a, settings_a, b, settings_b)))
+    return pairs
 
 
-def _why_batch(settings: Settings) -> str | None:
-    """Say why renormalisation never corrects anything here; None where it can."""
+def _why_plain_bn(settings: Settings) -> str | None:
+    """Return why renormalisation is plain batch normalisation under these settings; None if it is not."""
     norm = settings.norm
     if not isinstance(norm, Renorm):
         return None
@@ -45,24 +45,21 @@ def _why_batch(settings: Settings) -> str | None:
 
 
 def _canonical(settings: Settings) -> Settings:
+    """Return the settings with renormalisation that never corrects replaced by batch normalisation."""
     norm = settings.norm
-    if isinstance(norm, Renorm) and _why_batch(settings):
+    if isinstance(norm, Renorm) and _why_plain_bn(settings):
         norm = BatchNorm(**{**norm.model_dump(include=set(BatchNorm.model_fields)), "kind": "batch"})
     return settings.model_copy(update={"norm": norm})
 
 
-def _reason(a: str, one: Settings, b: str, other: Settings) -> str:
-    reasons = [f"in {name} {why}" for name, settings in ((a, one), (b, other)) if (why := _why_batch(settings))]
+def _reason(a: str, settings_a: Settings, b: str, settings_b: Settings) -> str:
+    variants = ((a, settings_a), (b, settings_b))
+    reasons = [f"in {name} {why}" for name, settings in variants if (why := _why_plain_bn(settings))]
     if not reasons:
         return "their settings are equal"
     text = " and ".join(reasons) + ": that is batch normalisation"
-    defaults = SEMANTICS["chainer"]
-    norm = other.norm if isinstance(other.norm, Renorm) else one.norm
-    if isinstance(norm, Renorm) and (norm.r_max, norm.d_max, norm.decay, norm.eps) == (
-        1,
-        0,
-        defaults.decay,
-        defaults.eps,
-    ):
+    norm = settings_b.norm if isinstance(settings_b.norm, Renorm) else settings_a.norm
+    chainer_defaults = (1, 0, SEMANTICS["chainer"].decay, SEMANTICS["chainer"].eps)
+    if isinstance(norm, Renorm) and (norm.r_max, norm.d_max, norm.decay, norm.eps) == chainer_defaults:
         text += "; these are the defaults of chainer.links.BatchRenormalization"
     return text

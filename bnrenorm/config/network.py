@@ -1,4 +1,4 @@
-"""What a config may say of the network. A name alone stands for a group with that `kind` and its defaults."""
+"""Settings of the network. For activation and weight_init, a name stands for the group with that `kind`."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,43 +8,46 @@ from bnrenorm.config.strict import Strict
 
 
 class Activation(Strict):
-    """A function of each node without parameters; the derivative of `step` is 0."""
+    """An activation function without parameters."""
 
-    kind: Literal["relu", "sigmoid", "tanh", "identity", "softplus", "softsign", "step"] = "relu"
+    kind: Literal["relu", "sigmoid", "tanh", "identity", "softplus", "softsign", "step"] = Field(
+        default="relu",
+        description="`softsign` is x / (1 + |x|); `step` is 1 for x > 0 and 0 otherwise, with derivative 0",
+    )
 
 
 class LeakyReLU(Strict):
-    """x where x > 0, alpha x elsewhere."""
+    """x for x > 0, alpha * x otherwise."""
 
-    kind: Literal["leaky_relu"]
-    alpha: float = Field(default=0.01, ge=0, le=1, description="slope below 0")
+    kind: Literal["leaky_relu"] = Field(description="selects this activation")
+    alpha: float = Field(default=0.01, ge=0, le=1, description="slope for negative x")
 
 
 class Scaled(Strict):
-    """Initial weights of mean 0, whose variance is 1 / D (lecun), 2 / (D + K) (glorot) or 2 / D (he).
+    """Initial weights with mean 0 and a variance that depends on the layer's number of inputs D and outputs K.
 
-    D is a layer's number of inputs, K of outputs.
+    The variance is 1 / D (lecun), 2 / (D + K) (glorot) or 2 / D (he). [LeCun98, Glorot10, He15]
     """
 
     kind: Literal["lecun_normal", "lecun_uniform", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform"] = (
-        "lecun_normal"
+        Field(default="lecun_normal", description="variance and distribution (normal or uniform)")
     )
 
 
 class Normal(Strict):
     """Normally distributed initial weights."""
 
-    kind: Literal["normal"]
-    mean: float = 0.0
-    std: float = Field(default=0.05, ge=0)
+    kind: Literal["normal"] = Field(description="selects this distribution")
+    mean: float = Field(default=0.0, description="mean of the weights")
+    std: float = Field(default=0.05, ge=0, description="standard deviation of the weights")
 
 
 class Uniform(Strict):
     """Uniformly distributed initial weights."""
 
-    kind: Literal["uniform"]
-    min: float = -0.05
-    max: float = 0.05
+    kind: Literal["uniform"] = Field(description="selects this distribution")
+    min: float = Field(default=-0.05, description="lower end of the range, at most `max`")
+    max: float = Field(default=0.05, description="upper end of the range")
 
     @model_validator(mode="after")
     def _in_order(self) -> "Uniform":
@@ -54,41 +57,60 @@ class Uniform(Strict):
 
 
 class Constant(Strict):
-    """All initial weights alike."""
+    """All initial weights have the same value."""
 
-    kind: Literal["zeros", "ones"]
+    kind: Literal["zeros", "ones"] = Field(description="the value: 0 or 1")
 
 
 class Dropout(Strict):
-    """Which share of the inputs, and of every hidden layer's nodes, a training step keeps.
+    """Dropout of inputs and hidden nodes in training mode, given by the fraction that is kept (not the drop rate)."""
 
-    `inverted`: each node of each image by chance, those kept divided by the share. `exact`: a batch keeps the same
-    nodes, round(share x nodes) of them, for all its images, and inference multiplies all by the share.
-    """
-
-    form: Literal["inverted", "exact"] = "inverted"
-    keep_input: float = Field(default=1.0, gt=0, le=1)
-    keep_hidden: float = Field(default=1.0, gt=0, le=1)
+    form: Literal["inverted", "exact"] = Field(
+        default="inverted",
+        description="`inverted`: each node of each image is kept with the given probability and divided by it, and "
+        "inference changes nothing; `exact` (the second article's form): round(fraction * nodes) nodes are kept, the "
+        "same ones for all images of a batch, and inference multiplies all nodes by the fraction",
+    )
+    keep_input: float = Field(default=1.0, gt=0, le=1, description="fraction of the inputs that is kept; 1: all")
+    keep_hidden: float = Field(
+        default=1.0, gt=0, le=1, description="fraction of each hidden layer's nodes that is kept; 1: all"
+    )
 
     @property
     def drops(self) -> bool:
-        """Whether anything is dropped."""
+        """Whether dropout has any effect."""
         return min(self.keep_input, self.keep_hidden) < 1
 
 
 class Model(Strict):
-    """The network: hidden layers of one order, then a linear output layer. Biases are 0 at first."""
+    """A multilayer perceptron: hidden layers, then a linear output layer. Biases are initially 0."""
 
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(400,), min_length=1, description="widths")
-    outputs: int = Field(default=10, ge=2, description="number of classes")
-    order: Literal["linear-activation-norm", "linear-norm-activation"] = "linear-activation-norm"
-    activation: Annotated[Activation | LeakyReLU, Field(discriminator="kind")] = Activation()
-    output: Literal["softmax", "identity"] = Field(default="softmax", description="what the last layer goes through")
-    weight_init: Annotated[Scaled | Normal | Uniform | Constant, Field(discriminator="kind")] = Scaled()
-    dropout: Dropout = Dropout()
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(400,), min_length=1, description="number of nodes of each hidden layer, from the input on"
+    )
+    outputs: int = Field(
+        default=10,
+        ge=2,
+        description="number of classes; the training labels must be 0 to outputs - 1, and each must occur",
+    )
+    order: Literal["linear-activation-norm", "linear-norm-activation"] = Field(
+        default="linear-activation-norm",
+        description="order within a hidden layer: normalisation after the activation (the first article) or before it "
+        "(the papers and the second article)",
+    )
+    activation: Annotated[Activation | LeakyReLU, Field(discriminator="kind")] = Field(
+        default=Activation(), description="activation function of the hidden layers; a name stands for its group"
+    )
+    output: Literal["softmax", "identity"] = Field(
+        default="softmax", description="output function; `identity` requires `training.loss: mean_squared_error`"
+    )
+    weight_init: Annotated[Scaled | Normal | Uniform | Constant, Field(discriminator="kind")] = Field(
+        default=Scaled(), description="distribution of the initial weights; a name stands for its group"
+    )
+    dropout: Dropout = Field(default=Dropout(), description="dropout of inputs and hidden nodes")
 
 
-def unfold(model: dict[str, Any]) -> dict[str, Any]:
-    """Write names that stand for groups out."""
+def expand_shorthands(model: dict[str, Any]) -> dict[str, Any]:
+    """Replace a name (`activation: tanh`) by the group it stands for (`activation: {kind: tanh}`)."""
     named = {key: {"kind": model[key]} for key in ("activation", "weight_init") if isinstance(model.get(key), str)}
     return {**model, **named}

@@ -1,6 +1,7 @@
-"""What a config may say: frozen models whose defaults are the first article's experiment.
+"""The settings of a training: frozen pydantic models. The defaults are the first article's experiment with BN.
 
-A field's description is its documentation; an unknown key, a wrong type, NaN or a number out of range is an error.
+docs/config.md is generated from the docstrings and descriptions in this file, network.py and norms.py. An unknown key,
+a wrong type, NaN and a number out of range are errors.
 """
 
 from typing import Annotated, Any, Literal
@@ -15,61 +16,81 @@ from bnrenorm.config.strict import Strict
 
 
 class Data(Strict):
-    """Which images."""
+    """The images and their preprocessing. All variants and grid points must agree on these settings."""
 
-    path: str | None = Field(default=None, description="four IDX files' folder, or an .npz; null: the shipped MNIST")
-    validation: int = Field(default=0, ge=0, description="so many training images are kept apart and measured as well")
+    path: str | None = Field(
+        default=None,
+        description="folder with four IDX files (gzipped or not), or an .npz file with x_train, y_train, x_test and "
+        "y_test; null: the MNIST digits shipped with bnrenorm",
+    )
+    validation: int = Field(
+        default=0,
+        ge=0,
+        description="number of training images, drawn at random, that are held out of the training and evaluated as a "
+        "validation set; the split is the same for every seed",
+    )
     scaling: Literal["unit", "min_max", "z_score"] = Field(
-        default="unit", description="bytes / 255 and floats as they are; to 0 and 1; or to mean 0 and deviation 1"
+        default="unit",
+        description="`unit`: bytes are divided by 255, floats are left as they are; `min_max`: then mapped to 0..1; "
+        "`z_score`: then standardised to mean 0 and standard deviation 1; both by the training set's values",
     )
     scaling_axis: Literal[0] | None = Field(
-        default=None, description="min_max and z_score over all training pixels, or for each (0)"
+        default=None,
+        description="what `min_max` and `z_score` take their statistics over: null: all pixels of all training images; "
+        "0: each pixel by itself (a pixel that is constant in the training set becomes 0)",
     )
 
 
 class Full(Strict):
-    """Every step sees the whole training set."""
+    """The batch of every step is the whole training set."""
 
-    kind: Literal["full"]
+    kind: Literal["full"] = Field(description="selects this batch regime")
 
     def steps_per_epoch(self, images: int) -> int:
-        """Count the steps of an epoch, 1."""
+        """Return the number of steps per epoch: 1."""
         return 1
 
 
 class Iid(Strict):
-    """Batches without replacement, from a new permutation for every epoch.
+    """Batches drawn without replacement from a new permutation of the training set in every epoch.
 
-    Where size does not divide the training set, `remainder` drops the images that are left over from the epoch, or
-    keeps them as a smaller batch. A batch of one image has no spread: batch normalisation makes it beta, and BRN d.
-    Without `shuffle` every epoch goes through the images in the data's own order.
+    A batch of one image has variance 0: its normalised activations are 0, so that the output of batch normalisation is
+    beta and that of renormalisation gamma d + beta.
     """
 
-    kind: Literal["iid"]
-    size: int = Field(ge=1)
-    remainder: Literal["drop", "keep"] = "drop"
-    shuffle: bool = True
+    kind: Literal["iid"] = Field(description="selects this batch regime")
+    size: int = Field(ge=1, description="images per batch, at most the training set's number of images")
+    remainder: Literal["drop", "keep"] = Field(
+        default="drop",
+        description="if `size` does not divide the training set: `drop` leaves the last images of an epoch's order out "
+        "of the epoch, `keep` makes a smaller last batch of them",
+    )
+    shuffle: bool = Field(
+        default=True, description="false: no permutation, every epoch takes the images in the order of the data set"
+    )
 
     def steps_per_epoch(self, images: int) -> int:
-        """Count the batches of an epoch."""
+        """Return the number of batches per epoch."""
         return images // self.size if self.remainder == "drop" else -(-images // self.size)
 
 
 class ClassSorted(Iid):
-    """Batches that walk through the training set class by class, shuffled within each class for every epoch."""
+    """Batches that go through the training set class by class; each epoch shuffles the images within every class."""
 
-    kind: Literal["sorted"]  # pyright: ignore[reportIncompatibleVariableOverride]
+    kind: Literal["sorted"] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
+        description="selects this batch regime"
+    )
 
 
 class NonIid(Strict):
-    """Batches of few classes: `classes` at random, equally many images of each, drawn afresh at every step.
+    """Batches of few classes: every step draws `classes` at random and the same number of images of each.
 
-    `size` is the whole batch and must be a multiple of `classes`. The paper has 16 labels x 2 images. [BRN17, sec. 4.3]
+    The paper draws 16 labels with 2 images each. [BRN17, sec. 4.3]
     """
 
-    kind: Literal["non_iid"]
-    classes: int = Field(ge=1)
-    size: int = Field(ge=1)
+    kind: Literal["non_iid"] = Field(description="selects this batch regime")
+    classes: int = Field(ge=1, description="number of classes in a batch")
+    size: int = Field(ge=1, description="images per batch, a multiple of `classes`")
 
     @model_validator(mode="after")
     def _divides(self) -> "NonIid":
@@ -79,11 +100,11 @@ class NonIid(Strict):
 
     @property
     def images(self) -> int:
-        """How many images of each class a batch has."""
+        """Number of images of each class in a batch."""
         return self.size // self.classes
 
     def steps_per_epoch(self, images: int) -> int:
-        """Count the steps in which as many images are seen as there are."""
+        """Return the number of steps that draw as many images as the training set has, at least 1."""
         return max(1, images // self.size)
 
 
@@ -91,109 +112,136 @@ Batch = Annotated[Full | Iid | ClassSorted | NonIid, Field(discriminator="kind")
 
 
 class SGD(Strict):
-    """parameter -= lr gradient."""
+    """Plain gradient descent: parameter -= lr * gradient."""
 
-    kind: Literal["sgd"]
+    kind: Literal["sgd"] = Field(description="selects this optimizer")
     lr: float = Field(default=0.01, ge=0, description="learning rate")
 
 
 class MomentumSGD(Strict):
-    """v = momentum v - lr gradient; parameter += v."""
+    """Gradient descent with momentum: v = momentum * v - lr * gradient; parameter += v."""
 
-    kind: Literal["momentum_sgd"] = "momentum_sgd"
+    kind: Literal["momentum_sgd"] = Field(default="momentum_sgd", description="selects this optimizer")
     lr: float = Field(default=0.01, ge=0, description="learning rate")
-    momentum: float = Field(default=0.9, ge=0, lt=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="weight of the previous update")
 
 
 class Adam(Strict):
-    """Adam, as Chainer has it."""
+    """Adam, as implemented by `chainer.optimizers.Adam`."""
 
-    kind: Literal["adam"]
-    lr: float = Field(default=0.001, ge=0, description="learning rate, Chainer's alpha")
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    beta2: float = Field(default=0.999, ge=0, lt=1)
-    eps: float = Field(default=1e-8, gt=0)
+    kind: Literal["adam"] = Field(description="selects this optimizer")
+    lr: float = Field(default=0.001, ge=0, description="learning rate (Chainer calls it alpha)")
+    beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the average of gradients")
+    beta2: float = Field(default=0.999, ge=0, lt=1, description="decay of the average of squared gradients")
+    eps: float = Field(default=1e-8, gt=0, description="added to the root of the average squared gradient")
 
 
 class RMSprop(Strict):
-    """RMSprop, as Chainer has it."""
+    """RMSprop, as implemented by `chainer.optimizers.RMSprop`."""
 
-    kind: Literal["rmsprop"]
+    kind: Literal["rmsprop"] = Field(description="selects this optimizer")
     lr: float = Field(default=0.01, ge=0, description="learning rate")
-    alpha: float = Field(default=0.99, ge=0, lt=1, description="weight of the old mean square")
-    eps: float = Field(default=1e-8, gt=0)
+    alpha: float = Field(default=0.99, ge=0, lt=1, description="decay of the average of squared gradients")
+    eps: float = Field(default=1e-8, gt=0, description="added to the root of the average squared gradient")
 
 
 Optimizer = Annotated[SGD | MomentumSGD | Adam | RMSprop, Field(discriminator="kind")]
 
 
 class EarlyStopping(Strict):
-    """End a training that no longer gets better on the validation split, and go back to the weights that were best."""
+    """Stop a trial that no longer improves on the validation set, and restore its best weights.
 
-    patience: int = Field(default=5, ge=1, description="records in a row without a better one that are waited for")
-    watch: Literal["loss", "accuracy"] = Field(default="loss", description="what has to get better")
+    Each trial stops by itself, also where several are trained together.
+    """
+
+    patience: int = Field(default=5, ge=1, description="stop after this many records in a row without a new best value")
+    watch: Literal["loss", "accuracy"] = Field(default="loss", description="validation value that must improve")
 
 
 class Training(Strict):
-    """How the network learns."""
+    """Batches, optimizer, loss and regularisation."""
 
-    batch: Batch = Field(default=Full(kind="full"), description="full, a size, or a regime")
-    micro_batch: int | None = Field(default=None, ge=1, description="normalise within so many images; null: the batch")
+    batch: Batch = Field(default=Full(kind="full"), description="how batches are drawn")
+    micro_batch: int | None = Field(
+        default=None,
+        ge=1,
+        description="number of consecutive images in a batch that are normalised together, a divisor of the batch; the "
+        "gradient is still that of the whole batch [BRN17, sec. 4.2]; null: the whole batch; ignored by `norm.kind` "
+        "`none` and `layer`",
+    )
     steps: DurationField = Field(default=steps(50), description="length of the training, in steps or epochs")
-    optimizer: Optimizer = MomentumSGD()
+    optimizer: Optimizer = Field(default=MomentumSGD(), description="update rule of the parameters")
     loss: Literal["cross_entropy", "mean_squared_error"] = Field(
-        default="cross_entropy", description="the latter is a mean over images and classes"
+        default="cross_entropy",
+        description="what is minimised, a mean over the batch: `cross_entropy` of the softmax, in nats (requires "
+        "`model.output: softmax`), or `mean_squared_error` between output and one-hot label, a mean over classes too",
     )
-    weight_decay: float = Field(default=0.0, ge=0, description="L2 penalty: its gradient is so much times the weight")
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        description="coefficient of the L2 penalty, weight_decay / 2 * sum of w^2 over all weights (not biases, gamma "
+        "or beta)",
+    )
     l1_decay: float = Field(
-        default=0.0, ge=0, description="L1 penalty: its gradient is so much times the weight's sign"
+        default=0.0, ge=0, description="coefficient of the L1 penalty, l1_decay * sum of |w| over the same weights"
     )
-    early_stopping: EarlyStopping | None = Field(default=None, description="needs data.validation; null: never")
+    early_stopping: EarlyStopping | None = Field(
+        default=None,
+        description="stopping rule, requires `data.validation`; null: train for all of `training.steps`",
+    )
 
 
 class Evaluation(Strict):
-    """When and how the network is judged."""
+    """When and how the network is evaluated. Evaluation is in inference mode and never changes the training."""
 
-    every: DurationField = Field(default=steps(1), description="a record after every so much training")
+    every: DurationField = Field(
+        default=steps(1),
+        description="interval between records, at least 1 step; the last step always makes a record",
+    )
     statistics: Literal["running", "batch", "population"] = Field(
         default="running",
-        description="what normalises: running averages, the evaluated set's own, or the training set's, recomputed",
+        description="statistics that normalise in evaluation: `running`: the running averages (Chainer's way); "
+        "`batch`: those of the evaluated set itself (the second article's way); `population`: those of the whole "
+        "training set, recomputed for each record",
     )
     average: float | None = Field(
         default=None,
         ge=0,
         lt=1,
-        description="judge the moving average of the weights, of this decay; null: the weights",
+        description="evaluate a moving average of all parameters, updated every step with this weight of the old "
+        "average [BRN17, sec. 4]; null: evaluate the parameters themselves",
     )
     training_set: bool = Field(
         default=False,
-        description="train_loss and train_accuracy of all training images in inference mode, and a record at step 0",
+        description="true: train_loss and train_accuracy are those of the whole training set in inference mode, and "
+        "there is a record at step 0; false: the means over the training steps since the last record",
     )
-    penalty: bool = Field(default=False, description="losses on record have the L1 and L2 penalties in them")
-    parameters: bool = Field(default=False, description="keep the trained weights, gamma and beta")
+    penalty: bool = Field(default=False, description="true: recorded losses contain the L1 and L2 penalties")
+    parameters: bool = Field(default=False, description="true: store the trained weights, biases, gamma and beta")
 
 
 class Settings(Strict):
-    """All that decides a training but its seed."""
+    """All settings of a training except its seed."""
 
-    data: Data = Data()
-    model: Model = Model()
-    norm: Norm = BatchNorm(kind="batch")
-    training: Training = Training()
-    evaluation: Evaluation = Evaluation()
-
-
-_PAPER_SCHEDULE = {"r_max": 3.0, "d_max": 5.0, "warmup": 5_000, "ramp_r": 35_000, "ramp_d": 20_000}
+    data: Data = Field(default=Data(), description="images and their preprocessing")
+    model: Model = Field(default=Model(), description="the network without its normalisation")
+    norm: Norm = Field(default=BatchNorm(kind="batch"), description="the normalisation")
+    training: Training = Field(default=Training(), description="batches, optimizer, loss and regularisation")
+    evaluation: Evaluation = Field(default=Evaluation(), description="when and how the network is evaluated")
 
 
-def unfold(settings: dict[str, Any]) -> dict[str, Any]:
-    """Write shorthands out: `batch: full`, `batch: 32`, an optimizer without kind, `schedule: paper`, names.
+PAPER_SCHEDULE = {"r_max": 3.0, "d_max": 5.0, "warmup": 5_000, "ramp_r": 35_000, "ramp_d": 20_000}
 
-    `schedule: paper` stands for the five numbers of [BRN17, sec. 4]: a warm-up to step 5k, d_max to 25k, r_max to 40k.
+
+def expand_shorthands(settings: dict[str, Any]) -> dict[str, Any]:
+    """Expand shorthands: `batch: full`, `batch: 32`, an optimizer without kind, `schedule: paper`, names for kinds.
+
+    `schedule: paper` is the schedule of [BRN17, sec. 4]: BN until step 5k, d_max 5 from step 25k, r_max 3 from 40k.
+    Settings that are given next to a shorthand take precedence over it.
     """
     settings = dict(settings)
     if isinstance(settings.get("model"), dict):
-        settings["model"] = network.unfold(settings["model"])
+        settings["model"] = network.expand_shorthands(settings["model"])
     training = settings.get("training")
     if isinstance(training, dict):
         settings["training"] = training = dict(training)
@@ -206,5 +254,5 @@ def unfold(settings: dict[str, Any]) -> dict[str, Any]:
             training["optimizer"] = {"kind": "momentum_sgd", **optimizer}
     norm = settings.get("norm")
     if isinstance(norm, dict) and norm.get("schedule") == "paper":
-        settings["norm"] = {**_PAPER_SCHEDULE, **{key: value for key, value in norm.items() if key != "schedule"}}
+        settings["norm"] = {**PAPER_SCHEDULE, **{key: value for key, value in norm.items() if key != "schedule"}}
     return settings

@@ -1,9 +1,9 @@
-"""The base of everything that a config may say."""
+"""The base class of all config models."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Strict(BaseModel):
-    """Frozen, without coercion between types, without unknown keys, without NaN and infinity."""
+    """Frozen; rejects unknown keys, wrong types (no coercion), NaN and infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

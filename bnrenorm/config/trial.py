@@ -1,4 +1,4 @@
-"""One network to train, with every setting resolved, and the address of its result."""
+"""One network to train, with every setting resolved, and the key of its stored result."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from typing import Any
 from bnrenorm.config.schema import Settings
 
 RESULTS = 3
-"""Raised whenever a change may move a trial's numbers: stored trials of another number are trained again."""
+"""Version of the numbers. Increase it when a change may alter a trial's results: older stored trials are retrained."""
 
 Point = tuple[tuple[str, Any], ...]
 """A point of a grid, as (axis, value) pairs."""
@@ -16,7 +16,7 @@ Point = tuple[tuple[str, Any], ...]
 
 @dataclass(frozen=True)
 class Trial:
-    """One network: a variant at a grid point with a seed, every duration resolved to steps."""
+    """One network to train: a variant at a grid point with a seed, with all durations in steps."""
 
     variant: str
     point: tuple[tuple[str, Any], ...]
@@ -24,10 +24,10 @@ class Trial:
     settings: Settings
 
     def key(self, checksum: str, engine: str) -> str:
-        """Return the address of the trial's result: a hash of all that decides its numbers.
+        """Return the key of the trial's stored result: a hash of everything that determines its numbers.
 
-        checksum: of the images; engine: `engines.backend.Backend.address`, because engines differ in rounding, and
-        results of different ones must not be compared as if they were of one.
+        checksum: of the images. engine: `engines.backend.Backend.address`; engines round differently, so results of
+        different engines are stored separately and never mixed in a comparison.
         """
         content = {
             "results": RESULTS,
@@ -39,11 +39,11 @@ class Trial:
         return digest(content)
 
     def resolved(self) -> dict[str, Any]:
-        """Return the settings as plain data, without the path of the images: their checksum tells which they are."""
+        """Return the settings as plain data, without data.path: the checksum identifies the images."""
         return self.settings.model_dump(mode="json", exclude={"data": {"path"}})
 
 
 def digest(content: Any) -> str:
-    """Hash plain data to 16 hexadecimal digits, whatever the order of its keys."""
+    """Hash plain data to 16 hexadecimal digits, independent of the order of keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

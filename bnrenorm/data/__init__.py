@@ -1,1 +1,1 @@
-"""The 70,000 MNIST digits, a user's own images, and how batches are drawn from them."""
+"""MNIST, user image files, preprocessing, and batch sampling."""

@@ -1,4 +1,4 @@
-"""A data set ready for training: checked, scaled to [0, 1], with a checksum of its raw arrays."""
+"""Data sets: loading, validation, checksum, and conversion to float32."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from bnrenorm.rng import Stream, generator
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images and their classes, as they were read.
+    """Images and labels as read from the file.
 
-    x_train (N, ...), x_test (M, ...): uint8 in 0..255, or finite floats that are taken as they are.
-    y_train (N,), y_test (M,): integers from 0. `source` names the origin in messages.
+    x_train (N, ...), x_test (M, ...): uint8 in 0..255, or finite floats, which are not rescaled.
+    y_train (N,), y_test (M,): integers >= 0. `source` names the origin in messages.
     """
 
     x_train: np.ndarray
@@ -28,7 +28,7 @@ class Dataset:
 
     @cached_property
     def checksum(self) -> str:
-        """The sha256 of the raw arrays: equal digits have equal checksums, whatever file they came from."""
+        """sha256 of the raw arrays: equal images have equal checksums, whatever file they were read from."""
         digest = hashlib.sha256()
         for array in (self.x_train, self.y_train, self.x_test, self.y_test):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
@@ -37,11 +37,11 @@ class Dataset:
 
     @property
     def inputs(self) -> int:
-        """How many numbers one image has."""
+        """Number of values per image, D."""
         return int(np.prod(self.x_train.shape[1:]))
 
     def scaled(self, split: str) -> np.ndarray:
-        """Return the "train" or "test" images as float32 (N, D), bytes times 1/255 as `chainer.datasets` has them."""
+        """Return the "train" or "test" images as float32 (N, D), uint8 multiplied by 1/255 as in `chainer.datasets`."""
         images = self.x_train if split == "train" else self.x_test
         flat = images.reshape(len(images), -1).astype(np.float32)
         if images.dtype == np.uint8:
@@ -49,29 +49,29 @@ class Dataset:
         return flat
 
     def labels(self, split: str) -> np.ndarray:
-        """Return the "train" or "test" classes as int32 (N,)."""
+        """Return the "train" or "test" labels as int32 (N,)."""
         return (self.y_train if split == "train" else self.y_test).astype(np.int32)
 
     def split(self, validation: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """Split the training set into images and labels to learn from and `validation` images and labels kept apart.
+        """Split the training set at random into (images, labels) to learn from and (images, labels) for validation.
 
-        The choice is at random, and the same for every seed of an experiment.
+        `validation` is the number of held-out images. The split is the same for every seed of an experiment.
         """
         order = np.arange(len(self.x_train))
         if validation:
             order = generator(0, Stream.VALIDATION).permutation(order)
         images, labels = self.scaled("train"), self.labels("train")
-        learning, kept = np.sort(order[validation:]), np.sort(order[:validation])
+        learning, held_out = np.sort(order[validation:]), np.sort(order[:validation])
         if not validation:
             return (images, labels), (images[:0], labels[:0])
-        return (images[learning], labels[learning]), (images[kept], labels[kept])
+        return (images[learning], labels[learning]), (images[held_out], labels[held_out])
 
     def check_classes(self, outputs: int) -> None:
-        """Raise InputError unless the training labels are all of 0 to outputs - 1, and the test's among them."""
+        """Raise InputError unless all labels are in 0..outputs - 1 and every class occurs in the training set."""
         for name, labels in (("y_train", self.y_train), ("y_test", self.y_test)):
-            wrong = labels[(labels < 0) | (labels >= outputs)]
-            if len(wrong):
-                raise InputError(f"{self.source}: {name} has label {wrong[0]}, expected 0 to {outputs - 1}")
+            out_of_range = labels[(labels < 0) | (labels >= outputs)]
+            if len(out_of_range):
+                raise InputError(f"{self.source}: {name} has label {out_of_range[0]}, expected 0 to {outputs - 1}")
         classes = len(np.unique(self.y_train))
         if classes < outputs:
             raise InputError(
@@ -80,16 +80,16 @@ class Dataset:
 
 
 def load(path: str | None = None) -> Dataset:
-    """Load the shipped digits, or a user's own: a folder of four IDX files, or an .npz.
+    """Load the shipped MNIST (path None), a folder with four IDX files, or an .npz file.
 
-    Raises InputError, naming the file, for anything that is not a data set.
+    Raises InputError, naming the file, if it is missing or not a valid data set.
     """
     if path is None:
         return Dataset(**mnist.digits(), source="mnist")
-    place = Path(path).expanduser()
-    if not place.exists():
+    location = Path(path).expanduser()
+    if not location.exists():
         raise InputError(f"data.path: {path} does not exist; expected a folder of four IDX files or an .npz file")
-    data = Dataset(**(files.read_folder(place) if place.is_dir() else files.read_npz(place)), source=str(path))
+    data = Dataset(**(files.read_folder(location) if location.is_dir() else files.read_npz(location)), source=str(path))
     _check(data)
     return data
 

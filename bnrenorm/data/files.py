@@ -1,7 +1,7 @@
-"""Image files of strangers: IDX (gzipped or not) and .npz, read without trusting a byte, and IDX written.
+"""Reading untrusted user files, IDX (gzipped or not) and .npz, and writing IDX.
 
-Every function raises InputError with the file's name and what is wrong with it. No pickle is ever loaded, and no file
-can make more than `LIMIT` bytes of memory.
+Every function raises InputError with the file's name and what is wrong with it. Pickles are never loaded, and no array
+takes more than `LIMIT` bytes of memory.
 """
 
 import gzip
@@ -17,8 +17,8 @@ import numpy as np
 from bnrenorm import atomic
 from bnrenorm.errors import InputError
 
-LIMIT = 2**30  # bytes of one array; MNIST's largest has 47 million
-ARRAYS = {  # array name -> IDX file name without .gz, as the originals are called
+LIMIT = 2**30  # bytes per array; the largest of MNIST has 47 million
+ARRAYS = {  # array name -> original name of its IDX file, without .gz
     "x_train": "train-images-idx3-ubyte",
     "y_train": "train-labels-idx1-ubyte",
     "x_test": "t10k-images-idx3-ubyte",
@@ -28,7 +28,7 @@ _UNSIGNED_BYTE = 0x08
 
 
 def read_folder(folder: Path) -> dict[str, np.ndarray]:
-    """Read the four IDX files of a folder: x_train, y_train, x_test, y_test as uint8."""
+    """Read the four IDX files of a folder; returns x_train, y_train, x_test and y_test as uint8."""
     arrays = {}
     for name, stem in ARRAYS.items():
         paths = [folder / (stem + suffix) for suffix in ("", ".gz")]
@@ -40,7 +40,7 @@ def read_folder(folder: Path) -> dict[str, np.ndarray]:
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """Read one IDX file of unsigned bytes with that many dimensions."""
+    """Read one IDX file of unsigned bytes; raises InputError if it has another number of dimensions."""
     try:
         with path.open("rb") as raw:
             gzipped = raw.read(2) == b"\x1f\x8b"
@@ -70,7 +70,7 @@ def _parse_idx(file: IO[bytes], path: Path, dimensions: int) -> np.ndarray:
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read x_train, y_train, x_test and y_test of an .npz archive; other arrays in it stay unread."""
+    """Read x_train, y_train, x_test and y_test of an .npz archive; other arrays in it are ignored."""
     arrays = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -101,7 +101,7 @@ def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
 
 
 def export(arrays: dict[str, np.ndarray], folder: Path) -> list[Path]:
-    """Write the four canonical *-ubyte.gz files, the same bytes at every call; returns their paths."""
+    """Write the four *-ubyte.gz files, deterministic to the byte; returns their paths."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{stem}.gz" for stem in ARRAYS.values()]
@@ -113,6 +113,6 @@ def export(arrays: dict[str, np.ndarray], folder: Path) -> list[Path]:
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    """Encode an array of unsigned bytes as an IDX file."""
+    """Encode an array of unsigned bytes in the IDX format."""
     header = struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTE, array.ndim, *array.shape)
     return header + np.ascontiguousarray(array, np.uint8).tobytes()

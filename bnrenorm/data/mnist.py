@@ -1,7 +1,7 @@
-"""The real MNIST digits, shipped in the package: Y. LeCun and C. Cortes, CC BY-SA 3.0.
+"""MNIST, shipped in the package: Y. LeCun and C. Cortes, CC BY-SA 3.0.
 
-`mnist.npz` holds the pixels of the four original files, bit for bit: `MD5` lists the checksums of those files,
-decompressed, and the tests compare them.
+`mnist.npz` holds the contents of the four original files, bit for bit. `MD5` lists the checksums of the original files
+(decompressed), which the tests compare.
 """
 
 import hashlib
@@ -28,14 +28,14 @@ MD5 = {
 def digits() -> dict[str, np.ndarray]:
     """Read x_train (60000, 28, 28), y_train (60000,), x_test (10000, 28, 28), y_test (10000,), all uint8, read-only.
 
-    Raises InputError if the shipped file is missing or is not the one that was shipped.
+    Raises InputError if the shipped file is missing or damaged.
     """
     try:
-        found = hashlib.sha256(FILE.read_bytes()).hexdigest()
+        sha256 = hashlib.sha256(FILE.read_bytes()).hexdigest()
     except OSError as error:
         raise InputError(f"{FILE}: {error.strerror}; reinstall bnrenorm") from error
-    if found != SHA256:
-        raise InputError(f"{FILE}: sha256 {found[:12]}... is not the shipped {SHA256[:12]}...; reinstall bnrenorm")
+    if sha256 != SHA256:
+        raise InputError(f"{FILE}: sha256 {sha256[:12]}... is not the shipped {SHA256[:12]}...; reinstall bnrenorm")
     with np.load(FILE, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     for array in arrays.values():
@@ -44,7 +44,7 @@ def digits() -> dict[str, np.ndarray]:
 
 
 def retrieve(name: str) -> dict[str, np.ndarray]:
-    """Stand in for Chainer's download: "train.npz" or "test.npz" to x (N, 784) and y (N,), uint8."""
+    """Replace Chainer's download: map "train.npz" or "test.npz" to x (N, 784) and y (N,), uint8."""
     split = name.removesuffix(".npz")
     arrays = digits()
     return {"x": arrays[f"x_{split}"].reshape(-1, 784), "y": arrays[f"y_{split}"]}

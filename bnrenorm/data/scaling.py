@@ -1,4 +1,4 @@
-"""Scaling of images by the training set's own statistics."""
+"""Scaling of images by statistics of the training set."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,11 @@ Scaler = Callable[[np.ndarray], np.ndarray]
 
 
 def fit(kind: str, axis: int | None, images: np.ndarray) -> Scaler:
-    """Return what scales images (N, D) as these training images are to be, in their own dtype.
+    """Return a function that scales images (N, D) by the statistics of the training `images` (N, D), keeping the dtype.
 
-    "unit" leaves them. "min_max" maps the least and the greatest value to 0 and 1, "z_score" the mean to 0 and the
-    standard deviation to 1: of all pixels, or with axis 0 of each, where a pixel that never changes becomes 0.
+    "unit" changes nothing. "min_max" maps minimum and maximum to 0 and 1; "z_score" maps mean and standard deviation to
+    0 and 1. axis None: statistics over all pixels; axis 0: per pixel, where a constant pixel becomes 0. Computed in
+    float64.
     """
     if kind == "unit":
         return lambda images: images

@@ -1,1 +1,1 @@
-"""Who takes training steps: the contract, the Chainer engine, and the CPU engine."""
+"""Engines take training steps and evaluate: the contract, the Chainer engine and the CPU engine."""

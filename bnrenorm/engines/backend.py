@@ -1,4 +1,4 @@
-"""What a run trains on: a device, and the engine for what that engine can train. Loads neither Chainer nor numba."""
+"""The choice of device and engine. Imports neither Chainer nor numba."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from bnrenorm.engines.cpu.required import required_kernels
 from bnrenorm.errors import InputError
 
 CPU, CHAINER = "cpu", "chainer"
-"""The engines: compiled kernels on a CPU, and Chainer's graph on any device."""
+"""Names of the engines: compiled kernels on a CPU, and Chainer's graph on any device."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """`engine` is CPU or CHAINER, `device` "cpu" or "cuda:N".
+    """A device, "cpu" or "cuda:N", and the preferred engine on it, CPU or CHAINER.
 
-    `note` says, where that was not asked for, why the kernels cannot be used here; empty if they can.
+    `note` says why the CPU engine cannot be used here, if it would have been chosen automatically; empty otherwise.
     """
 
     engine: str
@@ -24,18 +24,21 @@ class Backend:
     note: str = ""
 
     def engine_for(self, settings: Settings) -> str:
-        """Return the engine that trains these settings: CHAINER for whatever there are no kernels for."""
+        """Return the engine for these settings: CHAINER if it is preferred or there are no kernels for them."""
         return CPU if self.engine == CPU and required_kernels(settings) else CHAINER
 
     def address(self, settings: Settings) -> str:
-        """Name engine and kind of device, as part of a result's address: results of different ones never mix."""
+        """Return engine and kind of device, e.g. "cpu on cpu", as part of the key of stored results.
+
+        Thus results of different engines or devices are never mixed in one comparison.
+        """
         return f"{self.engine_for(settings)} on {self.device.partition(':')[0]}"
 
 
 def choose(engine: str = "auto", device: str = "auto") -> Backend:
-    """Return the backend for names that a user gave, "auto" for what is best here.
+    """Return the backend for an engine and a device by name; "auto" chooses the fastest that is available.
 
-    Raises InputError for an unknown name, a GPU that is not there, or kernels where they cannot be used.
+    Raises InputError for an unknown name, a GPU that does not exist, or "cpu" kernels that cannot be used here.
     """
     if engine not in ("auto", CPU, CHAINER):
         raise InputError(f"--engine {engine}: expected auto, {CPU} or {CHAINER}")

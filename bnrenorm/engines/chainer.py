@@ -1,6 +1,6 @@
-"""The specification: a plain Chain, Functions, an optimizer and `chainer.config.train`. Trains every network.
+"""The Chainer engine: a plain Chain, Functions, an optimizer and `chainer.config.train`. It trains every network.
 
-Every other engine takes these steps, compiled.
+It is the specification: the tests compare all other engines with it.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ Array = Any
 
 
 class ChainerEngine:
-    """Trains a group by Chainer's graph, on a CPU or a GPU: see `engine.Engine`."""
+    """Trains a group with Chainer's graph, on a CPU or a GPU: see `engine.Engine`."""
 
     def __init__(self, replicas: Replicas, inputs: Inputs):
         self.replicas, self.inputs, self.network = replicas, inputs, replicas.network
@@ -43,7 +43,7 @@ class ChainerEngine:
             logits = self.network(images)
             loss, accuracy = evaluate.loss_and_accuracy(logits, labels, *self.network.objective)
             self.network.cleargrads()
-            F.sum(loss).backward()  # replicas share no parameter, so each gets the gradient of its own loss
+            F.sum(loss).backward()  # replicas share no parameters: each gets the gradient of its own loss
         if observe:
             self.observed = {**self.gap.measure(logits.array, step), **self._normalisation()}
         self.replicas.optimizer.update()
@@ -53,7 +53,7 @@ class ChainerEngine:
         self.replicas.since += 1
 
     def _batch(self, step: int) -> tuple[Array, Array]:
-        """Draw a step's images, (N, D) if all replicas share them or (R, N, D), and their labels."""
+        """Return images (R, N, D) and labels (R, N) of a step, or (N, D) and (N,) if all replicas share them."""
         inputs = self.inputs
         if inputs.batch.kind == "full":
             return inputs.images, inputs.labels
@@ -71,13 +71,13 @@ class ChainerEngine:
 
     def evaluate(self) -> dict[str, np.ndarray]:
         """Return loss and accuracy of every evaluated set: `Engine.evaluate`."""
-        found: dict[str, np.ndarray] = {}
+        values: dict[str, np.ndarray] = {}
         kind = self.replicas.settings.evaluation.statistics
         with self.replicas.average.in_place(), evaluate.statistics(self.network, kind, self.inputs.images):
             for name, (images, labels) in self.inputs.eval_sets.items():
                 loss, accuracy = evaluate.measure(self.network, images, labels)
-                found |= {f"{name}_loss": to_host(loss), f"{name}_accuracy": to_host(accuracy)}
-        return found
+                values |= {f"{name}_loss": to_host(loss), f"{name}_accuracy": to_host(accuracy)}
+        return values
 
     def diagnosis(self) -> dict[str, np.ndarray]:
         """Return what the normalisation did at the observed step: `Engine.diagnosis`."""

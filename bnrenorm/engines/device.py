@@ -1,4 +1,4 @@
-"""Devices by name: the CPU, or one CUDA GPU through CuPy."""
+"""Devices by name: "cpu", or "cuda:N" through CuPy."""
 
 import re
 from typing import Any
@@ -8,9 +8,9 @@ from bnrenorm.errors import InputError
 
 
 def choose(name: str) -> str:
-    """Turn "auto" into "cuda:0" where there is a GPU and "cpu" elsewhere, and check "cpu" and "cuda:N".
+    """Return the device for a name: "auto" is "cuda:0" if there is a GPU and "cpu" otherwise.
 
-    Raises InputError for another name, or a GPU that is not there.
+    Raises InputError for anything but "auto", "cpu" and "cuda:N", and for a GPU that does not exist.
     """
     count = _compat.gpu_count()
     if name == "auto":
@@ -19,11 +19,11 @@ def choose(name: str) -> str:
     if match is None:
         raise InputError(f"--device {name}: expected auto, cpu or cuda:N")
     if match[1] is not None and int(match[1]) >= count:
-        found = f"{count} found by CuPy" if count else "none found; `bnrenorm doctor` says what is missing"
-        raise InputError(f"--device {name}: there is no such GPU ({found})")
+        available = f"{count} found by CuPy" if count else "none found; `bnrenorm doctor` says what is missing"
+        raise InputError(f"--device {name}: there is no such GPU ({available})")
     return name
 
 
 def chainer_device(name: str) -> Any:
-    """Return Chainer's device for a name that `choose` returned."""
+    """Return Chainer's device object for a name returned by `choose`."""
     return _compat.chainer.get_device("@numpy" if name == "cpu" else f"@cupy:{name.removeprefix('cuda:')}")

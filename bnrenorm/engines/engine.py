@@ -1,4 +1,4 @@
-"""The contract of an engine: what takes training steps and evaluates. The loop knows nothing else of one."""
+"""The contract of an engine. The training loop uses nothing else of it."""
 
 from typing import Protocol
 
@@ -11,8 +11,8 @@ from bnrenorm.engines.replicas import Replicas
 class Engine(Protocol):
     """Trains the R replicas of one group. Every engine passes the same tests against the Chainer engine.
 
-    `inputs` are the images that it trains with and evaluates. `idle` (R,) bool tells which replicas need no more steps,
-    those that have diverged or stopped early: an engine may skip them, and what it returns for them means nothing.
+    `inputs` has the images for training and evaluation. `idle` (R,) bool, set by the loop, marks replicas that need no
+    more steps because they diverged or stopped early: an engine may skip them, and its values for them are undefined.
     """
 
     inputs: Inputs
@@ -20,31 +20,31 @@ class Engine(Protocol):
 
     @property
     def replicas(self) -> Replicas:
-        """The group's networks with their optimizer and averages, up to date. Call `reload` after writing to them."""
+        """The current network, optimizer and averages of the group. Call `reload` after writing to them."""
         ...
 
     def reload(self) -> None:
-        """Go on from what was written to `replicas`; no replica is idle then."""
+        """Continue from what was written to `replicas`, and mark all replicas active."""
         ...
 
     def advance(self, first: int, steps: int, *, observe: bool) -> None:
-        """Take the training steps `first` to `first + steps - 1`, counted from 0, and add them to `replicas.sums`.
+        """Take the training steps `first` to `first + steps - 1` (counted from 0).
 
-        With `observe`, keep what `diagnosis` tells about the last of them.
+        Adds their losses and accuracies to `replicas.sums`. With `observe`, records the diagnosis of the last step.
         """
         ...
 
     def evaluate(self) -> dict[str, np.ndarray]:
-        """Return loss and accuracy (R,) of every evaluated set in inference mode: "test_loss", "test_accuracy", ...
+        """Return loss and accuracy (R,) of each evaluated set in inference mode: "test_loss", "test_accuracy", ...
 
-        Changes no number of the training.
+        Does not change the training.
         """
         ...
 
     def diagnosis(self) -> dict[str, np.ndarray]:
-        """Return what the normalisation did at the last observed step, (R,) each; empty before there is one.
+        """Return diagnostics of the normalisation at the last observed step, (R,) each; empty before the first one.
 
-        By layer as in `norm.diagnosis`, "layer1_r_50" and so on; and "training_mode_accuracy" beside
-        "inference_mode_accuracy" (`mode_gap`).
+        Those of `norm.diagnosis` per layer ("layer1_r_50", ...), and "training_mode_accuracy" and
+        "inference_mode_accuracy" of `mode_gap`.
         """
         ...

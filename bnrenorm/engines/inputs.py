@@ -1,4 +1,4 @@
-"""The images of a group's training: scaled, split, on its device."""
+"""The images of a group: scaled, split, and copied to its device."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ Array = Any
 
 
 class Inputs:
-    """What a group learns from and is evaluated on.
+    """Training set, evaluation sets and batch sampler of a group of trials, on its Chainer device.
 
-    images (N, D) float32 and labels (N,) int32 are the training set. `eval_sets` maps "test", "validation" and "train",
-    as far as the settings ask for them, to images and labels. `sampler` draws the batches.
+    images (N, D) float32 and labels (N,) int32 are the training set without the validation set. `eval_sets` maps
+    "test", and "validation" and "train" if the settings ask for them, to (images, labels).
     """
 
     def __init__(self, settings: Settings, data: Dataset, device: Any):

@@ -1,4 +1,4 @@
-"""Accuracy in training mode against inference mode on the same images: the gap that renormalisation is to close."""
+"""Accuracy in training mode and in inference mode on the same images: BRN aims to close the gap between them."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from bnrenorm.network.mlp import MLP
 
 Array = Any
 
-IMAGES = 200  # about: whole batches of the regime; more cost more than a twentieth of the time
+IMAGES = 200  # roughly: whole batches of the regime. More would cost over 5 % of the training time
 
 
 class ModeGap:
-    """Measures both modes on about 200 training images, with the same weights, changing nothing.
+    """Measures both accuracies on about 200 training images, with the same weights and without changing anything.
 
-    A batch of that many images or more is its own probe: its first images were already seen in training mode. Of
-    smaller batches the next ones are taken and normalised side by side, each within itself, as in training.
+    If a batch has at least that many images, its first ones are used, as their logits in training mode are known.
+    Otherwise the next batches are drawn and go through the network together, each normalised by itself as in training.
     """
 
     def __init__(self, network: MLP, inputs: Inputs, trials: list[Trial]):
@@ -30,39 +30,43 @@ class ModeGap:
         self.micro_batch = trials[0].settings.training.micro_batch or self.size
 
     def measure(self, logits: Array, step: int) -> dict[str, Array]:
-        """Return training_mode_accuracy and inference_mode_accuracy, (R,) each; logits are those of the step."""
+        """Return training_mode_accuracy and inference_mode_accuracy, (R,) each; empty without batch statistics.
+
+        logits (R, N, C) are those of the training step.
+        """
         if not self.network.batch_norms:
             return {}
         indices = self._indices(step)
         images, labels = self.images[indices], self.labels[indices]
         if self.size >= IMAGES:
-            right = (logits[:, :IMAGES].argmax(axis=2) == labels).mean(axis=1)
+            training = (logits[:, :IMAGES].argmax(axis=2) == labels).mean(axis=1)
         else:
-            right = self._in_training_mode(images, labels)
+            training = self._in_training_mode(images, labels)
         with evaluate.inference():
-            calm = evaluate.loss_and_accuracy(self.network(images), labels)[1]
-        return {"training_mode_accuracy": right, "inference_mode_accuracy": calm}
+            inference = evaluate.loss_and_accuracy(self.network(images), labels)[1]
+        return {"training_mode_accuracy": training, "inference_mode_accuracy": inference}
 
     def _indices(self, step: int) -> Array:
-        """Choose the images, (R, N), or (N,) if all replicas share them."""
+        """Return the indices of the images, (R, N), or (N,) if all replicas share them."""
         xp = self.network.xp
         if self.batch.kind == "full":
             return xp.arange(min(IMAGES, self.size))
         steps = [step] if self.size >= IMAGES else [step + 1 + i for i in range(-(-IMAGES // self.size))]
         seeds = {trial.seed for trial in self.trials}
-        drawn = {seed: np.concatenate([self.sampler.indices(seed, each) for each in steps]) for seed in seeds}
-        fewest = min(map(len, drawn.values())) // self.micro_batch * self.micro_batch
-        limit = IMAGES if self.size >= IMAGES else fewest
+        drawn = {seed: np.concatenate([self.sampler.indices(seed, s) for s in steps]) for seed in seeds}
+        whole = min(map(len, drawn.values())) // self.micro_batch * self.micro_batch
+        limit = IMAGES if self.size >= IMAGES else whole
         return xp.asarray(np.stack([drawn[trial.seed][:limit] for trial in self.trials]))
 
     def _in_training_mode(self, images: Array, labels: Array) -> Array:
+        """Return the accuracy (R,) in training mode, with frozen running statistics."""
         norms = self.network.batch_norms
-        kept = [(norm.micro_batch, norm.frozen, norm.observing) for norm in norms]
+        originals = [(norm.micro_batch, norm.frozen, norm.observing) for norm in norms]
         try:
             for norm in norms:
                 norm.micro_batch, norm.frozen, norm.observing = self.micro_batch, True, False
             with chainer.using_config("train", True), chainer.no_backprop_mode():
                 return evaluate.loss_and_accuracy(self.network(images), labels)[1]
         finally:
-            for norm, (micro_batch, frozen, observing) in zip(norms, kept, strict=True):
+            for norm, (micro_batch, frozen, observing) in zip(norms, originals, strict=True):
                 norm.micro_batch, norm.frozen, norm.observing = micro_batch, frozen, observing

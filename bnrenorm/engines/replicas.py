@@ -1,4 +1,4 @@
-"""A group's networks in training, as Chainer objects: what all engines train, and what a resume needs."""
+"""The state of a group in training, as Chainer objects: shared by all engines, saved for a resume."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ State = dict[str, np.ndarray]
 
 
 class Replicas:
-    """The stacked network, its optimizer, the average of its weights, and the sums of its training losses.
+    """The stacked network, its optimizer, the average of its parameters, and sums of training losses.
 
-    `sums` (R, 2) float64 has the loss and accuracy of `since` steps, those since the last `training_means`. With early
-    stopping, `best` has the arrays of each replica's best weights, their average and running statistics.
+    `sums` (R, 2) float64 holds the summed loss and accuracy of the `since` steps since the last `training_means`. With
+    early stopping, `best` holds each replica's best parameters, their averages and the running statistics.
     """
 
     def __init__(self, trials: list[Trial], network: MLP, device: Any):
@@ -32,20 +32,20 @@ class Replicas:
             self.best = {name: array.copy() for name, array in self._trained().items()}
 
     def training_means(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean loss and accuracy (R,) of the steps since the last call."""
+        """Return mean loss and accuracy, float64 (R,) each, of the steps since the last call."""
         means = to_host(self.sums / max(self.since, 1))
         self.sums[...], self.since = 0, 0
         return means[:, 0], means[:, 1]
 
     def penalty(self) -> np.ndarray:
-        """Return the penalties of the evaluated weights (R,); zeros where losses on record do not contain them."""
+        """Return the L1 and L2 penalties of the evaluated weights (R,); zeros if recorded losses exclude them."""
         if not self.settings.evaluation.penalty:
             return np.zeros(len(self.trials))
         with self.average.in_place():
             return losses.penalty(self.network, self.trials)
 
     def affine_means(self) -> dict[str, np.ndarray]:
-        """Return the mean gamma and beta of each layer over its nodes (R,): "layer1_gamma", "layer1_beta", ..."""
+        """Return each layer's gamma and beta, averaged over its nodes, (R,): "layer1_gamma", "layer1_beta", ..."""
         return {
             f"layer{depth}_{path[1:]}": to_host(parameter.array.mean(axis=(1, 2)))
             for depth, norm in enumerate(self.network.batch_norms, start=1)
@@ -53,36 +53,44 @@ class Replicas:
         }
 
     def keep_best(self, better: np.ndarray) -> None:
-        """Copy the current arrays of some replicas, (R,) bool, to `best`."""
-        owner = self.network.replica_of
+        """Copy the current state of the replicas marked in `better`, (R,) bool, to `best`."""
+        replica_of = self.network.replica_of
         for name, array in self._trained().items():
-            if name in owner:
-                if better[owner[name]]:
+            if name in replica_of:
+                if better[replica_of[name]]:
                     self.best[name][...] = array
             else:
                 chosen = self.network.xp.asarray(better)
                 self.best[name][chosen] = array[chosen]
 
     def rewind_to_best(self) -> None:
-        """Copy `best` to the current arrays."""
+        """Copy `best` to the current state; the engine needs a `reload` then."""
         for name, array in self._trained().items():
             array[...] = self.best[name]
 
     def parameters(self) -> list[State]:
         """Return each replica's own parameters by path, without the replica axis."""
-        owner = {name[1:]: replica for name, replica in self.network.replica_of.items()}
+        replica_of = {name[1:]: replica for name, replica in self.network.replica_of.items()}
         stacked = {name[1:]: chainer.cuda.to_cpu(parameter.array) for name, parameter in self.network.namedparams()}
         return [
-            {name: array if name in owner else array[i] for name, array in stacked.items() if owner.get(name, i) == i}
-            for i in range(len(self.trials))
+            {
+                name: array if name in replica_of else array[replica]
+                for name, array in stacked.items()
+                if replica_of.get(name, replica) == replica
+            }
+            for replica in range(len(self.trials))
         ]
 
     def state_dict(self) -> State:
-        """Return everything as arrays on the host."""
-        return {key: np.array(chainer.cuda.to_cpu(v) if np.ndim(v) else v) for key, v in self._state().items()}
+        """Return the complete state as arrays on the host."""
+        state = self._state().items()
+        return {key: np.array(chainer.cuda.to_cpu(value) if np.ndim(value) else value) for key, value in state}
 
     def load_state_dict(self, state: State) -> None:
-        """Go on from a `state_dict`. Raises ValueError, before anything is changed, if it is of other trials."""
+        """Continue from a `state_dict`.
+
+        Raises ValueError, before changing anything, if keys, shapes or dtypes are not those of this group.
+        """
         current = self._state()
         shapes = {
             key: (np.shape(value), np.asarray(value).dtype if not np.ndim(value) else value.dtype)
@@ -101,24 +109,24 @@ class Replicas:
                 setattr(link, attribute, state[f"kept{path}"].item())
 
     def _state(self) -> dict[str, Any]:
-        """Name all arrays and counters, live."""
-        found: dict[str, Any] = {"since": self.since, "sums": self.sums}
+        """Return all arrays and counters by name; the arrays are not copied."""
+        state: dict[str, Any] = {"since": self.since, "sums": self.sums}
         for path, parameter in self.network.namedparams():
-            found[f"weights{path}"] = parameter.array
-            found |= {f"optimizer{path}/{key}": value for key, value in parameter.update_rule.state.items()}
-            found[f"updates{path}"] = parameter.update_rule.t
-        found |= {f"average{path}": array for path, array in self.average.arrays.items()}
-        found |= {f"kept{path}": getattr(link, attribute) for path, link, attribute in self.network.persistents}
-        return found | {f"best{path}": array for path, array in self.best.items()}
+            state[f"weights{path}"] = parameter.array
+            state |= {f"optimizer{path}/{key}": value for key, value in parameter.update_rule.state.items()}
+            state[f"updates{path}"] = parameter.update_rule.t
+        state |= {f"average{path}": array for path, array in self.average.arrays.items()}
+        state |= {f"kept{path}": getattr(link, attribute) for path, link, attribute in self.network.persistents}
+        return state | {f"best{path}": array for path, array in self.best.items()}
 
     def _trained(self) -> dict[str, Array]:
-        """Name the arrays that make a trained network, live: parameters, their averages, running statistics."""
+        """Return parameters, their averages and running statistics by name; the arrays are not copied."""
         parameters = {path: parameter.array for path, parameter in self.network.namedparams()}
         averages = {f"/average{path}": array for path, array in self.average.arrays.items()}
-        kept = {path: getattr(link, attribute) for path, link, attribute in self.network.persistents}
-        return {**parameters, **averages, **{path: array for path, array in kept.items() if np.ndim(array)}}
+        persistents = {path: getattr(link, attribute) for path, link, attribute in self.network.persistents}
+        return {**parameters, **averages, **{path: array for path, array in persistents.items() if np.ndim(array)}}
 
 
 def to_host(value: Array) -> np.ndarray:
-    """Copy an array to the host, as float64."""
+    """Copy an array to the host as float64."""
     return chainer.cuda.to_cpu(value).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Making the engine of a group."""
+"""Construction of a group's engine."""
 
 from bnrenorm.config import Trial
 from bnrenorm.data.dataset import Dataset
@@ -12,16 +12,16 @@ from bnrenorm.network import mlp
 
 
 def make_engine(name: str, trials: list[Trial], data: Dataset, device: str, network: mlp.MLP | None = None) -> Engine:
-    """Make the engine "cpu" or "chainer" (`backend`) for the trials of one structure.
+    """Return the engine "cpu" or "chainer" (`backend`) for trials of one structure.
 
-    `network` is trained in place of the one that the trials ask for. Raises ValueError if the engine has no kernels
-    for the trials.
+    `network` is trained instead of the one that the trials describe. Raises ValueError if the engine "cpu" has no
+    kernels for the trials.
     """
-    place = chainer_device(device)
-    inputs = Inputs(trials[0].settings, data, place)
-    replicas = Replicas(trials, network or mlp.build(trials, data.inputs), place)
+    target = chainer_device(device)
+    inputs = Inputs(trials[0].settings, data, target)
+    replicas = Replicas(trials, network or mlp.build(trials, data.inputs), target)
     if name == CPU:
-        from bnrenorm.engines.cpu.engine import CpuEngine  # takes numba's import time
+        from bnrenorm.engines.cpu.engine import CpuEngine  # imports numba, which takes time
 
         return CpuEngine(replicas, inputs)
     return ChainerEngine(replicas, inputs)

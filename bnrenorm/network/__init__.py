@@ -1,1 +1,1 @@
-"""The stacked network in Chainer: R replicas side by side."""
+"""The stacked network in Chainer: R replicas on the leading axis of every array."""

@@ -1,4 +1,4 @@
-"""What a hidden layer's nodes are put through, as Chainer has it where it does, in forms that overflow nowhere."""
+"""Activation functions of hidden layers: Chainer's where it has them, otherwise formulas that cannot overflow."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ Function = Callable[[Any], Any]
 
 
 def of(trials: list[Trial]) -> Function:
-    """Return the group's function of a Variable (R, N, D), with an alpha for every replica where there is one."""
+    """Return the activation function of a group, on Variables (R, N, D); leaky_relu has one alpha per replica."""
     kind = trials[0].settings.model.activation.kind
     if kind == "leaky_relu":
         return leaky_relu(np.array([getattr(trial.settings.model.activation, "alpha", 0) for trial in trials]))
@@ -20,22 +20,22 @@ def of(trials: list[Trial]) -> Function:
 
 
 def leaky_relu(alpha: np.ndarray) -> Function:
-    """Return the function that is x where x > 0, and alpha x elsewhere; alpha (R,)."""
-    wide = np.float32(alpha).reshape(-1, 1, 1)
+    """Return the function x for x > 0, alpha * x otherwise, of Variables (R, N, D); alpha (R,)."""
+    slope = np.float32(alpha).reshape(-1, 1, 1)
 
     def function(x: Any) -> Any:
-        return F.where(x.array > 0, x, x * x.xp.asarray(wide, x.dtype))
+        return F.where(x.array > 0, x, x * x.xp.asarray(slope, x.dtype))
 
     return function
 
 
 def softsign(x: Any) -> Any:
-    """x / (1 + |x|)."""
+    """Return x / (1 + |x|)."""
     return x / (1 + F.absolute(x))
 
 
 def step(x: Any) -> Any:
-    """1 where x > 0, 0 elsewhere; the derivative is 0."""
+    """Return 1 for x > 0 and 0 otherwise; the derivative is 0."""
     return 0 * x + (x.array > 0).astype(x.dtype)
 
 

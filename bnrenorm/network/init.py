@@ -1,4 +1,4 @@
-"""Initial weights, a function of the seed and the layer alone: variants of one seed start from the same draws."""
+"""Initial weights, a pure function of seed and layer: variants with the same seed start from the same draws."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from bnrenorm.rng import Stream, generator
 
 
 def draw(init: Any, seed: int, layer: int, fan_in: int, width: int) -> np.ndarray:
-    """Draw a layer's weights (K, D), float32, as `config.network` describes `init`. [LeCun98, Glorot10, He15]"""
+    """Draw a layer's weights (width, fan_in), float32; `init` is `model.weight_init`. [LeCun98, Glorot10, He15]"""
     random = generator(seed, Stream.WEIGHTS, layer)
     family, _, distribution = init.kind.rpartition("_")
     if init.kind == "normal":

@@ -1,4 +1,4 @@
-"""The fully connected layer of stacked replicas."""
+"""Fully connected layers of stacked replicas."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ Array = Any
 
 
 def stacked_linear(x: Any, W: Any, b: Any) -> Any:
-    """x W^T + b for every replica, as a Variable (R, N, K).
+    """Return x W^T + b for each replica, a Variable (R, N, K).
 
-    x is (R, N, D), or (N, D) when all replicas share it; W is (R, K, D), b is (R, 1, K). There is one matrix product
-    per replica, so that a replica's numbers do not depend on how many others there are. No second derivative.
+    x is (R, N, D), or (N, D) if all replicas share it; W is (R, K, D) and b (R, 1, K). Each replica has its own matrix
+    product, so that its numbers do not depend on the number of replicas. Raises RuntimeError when differentiated twice.
     """
     return _StackedLinear().apply((x, W, b))[0]
 
@@ -39,14 +39,14 @@ class _StackedLinear(chainer.FunctionNode):
 
 
 class _Gradient(chainer.FunctionNode):
-    def __init__(self, wanted: tuple[int, ...]):
+    def __init__(self, indexes: tuple[int, ...]):
         super().__init__()
-        self.wanted = wanted  # the images need no gradient, which saves the largest product
+        self.indexes = indexes  # inputs that need a gradient: images do not, which saves the largest product
 
     def forward(self, inputs: tuple[Array, ...]) -> tuple[Array, ...]:
         gy, x, w = inputs
         results = []
-        for index in self.wanted:
+        for index in self.indexes:
             if index == 0:
                 gx = gy @ w
                 results.append(gx if x.ndim == 3 else gx.sum(axis=0))
@@ -61,7 +61,7 @@ class _Gradient(chainer.FunctionNode):
 
 
 class StackedLinear(chainer.Link):
-    """R independent linear layers: weights W (R, K, D), initially `weights`, and biases b (R, 1, K), initially 0."""
+    """R independent linear layers. Learned: W (R, K, D), initially `weights`, and b (R, 1, K), initially 0."""
 
     def __init__(self, weights: np.ndarray):
         super().__init__()
@@ -71,5 +71,5 @@ class StackedLinear(chainer.Link):
             self.b = chainer.Parameter(np.zeros((replicas, 1, width), np.float32))
 
     def forward(self, x: Any) -> Any:
-        """Map a Variable or array (R, N, D), or (N, D) for all replicas, to a Variable (R, N, K)."""
+        """Map a Variable or array (R, N, D), or (N, D) shared by all replicas, to a Variable (R, N, K)."""
         return stacked_linear(x, self.W, self.b)

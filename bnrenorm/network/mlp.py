@@ -1,4 +1,4 @@
-"""The multilayer perceptron of stacked replicas, as a Chainer Chain."""
+"""The multilayer perceptron of stacked replicas as a Chainer Chain."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from bnrenorm.norm.semantics import SEMANTICS
 
 
 class MLP(chainer.Chain):
-    """Hidden layers of Linear, activation and normalisation, then a linear output layer; R replicas side by side."""
+    """Hidden layers of Linear, activation and normalisation, then a linear output layer, for R replicas."""
 
     def __init__(
         self,
@@ -33,50 +33,57 @@ class MLP(chainer.Chain):
         objective: tuple[str, str],
         schedule: Schedule,
     ):
-        """Make the network; `objective` is `losses.mean_loss`'s output and loss."""
+        """Build the network.
+
+        norms: one per hidden layer, or empty. norm_first: normalise before the activation. objective: the arguments
+        `output` and `loss` of `losses.mean_loss`.
+        """
         super().__init__()
         self.schedule = schedule
         self.norm_first, self.activation, self.dropout, self.objective = norm_first, activation, dropout, objective
-        self.step = 0  # of the training, for the loop to set: what dropout keeps is a function of it
+        self.step = 0  # of the training, set by the engine: dropout masks are a function of it
         with self.init_scope():
             self.linears = chainer.ChainList(*linears)
             self.norms = chainer.ChainList(*norms)
 
     @property
     def batch_norms(self) -> list[StackedNormalization]:
-        """The layers whose output depends on the batch: batch normalisation and renormalisation."""
+        """The batch normalisation and renormalisation layers: those whose output depends on the batch."""
         return [norm for norm in self.norms if isinstance(norm, StackedNormalization)]
 
     @property
     def replica_of(self) -> dict[str, int]:
-        """Map the paths of arrays that belong to one replica alone, those of a user's links, to that replica."""
-        own = {
+        """Map the paths of arrays without a replica axis, those of user-defined links, to their replica."""
+        replica_of_link = {
             f"/norms/{depth}/{replica}": replica
             for depth, norm in enumerate(self.norms)
             if isinstance(norm, LinkPerReplica)
             for replica in range(len(norm))
         }
-        paths = [*(path for path, _ in self.namedparams()), *(path for path, *_ in self.persistents)] if own else []
-        return {path: own[owner] for path in paths if (owner := "/".join(path.split("/")[:4])) in own}
+        if not replica_of_link:
+            return {}
+        paths = [*(path for path, _ in self.namedparams()), *(path for path, *_ in self.persistents)]
+        links = {path: "/".join(path.split("/")[:4]) for path in paths}  # "/norms/0/1/gamma" belongs to "/norms/0/1"
+        return {path: replica_of_link[link] for path, link in links.items() if link in replica_of_link}
 
     @property
     def persistents(self) -> Iterator[tuple[str, Any, str]]:
-        """All that links keep besides parameters, as (name, link, attribute)."""
+        """All persistent values of the links (running statistics, steps), as (path, link, attribute)."""
         for path, link in self.namedlinks(skipself=True):
             for attribute in link._persistent:
                 yield f"{path}/{attribute}", link, attribute
 
     def forward(self, x: Any) -> Any:
-        """Map images (N, D), shared by all replicas, or (R, N, D) to logits (R, N, C)."""
+        """Map images (R, N, D), or (N, D) shared by all replicas, to logits (R, N, C)."""
         depth = len(self.linears) - 1
         return self.linears[depth](self._into_linear(x, depth))
 
     def before_norm(self, x: Any, depth: int) -> Any:
-        """Map images to what the normalisation of hidden layer `depth` is given, (R, N, D)."""
+        """Map images to the input (R, N, D) of the normalisation of hidden layer `depth`."""
         return self._into_norm(self._into_linear(x, depth), depth)
 
     def _into_linear(self, x: Any, depth: int) -> Any:
-        """Map images to what the linear layer at that depth is given."""
+        """Map images to the input of linear layer `depth`."""
         x = self.dropout(x, 0, self.step)
         for earlier in range(depth):
             x = self._after_norm(self._into_norm(x, earlier), earlier)
@@ -93,9 +100,10 @@ class MLP(chainer.Chain):
 
 
 def build(trials: list[Trial], inputs: int) -> MLP:
-    """Make the network of a group of trials, one replica each, for images of that many numbers.
+    """Build the network of a group of trials, one replica each; `inputs` is the number of values per image.
 
-    The initial weights are a function of the seed, the layer and their own settings: variants start from the same ones.
+    The initial weights depend only on the seed, the layer and `model.weight_init`: variants with the same seed start
+    from the same weights.
     """
     model, loss = trials[0].settings.model, trials[0].settings.training.loss
     widths = (inputs, *model.hidden, model.outputs)
@@ -120,7 +128,7 @@ def build(trials: list[Trial], inputs: int) -> MLP:
 
 
 def _normalization(trials: list[Trial], schedule: Schedule, width: int, depth: int) -> list[Any]:
-    """Make one layer's normalisation, or none. Batch normalisation is renormalisation with r_max 1 and d_max 0."""
+    """Return one layer's normalisation in a list, empty for none. BN is renormalisation with r_max 1 and d_max 0."""
     norms: list[Any] = [trial.settings.norm for trial in trials]
     if isinstance(norms[0], NoNorm):
         return []
@@ -148,7 +156,7 @@ def _normalization(trials: list[Trial], schedule: Schedule, width: int, depth: i
 
 
 def structure(trial: Trial) -> tuple[Any, ...]:
-    """Tell what trials must share to be stacked; in all else (seed, rates, limits, decays) replicas may differ."""
+    """Return what trials must have in common to be stacked; replicas may differ in all else (seed, rates, limits)."""
     settings = trial.settings
     norm: Any = settings.norm
     kind = "batch" if isinstance(norm, BatchNorm) else norm.kind

@@ -1,4 +1,4 @@
-"""Chainer's own optimizers, with a value of every hyperparameter for each replica."""
+"""Chainer's optimizers with one value per replica for each hyperparameter."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,42 +11,43 @@ from bnrenorm.config import Trial
 Array = Any
 
 
-def make(network: Any, trials: list[Trial], where: Any) -> Any:
-    """Set the group's optimizer up for a network of stacked replicas.
+def make(network: Any, trials: list[Trial], device: Any) -> Any:
+    """Return the optimizer of a group, set up for its network on a Chainer device.
 
-    Hyperparameters are (R, 1, 1) arrays, which broadcast over parameters (R, ., .); Chainer's update rules take them as
-    they take numbers. gamma and beta may have a learning rate of their own, and only weights decay.
+    Hyperparameters are (R, 1, 1) arrays, which Chainer's update rules broadcast over parameters (R, ., .) like numbers.
+    gamma and beta have their own learning rate if `norm.affine_lr` is set. L1 and L2 decay apply to weights only.
     """
 
     def vector(value: Callable[[Trial], float]) -> Array:
-        return where.send(np.array([value(trial) for trial in trials], np.float32).reshape(-1, 1, 1))
+        return device.send(np.array([value(trial) for trial in trials], np.float32).reshape(-1, 1, 1))
 
     optimizer = _KINDS[trials[0].settings.training.optimizer.kind](
-        trials, where.send(network.schedule.lr), vector
+        trials, device.send(network.schedule.lr), vector
     ).setup(network)
     l2, l1 = (vector(lambda trial, name=name: getattr(trial.settings.training, name)) for name in _PENALTIES)
     if l2.any() or l1.any():
         for linear in network.linears:
             linear.W.update_rule.add_hook(_Decay(l2, l1))
-    affine_lr = where.send(network.schedule.affine_lr)
+    affine_lr = device.send(network.schedule.affine_lr)
     mean = getattr(trials[0].settings.norm, "affine_gradient", "sum") == "mean"
     for norm in network.norms:
         for parameter in norm.params():
             if mean and parameter.shape[-1] == 1:
-                parameter.update_rule.add_hook(_Share(norm.affine.width))
+                parameter.update_rule.add_hook(_MeanGradient(norm.affine.width))
             hyperparameters = parameter.update_rule.hyperparam
             name = "alpha" if isinstance(optimizer, chainer.optimizers.Adam) else "lr"
             setattr(hyperparameters, name, affine_lr)
-    owner = network.replica_of
+    replica_of = network.replica_of
     for path, parameter in network.namedparams():
-        if path in owner:  # its shape has no replicas' axis: it takes its replica's numbers
-            _take_numbers(parameter.update_rule.hyperparam, owner[path])
+        if path in replica_of:  # a parameter without a replica axis
+            _select_replica(parameter.update_rule.hyperparam, replica_of[path])
     for parameter in network.params():
-        parameter.update_rule._init_states(parameter)  # Chainer waits for the first update; a resume cannot
+        parameter.update_rule._init_states(parameter)  # Chainer does so at the first update; a resume needs them before
     return optimizer
 
 
-def _take_numbers(hyperparameters: Any, replica: int) -> None:
+def _select_replica(hyperparameters: Any, replica: int) -> None:
+    """Replace (R, 1, 1) hyperparameters by the numbers of one replica."""
     for name, value in hyperparameters.get_dict().items():
         if getattr(value, "ndim", 0) == 3:
             setattr(hyperparameters, name, value[replica, 0, 0])
@@ -56,7 +57,7 @@ _PENALTIES = ("weight_decay", "l1_decay")
 
 
 class _Decay:
-    """Adds the gradients of the penalties l2 / 2 sum w^2 and l1 sum |w| to one parameter's; that of |0| is 0."""
+    """Update-rule hook: adds the gradient of l2 / 2 * sum w^2 + l1 * sum |w|, where |w| has gradient 0 at 0."""
 
     name, timing, call_for_each_param = "decay", "pre", True
 
@@ -69,10 +70,10 @@ class _Decay:
             param.grad += self.l1 * param.xp.sign(param.array)
 
 
-class _Share:
-    """Divides the gradient of a layer's one gamma or beta by its nodes: their mean gradient instead of the sum."""
+class _MeanGradient:
+    """Update-rule hook for a shared gamma or beta: the mean of its nodes' gradients instead of their sum."""
 
-    name, timing, call_for_each_param = "share", "pre", True
+    name, timing, call_for_each_param = "mean_gradient", "pre", True
 
     def __init__(self, nodes: int):
         self.nodes = nodes
@@ -96,7 +97,7 @@ def _momentum_sgd(trials: list[Trial], lr: Array, vector: Vector) -> Any:
 
 
 def _adam(trials: list[Trial], lr: Array, vector: Vector) -> Any:
-    betas = {name: _setting(trials[0], name) for name in ("beta1", "beta2")}  # numbers in Chainer: one a group
+    betas = {name: _setting(trials[0], name) for name in ("beta1", "beta2")}  # Chainer needs numbers here
     return chainer.optimizers.Adam(alpha=lr, eps=_setting(trials[0], "eps"), **betas)
 
 
@@ -116,7 +117,7 @@ _KINDS = {"sgd": _sgd, "momentum_sgd": _momentum_sgd, "adam": _adam, "rmsprop": 
 
 
 def structure(trial: Trial) -> tuple[Any, ...]:
-    """Tell what replicas of one optimizer must share: what Chainer's update rules take as one number."""
+    """Return what replicas must have in common: the kind, and hyperparameters that Chainer needs as numbers."""
     optimizer = trial.settings.training.optimizer
     shared = {"adam": ("beta1", "beta2", "eps"), "rmsprop": ("eps",)}.get(optimizer.kind, ())
     return (optimizer.kind, *(getattr(optimizer, name) for name in shared))

@@ -1,4 +1,4 @@
-"""What may change from step to step: the limits of r and d, and the learning rates, one value per replica."""
+"""Schedules of a group: limits of r and d, and learning rates, one value per replica."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ R_MAX, D_MAX, LR, AFFINE_LR = range(4)
 
 
 class Schedule:
-    """The one source of these values for every engine.
+    """Limits and learning rates of a group of trials, used by every engine.
 
-    `r_max` and `d_max` are functions of the step that return (R, 1, 1); a replica without renormalisation has 1 and 0
-    throughout, which is batch normalisation. `lr` and `affine_lr` (R, 1, 1) are float32: the learning rate, and that of
-    gamma and beta.
+    `r_max` and `d_max` are functions of the step that return float64 (R, 1, 1); a replica without renormalisation
+    always has 1 and 0, which is batch normalisation. `lr` and `affine_lr`, float32 (R, 1, 1), are the learning rates of
+    the weights and of gamma and beta.
     """
 
     def __init__(self, trials: list[Trial]):
@@ -26,31 +26,41 @@ class Schedule:
         self.r_max = _ramp(norms, first=1.0, last="r_max", length="ramp_r")
         self.d_max = _ramp(norms, first=0.0, last="d_max", length="ramp_d")
         rates = [trial.settings.training.optimizer.lr for trial in trials]
-        own = [getattr(norm, "affine_lr", None) for norm in norms]
+        affine_rates = [_affine_rate(trial) for trial in trials]
         self.lr = _vector(rates).astype(np.float32)
-        self.affine_lr = _vector([r if a is None else a for r, a in zip(rates, own, strict=True)]).astype(np.float32)
+        self.affine_lr = _vector(affine_rates).astype(np.float32)
 
     def table(self, first: int, steps: int) -> np.ndarray:
-        """Return the values of all steps from `first` on, float32 (steps, R, 4), Adam's bias correction included."""
+        """Return the values at `steps` steps from step `first` on, float32 (steps, R, 4).
+
+        The columns are R_MAX, D_MAX, LR and AFFINE_LR; learning rates include Adam's bias correction.
+        """
         table = np.zeros((steps, len(self.trials), 4), np.float32)
         for s in range(steps):
             table[s, :, R_MAX] = self.r_max(first + s).ravel()
             table[s, :, D_MAX] = self.d_max(first + s).ravel()
         for replica, trial in enumerate(self.trials):
             optimizer: Any = trial.settings.training.optimizer
-            own = getattr(trial.settings.norm, "affine_lr", None)
             correction = np.ones(steps)
             if optimizer.kind == "adam":
                 t = 1.0 + first + np.arange(steps)
                 correction = np.sqrt(1 - optimizer.beta2**t) / (1 - optimizer.beta1**t)
             table[:, replica, LR] = optimizer.lr * correction
-            table[:, replica, AFFINE_LR] = (optimizer.lr if own is None else own) * correction
+            table[:, replica, AFFINE_LR] = _affine_rate(trial) * correction
         return table
 
 
+def _affine_rate(trial: Trial) -> float:
+    """Return the learning rate of gamma and beta."""
+    rate = getattr(trial.settings.norm, "affine_lr", None)
+    return trial.settings.training.optimizer.lr if rate is None else rate
+
+
 def _ramp(norms: list[Any], *, first: float, last: str, length: str) -> Ramp:
-    def values(get: Any, otherwise: float) -> np.ndarray:
-        return _vector([get(norm) if isinstance(norm, Renorm) else otherwise for norm in norms])
+    """Return the ramp of one limit from `first` to the setting `last`, over the setting `length` after the warm-up."""
+
+    def values(get: Any, without_renorm: float) -> np.ndarray:
+        return _vector([get(norm) if isinstance(norm, Renorm) else without_renorm for norm in norms])
 
     return Ramp(
         first=first,

@@ -1,4 +1,4 @@
-"""The moving average of the weights, which is evaluated in their place. [BRN17, sec. 4]"""
+"""Moving averages of the parameters, for evaluation instead of the parameters themselves. [BRN17, sec. 4]"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ Array = Any
 
 
 class WeightAverage:
-    """Averages of all parameters by path, `arrays`; empty where nothing is averaged.
+    """Moving averages of all parameters: `arrays` maps paths to averages, and is empty if nothing is averaged.
 
-    `decays` has the weight of the old average for each replica, or None for all of them.
+    `decays` has one value per replica, the weight of the old average; all are None if nothing is averaged.
     """
 
     def __init__(self, network: MLP, decays: list[float | None]):
@@ -24,24 +24,24 @@ class WeightAverage:
         if decays[0] is not None:
             decay = network.xp.asarray(np.array(decays, np.float32).reshape(-1, 1, 1))
             self.arrays = {name: parameter.array.copy() for name, parameter in network.namedparams()}
-            owner = network.replica_of
-            self.decays = {name: decay[owner[name], 0, 0] if name in owner else decay for name in self.arrays}
+            replica_of = network.replica_of
+            self.decays = {name: decay[replica_of[name], 0, 0] if name in replica_of else decay for name in self.arrays}
 
     def update(self) -> None:
-        """Average the weights of a new step in."""
+        """Update the averages with the current parameters, after a training step."""
         parameters = dict(self.network.namedparams())
         for name, array in self.arrays.items():
             array[...] = formulas.moving_average(array, parameters[name].array, self.decays[name])
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Put the averages in the parameters' place while the context lasts."""
+        """Context in which the network's parameters are replaced by their averages."""
         parameters = dict(self.network.namedparams())
-        kept = {name: parameters[name].array for name in self.arrays}
+        originals = {name: parameters[name].array for name in self.arrays}
         try:
             for name, array in self.arrays.items():
                 parameters[name].array = array
             yield
         finally:
-            for name, array in kept.items():
+            for name, array in originals.items():
                 parameters[name].array = array

@@ -1,1 +1,1 @@
-"""Normalisation: formulas (what), schedule and semantics (how), function (Chainer's graph), links (state)."""
+"""Batch (re)normalisation: pure formulas and schedules, Chainer Functions, and the Links that own the state."""

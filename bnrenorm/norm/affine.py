@@ -1,4 +1,4 @@
-"""gamma and beta of stacked replicas, and layer normalisation, which has nothing else."""
+"""Learned scale and shift (gamma, beta) of stacked replicas, and layer normalisation, which has no other state."""
 
 from typing import Any
 
@@ -10,9 +10,10 @@ from bnrenorm.norm.function import renormalise
 
 
 class StackedAffine(chainer.Link):
-    """gamma, initially 1, and beta, initially 0, of R replicas of `width` nodes.
+    """gamma (initially 1) and beta (initially 0) of R replicas of a layer with `width` = D nodes.
 
-    `per` is "node" (parameters (R, 1, D)), "layer" (R, 1, 1), or "none" (no parameters).
+    `per` says how many there are: "node" (parameters (R, 1, D)), "layer" ((R, 1, 1), shared by all nodes) or "none"
+    (no parameters). float32.
     """
 
     def __init__(self, replicas: int, width: int, per: str):
@@ -24,7 +25,7 @@ class StackedAffine(chainer.Link):
                 self.gamma, self.beta = chainer.Parameter(ones), chainer.Parameter(0 * ones)
 
     def parameters(self, dtype: Any) -> tuple[Any, Any]:
-        """Return gamma and beta as Variables (R, 1, D)."""
+        """Return gamma and beta as Variables (R, 1, D); constant 1 and 0, of this dtype, if there are none."""
         shape = (self.replicas, 1, self.width)
         if self.per == "none":
             return chainer.Variable(self.xp.ones(shape, dtype)), chainer.Variable(self.xp.zeros(shape, dtype))
@@ -34,9 +35,9 @@ class StackedAffine(chainer.Link):
 
 
 class StackedLayerNormalization(chainer.Chain):
-    """Layer normalisation of (R, N, D): every example by its own mean and std over the nodes, then gamma, beta. [LN16]
+    """Layer normalisation of (R, N, D): each example by its mean and std over the D nodes, then gamma, beta. [LN16]
 
-    The same in training and inference. eps is (R, 1, 1).
+    The same in training and inference mode. eps is (R, 1, 1), added to the variance.
     """
 
     def __init__(self, affine: StackedAffine, eps: np.ndarray):
@@ -46,7 +47,8 @@ class StackedLayerNormalization(chainer.Chain):
             self.affine = affine
 
     def forward(self, x: Any) -> Any:
-        """Normalise a Variable or array (R, N, D) to a Variable of the same shape: batch and nodes change places."""
+        """Normalise a Variable or array (R, N, D); returns a Variable of the same shape."""
+        # With batch and nodes swapped, the statistics over the nodes are those of batch normalisation.
         x = F.swapaxes(chainer.as_variable(x), 1, 2)
         gamma, beta = self.affine.parameters(x.dtype)
         mean, var = formulas.moments(x.array)

@@ -1,4 +1,4 @@
-"""What renormalisation does inside: pure array maths on the statistics of one batch."""
+"""Diagnostics of batch renormalisation: pure functions of one batch's statistics and the running ones."""
 
 from typing import Any
 
@@ -12,29 +12,31 @@ QUANTILES = (0.05, 0.5, 0.95)
 def diagnose(
     mean: Array, std: Array, run_mean: Array, run_std: Array, r: Array, d: Array, r_max: Array, d_max: Array
 ) -> dict[str, Array]:
-    """Describe one layer's batch; every value is (R,), over all nodes (and micro-batches).
+    """Summarise one layer's corrections for one batch; every value is (R,), taken over all nodes and micro-batches.
 
-    `r_05`, `r_50`, `r_95`, `d_05`, ...: quantiles of the corrections as applied. `r_clipped_high`, `r_clipped_low`,
-    `d_clipped_high`, `d_clipped_low`: the share of nodes whose correction would lie beyond that bound. `mean_distance`
-    is the mean of |mean - run_mean| / run_std, `std_distance` that of |log(std / run_std)|: how far the batch is from
-    the running statistics, whatever the scale of the activations. Arguments as in `formulas`, (R, ..., D) each.
+    `r_05`, `r_50`, `r_95`, `d_05`, `d_50`, `d_95`: quantiles of the applied (clipped) corrections.
+    `r_clipped_high`, `r_clipped_low`, `d_clipped_high`, `d_clipped_low`: fraction of nodes (0 to 1) whose unclipped
+    correction exceeds that bound.
+    `mean_distance`: mean of |mean - run_mean| / run_std; `std_distance`: mean of |log(std / run_std)|. Both measure
+    how far the batch is from the running statistics, independent of the activations' scale.
+    Arguments are those of `formulas.corrections` and its results, each (R, ..., D).
     """
     xp = array_module(mean)
     raw_r, raw_d = std / run_std, (mean - run_mean) / run_std
 
-    def share(beyond: Array) -> Array:
-        return beyond.reshape(len(beyond), -1).mean(axis=1)
+    def replica_mean(values: Array) -> Array:
+        return values.reshape(len(values), -1).mean(axis=1)
 
-    found = {
+    quantiles = {
         f"{name}_{100 * quantile:02.0f}": xp.quantile(values.reshape(len(values), -1), quantile, axis=1)
         for name, values in (("r", r), ("d", d))
         for quantile in QUANTILES
     }
-    return found | {
-        "r_clipped_high": share(raw_r > r_max),
-        "r_clipped_low": share(raw_r < 1 / r_max),
-        "d_clipped_high": share(raw_d > d_max),
-        "d_clipped_low": share(raw_d < -d_max),
-        "mean_distance": share(abs(raw_d)),
-        "std_distance": share(abs(xp.log(raw_r))),
+    return quantiles | {
+        "r_clipped_high": replica_mean(raw_r > r_max),
+        "r_clipped_low": replica_mean(raw_r < 1 / r_max),
+        "d_clipped_high": replica_mean(raw_d > d_max),
+        "d_clipped_low": replica_mean(raw_d < -d_max),
+        "mean_distance": replica_mean(abs(raw_d)),
+        "std_distance": replica_mean(abs(xp.log(raw_r))),
     }

@@ -1,7 +1,7 @@
-"""Links for a user's own Chain: `bnrenorm.BatchNormalization` and `bnrenorm.BatchRenormalization`.
+"""Drop-in Links for a user's own Chain: `bnrenorm.BatchNormalization` and `bnrenorm.BatchRenormalization`.
 
-They stand where `chainer.links.BatchNormalization` stands, on (N, D) and (N, C, H, W) inputs, and go through Chainer's
-serializers whole: what the schedules go by is saved with the weights.
+They replace `chainer.links.BatchNormalization` on (N, D) and (N, C, H, W) inputs. Chainer's serializers save their
+complete state, including the step that the schedules depend on.
 """
 
 import math
@@ -21,7 +21,10 @@ Limit = float | Callable[[int], float]
 
 
 class _Normalization(chainer.Link):
-    """Abstract: parameters gamma, beta (D,), persistent run_mean, run_scale (D,) and step."""
+    """Abstract base. Learned: gamma, beta (D,). Persistent: run_mean, run_scale (D,) and step.
+
+    Raises InputError for a size, decay, eps, limit or name of semantics that is out of range.
+    """
 
     def __init__(
         self, size: int, r_max: Limit, d_max: Limit, semantics: str, decay: float | None, eps: float | None, dtype: Any
@@ -56,10 +59,10 @@ class _Normalization(chainer.Link):
         return r_max, d_max
 
     def forward(self, x: Any) -> Any:
-        """Normalise (N, D), or (N, C, H, W) per channel, to a Variable of the same shape and dtype.
+        """Normalise (N, D), or (N, C, H, W) per channel; returns a Variable of the same shape and dtype.
 
-        With `chainer.config.train` the batch's statistics serve, and the running ones are updated; without, the running
-        ones serve, and nothing changes.
+        Training mode (`chainer.config.train`) normalises by the batch's statistics and updates the running ones;
+        inference mode normalises by the running ones and changes nothing. Raises InputError for another shape.
         """
         x = chainer.as_variable(x)
         if x.ndim not in (2, 4):
@@ -80,9 +83,9 @@ class _Normalization(chainer.Link):
         std = (var + self.eps) ** 0.5
         r, d = formulas.corrections(mean, std, run_mean, run_std, *self._limits(self.step))
         y = renormalise(x, gamma, beta, mean, std, r, d)
-        kept = self.semantics.keep(var, x.shape[1], self.eps)
+        batch_scale = self.semantics.keep(var, x.shape[1], self.eps)
         self.run_mean[...] = formulas.moving_average(run_mean, mean, self.decay)[0, 0]
-        self.run_scale[...] = formulas.moving_average(run_scale, kept, self.decay)[0, 0]
+        self.run_scale[...] = formulas.moving_average(run_scale, batch_scale, self.decay)[0, 0]
         self.step += 1
         return y
 
@@ -90,8 +93,9 @@ class _Normalization(chainer.Link):
 class BatchNormalization(_Normalization):
     """Batch normalisation of (N, D) or (N, C, H, W), with `size` features or channels. [BN15]
 
-    `semantics` is "chainer" (running variance, unbiased; decay 0.9, eps 2e-5) or "paper" (running standard deviation;
-    decay 0.99, eps 1e-5); `decay` and `eps` override its defaults.
+    `semantics` is "chainer" (running unbiased variance; decay 0.9, eps 2e-5) or "paper" (running standard deviation;
+    decay 0.99, eps 1e-5). `decay` (weight of the old running value, 0 <= decay < 1) and `eps` (added to the variance,
+    positive) override its defaults. Raises InputError for a value out of range.
     """
 
     def __init__(
@@ -109,9 +113,10 @@ class BatchNormalization(_Normalization):
 class BatchRenormalization(_Normalization):
     """Batch renormalisation of (N, D) or (N, C, H, W), with `size` features or channels. [BRN17]
 
-    r_max >= 1 and d_max >= 0 are numbers, or functions of the training step such as `Ramp(1, 3, start=5_000,
-    length=35_000)`. Unlike chainer.links.BatchRenormalization, whose defaults (1, 0) are batch normalisation, the
-    defaults are the paper's final 3 and 5. `semantics`, `decay`, `eps` as in `BatchNormalization`.
+    r_max (finite, >= 1) and d_max (finite, >= 0) are numbers, or functions of the training step such as
+    `Ramp(1, 3, start=5_000, length=35_000)`. The defaults are the paper's final values, 3 and 5; those of
+    chainer.links.BatchRenormalization (1 and 0) are batch normalisation. `semantics`, `decay` and `eps` as in
+    `BatchNormalization`. Raises InputError for a value out of range, at construction or at the step that reaches it.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""Batch (re)normalisation as pure functions of arrays, NumPy or CuPy: the executable specification.
+"""Batch (re)normalisation as pure functions of NumPy or CuPy arrays: the executable specification.
 
 `x`, `gy`, `gx` are (R, N, D): R replicas, N examples, D features. Statistics, parameters and their gradients are
-(R, 1, D). `std` always contains eps: std = sqrt(var + eps). No input is modified.
+(R, 1, D). `std` always contains eps: std = sqrt(var + eps). No input is modified; results have the dtype of x.
 """
 
 import importlib
@@ -11,14 +11,14 @@ import numpy as np
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
-_ROWS = 4096  # rows that are centred at a time: they stay in cache, and the partial sums keep float32 accurate
+_ROWS = 4096  # rows centred at a time: a chunk stays in cache, and partial sums keep float32 accurate
 
 
 def moments(x: Array) -> tuple[Array, Array]:
-    """Mean and biased variance over the batch, each (R, 1, D).
+    """Return mean and biased variance over the batch, each (R, 1, D).
 
-    The mean is summed in float64 and the variance in a second pass, so that a mean of 1e4 costs no digits of a
-    variance of 1.
+    The mean is summed in float64, and the variance in a second pass over centred values: in float32 a variance of 1
+    keeps its digits at a mean of 1e4.
     """
     mean = x.mean(axis=1, keepdims=True, dtype=np.float64).astype(x.dtype)
     squares = 0
@@ -31,10 +31,10 @@ def moments(x: Array) -> tuple[Array, Array]:
 def corrections(
     mean: Array, std: Array, run_mean: Array, run_std: Array, r_max: Array, d_max: Array
 ) -> tuple[Array, Array]:
-    """Clipped map from batch to running statistics: (r, d), each (R, 1, D). [BRN17, Alg. 1]
+    """Return the clipped map from batch to running statistics: (r, d), each (R, 1, D). [BRN17, Alg. 1]
 
-    Constants for the gradient. r_max (R, 1, 1) >= 1 and d_max (R, 1, 1) >= 0; a replica with r_max = 1 and d_max = 0
-    has r = 1 and d = 0 exactly, which is batch normalisation.
+    The gradient treats them as constants. r_max >= 1 and d_max >= 0 are (R, 1, 1) or numbers; with r_max = 1 and
+    d_max = 0 a replica has exactly r = 1 and d = 0, which is batch normalisation.
     """
     r = (std / run_std).clip(1 / r_max, r_max)
     d = ((mean - run_mean) / run_std).clip(-d_max, d_max)
@@ -42,7 +42,7 @@ def corrections(
 
 
 def forward(x: Array, gamma: Array, beta: Array, mean: Array, std: Array, r: Array, d: Array) -> Array:
-    """y = gamma ((x - mean) / std r + d) + beta, (R, N, D). [BRN17, Alg. 1]"""
+    """Return y = gamma ((x - mean) / std * r + d) + beta, (R, N, D). [BRN17, Alg. 1]"""
     y = x - mean
     y *= gamma * r / std
     y += gamma * d + beta
@@ -52,16 +52,17 @@ def forward(x: Array, gamma: Array, beta: Array, mean: Array, std: Array, r: Arr
 def backward(
     gy: Array, x: Array, gamma: Array, mean: Array, std: Array, r: Array, d: Array
 ) -> tuple[Array, Array, Array]:
-    """Gradients (gx, ggamma, gbeta) of `forward`, where mean and std depend on x, and r and d do not. [BRN17, sec. 3]
+    """Return the gradients (gx, ggamma, gbeta) of `forward`: gx (R, N, D), the others (R, 1, D). [BRN17, sec. 3]
 
-    With xn = (x - mean) / std and g = gamma r gy / std: gx = g - mean(g) - xn mean(g xn).
+    mean and std depend on x; r and d are constants. With xn = (x - mean) / std and g = gamma r gy / std:
+    gx = g - mean(g) - xn mean(g xn).
     """
     n = x.dtype.type(x.shape[1])
     gx = x - mean
-    along = _column_dot(gy, gx)  # sum of gy (x - mean)
+    sum_dy_xmu = _column_dot(gy, gx)
     gbeta = gy.sum(axis=1, keepdims=True)
-    ggamma = along * (r / std) + gbeta * d
-    gx *= -along / (n * std * std)
+    ggamma = sum_dy_xmu * (r / std) + gbeta * d
+    gx *= -sum_dy_xmu / (n * std * std)
     gx += gy
     gx -= gbeta / n
     gx *= gamma * r / std
@@ -69,15 +70,15 @@ def backward(
 
 
 def moving_average(running: Array, new: Array, decay: Array) -> Array:
-    """decay running + (1 - decay) new. [BRN17, Alg. 1, with alpha = 1 - decay]"""
+    """Return decay * running + (1 - decay) * new. [BRN17, Alg. 1, with alpha = 1 - decay]"""
     return running + (1 - decay) * (new - running)
 
 
 def _column_dot(a: Array, b: Array) -> Array:
-    """Sum of a b over the batch, (R, 1, D), without an array for the product."""
+    """Return the sum of a * b over the batch, (R, 1, D), without allocating the product."""
     return array_module(a).einsum("rnd,rnd->rd", a, b)[:, None]
 
 
 def array_module(array: Array) -> Any:
-    """Return the module whose array it is: numpy or cupy."""
+    """Return the array's module: numpy or cupy."""
     return np if isinstance(array, np.ndarray) else importlib.import_module("cupy")

@@ -1,4 +1,4 @@
-"""Batch (re)normalisation as nodes of Chainer's graph."""
+"""Batch (re)normalisation as a differentiable Chainer Function."""
 
 from typing import Any
 
@@ -9,10 +9,11 @@ Array = Any
 
 
 def renormalise(x: Any, gamma: Any, beta: Any, mean: Array, std: Array, r: Array, d: Array) -> Any:
-    """Normalise x (R, N, D) and correct it by r and d, as a Variable. [BRN17, Alg. 1]
+    """Return gamma ((x - mean) / std * r + d) + beta as a Variable (R, N, D). [BRN17, Alg. 1]
 
-    x, gamma, beta are Variables. mean and std (R, 1, D) are plain arrays: the moments of x, through which the gradient
-    flows. r and d (R, 1, D) are plain arrays and constants for the gradient. There is no second derivative.
+    x (R, N, D), gamma and beta (R, 1, D) are Variables of one dtype. mean and std, the moments of x, and r and d are
+    arrays (R, 1, D). The gradient of x includes the dependence of mean and std on x; r and d are constants.
+    Raises RuntimeError when differentiated twice.
     """
     return _Renormalise(mean, std, r, d).apply((x, gamma, beta))[0]
 
@@ -56,4 +57,4 @@ class _Gradient(chainer.FunctionNode):
         return formulas.backward(gy, x, gamma, *self.constants)
 
     def backward(self, indexes: tuple[int, ...], grad_outputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        raise RuntimeError("bnrenorm's normalisation has no second derivative; Chainer's links have one for BN")
+        raise RuntimeError("bnrenorm's normalisation has no second derivative; Chainer's BatchNormalization has one")

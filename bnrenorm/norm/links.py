@@ -1,4 +1,4 @@
-"""Batch (re)normalisation with its state: parameters and what must survive a crash."""
+"""Batch (re)normalisation of stacked replicas as a Chainer Link: learned parameters and persistent statistics."""
 
 from typing import Any
 
@@ -16,18 +16,24 @@ Array = Any
 
 
 class StackedNormalization(chainer.Chain):
-    """Batch normalisation or renormalisation of (R, N, D) activations, one set of everything per replica.
+    """Batch normalisation or renormalisation of (R, N, D) activations, with separate statistics for each replica.
 
-    r_max and d_max are `Ramp`s of (R, 1, 1) arrays; a replica with r_max 1 and d_max 0 is plain batch normalisation.
-    decay and eps are (R, 1, 1). Learned: gamma and beta, in `affine`. Persistent: run_mean, run_scale (R, 1, D) (the
-    running variance or standard deviation, as the semantics say) and step, the count of training batches that the
-    schedules go by. In training mode the batch's statistics normalise, and the running ones are updated after r and d
-    were had from them [BRN17, Alg. 1]; otherwise the running ones normalise, and nothing changes.
+    r_max and d_max are `Ramp`s with (R, 1, 1) values; a replica with r_max 1 and d_max 0 is plain batch normalisation.
+    decay (weight of the old running value) and eps are (R, 1, 1).
 
-    With `micro_batch` m, every m examples in a row are normalised by their own statistics, and the running ones take
-    the mean over these [BRN17, sec. 4.2]. Three switches are the loop's to turn: `frozen` leaves the running
-    statistics as they are in training mode, `use_batch_statistics` normalises by the batch in inference mode as well,
-    and `observing` keeps a `diagnosis` of every training batch.
+    Learned: gamma and beta, in `affine`. Persistent: run_mean, run_scale (R, 1, D), where run_scale is the running
+    variance or standard deviation, depending on `semantics`; and step, the number of training batches seen, which is
+    the argument of the schedules.
+
+    Training mode normalises by the batch's statistics, and updates the running ones after r and d were computed from
+    them [BRN17, Alg. 1]. Inference mode normalises by the running ones and changes nothing.
+
+    With `micro_batch` m, each m consecutive examples are normalised by their own statistics, and the running
+    statistics are updated with the mean over the micro-batches [BRN17, sec. 4.2].
+
+    The training loop sets three flags: `frozen` (training mode does not update the running statistics),
+    `use_batch_statistics` (inference mode normalises by the batch too) and `observing` (each training batch fills
+    `diagnosis`).
     """
 
     def __init__(
@@ -54,7 +60,7 @@ class StackedNormalization(chainer.Chain):
         self.add_persistent("step", 0)
 
     def forward(self, x: Any) -> Any:
-        """Normalise a Variable or array (R, N, D), float32, to a Variable of the same shape."""
+        """Normalise a float32 Variable or array (R, N, D); returns a Variable of the same shape."""
         x = chainer.as_variable(x)
         gamma, beta = self.affine.parameters(x.dtype)
         eps = self.xp.asarray(self.eps)
@@ -70,21 +76,21 @@ class StackedNormalization(chainer.Chain):
     def _train(self, x: Any, gamma: Any, beta: Any, run_std: Array, eps: Array) -> Any:
         shape = replicas, n, width = x.shape
         m = self.micro_batch or n
-        parts = n // m  # micro-batches stand in the replicas' axis while they are normalised
+        micro_batches = n // m  # folded into the replica axis: (R, N, D) becomes (R * micro_batches, m, D)
 
-        def spread(statistics: Any) -> Any:
-            if parts == 1:
+        def per_micro_batch(statistics: Any) -> Any:
+            if micro_batches == 1:
                 return statistics
-            wide = (replicas, parts, 1, statistics.shape[2])
+            wide = (replicas, micro_batches, 1, statistics.shape[2])
             return F.broadcast_to(chainer.as_variable(statistics)[:, None], wide).reshape(-1, 1, wide[3])
 
-        def gather(statistics: Array) -> Array:
-            return statistics.reshape(replicas, parts, 1, width).mean(axis=1)
+        def mean_over_micro_batches(statistics: Array) -> Array:
+            return statistics.reshape(replicas, micro_batches, 1, width).mean(axis=1)
 
-        x = x if parts == 1 else x.reshape(replicas * parts, m, width)
+        x = x if micro_batches == 1 else x.reshape(replicas * micro_batches, m, width)
         mean, var = formulas.moments(x.array)
         wide_mean, wide_std, wide_eps, r_max, d_max = (
-            chainer.as_array(spread(value))
+            chainer.as_array(per_micro_batch(value))
             for value in (
                 self.run_mean,
                 run_std,
@@ -94,14 +100,14 @@ class StackedNormalization(chainer.Chain):
         )
         std = (var + wide_eps) ** 0.5
         r, d = formulas.corrections(mean, std, wide_mean, wide_std, r_max, d_max)
-        y = renormalise(x, spread(gamma), spread(beta), mean, std, r, d)
+        y = renormalise(x, per_micro_batch(gamma), per_micro_batch(beta), mean, std, r, d)
         if self.observing:
-            seen = (mean, std, wide_mean, wide_std, r, d, r_max + 0 * mean, d_max + 0 * mean)
-            self.diagnosis = diagnose(*(value.reshape(replicas, parts, width) for value in seen))
+            statistics = (mean, std, wide_mean, wide_std, r, d, r_max + 0 * mean, d_max + 0 * mean)
+            self.diagnosis = diagnose(*(value.reshape(replicas, micro_batches, width) for value in statistics))
         if not self.frozen:
             decay = self.xp.asarray(self.decay)
-            kept = self.semantics.keep(var, m, wide_eps)
-            self.run_mean[...] = formulas.moving_average(self.run_mean, gather(mean), decay)
-            self.run_scale[...] = formulas.moving_average(self.run_scale, gather(kept), decay)
+            batch_scale = self.semantics.keep(var, m, wide_eps)
+            self.run_mean[...] = formulas.moving_average(self.run_mean, mean_over_micro_batches(mean), decay)
+            self.run_scale[...] = formulas.moving_average(self.run_scale, mean_over_micro_batches(batch_scale), decay)
             self.step += 1
         return y.reshape(shape)

@@ -1,4 +1,4 @@
-"""Normalisations of a user's own, by name: what `bnrenorm.register_norm` was given."""
+"""Registry of user-defined normalisations: `bnrenorm.register_norm`."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ Factory = Callable[[int], Any]
 
 @dataclass(frozen=True)
 class Registered:
-    """A factory, and a digest that changes when what it makes does: part of the address of its trials' results."""
+    """A factory, and a digest of its source or version, which is part of the key of its trials' stored results."""
 
     factory: Factory
     digest: str
@@ -25,13 +25,16 @@ _registered: dict[str, Registered] = {}
 
 
 def register_norm(name: str, factory: Factory, *, version: str | None = None) -> None:
-    """Make a Link of your own a normalisation that configs may name: `norm: {kind: custom, name: NAME}`.
+    """Register a Link factory under a name that configs can use: `norm: {kind: custom, name: NAME}`.
 
-    `factory(width)` returns a chainer.Link that maps a Variable (N, width) to another of that shape, by
-    `chainer.config.train`, with all its parameters initialised and what it keeps between batches persistent. It is
-    called once a replica and hidden layer, with NumPy's global generator seeded by the trial. Trained results are found
-    again by the factory's source text; give a `version` where what it makes depends on code elsewhere, or where there
-    is no source text. Raises InputError for a name that is no identifier, or where neither is to be had.
+    `factory(width)` returns a chainer.Link that maps a Variable (N, width) to a Variable of the same shape and dtype
+    and follows `chainer.config.train`. All its parameters must be initialised, and state that it keeps between batches
+    must be persistent. It is called once per replica and hidden layer, with NumPy's global generator seeded by trial
+    and layer.
+
+    Stored results are identified by the factory's source text. Pass `version` if the Link also depends on other code,
+    or if there is no source text. Raises InputError if name is not an identifier, factory is not callable, or there is
+    neither source text nor a version.
     """
     if not name.isidentifier():
         raise InputError(f"register_norm: name is {name!r}, expected letters, digits and _")
@@ -43,21 +46,22 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
 def _digest(name: str, factory: Factory, version: str | None) -> str:
     if version is not None:
         return f"version {version}"
-    # A notebook keeps the source of functions, and of a class only that of its methods.
-    methods = [each for _, each in sorted(getattr(factory, "__dict__", {}).items()) if inspect.isfunction(each)]
+    # In a notebook, inspect finds the source of functions, but not of classes: use the source of the methods then.
+    members = sorted(getattr(factory, "__dict__", {}).items())
+    methods = [member for _, member in members if inspect.isfunction(member)]
     for functions in ([factory], methods):
         with contextlib.suppress(OSError, TypeError):
             source = "".join(textwrap.dedent(inspect.getsource(function)) for function in functions)
             if source:
                 return hashlib.sha256(source.encode()).hexdigest()[:16]
-    raise InputError(f"register_norm: {name!r} has no source text to tell its results by; give version=")
+    raise InputError(f"register_norm: {name!r} has no source text to identify its results by; pass version=")
 
 
 def names() -> list[str]:
-    """List the names that are registered."""
+    """Return all registered names, sorted."""
     return sorted(_registered)
 
 
 def find(name: str) -> Registered:
-    """Return what a name stands for. Raises KeyError if it is not registered."""
+    """Return the factory registered under a name. Raises KeyError if there is none."""
     return _registered[name]

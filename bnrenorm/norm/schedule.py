@@ -1,4 +1,4 @@
-"""Limits of the correction as pure functions of the training step."""
+"""Schedules of r_max and d_max: pure functions of the training step."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +8,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Ramp:
-    """`first` up to step `start`, then a straight line to `last` over `length` steps, `last` from there on.
+    """Piecewise linear schedule: `first` until step `start`, then linear to `last` over `length` steps, then constant.
 
-    All four are numbers, or arrays that broadcast together, one element a replica. `length` 0 is a jump at `start`.
-    A step counts training batches from 0. [BRN17, sec. 4] ramps r_max from 1 and d_max from 0.
+    All four are numbers, or arrays that broadcast together (one element per replica). `length` 0 is a jump at `start`.
+    Steps count training batches from 0. [BRN17, sec. 4] ramps r_max from 1 to 3 and d_max from 0 to 5.
     """
 
     first: Any
@@ -20,8 +20,8 @@ class Ramp:
     length: Any = 0
 
     def __call__(self, step: int) -> Any:
-        """Return the value at a step: a float, or a float64 array."""
-        past = step - np.asarray(self.start)
-        share = np.where(np.equal(self.length, 0), past >= 0, past / np.maximum(self.length, 1)).clip(0, 1)
-        value = (1 - share) * self.first + share * self.last
+        """Return the value at a step: a float, or a float64 array if any field is an array."""
+        elapsed = step - np.asarray(self.start)
+        progress = np.where(np.equal(self.length, 0), elapsed >= 0, elapsed / np.maximum(self.length, 1)).clip(0, 1)
+        value = (1 - progress) * self.first + progress * self.last
         return float(value) if value.ndim == 0 else value

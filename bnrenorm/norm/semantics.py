@@ -1,4 +1,4 @@
-"""Two habits of keeping running statistics, by name. Needs no NumPy: the functions act on whatever array they get."""
+"""Two conventions for running statistics, by name. Imports no NumPy: the functions take numbers or any arrays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Semantics:
-    """What is averaged beside the mean, and how a standard deviation is had from it.
+    """Which second moment is tracked, and how to get a standard deviation from it.
 
-    `keep(var, n, eps)` maps the batch's biased variance over n examples to the averaged quantity, `std(kept, eps)` maps
-    that average to a standard deviation, eps included. `decay` (weight of the old value) and `eps` are the defaults.
+    `keep(var, n, eps)` maps the batch's biased variance over n examples to the quantity that is averaged (run_scale);
+    `std(run_scale, eps)` maps its running average to a standard deviation that contains eps. `decay` (weight of the old
+    running value) and `eps` (added to the variance) are the convention's defaults.
     """
 
     name: str
@@ -25,17 +26,17 @@ CHAINER = Semantics(
     decay=0.9,
     eps=2e-5,
     keep=lambda var, n, eps: var * (n / max(n - 1.0, 1.0)),  # Bessel's correction
-    std=lambda kept, eps: (kept + eps) ** 0.5,
+    std=lambda run_scale, eps: (run_scale + eps) ** 0.5,
 )
-"""The running variance, unbiased: chainer.links.BatchNormalization and BatchRenormalization."""
+"""Running unbiased variance, as in chainer.links.BatchNormalization and BatchRenormalization."""
 
 PAPER = Semantics(
     name="paper",
     decay=0.99,
     eps=1e-5,
     keep=lambda var, n, eps: (var + eps) ** 0.5,
-    std=lambda kept, eps: kept,
+    std=lambda run_scale, eps: run_scale,
 )
-"""The running standard deviation, biased, [BRN17, Alg. 1] with its alpha = 0.01. The paper gives no eps."""
+"""Running standard deviation without Bessel's correction [BRN17, Alg. 1], whose alpha is 0.01. The paper has no eps."""
 
 SEMANTICS = {semantics.name: semantics for semantics in (CHAINER, PAPER)}

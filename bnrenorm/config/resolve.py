@@ -1,0 +1,105 @@
+"""Resolve settings for a training set of known size: cross-checks between settings, and durations in steps."""
+
+from collections.abc import Callable
+
+from bnrenorm.config.document import Path
+from bnrenorm.config.duration import Duration, steps
+from bnrenorm.config.norms import Custom, LayerNorm, NoNorm, Norm, Renorm
+from bnrenorm.config.schema import Full, Iid, Settings
+from bnrenorm.errors import InputError
+
+Error = Callable[[Path, str], InputError]
+"""Make the error for a key (its path) from a message that says what is wrong with it."""
+
+InSteps = Callable[[Duration], Duration]
+
+
+def resolve(settings: Settings, images: int, error: Error) -> Settings:
+    """Return the settings for `images` training images, with all durations in steps.
+
+    micro_batch becomes null for normalisations that take no statistics over the batch. Raises the InputError made by
+    `error` for settings that contradict each other or do not fit the training set.
+    """
+    train_size = images - settings.data.validation
+    if train_size < 1:
+        raise error(
+            ("data", "validation"),
+            f"is {settings.data.validation}, which leaves none of the {images} training images to learn from",
+        )
+    micro_batch = _resolve_batch(settings, train_size, error)
+    _check_combinations(settings, micro_batch, error)
+    per_epoch = settings.training.batch.steps_per_epoch(train_size)
+    total = _resolve_total(settings, per_epoch, error)
+
+    def in_steps(duration: Duration) -> Duration:
+        return steps(duration.steps(per_epoch=per_epoch, total=total))
+
+    every = _resolve_every(settings, in_steps, total, error)
+    norm = _resolve_norm(settings.norm, in_steps, total, error)
+    return settings.model_copy(
+        update={
+            "norm": norm,
+            "training": settings.training.model_copy(update={"steps": steps(total), "micro_batch": micro_batch}),
+            "evaluation": settings.evaluation.model_copy(update={"every": every}),
+        }
+    )
+
+
+def _resolve_batch(settings: Settings, train_size: int, error: Error) -> int | None:
+    """Check that the batch fits the training set and the micro-batch divides it; returns the micro-batch."""
+    batch, micro_batch = settings.training.batch, settings.training.micro_batch
+    size = train_size if isinstance(batch, Full) else batch.size
+    if size > train_size:
+        raise error(("training", "batch"), f"has {size} images, but the training set {train_size}")
+    if isinstance(settings.norm, NoNorm | LayerNorm):
+        return None
+    last_size = train_size % size if isinstance(batch, Iid) and batch.remainder == "keep" else 0
+    if micro_batch and (size % micro_batch or last_size % micro_batch):
+        undivided = size if size % micro_batch else last_size
+        raise error(("training", "micro_batch"), f"is {micro_batch}, which does not divide the batch of {undivided}")
+    return micro_batch
+
+
+def _check_combinations(settings: Settings, micro_batch: int | None, error: Error) -> None:
+    """Check settings that exclude or require each other."""
+    if isinstance(settings.norm, Custom) and (micro_batch or settings.evaluation.statistics != "running"):
+        path = ("training", "micro_batch") if micro_batch else ("evaluation", "statistics")
+        raise error(path, "is not for a custom norm, which keeps its own statistics")
+    if settings.model.output == "identity" and settings.training.loss == "cross_entropy":
+        raise error(("training", "loss"), "is cross_entropy, which needs model.output softmax")
+    if settings.training.early_stopping and not settings.data.validation:
+        message = "needs a validation split: set data.validation to a number of images"
+        raise error(("training", "early_stopping"), message)
+
+
+def _resolve_total(settings: Settings, per_epoch: int, error: Error) -> int:
+    """Return the length of the training in steps."""
+    length = settings.training.steps
+    if length.unit == "%":
+        raise error(("training", "steps"), "expected steps or epochs: a percentage would refer to itself")
+    total = length.steps(per_epoch=per_epoch, total=0)
+    if total < 1:
+        raise error(("training", "steps"), "expected at least 1 step")
+    return total
+
+
+def _resolve_every(settings: Settings, in_steps: InSteps, total: int, error: Error) -> Duration:
+    """Return the interval between records in steps."""
+    interval = settings.evaluation.every
+    every = in_steps(interval)
+    if interval.unit == "%" and interval.amount:
+        every = steps(max(1, int(every.amount)))  # 10 % of 9 steps is a record after every step
+    if not 1 <= every.amount <= total:
+        raise error(("evaluation", "every"), f"is {every.amount:g} steps, expected 1 to the training's {total}")
+    return every
+
+
+def _resolve_norm(norm: Norm, in_steps: InSteps, total: int, error: Error) -> Norm:
+    """Return the normalisation with its schedule in steps."""
+    if not isinstance(norm, Renorm):
+        return norm
+    durations = {key: in_steps(getattr(norm, key)) for key in ("warmup", "ramp_r", "ramp_d")}
+    if durations["warmup"].amount > total:
+        message = f"is {durations['warmup'].amount:g} steps, but the training has {total}: it would stay BN"
+        raise error(("norm", "warmup"), message)
+    return norm.model_copy(update=durations)
