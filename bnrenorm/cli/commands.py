@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 import bnrenorm
+from bnrenorm.cli import startup
 from bnrenorm.errors import InputError
 from bnrenorm.runs.interrupt import Interrupted
 
@@ -80,6 +81,7 @@ def compare(
 
     overrides = [*(assignments or []), *([] if seeds is None else [f"seeds={seeds}"])]
     experiment = configs.load(config, overrides)
+    images = startup.background.submit(dataset.load, experiment.data_path)
     chosen = backend.choose(engine, device)
 
     from bnrenorm.cli.progress import Screen
@@ -87,20 +89,27 @@ def compare(
     from bnrenorm.runs.memory import parse_memory
 
     bound, screen = parse_memory(memory), Screen()
+    startup.background.submit(startup.import_analysis)
     if dry_run:
         from bnrenorm.runs.plan import plan
         from bnrenorm.runs.store import Store
 
-        data = dataset.load(experiment.data_path)
+        data = images.result()
         todo = plan(experiment, data, Store(out), bound, chosen)
         screen.opening(experiment, list(todo.keys), data, chosen)
         screen.rehearsal(todo, data, chosen)
         return
 
+    def leave(outcome: session.Outcome) -> None:
+        from bnrenorm import api
+
+        api.leave(outcome)
+
+    outcome = session.run(
+        experiment, chosen, out, memory=bound, fork=fork, watcher=screen, leave=leave, load=lambda path: images.result()
+    )
+
     from bnrenorm import api
-
-    outcome = session.run(experiment, chosen, out, memory=bound, fork=fork, watcher=screen, leave=api.leave)
-
     from bnrenorm.cli import summary
 
     summary.show(screen, api.results_of(outcome))
