@@ -52,6 +52,7 @@ print(np.allclose(F.erfcx(x).array, np.exp(x * x) * F.erfc(x).array), hasattr(ch
     assert fresh(code).split("\n") == ["[]", "True", "True", "True", "True True", ""]
 
 
+@pytest.mark.slow
 def test_a_failed_import_of_chainer_is_recovered_from():
     code = """
 import sys
@@ -66,6 +67,7 @@ print(chainer.datasets.get_mnist()[0][0][1])
     assert fresh(code).split("\n")[:2] == ["failed first", "5"]
 
 
+@pytest.mark.slow
 def test_a_chainer_that_works_already_still_gets_the_digits():
     code = """
 import sys, bnrenorm

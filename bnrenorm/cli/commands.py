@@ -120,8 +120,10 @@ def list_configs() -> None:
     """List the shipped configs, each with the question that it answers."""
     from bnrenorm import config as configs
 
-    for name, path in configs.shipped().items():
-        print(f"{name:12} {configs.question(path)}")
+    shipped = configs.shipped()
+    width = max(map(len, shipped))
+    for name, path in shipped.items():
+        print(f"{name:{width}}  {configs.question(path)}")
 
 
 @app.command()

@@ -54,6 +54,7 @@ def run(config_file, few_digits_file, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
 def test_every_kind_of_experiment_leaves_its_files(run, monkeypatch, kind):
     text, files = KINDS[kind]
     for module in (pages, parameters):
@@ -64,6 +65,7 @@ def test_every_kind_of_experiment_leaves_its_files(run, monkeypatch, kind):
     assert written == TABLES | WRITTEN_BY_THE_SESSION | files
 
 
+@pytest.mark.slow
 def test_the_files_hold_the_tables_and_real_figures(run):
     results = run(COMPARED)
     for name in ("curves", "diagnostics", "summary"):
@@ -75,12 +77,14 @@ def test_the_files_hold_the_tables_and_real_figures(run):
         assert (results.folder / name).read_bytes() == image
 
 
+@pytest.mark.slow
 def test_published_csv_is_the_compared_table(run):
     results = run(KINDS["published values"][0])
     want = pd.read_csv(StringIO(results.published_values.to_csv(index=False)))
     pd.testing.assert_frame_equal(pd.read_csv(results.folder / "published.csv"), want)
 
 
+@pytest.mark.slow
 def test_the_environment_counts_the_trials_by_what_trained_them(run):
     results = run(COMPARED)
     environment = json.loads((results.folder / "environment.json").read_text())
@@ -98,6 +102,7 @@ def test_the_environment_counts_the_trials_by_what_trained_them(run):
     assert trained_by[1] == {**elsewhere, "trials": 2}
 
 
+@pytest.mark.slow
 def test_variants_of_two_engines_are_told_apart_in_the_summary(run):
     """There are no compiled kernels for tanh: the Chainer engine trains that variant."""
     text = COMPARED.replace("  BRN: {", "  tanh: {model: {activation: tanh}, ")

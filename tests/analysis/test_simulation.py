@@ -37,6 +37,7 @@ def test_on_null_data_at_most_five_percent_are_called_better(rng, pairs):
     assert share(verdicts(rng, pairs, 0.0), "a better", "b better") <= not_above(0.05)
 
 
+@pytest.mark.slow
 def test_that_holds_for_skewed_differences(rng):
     """Exponential noise in both arms: differences are symmetric, as under the null, with heavy tails."""
     results = verdicts(rng, 10, 0.0, draw=rng.standard_exponential)

@@ -36,6 +36,7 @@ def call(monkeypatch, capsys):
     return call
 
 
+@pytest.mark.slow
 def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_file, tmp_path):
     out = tmp_path / "out"
     done = bnrenorm("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", out, "--device", "cpu")
@@ -65,6 +66,7 @@ def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_f
         assert f"{value:.4f}" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_articles_variants_are_known_to_be_identical_and_agree(call, few_digits_file, tmp_path):
     settings = [f"data.path={few_digits_file}", "training.steps=5", "model.hidden=[30]"]
     code, out, _ = call("compare", "article", "--out", tmp_path / "out", *(a for s in settings for a in ("--set", s)))
@@ -79,6 +81,7 @@ def test_the_articles_variants_are_known_to_be_identical_and_agree(call, few_dig
     assert (bn == brn).all()
 
 
+@pytest.mark.slow
 def test_a_second_call_trains_nothing(call, config_file, few_digits_file, tmp_path):
     arguments = ("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
     _, first, _ = call(*arguments)
@@ -103,6 +106,7 @@ def test_a_comparison_by_two_engines_says_so(call, config_file, few_digits_file,
     assert list(summary["engine"]) == ["cpu", "cpu", "chainer", "chainer"]
 
 
+@pytest.mark.slow
 def test_the_chainer_engine_trains_all_if_asked_to(call, config_file, few_digits_file, tmp_path):
     settings = ("--set", f"data.path={few_digits_file}", "--device", "cpu", "--engine", "chainer")
     code, out, _ = call("compare", config_file(), *settings, "--out", tmp_path / "out")
@@ -181,6 +185,7 @@ def test_list_shows_every_config_with_its_question(call):
     assert all(line.endswith("?") for line in out.splitlines())
 
 
+@pytest.mark.slow
 def test_data_export_writes_the_canonical_files(call, tmp_path):
     code, _, _ = call("data", "export", tmp_path / "idx")
     assert code == 0
@@ -188,6 +193,7 @@ def test_data_export_writes_the_canonical_files(call, tmp_path):
         assert hashlib.md5(gzip.decompress((tmp_path / f"idx/{stem}.gz").read_bytes())).hexdigest() == md5
 
 
+@pytest.mark.slow
 def test_code_that_reads_the_four_files_itself_finds_the_digits(call, tmp_path):
     """Like the second article's script: decompress, skip the header, reshape."""
     call("data", "export", tmp_path)

@@ -19,6 +19,7 @@ def digits():
 @pytest.mark.parametrize("average", ["null", "0.9"])
 @pytest.mark.parametrize("batch", [SMALL, FULL])
 @pytest.mark.parametrize("statistics", ["running", "batch", "population"])
+@pytest.mark.slow
 def test_evaluating_after_every_step_changes_no_bit_of_the_training(digits, engine, statistics, batch, average):
     settings = {"evaluation__statistics": statistics, "evaluation__average": average, "evaluation__training_set": True}
     trials = group("norm: {kind: renorm, r_max: 1.5, d_max: 0.5}", batch, data__validation=60, **settings)
@@ -68,6 +69,7 @@ def test_the_diagnosis_is_of_the_last_observed_step(digits, engine, batch):
 
 @pytest.mark.parametrize("batch", ["{kind: iid, size: 7, remainder: keep}", FULL])
 @pytest.mark.parametrize("norm", ["renorm", "none"])
+@pytest.mark.slow
 def test_company_changes_no_bit(digits, engine, batch, norm):
     more = {"training__steps": 6, "evaluation__every": 3, "grid": "{training.optimizer.lr: [0.01, 0.1]}"}
     trials = group(f"norm: {{kind: {norm}}}", batch, **more)
@@ -79,6 +81,7 @@ def test_company_changes_no_bit(digits, engine, batch, norm):
 
 @pytest.mark.parametrize("batch", ["{kind: iid, size: 7, remainder: keep}", FULL])
 @pytest.mark.parametrize("norm", ["renorm", "none"])
+@pytest.mark.slow
 def test_the_frequency_of_records_changes_no_bit(digits, engine, batch, norm):
     steps = 9 if batch == FULL else 25  # of which many leave a pixel black
     often, seldom = (

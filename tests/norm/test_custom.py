@@ -26,6 +26,7 @@ OPTIMIZERS = ("sgd, lr: 0.1", "momentum_sgd, lr: 0.1, momentum: 0.5", "adam, lr:
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.slow
 def test_stock_chainers_link_is_our_own_batch_normalisation(optimizer):
     bnrenorm.register_norm("stock", L.BatchNormalization)
     training = f"training: {{batch: 50, steps: 8, optimizer: {{kind: {optimizer}}}}}\nevaluation: {{average: 0.5}}\n"

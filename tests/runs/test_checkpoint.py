@@ -33,6 +33,7 @@ def rows(records):
     [("momentum_sgd", 1), ("momentum_sgd", 6), ("sgd", 13), ("momentum_sgd", 13), ("adam", 13), ("rmsprop", 13)],
 )
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.slow
 def test_a_resumed_training_ends_with_the_bits_of_an_unbroken_one(few, tmp_path, stop, optimizer, engine):
     whole = training(few, optimizer, engine)
     want = rows(list(whole))

@@ -74,6 +74,7 @@ def scaled(changes, x):
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.slow
 def test_an_epoch_is_the_independent_learners(digits, name):
     changes, options = CASES[name]
     trials = group(changes)

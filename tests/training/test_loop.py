@@ -77,6 +77,7 @@ def cast(network, dtype):
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-5), (np.float32, 5e-4)])
 @pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.slow
 def test_three_replicas_with_their_own_rates_are_three_stock_trainings(digits, kind, dtype, rtol):
     norm, stock_norm, limits = NORMS[kind]
     text = f"model: {{hidden: [100]}}\nnorm: {norm}\ntraining: {{steps: {STEPS}}}\ngrid: {{training.optimizer.lr: {list(RATES)}}}"

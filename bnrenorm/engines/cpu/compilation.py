@@ -18,7 +18,7 @@ from bnrenorm.engines.select import make_engine
 from bnrenorm.errors import InputError
 
 _IMAGES, _DENSITY = 20, 0.2  # of noise that is about as sparse as digits
-_SUBROUTINES = "subroutines"  # of SMALL, compiled beside it
+_SUBROUTINES = "subroutines"  # of SMALL, compiled in the other process
 _SETTINGS = {  # what is trained for a step so that its kernels are compiled
     LARGE: ["training.batch=full"],
     DEEP: ["training.batch=full", "model.hidden=[8, 8]", "model.order=linear-norm-activation"],

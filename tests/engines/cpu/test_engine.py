@@ -46,6 +46,7 @@ def both_engines(trials, data):
 
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.slow
 def test_a_step_is_the_chains(digits, settings, batch):
     if settings == "micro" and batch == "rest":
         pytest.skip("micro-batches of 10 do not divide the batch of 160")
@@ -76,6 +77,7 @@ def test_a_step_on_images_without_black_pixels_is_the_chains(negatives, settings
 @pytest.mark.parametrize(
     "settings", ["BN after", "BN before", "BRN before, paper", "none", "layer", "one gamma a layer", "dropout"]
 )
+@pytest.mark.slow
 def test_evaluation_is_the_chains(digits, settings, statistics, average):
     more = {"training__steps": 3, "evaluation__statistics": statistics, "evaluation__average": average}
     chain, compiled = both_engines(group(SETTINGS[settings], SMALL, evaluation__training_set=True, **more), digits)

@@ -48,6 +48,7 @@ def test_moments(rng, n, width, kind, dtype):
 @pytest.mark.parametrize("kind", KINDS[:3])
 @pytest.mark.parametrize(("n", "width"), SIZES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.slow
 def test_forward_and_backward(rng, n, width, kind, dtype):
     x = batch(rng, n, width, kind, dtype)
     gy = rng.normal(size=(n, width)).astype(dtype)

@@ -72,6 +72,7 @@ def test_gradient(rng, images, sparse, dropping):
 
 @pytest.mark.parametrize("dropping", [False, True])
 @pytest.mark.parametrize("optimizer", [SGD, MOMENTUM])
+@pytest.mark.slow
 def test_steps_that_skip_black_pixels_are_the_dense_steps(rng, images, optimizer, dropping):
     """Every step's weights as its forward pass sees them, and all weights in the end."""
     drawn, batches = batches_of(rng, images, sparse=True)
