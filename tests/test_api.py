@@ -10,6 +10,8 @@ import bnrenorm
 from bnrenorm.runs.session import Watcher
 from tests.helpers import COMPARED
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def results(tmp_path, few_digits_file, config_file):

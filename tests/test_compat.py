@@ -7,6 +7,8 @@ import pytest
 
 from bnrenorm import _compat
 
+pytestmark = pytest.mark.slow
+
 
 def fresh(code):
     """Run code in a new interpreter under -W error; returns what it printed."""
@@ -52,7 +54,6 @@ print(np.allclose(F.erfcx(x).array, np.exp(x * x) * F.erfc(x).array), hasattr(ch
     assert fresh(code).split("\n") == ["[]", "True", "True", "True", "True True", ""]
 
 
-@pytest.mark.slow
 def test_a_failed_import_of_chainer_is_recovered_from():
     code = """
 import sys
@@ -67,7 +68,6 @@ print(chainer.datasets.get_mnist()[0][0][1])
     assert fresh(code).split("\n")[:2] == ["failed first", "5"]
 
 
-@pytest.mark.slow
 def test_a_chainer_that_works_already_still_gets_the_digits():
     code = """
 import sys, bnrenorm
@@ -110,7 +110,6 @@ print(abs(float(summary.compute_mean()) - float(np.float32(0.1))))
     assert float(fresh(code)) < 1e-12
 
 
-@pytest.mark.slow
 def test_the_first_articles_code_runs_unchanged(tmp_path):
     """Written after facts about the article; all calls it makes, on fewer steps."""
     code = """

@@ -209,6 +209,7 @@ HELP = "import bnrenorm.cli.commands as c; sys.argv = ['bnrenorm', {}'--help']; 
         ("import bnrenorm.runs.session", {"numpy", "pydantic", "chainer", "scipy"}),
     ],
 )
+@pytest.mark.slow
 def test_an_import_loads_nothing_heavy_that_it_does_not_need(statement, may):
     assert loaded_by(statement) & HEAVY <= may
 

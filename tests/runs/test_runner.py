@@ -207,6 +207,7 @@ def test_a_checkpoint_that_does_not_fit_is_no_obstacle(few, store, monkeypatch):
         assert result.records["step"] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_trained(few, store, trained):
     first = train(COMPARED, few, store)
     assert len(trained) == 4
@@ -275,6 +276,7 @@ seeds: 3
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.slow
 def test_the_summary_and_the_stored_parameters_are_those_that_early_stopping_went_back_to(few, store, engine):
     results = train(EARLY, few, store, backend=Backend(engine, "cpu"))
     training = loop.Training([trial for trial, _ in results], few, engine=engine)

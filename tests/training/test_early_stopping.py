@@ -88,6 +88,7 @@ def test_links_of_a_users_own_go_back_each_with_its_replica(digits, monkeypatch)
 
 @pytest.mark.parametrize("average", ["null", "0.5"])
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.slow
 def test_it_ends_with_the_weights_that_were_best(digits, engine, average):
     text = TEXT.replace("parameters: true", f"parameters: true, average: {average}")
     training = loop.Training(group(text), digits, engine=engine)
@@ -104,6 +105,7 @@ def test_it_ends_with_the_weights_that_were_best(digits, engine, average):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.slow
 def test_a_resume_changes_no_bit(digits, engine):
     whole, first, second = (loop.Training(group(), digits, engine=engine) for _ in range(3))
     records = [record for record in whole if record is not None]

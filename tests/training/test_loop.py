@@ -125,6 +125,7 @@ def test_the_first_loss_is_the_oracles(digits):
     assert record.values["train_accuracy"][0] == np.mean(logits.argmax(axis=1) == digits.labels("train"))
 
 
+@pytest.mark.slow
 def test_alone_or_in_company_a_trial_has_the_same_bits():
     data = some_digits(777, 101)
     text = """

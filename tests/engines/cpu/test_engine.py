@@ -19,6 +19,8 @@ from tests.engines.groups import (
 )
 from tests.helpers import some_digits
 
+pytestmark = pytest.mark.slow
+
 BATCHES = {
     "small": SMALL,
     "rest": "{kind: iid, size: 170, remainder: keep}",
@@ -46,7 +48,6 @@ def both_engines(trials, data):
 
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.slow
 def test_a_step_is_the_chains(digits, settings, batch):
     if settings == "micro" and batch == "rest":
         pytest.skip("micro-batches of 10 do not divide the batch of 160")
@@ -77,7 +78,6 @@ def test_a_step_on_images_without_black_pixels_is_the_chains(negatives, settings
 @pytest.mark.parametrize(
     "settings", ["BN after", "BN before", "BRN before, paper", "none", "layer", "one gamma a layer", "dropout"]
 )
-@pytest.mark.slow
 def test_evaluation_is_the_chains(digits, settings, statistics, average):
     more = {"training__steps": 3, "evaluation__statistics": statistics, "evaluation__average": average}
     chain, compiled = both_engines(group(SETTINGS[settings], SMALL, evaluation__training_set=True, **more), digits)
@@ -151,7 +151,6 @@ def test_an_idle_replica_takes_no_steps_until_reload(digits, batch):
     assert (engine.rows.p != before).any(axis=1).all()
 
 
-@pytest.mark.slow
 def test_six_hundred_steps_are_the_chains_within_a_ten_thousandth():
     """With batches of 100, as the second article has them."""
     data = some_digits(6000, 500)

@@ -7,6 +7,8 @@ import pytest
 from bnrenorm.engines.cpu.codegen import arrays
 from tests.engines.cpu.entry import entries
 
+pytestmark = pytest.mark.slow
+
 inner = entries(arrays)
 
 

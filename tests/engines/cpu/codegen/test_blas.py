@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose
 from bnrenorm.engines.cpu.codegen import blas
 from tests.engines.cpu.entry import entries
 
+pytestmark = pytest.mark.slow
+
 inner = entries(blas)
 SIZES = [(1, 1, 1), (2, 7, 3), (9, 16, 30), (100, 40, 784)]
 

@@ -9,6 +9,8 @@ from bnrenorm.engines.cpu.codegen import row_sums
 from bnrenorm.engines.cpu.codegen.alignment import aligned, whole_lines
 from tests.engines.cpu.entry import entries
 
+pytestmark = pytest.mark.slow
+
 inner = entries(row_sums)
 WIDTHS = [1, 7, 8, 16, 17, 50, 100, 128, 129, 300, 400]
 TYPES = [np.float32, np.float64]

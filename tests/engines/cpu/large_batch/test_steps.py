@@ -5,6 +5,8 @@ import pytest
 from tests.engines.article import CASES, assert_steps_are_the_learners
 from tests.helpers import some_digits
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_steps_are_the_independent_learners(name):

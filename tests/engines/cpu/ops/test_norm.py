@@ -10,6 +10,8 @@ from bnrenorm.norm.semantics import SEMANTICS
 from tests import oracle
 from tests.engines.cpu.entry import entries
 
+pytestmark = pytest.mark.slow
+
 inner = entries(norm)
 SIZES = [(1, 7), (2, 1), (3, 400), (100, 50), (60_000, 3)]
 KINDS = ["plain", "far", "constant", "denormal"]
@@ -48,7 +50,6 @@ def test_moments(rng, n, width, kind, dtype):
 @pytest.mark.parametrize("kind", KINDS[:3])
 @pytest.mark.parametrize(("n", "width"), SIZES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.slow
 def test_forward_and_backward(rng, n, width, kind, dtype):
     x = batch(rng, n, width, kind, dtype)
     gy = rng.normal(size=(n, width)).astype(dtype)

@@ -11,6 +11,8 @@ from bnrenorm.engines.cpu.small_batch import first_layer
 from bnrenorm.engines.cpu.sparse import csr, minibatch
 from tests.engines.cpu.entry import entries
 
+pytestmark = pytest.mark.slow
+
 inner = entries(first_layer)
 D, K, PITCH, N, STEPS = 30, 5, 16, 6, 8
 NO_MASK = np.zeros(0, np.float32)
@@ -72,7 +74,6 @@ def test_gradient(rng, images, sparse, dropping):
 
 @pytest.mark.parametrize("dropping", [False, True])
 @pytest.mark.parametrize("optimizer", [SGD, MOMENTUM])
-@pytest.mark.slow
 def test_steps_that_skip_black_pixels_are_the_dense_steps(rng, images, optimizer, dropping):
     """Every step's weights as its forward pass sees them, and all weights in the end."""
     drawn, batches = batches_of(rng, images, sparse=True)

@@ -12,6 +12,8 @@ from tests import oracle
 from tests.engines.cpu.entry import entry
 from tests.helpers import trials_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_mean_loss_and_its_gradient(rng):
     logits, labels = rng.normal(size=(5, 4)).astype(np.float32), np.array([0, 3, 1, 1, 2], np.int32)
@@ -26,7 +28,6 @@ def test_the_mean_loss_and_its_gradient(rng):
 
 @pytest.mark.parametrize("semantics", ["chainer", "paper"])
 @pytest.mark.parametrize("micro_batches", [1, 3])
-@pytest.mark.slow
 def test_micro_batches_are_normalised_by_themselves_and_averaged(rng, semantics, micro_batches):
     n, width, size = 12, 3, 12 // micro_batches
     text = f"norm: {{kind: renorm, semantics: {semantics}, r_max: 1.3, d_max: 0.4, decay: 0.8, eps: 0.01}}"

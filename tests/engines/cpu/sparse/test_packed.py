@@ -8,6 +8,8 @@ from bnrenorm.engines.cpu.codegen.alignment import aligned, whole_lines
 from bnrenorm.engines.cpu.sparse import packed
 from tests.engines.cpu.entry import entries
 
+pytestmark = pytest.mark.slow
+
 inner = entries(packed)
 
 
