@@ -28,7 +28,7 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
 notebooks: $(VENV)/installed-dev
-	$(BIN)/python -m nbclient.cli --inplace notebooks/*.ipynb
+	$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
 
 # The tests on every Python 3.11 to 3.13 found here, with the oldest and the newest dependencies that resolve.
 matrix:
