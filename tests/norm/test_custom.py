@@ -127,3 +127,18 @@ def test_its_network_knows_whose_each_parameter_and_persistent_value_is():
     network = mlp.build(trials("norm: {kind: custom, name: scale}\nseeds: 2"), 784)
     paths = {f"/norms/{depth}/{r}/{name}": r for depth in range(2) for r in range(2) for name in ("scale", "calls")}
     assert network.replica_of == paths
+
+
+def test_early_stopping_goes_back_to_the_best_of_a_links_own_arrays():
+    """Its parameters and statistics have no replica axis: each replica keeps and restores its own."""
+    bnrenorm.register_norm("restorable", lambda width: chainer.links.BatchNormalization(width), version="1")
+    text = (
+        "model: {hidden: [10]}\nnorm: {kind: custom, name: restorable}\ndata: {validation: 100}\nseeds: 2\n"
+        "training: {steps: 30, batch: 50, optimizer: {lr: 0.5}, early_stopping: {patience: 3, watch: accuracy}}"
+    )
+    training = loop.Training(trials_of(text, 500), some_digits(500, 100))
+    records = [record for record in training if record is not None]
+    for replica in range(2):
+        accuracies = [record.values["validation_accuracy"][replica] for record in records]
+        stop = next((i for i, r in enumerate(records) if r.diagnosis["stopped"][replica]), len(records) - 1)
+        assert training.engine.evaluate()["validation_accuracy"][replica] == max(accuracies[: stop + 1])
