@@ -1,6 +1,7 @@
 """The commands of `bnrenorm`: parse, call, print. Their docstrings are the help texts."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,7 +82,8 @@ def compare(
 
     overrides = [*(assignments or []), *([] if seeds is None else [f"seeds={seeds}"])]
     experiment = configs.load(config, overrides)
-    images = startup.background.submit(dataset.load, experiment.data_path)
+    background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
+    images = background.submit(dataset.load, experiment.data_path)
     chosen = backend.choose(engine, device)
 
     from bnrenorm.cli.progress import Screen
@@ -89,7 +91,7 @@ def compare(
     from bnrenorm.runs.memory import parse_memory
 
     bound, screen = parse_memory(memory), Screen()
-    startup.background.submit(startup.import_analysis)
+    background.submit(startup.import_analysis)
     if dry_run:
         from bnrenorm.runs.plan import plan
         from bnrenorm.runs.store import Store

@@ -17,11 +17,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-
-background = ThreadPoolExecutor(1)
-"""One thread, which reads and imports while the main thread is busy. Starts with the first task."""
 
 
 def run(main: Callable[[], None]) -> None:
