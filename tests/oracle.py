@@ -115,7 +115,7 @@ class ArticleLearner:
         p = e / e.sum(axis=1, keepdims=True) if self.output == "softmax" else logits
         if self.loss == "cross_entropy":
             return (p - t) / n
-        g = 2 * (p - t) / (n * classes)
+        g = (p - t) / n  # of half the sum over classes of (p - t)^2, averaged over images
         return p * (g - (g * p).sum(axis=1, keepdims=True)) if self.output == "softmax" else g
 
     def function(self, y):

@@ -102,7 +102,7 @@ class Model(Strict):
         default=Activation(), description="activation function of the hidden layers; a name stands for its group"
     )
     output: Literal["softmax", "identity"] = Field(
-        default="softmax", description="output function; `identity` requires `training.loss: mean_squared_error`"
+        default="softmax", description="output function; `identity` requires `training.loss: squared_error`"
     )
     weight_init: Annotated[Scaled | Normal | Uniform | Constant, Field(discriminator="kind")] = Field(
         default=Scaled(), description="distribution of the initial weights; a name stands for its group"

@@ -171,10 +171,10 @@ class Training(Strict):
     )
     steps: DurationField = Field(default=steps(50), description="length of the training, in steps or epochs")
     optimizer: Optimizer = Field(default=MomentumSGD(), description="update rule of the parameters")
-    loss: Literal["cross_entropy", "mean_squared_error"] = Field(
+    loss: Literal["cross_entropy", "squared_error"] = Field(
         default="cross_entropy",
         description="what is minimised, a mean over the batch: `cross_entropy` of the softmax, in nats (requires "
-        "`model.output: softmax`), or `mean_squared_error` between output and one-hot label, a mean over classes too",
+        "`model.output: softmax`), or `squared_error`, half the sum over classes of (output - one-hot label)^2",
     )
     weight_decay: float = Field(
         default=0.0,

@@ -14,8 +14,9 @@ def mean_loss(logits: Any, labels: Array, output: str = "softmax", loss: str = "
     """Return the mean loss over the images, a Variable (R,).
 
     logits: (R, N, C); labels: (N,) shared by all replicas, or (R, N). "cross_entropy" is that of the softmax, in nats,
-    computed from the logits without overflow. "mean_squared_error" is the mean over images and classes of
-    (output - one-hot label)^2, where output is the "softmax" or "identity" of the logits.
+    computed from the logits without overflow. "squared_error" is half the sum over classes of (output - one-hot
+    label)^2, where output is the "softmax" or "identity" of the logits: the second article's. Its gradient with
+    respect to the output is (output - one-hot label) / N.
     """
     replicas, n, classes = logits.shape
     labels = logits.xp.broadcast_to(labels, (replicas, n))
@@ -24,7 +25,7 @@ def mean_loss(logits: Any, labels: Array, output: str = "softmax", loss: str = "
         return F.mean(losses.reshape(replicas, n), axis=1)
     outputs = F.softmax(logits, axis=2) if output == "softmax" else logits
     one_hot = logits.xp.eye(classes, dtype=logits.dtype)[labels]
-    return F.mean((outputs - one_hot) ** 2, axis=(1, 2))
+    return F.sum((outputs - one_hot) ** 2, axis=(1, 2)) / (2 * n)
 
 
 def penalty(network: Any, trials: list[Trial]) -> Array:

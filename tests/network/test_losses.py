@@ -36,19 +36,28 @@ def test_cross_entropy_is_the_oracles_for_own_and_shared_labels(logits, labels):
 
 
 @pytest.mark.parametrize("output", ["softmax", "identity"])
-def test_the_mean_squared_error_is_over_images_and_classes(logits, labels, output):
-    loss = losses.mean_loss(chainer.Variable(logits), labels, output, "mean_squared_error").array
+def test_the_squared_error_is_half_the_sum_over_classes(logits, labels, output):
+    loss = losses.mean_loss(chainer.Variable(logits), labels, output, "squared_error").array
     for i in range(R):
         total = 0.0
         for row, label in zip(logits[i], labels[i], strict=True):
             outputs = softmax(row) if output == "softmax" else row
             total += sum((value - (c == label)) ** 2 for c, value in enumerate(outputs))
-        assert loss[i] == pytest.approx(total / (N * C), rel=1e-12)
+        assert loss[i] == pytest.approx(total / (2 * N), rel=1e-12)
+
+
+def test_the_gradient_of_the_squared_error_is_output_minus_label_over_images(logits, labels):
+    """As the second article states it: (y - t) / N, whatever the number of classes."""
+    x = chainer.Variable(logits)
+    chainer.functions.sum(losses.mean_loss(x, labels, "identity", "squared_error")).backward()
+    assert x.grad is not None
+    for i, n, c in np.ndindex(R, N, C):
+        assert x.grad[i, n, c] == pytest.approx((logits[i, n, c] - (c == labels[i, n])) / N, rel=1e-12)
 
 
 @pytest.mark.parametrize(
     ("output", "loss"),
-    [("softmax", "cross_entropy"), ("softmax", "mean_squared_error"), ("identity", "mean_squared_error")],
+    [("softmax", "cross_entropy"), ("softmax", "squared_error"), ("identity", "squared_error")],
 )
 def test_gradients_are_the_numerical_ones(logits, labels, rng, output, loss):
     from chainer import gradient_check
@@ -65,7 +74,7 @@ def test_a_huge_logit_overflows_nowhere():
 
 
 def test_a_replica_does_not_depend_on_its_companions(logits, labels):
-    for output, loss in (("softmax", "cross_entropy"), ("softmax", "mean_squared_error")):
+    for output, loss in (("softmax", "cross_entropy"), ("softmax", "squared_error")):
         together = losses.mean_loss(chainer.Variable(logits), labels, output, loss).array
         for i in range(R):
             alone = losses.mean_loss(chainer.Variable(logits[i : i + 1]), labels[i : i + 1], output, loss).array

@@ -112,7 +112,7 @@ APART = [
     "training: {batch: 10}",
     "training: {micro_batch: 10}",
     "training: {steps: 7}",
-    "training: {loss: mean_squared_error}",
+    "training: {loss: squared_error}",
     "training: {optimizer: {kind: sgd}}",
     "training: {optimizer: {kind: adam}}",
     "training: {optimizer: {kind: adam, beta1: 0.5}}",

@@ -41,8 +41,8 @@ def test_what_settings_need(text, want):
     "text",
     [
         "model: {activation: tanh}",
-        "model: {output: identity}\ntraining: {loss: mean_squared_error}",
-        "training: {loss: mean_squared_error}",
+        "model: {output: identity}\ntraining: {loss: squared_error}",
+        "training: {loss: squared_error}",
         "model: {dropout: {form: inverted, keep_input: 0.5}}",
     ],
 )
