@@ -45,6 +45,7 @@ training: {batch: 32, steps: 2 epochs}         # settings of all variants
 | `variants` | named groups of settings | one variant, `default` | what is compared; see [Variants and grid](#variants-and-grid) |
 | `grid` | axes | no grid | settings that vary in addition; see [Variants and grid](#variants-and-grid) |
 | `seeds` | count, or list of integers ≥ 0 | `1` | each variant is trained once per seed at each grid point; a count N stands for the seeds 0 to N - 1. One seed gives all variants the same initial weights and batches |
+| `baseline` | name of a variant | none | compare every other variant with this one only, instead of every pair: fewer comparisons need fewer seeds |
 | `published` | PUBLISHED | none | table of published numbers to compare the results with |
 TOP_LEVEL_GROUPS
 

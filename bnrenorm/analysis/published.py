@@ -92,7 +92,7 @@ def _compare_cell(row: dict[str, str], trials: Any) -> dict[str, Any]:
 
 
 def compare_differences(published: Published, verdicts: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return one row per entry of `tables.verdicts` whose two variants were published at the same grid point.
+    """Return one row per entry of `verdicts.verdicts` whose two variants were published at the same grid point.
 
     `published_a`, `published_b` are test accuracies in %. `published_difference` and `mean`, `low`, `high` are b - a in
     percentage points. `agreement` is "same direction" or "opposite direction" where the measured interval excludes 0,

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bnrenorm import published as published_tables
-from bnrenorm.analysis import published, tables
+from bnrenorm.analysis import published, tables, verdicts
 from bnrenorm.analysis.plots import axes, pages
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
@@ -46,8 +46,9 @@ class ExperimentResults:
 
     @cached_property
     def verdicts(self) -> list[dict[str, Any]]:
-        """The paired comparisons, one entry per pair of variants and grid point: `tables.verdicts`."""
-        return tables.verdicts(self.trials, identities([trial for trial, _ in self.trials]))
+        """The paired comparisons, one entry per pair of variants and grid point: `verdicts.verdicts`."""
+        identical = identities([trial for trial, _ in self.trials])
+        return verdicts.verdicts(self.trials, identical, self.experiment.baseline)
 
     @cached_property
     def published(self) -> Published | None:

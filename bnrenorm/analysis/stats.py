@@ -59,7 +59,7 @@ def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]], margin: float 
     """
     uncorrected = [_measure(np.asarray(a, float), np.asarray(b, float)) for a, b in comparisons]
     corrected = holm([difference.p for difference in uncorrected])
-    needed = min_pairs(len(uncorrected))
+    needed = min_pairs(max(1, len(uncorrected)))
     return [
         _decide(replace(difference, p_holm=p), margin, needed)
         for difference, p in zip(uncorrected, corrected, strict=True)
@@ -84,7 +84,7 @@ def _measure(a: np.ndarray, b: np.ndarray) -> PairedDifference:
 def _decide(difference: PairedDifference, margin: float, needed: int) -> PairedDifference:
     n = len(difference.differences)
     if n < MIN_PAIRS:
-        return replace(difference, more_pairs=MIN_PAIRS - n)
+        return replace(difference, more_pairs=needed - n)
     if -margin < difference.low and difference.high < margin:
         return replace(difference, verdict="equivalent")
     if difference.p_holm < 1 - LEVEL and (difference.low > 0 or difference.high < 0):

@@ -63,6 +63,7 @@ def compare(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ..., N-1.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Compare the other variants with this one only.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     engine: Annotated[str, typer.Option(help="auto, cpu (compiled kernels) or chainer (the reference).")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
@@ -81,7 +82,7 @@ def compare(
     from bnrenorm.engines import backend
 
     overrides = [*(assignments or []), *([] if seeds is None else [f"seeds={seeds}"])]
-    experiment = configs.load(config, overrides)
+    experiment = configs.load(config, overrides, {} if baseline is None else {"baseline": baseline})
     background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
     images = background.submit(dataset.load, experiment.data_path)
     chosen = backend.choose(engine, device)

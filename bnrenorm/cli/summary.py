@@ -2,9 +2,11 @@
 
 from bnrenorm.analysis import published
 from bnrenorm.analysis.results import ExperimentResults
-from bnrenorm.analysis.tables import IDENTICAL
+from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli import tables
 from bnrenorm.cli.progress import Screen
+
+_SENTENCES = 1  # print more comparisons than this as a table
 
 
 def show(screen: Screen, results: ExperimentResults) -> None:
@@ -14,7 +16,9 @@ def show(screen: Screen, results: ExperimentResults) -> None:
         screen.say(published.count(results.published_values))
     else:
         screen.console.print(tables.summary(results.summary), soft_wrap=False)
-    if len(results.experiment.variants) > 1 and len(results.experiment.points) > 1:
+        if not all(trial.settings.evaluation.training_set for trial, _ in results.trials):
+            screen.say("Training values are means over the batches since the last record, in training mode.")
+    if len(results.verdicts) > _SENTENCES:
         screen.console.print(tables.verdicts(results.verdicts), soft_wrap=False)
     else:
         for verdict in results.verdicts:

@@ -7,10 +7,9 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from bnrenorm.analysis.tables import IDENTICAL
+from bnrenorm.analysis.verdicts import IDENTICAL, more_seeds
 
-_SPREAD = "mean ± standard deviation over seeds"
-_METRICS = (  # heading, column after "final_" or "best_", factor, digits
+_METRICS = (  # heading, column after "final_", factor, digits
     ("training loss", "train_loss", 1, 4),
     ("test loss", "test_loss", 1, 4),
     ("training %", "train_accuracy", 100, 2),
@@ -20,36 +19,37 @@ _HUGE = 1e4  # write larger means, those of diverging networks, in scientific no
 
 
 def summary(trials: Any) -> Table:
-    """Return a table of `analysis.tables.summary`: final and best values of every variant, over a grid only final ones.
+    """Return a table of `analysis.tables.summary`: the final values of every variant and grid point.
 
-    A grid of several settings shows accuracies only, to fit 80 columns.
+    Means are over the trials that finished; a row below counts those that diverged. A grid of several settings shows
+    accuracies only, to fit 80 columns.
     """
     keys = list(trials.columns[: list(trials.columns).index("seed")])
-    is_grid, is_narrow = len(keys) > 1, len(keys) > 2
+    is_narrow = len(keys) > 2
     metrics = _METRICS[2:] if is_narrow else _METRICS
-    contents = "final accuracies" if is_narrow else "final values"
-    table = _new_table(f"{contents}, {_SPREAD}" if is_grid else _SPREAD)
-    for key in keys if is_grid else [*keys, ""]:
+    table = _new_table(f"final {'accuracies' if is_narrow else 'values'}, mean ± standard deviation over seeds")
+    for key in keys:
         table.add_column(key.rpartition(".")[2], overflow="fold")
     for heading, *_ in metrics:
         table.add_column(heading, justify="right", no_wrap=True)
     for cell, rows in trials.groupby(keys, sort=False):
         names = [str(name) for name in (cell if isinstance(cell, tuple) else (cell,))]
-        for when in ("final",) if is_grid else ("final", "best"):
-            values = [_mean_and_spread(factor * rows[f"{when}_{name}"], digits) for _, name, factor, digits in metrics]
-            table.add_row(*names, *([] if is_grid else [when]), *values)
-        diverged = int((rows["outcome"] == "diverged").sum())
-        if diverged:
-            table.add_row(*names, *([] if is_grid else [""]), f"{diverged} of {len(rows)} diverged")
-        if not is_grid:
-            table.add_section()
+        finished = rows[rows["outcome"] != "diverged"]
+        if len(finished):
+            values = [
+                _mean_and_spread(factor * finished[f"final_{name}"], digits) for _, name, factor, digits in metrics
+            ]
+            table.add_row(*names, *values)
+        if len(finished) < len(rows):
+            table.add_row(*names, f"{len(rows) - len(finished)} of {len(rows)} diverged")
     return table
 
 
 def verdicts(entries: list[dict[str, Any]]) -> Table:
-    """Return a table of `analysis.tables.verdicts` over a grid, with a section per pair of variants."""
+    """Return a table of `analysis.verdicts.verdicts` over a grid, with a section per pair of variants."""
     metric = entries[0]["metric"].removeprefix("final_").replace("_", " ") if entries else ""
-    table = _new_table(f"paired differences in {metric} (percentage points), p after Holm's correction")
+    over = f" over {entries[0]['comparisons']} comparisons" if entries else ""
+    table = _new_table(f"paired differences in {metric} (percentage points), p after Holm's correction{over}")
     for key in entries[0]["point"] if entries else ():
         table.add_column(key.rpartition(".")[2])
     table.add_column("difference")
@@ -122,20 +122,26 @@ def _verdict_cells(entry: dict[str, Any]) -> tuple[str, str, str, str]:
     """Return mean, interval, p and verdict as text, empty where there is none."""
     mean, low, high, p = (entry[name] for name in ("mean", "low", "high", "p_holm"))
     verdict, more = entry["verdict"], entry["more_seeds"]
-    diverged = "".join(f"; {count} {name} diverged" for name, count in entry["diverged"].items() if count)
     if verdict == IDENTICAL:
         return "0", "", "", verdict
+    counts = [f"{name} diverged in {count} of {entry['seeds']}" for name, count in entry["diverged"].items() if count]
+    words = [] if verdict.endswith("diverged") else [f"{verdict}: {more_seeds(more)}" if more else verdict]
     return (
         "" if mean is None else f"{100 * mean:+.2f}",
         "" if low is None else f"{100 * low:+.2f} to {100 * high:+.2f}",
         "" if p is None else f"{p:.2g}",
-        (f"{verdict}: {more} more seed{'s' * (more > 1)} needed" if more else verdict) + diverged,
+        "; ".join([*words, *counts]),
     )
 
 
 def _new_table(title: str) -> Table:
     return Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
     )
 
 

@@ -11,7 +11,7 @@ from bnrenorm.config.schema import Settings, expand_shorthands
 from bnrenorm.config.trial import Point
 from bnrenorm.errors import InputError
 
-KEYS = ("name", "variants", "grid", "seeds", "published", *Settings.model_fields)
+KEYS = ("name", "variants", "grid", "seeds", "baseline", "published", *Settings.model_fields)
 _MAX_TRIALS = 100_000
 
 
@@ -38,7 +38,10 @@ def build(document: Document) -> Experiment:
     table = data.get("published")
     if table is not None and table not in published.names():
         raise InputError(f"{document.location(('published',))}: {unknown(str(table), published.names(), 'table')}")
-    return Experiment(name, settings, seeds, document, table)
+    baseline, variants = data.get("baseline"), list(dict.fromkeys(variant for variant, _ in settings))
+    if baseline is not None and baseline not in variants:
+        raise InputError(f"{document.location(('baseline',))}: {unknown(str(baseline), variants, 'variant')}")
+    return Experiment(name, settings, seeds, document, baseline, table)
 
 
 Cell = tuple[dict[str, Any], dict[Path, Path]]

@@ -16,6 +16,7 @@ from bnrenorm.errors import InputError
 class Experiment:
     """What is compared: `settings` maps (variant, grid point) to settings, each trained once per seed.
 
+    `baseline` names the variant that every other is compared with; None: every pair of variants is compared.
     `published` names the table of published numbers to compare the results with, None if there is none.
     """
 
@@ -23,6 +24,7 @@ class Experiment:
     settings: Mapping[tuple[str, Point], Settings]
     seeds: tuple[int, ...]
     document: Document
+    baseline: str | None = None
     published: str | None = None
 
     @property
@@ -66,6 +68,7 @@ class Experiment:
         return {
             "name": self.name,
             "seeds": list(self.seeds),
+            **({} if self.baseline is None else {"baseline": self.baseline}),
             "variants": [
                 {"variant": variant, **dict(point), "settings": settings.model_dump(mode="json")}
                 for (variant, point), settings in self.settings.items()

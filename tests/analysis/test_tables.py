@@ -3,7 +3,6 @@ import pytest
 
 from bnrenorm import config
 from bnrenorm.analysis import tables
-from bnrenorm.config.identity import Identity
 from bnrenorm.training.records import TrialResults
 
 
@@ -57,33 +56,6 @@ def test_the_best_of_a_diverged_trial_is_a_number():
     assert row["best_train_loss"] == 1.0
 
 
-def test_a_difference_is_paired_by_seed_and_in_points():
-    pairs = {("BN", s): [0.9 + s / 1000] for s in range(3)} | {("BRN", s): [0.91 + s / 1000] for s in range(3)}
-    (verdict,) = tables.verdicts(trained(pairs), [])
-    assert verdict["verdict"] == "inconclusive"
-    assert verdict["differences"] == pytest.approx([0.01] * 3)
-    assert "BRN - BN = +1.00 points" in verdict["sentence"]
-    assert "3 more needed (--seeds 6)" in verdict["sentence"]
-    assert (verdict["low"], verdict["p"], verdict["more_seeds"]) == (None, None, 3)
-
-
-def test_ten_seeds_get_an_interval_and_a_winner(rng):
-    noise = rng.normal(0, 0.001, 10)
-    pairs = {("BN", s): [0.9] for s in range(10)} | {("BRN", s): [0.88 + noise[s]] for s in range(10)}
-    (verdict,) = tables.verdicts(trained(pairs), [])
-    assert verdict["verdict"] == "BN better"
-    assert verdict["low"] < verdict["mean"] < verdict["high"] < 0
-    assert verdict["sentence"].endswith("10 paired seeds: BN is better.")
-
-
-def test_what_is_identical_by_construction_gets_that_word_and_its_reason():
-    pairs = {("BN", 0): [0.9], ("BRN", 0): [0.9]}
-    (verdict,) = tables.verdicts(trained(pairs), [Identity("BN", "BRN", (), "r = 1 and d = 0")])
-    assert verdict["verdict"] == "identical by construction"
-    assert verdict["sentence"] == "BN and BRN are identical by construction: r = 1 and d = 0."
-    assert verdict["differences"] == [0]
-
-
 def test_a_summary_ends_with_what_trained_the_trial():
     (pair,) = trained({("BN", 0): [0.5]})
     pair[1].provenance.update(engine="chainer", device="cuda:0")
@@ -103,20 +75,3 @@ def test_with_early_stopping_the_final_values_are_those_of_the_restored_weights(
     assert (row["final_test_accuracy"], row["final_epoch"]) == ([0.5, 0.6, 0.7][best], best + 1)
     result.records[f"validation_{watch}"] = [np.nan] * 4
     assert tables.final_record(trial, result) == 3
-
-
-def test_only_seeds_of_both_variants_are_paired():
-    (verdict,) = tables.verdicts(
-        trained({("BN", 0): [0.9], ("BN", 1): [0.8], ("BRN", 1): [0.9], ("BRN", 2): [0.1]}), []
-    )
-    assert verdict["differences"] == pytest.approx([0.1])
-    (verdict,) = tables.verdicts(trained({("BN", 0): [0.9], ("BRN", 2): [0.1]}), [])
-    assert verdict["sentence"] == "BN and BRN have no seed in common: inconclusive: 6 paired seeds needed."
-    assert verdict["mean"] is None
-
-
-def test_the_sentence_counts_diverged_trials():
-    pairs = trained({("BN", 0): [0.9]}) + trained({("BRN", 0): [0.1]}, "diverged")
-    (verdict,) = tables.verdicts(pairs, [])
-    assert verdict["diverged"] == {"BN": 0, "BRN": 1}
-    assert verdict["sentence"].endswith(" 1 BRN trial(s) diverged.")

@@ -27,15 +27,31 @@ def printed(text, folder, accuracy=lambda trial: 0.5):
 
 def test_two_variants_end_with_table_sentence_and_folder(tmp_path):
     lines = printed(COMPARED, tmp_path, lambda trial: 0.6 if trial.variant == "BRN" else 0.5)
-    assert "BRN final 1.0000 ± 0.0000 1.0000 ± 0.0000 60.00 ± 0.00 60.00 ± 0.00" in lines
+    assert "BRN 1.0000 ± 0.0000 1.0000 ± 0.0000 60.00 ± 0.00 60.00 ± 0.00" in lines
     assert lines[-2].startswith("BRN - BN = +10.00 points of test accuracy (by seed: +10.00, +10.00): inconclusive")
     assert lines[-1] == f"Curves, tables and figures: {tmp_path}"
+
+
+@pytest.mark.parametrize("training_set", ["true", "false"])
+def test_what_training_values_are_is_said(tmp_path, training_set):
+    lines = printed(f"{COMPARED}evaluation: {{training_set: {training_set}}}", tmp_path)
+    note = "Training values are means over the batches since the last record, in training mode."
+    assert (note in lines) is (training_set == "false")
+
+
+def test_several_comparisons_end_with_a_table(tmp_path):
+    three = COMPARED.replace("variants:", "variants:\n  none: {norm: {kind: none}}")
+    lines = printed(three, tmp_path)
+    assert "p after Holm's correction over 3 comparisons" in " ".join(lines)
+    assert "BRN - BN +0.00 inconclusive: about 5 more seeds needed" in lines
+    lines = printed(f"{three}baseline: BN\n", tmp_path)
+    assert [line.split(" +")[0] for line in lines if "inconclusive" in line] == ["none - BN", "BRN - BN"]
 
 
 def test_a_grid_ends_with_a_table_of_verdicts(tmp_path):
     lines = printed(f"{COMPARED}grid: {{training.optimizer.momentum: [0.5, 0.9]}}", tmp_path)
     assert any(line.startswith("paired differences in test accuracy") for line in lines)
-    assert "0.5 BRN - BN +0.00 inconclusive: 4 more seeds needed" in lines
+    assert "0.5 BRN - BN +0.00 inconclusive: about 5 more seeds needed" in lines
 
 
 @pytest.mark.parametrize(("gap", "percent"), [(0.0, "0.00"), (0.02, "2.00")])

@@ -31,7 +31,8 @@ def test_the_numbers_of_a_diverging_network_stay_short():
 def verdict(a, b, size, **values):
     return {
         "a": a, "b": b, "point": {"training.batch.size": size}, "metric": "final_test_accuracy", "mean": None,
-        "low": None, "high": None, "p_holm": None, "more_seeds": 0, "diverged": {a: 0, b: 0}, **values,
+        "low": None, "high": None, "p_holm": None, "comparisons": 6, "more_seeds": 0, "seeds": 8, "diverged": {a: 0, b: 0},
+        **values,
     }  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def test_a_grids_verdicts_have_a_section_per_pair_of_variants():
         "2 BRN - BN +5.61 +5.00 to +6.00 0.012 BRN better",
         "4 BRN - BN 0 identical by construction",
         "",
-        "2 BN - none -1.00 inconclusive: 1 more seed needed; 3 BN diverged",
+        "2 BN - none -1.00 inconclusive: about 1 more seed needed; BN diverged in 3 of 8",
     ]
 
 
@@ -74,37 +75,31 @@ def test_a_published_row_is_below_ours():
     ]
 
 
-def test_a_grid_shows_final_values_and_counts_diverged_trials():
-    values = {
-        f"{when}_{split}_{value}": 0.5
-        for when in ("final", "best")
-        for split in ("train", "test")
-        for value in ("loss", "accuracy")
-    }
+FINAL = {f"final_{split}_{value}": 0.5 for split in ("train", "test") for value in ("loss", "accuracy")}
+
+
+def test_means_are_of_the_trials_that_finished():
+    outcomes = {2: ("diverged", "diverged"), 4: ("finished", "diverged"), 8: ("finished", "finished")}
     rows = [
-        {"variant": v, "training.batch.size": n, "seed": s, "outcome": "diverged" if n == 2 else "finished", **values}
+        {"variant": v, "training.batch.size": n, "seed": s, "outcome": outcome, **FINAL, "final_test_loss": 0.25 + s}
         for v in "AB"
-        for n in (2, 4)
-        for s in (0, 1)
+        for n in outcomes
+        for s, outcome in enumerate(outcomes[n])
     ]
     lines = lines_of(tables.summary(pd.DataFrame(rows)), width=80)
+    assert lines[0] == "final values, mean ± standard deviation over seeds"
     assert "variant size training loss test loss training % test %" in lines
-    assert lines.count("A 2 2 of 2 diverged") == 1
-    assert sum(line.startswith("B 4 ") for line in lines) == 1
-
-
-def test_without_a_grid_final_and_best_values_are_shown():
-    values = {f"{when}_{split}_{value}": {"final": 0.25, "best": 0.5}[when]
-              for when in ("final", "best") for split in ("train", "test") for value in ("loss", "accuracy")}  # fmt: skip
-    lines = lines_of(tables.summary(pd.DataFrame([{"variant": "A", "seed": 0, "outcome": "finished", **values}])))
-    assert "A final 0.2500 0.2500 25.00 25.00" in lines
-    assert "A best 0.5000 0.5000 50.00 50.00" in lines
+    assert lines[3:7] == [
+        "A 2 2 of 2 diverged",
+        "A 4 0.5000 0.2500 50.00 50.00",
+        "A 4 1 of 2 diverged",
+        "A 8 0.5000 ± 0.0000 0.7500 ± 0.7071 50.00 ± 0.00 50.00 ± 0.00",
+    ]
 
 
 def test_a_grid_of_two_settings_fits_eighty_columns():
     names = ("variant", "norm.r_max", "norm.d_max", "seed", "outcome")
-    values = {f"final_{split}_{value}": 0.5 for split in ("train", "test") for value in ("loss", "accuracy")}
-    rows = [dict(zip(names, ("BRN warmed up", 3.0, 0.5, seed, "finished"), strict=True)) | values for seed in (0, 1)]
+    rows = [dict(zip(names, ("BRN warmed up", 3.0, 0.5, seed, "finished"), strict=True)) | FINAL for seed in (0, 1)]
     lines = lines_of(tables.summary(pd.DataFrame(rows)), width=80)
     assert "variant r_max d_max training % test %" in lines
     assert "BRN warmed up 3.0 0.5 50.00 ± 0.00 50.00 ± 0.00" in lines

@@ -148,3 +148,14 @@ def test_a_missing_config_offers_the_nearest_name():
 def test_an_override_is_named_as_the_place_of_its_mistake():
     with pytest.raises(InputError, match=r"^--set variants.BRN.norm.r_max=0: norm.r_max is 0, expected"):
         config.load("compare", ["variants.BRN.norm.r_max=0"])
+
+
+def test_a_baseline_is_a_variant_and_part_of_the_experiment():
+    variants = "name: a\nvariants: {BN: {}, BRN: {norm: {kind: renorm}}}\n"
+    assert experiment_of(variants).baseline is None
+    experiment = experiment_of(f"{variants}baseline: BRN\n")
+    assert experiment.baseline == "BRN"
+    assert experiment.resolved()["baseline"] == "BRN"
+    assert "baseline" not in experiment_of(variants).resolved()
+    with pytest.raises(InputError, match=r"x.yaml:3: unknown variant 'BRM'; did you mean BRN\? allowed: BN, BRN"):
+        experiment_of(f"{variants}baseline: BRM\n")

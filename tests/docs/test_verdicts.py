@@ -46,10 +46,10 @@ def test_holms_correction():
     assert stats.holm(list(p)) == pytest.approx(corrected)
 
 
-def test_pairs_that_a_grid_needs():
-    for points, pairs in np.array(pages.table(PAGE, "grid points"), int):
-        assert stats.min_pairs(points) == pairs
-        assert points * 2 / 2**pairs < 0.05 <= points * 2 / 2 ** (pairs - 1)
+def test_pairs_that_a_family_needs():
+    for comparisons, pairs in np.array(pages.table(PAGE, "comparisons"), int):
+        assert stats.min_pairs(comparisons) == pairs
+        assert comparisons * 2 / 2**pairs < 0.05 <= comparisons * 2 / 2 ** (pairs - 1)
 
 
 def test_the_order_of_the_words():

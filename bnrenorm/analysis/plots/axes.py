@@ -73,7 +73,7 @@ def falls_and_rises(ax: Any, epochs: np.ndarray, values: np.ndarray) -> Any:
 def ranking(ax: Any, verdicts: list[dict[str, Any]], base: str) -> Any:
     """Draw the gain of each variant on `base`, the best on top: mean paired difference and 95 % interval, in points.
 
-    `verdicts` are those of one grid point (`tables.verdicts`); those without a mean or without `base` are left out.
+    `verdicts` are those of one grid point (`verdicts.verdicts`); those without a mean or without `base` are left out.
     """
     gains: list[tuple[float, float, float, str]] = []  # mean, low, high, variant
     for verdict in verdicts:
@@ -94,7 +94,7 @@ def ranking(ax: Any, verdicts: list[dict[str, Any]], base: str) -> Any:
 
 
 def differences(ax: Any, verdicts: list[dict[str, Any]]) -> Any:
-    """Draw `tables.verdicts` over the grid: mean paired difference and interval, in percentage points.
+    """Draw `verdicts.verdicts` over the grid: mean paired difference and interval, in percentage points.
 
     A line per pair of variants, its grid points at equal distances in the grid's order. A verdict without an interval
     shows only its mean.

@@ -60,7 +60,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str) -> b
 
 
 def differences(verdicts: list[dict[str, Any]], summary: pd.DataFrame, title: str) -> bytes:
-    """Draw a grid's `tables.summary` and `tables.verdicts`: accuracies on the left, paired differences on the right."""
+    """Draw a grid's `tables.summary` and `verdicts.verdicts`: accuracies left, paired differences right."""
     figure = Figure(figsize=(12, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     axes.accuracies(left, summary, list(verdicts[0]["point"]))

@@ -1,0 +1,180 @@
+"""The paired comparisons of an experiment: a verdict and a sentence per pair of variants and grid point.
+
+The keys of an entry are a contract (docs/outputs.md, verdict.json); docs/verdicts.md says how they are reached.
+"""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.analysis import stats
+from bnrenorm.analysis.tables import TrainedTrials, summary
+from bnrenorm.config.identity import Identity
+from bnrenorm.config.trial import Point
+
+IDENTICAL = "identical by construction"
+"""The verdict on two variants that are the same computation."""
+
+BOTH_DIVERGED = "both diverged"
+"""The verdict on two variants of which no trial finished."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two variants at a grid point: their values (S,) of the seeds in which both finished."""
+
+    a: str
+    b: str
+    point: Point
+    seeds: int
+    values: tuple[np.ndarray, np.ndarray]
+    diverged: dict[str, int]
+    identical_because: str | None
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the pair belongs to the family: it is neither known to be equal nor without values."""
+        return self.identical_because is None and (self.seeds == 0 or len(self.values[0]) > 0)
+
+
+def verdicts(
+    trials: TrainedTrials,
+    identical: list[Identity],
+    baseline: str | None = None,
+    metric: str = "final_test_accuracy",
+) -> list[dict[str, Any]]:
+    """Compare variants pair by pair at every grid point by a column of `summary`; return plain data for verdict.json.
+
+    Every pair of variants, or every other variant with `baseline`. All comparisons of the experiment are one family for
+    Holm's correction, except those of variants that are `identical` (`config.identity`) or that never finished.
+    Differences are b - a, as fractions (0.01 is one percentage point), of the seeds in which both finished.
+    """
+    pairs = _pairs(trials, identical, baseline, metric)
+    family = [pair.values for pair in pairs if pair.is_tested]
+    tested = iter(stats.compare(family))
+    return [
+        _entry(pair, next(tested) if pair.is_tested else stats.paired(*pair.values), metric, len(family))
+        for pair in pairs
+    ]
+
+
+def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | None, metric: str) -> list[_Pair]:
+    """Return the pairs that are compared: by grid point, then in the variants' order, the baseline first."""
+    cells: dict[Point, dict[str, dict[int, Any]]] = {}
+    for (trial, _), row in zip(trials, summary(trials).to_dict("records"), strict=True):
+        cells.setdefault(trial.point, {}).setdefault(trial.variant, {})[trial.seed] = row
+    names = list(dict.fromkeys(trial.variant for trial, _ in trials))
+    if baseline is None:
+        chosen = list(itertools.combinations(names, 2))
+    else:
+        chosen = [(baseline, name) for name in names if name != baseline]
+    reasons = {(frozenset((same.a, same.b)), same.point): same.reason for same in identical}
+    pairs = []
+    for point, cell in cells.items():
+        for a, b in chosen:
+            if a in cell and b in cell:
+                seeds = [seed for seed in cell[a] if seed in cell[b]]
+                diverged = {name: sum(cell[name][seed]["outcome"] == "diverged" for seed in seeds) for name in (a, b)}
+                finished = [seed for seed in seeds if all(cell[n][seed]["outcome"] != "diverged" for n in (a, b))]
+                values = tuple(np.array([cell[name][seed][metric] for seed in finished], float) for name in (a, b))
+                reason = reasons.get((frozenset((a, b)), point))
+                pairs.append(_Pair(a, b, point, len(seeds), (values[0], values[1]), diverged, reason))
+    return pairs
+
+
+def _entry(pair: _Pair, difference: stats.PairedDifference, metric: str, comparisons: int) -> dict[str, Any]:
+    verdict, more_seeds = _decide(pair, difference)
+    return {
+        "a": pair.a,
+        "b": pair.b,
+        "point": dict(pair.point),
+        "metric": metric,
+        "verdict": verdict,
+        "sentence": _sentence(pair, difference, metric, comparisons),
+        "seeds": pair.seeds,
+        "pairs": len(difference.differences),
+        "differences": [float(value) for value in difference.differences],
+        "mean": _or_none(difference.mean),
+        "low": _or_none(difference.low),
+        "high": _or_none(difference.high),
+        "p": _or_none(difference.p),
+        "p_holm": _or_none(difference.p_holm),
+        "comparisons": comparisons,
+        "margin": stats.MARGIN,
+        "more_seeds": more_seeds,
+        "diverged": pair.diverged,
+    }
+
+
+def _decide(pair: _Pair, difference: stats.PairedDifference) -> tuple[str, int]:
+    """Return the verdict and the number of further seeds that a decision needs.
+
+    A diverged trial is an outcome. A variant that diverged in more seeds than the other is neither better than it nor
+    equivalent to it, whatever the seeds say in which both finished.
+    """
+    if pair.identical_because is not None:
+        return IDENTICAL, 0
+    if pair.seeds and min(pair.diverged.values()) == pair.seeds:
+        return BOTH_DIVERGED, 0
+    better = {"a better": pair.a, "b better": pair.b}.get(difference.verdict)
+    fewest = min(pair.diverged, key=lambda name: pair.diverged[name])
+    if len(set(pair.diverged.values())) > 1 and better != fewest:
+        return f"{pair.b if fewest == pair.a else pair.a} diverged", 0
+    return (f"{better} better" if better else difference.verdict), difference.more_pairs
+
+
+def _sentence(pair: _Pair, difference: stats.PairedDifference, metric: str, comparisons: int) -> str:
+    a, b, n = pair.a, pair.b, len(difference.differences)
+    if pair.identical_because is not None:
+        return f"{a} and {b} are {IDENTICAL}: {pair.identical_because}."
+    counts = [f"{name} diverged in {count} of {pair.seeds} seeds" for name, count in pair.diverged.items() if count]
+    if not counts:
+        return _of_differences(pair, difference, metric, comparisons)
+    if len(counts) == 2 and not n:
+        return f"{' and '.join(counts)}: no seed in which both finished, so there is no comparison."
+    others = [name for name, count in pair.diverged.items() if not count]
+    text = " and ".join([*counts, *(f"{name} in none" for name in others)])
+    return (
+        f"{text}."
+        if not n
+        else f"{text}. Where both finished: {_of_differences(pair, difference, metric, comparisons)}"
+    )
+
+
+def _of_differences(pair: _Pair, difference: stats.PairedDifference, metric: str, comparisons: int) -> str:
+    """Say what the seeds show in which both variants finished."""
+    a, b = pair.a, pair.b
+    pairs, more = len(difference.differences), difference.more_pairs
+    if not pairs:
+        return f"{a} and {b} have no seed in common: inconclusive: {more} paired seeds needed."
+    label = metric.removeprefix("final_").replace("_", " ")
+    mean = f"{b} - {a} = {100 * difference.mean:+.2f} points of {label}"
+    if pairs < stats.MIN_PAIRS:
+        by_seed = ", ".join(f"{100 * value:+.2f}" for value in difference.differences)
+        return (
+            f"{mean} (by seed: {by_seed}): inconclusive: {pairs} paired seed{'s' * (pairs != 1)} can never reach "
+            f"p < .05; {more} more needed (--seeds {pair.seeds + more})."
+        )
+    if not difference.differences.any():
+        return f"{b} - {a} = 0 in every one of {pairs} paired seeds: equivalent within {100 * stats.MARGIN:g} points."
+    p, p_holm = difference.p, difference.p_holm
+    corrected = "" if comparisons == 1 else f" ({p_holm:.3g} after Holm's correction over {comparisons} comparisons)"
+    interval = f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}]"
+    ending = {
+        "a better": f"{a} is better",
+        "b better": f"{b} is better",
+        "equivalent": f"equivalent within {100 * stats.MARGIN:g} points",
+        "inconclusive": f"inconclusive: {more_seeds(more)}",
+    }[difference.verdict]
+    return f"{mean} {interval}, p = {p:.3g}{corrected}, {pairs} paired seeds: {ending}."
+
+
+def more_seeds(count: int) -> str:
+    """Return "about 3 more seeds needed" for an estimate of further seeds."""
+    return f"about {count} more seed{'s' * (count != 1)} needed"
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value

@@ -1,0 +1,155 @@
+"""Verdicts and their sentences: pairs, families, diverged trials, and variants that are the same computation."""
+
+import numpy as np
+import pytest
+
+from bnrenorm.analysis import stats
+from bnrenorm.analysis.verdicts import verdicts
+from bnrenorm.config.identity import Identity
+from bnrenorm.training.records import TrialResults
+from tests.helpers import trials_of
+
+
+def trained(accuracies, diverged=(), grid=""):
+    """Return trials whose test accuracies are given by variant, in the order of the seeds, at every grid point.
+
+    accuracies: None stands for a seed that was not trained. diverged: (variant, seed) pairs.
+    """
+    variants = ", ".join(f"{name}: {{}}" for name in accuracies)
+    seeds = max(map(len, accuracies.values()))
+    results = []
+    for trial in trials_of(f"variants: {{{variants}}}\nseeds: {seeds}\ntraining: {{steps: 1}}\n{grid}"):
+        values = accuracies[trial.variant]
+        if trial.seed < len(values) and (accuracy := values[trial.seed]) is not None:
+            outcome = "diverged" if (trial.variant, trial.seed) in diverged else "finished"
+            records = {"step": [1], "epoch": [1.0], "train_loss": [1.0], "train_accuracy": [0.5], "test_loss": [2.0]}
+            records["test_accuracy"] = [accuracy]
+            results.append((trial, TrialResults(outcome, 1.5, records, {"engine": "cpu", "device": "cpu"})))
+    return results
+
+
+def seeds_about(mean, seeds=6):
+    """Accuracies about a mean, the same deviations for every mean."""
+    return list(mean + 0.001 * np.random.default_rng(seeds).standard_normal(seeds))
+
+
+def all_diverged(*names, seeds=6):
+    return [(name, seed) for name in names for seed in range(seeds)]
+
+
+def test_a_difference_is_paired_by_seed_and_in_points():
+    (verdict,) = verdicts(trained({"BN": [0.9, 0.901, 0.902], "BRN": [0.91, 0.911, 0.912]}), [])
+    assert verdict["verdict"] == "inconclusive"
+    assert verdict["differences"] == pytest.approx([0.01] * 3)
+    assert "BRN - BN = +1.00 points" in verdict["sentence"]
+    assert "3 more needed (--seeds 6)" in verdict["sentence"]
+    assert (verdict["low"], verdict["p"], verdict["more_seeds"]) == (None, None, 3)
+
+
+def test_ten_seeds_get_an_interval_and_a_winner():
+    (verdict,) = verdicts(trained({"BN": [0.9] * 10, "BRN": seeds_about(0.88, 10)}), [])
+    assert verdict["verdict"] == "BN better"
+    assert verdict["low"] < verdict["mean"] < verdict["high"] < 0
+    assert verdict["sentence"].endswith("10 paired seeds: BN is better.")
+
+
+def test_what_is_identical_by_construction_gets_that_word_and_its_reason():
+    (verdict,) = verdicts(trained({"BN": [0.9], "BRN": [0.9]}), [Identity("BN", "BRN", (), "r = 1 and d = 0")])
+    assert verdict["verdict"] == "identical by construction"
+    assert verdict["sentence"] == "BN and BRN are identical by construction: r = 1 and d = 0."
+    assert (verdict["differences"], verdict["more_seeds"], verdict["comparisons"]) == ([0], 0, 0)
+
+
+def test_only_seeds_of_both_variants_are_paired():
+    (verdict,) = verdicts(trained({"BN": [0.9, 0.8], "BRN": [None, 0.9, 0.1]}), [])
+    assert verdict["differences"] == pytest.approx([0.1])
+    assert (verdict["seeds"], verdict["pairs"]) == (1, 1)
+    (verdict,) = verdicts(trained({"BN": [0.9], "BRN": [None, None, 0.1]}), [])
+    assert verdict["sentence"] == "BN and BRN have no seed in common: inconclusive: 6 paired seeds needed."
+    assert verdict["mean"] is None
+
+
+def test_all_pairs_at_all_points_are_one_family():
+    accuracies = {"A": seeds_about(0.9), "B": [0.91] * 6, "C": [0.92] * 6}
+    entries = verdicts(trained(accuracies, grid="grid: {training.optimizer.lr: [0.1, 0.2]}"), [])
+    assert [(entry["a"], entry["b"], *entry["point"].values()) for entry in entries] == [
+        ("A", "B", 0.1), ("A", "C", 0.1), ("B", "C", 0.1), ("A", "B", 0.2), ("A", "C", 0.2), ("B", "C", 0.2),
+    ]  # fmt: skip
+    assert {entry["comparisons"] for entry in entries} == {6}
+    assert {entry["p_holm"] for entry in entries} == {6 * 2 / 2**6}
+    assert {entry["verdict"] for entry in entries} == {"inconclusive"}
+    assert {entry["more_seeds"] for entry in entries} == {stats.min_pairs(6) - 6}
+    assert "(0.188 after Holm's correction over 6 comparisons)" in entries[0]["sentence"]
+
+
+def test_with_a_baseline_only_its_pairs_are_compared():
+    accuracies = {"A": [0.91] * 6, "B": seeds_about(0.9), "C": [0.92] * 6}
+    entries = verdicts(trained(accuracies), [], baseline="B")
+    assert [(entry["a"], entry["b"]) for entry in entries] == [("B", "A"), ("B", "C")]
+    assert [entry["p_holm"] for entry in entries] == [2 * 2 / 2**6] * 2
+    assert all(entry["mean"] > 0 for entry in entries)
+
+
+def test_identical_variants_are_not_in_the_family():
+    accuracies = {"A": seeds_about(0.9), "B": [0.91] * 6, "C": [0.91] * 6}
+    entries = verdicts(trained(accuracies), [Identity("B", "C", (), "equal")], baseline="C")
+    by_pair = {entry["b"]: entry for entry in entries}
+    assert by_pair["B"]["verdict"] == "identical by construction"
+    assert (by_pair["A"]["p_holm"], by_pair["A"]["comparisons"]) == (2 / 2**6, 1)
+    assert by_pair["A"]["verdict"] == "C better"
+    assert "Holm" not in by_pair["A"]["sentence"]
+
+
+def test_few_seeds_are_told_what_the_whole_family_needs():
+    entries = verdicts(trained({"A": [0.9] * 2, "B": [0.91] * 2, "C": [0.92] * 2}), [])
+    assert [entry["more_seeds"] for entry in entries] == [stats.min_pairs(3) - 2] * 3
+    assert "5 more needed (--seeds 7)" in entries[0]["sentence"]
+
+
+def test_two_variants_that_always_diverged_are_not_compared():
+    (verdict,) = verdicts(trained({"BN": [0.098] * 6, "BRN": [0.098] * 6}, all_diverged("BN", "BRN")), [])
+    assert verdict["verdict"] == "both diverged"
+    assert verdict["sentence"] == (
+        "BN diverged in 6 of 6 seeds and BRN diverged in 6 of 6 seeds: "
+        "no seed in which both finished, so there is no comparison."
+    )
+    assert (verdict["pairs"], verdict["seeds"], verdict["mean"], verdict["more_seeds"]) == (0, 6, None, 0)
+    assert verdict["diverged"] == {"BN": 6, "BRN": 6}
+
+
+def test_that_one_variant_always_diverged_is_the_finding():
+    (verdict,) = verdicts(trained({"BN": [0.098] * 6, "BRN": seeds_about(0.9)}, all_diverged("BN")), [])
+    assert (verdict["verdict"], verdict["more_seeds"]) == ("BN diverged", 0)
+    assert verdict["sentence"] == "BN diverged in 6 of 6 seeds and BRN in none."
+
+
+def test_a_variant_that_diverged_more_often_cannot_win():
+    """Seeds in which both finished favour A, or neither; A diverged in two seeds of ten."""
+    for accuracies in ({"A": [0.92] * 10, "B": seeds_about(0.9, 10)}, {"A": [0.9] * 10, "B": [0.9] * 10}):
+        (verdict,) = verdicts(trained(accuracies, [("A", 0), ("A", 3)]), [])
+        assert (verdict["verdict"], verdict["pairs"], verdict["seeds"]) == ("A diverged", 8, 10)
+        assert verdict["sentence"].startswith(
+            "A diverged in 2 of 10 seeds and B in none. Where both finished: B - A = "
+        )
+
+
+def test_a_variant_that_diverged_less_often_can_win():
+    accuracies = {"A": [0.88] * 10, "B": seeds_about(0.9, 10)}
+    (verdict,) = verdicts(trained(accuracies, [("A", 0), ("A", 3), ("B", 1)]), [])
+    assert (verdict["verdict"], verdict["pairs"]) == ("B better", 7)
+    assert verdict["sentence"].startswith("A diverged in 2 of 10 seeds and B diverged in 1 of 10 seeds. Where both")
+
+
+def test_pairs_that_never_finished_are_not_in_the_family():
+    accuracies = {"A": seeds_about(0.9), "B": [0.92] * 6, "C": [0.098] * 6}
+    by_pair = {(entry["a"], entry["b"]): entry for entry in verdicts(trained(accuracies, all_diverged("C")), [])}
+    assert by_pair["A", "B"]["p_holm"] == by_pair["A", "B"]["p"] == 2 / 2**6
+    assert by_pair["A", "B"]["comparisons"] == 1
+    assert [by_pair[pair]["verdict"] for pair in (("A", "C"), ("B", "C"))] == ["C diverged"] * 2
+
+
+def test_one_more_seed_is_singular():
+    """Two comparisons need 7 pairs; here are 6."""
+    entries = verdicts(trained({"A": seeds_about(0.9, 6), "B": [0.92] * 6, "C": [0.95] * 6}), [], baseline="A")
+    assert [entry["more_seeds"] for entry in entries] == [1, 1]
+    assert entries[0]["sentence"].endswith("inconclusive: about 1 more seed needed.")
