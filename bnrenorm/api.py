@@ -29,18 +29,16 @@ def run(
     engine: str = "auto",
     out: str | Path = "runs",
     memory: str | None = None,
-    fork: bool = False,
     watcher: Watcher | None = None,
 ) -> ExperimentResults:
     """Train what `out` does not hold yet and return all results; does and leaves what `bnrenorm compare` does.
 
     device: "auto", "cpu" or "cuda:N"; engine: "auto", "cpu" (compiled) or "chainer"; memory: bound such as "4GiB", by
-    default half of what is free; fork: go on although an unfinished run of that name has other settings; watcher: hears
-    of the progress. Raises InputError for what the user can mend.
+    default half of what is free; watcher: hears of the progress. Raises InputError for what the user can mend.
     """
     chosen = backend.choose(engine, device)
     bound = parse_memory(memory)
-    return results_of(session.run(experiment, chosen, Path(out), memory=bound, fork=fork, watcher=watcher, leave=leave))
+    return results_of(session.run(experiment, chosen, Path(out), memory=bound, watcher=watcher, leave=leave))
 
 
 def leave(outcome: Outcome) -> None:

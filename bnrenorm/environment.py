@@ -5,7 +5,12 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from bnrenorm import _compat
@@ -33,6 +38,19 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             installed[package] = importlib.metadata.version(package)
     return installed
+
+
+@cache
+def commit() -> str | None:
+    """Return the git commit of bnrenorm's source, with "-dirty" after local changes; None if it is no checkout."""
+    source = Path(__file__).parents[1]
+    if not (source / ".git").exists():
+        return None
+    command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def processor() -> str:
@@ -68,16 +86,26 @@ def gpu(device: str) -> str | None:
 
 
 def provenance(engine: str, device: str) -> dict[str, Any]:
-    """Return what a trial's numbers depend on apart from its settings, to be stored with each result.
+    """Return what made a trial, apart from its settings, to be stored with each result.
 
-    Keys: engine ("cpu" or "chainer"), device ("cpu" or "cuda:N"), gpu (its model name or None), threads, and versions,
-    of the packages that this engine uses on this device.
+    Keys: engine ("cpu" or "chainer"), device ("cpu" or "cuda:N"), gpu (its model name or None), threads, versions (of
+    the packages that this engine uses on this device), commit (`commit`), command (the process's command line) and
+    date (now, in UTC).
     """
     used = {*_COMMON, *(["numba"] if engine == "cpu" else [])}
     if device != "cpu":
         used |= {name for name in _PACKAGES if name.startswith("cupy")}
     relevant = {name: version for name, version in versions().items() if name in used}
-    return {"engine": engine, "device": device, "gpu": gpu(device), "threads": threads(), "versions": relevant}
+    return {
+        "engine": engine,
+        "device": device,
+        "gpu": gpu(device),
+        "threads": threads(),
+        "versions": relevant,
+        "commit": commit(),
+        "command": shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def describe(device: str) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 import json
 import os
 import platform
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -32,14 +35,40 @@ def test_versions_are_those_of_the_installed_packages():
 def test_the_provenance_has_the_versions_that_the_engine_uses(monkeypatch, engine, device, used):
     monkeypatch.setattr(environment, "versions", lambda: VERSIONS)
     monkeypatch.setattr(environment, "gpu", lambda name: None if name == "cpu" else f"H100 behind {name}")
+    monkeypatch.setattr(environment, "commit", lambda: "0123456789ab-dirty")
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/bnrenorm", "compare", "--set", "a=b c"])
     provenance = environment.provenance(engine, device)
+    date = datetime.fromisoformat(provenance.pop("date"))
+    assert abs(datetime.now(UTC) - date) < timedelta(minutes=1)
     assert provenance == {
         "engine": engine,
         "device": device,
         "gpu": None if device == "cpu" else "H100 behind cuda:1",
         "threads": environment.threads(),
         "versions": {name: VERSIONS[name] for name in VERSIONS if name in used},
+        "commit": "0123456789ab-dirty",
+        "command": "bnrenorm compare --set 'a=b c'",
     }
+
+
+@pytest.mark.parametrize("state", ["clean", "changed", "no checkout", "no git"])
+def test_the_commit_is_that_of_the_source(tmp_path, monkeypatch, state):
+    source = tmp_path / "source"
+    (source / "package").mkdir(parents=True)
+    file = source / "package" / "environment.py"
+    file.write_text("one")
+    git = ["git", "-C", str(source), "-c", "user.name=a", "-c", "user.email=a@b"]
+    if state != "no checkout":
+        for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+            subprocess.run([*git, *command], check=True)
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+    if state == "changed":
+        file.write_text("two")
+    if state == "no git":
+        monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(environment, "__file__", str(file))
+    want = {"clean": lambda: commit[:12], "changed": lambda: f"{commit[:12]}-dirty"}.get(state, lambda: None)()
+    assert environment.commit.__wrapped__() == want
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The files that a finished comparison leaves in its run folder: tables, verdicts and figures."""
 
 import json
-from collections import Counter
 
 from bnrenorm import atomic, environment
 from bnrenorm.analysis.plots import pages, parameters
@@ -32,12 +31,18 @@ def write(results: ExperimentResults) -> None:
 
 
 def _environment(results: ExperimentResults) -> dict[str, object]:
-    """Describe this machine and the images, and count the trials by the provenance that was stored with each."""
-    counts = Counter(json.dumps(result.provenance) for _, result in results.trials)
+    """Describe this machine and the images, and count the trials by what made them, from their first to last date."""
+    dates: dict[str, list[str]] = {}
+    for _, result in results.trials:
+        made_by = {key: value for key, value in result.provenance.items() if key != "date"}
+        dates.setdefault(json.dumps(made_by), []).append(result.provenance["date"])
     return {
         **environment.describe(results.device),
         "data": {"source": results.data.source, "checksum": results.data.checksum},
-        "trained_by": [{**json.loads(provenance), "trials": count} for provenance, count in counts.items()],
+        "trained_by": [
+            {**json.loads(made_by), "trials": len(of), "first": min(of), "last": max(of)}
+            for made_by, of in dates.items()
+        ],
     }
 
 

@@ -68,7 +68,6 @@ def compare(
     engine: Annotated[str, typer.Option(help="auto, cpu (compiled kernels) or chainer (the reference).")] = "auto",
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
     memory: Annotated[str | None, typer.Option(help="Memory limit, e.g. 4GiB; default: half of what is free.")] = None,
-    fork: Annotated[bool, typer.Option("--fork", help="Start even if an unfinished run of this name differs.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be trained, and how long it takes.")
     ] = False,
@@ -109,7 +108,7 @@ def compare(
         api.leave(outcome)
 
     outcome = session.run(
-        experiment, chosen, out, memory=bound, fork=fork, watcher=screen, leave=leave, load=lambda path: images.result()
+        experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda path: images.result()
     )
 
     from bnrenorm import api

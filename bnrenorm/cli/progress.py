@@ -36,10 +36,14 @@ class Screen(Watcher):
             f"on {backend.device}"
         )
         for note in _engine_notes(trials, backend):
-            self.say(f"Note: {note}.")
+            self.note(note)
         for identity in identities(trials):
             point = f" at {dict(identity.point)}" if identity.point else ""
-            self.say(f"Note: {identity.a} and {identity.b}{point} are identical by construction: {identity.reason}.")
+            self.note(f"{identity.a} and {identity.b}{point} are identical by construction: {identity.reason}")
+
+    def note(self, text: str) -> None:
+        """Print a remark."""
+        self.say(f"Note: {text}.")
 
     @contextmanager
     def compiling(self) -> Iterator[None]:

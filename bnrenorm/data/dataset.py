@@ -57,14 +57,19 @@ class Dataset:
 
         `validation` is the number of held-out images. The split is the same for every seed of an experiment.
         """
-        order = np.arange(len(self.x_train))
-        if validation:
-            order = generator(0, Stream.VALIDATION).permutation(order)
         images, labels = self.scaled("train"), self.labels("train")
-        learning, held_out = np.sort(order[validation:]), np.sort(order[:validation])
         if not validation:
             return (images, labels), (images[:0], labels[:0])
+        learning, held_out = self._split(validation)
         return (images[learning], labels[learning]), (images[held_out], labels[held_out])
+
+    def learning_labels(self, validation: int) -> np.ndarray:
+        """Return the labels (N,) of the images to learn from: see `split`."""
+        return self.labels("train")[self._split(validation)[0]]
+
+    def _split(self, validation: int) -> tuple[np.ndarray, np.ndarray]:
+        order = generator(0, Stream.VALIDATION).permutation(len(self.x_train))
+        return np.sort(order[validation:]), np.sort(order[:validation])
 
     def check_classes(self, outputs: int) -> None:
         """Raise InputError unless all labels are in 0..outputs - 1 and every class occurs in the training set."""

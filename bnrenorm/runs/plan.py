@@ -6,6 +6,7 @@ from typing import Any
 
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines.backend import Backend
 from bnrenorm.network import mlp
 from bnrenorm.runs import checkpoint
@@ -30,11 +31,13 @@ def plan(experiment: Experiment, data: Dataset, store: Store, memory: int, backe
     """Find the trials that are not stored yet, and group them. memory: bytes that a group may take.
 
     Interrupted groups come first, unchanged, so that they can resume. Raises InputError if the labels do not match
-    `model.outputs`.
+    `model.outputs` or `training.batch`.
     """
     trials = experiment.trials(len(data.x_train))
     for outputs in {trial.settings.model.outputs for trial in trials}:
         data.check_classes(outputs)
+    for batch, validation in {(trial.settings.training.batch, trial.settings.data.validation) for trial in trials}:
+        Sampler(batch, data.learning_labels(validation))
     keys = {trial: trial.key(data.checksum, backend.address(trial.settings)) for trial in trials}
     # Variants with equal settings share a key, so they are trained once.
     missing = {key: trial for trial, key in keys.items() if not store.has(key)}

@@ -1,12 +1,12 @@
-"""The folder of one experiment: one writer at a time, and an unfinished experiment is not silently replaced."""
+"""The folder of one experiment, which has one writer at a time."""
 
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import filelock
 import yaml
@@ -16,7 +16,8 @@ from bnrenorm.config import Experiment
 from bnrenorm.config.trial import digest
 from bnrenorm.errors import InputError
 
-_SHOWN = 3  # differences that the error message lists
+_OWNER = ".owner.json"  # exists while a run writes, and after one that did not end
+_LOCK = ".lock"
 
 
 def path_of(root: Path, experiment: Experiment) -> Path:
@@ -25,23 +26,20 @@ def path_of(root: Path, experiment: Experiment) -> Path:
 
 
 @contextmanager
-def opened(root: Path, experiment: Experiment, *, fork: bool) -> Iterator[Path]:
+def opened(root: Path, experiment: Experiment) -> Iterator[Path]:
     """Lock the experiment's folder for writing, and yield its path.
 
-    Raises InputError if another process holds it, named by pid and host; and, unless `fork`, if an unfinished
-    experiment of the same name trains a variant of the same name with other settings. The operating system
-    releases the lock when the process that holds it ends.
+    Raises InputError if another process holds it, named by pid and host. The operating system releases the lock when
+    the process that holds it ends.
     """
     folder = path_of(root, experiment)
-    if not fork:
-        _refuse_changes(root, folder, experiment)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / ".lock")
-    owner = folder / ".owner.json"
+    lock = filelock.FileLock(folder / _LOCK)
+    owner = folder / _OWNER
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout as error:
-        raise InputError(f"{folder}: {_owner(owner)} is writing there") from error
+        raise InputError(f"{folder}: {_name(owner)} is writing there") from error
     try:
         atomic.write(owner, json.dumps({"pid": os.getpid(), "host": platform.node()}))
         atomic.write(folder / "experiment.yaml", yaml.safe_dump(experiment.resolved(), sort_keys=False))
@@ -51,48 +49,26 @@ def opened(root: Path, experiment: Experiment, *, fork: bool) -> Iterator[Path]:
         lock.release()
 
 
-def _owner(path: Path) -> str:
+def unfinished(root: Path, experiment: Experiment) -> list[Path]:
+    """Return the folders of other experiments of the same name that were begun, did not end, and have no writer."""
+    own, pattern = path_of(root, experiment), re.compile(re.escape(experiment.name) + "-[0-9a-f]{8}")
+    others = (path for path in sorted(root.glob("*")) if pattern.fullmatch(path.name) and path != own)
+    return [path for path in others if (path / _OWNER).is_file() and not _is_held(path)]
+
+
+def _is_held(folder: Path) -> bool:
+    lock = filelock.FileLock(folder / _LOCK)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {found['pid']} on {found['host']}"
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _name(owner: Path) -> str:
+    try:
+        content = json.loads(owner.read_text(encoding="utf-8"))
+        return f"process {content['pid']} on {content['host']}"
     except (OSError, ValueError, KeyError):
         return "another process"
-
-
-def _refuse_changes(root: Path, folder: Path, experiment: Experiment) -> None:
-    """Raise InputError if there is an unfinished experiment of the same name with other settings."""
-    for other in sorted(root.glob(f"{experiment.name}-*")):
-        if other == folder or not (other / ".owner.json").exists():
-            continue
-        try:
-            there = yaml.safe_load((other / "experiment.yaml").read_text(encoding="utf-8"))
-            changes = _differences(there, experiment.resolved())
-        except (OSError, yaml.YAMLError, KeyError, TypeError):
-            continue
-        if changes:
-            more = f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
-            raise InputError(
-                f"{other} is unfinished and differs in {'; '.join(changes[:_SHOWN])}{more}: "
-                "finish it with its own settings, or give --fork (in Python fork=True) to go on with these"
-            )
-
-
-def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """List the settings that differ in variants that both have; more seeds or variants are no difference."""
-    old, new = ({_cell(each): _leaves(each["settings"]) for each in one["variants"]} for one in (there, here))
-    return [
-        f"{variant} {key} ({old[cell].get(key)} there, {new[cell].get(key)} here)"
-        for cell, variant in ((cell, json.loads(cell)["variant"]) for cell in new if cell in old)
-        for key in dict.fromkeys([*old[cell], *new[cell]])
-        if old[cell].get(key) != new[cell].get(key)
-    ]
-
-
-def _cell(entry: dict[str, Any]) -> str:
-    return json.dumps({key: value for key, value in entry.items() if key != "settings"}, sort_keys=True)
-
-
-def _leaves(settings: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(settings, dict):
-        return {prefix: settings}
-    return {k: v for key, value in settings.items() for k, v in _leaves(value, f"{prefix}.{key}".strip(".")).items()}

@@ -36,6 +36,9 @@ class Watcher:
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
         """Called before the training with what will be trained."""
 
+    def note(self, text: str) -> None:
+        """Called with a remark that the user should read, without a full stop."""
+
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Context of the compilation, entered only if kernels must be compiled."""
@@ -54,22 +57,24 @@ def run(
     *,
     memory: int,
     leave: Callable[[Outcome], None],
-    fork: bool = False,
     watcher: Watcher | None = None,
     load: Callable[[str | None], Dataset] = dataset.load,
 ) -> Outcome:
     """Train the trials that `out` does not contain yet, then call `leave` to write the outputs to the run folder.
 
-    memory: bytes that a group may take; fork: see `run_folder.opened`; load: maps `data.path` to the images. Raises
-    InputError for mistakes that the user can fix, Interrupted after a SIGINT or SIGTERM with everything saved, and
-    OSError if the disk fails.
+    memory: bytes that a group may take; load: maps `data.path` to the images. Raises InputError for mistakes that the
+    user can fix, before anything is written; Interrupted after a SIGINT or SIGTERM, with everything saved; OSError if
+    the disk fails.
     """
     watcher = watcher or Watcher()
     data, store = load(experiment.data_path), Store(out)
+    todo = plan(experiment, data, store, memory, backend)
     store.prepare()
-    with run_folder.opened(out, experiment, fork=fork) as folder:
-        todo = plan(experiment, data, store, memory, backend)
+    with run_folder.opened(out, experiment) as folder:
         watcher.opening(experiment, list(todo.keys), data, backend)
+        for other in run_folder.unfinished(out, experiment):
+            config = other / "experiment.yaml"
+            watcher.note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
         _train(todo, data, store, backend, watcher)
         results = _read(todo, store)
         if spoilt := [todo.keys[trial] for trial, result in results.items() if result is None]:

@@ -89,17 +89,22 @@ def test_the_environment_counts_the_trials_by_what_trained_them(run):
     results = run(COMPARED)
     environment = json.loads((results.folder / "environment.json").read_text())
     (trained_by,) = environment["trained_by"]
-    assert trained_by == {**results.trials[0][1].provenance, "trials": 4}
+    date = trained_by.pop("first")
+    assert date == trained_by.pop("last")
+    assert {**trained_by, "date": date} == {**results.trials[0][1].provenance, "trials": 4}
     assert environment["data"] == {"source": results.data.source, "checksum": results.data.checksum}
     assert environment["device"] == "cpu"
     elsewhere = {"engine": "chainer", "device": "cuda:0", "gpu": "H100", "threads": 16, "versions": {}}
+    dates = iter(["2026-02-02T00:00:00+00:00", "2026-01-01T00:00:00+00:00"])
     mixed = [
-        (trial, replace(result, provenance=elsewhere) if trial.seed else result) for trial, result in results.trials
+        (trial, replace(result, provenance={**elsewhere, "date": next(dates)}) if trial.seed else result)
+        for trial, result in results.trials
     ]
     outputs.write(replace(results, trials=mixed))
     trained_by = json.loads((results.folder / "environment.json").read_text())["trained_by"]
     assert [(entry["engine"], entry["trials"]) for entry in trained_by] == [("cpu", 2), ("chainer", 2)]
-    assert trained_by[1] == {**elsewhere, "trials": 2}
+    period = {"first": "2026-01-01T00:00:00+00:00", "last": "2026-02-02T00:00:00+00:00"}
+    assert trained_by[1] == {**elsewhere, "trials": 2, **period}
 
 
 @pytest.mark.slow

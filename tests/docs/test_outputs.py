@@ -134,7 +134,7 @@ def test_keys_of_the_environment_and_of_the_provenance(folders):
     assert set(environment) == set(documented("### environment.json", "key"))
     assert set(environment["data"]) == {"source", "checksum"}
     (made_by,) = environment["trained_by"]
-    assert set(made_by) == {*documented(None, "key of provenance"), "trials"}
+    assert set(made_by) == {*documented(None, "key of provenance"), "trials", "first", "last"} - {"date"}
     assert made_by["trials"] == 8
 
 

@@ -15,7 +15,7 @@ def experiment(text=COMPARED):
 
 
 def test_one_experiment_has_one_folder_that_tells_what_it_is(tmp_path):
-    with run_folder.opened(tmp_path, experiment(), fork=False) as path:
+    with run_folder.opened(tmp_path, experiment()) as path:
         assert path == run_folder.path_of(tmp_path, experiment())
         assert json.loads((path / ".owner.json").read_text())["pid"] == os.getpid()
         assert "r_max: 3.0" in (path / "experiment.yaml").read_text()
@@ -29,7 +29,7 @@ from pathlib import Path
 from bnrenorm.runs import run_folder
 from bnrenorm.config import document
 from bnrenorm.config.build import build
-with run_folder.opened(Path(sys.argv[1]), build(document.parse(sys.stdin.read(), "x.yaml")), fork=False):
+with run_folder.opened(Path(sys.argv[1]), build(document.parse(sys.stdin.read(), "x.yaml"))):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -43,44 +43,28 @@ def test_a_second_writer_is_told_pid_and_host_and_a_dead_ones_lock_is_taken_over
         assert holder.stdout.readline() == "held\n"
         with (
             pytest.raises(InputError, match=f"process {holder.pid} on .* is writing there"),
-            run_folder.opened(tmp_path, experiment(), fork=False),
+            run_folder.opened(tmp_path, experiment()),
         ):
             raise AssertionError("two writers")
         holder.kill()
         holder.wait()
-    with run_folder.opened(tmp_path, experiment(), fork=False) as path:
+    with run_folder.opened(tmp_path, experiment()) as path:
         assert path.is_dir()
 
 
-def unfinished(tmp_path):
-    with pytest.raises(KeyboardInterrupt), run_folder.opened(tmp_path, experiment(), fork=False):
+def interrupted(tmp_path, text=COMPARED):
+    with pytest.raises(KeyboardInterrupt), run_folder.opened(tmp_path, experiment(text)) as path:
         raise KeyboardInterrupt
+    return path
 
 
-def test_an_unfinished_experiment_is_not_silently_replaced_by_one_with_other_settings(tmp_path):
-    unfinished(tmp_path)
-    changed = experiment(COMPARED.replace("steps: 4", "steps: 5").replace("r_max: 3", "r_max: 2"))
-    with pytest.raises(InputError) as caught, run_folder.opened(tmp_path, changed, fork=False):
-        raise AssertionError("replaced")
-    message = str(caught.value)
-    assert (
-        "is unfinished and differs in BN training.steps (4 there, 5 here); BRN norm.r_max (3.0 there, 2.0 here)"
-        in message
-    )
-    assert "--fork" in message
-    with run_folder.opened(tmp_path, changed, fork=True) as path:
-        assert path.is_dir()
-
-
-def test_more_seeds_or_variants_are_no_change(tmp_path):
-    unfinished(tmp_path)
-    more = COMPARED.replace("seeds: 2", "seeds: 3").replace("variants:", "variants:\n  plain: {norm: {kind: none}}")
-    with run_folder.opened(tmp_path, experiment(more), fork=False) as path:
-        assert path.is_dir()
-
-
-def test_a_finished_experiment_may_be_followed_by_any(tmp_path):
-    with run_folder.opened(tmp_path, experiment(), fork=False):
-        pass
-    with run_folder.opened(tmp_path, experiment(COMPARED.replace("steps: 4", "steps: 5")), fork=False) as path:
-        assert path.is_dir()
+def test_unfinished_are_other_experiments_of_the_same_name(tmp_path):
+    folder = interrupted(tmp_path)
+    interrupted(tmp_path, COMPARED.replace("name: compared", "name: compared-lr"))
+    interrupted(tmp_path, COMPARED.replace("name: compared", "name: comp"))
+    changed = experiment(COMPARED.replace("steps: 4", "steps: 5"))
+    assert run_folder.unfinished(tmp_path, experiment()) == []
+    assert run_folder.unfinished(tmp_path, changed) == [folder]
+    with run_folder.opened(tmp_path, experiment()):
+        assert run_folder.unfinished(tmp_path, changed) == []  # it has a writer
+    assert run_folder.unfinished(tmp_path, changed) == []  # it has ended

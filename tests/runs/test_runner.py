@@ -3,12 +3,16 @@
 import gc
 import importlib.metadata
 import os
+import shlex
 import signal
+import sys
 import weakref
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from bnrenorm import environment
 from bnrenorm.analysis import tables
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
@@ -90,7 +94,11 @@ def test_a_result_says_what_made_it(few, store, engine, packages, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     for _, result in train(COMPARED, few, store, backend=Backend(engine, "cpu")):
         versions = {name: importlib.metadata.version(name) for name in {"bnrenorm", "numpy", "chainer", *packages}}
+        command, date = result.provenance.pop("command"), result.provenance.pop("date")
+        assert shlex.split(command)[1:] == sys.argv[1:]
+        assert datetime.now(UTC) - datetime.fromisoformat(date) < timedelta(minutes=10)
         assert result.provenance == {
+            "commit": environment.commit(),
             "engine": engine,
             "device": "cpu",
             "gpu": None,

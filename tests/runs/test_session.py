@@ -29,10 +29,13 @@ class Witness(session.Watcher):
     """Notes what it is told, and calls a function with each `Progress`."""
 
     def __init__(self, report=lambda progress: None):
-        self.report, self.opened, self.steps = report, [], []
+        self.report, self.opened, self.steps, self.notes = report, [], [], []
 
     def opening(self, experiment, trials, data, backend):
         self.opened.append((experiment.name, len(trials), len(data.x_train), backend.engine))
+
+    def note(self, text):
+        self.notes.append(text)
 
     @contextmanager
     def training(self):
@@ -122,18 +125,37 @@ def test_an_interrupted_run_leaves_a_checkpoint_and_the_next_goes_on_from_it(run
     assert not list(store.checkpoints.iterdir())
 
 
-def test_an_unfinished_run_is_not_silently_replaced(run):
+def test_an_unfinished_run_blocks_nothing_and_the_next_says_how_to_go_on_with_it(run, tmp_path):
     def interrupt(progress):
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted):
         run(watcher=Witness(interrupt))
-    changed, witness = COMPARED.replace("steps: 4", "steps: 5"), Witness()
-    with pytest.raises(InputError, match=r"is unfinished and differs in BN training.steps \(4 there, 5 here\)"):
-        run(changed, watcher=witness)
-    assert witness.opened == []
-    run(changed, watcher=witness, fork=True)
+    folder = run_folder.path_of(tmp_path / "out", experiment_of(COMPARED))
+    witness = Witness()
+    run(COMPARED.replace("steps: 4", "steps: 5"), watcher=witness)
     assert witness.steps == [1, 2, 3, 4, 5]
+    assert witness.notes == [
+        f"{folder} is unfinished; bnrenorm compare {folder}/experiment.yaml --out {tmp_path}/out goes on with it"
+    ]
+    witness = Witness()
+    run(watcher=witness)
+    assert witness.steps == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("model: {outputs: 12}", "y_train has 10 classes, but model.outputs is 12"),
+        ("training: {batch: {kind: non_iid, classes: 11, size: 11}}", "the training set has 10 classes"),
+        ("training: {batch: {kind: non_iid, classes: 2, size: 200}}", "has 100 images a class, but the smallest class"),
+        ("data: {validation: 200}", "leaves none of the 200 training images"),
+    ],
+)
+def test_a_refused_run_leaves_nothing(run, tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        run(f"name: refused\nvariants: {{BN: {{}}}}\n{changes}\n")
+    assert not (tmp_path / "out").exists()
 
 
 def spoil(path):
@@ -187,9 +209,14 @@ def test_a_run_from_another_thread_of_a_notebook_works(run):
 
 
 def files(folder):
-    """Every file's content, tables without the column of the times."""
+    """Every file's content without times, dates and commands."""
     found = {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
     found["summary.csv"] = pd.read_csv(folder / "summary.csv").drop(columns="seconds").to_csv().encode()
+    environment = json.loads(found["environment.json"])
+    for made_by in environment["trained_by"]:
+        for key in ("command", "first", "last"):
+            del made_by[key]
+    found["environment.json"] = json.dumps(environment)
     return found
 
 
