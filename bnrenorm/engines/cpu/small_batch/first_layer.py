@@ -66,11 +66,11 @@ def forward(batches, s, images, scratch, w, b, mask, y):
 
 
 @subroutine
-def catch_up(batches, s, scratch, momentum, w, velocity, width, mask):
-    """Take the missed steps of the weights of the pixels lit at step s, or of all weights if s is S, after the last."""
+def catch_up(batches, s, scratch, momentum, w, velocity, width, mask, lit_only):
+    """Take the missed steps before step s of all weights; with lit_only, of those of the pixels lit at step s."""
     for j in range(len(scratch.steps_taken)):
         missed = s - scratch.steps_taken[j]
-        if missed == 0 or (s < len(batches.col_indptr) and _is_black(batches, s, j, mask)):
+        if missed == 0 or (lit_only and _is_black(batches, s, j, mask)):
             continue
         scratch.steps_taken[j] = s
         if _is_moving(velocity, j):

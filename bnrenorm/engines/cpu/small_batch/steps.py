@@ -44,7 +44,7 @@ def train(
     velocity = matrix(exp_avg, offset, depth if len(exp_avg) else 0, pitch)
     sparse = len(scratch.x) == 0
     decays = hyper.l2 != 0 or hyper.l1 != 0
-    lazy = sparse and spec.optimizer <= MOMENTUM and not decays and len(average) == 0
+    lazy = sparse and spec.optimizer <= MOMENTUM and not decays
     coasting = lazy and spec.optimizer == MOMENTUM
     gw = vector(ws.flat, ws.gw, 0 if lazy else depth * pitch)
     zero(gw)
@@ -53,7 +53,7 @@ def train(
         n, mask = batches.counts[s], masks[s]
         micro_batches = n // spec.micro_batch if spec.micro_batch else 1
         if coasting:
-            first_layer.catch_up(batches, s, scratch, hyper.momentum, w, velocity, width, mask)
+            first_layer.catch_up(batches, s, scratch, hyper.momentum, w, velocity, width, mask, True)
         first_layer.forward(batches, s, images, scratch, w, b, mask, matrix(ws.flat, ws.norm_in, n, width))
         forward(n, micro_batches, spec, hyper, schedule[s], layout, p, run, mask, ws)
         scores, glogits = class_scores(ws, ws.logits, n, classes), class_scores(ws, ws.glogits, n, classes)
@@ -69,12 +69,12 @@ def train(
                 copy(matrix(statistics, k * size * ws.width, size, ws.width), source)
         backward(n, micro_batches, spec, hyper, schedule[s], layout, p, exp_avg, exp_avg_sq, mask, ws)
         update_first(batches, s, n, mask, scratch, spec, hyper, schedule[s, LR], layout, p, exp_avg, exp_avg_sq, gw, ws)
+        if coasting and (len(average) > 0 or s == steps - 1):
+            first_layer.catch_up(batches, s + 1, scratch, hyper.momentum, w, velocity, width, mask, False)
         if len(average):
             weight = one - hyper.average_decay
             for j in range(len(p)):
                 average[j] = moving_average(average[j], p[j], one, weight)
-    if coasting:
-        first_layer.catch_up(batches, steps, scratch, hyper.momentum, w, velocity, width, masks[0])
     restore(before)
 
 

@@ -85,7 +85,7 @@ def test_steps_that_skip_black_pixels_are_the_dense_steps(rng, images, optimizer
     for s in range(STEPS):
         x, gy = dropped(images[drawn[s]], masks[s]), rng.normal(size=(N, K)).astype(np.float32)
         if optimizer == MOMENTUM:
-            inner.catch_up(batches, s, scratch, momentum, w, velocity, K, masks[s])
+            inner.catch_up(batches, s, scratch, momentum, w, velocity, K, masks[s], True)
         lit = x.any(axis=0)
         assert_allclose(w[lit, :K], want[lit], rtol=1e-4, atol=1e-5)
         assert not lit.all()
@@ -93,7 +93,7 @@ def test_steps_that_skip_black_pixels_are_the_dense_steps(rng, images, optimizer
         speed = momentum * speed - lr * (x.T @ gy)
         want += speed
     if optimizer == MOMENTUM:
-        inner.catch_up(batches, STEPS, scratch, momentum, w, velocity, K, masks[0])
+        inner.catch_up(batches, STEPS, scratch, momentum, w, velocity, K, masks[0], False)
         assert_allclose(velocity[:, :K], speed, rtol=1e-4, atol=1e-5)
     assert_allclose(w[:, :K], want, rtol=1e-4, atol=1e-5)
     assert not w[:, K:].any()
