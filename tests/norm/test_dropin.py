@@ -6,7 +6,6 @@ from numpy.testing import assert_allclose
 
 import bnrenorm
 from bnrenorm._compat import F, L, chainer
-from bnrenorm.norm.schedule import Ramp
 
 
 def trained(link, data):
@@ -21,7 +20,7 @@ def test_batch_normalisation_agrees_with_chainers(rng):
         assert_allclose(got, want, rtol=1e-4, atol=1e-5)
     with chainer.using_config("train", False):
         assert_allclose(ours(data[0]).array, stock(data[0]).array, rtol=1e-4, atol=1e-5)
-    assert_allclose(ours.run_scale, stock.avg_var, rtol=1e-5)
+    assert_allclose(ours.avg_var, stock.avg_var, rtol=1e-5)
 
 
 def test_renormalisation_agrees_with_chainers_on_images(rng):
@@ -30,8 +29,8 @@ def test_renormalisation_agrees_with_chainers_on_images(rng):
     for got, want in zip(trained(ours, data), trained(stock, data), strict=True):
         assert got.shape == want.shape
         assert_allclose(got, want, rtol=1e-4, atol=1e-5)
-    assert_allclose(ours.run_mean, stock.avg_mean, rtol=1e-4, atol=1e-6)
-    assert_allclose(ours.run_scale, stock.avg_var, rtol=1e-4)
+    assert_allclose(ours.avg_mean, stock.avg_mean, rtol=1e-4, atol=1e-6)
+    assert_allclose(ours.avg_var, stock.avg_var, rtol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (3, 4, 5, 2)])
@@ -58,7 +57,9 @@ def test_a_schedule_is_a_function_of_the_step_and_survives_the_serializers(rng):
     data = rng.normal(2, 3, (6, 8, 4)).astype(np.float32)
 
     def make():
-        return bnrenorm.BatchRenormalization(4, Ramp(1, 3, start=2, length=3), Ramp(0, 5, start=2, length=3))
+        return bnrenorm.BatchRenormalization(
+            4, bnrenorm.Ramp(1, 3, start=2, length=3), bnrenorm.Ramp(0, 5, start=2, length=3)
+        )
 
     link, other = make(), make()
     trained(link, data[:4])
