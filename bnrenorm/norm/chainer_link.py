@@ -170,10 +170,17 @@ class Normalization(L.BatchNormalization):
         return statistics
 
     def serialize(self, serializer: Any) -> None:
-        """Save or load all state. A file of Chainer's links loads too; it has no `step`, which then stays as it is."""
+        """Save or load all state. A file of Chainer's links loads too; it has no `step`, which then stays as it is.
+
+        Warns if a file that is loaded with `strict=False` has parameters of this link, but not its statistics.
+        """
         super().serialize(serializer)
         with contextlib.suppress(KeyError):
             self.step = serializer("step", self.step)
+        if not isinstance(serializer, chainer.Deserializer) or serializer("avg_mean", None) is not None:
+            return
+        if any(serializer(name, None) is not None for name in self._params):
+            warnings.warn("the file has no running statistics for this link: they stay as they are", stacklevel=2)
 
     def copyparams(self, link: Any, copy_persistent: bool = True) -> None:
         """Copy all values from another link, which may be Chainer's: `step` then stays as it is."""

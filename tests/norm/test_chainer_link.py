@@ -287,6 +287,15 @@ def test_files_of_chainers_links_load_and_theirs_load_ours(pair, rng, strict, se
     assert_allclose(infer(back, data[0]), infer(ours, data[0]), rtol=1e-5)
 
 
+def test_a_file_without_statistics_is_not_passed_over_in_silence():
+    ours = make_ours()
+    with pytest.raises(KeyError, match="avg_"):
+        chainer.serializers.NpzDeserializer({"gamma": np.ones(3), "beta": np.ones(3), "N": np.array(0)}).load(ours)
+    with pytest.warns(UserWarning, match="no running statistics for this link"):
+        chainer.serializers.NpzDeserializer({"gamma": np.ones(3)}, strict=False).load(ours)
+    chainer.serializers.NpzDeserializer({}, strict=False).load(ours)  # a new layer: nothing of it is there
+
+
 def test_values_are_copied_from_chainers_links_and_from_ours(rng):
     data = batches(rng)
     stock, ours, other = L.BatchRenormalization(3, **LIMITS), make_ours(), make_ours()
