@@ -182,6 +182,8 @@ def test_arguments_have_the_places_of_chainers():
     )
     for name in ("rmax", "dmax", "decay", "eps"):
         assert getattr(ours, name) == getattr(stock, name)
+    with pytest.raises(TypeError, match="positional arguments"):  # of which Chainer's link mistakes one for another
+        bnrenorm.BatchRenormalization(3, 2.0, 0.5, 0.7, 1e-3, np.float64, True)
 
 
 def test_finetuning_collects_the_mean_over_all_batches(pair, rng):
