@@ -10,9 +10,20 @@ if TYPE_CHECKING:
     from bnrenorm.api import load, run
     from bnrenorm.norm.dropin import BatchNormalization, BatchRenormalization
     from bnrenorm.norm.registry import register_norm
+    from bnrenorm.norm.schedule import PAPER_SCHEDULE, Ramp
 
 __version__ = "0.1.0"
-__all__ = ["BatchNormalization", "BatchRenormalization", "InputError", "__version__", "load", "register_norm", "run"]
+__all__ = [
+    "PAPER_SCHEDULE",
+    "BatchNormalization",
+    "BatchRenormalization",
+    "InputError",
+    "Ramp",
+    "__version__",
+    "load",
+    "register_norm",
+    "run",
+]
 
 
 def _retrieve_mnist(name: str, urls: object) -> Any:
@@ -25,6 +36,8 @@ _compat.install(_retrieve_mnist)
 _LAZY = {
     "BatchNormalization": "bnrenorm.norm.dropin",
     "BatchRenormalization": "bnrenorm.norm.dropin",
+    "PAPER_SCHEDULE": "bnrenorm.norm.schedule",
+    "Ramp": "bnrenorm.norm.schedule",
     "load": "bnrenorm.api",
     "register_norm": "bnrenorm.norm.registry",
     "run": "bnrenorm.api",

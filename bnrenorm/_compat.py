@@ -18,15 +18,68 @@ from collections.abc import Callable
 from types import CodeType, ModuleType
 from typing import Any
 
+# Put before a Function's first use of its attributes. A number such as np.float64(3), which np.linspace or np.sqrt
+# return, makes float32 arrays float64 since NumPy 2 (NEP 50), and the backward pass then raises; a float does not.
+_NUMBERS_OF_PYTHON = """\
+        for name, value in vars(self).items():
+            if isinstance(value, (numpy.floating, numpy.integer)):
+                vars(self)[name] = value.item()
+"""
+
 # Module -> its new source, or (text, replacement) pairs; each text must occur exactly once.
 _EDITS: dict[str, str | list[tuple[str, str]]] = {
     # Checks for Accelerate builds of NumPy and for old CuPy packages, with numpy.distutils (removed in Python 3.12) and
     # pkg_resources (removed in setuptools 82), and warns about every CuPy newer than 7.
     "chainer._environment_check": "def check():\n    pass\n",
+    "chainer.function_node": [
+        ("import weakref\n", "import weakref\n\nimport numpy\n"),
+        ("        chainerx_in_data = None\n", _NUMBERS_OF_PYTHON + "        chainerx_in_data = None\n"),
+    ],
+    "chainer.function": [
+        ("import weakref\n", "import weakref\n\nimport numpy\n"),
+        (
+            "        node = self.node\n\n        # Swap",
+            _NUMBERS_OF_PYTHON + "        node = self.node\n\n        # Swap",
+        ),
+    ],
     # numpy.sctypes was removed in NumPy 2.
     "chainer.functions.array.as_strided": [
         ("np.sctypes['int']", "(np.int8, np.int16, np.int32, np.int64)"),
         ("np.sctypes['float']", "(np.float16, np.float32, np.float64, np.longdouble)"),
+    ],
+    # numpy.float was removed in NumPy 1.24.
+    "chainer.functions.array.resize_images": [
+        (text, text.replace("numpy.float", "float"))
+        for axis, scale in (("out_H", "y_scale"), ("out_W", "x_scale"))
+        for text in (
+            f"num={axis}, dtype=numpy.float)",
+            f"(xp.arange({axis}, dtype=numpy.float) + 0.5)",
+            f"xp.arange({axis}, dtype=numpy.float) * {scale}",
+        )
+    ],
+    # numpy.meshgrid returns a tuple since NumPy 2.
+    "chainer.distributions.categorical": [
+        ("        mg = numpy.meshgrid(\n", "        mg = list(numpy.meshgrid(\n"),
+        ("            indexing='ij')\n", "            indexing='ij'))\n"),
+    ],
+    # A third positional argument of numpy.maximum is deprecated since NumPy 2.4.
+    "chainer.dataset.convert": [
+        ("numpy.maximum(shape, array.shape, shape)", "numpy.maximum(shape, array.shape, out=shape)")
+    ],
+    # Setting the shape of an array is deprecated since NumPy 2.5.
+    "chainer.links.activation.maxout": [
+        (
+            "                array.shape = (out_size, pool_size, in_size)\n"
+            "                initialW_orig(array)\n"
+            "                array.shape = (linear_out_size, in_size)\n",
+            "                initialW_orig(array.reshape(out_size, pool_size, in_size))\n",
+        ),
+        (
+            "                array.shape = (out_size, pool_size)\n"
+            "                initial_bias_orig(array)\n"
+            "                array.shape = linear_out_size,\n",
+            "                initial_bias_orig(array.reshape(out_size, pool_size))\n",
+        ),
     ],
     # LogReport and Evaluator add `0.0 + numpy.float32(x)`: float64 before NumPy 2, float32 since (NEP 50).
     "chainer.reporter": [

@@ -166,3 +166,72 @@ def test_gpus_are_counted_without_cupy(monkeypatch):
 def test_an_unknown_name_is_no_lazy_import():
     with pytest.raises(AttributeError, match="no attribute 'torch'"):
         _compat.torch  # noqa: B018
+
+
+NUMBERS_OF_NUMPY = """
+import bnrenorm, numpy as np
+import chainer, chainer.functions as F, chainer.links as L
+x, images = np.linspace(.5, 2, 24, dtype="f").reshape(4, 6), np.linspace(.5, 2, 48, dtype="f").reshape(4, 3, 2, 2)
+one, mean = np.ones(6, "f"), np.zeros(6, "f")
+number = lambda value: TYPE(value)
+calls = {
+    "L.BatchRenormalization": (x, lambda v: L.BatchRenormalization(6, rmax=number(3), dmax=number(5))(v)),
+    "F.batch_renormalization": (x, lambda v: F.batch_renormalization(
+        v, one, mean, number(3), number(5), number(1), running_mean=mean.copy(), running_var=one.copy())),
+    "L.BatchNormalization": (x, lambda v: L.BatchNormalization(6, eps=number(1))(v)),
+    "L.LayerNormalization": (x, lambda v: L.LayerNormalization(6, eps=number(1))(v)),
+    "L.GroupNormalization": (images, lambda v: L.GroupNormalization(3, eps=number(1))(v)),
+    "F.local_response_normalization": (images, lambda v: F.local_response_normalization(
+        v, 3, number(2), number(1), number(1))),
+    "F.normalize": (x, lambda v: F.normalize(v, eps=number(1))),
+    "F.leaky_relu": (x, lambda v: F.leaky_relu(v, number(1))),
+    "F.clip": (x, lambda v: F.clip(v, number(0), number(1))),
+    "F.huber_loss": (x, lambda v: F.huber_loss(v, 0 * x, number(1))),
+    "times": (x, lambda v: number(3) * v ** number(2) / number(2)),
+}
+for name, (data, call) in calls.items():
+    v = chainer.Variable(data)
+    y = call(v)
+    y.grad = np.ones_like(y.array)
+    y.backward()
+    print(name, y.dtype == v.grad.dtype == np.float32)
+"""
+
+
+@pytest.mark.parametrize("kind", ["np.float64", "np.int64", "np.float32", "float"])
+def test_numbers_of_numpy_leave_float32_as_it_is(kind):
+    lines = fresh(NUMBERS_OF_NUMPY.replace("TYPE", kind)).splitlines()
+    assert len(lines) == 11
+    assert {line.split()[1] for line in lines} == {"True"}, lines
+
+
+REPAIRED = {
+    "resize_images": """
+x = np.arange(16, dtype="f").reshape(1, 1, 4, 4)
+for mode, corners, corner in (("bilinear", True, 15), ("bilinear", False, 12.5), ("nearest", False, 10)):
+    v = chainer.Variable(x)
+    y = F.resize_images(v, (2, 2), mode=mode, align_corners=corners)
+    F.sum(y).backward()
+    assert y.array[0, 0, 1, 1] == corner and v.grad.sum() == 4, (mode, corners, y)
+""",
+    "Categorical.log_prob": """
+p = np.array([[.25, .75], [.5, .5]], "f")
+assert np.allclose(chainer.distributions.Categorical(p=p).log_prob(np.array([1, 0])).array, np.log([.75, .5]))
+""",
+    "concat_examples": """
+x, t = chainer.dataset.concat_examples([(np.ones(2, "f"), 1), (np.ones(3, "f"), 2)], padding=-1)
+assert (x == [[1, 1, -1], [1, 1, 1]]).all() and (t == [1, 2]).all()
+""",
+    "Maxout": """
+def fill(array):
+    array[...] = np.arange(array.size).reshape(array.shape)
+link = L.Maxout(3, 2, 4, initialW=fill, initial_bias=fill)
+assert (link.linear.W.array == np.arange(24).reshape(8, 3)).all() and (link.linear.b.array == np.arange(8)).all()
+assert link(np.ones((5, 3), "f")).shape == (5, 2)
+""",
+}
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_what_numpy_2_broke_works(name):
+    fresh(f"import bnrenorm, numpy as np\nimport chainer, chainer.functions as F, chainer.links as L\n{REPAIRED[name]}")

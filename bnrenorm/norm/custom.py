@@ -1,5 +1,6 @@
 """User-defined normalisation: one Link per replica, used where a stacked normalisation would be."""
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ from bnrenorm.errors import InputError
 from bnrenorm.norm.registry import find
 from bnrenorm.rng import Stream, generator
 
+_made: weakref.WeakSet = weakref.WeakSet()  # all living links that factories have returned, with their children
+
 
 class LinkPerReplica(chainer.ChainList):
     """R user-defined links; each gets only the activations (N, D) of its own replica.
 
-    Raises InputError if the factory registered under `name` does not return an initialised chainer.Link.
+    Raises InputError if the factory registered under `name` does not return a new, initialised chainer.Link each time.
     """
 
     def __init__(self, name: str, seeds: list[int], width: int, depth: int):
@@ -23,11 +26,13 @@ class LinkPerReplica(chainer.ChainList):
     def forward(self, x: Any) -> Any:
         """Map a Variable or array (R, N, D) to a Variable of the same shape.
 
-        Raises InputError if a link changes the shape or dtype.
+        Raises InputError if a link returns something else.
         """
         x = chainer.as_variable(x)
         ys = [link(x[replica]) for replica, link in enumerate(self)]
         for y in ys:
+            if not isinstance(y, chainer.Variable):
+                raise InputError(f"norm {self.registered!r} returns {type(y).__name__}, expected a Variable")
             if y.shape != x.shape[1:] or y.dtype != x.dtype:
                 mapping = f"{x.dtype} {x.shape[1:]} to {y.dtype} {y.shape}"
                 raise InputError(f"norm {self.registered!r} maps {mapping}, expected the same shape and dtype")
@@ -44,6 +49,9 @@ def _make(name: str, seed: int, width: int, depth: int) -> Any:
         np.random.set_state(global_state)  # noqa: NPY002
     if not isinstance(link, chainer.Link):
         raise InputError(f"norm {name!r}: the factory returned {type(link).__name__}, expected a chainer.Link")
+    if any(part in _made for part in link.links()):
+        raise InputError(f"norm {name!r}: the factory returned one Link twice, expected a new one at each call")
+    _made.update(link.links())
     uninitialised = [path for path, parameter in link.namedparams() if parameter.array is None]
     if uninitialised:
         raise InputError(f"norm {name!r}: parameter {uninitialised[0]} is not initialised; give the link its width")

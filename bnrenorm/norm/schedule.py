@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from bnrenorm.errors import InputError
+
 
 @dataclass(frozen=True)
 class Ramp:
     """Piecewise linear schedule: `first` until step `start`, then linear to `last` over `length` steps, then constant.
 
     All four are numbers, or arrays that broadcast together (one element per replica). `length` 0 is a jump at `start`.
-    Steps count training batches from 0. [BRN17, sec. 4] ramps r_max from 1 to 3 and d_max from 0 to 5.
+    Steps count training batches from 0. [BRN17, sec. 4] ramps r_max from 1 to 3 and d_max from 0 to 5. Raises TypeError
+    for what is no number, and InputError for a negative length.
     """
 
     first: Any
@@ -19,9 +22,20 @@ class Ramp:
     start: Any = 0
     length: Any = 0
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if np.asarray(value).dtype.kind not in "iuf":
+                raise TypeError(f"Ramp: {name} is {value!r}, expected a number")
+        if np.any(np.less(self.length, 0)):
+            raise InputError(f"Ramp: length is {self.length!r}, expected a number of steps, at least 0")
+
     def __call__(self, step: int) -> Any:
         """Return the value at a step: a float, or a float64 array if any field is an array."""
         elapsed = step - np.asarray(self.start)
         progress = np.where(np.equal(self.length, 0), elapsed >= 0, elapsed / np.maximum(self.length, 1)).clip(0, 1)
         value = (1 - progress) * self.first + progress * self.last
         return float(value) if value.ndim == 0 else value
+
+
+PAPER_SCHEDULE = {"r_max": Ramp(1, 3, start=5_000, length=35_000), "d_max": Ramp(0, 5, start=5_000, length=20_000)}
+"""Batch normalisation until step 5k, then d_max rises until step 25k and r_max until 40k. [BRN17, sec. 4]"""

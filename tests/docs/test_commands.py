@@ -92,9 +92,10 @@ def test_the_links_of_a_chain_of_ones_own_are_made_as_shown():
     (body,) = pages.blocks("docs/coming-from.md", "python")
     names = {}
     exec(body, names)
-    assert names["after"].semantics.name == "paper"
+    assert names["after"].semantics == names["same"].semantics == "paper"
     assert (names["after"].r_max(5_000), names["after"].r_max(40_000)) == (1, 3)
     assert (names["after"].d_max(5_000), names["after"].d_max(25_000)) == (0, 5)
+    assert (names["same"].r_max, names["same"].d_max) == (names["after"].r_max, names["after"].d_max)
     assert (names["before"].rmax, names["before"].dmax) == (1, 0)
 
 

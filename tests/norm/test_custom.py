@@ -54,6 +54,15 @@ class Scale(chainer.Link):
         return x * F.broadcast_to(self.scale, x.shape)
 
 
+ONE = Scale(30)
+
+
+class Returning(chainer.Link):
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
 def test_alone_in_company_and_resumed_it_has_the_same_bits():
     bnrenorm.register_norm("scale", Scale)
     data = some_digits(300, 100)
@@ -88,6 +97,13 @@ def test_another_source_is_another_trial():
     ("factory", "message"),
     [
         (lambda width: 3, "'mine': the factory returned int, expected a chainer.Link"),
+        (lambda width: None, "'mine': the factory returned NoneType, expected a chainer.Link"),
+        (lambda width: (L.BatchNormalization(width),), "'mine': the factory returned tuple, expected a chainer.Link"),
+        (lambda width: ONE, "'mine': the factory returned one Link twice, expected a new one"),
+        (lambda width: chainer.Sequential(ONE), "'mine': the factory returned one Link twice"),
+        (lambda width: Returning(lambda x: None), "'mine' returns NoneType, expected a Variable"),
+        (lambda width: Returning(lambda x: (x, x)), "'mine' returns tuple, expected a Variable"),
+        (lambda width: Returning(lambda x: x.array), "'mine' returns ndarray, expected a Variable"),
         (lambda width: L.Linear(None, width), "'mine': parameter /W is not initialised"),
         (lambda width: L.Linear(width, 7), r"'mine' maps float32 \(20, 30\) to float32 \(20, 7\), expected the same"),
     ],
@@ -97,7 +113,8 @@ def test_a_factory_that_makes_something_else_is_refused(factory, message):
     with pytest.raises(InputError, match=message):
         list(
             loop.train(
-                trials("norm: {kind: custom, name: mine}\ntraining: {batch: 20, steps: 1}"), some_digits(300, 100)
+                trials("norm: {kind: custom, name: mine}\ntraining: {batch: 20, steps: 1}\nseeds: 2"),
+                some_digits(300, 100),
             )
         )
 

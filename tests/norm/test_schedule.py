@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+import bnrenorm
+from bnrenorm.config.schema import PAPER_SCHEDULE
 from bnrenorm.norm.schedule import Ramp
 
 
@@ -30,3 +32,18 @@ def test_one_element_per_replica():
 def test_a_number_comes_out_as_a_python_float():
     """NumPy scalars of float64 would make float32 arrays float64 (NEP 50)."""
     assert type(Ramp(1, 3, length=10)(5)) is float
+
+
+def test_the_public_preset_is_the_configs_shorthand():
+    r_max, d_max = bnrenorm.PAPER_SCHEDULE["r_max"], bnrenorm.PAPER_SCHEDULE["d_max"]
+    assert (r_max.first, d_max.first) == (1, 0)
+    assert r_max.start == d_max.start == PAPER_SCHEDULE["warmup"]
+    assert (r_max.last, d_max.last) == (PAPER_SCHEDULE["r_max"], PAPER_SCHEDULE["d_max"])
+    assert (r_max.length, d_max.length) == (PAPER_SCHEDULE["ramp_r"], PAPER_SCHEDULE["ramp_d"])
+
+
+def test_what_is_no_ramp_is_refused():
+    with pytest.raises(TypeError, match="Ramp: last is '3', expected a number"):
+        bnrenorm.Ramp(1, "3")
+    with pytest.raises(bnrenorm.InputError, match="Ramp: length is -1, expected a number of steps"):
+        bnrenorm.Ramp(1, 3, length=-1)

@@ -23,3 +23,10 @@ def test_a_batch_of_one_has_no_correction():
 def test_constant_statistics_are_a_fixed_point(semantics):
     kept = semantics.keep(2.0, 10**9, 1e-5)
     assert semantics.std(kept, 1e-5) == pytest.approx(sqrt(2.0 + 1e-5))
+
+
+@pytest.mark.parametrize("semantics", [CHAINER, PAPER])
+def test_a_running_variance_is_what_chainers_links_keep(semantics):
+    run_scale = semantics.scale(3.0, 0.5)
+    assert semantics.std(run_scale, 0.5) == sqrt(3.5)
+    assert semantics.variance(run_scale, 0.5) == pytest.approx(3.0)
