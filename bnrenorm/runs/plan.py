@@ -29,12 +29,10 @@ class Plan:
 def plan(experiment: Experiment, data: Dataset, store: Store, memory: int, backend: Backend) -> Plan:
     """Find the trials that are not stored yet, and group them. memory: bytes that a group may take.
 
-    Interrupted groups come first, unchanged, so that they can resume. Raises InputError if the labels do not match
-    `model.outputs`.
+    Interrupted groups come first, unchanged, so that they can resume. Raises InputError if the settings do not fit
+    the data.
     """
-    trials = experiment.trials(len(data.x_train))
-    for outputs in {trial.settings.model.outputs for trial in trials}:
-        data.check_classes(outputs)
+    trials = experiment.trials(len(data.x_train), data.classes)
     keys = {trial: trial.key(data.checksum, backend.address(trial.settings)) for trial in trials}
     # Variants with equal settings share a key, so they are trained once.
     missing = {key: trial for trial, key in keys.items() if not store.has(key)}

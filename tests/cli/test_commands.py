@@ -133,7 +133,7 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         (["compare", "--seeds", "two"], "--seeds"),
         (["compare", "--set", "training.optimizer.lr=1e-3"], "YAML 1.1 reads 1e-3 as text"),
         (["compare", "--set", "trainin.steps=3"], "did you mean training?"),
-        (["compare", "--set", "data.path=/no/where"], "data.path: /no/where does not exist"),
+        (["compare", "--set", "data.path=/no/where"], "data.path: '/no/where' cannot be read: No such file"),
         (["compare", "--device", "cuda"], "--device cuda: expected auto, cpu or cuda:N"),
         (["compare", "--device", "cuda:99"], "--device cuda:99: there is no such GPU"),
         (["compare", "--engine", "gpu"], "--engine gpu: expected auto, cpu or chainer"),
@@ -144,7 +144,7 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         (["data", "show", "--index", "60000"], "--index 60000: expected 0 to 59999"),
         (["data", "show", "--save", "/dev/null/x.png"], "--save /dev/null/x.png: cannot be written"),
         (["data", "export", "/dev/null/x"], "/dev/null/x: cannot be written"),
-        (["data", "verify", "--path", "/no/where"], "data.path: /no/where does not exist"),
+        (["data", "verify", "--path", "/no/where"], "data.path: '/no/where' cannot be read: No such file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_two(call, tmp_path, monkeypatch, arguments, message):
@@ -162,7 +162,7 @@ def test_a_bad_data_file_stops_before_anything_is_written(call, config_file, tmp
     bad.write_bytes(b"PK no archive")
     code, _, err = call("compare", config_file(), "--set", f"data.path={bad}", "--out", tmp_path / "out")
     assert (code, err.count("\n")) == (2, 1)
-    assert "bad.npz: cannot be read as .npz" in err
+    assert "bad.npz: cannot be read: File is not a zip file" in err
     assert not (tmp_path / "out").exists()
 
 
