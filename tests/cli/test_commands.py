@@ -141,6 +141,11 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         (["compare", "--out", "/dev/null/x"], "--out /dev/null/x: cannot be written"),
         (["compare", "--frobnicate"], "No such option: --frobnicate"),
         (["comprae"], "No such command 'comprae'"),
+        (["compare", "--set", "data.path=/dev/zero"], "/dev/zero: is a device, expected a regular file"),
+        (["compare", "--dry-run", "--set", "data.path=/dev/zero"], "/dev/zero: is a device"),
+        (["compare", "--set", "data.first_label=2"], "data.first_label is 2, expected 0 or 1"),
+        (["data", "export", "idx", "--path", "/dev/zero"], "/dev/zero: is a device"),
+        (["data", "verify", "--first-label", "2"], "--first-label"),
         (["data", "show", "--index", "60000"], "--index 60000: expected 0 to 59999"),
         (["data", "show", "--save", "/dev/null/x.png"], "--save /dev/null/x.png: cannot be written"),
         (["data", "export", "/dev/null/x"], "/dev/null/x: cannot be written"),
@@ -205,6 +210,19 @@ def test_code_that_reads_the_four_files_itself_finds_the_digits(call, tmp_path):
             labels = np.frombuffer(file.read(), np.uint8, offset=8)
         assert (images == mnist.digits()[f"x_{split}"].reshape(-1, 784)).all()
         assert (labels == mnist.digits()[f"y_{split}"]).all()
+
+
+def test_labels_from_1_are_exported_from_0(call, few_digits_file, tmp_path):
+    with np.load(few_digits_file) as arrays:
+        shifted = {name: array + name.startswith("y") for name, array in arrays.items()}
+    np.savez(tmp_path / "a.npz", **shifted)
+    code, _, err = call("data", "export", tmp_path / "idx", "--path", tmp_path / "a.npz")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "y_train has 10 classes, 1 to 10, expected 0 to 9; set data.first_label: 1" in err
+    code, out, _ = call("data", "export", tmp_path / "idx", "--path", tmp_path / "a.npz", "--first-label", "1")
+    assert (code, out.count("-ubyte.gz\n")) == (0, 4)
+    sums = [call("data", "verify", "--path", path)[1].splitlines()[-1] for path in (tmp_path / "idx", few_digits_file)]
+    assert sums[0] == sums[1]
 
 
 def test_data_verify_knows_the_originals(call, few_digits_file):
