@@ -1,5 +1,6 @@
 """What a file is, and that nothing but a regular file of bounded size is ever read."""
 
+import contextlib
 import gzip
 import os
 import socket
@@ -49,24 +50,30 @@ def test_what_is_packed_twice_is_called_so(tmp_path):
 
 
 def pipe(path):
+    """Make a pipe that can be opened and read from without waiting for its writer, lest a failure hangs."""
     os.mkfifo(path)
+    made = open(path, "r+b", buffering=0)
+    made.write(bytes(600))
+    return made
 
 
 def device(path):
     path.symlink_to("/dev/zero")
+    return contextlib.nullcontext()
 
 
 def bound_socket(path):
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(str(path))
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(path))
+    return made
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files of POSIX")
 @pytest.mark.parametrize(("make", "kind"), [(pipe, "a pipe"), (device, "a device"), (bound_socket, "a socket")])
 def test_nothing_but_a_regular_file_is_opened(tmp_path, monkeypatch, make, kind):
     monkeypatch.chdir(tmp_path)  # a socket's path is short
-    make(tmp_path / "x")
-    with pytest.raises(InputError, match=f"x: is {kind}, expected a regular file"), content.opened(tmp_path / "x"):
+    expected = f"x: is {kind}, expected a regular file"
+    with make(tmp_path / "x"), pytest.raises(InputError, match=expected), content.opened(tmp_path / "x"):
         pass
 
 

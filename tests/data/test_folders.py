@@ -39,11 +39,10 @@ def test_the_four_files_are_found(tmp_path, files):
 
 
 def test_the_unpacked_and_the_nearest_file_is_taken(tmp_path):
-    make(
-        tmp_path, [*MNIST, f"{MNIST[0]}.gz", f"{MNIST[0].replace('-idx', '.idx')}.gz", f"{MNIST[1]}/{MNIST[1]}.gz"][:6]
-    )
+    dotted = MNIST[0].replace("-idx", ".idx")
+    make(tmp_path, [f"{MNIST[0]}.gz", dotted, MNIST[1], f"{MNIST[1]}.gz", *MNIST[2:], f"{MNIST[2]}.gz/{MNIST[2]}"])
     make(tmp_path, [f"old/{name}" for name in MNIST])
-    assert found(tmp_path) == list(MNIST)
+    assert found(tmp_path) == [dotted, *MNIST[1:]]
 
 
 def test_the_file_that_is_named_is_taken(tmp_path):

@@ -172,7 +172,7 @@ def test_a_disk_that_spoils_what_it_is_given_is_named(run, tmp_path, monkeypatch
 
 def test_bad_data_stops_before_anything_is_written(tmp_path):
     text = COMPARED + "data: {path: /no/where}\n"
-    with pytest.raises(InputError, match="/no/where does not exist"):
+    with pytest.raises(InputError, match="'/no/where' cannot be read: No such file"):
         session.run(
             experiment_of(text), Backend("chainer", "cpu"), tmp_path / "out", memory=2**30, leave=lambda outcome: None
         )
