@@ -49,23 +49,26 @@ def test_what_is_packed_twice_is_called_so(tmp_path):
     assert kind_of(tmp_path / "a", gzip.compress(b"PK\x03\x04")) == "a gzipped zip archive"
 
 
+@contextlib.contextmanager
 def pipe(path):
     """Make a pipe that can be opened and read from without waiting for its writer, lest a failure hangs."""
     os.mkfifo(path)
-    made = open(path, "r+b", buffering=0)
-    made.write(bytes(600))
-    return made
+    with path.open("r+b", buffering=0) as file:
+        file.write(bytes(600))
+        yield
 
 
+@contextlib.contextmanager
 def device(path):
     path.symlink_to("/dev/zero")
-    return contextlib.nullcontext()
+    yield
 
 
+@contextlib.contextmanager
 def bound_socket(path):
-    made = socket.socket(socket.AF_UNIX)
-    made.bind(str(path))
-    return made
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+        yield
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files of POSIX")
