@@ -13,6 +13,7 @@ class Stream(IntEnum):
     VALIDATION = 2
     CUSTOM = 3
     DROPOUT = 4
+    TEST = 5
 
 
 def generator(seed: int, stream: Stream, step: int = 0) -> np.random.Generator:

@@ -3,7 +3,7 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ import bnrenorm
 from bnrenorm.cli import startup
 from bnrenorm.errors import InputError
 from bnrenorm.runs.interrupt import Interrupted
+
+if TYPE_CHECKING:
+    from bnrenorm.data.dataset import Dataset
 
 app = typer.Typer(
     name="bnrenorm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -22,7 +25,8 @@ app.add_typer(data_app, name="data")
 _UsageError: Any = typer.BadParameter.__base__
 _INTERRUPTED = 130
 
-Data = Annotated[str | None, typer.Option("--path", help="Folder of four IDX files, or an .npz; default: MNIST.")]
+DataPath = Annotated[str | None, typer.Option("--path", help="Your images, as in data.path; default: MNIST.")]
+FirstLabel = Annotated[int, typer.Option(min=0, max=1, help="Label of the first class, as in data.first_label.")]
 
 
 def main() -> None:
@@ -83,7 +87,7 @@ def compare(
     overrides = [*(assignments or []), *([] if seeds is None else [f"seeds={seeds}"])]
     experiment = configs.load(config, overrides, {} if baseline is None else {"baseline": baseline})
     background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
-    images = background.submit(dataset.load, experiment.data_path)
+    images = background.submit(dataset.load, experiment.data)
     chosen = backend.choose(engine, device)
 
     from bnrenorm.cli.progress import Screen
@@ -108,7 +112,7 @@ def compare(
         api.leave(outcome)
 
     outcome = session.run(
-        experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda path: images.result()
+        experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result()
     )
 
     from bnrenorm import api
@@ -142,29 +146,37 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-@data_app.command()
-def export(folder: Path, path: Data = None) -> None:
-    """Write the images as the four canonical *-ubyte.gz IDX files."""
-    from bnrenorm.data import dataset, files
+def _load(path: str | None, first_label: int) -> "Dataset":
+    from bnrenorm.config.schema import Data
+    from bnrenorm.data import dataset
 
-    data = dataset.load(path)
-    arrays = {name: getattr(data, name) for name in files.ARRAYS}
-    for file in files.export(arrays, folder):
+    return dataset.load(Data.model_validate({"path": path, "first_label": first_label}))
+
+
+@data_app.command()
+def export(folder: Path, path: DataPath = None, first_label: FirstLabel = 0) -> None:
+    """Write the images as four gzipped IDX files: MNIST's own *-ubyte.gz, or those of another type where it needs one.
+
+    The labels in them start from 0.
+    """
+    from bnrenorm.data import files
+
+    for file in files.export(_load(path, first_label).arrays, folder):
         print(file)
 
 
 @data_app.command()
-def verify(path: Data = None) -> None:
+def verify(path: DataPath = None, first_label: FirstLabel = 0) -> None:
     """Load the images, check them, and print their shapes and checksums."""
     import hashlib
 
-    from bnrenorm.data import dataset, files, mnist
+    from bnrenorm.data import files, idx, mnist
 
-    data = dataset.load(path)
-    for name, stem in files.ARRAYS.items():
-        array = getattr(data, name)
-        md5 = hashlib.md5(files.idx_bytes(array), usedforsecurity=False).hexdigest()
-        canonical = "the original" if md5 == mnist.MD5[stem] else "not MNIST's original"
+    data = _load(path, first_label)
+    for name, array in data.arrays.items():
+        stem = files.idx_name(name, array)
+        md5 = hashlib.md5(idx.encode(array), usedforsecurity=False).hexdigest()
+        canonical = "the original" if md5 == mnist.MD5.get(stem) else "not MNIST's original"
         print(f"{name:8} {array.shape!s:16} {array.dtype}  {stem} md5 {md5} ({canonical})")
     print(f"sha256 of all: {data.checksum}")
     if path is None:
@@ -176,14 +188,14 @@ def show(
     index: Annotated[int, typer.Option(help="Which image, from 0.")] = 0,
     save: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("digit.png"),
     test: Annotated[bool, typer.Option("--test", help="Take the test set instead of the training set.")] = False,
-    path: Data = None,
+    path: DataPath = None,
+    first_label: FirstLabel = 0,
 ) -> None:
     """Draw one image with its label."""
     from bnrenorm import atomic
     from bnrenorm.analysis.plots import pages
-    from bnrenorm.data import dataset
 
-    data = dataset.load(path)
+    data = _load(path, first_label)
     split, images, labels = ("test", data.x_test, data.y_test) if test else ("train", data.x_train, data.y_train)
     if not 0 <= index < len(images):
         raise InputError(f"--index {index}: expected 0 to {len(images) - 1}")

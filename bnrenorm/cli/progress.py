@@ -35,7 +35,7 @@ class Screen(Watcher):
             f"{len(trials)} trials; {len(data.x_train)} + {len(data.x_test)} images of {data.source}; "
             f"on {backend.device}"
         )
-        for note in _engine_notes(trials, backend):
+        for note in (*_range_notes(experiment, data), *_engine_notes(trials, backend)):
             self.note(note)
         for identity in identities(trials):
             point = f" at {dict(identity.point)}" if identity.point else ""
@@ -92,6 +92,15 @@ class Screen(Watcher):
     def say(self, text: str) -> None:
         """Print a line literally: brackets are not markup."""
         self.console.print(text, markup=False)
+
+
+def _range_notes(experiment: Experiment, data: Dataset) -> list[str]:
+    """Say that pixels are not in 0..1, where no scaling by the training set is asked for."""
+    if data.unusual_range is None or experiment.data.scaling != "unit":
+        return []
+    low, high = data.unusual_range
+    how = "floats are taken as they are" if data.x_train.dtype.kind == "f" else "bytes are divided by 255"
+    return [f"pixels are {low:.3g} to {high:.3g} ({how}); data.scaling: min_max would map them to 0..1"]
 
 
 def _engine_notes(trials: list[Trial], backend: Backend) -> list[str]:

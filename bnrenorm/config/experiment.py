@@ -7,7 +7,7 @@ from typing import Any
 
 from bnrenorm.config.document import Document, Path, dotted
 from bnrenorm.config.resolve import resolve
-from bnrenorm.config.schema import Settings
+from bnrenorm.config.schema import Data, Settings
 from bnrenorm.config.trial import Point, Trial
 from bnrenorm.errors import InputError
 
@@ -38,17 +38,17 @@ class Experiment:
         return tuple(dict.fromkeys(point for _, point in self.settings))
 
     @property
-    def data_path(self) -> str | None:
-        """`data.path`, which all variants share."""
-        return next(iter(self.settings.values())).data.path
+    def data(self) -> Data:
+        """The data settings, which all variants share."""
+        return next(iter(self.settings.values())).data
 
-    def trials(self, images: int) -> list[Trial]:
-        """Return all trials, their settings resolved for `images` training images; seeds vary fastest.
+    def trials(self, images: int, classes: int = 10) -> list[Trial]:
+        """Return all trials, their settings resolved for `images` training images of `classes`; seeds vary fastest.
 
         Raises InputError if settings contradict each other or do not fit the training set.
         """
         resolved = {
-            (variant, point): resolve(settings, images, partial(self._error, variant))
+            (variant, point): resolve(settings, images, classes, partial(self._error, variant))
             for (variant, point), settings in self.settings.items()
         }
         return [

@@ -88,10 +88,10 @@ class Model(Strict):
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(400,), min_length=1, description="number of nodes of each hidden layer, from the input on"
     )
-    outputs: int = Field(
-        default=10,
+    outputs: int | None = Field(
+        default=None,
         ge=2,
-        description="number of classes; the training labels must be 0 to outputs - 1, and each must occur",
+        description="number of classes, to be checked: that of the training labels; null: as many as there are",
     )
     order: Literal["linear-activation-norm", "linear-norm-activation"] = Field(
         default="linear-activation-norm",
@@ -108,6 +108,12 @@ class Model(Strict):
         default=Scaled(), description="distribution of the initial weights; a name stands for its group"
     )
     dropout: Dropout = Field(default=Dropout(), description="dropout of inputs and hidden nodes")
+
+    def widths(self, inputs: int) -> tuple[int, ...]:
+        """Return the number of nodes of all layers, inputs first. Only for resolved settings: see `resolve`."""
+        if self.outputs is None:
+            raise ValueError("model.outputs is not resolved")
+        return (inputs, *self.hidden, self.outputs)
 
 
 def expand_shorthands(model: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Resolve settings for a training set of known size: cross-checks between settings, and durations in steps."""
+"""Resolve settings for a training set of known size and classes: cross-checks, and durations in steps."""
 
 from collections.abc import Callable
 
@@ -14,11 +14,12 @@ Error = Callable[[Path, str], InputError]
 InSteps = Callable[[Duration], Duration]
 
 
-def resolve(settings: Settings, images: int, error: Error) -> Settings:
-    """Return the settings for `images` training images, with all durations in steps.
+def resolve(settings: Settings, images: int, classes: int, error: Error) -> Settings:
+    """Return the settings for `images` training images of `classes`, with all durations in steps.
 
-    micro_batch becomes null for normalisations that take no statistics over the batch. Raises the InputError made by
-    `error` for settings that contradict each other or do not fit the training set.
+    model.outputs becomes the number of classes, and micro_batch null for normalisations that take no statistics over
+    the batch. Raises the InputError made by `error` for settings that contradict each other or do not fit the training
+    set.
     """
     train_size = images - settings.data.validation
     if train_size < 1:
@@ -26,6 +27,9 @@ def resolve(settings: Settings, images: int, error: Error) -> Settings:
             ("data", "validation"),
             f"is {settings.data.validation}, which leaves none of the {images} training images to learn from",
         )
+    if settings.model.outputs not in (None, classes):
+        message = f"is {settings.model.outputs}, but the training labels have {classes} classes; leave it out"
+        raise error(("model", "outputs"), message)
     micro_batch = _resolve_batch(settings, train_size, error)
     _check_combinations(settings, micro_batch, error)
     per_epoch = settings.training.batch.steps_per_epoch(train_size)
@@ -38,6 +42,7 @@ def resolve(settings: Settings, images: int, error: Error) -> Settings:
     norm = _resolve_norm(settings.norm, in_steps, total, error)
     return settings.model_copy(
         update={
+            "model": settings.model.model_copy(update={"outputs": classes}),
             "norm": norm,
             "training": settings.training.model_copy(update={"steps": steps(total), "micro_batch": micro_batch}),
             "evaluation": settings.evaluation.model_copy(update={"every": every}),

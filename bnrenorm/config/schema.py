@@ -20,8 +20,11 @@ class Data(Strict):
 
     path: str | None = Field(
         default=None,
-        description="folder with four IDX files (gzipped or not), or an .npz file with x_train, y_train, x_test and "
-        "y_test; null: the MNIST digits shipped with bnrenorm",
+        description="folder of four IDX or .npy files, an .npz file or a .csv table, under the names that people use: "
+        "see [data.md](data.md); null: the MNIST digits shipped with bnrenorm",
+    )
+    first_label: Literal[0, 1] = Field(
+        default=0, description="label of the first class: the labels are first_label, first_label + 1, ... without gaps"
     )
     validation: int = Field(
         default=0,

@@ -39,8 +39,8 @@ class Trial:
         return digest(content)
 
     def resolved(self) -> dict[str, Any]:
-        """Return the settings as plain data, without data.path: the checksum identifies the images."""
-        return self.settings.model_dump(mode="json", exclude={"data": {"path"}})
+        """Return the settings as plain data, except how the data is read: the checksum identifies images and labels."""
+        return self.settings.model_dump(mode="json", exclude={"data": {"path", "first_label"}})
 
 
 def digest(content: Any) -> str:

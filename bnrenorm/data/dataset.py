@@ -1,4 +1,4 @@
-"""Data sets: loading, validation, checksum, and conversion to float32."""
+"""Data sets: loading, checksum, and conversion to float32."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,17 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
+from bnrenorm.config.schema import Data
 from bnrenorm.data import files, mnist
+from bnrenorm.data.checks import checked
+from bnrenorm.data.names import ARRAYS
 from bnrenorm.errors import InputError
 from bnrenorm.rng import Stream, generator
+
+_DIGITS = Data()
+_DARK = 0.1
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images and labels as read from the file.
+    """Images and labels, in the form that `checks` gives them.
 
-    x_train (N, ...), x_test (M, ...): uint8 in 0..255, or finite floats, which are not rescaled.
-    y_train (N,), y_test (M,): integers >= 0. `source` names the origin in messages.
+    x_train (N, ...), x_test (M, ...): uint8, or float32, which is not rescaled. y_train (N,), y_test (M,): classes
+    from 0, uint8 or int32. `source` names the origin in messages. `load` checks all this.
     """
 
     x_train: np.ndarray
@@ -26,14 +32,35 @@ class Dataset:
     y_test: np.ndarray
     source: str
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The four arrays by their names."""
+        return {name: getattr(self, name) for name in ARRAYS}
+
     @cached_property
     def checksum(self) -> str:
-        """sha256 of the raw arrays: equal images have equal checksums, whatever file they were read from."""
+        """sha256 of the arrays: equal images have equal checksums, whatever file they were read from."""
         digest = hashlib.sha256()
-        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+        for array in self.arrays.values():
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    @property
+    def classes(self) -> int:
+        """Number of classes: the labels of `y_train` are 0 to classes - 1."""
+        return int(self.y_train.max()) + 1
+
+    @property
+    def unusual_range(self) -> tuple[float, float] | None:
+        """Smallest and largest pixel as `scaled` returns them; None if they are in 0..1 and not all darker than 0.1.
+
+        Whole numbers are divided by 255 even if they are far from reaching it.
+        """
+        factors = [(images, 1 / 255 if images.dtype == np.uint8 else 1) for images in (self.x_train, self.x_test)]
+        low = min(float(images.min()) * factor for images, factor in factors)
+        high = max(float(images.max()) * factor for images, factor in factors)
+        return None if low >= 0 and (_DARK < high <= 1 or high == 0) else (low, high)
 
     @property
     def inputs(self) -> int:
@@ -71,48 +98,21 @@ class Dataset:
         order = generator(0, Stream.VALIDATION).permutation(len(self.x_train))
         return np.sort(order[validation:]), np.sort(order[:validation])
 
-    def check_classes(self, outputs: int) -> None:
-        """Raise InputError unless all labels are in 0..outputs - 1 and every class occurs in the training set."""
-        for name, labels in (("y_train", self.y_train), ("y_test", self.y_test)):
-            out_of_range = labels[(labels < 0) | (labels >= outputs)]
-            if len(out_of_range):
-                raise InputError(f"{self.source}: {name} has label {out_of_range[0]}, expected 0 to {outputs - 1}")
-        classes = len(np.unique(self.y_train))
-        if classes < outputs:
-            raise InputError(
-                f"{self.source}: y_train has {classes} classes, but model.outputs is {outputs}; set model.outputs"
-            )
 
-
-def load(path: str | None = None) -> Dataset:
-    """Load the shipped MNIST (path None), a folder with four IDX files, or an .npz file.
+def load(settings: Data = _DIGITS) -> Dataset:
+    """Load the shipped MNIST (path None), or the user's files at `data.path`: see docs/data.md for what may be there.
 
     Raises InputError, naming the file, if it is missing or not a valid data set.
     """
-    if path is None:
+    if settings.path is None:
         return Dataset(**mnist.digits(), source="mnist")
-    location = Path(path).expanduser()
-    if not location.exists():
-        raise InputError(f"data.path: {path} does not exist; expected a folder of four IDX files or an .npz file")
-    data = Dataset(**(files.read_folder(location) if location.is_dir() else files.read_npz(location)), source=str(path))
-    _check(data)
-    return data
-
-
-def _check(data: Dataset) -> None:
-    for x_name, x, y_name, y in (
-        ("x_train", data.x_train, "y_train", data.y_train),
-        ("x_test", data.x_test, "y_test", data.y_test),
-    ):
-        if x.ndim < 2 or len(x) == 0:
-            raise InputError(f"{data.source}: {x_name} has shape {x.shape}, expected (images, ...) with at least one")
-        if x.dtype != np.uint8 and not (x.dtype.kind == "f" and np.isfinite(x).all()):
-            raise InputError(f"{data.source}: {x_name} is {x.dtype}, expected uint8 or finite floats")
-        if y.ndim != 1 or y.dtype.kind not in "iu":
-            raise InputError(f"{data.source}: {y_name} is {y.dtype} of shape {y.shape}, expected integers (images,)")
-        if len(x) != len(y):
-            raise InputError(f"{data.source}: {len(x)} images in {x_name}, but {len(y)} labels in {y_name}")
-    if data.x_train.shape[1:] != data.x_test.shape[1:]:
-        raise InputError(
-            f"{data.source}: training images are {data.x_train.shape[1:]}, test images {data.x_test.shape[1:]}"
-        )
+    try:
+        if not settings.path:
+            raise ValueError("expected a file or a folder")
+        location = Path(settings.path).expanduser()
+        location.stat()
+    except (OSError, ValueError, RuntimeError) as error:  # ValueError: also of a null character; RuntimeError: ~nobody
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"data.path: {settings.path!r} cannot be read: {reason}") from error
+    arrays = checked(files.read(location), settings.path, settings.first_label)
+    return Dataset(**arrays, source=settings.path)

@@ -1,118 +1,114 @@
-"""Reading untrusted user files, IDX (gzipped or not) and .npz, and writing IDX.
+"""Reading the data sets that people have, unchecked, and writing IDX files.
 
-Every function raises InputError with the file's name and what is wrong with it. Pickles are never loaded, and no array
-takes more than `LIMIT` bytes of memory.
+There is one reader per format (`idx`, `npy`, `table`), chosen by the first bytes of a file (`content`); `names` knows
+what files and arrays are called, `folders` finds the four files of a data set.
 """
 
 import gzip
-import math
-import struct
-import zipfile
-import zlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from bnrenorm import atomic
+from bnrenorm.data import folders, idx, names, npy, table
+from bnrenorm.data.content import CSV, IDX, NPY, NPZ, opened
+from bnrenorm.data.names import ARRAYS
 from bnrenorm.errors import InputError
+from bnrenorm.rng import Stream, generator
 
-LIMIT = 2**30  # bytes per array; the largest of MNIST has 47 million
-ARRAYS = {  # array name -> original name of its IDX file, without .gz
-    "x_train": "train-images-idx3-ubyte",
-    "y_train": "train-labels-idx1-ubyte",
-    "x_test": "t10k-images-idx3-ubyte",
-    "y_test": "t10k-labels-idx1-ubyte",
-}
-_UNSIGNED_BYTE = 0x08
+TEST_SHARE = 7
+"""One image in so many becomes a test image where a table has no labelled test table beside it."""
 
+_IDX_NAMES = dict(zip(ARRAYS, ("train-images", "train-labels", "t10k-images", "t10k-labels"), strict=True))
 
-def read_folder(folder: Path) -> dict[str, np.ndarray]:
-    """Read the four IDX files of a folder; returns x_train, y_train, x_test and y_test as uint8."""
-    arrays = {}
-    for name, stem in ARRAYS.items():
-        paths = [folder / (stem + suffix) for suffix in ("", ".gz")]
-        path = next((path for path in paths if path.is_file()), None)
-        if path is None:
-            raise InputError(f"{folder}: has neither {paths[0].name} nor {paths[1].name}")
-        arrays[name] = read_idx(path, dimensions=3 if name.startswith("x") else 1)
-    return arrays
+Arrays = dict[str, np.ndarray]
+"""Training and test images and labels as they are in the files; the keys are `names.ARRAYS`."""
 
 
-def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """Read one IDX file of unsigned bytes; raises InputError if it has another number of dimensions."""
-    try:
-        with path.open("rb") as raw:
-            gzipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            with gzip.open(raw) if gzipped else raw as file:
-                return _parse_idx(file, path, dimensions)  # pyright: ignore[reportArgumentType]
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+def read(path: Path) -> Arrays:
+    """Read a folder of four files, or any one of these four, an .npz archive, or a .csv table of training images.
+
+    Raises InputError that says what is there, if it is none of these or is damaged.
+    """
+    if path.is_dir():
+        return {array: _read_one(file) for array, file in folders.find(path).items()}
+    name = names.parse(path.name)
+    if name is None:
+        with opened(path) as content:
+            if content.kind == NPZ:
+                return npy.read_archive(content, lambda keys: _four(keys, path))
+            if content.kind == CSV:
+                return _with_test(path, table.read(content))
+            what = "holds one array" if content.kind in (IDX, NPY) else f"is {content.kind}"
+            raise InputError(f"{path}: {what}; {folders.EXPECTED}")
+    return {array: _read_one(file) for array, file in folders.beside(path, name).items()}
 
 
-def _parse_idx(file: IO[bytes], path: Path, dimensions: int) -> np.ndarray:
-    header = file.read(4 + 4 * dimensions)
-    if len(header) < 4 + 4 * dimensions or header[:4] != bytes([0, 0, _UNSIGNED_BYTE, dimensions]):
-        magic = int.from_bytes(header[:4], "big")
-        expected = _UNSIGNED_BYTE << 8 | dimensions
-        raise InputError(f"{path}: magic number {magic}, expected {expected} (IDX, unsigned bytes, {dimensions}-d)")
-    shape = struct.unpack(f">{dimensions}I", header[4:])
-    size = math.prod(shape)
-    if size > LIMIT:
-        raise InputError(f"{path}: announces {size:,} bytes, the limit is {LIMIT:,}")
-    content = file.read(size)
-    if len(content) < size:
-        raise InputError(f"{path}: truncated: {len(content):,} of {size:,} bytes")
-    if file.read(1):
-        raise InputError(f"{path}: longer than the {size:,} bytes that its header announces")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+def _read_one(path: Path) -> np.ndarray:
+    """Read a file that holds one array."""
+    with opened(path) as content:
+        if content.kind == IDX:
+            return idx.read(content)
+        if content.kind == NPY:
+            return npy.read(content)
+        if content.kind == NPZ:
+            return npy.read_archive(content, lambda keys: _only(keys, path))["array"]
+        raise InputError(f"{path}: is {content.kind}, expected an IDX, .npy or .npz file")
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read x_train, y_train, x_test and y_test of an .npz archive; other arrays in it are ignored."""
-    arrays = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in ARRAYS:
-                if f"{name}.npy" not in archive.namelist():
-                    raise InputError(f"{path}: has no array {name}; expected {', '.join(ARRAYS)}")
-                arrays[name] = _read_member(archive, name, path)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: cannot be read as .npz: {error}") from error
-    return arrays
+def _only(keys: list[str], path: Path) -> dict[str, str]:
+    if len(keys) != 1:
+        raise InputError(f"{path}: has {_listed(keys)}, expected one array")
+    return {"array": keys[0]}
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
-    if archive.getinfo(f"{name}.npy").file_size > LIMIT:
-        raise InputError(f"{path}: {name} is larger than the limit of {LIMIT:,} bytes")
-    with archive.open(f"{name}.npy") as file:
-        version = np.lib.format.read_magic(file)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(file)
-        if dtype.hasobject:
-            raise InputError(f"{path}: {name} holds pickled Python objects, expected numbers")
-        if math.prod(shape) * dtype.itemsize > LIMIT:
-            raise InputError(f"{path}: {name} announces more than the limit of {LIMIT:,} bytes")
-    with archive.open(f"{name}.npy") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+def _four(keys: list[str], path: Path) -> dict[str, str]:
+    chosen = names.choose(keys)
+    if lacking := [array for array in ARRAYS if array not in chosen]:
+        raise InputError(f"{path}: has {_listed(keys)}, but no array {', '.join(lacking)}")
+    return {array: chosen[array] for array in ARRAYS}
 
 
-def export(arrays: dict[str, np.ndarray], folder: Path) -> list[Path]:
-    """Write the four *-ubyte.gz files, deterministic to the byte; returns their paths."""
+def _listed(keys: list[str]) -> str:
+    return f"{', '.join(sorted(keys)[: folders.SHOWN]) or 'nothing'}{', ...' if len(keys) > folders.SHOWN else ''}"
+
+
+def _with_test(path: Path, train: table.Table | None) -> Arrays:
+    """Add the test set to a training table: that of the test table beside it, or images drawn from the table."""
+    if train is None:
+        raise InputError(f"{path}: has no column named {' or '.join(table.LABELS)}")
+    other = path.with_name(path.name.replace("train", "test"))
+    if other != path and other.exists():
+        with opened(other) as content:
+            test = table.read(content) if content.kind == CSV else None
+        if test is not None:
+            return dict(zip(ARRAYS, (*train, *test), strict=True))
+    order = generator(0, Stream.TEST).permutation(len(train[0]))
+    share = -(-len(order) // TEST_SHARE)
+    held_out, learning = np.sort(order[:share]), np.sort(order[share:])
+    return dict(zip(ARRAYS, (part[rows] for rows in (learning, held_out) for part in train), strict=True))
+
+
+def export(arrays: Mapping[str, np.ndarray], folder: Path) -> list[Path]:
+    """Write the arrays of a checked data set as four gzipped IDX files, the same bytes every time; returns their paths.
+
+    Bytes give the names of MNIST's files; other types and shapes give IDX files of that type, so that nothing is lost.
+    Raises InputError if the folder holds other files that would be read in place of them.
+    """
+    paths = {array: folder / f"{idx_name(array, values)}.gz" for array, values in arrays.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"{stem}.gz" for stem in ARRAYS.values()]
-        for name, path in zip(ARRAYS, paths, strict=True):
-            atomic.write(path, gzip.compress(idx_bytes(arrays[name]), compresslevel=6, mtime=0))
+        for other in folder.iterdir():
+            if names.parse(other.name) and other not in paths.values():
+                raise InputError(f"{folder}: has {other.name} of another data set, expected an empty folder")
+        for array, path in paths.items():
+            atomic.write(path, gzip.compress(idx.encode(arrays[array]), compresslevel=6, mtime=0))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
-    return paths
+    return list(paths.values())
 
 
-def idx_bytes(array: np.ndarray) -> bytes:
-    """Encode an array of unsigned bytes in the IDX format."""
-    header = struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTE, array.ndim, *array.shape)
-    return header + np.ascontiguousarray(array, np.uint8).tobytes()
+def idx_name(array: str, values: np.ndarray) -> str:
+    """Return the name of the IDX file of an array, without .gz: train-images-idx3-ubyte for MNIST's x_train."""
+    return f"{_IDX_NAMES[array]}-{idx.suffix(values)}"

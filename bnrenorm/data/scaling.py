@@ -11,8 +11,9 @@ def fit(kind: str, axis: int | None, images: np.ndarray) -> Scaler:
     """Return a function that scales images (N, D) by the statistics of the training `images` (N, D), keeping the dtype.
 
     "unit" changes nothing. "min_max" maps minimum and maximum to 0 and 1; "z_score" maps mean and standard deviation to
-    0 and 1. axis None: statistics over all pixels; axis 0: per pixel, where a constant pixel becomes 0. Computed in
-    float64.
+    0 and 1. axis None: statistics over all pixels; axis 0: per pixel, where a pixel that is constant in the training
+    set becomes 0. (The second article divides it by 1e-7: a test image that differs there gets a huge value.) Computed
+    in float64.
     """
     if kind == "unit":
         return lambda images: images

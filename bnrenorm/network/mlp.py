@@ -106,7 +106,7 @@ def build(trials: list[Trial], inputs: int) -> MLP:
     from the same weights.
     """
     model, loss = trials[0].settings.model, trials[0].settings.training.loss
-    widths = (inputs, *model.hidden, model.outputs)
+    widths = model.widths(inputs)
     schedule = Schedule(trials)
     linears = [
         StackedLinear(

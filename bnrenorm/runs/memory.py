@@ -42,8 +42,9 @@ class Need:
 def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
     """Estimate the memory of groups of trials like this one, on a CPU."""
     settings = trial.settings
-    hidden, outputs, batch = settings.model.hidden, settings.model.outputs, settings.training.batch
-    weights = sum(a * b for a, b in itertools.pairwise((data.inputs, *hidden, outputs)))
+    widths, batch = settings.model.widths(data.inputs), settings.training.batch
+    weights = sum(a * b for a, b in itertools.pairwise(widths))
+    hidden, outputs = widths[1:-1], widths[-1]
     images, test = len(data.x_train), len(data.x_test)
     raw = data.x_train.nbytes + data.x_test.nbytes
     fixed = _PROGRAM + raw + 4 * data.inputs * (images + test)

@@ -30,12 +30,10 @@ class Plan:
 def plan(experiment: Experiment, data: Dataset, store: Store, memory: int, backend: Backend) -> Plan:
     """Find the trials that are not stored yet, and group them. memory: bytes that a group may take.
 
-    Interrupted groups come first, unchanged, so that they can resume. Raises InputError if the labels do not match
-    `model.outputs` or `training.batch`.
+    Interrupted groups come first, unchanged, so that they can resume. Raises InputError if the settings do not fit
+    the data.
     """
-    trials = experiment.trials(len(data.x_train))
-    for outputs in {trial.settings.model.outputs for trial in trials}:
-        data.check_classes(outputs)
+    trials = experiment.trials(len(data.x_train), data.classes)
     for batch, validation in {(trial.settings.training.batch, trial.settings.data.validation) for trial in trials}:
         Sampler(batch, data.learning_labels(validation))
     keys = {trial: trial.key(data.checksum, backend.address(trial.settings)) for trial in trials}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnrenorm.config import Experiment, Trial
+from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
@@ -58,16 +59,16 @@ def run(
     memory: int,
     leave: Callable[[Outcome], None],
     watcher: Watcher | None = None,
-    load: Callable[[str | None], Dataset] = dataset.load,
+    load: Callable[[Data], Dataset] = dataset.load,
 ) -> Outcome:
     """Train the trials that `out` does not contain yet, then call `leave` to write the outputs to the run folder.
 
-    memory: bytes that a group may take; load: maps `data.path` to the images. Raises InputError for mistakes that the
-    user can fix, before anything is written; Interrupted after a SIGINT or SIGTERM, with everything saved; OSError if
-    the disk fails.
+    memory: bytes that a group may take; load: maps the data settings to the images. Raises InputError for mistakes that
+    the user can fix, before anything is written; Interrupted after a SIGINT or SIGTERM, with everything saved; OSError
+    if the disk fails.
     """
     watcher = watcher or Watcher()
-    data, store = load(experiment.data_path), Store(out)
+    data, store = load(experiment.data), Store(out)
     todo = plan(experiment, data, store, memory, backend)
     store.prepare()
     with run_folder.opened(out, experiment) as folder:

@@ -133,7 +133,7 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         (["compare", "--seeds", "two"], "--seeds"),
         (["compare", "--set", "training.optimizer.lr=1e-3"], "YAML 1.1 reads 1e-3 as text"),
         (["compare", "--set", "trainin.steps=3"], "did you mean training?"),
-        (["compare", "--set", "data.path=/no/where"], "data.path: /no/where does not exist"),
+        (["compare", "--set", "data.path=/no/where"], "data.path: '/no/where' cannot be read: No such file"),
         (["compare", "--device", "cuda"], "--device cuda: expected auto, cpu or cuda:N"),
         (["compare", "--device", "cuda:99"], "--device cuda:99: there is no such GPU"),
         (["compare", "--engine", "gpu"], "--engine gpu: expected auto, cpu or chainer"),
@@ -141,10 +141,15 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         (["compare", "--out", "/dev/null/x"], "--out /dev/null/x: cannot be written"),
         (["compare", "--frobnicate"], "No such option: --frobnicate"),
         (["comprae"], "No such command 'comprae'"),
+        (["compare", "--set", "data.path=/dev/zero"], "/dev/zero: is a device, expected a regular file"),
+        (["compare", "--dry-run", "--set", "data.path=/dev/zero"], "/dev/zero: is a device"),
+        (["compare", "--set", "data.first_label=2"], "data.first_label is 2, expected 0 or 1"),
+        (["data", "export", "idx", "--path", "/dev/zero"], "/dev/zero: is a device"),
+        (["data", "verify", "--first-label", "2"], "--first-label"),
         (["data", "show", "--index", "60000"], "--index 60000: expected 0 to 59999"),
         (["data", "show", "--save", "/dev/null/x.png"], "--save /dev/null/x.png: cannot be written"),
         (["data", "export", "/dev/null/x"], "/dev/null/x: cannot be written"),
-        (["data", "verify", "--path", "/no/where"], "data.path: /no/where does not exist"),
+        (["data", "verify", "--path", "/no/where"], "data.path: '/no/where' cannot be read: No such file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_two(call, tmp_path, monkeypatch, arguments, message):
@@ -162,7 +167,7 @@ def test_a_bad_data_file_stops_before_anything_is_written(call, config_file, tmp
     bad.write_bytes(b"PK no archive")
     code, _, err = call("compare", config_file(), "--set", f"data.path={bad}", "--out", tmp_path / "out")
     assert (code, err.count("\n")) == (2, 1)
-    assert "bad.npz: cannot be read as .npz" in err
+    assert "bad.npz: cannot be read: File is not a zip file" in err
     assert not (tmp_path / "out").exists()
 
 
@@ -205,6 +210,19 @@ def test_code_that_reads_the_four_files_itself_finds_the_digits(call, tmp_path):
             labels = np.frombuffer(file.read(), np.uint8, offset=8)
         assert (images == mnist.digits()[f"x_{split}"].reshape(-1, 784)).all()
         assert (labels == mnist.digits()[f"y_{split}"]).all()
+
+
+def test_labels_from_1_are_exported_from_0(call, few_digits_file, tmp_path):
+    with np.load(few_digits_file) as arrays:
+        shifted = {name: array + name.startswith("y") for name, array in arrays.items()}
+    np.savez(tmp_path / "a.npz", **shifted)
+    code, _, err = call("data", "export", tmp_path / "idx", "--path", tmp_path / "a.npz")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "y_train has 10 classes, 1 to 10, expected 0 to 9; set data.first_label: 1" in err
+    code, out, _ = call("data", "export", tmp_path / "idx", "--path", tmp_path / "a.npz", "--first-label", "1")
+    assert (code, out.count("-ubyte.gz\n")) == (0, 4)
+    sums = [call("data", "verify", "--path", path)[1].splitlines()[-1] for path in (tmp_path / "idx", few_digits_file)]
+    assert sums[0] == sums[1]
 
 
 def test_data_verify_knows_the_originals(call, few_digits_file):

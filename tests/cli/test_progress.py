@@ -1,5 +1,6 @@
 """What is shown while a session runs, on a terminal and elsewhere."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -65,6 +66,25 @@ def opening(experiment, backend):
     data = some_digits(200, 100)
     shown.opening(experiment, experiment.trials(200), data, backend)
     return file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "scaling", "note"),
+    [
+        (np.float32(200), "unit", "pixels are 0 to 200 (floats are taken as they are)"),
+        (np.uint8(1), "unit", "pixels are 0 to 0.00392 (bytes are divided by 255)"),
+        (np.float32(1), "unit", None),
+        (np.float32(200), "z_score", None),
+    ],
+)
+def test_pixels_outside_the_usual_range_are_said_once(pixels, scaling, note):
+    shown, file = screen()
+    lit = some_digits(200, 100).x_train > 100
+    data = dataclasses.replace(some_digits(200, 100), x_train=lit * pixels, x_test=lit[:100] * pixels)
+    experiment = experiment_of(COMPARED, [f"data.scaling={scaling}"])
+    shown.opening(experiment, experiment.trials(200), data, Backend(CPU, "cpu"))
+    notes = [line for line in file.getvalue().splitlines() if "pixels" in line]
+    assert notes == ([f"Note: {note}; data.scaling: min_max would map them to 0..1."] if note else [])
 
 
 def test_the_opening_says_what_is_trained_and_where():

@@ -71,6 +71,32 @@ def test_equal_trainings_have_one_key_whatever_they_are_called():
     assert key(HEAD + "seeds: [3]") != key(HEAD + "seeds: [4]")
 
 
+def test_the_outputs_are_the_classes_of_the_labels_given_or_not():
+    inferred, given, null = (
+        experiment_of(HEAD + text).trials(1000, 26)[0]
+        for text in ("", "model: {outputs: 26}", "model: {outputs: null}")
+    )
+    assert inferred.settings.model.outputs == 26
+    assert inferred.settings.model.widths(784) == (784, 400, 26)
+    assert inferred.resolved()["model"]["outputs"] == 26
+    assert inferred == given == null
+    with pytest.raises(ValueError, match="model.outputs is not resolved"):
+        experiment_of(HEAD).settings["BN", ()].model.widths(784)
+
+
+def test_other_outputs_than_classes_are_refused_where_they_are_set():
+    message = r"^x.yaml:7: model.outputs is 27, but the training labels have 26 classes; leave it out$"
+    with pytest.raises(InputError, match=message):
+        experiment_of(HEAD + "model: {outputs: 27}").trials(1000, 26)
+
+
+def test_how_the_data_is_read_is_no_part_of_the_key():
+    """The checksum stands for images and labels."""
+    found = [trials(HEAD + text)[0] for text in ("", "data: {path: a}", "data: {first_label: 1}")]
+    assert len({trial.key("x", "cpu on cpu") for trial in found}) == 1
+    assert found[0].resolved()["data"] == {"validation": 0, "scaling": "unit", "scaling_axis": None}
+
+
 def test_the_config_of_the_design_is_the_shipped_default():
     found = config.load("compare")
     assert found.variants == ("BN", "BRN")

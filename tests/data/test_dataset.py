@@ -3,16 +3,30 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset, files, mnist
 from bnrenorm.errors import InputError
-from tests.helpers import some_digits
+
+
+def load(path, **settings):
+    return dataset.load(Data(path=str(path), **settings))
 
 
 def test_equal_digits_have_one_checksum_whatever_file_they_came_from(tmp_path, few_digits_file):
-    from_npz = dataset.load(str(few_digits_file))
-    files.export({name: getattr(from_npz, name) for name in files.ARRAYS}, tmp_path / "idx")
-    assert dataset.load(str(tmp_path / "idx")).checksum == from_npz.checksum
+    from_npz = load(few_digits_file)
+    files.export(from_npz.arrays, tmp_path / "idx")
+    assert load(tmp_path / "idx").checksum == from_npz.checksum
+    arrays = {name: array.astype(np.int64) for name, array in from_npz.arrays.items()}
+    arrays["y_test"] = arrays["y_test"][:, None] + 1
+    arrays["y_train"] = arrays["y_train"] + 1.0
+    np.savez(tmp_path / "other.npz", **arrays)
+    assert load(tmp_path / "other.npz", first_label=1).checksum == from_npz.checksum
     assert dataset.load().checksum != from_npz.checksum
+
+
+def test_the_checksum_of_the_shipped_digits_stays():
+    """It is part of the address of every stored result."""
+    assert dataset.load().checksum == "52cd6c10ae77107af32269dd9d10ca19c1b749e83235a0c75e2f0729ebeaf141"
 
 
 def test_scaled_images_are_those_of_chainer(digits):
@@ -22,7 +36,7 @@ def test_scaled_images_are_those_of_chainer(digits):
     assert (digits.scaled("train") == images[: len(digits.x_train)]).all()
     assert digits.scaled("train").dtype == np.float32
     assert digits.labels("test").dtype == np.int32
-    assert digits.inputs == 784
+    assert (digits.inputs, digits.classes) == (784, 10)
 
 
 def test_floats_are_taken_as_they_are(digits):
@@ -31,43 +45,43 @@ def test_floats_are_taken_as_they_are(digits):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("train", "test", "expected"),
     [
-        ({"y_train": np.arange(299) % 10}, "300 images in x_train, but 299 labels in y_train"),
-        ({"x_train": np.zeros((300, 28, 28), np.int64)}, "x_train is int64, expected uint8"),
-        ({"x_train": np.full((300, 784), np.nan)}, "x_train is float64, expected uint8 or finite floats"),
-        ({"x_train": np.zeros(300, np.uint8)}, r"x_train has shape \(300,\)"),
-        ({"x_train": np.zeros((0, 784), np.uint8), "y_train": np.zeros(0, int)}, r"x_train has shape \(0, 784\)"),
-        ({"x_test": np.zeros((100, 27, 28), np.uint8)}, r"training images are \(28, 28\), test images \(27, 28\)"),
-        ({"y_train": np.zeros(300)}, "y_train is float64"),
-        ({"y_train": np.zeros((300, 1), int)}, "y_train is int64 of shape"),
+        ([[0, 255]], [[0, 3]], None),
+        ([[0, 0]], [[0, 0]], None),
+        ([[0, 1]], [[0, 1]], (0, 1 / 255)),
+        ([[0, 17]], [[0, 16]], (0, 17 / 255)),
+        ([[0.0, 1.0]], [[0.0, 0.5]], None),
+        ([[0.0, 1.0]], [[0.0, 1.5]], (0, 1.5)),
+        ([[-0.5, 1.0]], [[0.0, 1.0]], (-0.5, 1)),
+        ([[0, 255]], [[0.0, 255.0]], (0, 255)),
     ],
 )
-def test_what_does_not_fit_together_is_refused(tmp_path, changes, message):
-    few = some_digits(300, 100)
-    path = tmp_path / "bad.npz"
-    np.savez(path, **{name: changes.get(name, getattr(few, name)) for name in files.ARRAYS})
-    with pytest.raises(InputError, match=f"bad.npz: {message}"):
-        dataset.load(str(path))
+def test_pixels_outside_the_usual_range_are_known(digits, train, test, expected):
+    arrays = [np.array(x, np.uint8 if isinstance(x[0][1], int) else np.float32) for x in (train, test)]
+    found = replace(digits, x_train=arrays[0], x_test=arrays[1]).unusual_range
+    assert found == (expected and pytest.approx(expected))
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"),
+    ("path", "message"),
     [
-        (lambda y: np.where(y == 7, 10, y), "y_train has label 10, expected 0 to 9"),
-        (lambda y: np.where(y == 7, -1, y.astype(int)), "y_train has label -1"),
-        (lambda y: np.where(y == 7, 1, y), "y_train has 9 classes, but model.outputs is 10"),
+        ("nowhere", r"data.path: 'nowhere' cannot be read: No such file or directory"),
+        ("", "data.path: '' cannot be read"),
+        ("a\0b", r"data.path: 'a\\x00b' cannot be read: .*null"),
+        ("x" * 5000, "data.path: 'x+' cannot be read: File name too long"),
+        ("~nobody_of_that_name/x", "data.path: '~nobody_of_that_name/x' cannot be read"),
     ],
 )
-def test_labels_must_be_the_classes_of_the_outputs(digits, labels, message):
+def test_a_path_that_leads_nowhere_is_named(path, message):
     with pytest.raises(InputError, match=message):
-        replace(digits, y_train=labels(digits.y_train)).check_classes(10)
-    digits.check_classes(10)
+        load(path)
 
 
-def test_a_path_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(InputError, match="data.path: .*nowhere does not exist"):
-        dataset.load(str(tmp_path / "nowhere"))
+def test_messages_name_the_file_as_the_user_wrote_it(few_digits_file, monkeypatch):
+    monkeypatch.chdir(few_digits_file.parent)
+    with pytest.raises(InputError, match=r"^few.npz: y_train has 10 classes, 0 to 9, expected 1 to 10"):
+        load("few.npz", first_label=1)
 
 
 def test_the_default_is_all_of_mnist():

@@ -1,139 +1,228 @@
+"""Whole data sets in the forms that people have them, and their export."""
+
 import gzip
 import io
-import struct
 import zipfile
 
 import numpy as np
 import pytest
 
-from bnrenorm.data import files
+from bnrenorm.data import files, idx, names
 from bnrenorm.errors import InputError
 
-IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+MNIST = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+NPY = ("x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy")
+KMNIST = ("kmnist-train-imgs.npz", "kmnist-train-labels.npz", "kmnist-test-imgs.npz", "kmnist-test-labels.npz")
 
 
 @pytest.fixture
-def folder(tmp_path):
-    arrays = {"x_train": IMAGES, "y_train": np.array([0, 1], np.uint8), "x_test": IMAGES[:1], "y_test": np.uint8([1])}
-    files.export(arrays, tmp_path)
-    return tmp_path
+def arrays(rng):
+    return {
+        "x_train": rng.integers(0, 256, (20, 3, 4), np.uint8),
+        "y_train": np.arange(20, dtype=np.uint8) % 4,
+        "x_test": rng.integers(0, 256, (8, 3, 4), np.uint8),
+        "y_test": np.arange(8, dtype=np.uint8) % 4,
+    }
 
 
-def test_what_is_exported_is_read_back(folder):
-    arrays = files.read_folder(folder)
-    assert (arrays["x_train"] == IMAGES).all()
-    assert arrays["x_test"].shape == (1, 3, 4)
-    assert list(arrays["y_train"]) == [0, 1]
+def npy_bytes(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
-def test_exporting_twice_writes_the_same_bytes_and_leaves_nothing_else(folder):
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    files.export(files.read_folder(folder), folder)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    assert sorted(before) == sorted(f"{stem}.gz" for stem in files.ARRAYS.values())
+def npz_bytes(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
-def test_files_may_be_unpacked(folder):
-    for path in list(folder.iterdir()):
-        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
-        path.unlink()
-    assert (files.read_folder(folder)["x_train"] == IMAGES).all()
+def csv_bytes(images, labels, header=True):
+    lines = [",".join(["label", *(f"pixel{i}" for i in range(images[0].size))])] if header else []
+    lines += [",".join(map(str, [label, *image.ravel()])) for image, label in zip(images, labels, strict=True)]
+    return "\n".join(lines).encode()
 
 
-def test_a_missing_file_is_named_with_both_of_its_names(folder):
-    (folder / "t10k-images-idx3-ubyte.gz").unlink()
-    with pytest.raises(InputError, match=r"neither t10k-images-idx3-ubyte nor t10k-images-idx3-ubyte.gz"):
-        files.read_folder(folder)
+def write(folder, arrays, file_names, encode):
+    for name, array in zip(file_names, arrays.values(), strict=True):
+        (folder / name).write_bytes(encode(array))
+
+
+def equal(found, arrays):
+    return set(found) == set(names.ARRAYS) and all(np.array_equal(found[name], arrays[name]) for name in names.ARRAYS)
+
+
+@pytest.mark.parametrize(
+    ("file_names", "encode"),
+    [
+        (MNIST, idx.encode),
+        ([f"{name}.gz" for name in MNIST], lambda array: gzip.compress(idx.encode(array))),
+        (NPY, npy_bytes),
+        (KMNIST, lambda array: npz_bytes(arr_0=array)),
+    ],
+    ids=["IDX", "IDX, gzipped", ".npy", ".npz of one array"],
+)
+def test_four_files_are_read_by_their_folder_or_by_one_of_them(tmp_path, arrays, file_names, encode):
+    write(tmp_path, arrays, file_names, encode)
+    for path in (tmp_path, *(tmp_path / name for name in file_names)):
+        assert equal(files.read(path), arrays)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "A.NPZ", "数字 1.npz"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        names.ARRAYS,
+        ("X_train", "y_train", "X_test", "y_test"),
+        ("train_images", "train_labels", "test_images", "test_labels"),
+    ],
+)
+def test_an_archive_is_read_by_the_keys_that_people_use(tmp_path, arrays, name, keys):
+    named = dict(zip(keys, arrays.values(), strict=True))
+    (tmp_path / name).write_bytes(npz_bytes(**named, val_images=arrays["x_test"], more=np.array([{}], object)))
+    assert equal(files.read(tmp_path / name), arrays)
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_a_training_table_takes_the_test_table_beside_it(tmp_path, arrays, header):
+    for split in ("train", "test"):
+        content = csv_bytes(arrays[f"x_{split}"], arrays[f"y_{split}"], header)
+        (tmp_path / f"mnist_{split}.csv").write_bytes(content)
+    flat = {name: array.reshape(len(array), -1) if array.ndim > 1 else array for name, array in arrays.items()}
+    assert equal(files.read(tmp_path / "mnist_train.csv"), flat)
+
+
+@pytest.mark.parametrize("other", [None, b"pixel0,pixel1\n1,2\n"], ids=["no other", "test table without labels"])
+def test_without_a_labelled_test_table_a_seventh_of_the_images_is_the_test_set(tmp_path, arrays, other):
+    (tmp_path / "train.csv").write_bytes(csv_bytes(arrays["x_train"], arrays["y_train"]))
+    if other:
+        (tmp_path / "test.csv").write_bytes(other)
+    found = files.read(tmp_path / "train.csv")
+    assert [len(array) for array in found.values()] == [17, 17, 3, 3]
+    both = np.concatenate([found["x_train"], found["x_test"]])
+    labels = np.concatenate([found["y_train"], found["y_test"]])
+    pairs = sorted((label, image.tobytes()) for image, label in zip(both, labels, strict=True))
+    assert pairs == sorted(
+        (label, image.tobytes()) for image, label in zip(arrays["x_train"], arrays["y_train"], strict=True)
+    )
+    assert equal(files.read(tmp_path / "train.csv"), found)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.npz", npz_bytes(x=np.zeros(2), y=np.zeros(2)), "a.npz: has x, y, but no array x_train, y_train, x_test, y_test"),
+        ("a.npz", npz_bytes(x_train=np.zeros(2), y_train=np.zeros(2)), "has x_train, y_train, but no array x_test, y_test"),
+        ("a.npz", npz_bytes(**{f"a{i}": np.zeros(1) for i in range(9)}), "has a0, a1, a2, a3, a4, a5, ..., but no array"),
+        ("a.npy", npy_bytes(np.zeros(2)), "a.npy: holds one array; expected four files such as"),
+        ("x_train.npy", npy_bytes(np.zeros(2)), "has x_train.npy, but no file for y_train, x_test, y_test"),
+        ("mnist.pkl.gz", gzip.compress(b"\x80\x04"), "mnist.pkl.gz: is a pickle, which is never loaded; expected"),
+        ("a.libsvm", b"1 1:0.5\n", "a.libsvm: is text that starts with '1 1:0.5'; expected"),
+        ("a.npz", b"", "a.npz: is empty; expected"),
+        ("a.csv", b"a,b\n1,2\n", "a.csv: has no column named label or class"),
+    ],
+)  # fmt: skip
+def test_another_file_is_called_what_it_is(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        files.read(tmp_path / name)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (struct.pack(">HBBII", 0, 8, 2, 1, 1) + b"x", "magic number 2050, expected 2051"),
-        (struct.pack(">HBBIII", 0, 13, 3, 1, 1, 1) + b"xxxx", "magic number 3331"),
-        (b"", "magic number 0"),
-        (struct.pack(">HBBIII", 0, 8, 3, 1, 2, 3) + b"xxxxx", "truncated: 5 of 6 bytes"),
-        (struct.pack(">HBBIII", 0, 8, 3, 1, 2, 3) + b"xxxxxxx", "longer than the 6 bytes"),
-        (struct.pack(">HBBIII", 0, 8, 3, 2**31, 2**10, 28), "announces"),
-        (gzip.compress(files.idx_bytes(IMAGES))[:-12], "cannot be read"),
-        (gzip.compress(files.idx_bytes(IMAGES))[:20] + b"garbage", "cannot be read"),
+        (b"<!DOCTYPE html>", "is a web page instead of the file, expected an IDX, .npy or .npz file"),
+        (gzip.compress(gzip.compress(b"x")), "is gzipped twice"),
+        (npz_bytes(a=np.zeros(1), b=np.zeros(1)), "has a, b, expected one array"),
     ],
 )
-def test_a_bad_idx_file_is_refused(tmp_path, content, message):
-    path = tmp_path / "images"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=f"images: {message}"):
-        files.read_idx(path, dimensions=3)
+def test_one_of_four_files_is_called_what_it_is(tmp_path, arrays, content, message):
+    write(tmp_path, arrays, MNIST, idx.encode)
+    (tmp_path / MNIST[0]).write_bytes(content)
+    with pytest.raises(InputError, match=f"{MNIST[0]}: {message}"):
+        files.read(tmp_path)
 
 
-def test_a_gzip_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    """A small file that unfolds to a gigabyte: only what its header announces is ever asked for."""
-    path = tmp_path / "bomb.gz"
-    with gzip.open(path, "wb", compresslevel=1) as file:
-        file.write(struct.pack(">HBBIII", 0, 8, 3, 1, 28, 28))
-        for _ in range(64):
-            file.write(bytes(2**20))
-    asked = []
-    real = gzip.GzipFile.read
-    monkeypatch.setattr(gzip.GzipFile, "read", lambda self, size=-1: asked.append(size) or real(self, size))
-    with pytest.raises(InputError, match="longer than the 784 bytes"):
-        files.read_idx(path, dimensions=3)
-    assert min(asked) >= 0
-    assert max(asked) <= 784
+@pytest.mark.parametrize("kind", ["idx", "gzip", "npz", "npz, compressed", "csv"])
+def test_no_damage_to_a_file_is_anything_but_one_line(tmp_path, arrays, rng, kind):
+    """Flip, cut, repeat and remove bytes at random, mostly in the header."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    name, content = {
+        "idx": (MNIST[0], idx.encode(arrays["x_train"])),
+        "gzip": (MNIST[0], gzip.compress(idx.encode(arrays["x_train"]))),
+        "npz": ("a.npz", npz_bytes(**arrays)),
+        "npz, compressed": ("a.npz", buffer.getvalue()),
+        "csv": ("a.csv", csv_bytes(arrays["x_train"], arrays["y_train"])),
+    }[kind]
+    write(tmp_path, arrays, MNIST, idx.encode)
+    messages = []
+    for _ in range(150):
+        damaged = bytearray(content)
+        at = int(len(content) * rng.random() ** rng.integers(1, 6))
+        match rng.integers(4):
+            case 0:
+                damaged[at] ^= 1 << rng.integers(8)
+            case 1:
+                del damaged[at:]
+            case 2:
+                damaged[at:at] = damaged[at : at + rng.integers(1, 9)]
+            case _:
+                damaged[at : at + 4] = rng.bytes(4)
+        (tmp_path / name).write_bytes(damaged)
+        try:
+            files.read(tmp_path / name)
+        except InputError as error:
+            messages.append(str(error))
+    assert len(messages) > 20
+    assert all(message.startswith(str(tmp_path)) and "\n" not in message for message in messages)
 
 
-def npz(path, **arrays):
-    base = {"x_train": IMAGES, "y_train": np.arange(2), "x_test": IMAGES, "y_test": np.arange(2)}
-    np.savez(path, **{**base, **arrays})
-    return path
+CHANGED = {
+    "MNIST's": {},
+    "flat": {"x_train": np.ones((5, 12), np.uint8), "x_test": np.ones((2, 12), np.uint8)},
+    "colours": {"x_train": np.ones((5, 3, 4, 3), np.uint8), "x_test": np.ones((2, 3, 4, 3), np.uint8)},
+    "floats": {"x_train": np.linspace(0, 1, 60, dtype=np.float32).reshape(5, 3, 4)},
+    "many classes": {"y_train": np.arange(300, dtype=np.int32)},
+}
 
 
-def test_npz_is_read_and_other_arrays_stay_unread(tmp_path):
-    path = npz(tmp_path / "a.npz", more=np.array([{}], dtype=object))
-    assert (files.read_npz(path)["x_train"] == IMAGES).all()
+@pytest.mark.parametrize("changes", CHANGED.values(), ids=CHANGED)
+def test_what_is_exported_is_read_back_without_loss(tmp_path, arrays, changes):
+    exported = {**arrays, **changes}
+    paths = files.export(exported, tmp_path / "new" / "folder")
+    assert equal(files.read(tmp_path / "new" / "folder"), exported)
+    if not changes:
+        assert [path.name for path in paths] == [f"{name}.gz" for name in MNIST]
 
 
-def test_a_pickle_in_an_npz_is_refused_unopened(tmp_path):
-    with pytest.raises(InputError, match=r"a.npz: x_test holds pickled Python objects"):
-        files.read_npz(npz(tmp_path / "a.npz", x_test=np.array([{}, 1], dtype=object)))
+def test_exporting_twice_writes_the_same_bytes_and_leaves_nothing_else(tmp_path, arrays):
+    paths = files.export(arrays, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert files.export(arrays, tmp_path) == paths
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert set(before) == set(paths)
 
 
-def test_an_npz_bomb_is_refused_by_its_header(tmp_path):
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (2**20, 2**20)})
-    path = npz(tmp_path / "a.npz")
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in {**members, "x_train.npy": header.getvalue() + bytes(1000)}.items():
-            archive.writestr(name, content)
-    with pytest.raises(InputError, match=r"x_train announces more than the limit"):
-        files.read_npz(path)
+@pytest.mark.parametrize(
+    "name", [MNIST[0], "train-images-idx2-ubyte.gz", "x_test.npy", "emnist-test-labels-idx1-ubyte"]
+)
+def test_a_folder_with_files_of_another_data_set_is_not_exported_to(tmp_path, arrays, name):
+    """They would be read in place of the exported ones, or beside them."""
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match=f"has {name} of another data set, expected an empty folder"):
+        files.export(arrays, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"text"])
-def test_what_is_no_npz_is_refused(tmp_path, content):
-    path = tmp_path / "a.npz"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=r"a.npz: cannot be read as .npz"):
-        files.read_npz(path)
-
-
-def test_a_truncated_npz_is_refused(tmp_path):
-    path = npz(tmp_path / "a.npz")
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match=r"a.npz: cannot be read"):
-        files.read_npz(path)
-
-
-def test_a_missing_array_is_named(tmp_path):
-    path = tmp_path / "a.npz"
-    np.savez(path, x_train=IMAGES)
-    with pytest.raises(InputError, match=r"has no array y_train; expected x_train, y_train, x_test, y_test"):
-        files.read_npz(path)
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, arrays):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file: cannot be written"):
-        files.export({"x_train": IMAGES}, tmp_path / "file")
+        files.export(arrays, tmp_path / "file")
+
+
+def test_a_zip_archive_of_idx_files_is_to_be_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "mnist.zip", "w") as archive:
+        archive.writestr(MNIST[0], b"x")
+    with pytest.raises(InputError, match=r"mnist.zip: is a zip archive without .npy files; unpack it"):
+        files.read(tmp_path / "mnist.zip")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import bnrenorm
-from bnrenorm.data import files, mnist
+from bnrenorm.data import files, idx, mnist
 
 
 def test_the_digits_are_the_originals_bit_for_bit():
-    for name, stem in files.ARRAYS.items():
-        assert hashlib.md5(files.idx_bytes(mnist.digits()[name])).hexdigest() == mnist.MD5[stem]
+    found = {files.idx_name(name, array): idx.encode(array) for name, array in mnist.digits().items()}
+    assert {name: hashlib.md5(content).hexdigest() for name, content in found.items()} == mnist.MD5
 
 
 def test_the_digits_cannot_be_changed_by_accident():

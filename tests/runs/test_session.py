@@ -146,7 +146,7 @@ def test_an_unfinished_run_blocks_nothing_and_the_next_says_how_to_go_on_with_it
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ("model: {outputs: 12}", "y_train has 10 classes, but model.outputs is 12"),
+        ("model: {outputs: 12}", "model.outputs is 12, but the training labels have 10 classes"),
         ("training: {batch: {kind: non_iid, classes: 11, size: 11}}", "the training set has 10 classes"),
         ("training: {batch: {kind: non_iid, classes: 2, size: 200}}", "has 100 images a class, but the smallest class"),
         ("data: {validation: 200}", "leaves none of the 200 training images"),
@@ -194,7 +194,7 @@ def test_a_disk_that_spoils_what_it_is_given_is_named(run, tmp_path, monkeypatch
 
 def test_bad_data_stops_before_anything_is_written(tmp_path):
     text = COMPARED + "data: {path: /no/where}\n"
-    with pytest.raises(InputError, match="/no/where does not exist"):
+    with pytest.raises(InputError, match="'/no/where' cannot be read: No such file"):
         session.run(
             experiment_of(text), Backend("chainer", "cpu"), tmp_path / "out", memory=2**30, leave=lambda outcome: None
         )

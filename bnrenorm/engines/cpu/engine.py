@@ -40,7 +40,7 @@ class CpuEngine:
         self.stale, self.ahead = True, False  # the rows behind the network; the network behind the rows
         self.blas = ThreadpoolController()
         spec = spec_of(settings)
-        layout = layout_of([inputs.images.shape[1], *settings.model.hidden, settings.model.outputs], spec)
+        layout = layout_of(list(settings.model.widths(inputs.images.shape[1])), spec)
         self.rows = StackedParameters(network, settings.training.optimizer.kind, replicas.average.arrays, layout.pitch)
         widths = [norm.run_mean.shape[2] for norm in network.batch_norms]
         self.last_step = LastStep(len(trials), widths, layout, spec.micro_batch, IMAGES)

@@ -10,7 +10,7 @@ from tests.helpers import trials_of
 @pytest.mark.parametrize("micro_batches", [1, 3])
 @pytest.mark.parametrize("widths", [[30, 7, 10], [30, 12, 7, 9, 4]])
 def test_arrays_lie_side_by_side_without_overlap(widths, micro_batches):
-    (trial,) = trials_of(f"model: {{hidden: {widths[1:-1]}, outputs: {widths[-1]}}}", 100)
+    (trial,) = trials_of(f"model: {{hidden: {widths[1:-1]}}}", 100)
     layout, n = layout_of(widths, spec_of(trial.settings)), 6
     ws = workspace.allocate(layout, n, micro_batches, np.dtype(np.float32))
     hidden, width, classes = len(widths) - 2, max(widths[1:]), widths[-1]

@@ -1,0 +1,87 @@
+"""Finding the four files of a data set in a folder."""
+
+from pathlib import Path
+
+from bnrenorm.data.names import ARRAYS, Name, parse
+from bnrenorm.errors import InputError
+
+EXPECTED = "expected four files such as train-images-idx3-ubyte.gz or x_train.npy, an .npz or a .csv file"
+_DEPTH = 3  # MNIST/raw/file
+_MOST_FOLDERS = 200
+SHOWN = 6  # names in a message
+
+Files = dict[str, Path]
+"""Maps names of ARRAYS to files."""
+
+
+def find(folder: Path) -> Files:
+    """Return the four files of the one data set in a folder, or in the nearest of the folders inside it.
+
+    A file may be in a folder of its own name, as in Kaggle's archives; an unpacked file is preferred to its .gz. Raises
+    InputError if there is no data set, a file of it is missing, or there are several.
+    """
+    level, partial = [folder], []
+    for _ in range(_DEPTH):
+        sets = [files for each in level for files in _sets(each).values()]
+        complete = [files for files in sets if len(files) == len(ARRAYS)]
+        if len(complete) > 1:
+            several = " and ".join(str(files["x_train"].relative_to(folder)) for files in complete[:SHOWN])
+            raise InputError(f"{folder}: has several data sets; set data.path to a file of one of them: {several}")
+        if complete:
+            return complete[0]
+        partial += sets
+        level = [inner for each in level for inner in _entries(each) if inner.is_dir()][:_MOST_FOLDERS]
+    raise _incomplete(folder, max(partial, key=len, default={}))
+
+
+def beside(path: Path, name: Name) -> Files:
+    """Return the four files of the data set that a file belongs to. Raises InputError if one is missing."""
+    folder = path.parent.parent if _has_own_folder(path) else path.parent
+    files = _sets(folder)[name.prefix, name.suffix]
+    if len(files) < len(ARRAYS):
+        raise _incomplete(folder, files)
+    return {**files, name.array: path}
+
+
+def _incomplete(folder: Path, files: Files) -> InputError:
+    if not files:
+        names = sorted(path.name for path in _entries(folder))
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return InputError(f"{folder}: has {', '.join(names[:SHOWN]) or 'nothing'}{more}; {EXPECTED}")
+    there = ", ".join(str(files[array].relative_to(folder)) for array in ARRAYS if array in files)
+    lacking = ", ".join(array for array in ARRAYS if array not in files)
+    return InputError(f"{folder}: has {there}, but no file for {lacking}; {EXPECTED}")
+
+
+def _sets(folder: Path) -> dict[tuple[str, str], Files]:
+    """Group the known files of a folder into data sets, by what their names share."""
+    sets: dict[tuple[str, str], Files] = {}
+    candidates = [path for entry in _entries(folder) for path in (_own(entry) if entry.is_dir() else [entry])]
+    for path in sorted(candidates, key=lambda path: (len(path.parts), path.suffix == ".gz", path.name)):
+        if name := parse(path.name):
+            files = sets.setdefault((name.prefix, name.suffix), {})
+            other = files.setdefault(name.array, path)
+            if len(other.parts) == len(path.parts) and _stem(other) != _stem(path):
+                raise InputError(f"{folder}: has {other.name} and {path.name}, expected one file for {name.array}")
+    return sets
+
+
+def _own(folder: Path) -> list[Path]:
+    """Return the file in a folder of its own name: train-images-idx3-ubyte/train-images-idx3-ubyte."""
+    return [path for path in _entries(folder) if _has_own_folder(path)] if parse(folder.name) else []
+
+
+def _has_own_folder(path: Path) -> bool:
+    return _stem(path) == _stem(path.parent)
+
+
+def _stem(path: Path) -> str:
+    """The name without .gz, and with a dash for the dot that some programs put in place of it."""
+    return path.name.removesuffix(".gz").replace(".", "-")
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {error.strerror}") from error

@@ -1,0 +1,76 @@
+import pytest
+
+from bnrenorm.data import folders, names
+from bnrenorm.errors import InputError
+
+MNIST = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+def make(folder, files):
+    for name in files:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def found(folder):
+    return [str(path.relative_to(folder)) for path in map(folders.find(folder).__getitem__, names.ARRAYS)]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        MNIST,
+        [f"{name}.gz" for name in MNIST],
+        [name.replace("-idx", ".idx") for name in MNIST],
+        [f"emnist-letters-{name.replace('t10k', 'test')}.gz" for name in MNIST],
+        [f"{name}/{name}" for name in MNIST],
+        [f"MNIST/raw/{name}" for name in MNIST],
+        ["x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy"],
+        ["kmnist-train-imgs.npz", "kmnist-train-labels.npz", "kmnist-test-imgs.npz", "kmnist-test-labels.npz"],
+    ],
+    ids=lambda files: files[0],
+)
+def test_the_four_files_are_found(tmp_path, files):
+    make(tmp_path, [*files, "README.md", "val/0/1.png"])
+    assert found(tmp_path) == list(files)
+    first = tmp_path / files[0]
+    assert folders.beside(first, names.parse(first.name)) == folders.find(tmp_path)
+
+
+def test_the_unpacked_and_the_nearest_file_is_taken(tmp_path):
+    dotted = MNIST[0].replace("-idx", ".idx")
+    make(tmp_path, [f"{MNIST[0]}.gz", dotted, MNIST[1], f"{MNIST[1]}.gz", *MNIST[2:], f"{MNIST[2]}.gz/{MNIST[2]}"])
+    make(tmp_path, [f"old/{name}" for name in MNIST])
+    assert found(tmp_path) == [dotted, *MNIST[1:]]
+
+
+def test_the_file_that_is_named_is_taken(tmp_path):
+    make(tmp_path, [*MNIST, f"{MNIST[0]}.gz"])
+    packed = tmp_path / f"{MNIST[0]}.gz"
+    assert folders.beside(packed, names.parse(packed.name))["x_train"] == packed
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "has nothing; expected four files such as train-images-idx3-ubyte.gz or x_train.npy"),
+        (["train/0/1.png", "a.txt"], "has a.txt, train; expected"),
+        ([f"{i}.png" for i in range(9)], "has 0.png, 1.png, .* and 3 more; expected"),
+        (MNIST[:3], f"has {', '.join(MNIST[:3])}, but no file for y_test"),
+        (["raw/x_train.npy"], "has raw/x_train.npy, but no file for y_train, x_test, y_test"),
+        (
+            [f"{s}/raw/{n}" for s in "AB" for n in MNIST],
+            f"has several data sets; .*: A/raw/{MNIST[0]} and B/raw/{MNIST[0]}",
+        ),
+        ([*MNIST, *(f"my-{name}" for name in MNIST)], f"has several data sets; .*: my-{MNIST[0]} and {MNIST[0]}"),
+        (
+            [*MNIST, "train-images-idx4-ubyte"],
+            "has train-images-idx3-ubyte and train-images-idx4-ubyte, expected one file",
+        ),
+    ],
+)
+def test_what_is_no_data_set_is_named(tmp_path, files, message):
+    make(tmp_path, files)
+    with pytest.raises(InputError, match=message):
+        folders.find(tmp_path)

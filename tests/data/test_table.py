@@ -1,0 +1,62 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from bnrenorm.data import table
+from bnrenorm.data.content import opened
+from bnrenorm.errors import InputError
+
+
+def read(path, text):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with opened(path) as content:
+        return table.read(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label,pixel0,pixel1\n7,0,255\n8,1,2\n",
+        "7,0,255\n8,1,2",
+        "pixel1,pixel2,class\r\n0,255,7\r\n1,2,8\r\n",
+        '"Label","a","b"\n"7","0","255"\n"8","1","2"\n',
+        "\ufefflabel,a,b\n7,0,255\n8,1,2\n",
+        gzip.compress(b"label,a,b\n7,0,255\n8,1,2\n"),
+    ],
+)
+def test_the_label_is_the_first_column_or_a_named_one(tmp_path, text):
+    images, labels = read(tmp_path / "a.csv", text)
+    assert images.dtype == np.uint8
+    assert images.tolist() == [[0, 255], [1, 2]]
+    assert labels.tolist() == [7, 8]
+
+
+@pytest.mark.parametrize("pixel", [0.5, 256, -1, 1e300])
+def test_pixels_that_are_no_bytes_stay_numbers(tmp_path, pixel):
+    images, _ = read(tmp_path / "a.csv", f"7,0,{pixel}\n")
+    assert images.tolist() == [[0, pixel]]
+
+
+def test_a_header_without_a_label_has_none(tmp_path):
+    assert read(tmp_path / "a.csv", "pixel0,pixel1\n1,2\n") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label,pixel0\n", "has a header, but no rows"),
+        ("1,2\n3,x\n", "cannot be read: could not convert string 'x' to float64 at row 1, column 2"),
+        ("1,2\n3,4,5\n", "cannot be read: .*number of columns changed from 2 to 3 at row 2"),
+        (b"1,2\n3,\xff\n", "cannot be read: .*utf-8"),
+    ],
+)
+def test_a_bad_table_is_refused(tmp_path, text, message):
+    with pytest.raises(InputError, match=f"a.csv: {message}"):
+        read(tmp_path / "a.csv", text)
+
+
+def test_a_table_beyond_the_limit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "_LIMIT", 10)
+    with pytest.raises(InputError, match=r"a.csv: has more than 10 bytes of text"):
+        read(tmp_path / "a.csv", "1,2\n" * 100)
