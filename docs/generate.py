@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 
 from bnrenorm import published
 from bnrenorm.config.duration import Duration
-from bnrenorm.config.schema import PAPER_SCHEDULE, Settings
+from bnrenorm.config.schema import Settings
+from bnrenorm.config.shorthands import PAPER_SCHEDULE
 
 PAGE = Path(__file__).with_name("config.md")
 

@@ -1,6 +1,6 @@
 """Settings of the network. For activation and weight_init, a name stands for the group with that `kind`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -108,9 +108,3 @@ class Model(Strict):
         default=Scaled(), description="distribution of the initial weights; a name stands for its group"
     )
     dropout: Dropout = Field(default=Dropout(), description="dropout of inputs and hidden nodes")
-
-
-def expand_shorthands(model: dict[str, Any]) -> dict[str, Any]:
-    """Replace a name (`activation: tanh`) by the group it stands for (`activation: {kind: tanh}`)."""
-    named = {key: {"kind": model[key]} for key in ("activation", "weight_init") if isinstance(model.get(key), str)}
-    return {**model, **named}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from bnrenorm.config.duration import DurationField, steps
-from bnrenorm.config.strict import Strict
+from bnrenorm.config.strict import SMALLEST, Strict
 from bnrenorm.norm import registry
 from bnrenorm.norm.semantics import SEMANTICS
 
@@ -25,7 +25,7 @@ class LayerNorm(Strict):
     """Layer normalisation: each image by its own mean and standard deviation over the layer's nodes. [LN16]"""
 
     kind: Literal["layer"] = Field(description="selects this normalisation")
-    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
+    eps: float = Field(default=1e-5, ge=SMALLEST, description="added to the variance")
     affine: Literal["node", "layer", "none"] = Field(default="node", description=_AFFINE)
     affine_lr: float | None = Field(default=None, ge=0, description=_AFFINE_LR)
 
@@ -47,7 +47,7 @@ class BatchNorm(Strict):
     )
     eps: float = Field(
         default_factory=lambda data: SEMANTICS[data.get("semantics", "chainer")].eps,
-        gt=0,
+        ge=SMALLEST,
         description="added to the variance; the default depends on `semantics`",
     )
     affine: Literal["node", "layer", "none"] = Field(default="node", description=_AFFINE)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import yaml
 
-from bnrenorm import atomic
+from bnrenorm import atomic, config
 from bnrenorm.config import Experiment
 from bnrenorm.config.trial import digest
 from bnrenorm.errors import InputError
@@ -44,7 +43,7 @@ def opened(root: Path, experiment: Experiment, *, fork: bool) -> Iterator[Path]:
         raise InputError(f"{folder}: {_owner(owner)} is writing there") from error
     try:
         atomic.write(owner, json.dumps({"pid": os.getpid(), "host": platform.node()}))
-        atomic.write(folder / "experiment.yaml", yaml.safe_dump(experiment.resolved(), sort_keys=False))
+        atomic.write(folder / "experiment.yaml", experiment.as_config())
         yield folder
         owner.unlink()
     finally:
@@ -65,9 +64,9 @@ def _refuse_changes(root: Path, folder: Path, experiment: Experiment) -> None:
         if other == folder or not (other / ".owner.json").exists():
             continue
         try:
-            there = yaml.safe_load((other / "experiment.yaml").read_text(encoding="utf-8"))
+            there = config.load(other / "experiment.yaml").resolved()
             changes = _differences(there, experiment.resolved())
-        except (OSError, yaml.YAMLError, KeyError, TypeError):
+        except (InputError, KeyError, TypeError):
             continue
         if changes:
             more = f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
