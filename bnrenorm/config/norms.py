@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from bnrenorm.config.duration import DurationField, steps
 from bnrenorm.config.strict import SMALLEST, Strict
@@ -107,6 +107,13 @@ class Custom(Strict):
             known = ", ".join(registry.names()) or "none"
             raise ValueError(f"expected a name that bnrenorm.register_norm was given; registered: {known}")
         return name
+
+    @field_validator("source")
+    @classmethod
+    def _is_the_registered_one(cls, source: str, info: ValidationInfo) -> str:
+        if "name" in info.data and source != registry.find(info.data["name"]).digest:
+            raise ValueError("expected the digest of the Link that is registered under that name; leave it out")
+        return source
 
 
 Norm = Annotated[NoNorm | LayerNorm | BatchNorm | Renorm | Custom, Field(discriminator="kind")]
