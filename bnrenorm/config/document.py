@@ -51,7 +51,7 @@ class Document:
         path = self._path(key, location)
         group: Any = self.data
         for depth, parent in enumerate(path[:-1], start=1):
-            value_there = group[parent] if isinstance(group, list) else group.get(parent)
+            value_there = group.get(parent) if isinstance(group, dict) else group[parent]
             inner = value_there if isinstance(value_there, list) else as_group(parent, value_there)
             if inner is None:
                 found = f"{dotted(path[:depth])} is {shown(value_there)}"
