@@ -6,3 +6,6 @@ class InputError(ValueError):
 
     The command line prints it and exits with code 2; nothing has been written by then.
     """
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.splitlines()))  # a value that is repeated may have several lines

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import NoneType, UnionType
@@ -12,8 +11,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bnrenorm import published
+from bnrenorm.config import limits
 from bnrenorm.config.duration import Duration
-from bnrenorm.config.schema import PAPER_SCHEDULE, Settings
+from bnrenorm.config.schema import Settings
+from bnrenorm.config.shorthands import PAPER_SCHEDULE
 
 PAGE = Path(__file__).with_name("config.md")
 
@@ -23,9 +24,12 @@ _HEAD = """\
 # Settings
 
 A config is a YAML file. Every key has a default, except those marked *required*; the defaults are the first article's
-experiment with batch normalisation. An unknown key, a wrong type, NaN or a number out of range is an error that names
-the file, the line, the key, the value and what was expected. Sources in brackets, such as [BRN17], are listed in
-[findings.md](findings.md).
+experiment with batch normalisation. An unknown key, a wrong type, NaN or a number out of range (beyond float32, for one)
+is an error that names the file, the line, the key, the value and what was expected. Sources in brackets, such as
+[BRN17], are listed in [findings.md](findings.md).
+
+Values follow YAML 1.2: `1e-3` and `1E+5` are numbers, `true` and `false` are the only truth values, and `no`, `on`,
+`1_000` and dates are text. A file has at most SIZE KiB with VALUES keys and values, and an experiment TRIALS trials.
 
 ```yaml
 name: example                                  # what is compared ...
@@ -68,6 +72,10 @@ grid:
 Grid values override those of variants. A variant whose kind does not have a setting ignores it: `norm.r_max` leaves
 `kind: batch` as it is. A setting that no variant has is an error.
 
+The `experiment.yaml` of a run folder is a config too: given to `bnrenorm compare`, it repeats the run. There `variants`
+is a list with one item per variant and grid point, which has `variant` (its name), a key per axis of the grid, and
+`settings`.
+
 ## Durations
 
 | form | meaning |
@@ -80,10 +88,14 @@ Durations are rounded to whole steps. With a percentage `evaluation.every` is at
 
 ## Shorthands
 
+A shorthand can be used wherever its group can: `training.batch: 32` at the top level and `training.batch.size: [4, 16]` in
+the grid meet in one group.
+
 | shorthand | stands for |
 | --- | --- |
 | `training: {batch: full}` | `training: {batch: {kind: full}}` |
 | `training: {batch: 32}` | `training: {batch: {kind: iid, size: 32}}` |
+| `training: {batch: {size: 32}}` | `training: {batch: {kind: iid, size: 32}}` |
 | `training: {optimizer: {lr: 0.1}}` | `training: {optimizer: {kind: momentum_sgd, lr: 0.1}}` |
 | `model: {activation: tanh}` | `model: {activation: {kind: tanh}}` |
 | `model: {weight_init: he_normal}` | `model: {weight_init: {kind: he_normal}}` |
@@ -94,15 +106,16 @@ Durations are rounded to whole steps. With a percentage `evaluation.every` is at
 ## Overriding settings
 
 On the command line `--set KEY=VALUE` sets a dotted key, VALUE being YAML; it may be repeated. It replaces the whole
-value of the key in the file:
+value of the key in the file. Text needs no quotes, and `#` begins no comment in it:
 
 ```
 bnrenorm compare --set training.steps=100 --set variants.BRN.norm.r_max=2
 bnrenorm compare learning_rate --set 'grid.training.optimizer.lr=[0.01, 0.1]' --seeds 10
 ```
 
-A variant's own settings take precedence over a top-level key that is set this way. In Python,
-`bnrenorm.load("compare", training__steps=100)` does the same, with two underscores for a dot.
+A setting that every variant or the grid overrides is an error that names the key to set instead, such as
+`variants.BRN.norm.kind`. In Python, `bnrenorm.load("compare", training__steps=100)` does the same as `--set`, with two
+underscores for a dot.
 """  # noqa: E501 - rows of Markdown tables
 
 
@@ -114,7 +127,13 @@ def config_page() -> str:
         f"| `{name}` | group of settings | {_literal(field.default)}, see [{name}](#{name}) | {_cell(field)} |"
         for name, field in Settings.model_fields.items()
     )
-    head = _HEAD.replace("PAPER_SCHEDULE", paper).replace("PUBLISHED", names).replace("TOP_LEVEL_GROUPS", groups)
+    head = _HEAD.replace("SIZE", f"{limits.BYTES // 2**10:,}").replace("VALUES", f"{limits.VALUES:,}")
+    head = (
+        head.replace("TRIALS", f"{limits.TRIALS:,}")
+        .replace("PAPER_SCHEDULE", paper)
+        .replace("PUBLISHED", names)
+        .replace("TOP_LEVEL_GROUPS", groups)
+    )
     sections = [text for name, field in Settings.model_fields.items() for text in _sections(name, field, level=2)]
     return "\n".join([head, *sections])
 
@@ -221,7 +240,7 @@ def _literal(value: Any) -> str:
         value = list(value)
     if value is None or isinstance(value, bool):
         return f"`{json.dumps(value)}`"
-    return "`" + re.sub(r"^(\d+)e", r"\1.0e", str(value)) + "`"  # YAML 1.1 reads 1e-05 as text
+    return f"`{value}`"
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

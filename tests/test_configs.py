@@ -12,7 +12,7 @@ CONFIGS = config.shipped()
 _BATCHES = ("of 4", "of 16", "of 128", "of two classes", "of one class")
 QUICK = {
     "tuning": ["data.validation=100", *(f"grid.batches.{name}.training.steps=10" for name in _BATCHES)],
-    "article2/regularisers": ["data.validation=100"],
+    "article2/regularisers": ["data.validation=100", "training.steps=10"],
 }
 
 
@@ -27,7 +27,7 @@ def test_the_header_says_question_expected_command_and_time(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_quick_form_runs(name, tmp_path):
-    experiment = config.load(name, ["training.steps=10", "seeds=1", *QUICK.get(name, [])])
+    experiment = config.load(name, ["seeds=1", *QUICK.get(name, ["training.steps=10"])])
     outcome = session.run(
         experiment,
         Backend("cpu", "cpu"),

@@ -1,5 +1,6 @@
 """The commands of `bnrenorm`: parse, call, print. Their docstrings are the help texts."""
 
+import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +32,8 @@ FirstLabel = Annotated[int, typer.Option(min=0, max=1, help="Label of the first 
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2, a failing disk exit code 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # there are encodings without the sign in "0.2 ± 0.1"
     try:
         code = app(standalone_mode=False)
     except InputError as error:
@@ -62,11 +65,13 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 @app.command()
 def compare(
-    config: Annotated[str, typer.Argument(help="A shipped config (bnrenorm list) or a YAML file.")] = "compare",
+    config: Annotated[
+        str, typer.Argument(help="A shipped config (bnrenorm list), a YAML file, or a run's experiment.yaml.")
+    ] = "compare",
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, ..., N-1.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds: 0, 1, ..., N-1.")] = None,
     baseline: Annotated[str | None, typer.Option(help="Compare the other variants with this one only.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
     engine: Annotated[str, typer.Option(help="auto, cpu (compiled kernels) or chainer (the reference).")] = "auto",
@@ -84,8 +89,8 @@ def compare(
     from bnrenorm.data import dataset
     from bnrenorm.engines import backend
 
-    overrides = [*(assignments or []), *([] if seeds is None else [f"seeds={seeds}"])]
-    experiment = configs.load(config, overrides, {} if baseline is None else {"baseline": baseline})
+    options = {"seeds": seeds, "baseline": baseline}
+    experiment = configs.load(config, assignments, {key: value for key, value in options.items() if value is not None})
     background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
     images = background.submit(dataset.load, experiment.data)
     chosen = backend.choose(engine, device)

@@ -90,7 +90,8 @@ def _kernels() -> Finding:
     problem = support.problem()
     if problem is not None:
         detail = f"not available: {problem}; the Chainer engine trains instead, several times slower"
-        return Finding("kernels", True, detail, "pip install --upgrade numba")
+        fix = "unset NUMBA_DISABLE_JIT" if problem == support.DISABLED else "pip install --upgrade numba"
+        return Finding("kernels", True, detail, fix)
     from bnrenorm.engines.cpu.codegen import decorators
 
     folder = decorators.cache_folder()

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,7 +15,7 @@ from bnrenorm.config.identity import identities
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CHAINER, Backend
 from bnrenorm.runs import runner
-from bnrenorm.runs.estimate import estimate_seconds
+from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
 from bnrenorm.runs.plan import Plan
 from bnrenorm.runs.session import Watcher
@@ -23,10 +24,13 @@ _PLAIN_LINES = 10  # progress lines per run where standard output is no terminal
 
 
 class Screen(Watcher):
-    """Shows a session on standard output while it runs."""
+    """Shows a session while it runs, on standard output if the console's options name no other file.
 
-    def __init__(self) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
+    Everything is printed literally: names of variants may look like rich's markup or emoji codes.
+    """
+
+    def __init__(self, **options: Any):
+        self.console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
 
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
         """Print what will be trained on which device, notes on the engines, and which variants are identical."""
@@ -63,7 +67,7 @@ class Screen(Watcher):
             TextColumn("training"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("steps x networks, loss {task.fields[loss]}"),
+            TextColumn("steps x networks, loss {task.fields[loss]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left:"),
             TimeRemainingColumn(),
@@ -80,18 +84,20 @@ class Screen(Watcher):
     def rehearsal(self, plan: Plan, data: Dataset, backend: Backend) -> None:
         """Print what a plan would train, with memory and with time from timing a few steps; train nothing."""
         self.say(f"{len(plan.keys)} trials, {len(plan.keys) - plan.missing} of them finished, {plan.missing} to train")
-        seconds = 0.0
-        for i, group in enumerate(plan.groups, start=1):
+        total = 0.0
+        for i, (group, (seconds, is_timed)) in enumerate(
+            zip(plan.groups, estimates(plan.groups, data, backend), strict=True), start=1
+        ):
             variants = ", ".join(dict.fromkeys(trial.variant for trial in group))
-            size = need(group[0], data, backend).of(len(group))
-            estimate = estimate_seconds(group, data, backend)
-            seconds += estimate
-            self.say(f"group {i}: {len(group)} trials of {variants}: {size / 2**30:.2f} GiB, about {estimate:.0f} s")
-        self.say(f"about {seconds:.0f} s in all; nothing was trained")
+            size = need(group[0], data, backend).of(len(group)) / 2**30
+            how = "" if is_timed else ", by its size"
+            self.say(f"group {i}: {len(group)} trials of {variants}: {size:.2f} GiB, about {seconds:.0f} s{how}")
+            total += seconds
+        self.say(f"about {total:.0f} s in all; nothing was trained")
 
     def say(self, text: str) -> None:
-        """Print a line literally: brackets are not markup."""
-        self.console.print(text, markup=False)
+        """Print a line."""
+        self.console.print(text)
 
 
 def _range_notes(experiment: Experiment, data: Dataset) -> list[str]:

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from bnrenorm.config import document
+from bnrenorm.config import document, limits
 from bnrenorm.config.build import build
 from bnrenorm.config.document import unknown
 from bnrenorm.config.experiment import Experiment
+from bnrenorm.config.reader import plain, shown
 from bnrenorm.config.trial import Trial
 from bnrenorm.errors import InputError
 
@@ -29,17 +30,29 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
     configs = shipped()
     path = configs.get(str(config), Path(config))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _read(path)
     except FileNotFoundError as error:
         raise InputError(f"{config}: no such file; {unknown(str(config), configs, 'config')}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{config}: cannot be read: {error}") from error
     parsed = document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml")
     for assignment in overrides or []:
         parsed.override(assignment)
     for key, value in (values or {}).items():
-        parsed.assign(key, value, f"{key}={value!r}")
+        location = f"{key}={shown(value)}"
+        parsed.assign(key, plain(value, location), location)
     return build(parsed)
+
+
+def _read(path: Path) -> str:
+    """Return the text of a regular file. Raises OSError, or ValueError if it is none, is too large, or is not UTF-8."""
+    if path.exists() and not path.is_file():
+        raise ValueError("expected a regular file")
+    with path.open("rb") as file:
+        content = file.read(limits.BYTES + 1)
+    if len(content) > limits.BYTES:
+        raise ValueError(f"expected at most {limits.BYTES:,} bytes")
+    return content.decode("utf-8")
 
 
 def question(path: Path) -> str:

@@ -1,28 +1,29 @@
-"""YAML with the line of every key, for error messages."""
+"""A config as plain data that remembers where each key stands, and the settings that override it."""
 
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
+from bnrenorm.config import limits, reader
+from bnrenorm.config.reader import Path, dotted, shown
+from bnrenorm.config.shorthands import as_group
 from bnrenorm.errors import InputError
 
-Path = tuple[str | int, ...]
-
-# Aliases of aliases can unfold a small file to a huge document, and an alias of itself to an endless one.
-_MAX_NODES = 100_000
-_MAX_DEPTH = 20
+_SHOWN = 200  # characters of an option that a message repeats, and of a name that is compared with others
 
 
 @dataclass
 class Document:
-    """A config as plain data, with the location of each key: "FILE:LINE", or the command-line option that set it."""
+    """A config, with the location of each key: "FILE:LINE", or the option that set it.
+
+    `overrides` maps the keys that were set after the file had been read to their locations.
+    """
 
     source: str
     data: dict[str, Any]
     locations: dict[Path, str] = field(default_factory=dict)
+    overrides: dict[Path, str] = field(default_factory=dict)
 
     def location(self, path: Path) -> str:
         """Return the location of a key, or of the innermost group around it that is in the document."""
@@ -35,103 +36,71 @@ class Document:
 
         Raises InputError if it is not of this form.
         """
+        location = f"--set {assignment[:_SHOWN]}{'...' * (len(assignment) > _SHOWN)}"
         key, equals, text = assignment.partition("=")
-        if not equals or not all(key.split(".")):
-            raise InputError(f"--set {assignment}: expected KEY=VALUE, e.g. --set training.steps=10")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {assignment}: the value is not YAML") from error
-        self.assign(key, value, f"--set {assignment}")
+        if not equals:
+            raise InputError(f"{location}: expected KEY=VALUE, e.g. --set training.steps=10")
+        self.assign(key, reader.read_value(text, location), location)
 
     def assign(self, key: str, value: Any, location: str) -> None:
-        """Set a dotted key; `location` is what error messages say about its origin.
+        """Set a dotted key to plain data; `location` is what error messages say about its origin.
 
-        What follows "grid." is the name of an axis, which may contain dots: grid.training.batch.size. Raises InputError
-        if a parent of the key is not a group.
+        Names with dots in them are recognised, such as the axis in grid.training.batch.size; in a list, a name is an
+        index. Raises InputError if there is no such place.
         """
-        *parents, name = path = self._path(key)
-        target = self.data
-        for depth, parent in enumerate(parents, start=1):
-            if parent not in target:
+        path = self._path(key, location)
+        group: Any = self.data
+        for depth, parent in enumerate(path[:-1], start=1):
+            value_there = group.get(parent) if isinstance(group, dict) else group[parent]
+            inner = value_there if isinstance(value_there, list) else as_group(parent, value_there)
+            if inner is None:
+                found = f"{dotted(path[:depth])} is {shown(value_there)}"
+                raise InputError(f"{location}: {found}, expected a group of settings")
+            if value_there is None:
                 self.locations[path[:depth]] = location
-            target = target.setdefault(parent, {})
-            if not isinstance(target, dict):
-                raise InputError(f"{location}: {parent} is not a group of settings")
-        target[name] = value
-        for replaced in [known for known in self.locations if known[: len(path)] == path]:
-            del self.locations[replaced]
-        self.locations[path] = location
+            group[parent] = inner
+            group = inner
+        group[path[-1]] = value
+        for known in (self.locations, self.overrides):
+            for replaced in [other for other in known if other[: len(path)] == path]:
+                del known[replaced]
+            known[path] = location
 
-    def _path(self, key: str) -> tuple[str, ...]:
-        """Split a dotted key, except the dots inside the name of a grid axis."""
-        parts = key.split(".")
-        if parts[0] != "grid" or len(parts) == 1:
-            return tuple(parts)
-        axes = self.data.get("grid") or {}
-        lengths = [n for n in range(2, len(parts) + 1) if ".".join(parts[1:n]) in axes]
-        end = max(lengths, default=len(parts))  # a new axis: its name is all that follows
-        return ("grid", ".".join(parts[1:end]), *parts[end:])
+    def _path(self, key: str, location: str) -> Path:
+        """Split a dotted key into names: the longest that are in the document; a new axis of the grid is one name."""
+        names = key.split(".")
+        if not all(names) or len(names) > limits.DEPTH:
+            raise InputError(f"{location}: {shown(key)} is no key, expected one such as training.steps")
+        path: Path = ()
+        group: Any = self.data
+        while names:
+            is_list = isinstance(group, list)
+            here = list(map(str, range(len(group)))) if is_list else group if isinstance(group, dict) else ()
+            lengths = [length for length in range(1, len(names) + 1) if ".".join(names[:length]) in here]
+            if is_list and not lengths:
+                raise InputError(f"{location}: {dotted(path)} has no item {names[0]}, expected 0 to {len(group) - 1}")
+            length = max(lengths, default=len(names) if path == ("grid",) else 1)
+            name = ".".join(names[:length])
+            path = (*path, int(name) if is_list else name)
+            group = group[path[-1]] if lengths else None
+            names = names[length:]
+        return path
 
 
 def parse(text: str, source: str) -> Document:
     """Parse a YAML mapping; `source` names the file in messages.
 
-    Raises InputError for invalid YAML, a duplicate key, or a document that is not a mapping.
+    Raises InputError for what `reader.read` refuses, and for a document that is not a mapping.
     """
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise InputError(f"{source}{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
-    if not isinstance(node, yaml.MappingNode):
-        raise InputError(f"{source}: expected settings (key: value), found {'nothing' if node is None else node.tag}")
-    locations: dict[Path, str] = {}
-    return Document(source, _Reader(source, locations).read(node, ()), locations)
-
-
-class _Reader:
-    def __init__(self, source: str, locations: dict[Path, str]):
-        self.source, self.locations = source, locations
-        self.scalars = yaml.SafeLoader("")
-
-    def read(self, node: yaml.Node, path: Path) -> Any:
-        location = f"{self.source}:{node.start_mark.line + 1}"
-        self.locations.setdefault(path, location)
-        if len(self.locations) > _MAX_NODES or len(path) > _MAX_DEPTH:
-            raise InputError(f"{location}: the document unfolds to too many or too deep values")
-        if node.tag not in yaml.SafeLoader.yaml_constructors:
-            raise InputError(f"{location}: {dotted(path)}: unknown tag {node.tag}")
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.read(child, (*path, i)) for i, child in enumerate(node.value)]
-        try:
-            return self.scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            raise InputError(f"{location}: {dotted(path)}: cannot read {node.value!r}") from error
-
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            location = f"{self.source}:{key_node.start_mark.line + 1}"
-            key = str(key_node.value)
-            if key in result:
-                raise InputError(f"{location}: {dotted((*path, key))}: duplicate key, set before in the same group")
-            self.locations[(*path, key)] = location
-            result[key] = self.read(value_node, (*path, key))
-        return result
-
-
-def dotted(path: Iterable[str | int]) -> str:
-    """Join a key's path with dots: training.optimizer.lr."""
-    return ".".join(str(part) for part in path)
+    data, locations = reader.read(text, source)
+    if not isinstance(data, dict):
+        raise InputError(f"{source}: expected settings (key: value), found {shown(data)}")
+    return Document(source, data, locations)
 
 
 def unknown(name: str, allowed: Iterable[str], what: str = "key") -> str:
     """Return the message for an unknown name: the most similar allowed name, and all allowed names."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:_SHOWN], names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
-    return f"unknown {what} {name!r}; {hint}allowed: {', '.join(names)}"
+    return f"unknown {what} {shown(name)}; {hint}allowed: {', '.join(names)}"

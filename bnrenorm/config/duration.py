@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator
 
-_TEXT = re.compile(r"(?P<amount>\d+(\.\d+)?)\s*(?P<unit>steps?|epochs?|%)")
+from bnrenorm.config import limits
+
+_TEXT = re.compile(r"(?P<amount>(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?)\s*(?P<unit>steps?|epochs?|%)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -22,13 +24,14 @@ class Duration:
         """Parse 50 (steps), "50 steps", "2 epochs" or "10%". Raises ValueError that names these forms."""
         if isinstance(value, Duration):
             return value
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return cls(value, "steps")
-        match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
+        text = f"{value} steps" if type(value) in (int, float) else value
+        match = _TEXT.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:
             raise ValueError("expected a duration such as 50, 50 steps, 2 epochs or 10%")
         amount, unit = float(match["amount"]), match["unit"]
-        if unit.startswith("step") and amount != int(amount):
+        if amount > limits.STEPS:
+            raise ValueError(f"expected at most {limits.STEPS:,}")
+        if unit.startswith("step") and not amount.is_integer():
             raise ValueError("expected a whole number of steps")
         return cls(amount, unit if unit == "%" else unit.rstrip("s") + "s")
 
@@ -42,7 +45,10 @@ class Duration:
 
     def serialise(self) -> int | str:
         """Return the inverse of `parse`: an int for steps, a string otherwise."""
-        return int(self.amount) if self.unit == "steps" else f"{self.amount:g}{' ' * (self.unit != '%')}{self.unit}"
+        if self.unit == "steps":
+            return int(self.amount)
+        amount = int(self.amount) if float(self.amount).is_integer() else self.amount
+        return f"{amount}{' ' * (self.unit != '%')}{self.unit}"
 
 
 DurationField = Annotated[Duration, PlainValidator(Duration.parse), PlainSerializer(Duration.serialise)]

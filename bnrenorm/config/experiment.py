@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bnrenorm.config.document import Document, Path, dotted
+from bnrenorm.config import cells, reader
+from bnrenorm.config.document import Document
+from bnrenorm.config.reader import Path, dotted
 from bnrenorm.config.resolve import resolve
 from bnrenorm.config.schema import Data, Settings
 from bnrenorm.config.trial import Point, Trial
@@ -48,7 +50,7 @@ class Experiment:
         Raises InputError if settings contradict each other or do not fit the training set.
         """
         resolved = {
-            (variant, point): resolve(settings, images, classes, partial(self._error, variant))
+            (variant, point): resolve(settings, images, classes, partial(self._error, variant, point))
             for (variant, point), settings in self.settings.items()
         }
         return [
@@ -57,11 +59,9 @@ class Experiment:
             for seed in self.seeds
         ]
 
-    def _error(self, variant: str, path: Path, message: str) -> InputError:
-        """Make an error about a key, located in the variant if it sets the key itself."""
-        in_variant = ("variants", variant, *path)
-        location = self.document.location(in_variant if in_variant in self.document.locations else path)
-        return InputError(f"{location}: {dotted(path)} {message}")
+    def _error(self, variant: str, point: Point, path: Path, message: str) -> InputError:
+        """Make an error about a setting of a variant at a grid point, located where it is set."""
+        return InputError(f"{cells.location(self.document, variant, point, path)}: {dotted(path)} {message}")
 
     def resolved(self) -> dict[str, Any]:
         """Return the experiment as plain data, each variant with all its settings; it has a stable `digest`."""
@@ -74,3 +74,7 @@ class Experiment:
                 for (variant, point), settings in self.settings.items()
             ],
         }
+
+    def as_config(self) -> str:
+        """Return the text of a config that repeats the experiment: the same trials, and the same `resolved`."""
+        return reader.dump({**self.resolved(), "published": self.published})

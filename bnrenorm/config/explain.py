@@ -1,56 +1,61 @@
 """Validation errors in one line: location, key, value and what was expected, instead of pydantic's report."""
 
 import json
-from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from bnrenorm.config.document import Document, Path, dotted, unknown
+from bnrenorm.config.document import Document, unknown
+from bnrenorm.config.merge import Cell
+from bnrenorm.config.reader import Path, dotted, shown
+from bnrenorm.config.shorthands import complete
 from bnrenorm.errors import InputError
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_EXPECTED = {
+    "model_type": "a group of settings",
+    "dict_type": "a group of settings",
+    "tuple_type": "a list",
+    "too_short": "a list that is not empty",
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+}
+"""What is expected, by pydantic's type of an error; elsewhere its own message says so."""
 
-def validate(model: type[Model], data: dict[str, Any], origins: Mapping[Path, Path], document: Document) -> Model:
-    """Validate plain data and return the model. Raises InputError for the first mistake.
 
-    `origins` maps paths in data to paths in the document, where the two differ.
-    """
+def validate(model: type[Model], cell: Cell, document: Document) -> Model:
+    """Validate the settings of a cell and return the model. Raises InputError for the first mistake."""
+    valid, errors = _validate(model, cell.settings)
+    if valid is None:
+        path, error = errors[0]
+        raise InputError(f"{document.location(cell.origin(path))}: {_message(error, path, model)}")
+    return valid
+
+
+def unknown_paths(model: type[BaseModel], settings: dict[str, Any]) -> set[Path]:
+    """Return the paths of all keys in the settings that the model does not have."""
+    return {path for path, error in _validate(model, settings)[1] if error["type"] == "extra_forbidden"}
+
+
+def _validate(model: type[Model], settings: dict[str, Any]) -> tuple[Model | None, list[tuple[Path, ErrorDetails]]]:
+    """Return the model, or None and pydantic's errors, each with the path of the key that it is about."""
+    data = complete(settings)
     try:  # via JSON: pydantic's strict mode then accepts a list for a tuple, and nothing else
-        return model.model_validate_json(json.dumps(data, default=str))
+        return model.model_validate_json(json.dumps(data)), []
     except ValidationError as error:
-        first = error.errors()[0]
-    path = _strip_tags(first["loc"], data)
-    raise InputError(f"{_location(path, origins, document)}: {_message(first, path, model)}")
-
-
-def _location(path: Path, origins: Mapping[Path, Path], document: Document) -> str:
-    prefix = path
-    while prefix and prefix not in origins:
-        prefix = prefix[:-1]
-    origin = (*origins[prefix], *path[len(prefix) :]) if prefix in origins else path
-    in_base_only = path in document.locations and origin not in document.locations
-    return document.location(path if in_base_only else origin)
-
-
-def unknown_paths(model: type[BaseModel], data: dict[str, Any]) -> set[Path]:
-    """Return the paths of all keys in data that the model does not have."""
-    try:
-        model.model_validate_json(json.dumps(data, default=str))
-    except ValidationError as error:
-        details = error.errors()
-        return {_strip_tags(detail["loc"], data) for detail in details if detail["type"] == "extra_forbidden"}
-    return set()
+        return None, [(_strip_tags(detail["loc"], data), detail) for detail in error.errors(include_url=False)]
 
 
 def _strip_tags(loc: tuple[str | int, ...], data: Any) -> Path:
     """Remove from pydantic's location the parts that name a member of a union (a `kind`), which are no keys."""
     path: list[str | int] = []
-    for i, part in enumerate(loc):
-        last = i == len(loc) - 1
-        if isinstance(data, dict) and data.get("kind") == part and part not in data and not last:
+    for part in loc:
+        if isinstance(data, dict) and data.get("kind") == part and part not in data:
             continue
         path.append(part)
         if isinstance(data, dict):
@@ -63,7 +68,8 @@ def _strip_tags(loc: tuple[str | int, ...], data: Any) -> Path:
 def _message(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     key, value, kind = dotted(path), error["input"], error["type"]
     if kind == "extra_forbidden":
-        return unknown(key, [dotted((*path[:-1], name)) for name in _fields(model, error["loc"][:-1])])
+        (around,), _ = _at(model, error["loc"][:-1])
+        return unknown(key, [dotted((*path[:-1], name)) for name in around.model_fields])
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in error.get("ctx", {})["expected_tags"].split(",")]
         return f"{key}: {unknown(str(value['kind']), tags, 'kind')}"
@@ -72,36 +78,28 @@ def _message(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     if kind == "missing":
         return f"{key} is missing"
     expected = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    return f"{key} is {value!r}, {expected}{_hint(value)}"
+    if kind in _EXPECTED:
+        models, field = _at(model, error["loc"])
+        meaning = f": {field.description}" if field and (models or kind == "tuple_type") else ""
+        expected = f"expected {_EXPECTED[kind]}{meaning}"
+    if kind == "greater_than_equal":  # pydantic writes 2^-126 with all its zeros
+        expected = f"expected greater than or equal to {error.get('ctx', {})['ge']:g}"
+    return f"{key} is {shown(value)}, {expected}"
 
 
-def _hint(value: Any) -> str:
-    """Explain a number like 1e-5 that YAML 1.1 reads as text: it requires a dot in the mantissa, as in 1.0e-5."""
-    try:
-        number = float(value) if isinstance(value, str) else None
-    except ValueError:
-        return ""
-    return "" if number is None else f" (YAML 1.1 reads {value} as text; write {_yaml_float(number)})"
-
-
-def _yaml_float(number: float) -> str:
-    text = f"{number:e}"
-    mantissa, exponent = text.split("e")
-    return f"{mantissa.rstrip('0').ljust(len(mantissa.split('.')[0]) + 2, '0')}e{exponent}"
-
-
-def _fields(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
-    """Return the field names of the model at a pydantic location; in a union the location contains the member's tag."""
-    current: Any = model
+def _at(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[list[type[BaseModel]], FieldInfo | None]:
+    """Return the models at a pydantic location (several at a union whose tag the location lacks), and its field."""
+    models, field = [model], None
     for part in loc:
-        if isinstance(current, list):  # the members of a union; part is the tag of one of them
-            current = next(member for member in current if part in _tags(member))
-            continue
-        annotation = current.model_fields[part].annotation
-        members = list(get_args(annotation))
-        current = members if members and all(isinstance(member, type) for member in members) else annotation
-    return list(current.model_fields)
+        if len(models) > 1:
+            models = [member for member in models if part in get_args(member.model_fields["kind"].annotation)]
+        elif models:
+            field = models[0].model_fields[str(part)]
+            models = _models(field.annotation)
+    return models, field
 
 
-def _tags(member: type[BaseModel]) -> tuple[str, ...]:
-    return get_args(member.model_fields["kind"].annotation)
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for part in get_args(annotation) for model in _models(part)]

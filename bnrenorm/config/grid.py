@@ -1,39 +1,35 @@
-"""The grid: its axes and points, and how changes are merged into settings."""
+"""The grid: its axes, each with its values."""
 
-import itertools
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from bnrenorm.config.document import Document, Path
+from bnrenorm.config import limits
+from bnrenorm.config.document import Document
+from bnrenorm.config.reader import Path, shown
 from bnrenorm.config.trial import Point
 from bnrenorm.errors import InputError
+
+COLUMNS = ("variant", "settings", "seed", "step", "epoch", "outcome")
+"""Names that no axis may have, because columns of the tables have them."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """One value of one axis: its label in tables, the settings it changes, and their path in the document."""
+    """One value of one axis: its label in tables, the settings that it changes, and their path in the document."""
 
     axis: str
     label: Any
     changes: dict[str, Any]
     origin: Path
 
-    @property
-    def leaves(self) -> dict[Path, Path]:
-        """Map the path of every changed setting to its path in the document."""
-        has_named_values = self.origin != ("grid", self.axis)
-        return {path: (*self.origin, *path) if has_named_values else self.origin for path in _leaves(self.changes)}
 
-
-def points(document: Document) -> list[tuple[Value, ...]]:
-    """Return all points of the grid, the last axis varying fastest; one empty point if there is no grid.
+def axes(document: Document) -> list[list[Value]]:
+    """Return the values of every axis of the grid; no axes if there is no grid.
 
     An axis is a dotted key with a list of values, or any name with a group of named changes. Raises InputError for
     anything else.
     """
-    axes = [_axis(document, key, content) for key, content in group(document, "grid").items()]
-    return list(itertools.product(*axes))
+    return [_axis(document, key, content) for key, content in group(document, "grid").items()]
 
 
 def point(values: tuple[Value, ...]) -> Point:
@@ -41,70 +37,45 @@ def point(values: tuple[Value, ...]) -> Point:
     return tuple((value.axis, value.label) for value in values)
 
 
+def label(value: Any) -> Any:
+    """Return a value as part of a point, which can be hashed: lists and groups become tuples."""
+    if isinstance(value, dict):
+        value = list(map(list, value.items()))
+    return tuple(map(label, value)) if isinstance(value, list) else value
+
+
 def _axis(document: Document, key: str, content: Any) -> list[Value]:
+    location = document.location(("grid", key))
+    if key in COLUMNS or not key:
+        raise InputError(f"{location}: an axis cannot be called {key!r}, which is a column of the tables")
     if isinstance(content, dict) and content:
         for name, changes in content.items():
             if not isinstance(changes, dict | None):
                 location = document.location(("grid", key, name))
-                raise InputError(f"{location}: {name} is {changes!r}, expected a group of settings")
+                raise InputError(f"{location}: {name} is {shown(changes)}, expected a group of settings")
         return [Value(key, name, changes or {}, ("grid", key, name)) for name, changes in content.items()]
-    location = document.location(("grid", key))
     if not isinstance(content, list) or not content:
-        raise InputError(f"{location}: {key} is {content!r}, expected a list of values, or a group of named changes")
+        raise InputError(
+            f"{location}: {key} is {shown(content)}, expected a list of values, or a group of named changes"
+        )
     if any(isinstance(value, dict) for value in content):
         raise InputError(f"{location}: {key} has a group as a value; name the groups (name: {{...}}) instead")
-    if len({json.dumps(value, default=str) for value in content}) < len(content):
-        raise InputError(f"{location}: {key} has a repeated value in {content!r}")
-    return [
-        Value(key, tuple(value) if isinstance(value, list) else value, nested(key, value), ("grid", key))
-        for value in content
-    ]
+    labels = [label(value) for value in content]
+    if len(set(labels)) < len(labels):
+        raise InputError(f"{location}: {key} has a repeated value in {shown(content)}")
+    return [Value(key, name, _nested(key, value), ("grid", key)) for name, value in zip(labels, content, strict=True)]
 
 
-def nested(key: str, value: Any) -> dict[str, Any]:
+def _nested(key: str, value: Any) -> dict[str, Any]:
     """Return {"a": {"b": value}} for the key "a.b"."""
-    for part in reversed(key.split(".")):
+    for part in reversed(key.split(".")[: limits.DEPTH]):  # a longer key is unknown already here
         value = {part: value}
     return value
 
 
-def _leaves(changes: Any, path: Path = ()) -> list[Path]:
-    if not isinstance(changes, dict):
-        return [path]
-    return [leaf for key, value in changes.items() for leaf in _leaves(value, (*path, key))]
-
-
-def without(changes: dict[str, Any], dropped: set[Path], path: Path = ()) -> dict[str, Any]:
-    """Return the changes without the settings at the dropped paths, and without groups that this leaves empty."""
-    remaining = {}
-    for key, value in changes.items():
-        inner = without(value, dropped, (*path, key)) if isinstance(value, dict) else value
-        if (*path, key) not in dropped and not (value and inner == {}):
-            remaining[key] = inner
-    return remaining
-
-
-def merge(base: Any, changes: Any, path: Path, origin: Path, origins: dict[Path, Path]) -> Any:
-    """Return the base with the changes merged in, group by group; a group of another `kind` replaces the base's group.
-
-    path: of the group in the settings; origin: of the changes in the document. Adds to `origins` the path in the
-    document of each changed key.
-    """
-    origins[path] = origin
-    if not isinstance(base, dict) or not isinstance(changes, dict):
-        return changes
-    kinds = [group["kind"] for group in (base, changes) if "kind" in group]
-    if kinds and kinds[0] != kinds[-1]:
-        base = {}
-    merged = dict(base)
-    for key, value in changes.items():
-        merged[key] = merge(base.get(key), value, (*path, key), (*origin, key), origins)
-    return merged
-
-
 def group(document: Document, key: str) -> dict[str, Any]:
     """Return a top-level group of the document, empty if it is absent. Raises InputError if it is not a group."""
-    value = document.data.get(key) or {}
-    if not isinstance(value, dict):
-        raise InputError(f"{document.location((key,))}: {key} is {value!r}, expected a group of settings")
-    return value
+    value = document.data.get(key)
+    if not isinstance(value, dict | None):
+        raise InputError(f"{document.location((key,))}: {key} is {shown(value)}, expected a group of settings")
+    return value or {}

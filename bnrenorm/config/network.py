@@ -1,6 +1,6 @@
 """Settings of the network. For activation and weight_init, a name stands for the group with that `kind`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -114,9 +114,3 @@ class Model(Strict):
         if self.outputs is None:
             raise ValueError("model.outputs is not resolved")
         return (inputs, *self.hidden, self.outputs)
-
-
-def expand_shorthands(model: dict[str, Any]) -> dict[str, Any]:
-    """Replace a name (`activation: tanh`) by the group it stands for (`activation: {kind: tanh}`)."""
-    named = {key: {"kind": model[key]} for key in ("activation", "weight_init") if isinstance(model.get(key), str)}
-    return {**model, **named}

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from bnrenorm.config.duration import DurationField, steps
-from bnrenorm.config.strict import Strict
+from bnrenorm.config.strict import SMALLEST, Strict
 from bnrenorm.norm import registry
 from bnrenorm.norm.semantics import SEMANTICS
 
@@ -25,7 +25,7 @@ class LayerNorm(Strict):
     """Layer normalisation: each image by its own mean and standard deviation over the layer's nodes. [LN16]"""
 
     kind: Literal["layer"] = Field(description="selects this normalisation")
-    eps: float = Field(default=1e-5, gt=0, description="added to the variance")
+    eps: float = Field(default=1e-5, ge=SMALLEST, description="added to the variance")
     affine: Literal["node", "layer", "none"] = Field(default="node", description=_AFFINE)
     affine_lr: float | None = Field(default=None, ge=0, description=_AFFINE_LR)
 
@@ -47,7 +47,7 @@ class BatchNorm(Strict):
     )
     eps: float = Field(
         default_factory=lambda data: SEMANTICS[data.get("semantics", "chainer")].eps,
-        gt=0,
+        ge=SMALLEST,
         description="added to the variance; the default depends on `semantics`",
     )
     affine: Literal["node", "layer", "none"] = Field(default="node", description=_AFFINE)
@@ -107,6 +107,13 @@ class Custom(Strict):
             known = ", ".join(registry.names()) or "none"
             raise ValueError(f"expected a name that bnrenorm.register_norm was given; registered: {known}")
         return name
+
+    @field_validator("source")
+    @classmethod
+    def _is_the_registered_one(cls, source: str, info: ValidationInfo) -> str:
+        if "name" in info.data and source != registry.find(info.data["name"]).digest:
+            raise ValueError("expected the digest of the Link that is registered under that name; leave it out")
+        return source
 
 
 Norm = Annotated[NoNorm | LayerNorm | BatchNorm | Renorm | Custom, Field(discriminator="kind")]

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from bnrenorm.config.document import Path
+from bnrenorm.config import limits
 from bnrenorm.config.duration import Duration, steps
 from bnrenorm.config.norms import Custom, LayerNorm, NoNorm, Norm, Renorm
+from bnrenorm.config.reader import Path
 from bnrenorm.config.schema import Full, Iid, Settings
 from bnrenorm.errors import InputError
 
@@ -83,8 +84,8 @@ def _resolve_total(settings: Settings, per_epoch: int, error: Error) -> int:
     if length.unit == "%":
         raise error(("training", "steps"), "expected steps or epochs: a percentage would refer to itself")
     total = length.steps(per_epoch=per_epoch, total=0)
-    if total < 1:
-        raise error(("training", "steps"), "expected at least 1 step")
+    if not 1 <= total <= limits.STEPS:
+        raise error(("training", "steps"), f"is {total:,} steps, expected 1 to {limits.STEPS:,}")
     return total
 
 

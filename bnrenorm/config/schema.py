@@ -4,15 +4,14 @@ docs/config.md is generated from the docstrings and descriptions in this file, n
 a wrong type, NaN and a number out of range are errors.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bnrenorm.config import network
 from bnrenorm.config.duration import DurationField, steps
 from bnrenorm.config.network import Model
 from bnrenorm.config.norms import BatchNorm, Norm
-from bnrenorm.config.strict import Strict
+from bnrenorm.config.strict import SMALLEST, Strict
 
 
 class Data(Strict):
@@ -136,7 +135,7 @@ class Adam(Strict):
     lr: float = Field(default=0.001, ge=0, description="learning rate (Chainer calls it alpha)")
     beta1: float = Field(default=0.9, ge=0, lt=1, description="decay of the average of gradients")
     beta2: float = Field(default=0.999, ge=0, lt=1, description="decay of the average of squared gradients")
-    eps: float = Field(default=1e-8, gt=0, description="added to the root of the average squared gradient")
+    eps: float = Field(default=1e-8, ge=SMALLEST, description="added to the root of the average squared gradient")
 
 
 class RMSprop(Strict):
@@ -145,7 +144,7 @@ class RMSprop(Strict):
     kind: Literal["rmsprop"] = Field(description="selects this optimizer")
     lr: float = Field(default=0.01, ge=0, description="learning rate")
     alpha: float = Field(default=0.99, ge=0, lt=1, description="decay of the average of squared gradients")
-    eps: float = Field(default=1e-8, gt=0, description="added to the root of the average squared gradient")
+    eps: float = Field(default=1e-8, ge=SMALLEST, description="added to the root of the average squared gradient")
 
 
 Optimizer = Annotated[SGD | MomentumSGD | Adam | RMSprop, Field(discriminator="kind")]
@@ -164,7 +163,9 @@ class EarlyStopping(Strict):
 class Training(Strict):
     """Batches, optimizer, loss and regularisation."""
 
-    batch: Batch = Field(default=Full(kind="full"), description="how batches are drawn")
+    batch: Batch = Field(
+        default=Full(kind="full"), description="how batches are drawn; `full` or a size stands for its group"
+    )
     micro_batch: int | None = Field(
         default=None,
         ge=1,
@@ -231,31 +232,3 @@ class Settings(Strict):
     norm: Norm = Field(default=BatchNorm(kind="batch"), description="the normalisation")
     training: Training = Field(default=Training(), description="batches, optimizer, loss and regularisation")
     evaluation: Evaluation = Field(default=Evaluation(), description="when and how the network is evaluated")
-
-
-PAPER_SCHEDULE = {"r_max": 3.0, "d_max": 5.0, "warmup": 5_000, "ramp_r": 35_000, "ramp_d": 20_000}
-
-
-def expand_shorthands(settings: dict[str, Any]) -> dict[str, Any]:
-    """Expand shorthands: `batch: full`, `batch: 32`, an optimizer without kind, `schedule: paper`, names for kinds.
-
-    `schedule: paper` is the schedule of [BRN17, sec. 4]: BN until step 5k, d_max 5 from step 25k, r_max 3 from 40k.
-    Settings that are given next to a shorthand take precedence over it.
-    """
-    settings = dict(settings)
-    if isinstance(settings.get("model"), dict):
-        settings["model"] = network.expand_shorthands(settings["model"])
-    training = settings.get("training")
-    if isinstance(training, dict):
-        settings["training"] = training = dict(training)
-        batch, optimizer = training.get("batch"), training.get("optimizer")
-        if batch == "full":
-            training["batch"] = {"kind": "full"}
-        elif type(batch) is int:
-            training["batch"] = {"kind": "iid", "size": batch}
-        if isinstance(optimizer, dict) and "kind" not in optimizer:
-            training["optimizer"] = {"kind": "momentum_sgd", **optimizer}
-    norm = settings.get("norm")
-    if isinstance(norm, dict) and norm.get("schedule") == "paper":
-        settings["norm"] = {**PAPER_SCHEDULE, **{key: value for key, value in norm.items() if key != "schedule"}}
-    return settings

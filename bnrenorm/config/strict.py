@@ -1,9 +1,20 @@
 """The base class of all config models."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+SMALLEST, _LARGEST = 2.0**-126, (2 - 2**-23) * 2.0**127  # normal float32 numbers, in which networks compute
 
 
 class Strict(BaseModel):
-    """Frozen; rejects unknown keys, wrong types (no coercion), NaN and infinity."""
+    """Frozen; rejects unknown keys, wrong types (no coercion), NaN, infinity, and numbers beyond float32."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _in_float32(cls, value: Any) -> Any:
+        if isinstance(value, float) and abs(value) > _LARGEST:
+            raise ValueError(f"expected at most {_LARGEST:.3g}, the largest float32 number")
+        return value

@@ -23,6 +23,9 @@ Limit = float | Callable[[int], float]
 class MismatchError(chainer.utils.type_check.InvalidType, InputError):
     """x has a shape or dtype that the link cannot take. Chainer's links raise InvalidType, a base of this one."""
 
+    def __init__(self, expected: Any, actual: Any, message: str):
+        chainer.utils.type_check.InvalidType.__init__(self, expected, actual, message)
+
 
 class Normalization(L.BatchNormalization):
     """Abstract base. Learned: gamma, beta. Persistent: avg_mean, avg_var, N. All four arrays have the shape `size`.

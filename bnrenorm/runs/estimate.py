@@ -1,21 +1,54 @@
-"""How long a group will take to train, estimated from a few steps."""
+"""How long groups will take to train, estimated from a few steps."""
 
+import gc
+import itertools
 import math
 import time
+from collections.abc import Iterator
+from typing import Any
 
 from bnrenorm.config import Trial
 from bnrenorm.config.schema import Full
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
+from bnrenorm.network import mlp
 from bnrenorm.training.loop import Training
 
 _STEPS = 50  # timed steps of the CPU engine with minibatches, which are short; 2 in all other cases
+_BUDGET = 20.0  # seconds after which no further group is timed
+
+
+def estimates(groups: list[list[Trial]], data: Dataset, backend: Backend) -> Iterator[tuple[float, bool]]:
+    """Yield the training time in seconds of each group, and whether it was timed.
+
+    One group of each structure is timed, as long as the budget lasts; the time of the others follows from their work:
+    steps x replicas x images of a batch x weights.
+    """
+    timed: dict[Any, tuple[float, float]] = {}  # by structure: seconds and work of a group
+    started = time.perf_counter()
+    for group in groups:
+        structure, work = mlp.structure(group[0]), _work(group, data)
+        is_timed = not timed or (structure not in timed and time.perf_counter() - started < _BUDGET)
+        if is_timed:
+            timed[structure] = estimate_seconds(group, data, backend), work
+        alike = [timed[structure]] if structure in timed else list(timed.values())
+        seconds, work_timed = (sum(values) for values in zip(*alike, strict=True))
+        yield seconds * work / work_timed, is_timed
+
+
+def _work(group: list[Trial], data: Dataset) -> float:
+    settings = group[0].settings
+    model, batch = settings.model, settings.training.batch
+    weights = sum(a * b for a, b in itertools.pairwise(model.widths(data.inputs)))
+    images = len(data.x_train) if isinstance(batch, Full) else batch.size
+    return settings.training.steps.amount * len(group) * images * weights
 
 
 def estimate_seconds(group: list[Trial], data: Dataset, backend: Backend) -> float:
     """Estimate a group's training time from timed steps and one timed record on this machine."""
     settings = group[0].settings
     engine = backend.engine_for(settings)
+    gc.collect()  # a network's links form cycles: without this, the group before would still be in memory
     training = Training(group, data, engine=engine, device=backend.device)
     training.rehearse()  # the first step is slower than the others
     steps = _STEPS if engine == CPU and not isinstance(settings.training.batch, Full) else 2

@@ -1,6 +1,7 @@
 """How much memory a group of trials needs, and how much it may use."""
 
 import itertools
+import math
 import re
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from bnrenorm.errors import InputError
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _GATHERED = 12_800  # images of the minibatches that are prepared at a time, as in `engines.cpu.small_batch.group`
 _SHARE = 0.5  # default share of the free memory
+_ENOUGH = 2**30  # for any of the shipped configs: taken even if it is more than that share
+_NAMES = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _PROGRAM = 300 * 2**20  # Python and the libraries
 _ENTRY = 8  # bytes of a nonzero pixel in a sparse format: its index and its value
 _STATES = {"sgd": 0, "momentum_sgd": 1, "adam": 2, "rmsprop": 1}
@@ -73,10 +76,29 @@ def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
 
 
 def parse_memory(text: str | None) -> int:
-    """Parse "4GiB" or "500 MB" to bytes; None means half of the free memory. Raises InputError."""
+    """Parse "4GiB" or "500 MB" to bytes; None means half of the free memory, or 1 GiB of it if that is more.
+
+    Raises InputError.
+    """
     if text is None:
-        return int(_SHARE * psutil.virtual_memory().available)
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]i?B|B|)\s*", text)
+        available = psutil.virtual_memory().available
+        return max(int(_SHARE * available), min(available, _ENOUGH))
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMG]i?B|B|)\s*", str(text), re.ASCII)
     if match is None or float(match[1]) <= 0:
         raise InputError(f"--memory {text}: expected a size such as 4GiB")
     return int(float(match[1]) * _UNITS[match[2]])
+
+
+def check(trial: Trial, needed: Need, memory: int) -> None:
+    """Raise InputError if a group of this trial alone needs more than the memory."""
+    if needed.of(1) > memory:
+        raise InputError(
+            f"{trial.variant}: one network needs about {_size(needed.of(1))} of memory, but may take {_size(memory)}; "
+            "choose a smaller network or batch, or a larger --memory"
+        )
+
+
+def _size(size: int) -> str:
+    """Write bytes in the unit that makes a small number of them, as "311 MiB"."""
+    power = min(int(math.log2(size)) // 10, len(_NAMES) - 1)
+    return f"{size / 2 ** (10 * power):.3g} {_NAMES[power]}"

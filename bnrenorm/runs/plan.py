@@ -10,7 +10,7 @@ from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines.backend import Backend
 from bnrenorm.network import mlp
 from bnrenorm.runs import checkpoint
-from bnrenorm.runs.memory import need
+from bnrenorm.runs.memory import check, need
 from bnrenorm.runs.store import Store
 
 
@@ -31,7 +31,7 @@ def plan(experiment: Experiment, data: Dataset, store: Store, memory: int, backe
     """Find the trials that are not stored yet, and group them. memory: bytes that a group may take.
 
     Interrupted groups come first, unchanged, so that they can resume. Raises InputError if the settings do not fit
-    the data.
+    the data, or if a network alone needs more than the memory.
     """
     trials = experiment.trials(len(data.x_train), data.classes)
     for batch, validation in {(trial.settings.training.batch, trial.settings.data.validation) for trial in trials}:
@@ -49,7 +49,8 @@ def plan(experiment: Experiment, data: Dataset, store: Store, memory: int, backe
     for trial in missing.values():
         by_structure.setdefault(mlp.structure(trial), []).append(trial)
     for alike in by_structure.values():
-        fitting = need(alike[0], data, backend).fitting(memory)
-        count = math.ceil(len(alike) / fitting)
+        needed = need(alike[0], data, backend)
+        check(alike[0], needed, memory)
+        count = math.ceil(len(alike) / needed.fitting(memory))
         groups.extend(alike[i * len(alike) // count : (i + 1) * len(alike) // count] for i in range(count))
     return Plan(keys, groups)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
-import yaml
 
 from bnrenorm import atomic
 from bnrenorm.config import Experiment
@@ -42,7 +41,7 @@ def opened(root: Path, experiment: Experiment) -> Iterator[Path]:
         raise InputError(f"{folder}: {_name(owner)} is writing there") from error
     try:
         atomic.write(owner, json.dumps({"pid": os.getpid(), "host": platform.node()}))
-        atomic.write(folder / "experiment.yaml", yaml.safe_dump(experiment.resolved(), sort_keys=False))
+        atomic.write(folder / "experiment.yaml", experiment.as_config())
         yield folder
         owner.unlink()
     finally:

@@ -18,9 +18,9 @@ from bnrenorm.data import mnist
 from tests.helpers import COMPARED
 
 
-def bnrenorm(*arguments, cwd=None):
+def bnrenorm(*arguments, cwd=None, env=None):
     command = [sys.executable, "-m", "bnrenorm", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)
 
 
 @pytest.fixture
@@ -93,6 +93,34 @@ def test_a_second_call_trains_nothing(call, config_file, few_digits_file, tmp_pa
 
 
 @pytest.mark.slow
+def test_a_runs_experiment_yaml_repeats_it(call, config_file, few_digits_file, tmp_path):
+    out = tmp_path / "out"
+    settings = ("--set", f"data.path={few_digits_file}", "--set", "training.optimizer.lr=1e-2", "--seeds", "1")
+    _, first, _ = call("compare", config_file(COMPARED + "grid: {training.batch: [10, full]}"), *settings, "--out", out)
+    (folder,) = out.glob("compared-*")
+    trials = sorted((out / "trials").iterdir())
+    files = {path.name: path.read_bytes() for path in folder.glob("*.*")}
+    code, again, err = call("compare", folder / "experiment.yaml", "--out", out)
+    assert (code, err) == (0, "")
+    assert "%  step" not in again
+    assert again.splitlines()[-1] == first.splitlines()[-1]
+    assert list(out.glob("compared-*")) == [folder]
+    assert sorted((out / "trials").iterdir()) == trials
+    for name in ("experiment.yaml", "curves.csv", "summary.csv", "verdict.json"):
+        assert (folder / name).read_bytes() == files[name], name
+
+
+@pytest.mark.slow
+def test_an_encoding_without_the_plus_minus_sign_escapes_it(config_file, few_digits_file, tmp_path):
+    text = COMPARED.replace("BRN:", "BÄRN:")
+    arguments = ("compare", config_file(text), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
+    done = bnrenorm(*arguments, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"\d \\xb1 \d", done.stdout)
+    assert r"B\xc4RN - BN" in done.stdout
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["auto", "cpu"])
 def test_a_comparison_by_two_engines_says_so(call, config_file, few_digits_file, tmp_path, engine):
     """There are no compiled kernels for tanh."""
@@ -128,10 +156,21 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
     ("arguments", "message"),
     [
         (["compare", "comprae"], "comprae: no such file; unknown config 'comprae'; did you mean compare?"),
-        (["compare", "--seeds", "0"], "--set seeds=0: seeds is 0, expected at least 1"),
-        (["compare", "--seeds", "-2"], "--set seeds=-2: seeds is -2"),
+        (["compare", "--seeds", "0"], "Invalid value for '--seeds': "),
+        (["compare", "--seeds", "-2"], "Invalid value for '--seeds': "),
+        (["compare", "--seeds", "200000"], "seeds=200000: seeds is 200000, expected at least 1 and at most 100,000"),
         (["compare", "--seeds", "two"], "--seeds"),
-        (["compare", "--set", "training.optimizer.lr=1e-3"], "YAML 1.1 reads 1e-3 as text"),
+        (["compare", "--set", "training.optimizer.lr=nan"], "training.optimizer.lr is 'nan', expected a number"),
+        (["compare", "--set", "norm.kind=layer"], "no trial sees norm.kind; set variants.BN.norm.kind or variants.BRN"),
+        (["compare", "--set", "training.steps=!!int ''"], "--set training.steps=!!int '': '' is no int"),
+        (["compare", "--set", "data.path=a=b #1.npz"], "data.path: 'a=b #1.npz' cannot be read: No such file"),
+        (
+            ["compare", "--set", "model.hidden=[1000000000000]", "--dry-run"],
+            "BN: one network needs about 233 PiB of memory",
+        ),
+        (["compare", "--memory", "1KiB", "--dry-run"], "BN: one network needs about"),
+        (["compare", "/dev/zero"], "/dev/zero: cannot be read: expected a regular file"),
+        (["compare", "/"], "/: cannot be read: expected a regular file"),
         (["compare", "--set", "trainin.steps=3"], "did you mean training?"),
         (["compare", "--set", "data.path=/no/where"], "data.path: '/no/where' cannot be read: No such file"),
         (["compare", "--device", "cuda"], "--device cuda: expected auto, cpu or cuda:N"),
@@ -160,6 +199,20 @@ def test_bad_input_is_one_line_and_exit_code_two(call, tmp_path, monkeypatch, ar
     assert err.count("\n") == 1
     assert message in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fifo_is_no_config(call, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    code, _, err = call("compare", tmp_path / "fifo")
+    assert code == 2
+    assert "fifo: cannot be read: expected a regular file" in err
+
+
+def test_a_file_larger_than_any_config_is_refused(call, tmp_path):
+    (tmp_path / "large.yaml").write_text("name: a\n" + "# x\n" * 300_000)
+    code, _, err = call("compare", tmp_path / "large.yaml")
+    assert code == 2
+    assert "large.yaml: cannot be read: expected at most 1,048,576 bytes" in err
 
 
 def test_a_bad_data_file_stops_before_anything_is_written(call, config_file, tmp_path):

@@ -2,10 +2,10 @@
 
 import dataclasses
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from bnrenorm import config
 from bnrenorm.cli import progress
@@ -25,10 +25,8 @@ def progress_at(step, total=50):
 
 
 def screen(*, is_terminal=False):
-    shown = progress.Screen()
     file = io.StringIO()
-    shown.console = Console(file=file, force_terminal=is_terminal, width=120, highlight=False, soft_wrap=True)
-    return shown, file
+    return progress.Screen(file=file, force_terminal=is_terminal, width=120), file
 
 
 def test_plain_lines_are_ten_with_the_time_left():
@@ -141,7 +139,26 @@ def test_a_dry_run_shows_groups_with_memory_and_time(tmp_path):
     assert last.endswith("nothing was trained")
 
 
-def test_brackets_are_not_markup():
+def test_a_dry_run_says_which_times_are_not_measured(monkeypatch, tmp_path):
+    experiment, data, backend = experiment_of(COMPARED), some_digits(200, 100), Backend(CHAINER, "cpu")
+    monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True), (4.0, False)])
+    todo = plan(experiment, data, Store(tmp_path), 2**30, backend)
     shown, file = screen()
-    shown.say("[bold]x[/bold]")
-    assert file.getvalue() == "[bold]x[/bold]\n"
+    shown.rehearsal(replace(todo, groups=[todo.groups[0][:2], todo.groups[0][2:]]), data, backend)
+    _, first, second, total = file.getvalue().splitlines()
+    assert first.endswith("about 3 s")
+    assert second.endswith("about 4 s, by its size")
+    assert total == "about 7 s in all; nothing was trained"
+
+
+NAMES = "[a] [/] :smile: [bold]x[/bold]"
+
+
+def test_names_are_printed_literally():
+    shown, file = screen(is_terminal=True)
+    shown.say(NAMES)
+    assert file.getvalue() == f"{NAMES}\n"
+    trials = experiment_of(COMPARED.replace("BN:", f"'{NAMES}':", 1)).trials(200)[::2]
+    with shown.training() as show:
+        show(Progress(1, 4, trials, Record(1, 1.0, {"train_loss": np.array([1.0, 2.0])})))
+    assert f"{NAMES} 1.0000" in file.getvalue()

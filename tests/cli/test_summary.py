@@ -3,7 +3,6 @@
 import io
 
 import pytest
-from rich.console import Console
 
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.cli import progress, summary
@@ -19,8 +18,8 @@ def printed(text, folder, accuracy=lambda trial: 0.5):
         records = {"step": [1], "epoch": [1.0], "train_loss": [1.0], "test_loss": [1.0]}
         records |= {"train_accuracy": [accuracy(trial)], "test_accuracy": [accuracy(trial)]}
         trials.append((trial, TrialResults("finished", 1.0, records, {"engine": "cpu", "device": "cpu"})))
-    screen, file = progress.Screen(), io.StringIO()
-    screen.console = Console(file=file, width=160, highlight=False, soft_wrap=True)
+    file = io.StringIO()
+    screen = progress.Screen(file=file, width=160)
     summary.show(screen, ExperimentResults(experiment, data, "cpu", trials, folder))
     return [" ".join(line.split()) for line in file.getvalue().splitlines()]
 
@@ -83,3 +82,11 @@ def test_a_published_table_that_has_none_of_the_settings_is_no_error(tmp_path):
     lines = printed(f"{COMPARED}published: brn17\ngrid: {{training.optimizer.momentum: [0.5, 0.9]}}", tmp_path)
     assert not any("published and measured" in line for line in lines)
     assert lines[-2].startswith("Published: S. Ioffe")
+
+
+@pytest.mark.parametrize("grid", ["", "grid: {'[how]': {'[a]': {}, '[/b]': {training: {steps: 5}}}}"])
+def test_names_are_printed_literally(tmp_path, grid):
+    text = COMPARED.replace("BN:", "'[x] :smile:':", 1)
+    lines = "\n".join(printed(f"{text}{grid}", tmp_path))
+    assert "[x] :smile:" in lines
+    assert all(name in lines for name in ("[how]", "[a]", "[/b]")) or not grid

@@ -14,7 +14,7 @@ from bnrenorm.cli.commands import app
 from tests.docs import pages
 
 PAGES = pytest.mark.parametrize("page", pages.PAGES, ids=pages.name)
-OWN = "my.yaml"  # stands for the README's config
+OWN = ("my.yaml", "runs/FOLDER/experiment.yaml")  # stand for the README's config
 IMAGES = 60_000
 
 
@@ -30,7 +30,7 @@ def parameters_of(command):
 @pytest.fixture
 def own_config(tmp_path):
     (body,) = pages.blocks("README.md", "yaml")
-    path = tmp_path / OWN
+    path = tmp_path / OWN[0]
     path.write_text(body)
     return path
 
@@ -41,7 +41,7 @@ def test_commands_parse_and_their_settings_load(page, own_config):
         found = parameters_of(command)
         if "assignments" in found:
             seeds = [] if found["seeds"] is None else [f"seeds={found['seeds']}"]
-            name = own_config if found["config"] == OWN else found["config"]
+            name = own_config if found["config"] in OWN else found["config"]
             assert config.load(name, [*(found["assignments"] or []), *seeds]).trials(IMAGES), command
 
 

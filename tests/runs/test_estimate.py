@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import pytest
 
 from bnrenorm.engines.backend import Backend
@@ -53,3 +56,64 @@ def test_an_estimate_is_the_time_of_a_rehearsal_for_all_steps_and_records(monkey
 def test_a_real_rehearsal_returns_seconds(engine):
     group = experiment_of(COMPARED).trials(200)
     assert 0 < estimate.estimate_seconds(group, some_digits(200, 50), Backend(engine, "cpu")) < 10
+
+
+def groups_of(text):
+    """Return the groups of an experiment on 200 images, one for each grid point."""
+    experiment = experiment_of(text)
+    trials = experiment.trials(200)
+    return [[trial for trial in trials if trial.point == point] for point in experiment.points]
+
+
+def estimated(monkeypatch, text, *, seconds, budget):
+    """Return the estimates of an experiment's groups where each rehearsal takes some seconds, and how many there were."""
+    clock, rehearsed = Clock(), []
+
+    def rehearse(group, data, backend):
+        clock.now += seconds
+        rehearsed.append(group)
+        return 12.0
+
+    monkeypatch.setattr(estimate, "time", clock)
+    monkeypatch.setattr(estimate, "estimate_seconds", rehearse)
+    monkeypatch.setattr(estimate, "_BUDGET", budget)
+    found = list(estimate.estimates(groups_of(text), some_digits(200, 50), Backend("cpu", "cpu")))
+    return found, len(rehearsed)
+
+
+def test_one_group_of_a_structure_is_timed(monkeypatch):
+    text = COMPARED + "grid: {training.optimizer.lr: [0.1, 0.2, 0.3]}"
+    assert estimated(monkeypatch, text, seconds=1, budget=9) == ([(12, True), (12, False), (12, False)], 1)
+
+
+@pytest.mark.parametrize(
+    ("axis", "want"),
+    [
+        ("training.steps: [4, 8, 2]", [12, 24, 6]),
+        ("training.batch: [10, 20, full]", [12, 24, 240]),
+        ("model.hidden: [[10], [20], [5]]", [12, 24, 6]),
+    ],
+)
+def test_beyond_the_budget_the_time_follows_from_the_work(monkeypatch, axis, want):
+    found, rehearsals = estimated(monkeypatch, f"{COMPARED}grid: {{{axis}}}", seconds=10, budget=9)
+    assert (found, rehearsals) == ([(seconds, i == 0) for i, seconds in enumerate(want)], 1)
+    assert estimated(monkeypatch, f"{COMPARED}grid: {{{axis}}}", seconds=4, budget=9)[1] == 3
+
+
+def test_a_groups_memory_is_free_before_the_next_is_timed(monkeypatch):
+    made, alive = [], []
+
+    class Watched(estimate.Training):
+        def __init__(self, *arguments, **named):
+            alive.append(sum(each() is not None for each in made))
+            super().__init__(*arguments, **named)
+            made.append(weakref.ref(self.engine.replicas.network))
+
+    monkeypatch.setattr(estimate, "Training", Watched)
+    groups = groups_of(COMPARED + "grid: {training.batch: [10, 20, 30]}")
+    gc.disable()
+    try:
+        list(estimate.estimates(groups, some_digits(200, 50), Backend("chainer", "cpu")))
+    finally:
+        gc.enable()
+    assert alive == [0, 0, 0]

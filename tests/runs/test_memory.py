@@ -16,18 +16,19 @@ def test_memory_is_read_with_its_unit(text, want):
     assert memory.parse_memory(text) == want
 
 
-@pytest.mark.parametrize("text", ["", "4 gigs", "-1GiB", "0", "GiB"])
+@pytest.mark.parametrize("text", ["", "4 gigs", "-1GiB", "0", "GiB", "1e60", "9" * 400, "٣GiB"])
 def test_other_memory_is_refused(text):
     with pytest.raises(InputError, match="--memory .*expected a size such as 4GiB"):
         memory.parse_memory(text)
 
 
-def test_half_of_what_is_free_is_taken_where_nothing_is_said(monkeypatch):
+@pytest.mark.parametrize(("free", "want"), [(8, 4), (1.5, 1), (0.5, 0.5)])
+def test_half_of_what_is_free_is_taken_where_nothing_is_said_or_as_much_as_any_config_needs(monkeypatch, free, want):
     class Free:
-        available = 1001
+        available = int(free * 2**30)
 
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Free)
-    assert memory.parse_memory(None) == 500
+    assert memory.parse_memory(None) == want * 2**30
 
 
 @pytest.mark.parametrize("engine", ENGINES)

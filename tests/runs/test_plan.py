@@ -3,6 +3,7 @@ import itertools
 import pytest
 
 from bnrenorm.engines.backend import Backend
+from bnrenorm.errors import InputError
 from bnrenorm.runs import checkpoint, plan
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
 from bnrenorm.runs.memory import need
@@ -94,3 +95,19 @@ def test_a_finished_trial_is_planned_again_for_another_engine_only(few, tmp_path
         (store.trials / f"{key}.json").touch()
     missing = {name: made(COMPARED, few, store, backend=Backend(name, "cpu")).missing for name in ENGINES}
     assert missing == {name: 0 if name == engine else 4 for name in ENGINES}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("hidden", "memory", "message"),
+    [
+        ("[20]", 1024, "MiB of memory, but may take 1 KiB"),
+        ("[1000000000000]", 2**30, "of memory, but may take 1 GiB; choose a smaller network"),
+        ("[20, 1000000000000000000]", 2**30, "of memory, but may take 1 GiB; choose a smaller network"),
+    ],
+)
+def test_a_need_beyond_the_memory_is_refused(few, tmp_path, engine, hidden, memory, message):
+    text = COMPARED.replace("[20]", hidden)
+    with pytest.raises(InputError) as caught:
+        made(text, few, Store(tmp_path), memory, Backend(engine, "cpu"))
+    assert message in str(caught.value)

@@ -2,6 +2,8 @@
 
 import importlib
 
+DISABLED = "NUMBA_DISABLE_JIT is set, which turns numba's compiler off"
+
 
 def problem() -> str | None:
     """Say in one line why the CPU engine cannot be used here; None if it can.
@@ -12,6 +14,8 @@ def problem() -> str | None:
         numba = importlib.import_module("numba")
     except Exception as error:  # numba refuses a NumPy that is too new by errors of several types
         return f"numba cannot be imported ({_line(error)})"
+    if numba.config.DISABLE_JIT:
+        return DISABLED
     try:
         importlib.import_module("bnrenorm.engines.cpu.codegen.probe").run()
     except Exception as error:

@@ -85,3 +85,9 @@ def test_without_a_suitable_numba_the_cpu_engine_is_refused(monkeypatch):
     assert chosen.note == "numba 0.1 does not suit (KeyError: x); the Chainer engine trains, several times slower"
     with pytest.raises(InputError, match="--engine cpu: numba 0.1 does not suit"):
         backend.choose("cpu", "cpu")
+
+
+def test_a_compiler_that_is_turned_off_is_said(monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    assert support.problem() == "NUMBA_DISABLE_JIT is set, which turns numba's compiler off"
+    assert backend.choose("auto", "cpu").engine == "chainer"

@@ -1,0 +1,128 @@
+"""The cells of an experiment: each variant merged into the base settings, then each grid point into each variant."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from bnrenorm.config import grid
+from bnrenorm.config.document import Document, unknown
+from bnrenorm.config.explain import unknown_paths
+from bnrenorm.config.merge import Cell, leaves, without
+from bnrenorm.config.reader import Path, dotted, shown
+from bnrenorm.config.schema import Settings
+from bnrenorm.config.trial import Point
+from bnrenorm.errors import InputError
+
+_NAMED = 4  # keys that a message names
+
+
+def count(document: Document) -> int:
+    """Return how many cells there are, without making them. Raises InputError for a malformed variant or axis."""
+    if isinstance(document.data.get("variants"), list):
+        return len(document.data["variants"])
+    return len(_variants(document)) * math.prod(map(len, grid.axes(document)))
+
+
+def cells(document: Document) -> Iterator[tuple[str, Point, Cell]]:
+    """Yield the cells with their variant and grid point, the variants varying fastest.
+
+    Raises InputError for a malformed variant or axis.
+    """
+    if isinstance(document.data.get("variants"), list):
+        yield from _listed(document)
+        return
+    variants = _variants(document)
+    for values in itertools.product(*grid.axes(document)):
+        for variant, cell in _at(variants, values).items():
+            yield variant, grid.point(values), cell
+
+
+def location(document: Document, variant: str, point: Point, path: Path) -> str:
+    """Return the location of a setting of one cell."""
+    cell = next(cell for *names, cell in cells(document) if names == [variant, point])
+    return document.location(cell.origin(path))
+
+
+def check_overrides(document: Document, seen: set[Path]) -> None:
+    """Raise InputError for an override that no trial sees; `seen`: paths in the document of all trials' settings."""
+    for path, where in document.overrides.items():
+        if path[0] not in ("variants", "grid", *Settings.model_fields):
+            continue
+        value: Any = document.data
+        for part in path:
+            value = value[part]
+        for leaf in leaves(value, tuple(itertools.takewhile(lambda part: isinstance(part, str), path))):
+            if not any(other[: len(leaf)] == leaf for other in seen):
+                raise InputError(f"{where}: no trial sees {dotted(leaf)}; set {_in_place_of(document, leaf)} instead")
+
+
+def _in_place_of(document: Document, path: Path) -> str:
+    """Name the keys that hide an override from the trials."""
+    variant, inside = None, path
+    if path[0] == "variants":
+        variant, inside = path[1], path[2:]
+    elif path[0] == "grid":
+        is_named = isinstance(document.data["grid"][path[1]], dict)
+        inside = path[3:] if is_named else tuple(str(path[1]).split("."))
+    keys = [dotted(cell.origin(inside)) for name, _, cell in cells(document) if variant in (None, name)]
+    first, *others = dict.fromkeys(keys)
+    return " or ".join([first, *others[: _NAMED - 1], *["..."] * (len(others) >= _NAMED)])
+
+
+def _variants(document: Document) -> dict[str, Cell]:
+    """Merge each variant into the base settings."""
+    base = _base(document)
+    variants = {}
+    for variant, changes in (grid.group(document, "variants") or {"default": {}}).items():
+        where = ("variants", variant)
+        if not isinstance(changes, dict | None):
+            raise InputError(f"{document.location(where)}: {variant} is {shown(changes)}, expected a group of settings")
+        for key in changes or {}:
+            if key not in Settings.model_fields:
+                raise InputError(f"{document.location((*where, key))}: {unknown(key, Settings.model_fields)}")
+        variants[variant] = base.changed(changes or {}, where)
+    return variants
+
+
+def _base(document: Document) -> Cell:
+    return Cell({key: value for key, value in document.data.items() if key in Settings.model_fields}, {(): ()})
+
+
+def _at(variants: dict[str, Cell], values: tuple[grid.Value, ...]) -> dict[str, Cell]:
+    """Merge one grid point into every variant, except settings that a variant's kind lacks (`none` has no r_max).
+
+    A setting that all variants lack is merged nevertheless, so that validation rejects it.
+    """
+    if not values:
+        return variants
+    given = {leaf for value in values for leaf in leaves(value.changes)}
+
+    def at(cell: Cell, dropped: set[Path]) -> Cell:
+        for value in values:
+            cell = cell.changed(without(value.changes, dropped), value.origin)
+        return cell
+
+    merged = {variant: at(cell, set()) for variant, cell in variants.items()}
+    lacking = {variant: unknown_paths(Settings, cell.settings) & given for variant, cell in merged.items()}
+    everywhere = set.intersection(*lacking.values())
+    return {variant: at(variants[variant], lacking[variant] - everywhere) for variant in variants}
+
+
+def _listed(document: Document) -> Iterator[tuple[str, Point, Cell]]:
+    """Yield the cells of an experiment as a run folder tells it: each an item of `variants`, with all its settings."""
+    base, names = _base(document), set()
+    for index, item in enumerate(document.data["variants"]):
+        where = ("variants", index)
+        item = item if isinstance(item, dict) else {}
+        variant, settings = item.get("variant"), item.get("settings")
+        axes = [key for key in item if key not in ("variant", "settings")]
+        names.add(tuple(axes))
+        if not isinstance(variant, str) or not isinstance(settings, dict) or len(names) > 1 or "grid" in document.data:
+            expected = "expected items with variant, settings and a key per axis of a grid, the same keys in all"
+            raise InputError(f"{document.location(where)}: {dotted(where)}: {expected}")
+        yield (
+            variant,
+            tuple((axis, grid.label(item[axis])) for axis in axes),
+            base.changed(settings, (*where, "settings")),
+        )

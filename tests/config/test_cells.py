@@ -1,0 +1,138 @@
+"""Cells: where each setting stands in the document, overrides that no trial sees, and experiments as run folders tell them."""
+
+import tracemalloc
+
+import pytest
+import yaml
+
+from bnrenorm.config import reader
+from bnrenorm.config.trial import digest
+from bnrenorm.errors import InputError
+from tests.helpers import COMPARED, experiment_of
+
+GRID = COMPARED + "grid: {norm.decay: [0.5, 0.9], how: {so: {training: {steps: 7}}, thus: {norm: {d_max: 1}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("override", "keys"),
+    [
+        ("norm.kind=layer", "variants.BN.norm.kind or variants.BRN.norm.kind"),
+        ("norm={kind: layer}", "variants.BN.norm.kind or variants.BRN.norm.kind"),
+        ("variants.BRN.norm.decay=0.3", "grid.norm.decay"),
+        ("grid.norm.d_max=[1, 2]", None),
+        ("grid.norm.d_max=[1]", None),
+        ("norm.decay=0.3", "grid.norm.decay"),
+        ("training.steps=3", None),
+        ("grid.how.so.training.steps=3", None),
+        ("variants.BRN.norm.r_max=2", None),
+        ("variants.plain={norm: {kind: none}}", None),
+        ("model.hidden.0=3", None),
+        ("grid.norm.decay.0=0.2", None),
+        ("evaluation={}", None),
+        ("seeds=3", None),
+        ("name=other", None),
+    ],
+)
+def test_an_override_that_no_trial_sees_is_an_error_that_names_the_key_to_use(override, keys):
+    if keys is None:
+        assert experiment_of(GRID, [override]).settings
+        return
+    with pytest.raises(InputError) as caught:
+        experiment_of(GRID, [override])
+    assert str(caught.value).startswith(f"--set {override}: no trial sees {override.partition('=')[0]}")
+    assert f"; set {keys}" in str(caught.value)
+
+
+def test_a_group_that_variants_replace_hides_an_override():
+    text = "name: a\nnorm: {kind: renorm}\nvariants: {BN: {norm: {kind: batch}}, LN: {norm: {kind: layer}}}"
+    with pytest.raises(InputError, match="no trial sees norm.d_max; set variants.BN.norm.d_max or variants.LN.norm"):
+        experiment_of(text, ["norm.d_max=3"])
+
+
+def test_an_axis_hides_an_earlier_one():
+    text = "name: a\ngrid:\n  training.steps: [3]\n  how: {so: {training: {steps: 4}}}"
+    assert experiment_of(text).settings
+    with pytest.raises(InputError, match=r"no trial sees grid.training.steps; set grid.how.so.training.steps instead"):
+        experiment_of(text, ["grid.training.steps=[5]"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training:\n  micro_batch: 3\n  batch: 4", "x.yaml:3: training.micro_batch is 3, which does not divide"),
+        ("training: {batch: 4}\ngrid:\n  training.micro_batch: [2, 3]", "x.yaml:4: training.micro_batch is 3"),
+        ("training: {batch: 4}\ngrid:\n  how:\n    so: {training: {batch: 2000}}", "x.yaml:5: training.batch has 2000"),
+        ("training: {batch: 4}\nvariants:\n  A:\n    training: {batch: 2000}", "x.yaml:5: training.batch has 2000"),
+    ],
+)
+def test_contradictions_are_located_where_the_value_stands(text, message):
+    with pytest.raises(InputError) as caught:
+        experiment_of(f"name: a\n{text}").trials(1000)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["axis{}: [{}]", "axis{}: {{{}}}"], ids=["values", "names"])
+def test_a_grid_is_counted_before_it_is_made(text):
+    values = [", ".join(f"{i}" for i in range(100)), ", ".join(f"n{i}: {{}}" for i in range(100))]
+    axes = [text.format(i, values["{{" in text]) for i in range(5)]
+    tracemalloc.start()
+    with pytest.raises(InputError, match="x.yaml: 20,000,000,000 trials, the limit is 100,000"):
+        experiment_of(f"{COMPARED.replace('seeds: 2', 'seeds: 1')}grid: {{{', '.join(axes)}}}")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50 * 2**20
+
+
+@pytest.mark.parametrize("axis", ["seed", "variant", "settings", "step", "''"])
+def test_an_axis_is_not_called_like_a_column(axis):
+    with pytest.raises(InputError, match="x.yaml:2: an axis cannot be called"):
+        experiment_of(f"name: a\ngrid: {{{axis}: {{so: {{}}}}}}")
+
+
+ODD = (
+    COMPARED
+    + """
+published: brn17
+training: {steps: 0.1234567890123 epochs, batch: 30}
+grid:
+  model.hidden: [[20], [30, 40]]
+  "how: #1":
+    "1e-3": {norm: {d_max: 1e-5}}
+    "no": {norm: {semantics: paper}, evaluation: {every: 10%}}
+    学習: {}
+  norm.affine_lr: [null, 1e-7]
+"""
+)
+
+
+@pytest.mark.parametrize("text", [COMPARED, GRID, ODD.replace("\ntraining: {steps: 4, optimizer: {lr: 0.1}}", "", 1)])
+def test_what_a_run_tells_of_its_experiment_is_a_config_of_the_same_trials(text):
+    experiment = experiment_of(text)
+    again = experiment_of(experiment.as_config())
+    assert digest(again.resolved()) == digest(experiment.resolved())
+    assert again.published == experiment.published
+    assert again.trials(1000) == experiment.trials(1000)
+    changed = experiment_of(experiment.as_config(), ["variants.0.settings.norm.decay=0.25"])
+    assert [t.settings.norm.decay == 0.25 for t in changed.trials(1000)].count(True) == len(experiment.seeds)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "{variant: A}",
+        "{variant: A, settings: 3}",
+        "{variant: 3, settings: {}}",
+        "3",
+        "{variant: A, axis: 1, settings: {}}",
+    ],
+)
+def test_an_incomplete_list_of_variants_is_refused(item):
+    with pytest.raises(InputError, match=r"x.yaml:2: variants"):
+        experiment_of(f"name: a\nvariants: [{{variant: A, settings: {{}}}}, {item}]")
+
+
+def test_a_missing_or_repeated_cell_is_refused():
+    full = yaml.safe_load(experiment_of(GRID).as_config())
+    for variants in (full["variants"][1:], [*full["variants"], full["variants"][0]], []):
+        with pytest.raises(InputError, match="expected an item for every variant at every grid point, each once"):
+            experiment_of(reader.dump({**full, "variants": variants}))
