@@ -15,6 +15,7 @@ from bnrenorm import atomic
 from bnrenorm.config import Experiment
 from bnrenorm.config.trial import digest
 from bnrenorm.errors import InputError
+from bnrenorm.runs.store import make_folder
 
 _SHOWN = 3  # differences that the error message lists
 
@@ -35,7 +36,8 @@ def opened(root: Path, experiment: Experiment, *, fork: bool) -> Iterator[Path]:
     folder = path_of(root, experiment)
     if not fork:
         _refuse_changes(root, folder, experiment)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    atomic.remove_abandoned(folder)
     lock = filelock.FileLock(folder / ".lock")
     owner = folder / ".owner.json"
     try:

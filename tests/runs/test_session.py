@@ -1,10 +1,12 @@
 """A whole run, as the command line and `bnrenorm.run` do it: locked, resumed, and mended where files are spoilt."""
 
+import errno
 import json
 import os
 import signal
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -26,10 +28,11 @@ def few():
 
 
 class Witness(session.Watcher):
-    """Notes what it is told, and calls a function with each `Progress`."""
+    """Keeps what it is told, and calls a function with each `Progress`."""
 
     def __init__(self, report=lambda progress: None):
-        self.report, self.opened, self.steps = report, [], []
+        self.report, self.opened, self.steps, self.notes = report, [], [], []
+        self.note = self.notes.append
 
     def opening(self, experiment, trials, data, backend):
         self.opened.append((experiment.name, len(trials), len(data.x_train), backend.engine))
@@ -114,7 +117,7 @@ def test_an_interrupted_run_leaves_a_checkpoint_and_the_next_goes_on_from_it(run
         run(engine=engine, watcher=Witness(interrupt), leave=left.append)
     assert left == []
     store = Store(tmp_path / "out")
-    assert [path.name for path in store.checkpoints.glob("*/step-*")] == ["step-000000002.npz"]
+    assert [path.name[17:] for path in store.checkpoints.glob("*.json")] == ["step-000000000002.json"]
     witness = Witness()
     outcome = run(engine=engine, watcher=witness)
     assert witness.steps == [3, 4]
@@ -141,7 +144,7 @@ def spoil(path):
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
-def test_a_trial_whose_files_are_spoilt_is_trained_again(run, tmp_path, suffix):
+def test_a_trial_whose_files_are_spoilt_is_trained_again_and_named_once(run, tmp_path, suffix):
     text = COMPARED + "evaluation: {parameters: true}\n"
     first = run(text)
     trials = Store(tmp_path / "out").trials
@@ -151,11 +154,43 @@ def test_a_trial_whose_files_are_spoilt_is_trained_again(run, tmp_path, suffix):
     witness = Witness()
     again = run(text, watcher=witness)
     assert witness.steps == [1, 2, 3, 4]
+    assert witness.notes == [f"{spoilt} is not as it was written: trained again"]
     assert numbers(again) == numbers(first)
     for (_, one), (_, other) in zip(first.trials, again.trials, strict=True):
         assert one.parameters.keys() == other.parameters.keys() != set()
         assert all((one.parameters[name] == other.parameters[name]).all() for name in one.parameters)
     assert whole == {path.name: path.stat().st_mtime_ns for path in trials.iterdir() if path.stem != spoilt.stem}
+
+
+def test_many_spoilt_trials_are_one_line(run, tmp_path):
+    first = run()
+    for path in Store(tmp_path / "out").trials.iterdir():
+        spoil(path)
+    witness = Witness()
+    assert numbers(run(watcher=witness)) == numbers(first)
+    (note,) = witness.notes
+    assert note.endswith(".json is not as it was written, and 3 more: trained again")
+
+
+def test_a_trial_that_the_disk_does_not_give_back_ends_the_run_and_is_named(run, tmp_path, monkeypatch):
+    """It is neither left out of the comparison nor trained again: it may be there once the disk works."""
+    run()
+    broken, real = sorted(Store(tmp_path / "out").trials.iterdir())[2], Path.read_bytes
+
+    def read(path):
+        if path == broken:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path)
+
+    left = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read)
+        with pytest.raises(OSError, match=f"Input/output error.*{broken.name}"):
+            run(leave=left.append)
+    assert left == []
+    witness = Witness()
+    run(watcher=witness)
+    assert witness.steps == []
 
 
 def test_a_disk_that_spoils_what_it_is_given_is_named(run, tmp_path, monkeypatch):
