@@ -6,15 +6,20 @@ import shutil
 import signal
 from contextlib import nullcontext
 
+import numpy as np
 import pytest
 
+from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import runner, session
 from bnrenorm.runs.interrupt import Interrupted
-from tests.helpers import COMPARED, experiment_of, some_digits
+from tests.helpers import COMPARED, experiment_of
 
+RNG = np.random.default_rng(0)
+IMAGES, LABELS = RNG.integers(0, 256, (40, 4, 4), dtype=np.uint8), np.arange(40) % 10
+DATA = Dataset(IMAGES, LABELS, IMAGES, LABELS, "noise")
 TEXT = COMPARED + "evaluation: {parameters: true}\n"
-ROUNDS = 60
+ROUNDS = 40
 
 
 def run(out, report=lambda progress: None):
@@ -96,6 +101,12 @@ def damage(folder, rng):
         rng.choice(DAMAGES)(rng, path, [other for other in paths if other.is_file() and other.stat().st_size < 10**6])
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Collect no garbage: that takes longer than all else here."""
+    monkeypatch.setattr(runner.gc, "collect", lambda: None)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The folder of a finished run, and its numbers."""
@@ -142,6 +153,3 @@ def test_damaged_checkpoints_are_resumed_from_the_one_before_or_from_the_start(w
         noted += notes
     assert resumed_from == {0, 2, 3}
     assert noted > ROUNDS / 3
-
-
-DATA = some_digits(200, 100)

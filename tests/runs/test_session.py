@@ -16,7 +16,7 @@ from bnrenorm import api
 from bnrenorm.cli import commands
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
-from bnrenorm.runs import run_folder, session
+from bnrenorm.runs import run_folder, runner, session
 from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
@@ -219,6 +219,19 @@ def test_a_run_from_another_thread_of_a_notebook_works(run):
 
     with ThreadPoolExecutor(1) as pool:
         assert len(pool.submit(run).result().trials) == 4
+
+
+@pytest.mark.slow
+def test_runs_that_train_the_same_group_at_a_time_do_not_disturb_each_other(run, tmp_path, monkeypatch):
+    """Experiments of other names, so of other run folders, whose trials and checkpoints are the same files."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    want = numbers(run(out="alone"))
+    monkeypatch.setattr(runner, "SAVE_EVERY", 0)
+    texts = [COMPARED.replace("name: compared", f"name: {name}") for name in "abcd"]
+    with ThreadPoolExecutor(4) as pool:
+        assert [numbers(outcome) for outcome in pool.map(run, texts)] == [want] * 4
+    assert not list(Store(tmp_path / "out").checkpoints.iterdir())
 
 
 def files(folder):
