@@ -2,8 +2,8 @@
 
 import errno
 import os
-import stat
 import signal
+import stat
 import subprocess
 import sys
 from contextlib import contextmanager, nullcontext

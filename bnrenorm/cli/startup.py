@@ -27,8 +27,8 @@ _STANDARD_ERROR = 2
 def run(module: str) -> None:
     """Run the command line, the function `main` of a module, which ends by `sys.exit`, and leave the process.
 
-    A signal that comes before `main` can answer it, as while modules are imported, is one line and exit code 130. What is
-    registered for the exit is done: Matplotlib, for one, removes its temporary folder.
+    A signal that `main` does not answer, as while modules are imported, is one line and exit code 130. What is registered
+    for the exit is done: Matplotlib, for one, removes its temporary folder.
     """
     gc.disable()
     _open_standard_streams()
@@ -40,7 +40,7 @@ def run(module: str) -> None:
         code = int(end.code or 0)
     except KeyboardInterrupt:
         code = 130
-        _say("interrupted; the same command goes on from what is stored")
+        _say("interrupted; the same command goes on from the last checkpoint")
     run_exit_functions = getattr(atexit, "_run_exitfuncs", None)  # private: without it, Python's own way out
     if run_exit_functions is None:
         sys.exit(code)
@@ -63,7 +63,7 @@ def _say(message: str) -> None:
 
 
 def _open_standard_streams() -> None:
-    """Open the standard streams that the command was started without (`>&-`), so that no other file gets their number."""
+    """Open the standard streams that are closed (`>&-`), so that no other file gets the number of one."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
         pass
     os.close(descriptor)

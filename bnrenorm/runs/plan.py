@@ -37,8 +37,8 @@ def plan(
 ) -> Plan:
     """Find the trials that are not stored yet, and group them.
 
-    memory: bytes that a group may take; spoilt: keys of stored trials that cannot be used. Interrupted groups come first,
-    unchanged, so that they can resume. Raises InputError if the labels do not match `model.outputs`.
+    memory: bytes that a group may take; spoilt: keys of stored trials that cannot be used. Interrupted groups come
+    first, unchanged, so that they can resume. Raises InputError if the labels do not match `model.outputs`.
     """
     trials = experiment.trials(len(data.x_train))
     for outputs in {trial.settings.model.outputs for trial in trials}:

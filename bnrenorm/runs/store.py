@@ -1,8 +1,8 @@
 """Results on disk: one file per finished trial, shared by all experiments, and checkpoints of those in training.
 
 A trial's file is addressed by everything that decides its numbers, so that a command given again, with more seeds or
-one more variant, trains only what is missing. Every file is written whole or not at all, and believed only if it is as it
-was written (`sealed`).
+one more variant, trains only what is missing. Every file is written whole or not at all, and used only if it is as it was
+written (`sealed`).
 """
 
 import tempfile
@@ -26,7 +26,7 @@ class Store:
         self.checkpoints = root / "checkpoints"
 
     def prepare(self) -> None:
-        """Create the folders, and remove what killed commands left there. Raises InputError if they cannot be written."""
+        """Create the folders, and remove what killed commands left. Raises InputError if they cannot be written."""
         try:
             for folder in (self.trials, self.checkpoints):
                 make_folder(folder)

@@ -199,7 +199,9 @@ def test_out_may_be_a_link_but_no_folder_in_it(tmp_path, name):
     assert {path.name for path in disk.iterdir()} == {"trials", "checkpoints"}
     (disk / name).rmdir()
     (disk / name).symlink_to(others)
-    with pytest.raises(InputError, match=f"{name}: is a symbolic link, expected a folder; make .*runs the link instead"):
+    with pytest.raises(
+        InputError, match=f"{name}: is a symbolic link, expected a folder; make .*runs the link instead"
+    ):
         Store(tmp_path / "runs").prepare()
 
 

@@ -50,7 +50,11 @@ def compile_kernels(wanted: list[str]) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     quiet = subprocess.DEVNULL  # if it fails, the training will say what is wrong
     shares = [wanted[:1], [_SUBROUTINES, *wanted[1:]] if wanted[:1] == [SMALL] else wanted[1:]]
-    running = [(share, subprocess.Popen([*command, *share], env=environment, stdout=quiet, stderr=quiet)) for share in shares if share]
+    running = [
+        (share, subprocess.Popen([*command, *share], env=environment, stdout=quiet, stderr=quiet))
+        for share in shares
+        if share
+    ]
     try:
         for share, process in running:
             if process.wait() == 0:
