@@ -27,8 +27,8 @@ _STANDARD_ERROR = 2
 def run(module: str) -> None:
     """Run the command line, the function `main` of a module, which ends by `sys.exit`, and leave the process.
 
-    A signal that `main` does not answer, as while modules are imported, is one line and exit code 130. What is registered
-    for the exit is done: Matplotlib, for one, removes its temporary folder.
+    A signal that `main` does not answer, as while modules are imported, is one line and exit code 130. What is
+    registered for the exit is done: Matplotlib, for one, removes its temporary folder.
     """
     gc.disable()
     _open_standard_streams()

@@ -1,8 +1,8 @@
 """Results on disk: one file per finished trial, shared by all experiments, and checkpoints of those in training.
 
 A trial's file is addressed by everything that decides its numbers, so that a command given again, with more seeds or
-one more variant, trains only what is missing. Every file is written whole or not at all, and used only if it is as it was
-written (`sealed`).
+one more variant, trains only what is missing. Every file is written whole or not at all, and used only if it is as it
+was written (`sealed`).
 """
 
 import tempfile
