@@ -38,7 +38,10 @@ def opened(root: Path, experiment: Experiment, *, fork: bool) -> Iterator[Path]:
         _refuse_changes(root, folder, experiment)
     make_folder(folder)
     atomic.remove_abandoned(folder)
-    lock = filelock.FileLock(folder / ".lock")
+    lock_file = folder / ".lock"
+    if lock_file.is_symlink():  # older versions of filelock would empty its target
+        lock_file.unlink()
+    lock = filelock.FileLock(lock_file)
     owner = folder / ".owner.json"
     try:
         lock.acquire(blocking=False)

@@ -26,12 +26,14 @@ class Spoilt(ValueError):
 
 def write(path: Path, content: dict[str, Any], arrays: dict[str, Any]) -> None:
     """Write plain data to `path`, a .json file, and before it the arrays, if any, to the .npz file beside it."""
+    written = None
     if arrays:
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
         data = buffer.getvalue()
         atomic.write(path.with_suffix(".npz"), data)
-        content = {**content, "arrays": {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}}
+        written = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    content = {**content, "arrays": written}
     atomic.write(path, json.dumps({**content, "checksum": digest(content)}, allow_nan=False))
 
 
@@ -49,9 +51,9 @@ def read(path: Path) -> dict[str, Any]:
 
 def read_arrays(path: Path, content: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return the arrays beside a .json file, of which `content` was read; none if it names none. Raises like `read`."""
-    if "arrays" not in content:
-        return {}
     archive, written = path.with_suffix(".npz"), content["arrays"]
+    if written is None:
+        return {}
     data = _regular(archive, written["bytes"])
     if hashlib.sha256(data).hexdigest() != written["sha256"]:
         raise Spoilt(f"{archive} is not as it was written")
