@@ -110,6 +110,6 @@ def _read(path: Path) -> tuple[StoredCheckpoint, dict[str, Any]]:
 
 
 def _remove(path: Path) -> None:
-    for each in (path, path.with_suffix(".npz")):
+    for each in (path.with_suffix(".npz"), path):  # the .json file, which says what it was, goes last
         with suppress(OSError):
             each.unlink()
