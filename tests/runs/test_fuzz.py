@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 IMAGES, LABELS = RNG.integers(0, 256, (40, 4, 4), dtype=np.uint8), np.arange(40) % 10
 DATA = Dataset(IMAGES, LABELS, IMAGES, LABELS, "noise")
 TEXT = COMPARED + "evaluation: {parameters: true}\n"
-ROUNDS = 40
+ROUNDS = 25
 
 
 def run(out, report=lambda progress: None):
