@@ -1,11 +1,11 @@
 """The command `bnrenorm`, which is `python -m bnrenorm` too."""
 
-from bnrenorm.cli import commands, startup
+from bnrenorm.cli import startup
 
 
 def run() -> None:
     """Run the command line."""
-    startup.run(commands.main)
+    startup.run("bnrenorm.cli.commands")
 
 
 if __name__ == "__main__":

@@ -1,41 +1,53 @@
 """Atomic writes: whatever stops the program, a file has its old content or the new, never a part of it."""
 
+import errno
 import os
-import tempfile
+import secrets
+import time
+from contextlib import suppress
 from pathlib import Path
+
+_ABANDONED = 24 * 3600.0  # seconds after which a temporary file is that of a killed program; a write takes moments
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}  # a file system that does not sync folders
 
 
 def write(path: Path, content: bytes | str) -> None:
     """Write `content` (text as UTF-8) to `path`: to a temporary file, which is synced, then renamed.
 
-    If OSError is raised, the temporary file has been deleted and an existing `path` is unchanged.
+    If `path` is a symbolic link, the link is replaced and its target is left alone. If OSError is raised, the temporary
+    file has been deleted and an existing `path` is unchanged.
     """
     data = content.encode() if isinstance(content, str) else content
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes private files
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def remove_abandoned(folder: Path, pattern: str = ".*.tmp") -> None:
+    """Delete the files of a pattern that killed programs have left in a folder: those older than a day."""
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            if time.time() - path.lstat().st_mtime > _ABANDONED:
+                path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename durable, where a folder can be opened (not on Windows)."""
+    """Make the rename durable, where a folder can be opened (not on Windows) and synced."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _CANNOT_SYNC:
+                raise
         finally:
             os.close(descriptor)

@@ -1,7 +1,16 @@
+import os
+import signal
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests.helpers import COMPARED, save_digits, some_digits
+
+# Kernels that tests compile, in this process and in others, are kept here and not among the user's.
+os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "kernels")
+# A shell has what it runs in the background ignore Ctrl-C, and tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_the_old_file_and_nothing_else
     assert not exists or path.read_text() == OLD
 
 
-@pytest.mark.parametrize("name", ["open", "fsync", "chmod", "replace"])
+@pytest.mark.parametrize("name", ["open", "fsync", "replace"])
 def test_a_failure_of_any_call_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, name):
     path = tmp_path / "file"
     path.write_text(OLD)
@@ -92,7 +93,6 @@ atomic.write(path, new)
     [
         ("write", ROOM, OLD),
         ("fsync", 1, OLD),
-        ("chmod", 1, OLD),
         ("replace", 1, OLD),
         ("fsync", 2, NEW),  # that of the folder, after the rename
     ],
@@ -125,3 +125,36 @@ def test_a_result_is_as_readable_as_other_files(tmp_path):
     atomic.write(tmp_path / "ours", "x")
     (tmp_path / "theirs").write_text("x")
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "theirs").stat().st_mode
+
+
+def test_a_link_is_replaced_and_its_target_left_alone(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text(OLD)
+    link.symlink_to(target)
+    atomic.write(link, "new")
+    assert (target.read_text(), link.read_text()) == (OLD, "new")
+    assert not link.is_symlink()
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EIO])
+def test_a_file_system_that_cannot_sync_folders_is_no_failing_disk(tmp_path, monkeypatch, code):
+    real = os.fsync
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output error") if code == errno.EIO else nullcontext():
+        atomic.write(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def test_only_old_temporary_files_are_abandoned(tmp_path):
+    for name in (".a.json.1234.tmp", ".b.json.1234.tmp", "c.tmp", ".lock"):
+        (tmp_path / name).touch()
+        if not name.startswith(".b"):
+            os.utime(tmp_path / name, (0, 0))
+    atomic.remove_abandoned(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".b.json.1234.tmp", ".lock", "c.tmp"]

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
+from bnrenorm.cli.narrow import fitted
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.identity import identities
 from bnrenorm.data.dataset import Dataset
@@ -21,6 +23,7 @@ from bnrenorm.runs.plan import Plan
 from bnrenorm.runs.session import Watcher
 
 _PLAIN_LINES = 10  # progress lines per run where standard output is no terminal
+_COUNT_AND_TIME = 34  # columns for "12345678/12345678 left: 12:34:56"
 
 
 class Screen(Watcher):
@@ -45,10 +48,6 @@ class Screen(Watcher):
             point = f" at {dict(identity.point)}" if identity.point else ""
             self.note(f"{identity.a} and {identity.b}{point} are identical by construction: {identity.reason}")
 
-    def note(self, text: str) -> None:
-        """Print a remark."""
-        self.say(f"Note: {text}.")
-
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Print that kernels are being compiled, and how long it took."""
@@ -63,16 +62,7 @@ class Screen(Watcher):
         if not self.console.is_terminal:
             yield _PlainProgress(self.say)
             return
-        columns = (
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("steps x networks, loss {task.fields[loss]}", markup=False),
-            TimeElapsedColumn(),
-            TextColumn("left:"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self.console) as bar:
+        with Progress(*_bar_columns(self.console.width), console=self.console) as bar:
             task = bar.add_task("training", loss="", start=False)
 
             def show(progress: runner.Progress) -> None:
@@ -94,6 +84,14 @@ class Screen(Watcher):
             self.say(f"group {i}: {len(group)} trials of {variants}: {size:.2f} GiB, about {seconds:.0f} s{how}")
             total += seconds
         self.say(f"about {total:.0f} s in all; nothing was trained")
+
+    def note(self, text: str) -> None:
+        """Print what the user should know."""
+        self.say(f"Note: {text}.")
+
+    def table(self, table: Table) -> None:
+        """Print a table, as a list where the terminal is too narrow for it."""
+        self.console.print(fitted(table, self.console.width), soft_wrap=False)
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -119,6 +117,20 @@ def _engine_notes(trials: list[Trial], backend: Backend) -> list[str]:
         names = ", ".join(dict.fromkeys(by_engine[CHAINER]))
         notes.append(f"no compiled kernels for {names}: trained by the Chainer engine, whose rounding differs")
     return notes
+
+
+def _bar_columns(width: int) -> list[ProgressColumn]:
+    """Return what a progress bar shows in so many columns: always count and time left, then losses, then the bar."""
+    columns: list[ProgressColumn] = [MofNCompleteColumn(table_column=Column(no_wrap=True))]
+    if width >= _COUNT_AND_TIME:
+        columns.append(TextColumn("left:"))
+    columns.append(TimeRemainingColumn(table_column=Column(no_wrap=True)))
+    if width > 2 * _COUNT_AND_TIME:
+        rest = Column(no_wrap=True, overflow="ellipsis", max_width=width - _COUNT_AND_TIME)
+        columns.append(TextColumn("loss {task.fields[loss]}", markup=False, table_column=rest))
+    if width > 3 * _COUNT_AND_TIME:
+        columns = [BarColumn(bar_width=width // 4), *columns]
+    return columns
 
 
 class _PlainProgress:

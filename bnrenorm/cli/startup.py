@@ -16,31 +16,60 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
+
+from bnrenorm.runs import interrupt
+
+_STANDARD_ERROR = 2
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run the command line, which ends by `sys.exit`, and leave the process.
+def run(module: str) -> None:
+    """Run the command line, the function `main` of a module, which ends by `sys.exit`, and leave the process.
 
-    What is registered for the exit is done: Matplotlib, for one, removes its temporary folder.
+    A signal that `main` does not answer, as while modules are imported, is one line and exit code 130. What is
+    registered for the exit is done: Matplotlib, for one, removes its temporary folder.
     """
     gc.disable()
+    _open_standard_streams()
     code = 1
     try:
-        main()
+        with interrupt.handled_by(_stop):
+            importlib.import_module(module).main()
     except SystemExit as end:
         code = int(end.code or 0)
+    except KeyboardInterrupt:
+        code = 130
+        _say("interrupted; the same command goes on from the last checkpoint")
     run_exit_functions = getattr(atexit, "_run_exitfuncs", None)  # private: without it, Python's own way out
     if run_exit_functions is None:
         sys.exit(code)
     run_exit_functions()
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        sys.exit(code)  # Python's own way out says what is wrong with the output
+    except OSError as error:
+        _say(f"standard output: {error.strerror}")
+        code = code or 1
     os._exit(code)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(message: str) -> None:
+    with suppress(OSError):  # the terminal may be gone
+        print(f"bnrenorm: {message}", file=sys.stderr, flush=True)
+
+
+def _open_standard_streams() -> None:
+    """Open the standard streams that are closed (`>&-`), so that no other file gets the number of one."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        pass
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def import_analysis() -> None:

@@ -12,20 +12,20 @@ _SENTENCES = 1  # print more comparisons than this as a table
 def show(screen: Screen, results: ExperimentResults) -> None:
     """Print the summary or the published values, the verdicts, the published differences, and the run folder."""
     if results.published_values is not None:
-        screen.console.print(tables.published_values(results.published_values), soft_wrap=False)
+        screen.table(tables.published_values(results.published_values))
         screen.say(published.count(results.published_values))
     else:
-        screen.console.print(tables.summary(results.summary), soft_wrap=False)
+        screen.table(tables.summary(results.summary))
         if not all(trial.settings.evaluation.training_set for trial, _ in results.trials):
             screen.say("Training values are means over the batches since the last record, in training mode.")
     if len(results.verdicts) > _SENTENCES:
-        screen.console.print(tables.verdicts(results.verdicts), soft_wrap=False)
+        screen.table(tables.verdicts(results.verdicts))
     else:
         for verdict in results.verdicts:
             screen.say(verdict["sentence"])
     differences = results.published_differences
     if differences is not None and not differences.empty:
-        screen.console.print(tables.published_differences(differences), soft_wrap=False)
+        screen.table(tables.published_differences(differences))
     if results.published is not None:
         screen.say(f"Published: {results.published.source}")
     identical = [verdict for verdict in results.verdicts if verdict["verdict"] == IDENTICAL]

@@ -1,11 +1,11 @@
-"""Checkpoints of a group in training, from which a killed or interrupted command resumes."""
+"""Checkpoints of a group in training, from which a killed or interrupted command resumes.
 
-import contextlib
-import io
-import json
-import re
-import zipfile
-from collections.abc import Callable
+Several commands may train the same group at a time: each reads and writes whole files only, and none minds if another
+deletes one.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ import numpy as np
 
 from bnrenorm import atomic
 from bnrenorm.config.trial import digest
+from bnrenorm.runs import sealed
+from bnrenorm.runs.schema import StoredCheckpoint, plain
+from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.training.records import Columns
 
-_KEPT = 2  # the newest, and the one before it in case the newest is corrupt
-_NUMBERED = re.compile(r"step-(\d+)\.npz")
+_KEPT = 2  # the newest, and the one before it in case the newest is spoilt
 
 
 @dataclass(frozen=True)
@@ -30,73 +32,84 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of one group, named by the keys of its trials in their order."""
+    """The checkpoints of one group, named by the keys of its trials in their order: GROUP.step-STEP.json and .npz."""
 
     def __init__(self, root: Path, keys: list[str]):
-        self.folder = root / digest(keys)
-        self.keys = keys
+        self.root, self.keys, self.group = root, keys, digest(keys)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint, and delete all but the newest two."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        index = self.folder / "trials.json"
-        if not index.exists():
-            atomic.write(index, json.dumps(self.keys))
-        rest = json.dumps({"records": checkpoint.records, "seconds": checkpoint.seconds}).encode()
-        buffer = io.BytesIO()
-        arrays: dict[str, Any] = {"rest": np.frombuffer(rest, np.uint8)}
-        arrays |= {f"/{key}": value for key, value in checkpoint.state.items()}
-        np.savez(buffer, **arrays)
-        atomic.write(self.folder / f"step-{int(checkpoint.state['step']):09}.npz", buffer.getvalue())
-        for path in self._newest_first()[_KEPT:]:
-            path.unlink()
+        path = self.root / f"{self.group}.step-{int(checkpoint.state['step']):012}.json"
+        records = [plain(columns) for columns in checkpoint.records]
+        content = {"keys": self.keys, "seconds": checkpoint.seconds, "records": records}
+        sealed.write(path, content, checkpoint.state)
+        for old in self._newest_first()[_KEPT:]:
+            _remove(old)
 
-    def load(self) -> Checkpoint | None:
-        """Return the newest checkpoint that can be read; None if there is none."""
+    def resume(self, load: Callable[[dict[str, np.ndarray]], None]) -> tuple[Checkpoint | None, list[Path]]:
+        """Hand the newest state that is whole to `load`, which raises ValueError if it cannot take it.
+
+        Returns its checkpoint, None if no state could be loaded, and the files that were of no use.
+        """
+        useless = []
         for path in self._newest_first():
             try:
-                with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                    rest = json.loads(archive["rest"].tobytes())
-                    state = {name[1:]: archive[name] for name in archive.files if name != "rest"}
-                return Checkpoint(state, rest["records"], rest["seconds"])
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                stored, content = _read(path)
+                if stored.keys != self.keys:
+                    raise Spoilt(f"{path} is of another group")
+                state = sealed.read_arrays(path, content)
+                load(state)
+            except (OSError, ValueError):
+                useless.append(path)
                 continue
-        return None
+            return Checkpoint(state, stored.records, stored.seconds), useless
+        return None, useless
 
     def discard(self) -> None:
         """Delete all of them, once the group's results are stored."""
-        index = self.folder / "trials.json"
-        others = [path for path in self.folder.glob("*") if path != index]  # including temporary files of killed writes
-        for path in (*others, index):  # the index, which identifies the folder, goes last
-            path.unlink(missing_ok=True)
-        _remove_if_empty(self.folder)
+        for path in [*self._newest_first(), *self.root.glob(f"{self.group}.step-*")]:
+            _remove(path)
 
     def _newest_first(self) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        return sorted((path for path in self.folder.iterdir() if _NUMBERED.fullmatch(path.name)), reverse=True)
-
-
-def sweep(root: Path, finished: Callable[[str], bool]) -> None:
-    """Delete the checkpoints of groups whose trials are all stored: a kill may have come between the two."""
-    for keys in unfinished(root):
-        if all(map(finished, keys)):
-            Checkpoints(root, keys).discard()
-    for folder in root.iterdir():
-        _remove_if_empty(folder)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+        return sorted(self.root.glob(f"{self.group}.step-*.json"), reverse=True)
 
 
 def unfinished(root: Path) -> list[list[str]]:
     """List the groups that have checkpoints, as the keys of their trials."""
-    found = []
-    for index in sorted(root.glob("*/trials.json")):
+    groups = {digest(keys): keys for _, keys in _heads(root) if keys}
+    return list(groups.values())
+
+
+def sweep(root: Path, finished: Callable[[str], bool]) -> None:
+    """Delete spoilt checkpoints, and what kills have left: those of groups whose trials are all stored, and halves."""
+    for path, keys in _heads(root):
+        if all(map(finished, keys)):
+            _remove(path)
+    halves = (path for path in root.glob("*.npz") if not path.with_suffix(".json").exists())
+    for path in halves:
+        atomic.remove_abandoned(root, path.name)
+
+
+def _heads(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield every checkpoint with the keys of its group, none if it is spoilt."""
+    for path in sorted(root.glob("*.step-*.json")):
         try:
-            found.append(json.loads(index.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            yield path, _read(path)[0].keys
+        except ValueError:
+            yield path, []
+        except OSError:
             continue
-    return found
+
+
+def _read(path: Path) -> tuple[StoredCheckpoint, dict[str, Any]]:
+    content = sealed.read(path)
+    stored = StoredCheckpoint.model_validate(content)
+    if len(stored.records) != len(stored.keys):
+        raise Spoilt(f"{path} does not have the records of all its trials")
+    return stored, content
+
+
+def _remove(path: Path) -> None:
+    for each in (path.with_suffix(".npz"), path):  # the .json file, which says what it was, goes last
+        with suppress(OSError):
+            each.unlink()

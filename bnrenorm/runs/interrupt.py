@@ -2,9 +2,12 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Ctrl-C, `kill`, and a terminal that is closed."""
 
 
 class Interrupted(Exception):
@@ -19,23 +22,32 @@ class Request:
 
 @contextmanager
 def requests() -> Iterator[Request]:
-    """Yield a `Request` that SIGINT or SIGTERM sets; a second signal raises KeyboardInterrupt.
-
-    Python handles signals in the main thread only: in any other thread nothing is changed.
-    """
+    """Yield a `Request` that any of `SIGNALS` sets; a second one raises KeyboardInterrupt."""
     request = Request()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
 
     def ask(number: int, frame: FrameType | None) -> None:
         if request.asked:
             raise KeyboardInterrupt
         request.asked = True
 
-    former = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled_by(ask):
         yield request
+
+
+@contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have a handler called by `SIGNALS` in this context.
+
+    A signal that the command was told to ignore, as by nohup, stays ignored. Python handles signals in the main thread
+    only: in any other thread nothing is changed.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    former = {number: signal.getsignal(number) for number in SIGNALS if is_main}
+    former = {number: before for number, before in former.items() if before not in (signal.SIG_IGN, None)}
+    for number in former:
+        signal.signal(number, handler)
+    try:
+        yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        for number, before in former.items():
+            signal.signal(number, before)

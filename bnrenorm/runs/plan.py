@@ -1,6 +1,7 @@
 """Which trials of an experiment are still to be trained, in groups that fit in memory."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,18 +28,26 @@ class Plan:
         return sum(map(len, self.groups))
 
 
-def plan(experiment: Experiment, data: Dataset, store: Store, memory: int, backend: Backend) -> Plan:
-    """Find the trials that are not stored yet, and group them. memory: bytes that a group may take.
+def plan(
+    experiment: Experiment,
+    data: Dataset,
+    store: Store,
+    memory: int,
+    backend: Backend,
+    spoilt: Collection[str] = (),
+) -> Plan:
+    """Find the trials that are not stored yet, and group them.
 
-    Interrupted groups come first, unchanged, so that they can resume. Raises InputError if the settings do not fit
-    the data, or if a network alone needs more than the memory.
+    memory: bytes that a group may take; spoilt: keys of stored trials that cannot be used. Interrupted groups come
+    first, unchanged, so that they can resume. Raises InputError if the settings do not fit the data, or if a network
+    alone needs more than the memory.
     """
     trials = experiment.trials(len(data.x_train), data.classes)
     for batch, validation in {(trial.settings.training.batch, trial.settings.data.validation) for trial in trials}:
         Sampler(batch, data.learning_labels(validation))
     keys = {trial: trial.key(data.checksum, backend.address(trial.settings)) for trial in trials}
     # Variants with equal settings share a key, so they are trained once.
-    missing = {key: trial for trial, key in keys.items() if not store.has(key)}
+    missing = {key: trial for trial, key in keys.items() if key in spoilt or not store.has(key)}
     groups = []
     by_key = {key: trial for trial, key in keys.items()}
     for group in checkpoint.unfinished(store.checkpoints):

@@ -14,6 +14,7 @@ from bnrenorm import atomic
 from bnrenorm.config import Experiment
 from bnrenorm.config.trial import digest
 from bnrenorm.errors import InputError
+from bnrenorm.runs.store import make_folder
 
 _OWNER = ".owner.json"  # exists while a run writes, and after one that did not end
 _LOCK = ".lock"
@@ -32,9 +33,12 @@ def opened(root: Path, experiment: Experiment) -> Iterator[Path]:
     the process that holds it ends.
     """
     folder = path_of(root, experiment)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / _LOCK)
-    owner = folder / _OWNER
+    make_folder(folder)
+    atomic.remove_abandoned(folder)
+    lock_file, owner = folder / _LOCK, folder / _OWNER
+    if lock_file.is_symlink():  # older versions of filelock would empty its target
+        lock_file.unlink()
+    lock = filelock.FileLock(lock_file)
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout as error:

@@ -1,6 +1,5 @@
 """Trains the groups of a plan, with checkpoints, and stores the result of every trial."""
 
-import contextlib
 import gc
 import math
 import time
@@ -36,12 +35,15 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+Note = Callable[[str], None]
 
 
-def train(plan: Plan, data: Dataset, store: Store, backend: Backend, report: Report) -> None:
-    """Train the plan's groups, and store the results.
+def train(
+    plan: Plan, data: Dataset, store: Store, backend: Backend, report: Report, note: Note = lambda text: None
+) -> None:
+    """Train the plan's groups, and store the results; `note` is told of checkpoints that are of no use.
 
-    Raises Interrupted after a SIGINT or SIGTERM, with everything saved: the same call resumes from there.
+    Raises Interrupted after a signal (`interrupt`), with everything saved: the same call resumes from there.
     """
     total, done = sum(_steps(group[0]) * len(group) for group in plan.groups), 0
     with requests() as request:
@@ -52,7 +54,7 @@ def train(plan: Plan, data: Dataset, store: Store, backend: Backend, report: Rep
             def show(record: Record, group: list[Trial] = group, before: int = before) -> None:
                 report(Progress(before + record.step * len(group), total, group, record))
 
-            for trial, result in _train_group(group, data, backend, saved, request, show):
+            for trial, result in _train_group(group, data, backend, saved, request, show, note):
                 store.write(plan.keys[trial], trial, data.checksum, result)
             saved.discard()
             gc.collect()  # a network's links form cycles: without this, two groups would be in memory at once
@@ -71,16 +73,15 @@ def _train_group(
     saved: Checkpoints,
     request: Request,
     show: Callable[[Record], None],
+    note: Note,
 ) -> list[tuple[Trial, TrialResults]]:
     engine = backend.engine_for(group[0].settings)
     training = Training(group, data, engine=engine, device=backend.device)
-    last = saved.load()
-    columns: list[Columns] = [{} for _ in group]
-    seconds_before = 0.0
-    if last is not None:
-        with contextlib.suppress(ValueError):  # a checkpoint of another version: start from the beginning
-            training.load_state_dict(last.state)
-            columns, seconds_before = last.records, last.seconds
+    last, useless = saved.resume(training.load_state_dict)
+    if useless:
+        note(f"{useless[0]} is spoilt or of another version: going on from step {training.step}")
+    columns: list[Columns] = [{} for _ in group] if last is None else last.records
+    seconds_before = 0.0 if last is None else last.seconds
     started = last_save = time.monotonic()
 
     def seconds() -> float:
@@ -92,7 +93,8 @@ def _train_group(
             show(record)
             if not any(_alive(trial_columns) for trial_columns in columns):
                 break
-        if request.asked or time.monotonic() - last_save >= SAVE_EVERY:
+        # Before the first step there is nothing to save; a resume there would see its record, and its best, twice.
+        if training.step and (request.asked or time.monotonic() - last_save >= SAVE_EVERY):
             saved.save(Checkpoint(training.state_dict(), columns, seconds()))
             last_save = time.monotonic()
         if request.asked:
@@ -116,8 +118,7 @@ def _append(columns: list[Columns], record: Record) -> None:
     """Append a record to the columns of every replica that has not diverged or stopped before."""
     values = {**record.values, **record.diagnosis}
     for replica, own in enumerate(columns):
-        known = own.get("step", [-1])[-1] >= record.step  # a resume at step 0 yields that record again
-        if _alive(own) and not _stopped(own) and not known:
+        if _alive(own) and not _stopped(own):
             row = {"step": record.step, "epoch": record.epoch, **{k: float(v[replica]) for k, v in values.items()}}
             before = len(own.get("step", ()))
             for name in {**row, **own}:  # the record at step 0 has no diagnosis

@@ -16,6 +16,7 @@ from bnrenorm.engines.backend import CPU, Backend
 from bnrenorm.runs import run_folder, runner
 from bnrenorm.runs.plan import Plan, plan
 from bnrenorm.runs.runner import Report
+from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import TrialResults
 
@@ -34,11 +35,11 @@ class Outcome:
 class Watcher:
     """Callbacks that show the progress of a run; these show nothing."""
 
+    def note(self, text: str) -> None:
+        """Called with a remark that the user should read, such as stored files that cannot be used; no full stop."""
+
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
         """Called before the training with what will be trained."""
-
-    def note(self, text: str) -> None:
-        """Called with a remark that the user should read, without a full stop."""
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
@@ -78,10 +79,10 @@ def run(
             watcher.note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
         _train(todo, data, store, backend, watcher)
         results = _read(todo, store)
-        if spoilt := [todo.keys[trial] for trial, result in results.items() if result is None]:
-            for key in spoilt:
-                store.forget(key)
-            _train(plan(experiment, data, store, memory, backend), data, store, backend, watcher)
+        if spoilt := {todo.keys[trial]: why for trial, why in results.items() if isinstance(why, Spoilt)}:
+            more = f", and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
+            watcher.note(f"{next(iter(spoilt.values()))}{more}: trained again")
+            _train(plan(experiment, data, store, memory, backend, spoilt), data, store, backend, watcher)
             results = _read(todo, store)
         outcome = Outcome(experiment, data, backend, _complete(results, store), folder)
         leave(outcome)
@@ -96,15 +97,21 @@ def _train(todo: Plan, data: Dataset, store: Store, backend: Backend, watcher: W
             with watcher.compiling():
                 compilation.compile_kernels(missing)
     with watcher.training() as report:
-        runner.train(todo, data, store, backend, report)
+        runner.train(todo, data, store, backend, report, watcher.note)
 
 
-def _read(todo: Plan, store: Store) -> dict[Trial, TrialResults | None]:
-    return {trial: store.read(key) for trial, key in todo.keys.items()}
+def _read(todo: Plan, store: Store) -> dict[Trial, TrialResults | Spoilt]:
+    results: dict[Trial, TrialResults | Spoilt] = {}
+    for trial, key in todo.keys.items():
+        try:
+            results[trial] = store.read(key)
+        except Spoilt as error:
+            results[trial] = error
+    return results
 
 
-def _complete(results: dict[Trial, TrialResults | None], store: Store) -> list[tuple[Trial, TrialResults]]:
-    complete = [(trial, result) for trial, result in results.items() if result is not None]
+def _complete(results: dict[Trial, TrialResults | Spoilt], store: Store) -> list[tuple[Trial, TrialResults]]:
+    complete = [(trial, result) for trial, result in results.items() if isinstance(result, TrialResults)]
     if len(complete) < len(results):
         raise OSError(f"{store.trials}: {len(results) - len(complete)} results were written, but cannot be read")
     return complete

@@ -1,21 +1,19 @@
 """Results on disk: one file per finished trial, shared by all experiments, and checkpoints of those in training.
 
 A trial's file is addressed by everything that decides its numbers, so that a command given again, with more seeds or
-one more variant, trains only what is missing. Every file is written whole or not at all.
+one more variant, trains only what is missing. Every file is written whole or not at all, and used only if it is as it
+was written (`sealed`).
 """
 
-import io
-import json
-import math
-import zipfile
+import tempfile
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from bnrenorm import atomic
 from bnrenorm.config import Trial
 from bnrenorm.errors import InputError
+from bnrenorm.runs import sealed
+from bnrenorm.runs.schema import StoredTrial, plain
+from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.training.records import TrialResults
 
 
@@ -28,63 +26,54 @@ class Store:
         self.checkpoints = root / "checkpoints"
 
     def prepare(self) -> None:
-        """Create the folders. Raises InputError if nothing can be written there."""
+        """Create the folders, and remove what killed commands left. Raises InputError if they cannot be written."""
         try:
             for folder in (self.trials, self.checkpoints):
-                folder.mkdir(parents=True, exist_ok=True)
-            probe = self.trials / ".writable"
-            atomic.write(probe, "")
-            probe.unlink()
+                make_folder(folder)
+                atomic.remove_abandoned(folder)
+            tempfile.TemporaryFile(dir=self.trials).close()
         except OSError as error:
             raise InputError(f"--out {self.root}: cannot be written: {error.strerror}") from error
 
     def has(self, key: str) -> bool:
-        """Tell whether a trial is finished, without reading its file, which may be corrupt: see `read`."""
-        return self._results(key).is_file()
+        """Tell whether a trial is finished, without reading its file, which may be spoilt: see `read`."""
+        return self.path(key).is_file()
 
-    def read(self, key: str) -> TrialResults | None:
-        """Return a finished trial; None if there is none, or if its files are corrupt."""
+    def read(self, key: str) -> TrialResults:
+        """Return a finished trial. Raises Spoilt if it is not as it was written, or OSError if the disk fails."""
+        path = self.path(key)
+        content = sealed.read(path)
         try:
-            content = json.loads(self._results(key).read_text(encoding="utf-8"))
-            records = {name: [float(value) for value in values] for name, values in content["records"].items()}
-            parameters = self._read_parameters(key, content)
-            return TrialResults(content["outcome"], content["seconds"], records, content["provenance"], parameters)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
-            return None
-
-    def _read_parameters(self, key: str, content: dict[str, Any]) -> dict[str, Any]:
-        if not content["settings"]["evaluation"].get("parameters"):
-            return {}
-        with self._parameters(key).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
+            stored = StoredTrial.model_validate(content)
+        except ValueError as error:
+            raise Spoilt(f"{path} does not have what a trial needs") from error
+        if stored.key != key:
+            raise Spoilt(f"{path} is that of another trial")
+        parameters = sealed.read_arrays(path, content)
+        return TrialResults(stored.outcome, stored.seconds, stored.records, stored.provenance, parameters)
 
     def write(self, key: str, trial: Trial, checksum: str, result: TrialResults) -> None:
-        """Store a finished trial with its settings. Its .json file is written last: see `has`."""
-        if result.parameters:
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, **result.parameters)
-            atomic.write(self._parameters(key), buffer.getvalue())
+        """Store a finished trial with its settings, in place of what was there."""
         content = {
+            "key": key,
             "seed": trial.seed,
             "data": checksum,
             "settings": trial.resolved(),
             **{name: getattr(result, name) for name in ("outcome", "seconds", "provenance")},
-            "records": {name: [_plain(value) for value in values] for name, values in result.records.items()},
+            "records": plain(result.records),
         }
-        atomic.write(self._results(key), json.dumps(content, allow_nan=False))
+        sealed.write(self.path(key), content, result.parameters)
 
-    def forget(self, key: str) -> None:
-        """Delete a trial's files."""
-        for path in (self._results(key), self._parameters(key)):
-            path.unlink(missing_ok=True)
-
-    def _results(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
+        """Return the file of a trial."""
         return self.trials / f"{key}.json"
 
-    def _parameters(self, key: str) -> Path:
-        return self.trials / f"{key}.npz"
 
+def make_folder(folder: Path) -> None:
+    """Create a folder. Raises InputError if it is a symbolic link: only --out itself may be one, or be behind one.
 
-def _plain(value: float) -> float | str:
-    """Write NaN and infinity, which JSON lacks, as text that float() can read."""
-    return value if math.isfinite(value) else str(value)
+    Folders inside are written to and cleared without being asked for by name.
+    """
+    if folder.is_symlink():
+        raise InputError(f"{folder}: is a symbolic link, expected a folder; make {folder.parent} the link instead")
+    folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.table import Column, Table
 
 from bnrenorm import config
 from bnrenorm.cli import progress
@@ -24,9 +25,9 @@ def progress_at(step, total=50):
     return Progress(2 * step, 2 * total, trials, Record(step, float(step), {"train_loss": np.array([1.0, 2.0])}))
 
 
-def screen(*, is_terminal=False):
+def screen(*, is_terminal=False, width=120):
     file = io.StringIO()
-    return progress.Screen(file=file, force_terminal=is_terminal, width=120), file
+    return progress.Screen(file=file, force_terminal=is_terminal, width=width), file
 
 
 def test_plain_lines_are_ten_with_the_time_left():
@@ -47,6 +48,30 @@ def test_a_terminal_gets_a_bar():
         show(progress_at(25))
     assert "50/100" in file.getvalue()
     assert "BRN 2.0000" in file.getvalue()
+
+
+@pytest.mark.parametrize("width", [20, 33, 34, 40, 60, 80, 103, 200])
+def test_a_bar_of_any_width_shows_how_far_it_is(width):
+    shown, file = screen(is_terminal=True, width=width)
+    with shown.training() as show:
+        show(progress_at(25, 5000))
+    assert "50/10000" in file.getvalue()
+    assert "-:--:--" in file.getvalue()
+    assert ("loss BN 1.0000, BR" in file.getvalue()) == (width > 68)
+
+
+def test_a_note_is_a_line():
+    shown, file = screen()
+    shown.note("trials/x.json is not as it was written: trained again")
+    assert file.getvalue() == "Note: trials/x.json is not as it was written: trained again.\n"
+
+
+def test_a_table_that_is_too_wide_is_printed_as_a_list_with_brackets_as_they_are():
+    shown, file = screen(width=20)
+    table = Table("variant", Column("test loss", no_wrap=True), title="means")
+    table.add_row("[a]", "0.2550 ± 0.0071 nats")
+    shown.table(table)
+    assert file.getvalue() == "means\nvariant [a]\n  test loss 0.2550 ±\n0.0071 nats\n"
 
 
 def test_the_loss_is_that_of_the_networks_that_have_not_diverged():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import bnrenorm
-from bnrenorm.config.schema import PAPER_SCHEDULE
+from bnrenorm.config.shorthands import PAPER_SCHEDULE
 from bnrenorm.norm.schedule import Ramp
 
 

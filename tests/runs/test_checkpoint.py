@@ -1,11 +1,17 @@
+import json
+import os
+from unittest.mock import ANY
+
 import numpy as np
 import pytest
 
-from bnrenorm.runs import checkpoint
+from bnrenorm.runs import checkpoint, sealed
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
 from bnrenorm.training import loop
+from bnrenorm.training.records import CURVES
 from tests.helpers import ENGINES, experiment_of, some_digits
 
+KEYS = [f"{number:016x}" for number in range(4)]
 TEXT = """
 name: a
 model: {hidden: [12, 7]}
@@ -42,12 +48,10 @@ def test_a_resumed_training_ends_with_the_bits_of_an_unbroken_one(few, tmp_path,
         early.append(record)
         if first.step >= stop:
             break
-    saved = Checkpoints(tmp_path, ["key"])
-    saved.save(Checkpoint(first.state_dict(), [], 1.5))
+    saved = Checkpoints(tmp_path, [KEYS[0]])
+    saved.save(Checkpoint(first.state_dict(), [{}], 1.5))
     second = training(few, optimizer, engine)
-    loaded = saved.load()
-    assert loaded is not None
-    second.load_state_dict(loaded.state)
+    assert saved.resume(second.load_state_dict) == (ANY, [])
     assert rows(early) + rows(list(second)) == want
     for name, value in whole.state_dict().items():
         assert (second.state_dict()[name] == value).all(), name
@@ -55,35 +59,132 @@ def test_a_resumed_training_ends_with_the_bits_of_an_unbroken_one(few, tmp_path,
 
 def save(saved, *steps):
     for step in steps:
-        saved.save(Checkpoint({"step": np.array(step)}, [{"step": [1.0], "train_loss": [float("nan")]}], 2.5))
+        columns = {name: [1.0] for name in ("step", "epoch", *CURVES[:4])} | {"train_loss": [float("nan")]}
+        saved.save(Checkpoint({"step": np.array(step)}, [columns] * len(saved.keys), 2.5))
+
+
+def resumed(saved):
+    """Return the step that a resume starts from, 0 if from the start, and how many files are of no use."""
+    last, useless = saved.resume(lambda state: None)
+    return int(last.state["step"]) if last else 0, len(useless)
 
 
 def test_the_newest_two_are_kept_and_the_newest_is_loaded(tmp_path):
-    saved = Checkpoints(tmp_path, ["a", "b"])
-    assert saved.load() is None
+    saved = Checkpoints(tmp_path, KEYS[:2])
+    assert resumed(saved) == (0, 0)
     save(saved, 5, 900, 1000)
-    assert sorted(path.name for path in saved.folder.glob("step-*")) == ["step-000000900.npz", "step-000001000.npz"]
-    found = saved.load()
-    assert found is not None
-    assert (int(found.state["step"]), found.seconds) == (1000, 2.5)
-    assert np.isnan(found.records[0]["train_loss"]).all()
+    assert sorted(path.name.partition(".")[2] for path in tmp_path.iterdir()) == [
+        f"step-{step:012}.{kind}" for step in (900, 1000) for kind in ("json", "npz")
+    ]
+    last, _ = saved.resume(lambda state: None)
+    assert (int(last.state["step"]), last.seconds) == (1000, 2.5)
+    assert np.isnan(last.records[0]["train_loss"]).all()
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK no archive", None])
-def test_a_spoilt_checkpoint_gives_way_to_the_one_before(tmp_path, damage):
-    saved = Checkpoints(tmp_path, ["a"])
+def newest(saved, kind):
+    return max(saved.root.glob(f"*.{kind}"))
+
+
+def sealed_with(**changes):
+    def damage(saved):
+        path = newest(saved, "json")
+        content = sealed.read(path)
+        sealed.write(path, {**content, **changes}, {})
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda saved: newest(saved, "json").write_bytes(b""),
+        lambda saved: newest(saved, "json").unlink(),
+        lambda saved: newest(saved, "npz").unlink(),
+        lambda saved: newest(saved, "npz").write_bytes(b"PK no archive"),
+        lambda saved: os.truncate(newest(saved, "npz"), 200),
+        sealed_with(keys=KEYS[2:]),
+        sealed_with(keys=["../../etc"] * 2),
+        sealed_with(records=[]),
+        sealed_with(records=[{"step": [1, 2]}] * 2),
+        sealed_with(records="x"),
+        sealed_with(seconds="long"),
+        sealed_with(seconds="inf"),
+    ],
+)
+def test_a_checkpoint_that_is_not_as_it_was_written_gives_way_to_the_one_before(tmp_path, damage):
+    saved = Checkpoints(tmp_path, KEYS[:2])
     save(saved, 1, 2)
-    newest = saved.folder / "step-000000002.npz"
-    newest.write_bytes(newest.read_bytes()[:-200] if damage is None else damage)
-    found = saved.load()
-    assert found is not None
-    assert int(found.state["step"]) == 1
+    damage(saved)
+    step, useless = resumed(saved)
+    assert step == 1
+    assert useless == newest(saved, "json").name.endswith("2.json"), "a file that is not there is no fault"
+
+
+def test_a_checkpoint_that_the_training_does_not_take_gives_way_to_the_one_before(tmp_path):
+    saved = Checkpoints(tmp_path, KEYS[:2])
+    save(saved, 1, 2)
+
+    def load(state):
+        if state["step"] == 2:
+            raise ValueError
+
+    last, useless = saved.resume(load)
+    assert last.state["step"] == 1
+    assert [path.name.partition(".")[2] for path in useless] == ["step-000000000002.json"]
 
 
 def test_unfinished_groups_are_listed_until_they_are_discarded(tmp_path):
-    one, two = Checkpoints(tmp_path, ["a", "b"]), Checkpoints(tmp_path, ["c"])
-    save(one, 1)
+    one, two = Checkpoints(tmp_path, KEYS[:2]), Checkpoints(tmp_path, KEYS[2:])
+    save(one, 1, 2)
     save(two, 1)
-    assert sorted(checkpoint.unfinished(tmp_path)) == [["a", "b"], ["c"]]
+    assert sorted(checkpoint.unfinished(tmp_path)) == [KEYS[:2], KEYS[2:]]
     one.discard()
-    assert checkpoint.unfinished(tmp_path) == [["c"]]
+    assert checkpoint.unfinished(tmp_path) == [KEYS[2:]]
+    assert resumed(two) == (1, 0)
+
+
+def test_a_group_that_two_commands_train_loses_nothing_if_one_of_them_is_ready_first(tmp_path):
+    mine, theirs = Checkpoints(tmp_path, KEYS[:2]), Checkpoints(tmp_path, KEYS[:2])
+    save(mine, 1)
+    save(theirs, 1, 2, 3)
+    save(mine, 2)  # older than the two newest: theirs serve as well
+    assert resumed(mine) == (3, 0)
+    theirs.discard()
+    save(mine, 3)
+    assert resumed(mine) == (3, 0)
+    mine.discard()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_kills_have_left_is_swept(tmp_path):
+    """Checkpoints of stored trials, spoilt ones, and arrays without their .json file once they are a day old."""
+    finished, under_way = Checkpoints(tmp_path, KEYS[:2]), Checkpoints(tmp_path, KEYS[1:3])
+    save(finished, 1, 2)
+    save(under_way, 1, 2)
+    kept = {*tmp_path.glob(f"{under_way.group}*")}
+    for name in ("young", "old"):
+        (tmp_path / f"{name}.step-1.npz").touch()
+    os.utime(tmp_path / "old.step-1.npz", (0, 0))
+    (tmp_path / "spoilt.step-1.json").write_text("{")
+    checkpoint.sweep(tmp_path, {KEYS[0], KEYS[1]}.__contains__)
+    assert {*tmp_path.iterdir()} == kept | {tmp_path / "young.step-1.npz"}
+
+
+@pytest.mark.parametrize("name", ["x", "x.step-1.json", "x.step-1.npz"])
+def test_links_among_the_checkpoints_are_neither_followed_nor_written_through(tmp_path, name):
+    """A folder of somebody else's, as a link whose name is a group's, has been emptied by this once."""
+    others, root = tmp_path / "others", tmp_path / "checkpoints"
+    others.mkdir()
+    root.mkdir()
+    (others / "precious").write_text("precious")
+    (others / "trials.json").write_text(json.dumps(KEYS[:2]))
+    saved = Checkpoints(root, KEYS[:2])
+    target = others if name == "x" else others / "precious"
+    (root / name.replace("x", saved.group)).symlink_to(target)
+    checkpoint.sweep(root, lambda key: True)
+    save(saved, 1)
+    assert resumed(saved) == (1, 0)
+    saved.discard()
+    checkpoint.sweep(root, lambda key: True)
+    assert (others / "precious").read_text() == "precious"
+    assert len(list(others.iterdir())) == 2

@@ -4,9 +4,7 @@ import threading
 
 import pytest
 
-from bnrenorm.runs.interrupt import requests
-
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+from bnrenorm.runs.interrupt import SIGNALS, requests
 
 
 def handlers():
@@ -39,6 +37,18 @@ def test_a_request_is_of_one_context_alone():
     with requests() as second:
         assert first.asked
         assert not second.asked
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    """As nohup has it: the command survives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with requests() as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not request.asked
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_another_thread_changes_no_handler():

@@ -49,9 +49,10 @@ def test_groups_fit_into_the_memory_and_lose_no_trial(few, tmp_path, fitting):
 
 def test_an_interrupted_group_comes_first_and_as_it_was(few, tmp_path):
     store = Store(tmp_path)
+    store.prepare()
     todo = made(WITH_NONE, few, store)
     group = todo.groups[1][3:6]
-    Checkpoints(store.checkpoints, [todo.keys[trial] for trial in group]).save(Checkpoint({"step": 3}, [], 0.0))
+    Checkpoints(store.checkpoints, [todo.keys[trial] for trial in group]).save(Checkpoint({"step": 3}, [{}] * 3, 0.0))
     again = made(WITH_NONE, few, store)
     assert names(again.groups)[0] == names([group])[0]
     assert everyone(again.groups) == everyone(todo.groups)

@@ -68,3 +68,41 @@ def test_unfinished_are_other_experiments_of_the_same_name(tmp_path):
     with run_folder.opened(tmp_path, experiment()):
         assert run_folder.unfinished(tmp_path, changed) == []  # it has a writer
     assert run_folder.unfinished(tmp_path, changed) == []  # it has ended
+
+
+@pytest.mark.parametrize("name", [".lock", ".owner.json", "experiment.yaml"])
+def test_links_in_the_folder_are_replaced_and_not_written_through(tmp_path, name):
+    folder, precious = run_folder.path_of(tmp_path, experiment()), tmp_path / "precious"
+    folder.mkdir()
+    precious.write_text("precious")
+    (folder / name).symlink_to(precious)
+    with run_folder.opened(tmp_path, experiment()):
+        assert not (folder / name).is_symlink()
+    assert precious.read_text() == "precious"
+
+
+def test_the_folder_itself_is_no_link_but_its_parent_may_be(tmp_path):
+    disk, others = tmp_path / "disk", tmp_path / "others"
+    disk.mkdir()
+    others.mkdir()
+    (tmp_path / "runs").symlink_to(disk)
+    with run_folder.opened(tmp_path / "runs", experiment()) as folder:
+        assert (disk / folder.name / "experiment.yaml").is_file()
+    other = experiment(COMPARED.replace("name: compared", "name: other"))
+    run_folder.path_of(disk, other).symlink_to(others)
+    with (
+        pytest.raises(InputError, match="is a symbolic link, expected a folder; make .*runs the link instead"),
+        run_folder.opened(tmp_path / "runs", other),
+    ):
+        raise AssertionError("written through")
+    assert not list(others.iterdir())
+
+
+def test_temporary_files_of_killed_commands_are_removed_once_they_are_old(tmp_path):
+    folder = run_folder.path_of(tmp_path, experiment())
+    folder.mkdir()
+    for name in (".loss.png.1a.tmp", ".loss.png.2b.tmp"):
+        (folder / name).touch()
+    os.utime(folder / ".loss.png.1a.tmp", (0, 0))
+    with run_folder.opened(tmp_path, experiment()):
+        assert [path.name for path in folder.glob("*.tmp")] == [".loss.png.2b.tmp"]

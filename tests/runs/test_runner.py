@@ -38,10 +38,10 @@ def store(tmp_path):
     return store
 
 
-def train(text, data, store, report=lambda progress: None, memory=2**30, backend=CHAINER):
+def train(text, data, store, report=lambda progress: None, memory=2**30, backend=CHAINER, note=lambda text: None):
     """Train what is missing, and return all results in the experiment's order."""
     todo = plan.plan(experiment_of(text), data, store, memory, backend)
-    runner.train(todo, data, store, backend, report)
+    runner.train(todo, data, store, backend, report, note)
     return [(trial, store.read(key)) for trial, key in todo.keys.items()]
 
 
@@ -57,13 +57,6 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(runner, "Training", spy)
     return seen
-
-
-def test_a_resume_before_the_first_step_keeps_its_record_once():
-    columns = [{}]
-    for step in (0, 0, 2):
-        runner._append(columns, Record(step, step / 2, {"train_loss": np.ones(1)}, {}))
-    assert columns[0]["step"] == [0, 2]
 
 
 def test_columns_are_of_equal_length_though_the_first_record_has_no_diagnosis():
@@ -189,14 +182,38 @@ def test_after_an_interrupt_the_same_call_ends_with_the_same_bits(few, store, tm
 
     with pytest.raises(Interrupted):
         train(COMPARED, few, store, report, backend=backend)
-    (saved,) = store.checkpoints.glob("*/step-*.npz")
-    assert saved.name == "step-000000002.npz"
+    (saved,) = store.checkpoints.glob("*.json")
+    assert saved.name.endswith(".step-000000000002.json")
     assert not list(store.trials.iterdir())
     shown = []
     results = train(COMPARED, few, store, lambda progress: shown.append(progress.record.step), backend=backend)
     assert shown == [3, 4]
     assert [result.records for _, result in results] == want
     assert not list(store.checkpoints.iterdir())
+
+
+AT_THE_START = """
+name: a
+data: {validation: 50}
+model: {hidden: [8]}
+training: {steps: 6, early_stopping: {patience: 1}}
+evaluation: {training_set: true}
+seeds: 2
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_interrupt_at_step_0_counts_its_record_once(few, store, tmp_path, engine):
+    """With early stopping, the record seen twice would have used up the patience: a trial of no step."""
+    backend, whole = Backend(engine, "cpu"), Store(tmp_path / "whole")
+    whole.prepare()
+    want = [result.records for _, result in train(AT_THE_START, few, whole, backend=backend)]
+    with pytest.raises(Interrupted):
+        train(AT_THE_START, few, store, lambda progress: os.kill(os.getpid(), signal.SIGINT), backend=backend)
+    assert not list(store.checkpoints.iterdir())
+    results = train(AT_THE_START, few, store, backend=backend)
+    np.testing.assert_equal([result.records for _, result in results], want)
+    assert want[0]["step"][:2] == [0, 1]
 
 
 def test_a_checkpoint_that_does_not_fit_is_no_obstacle(few, store, monkeypatch):
@@ -211,8 +228,11 @@ def test_a_checkpoint_that_does_not_fit_is_no_obstacle(few, store, monkeypatch):
     monkeypatch.setattr(
         loop.Training, "load_state_dict", lambda self, state: real(self, {**state, "something": np.zeros(3)})
     )
-    for _, result in train(COMPARED, few, store):
+    notes = []
+    for _, result in train(COMPARED, few, store, note=notes.append):
         assert result.records["step"] == [1, 2, 3, 4]
+    (note,) = notes
+    assert note.endswith(".step-000000000001.json is spoilt or of another version: going on from step 0")
 
 
 @pytest.mark.slow

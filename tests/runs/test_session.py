@@ -1,10 +1,12 @@
 """A whole run, as the command line and `bnrenorm.run` do it: locked, resumed, and mended where files are spoilt."""
 
+import errno
 import json
 import os
 import signal
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from bnrenorm import api
 from bnrenorm.cli import commands
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
-from bnrenorm.runs import run_folder, session
+from bnrenorm.runs import run_folder, runner, session
 from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
@@ -26,7 +28,7 @@ def few():
 
 
 class Witness(session.Watcher):
-    """Notes what it is told, and calls a function with each `Progress`."""
+    """Keeps what it is told, and calls a function with each `Progress`."""
 
     def __init__(self, report=lambda progress: None):
         self.report, self.opened, self.steps, self.notes = report, [], [], []
@@ -117,7 +119,7 @@ def test_an_interrupted_run_leaves_a_checkpoint_and_the_next_goes_on_from_it(run
         run(engine=engine, watcher=Witness(interrupt), leave=left.append)
     assert left == []
     store = Store(tmp_path / "out")
-    assert [path.name for path in store.checkpoints.glob("*/step-*")] == ["step-000000002.npz"]
+    assert [path.name[17:] for path in store.checkpoints.glob("*.json")] == ["step-000000000002.json"]
     witness = Witness()
     outcome = run(engine=engine, watcher=witness)
     assert witness.steps == [3, 4]
@@ -163,7 +165,7 @@ def spoil(path):
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
-def test_a_trial_whose_files_are_spoilt_is_trained_again(run, tmp_path, suffix):
+def test_a_trial_whose_files_are_spoilt_is_trained_again_and_named_once(run, tmp_path, suffix):
     text = COMPARED + "evaluation: {parameters: true}\n"
     first = run(text)
     trials = Store(tmp_path / "out").trials
@@ -173,11 +175,43 @@ def test_a_trial_whose_files_are_spoilt_is_trained_again(run, tmp_path, suffix):
     witness = Witness()
     again = run(text, watcher=witness)
     assert witness.steps == [1, 2, 3, 4]
+    assert witness.notes == [f"{spoilt} is not as it was written: trained again"]
     assert numbers(again) == numbers(first)
     for (_, one), (_, other) in zip(first.trials, again.trials, strict=True):
         assert one.parameters.keys() == other.parameters.keys() != set()
         assert all((one.parameters[name] == other.parameters[name]).all() for name in one.parameters)
     assert whole == {path.name: path.stat().st_mtime_ns for path in trials.iterdir() if path.stem != spoilt.stem}
+
+
+def test_many_spoilt_trials_are_one_line(run, tmp_path):
+    first = run()
+    for path in Store(tmp_path / "out").trials.iterdir():
+        spoil(path)
+    witness = Witness()
+    assert numbers(run(watcher=witness)) == numbers(first)
+    (note,) = witness.notes
+    assert note.endswith(".json is not as it was written, and 3 more: trained again")
+
+
+def test_a_trial_that_the_disk_does_not_give_back_ends_the_run_and_is_named(run, tmp_path, monkeypatch):
+    """It is neither left out of the comparison nor trained again: it may be there once the disk works."""
+    run()
+    broken, real = sorted(Store(tmp_path / "out").trials.iterdir())[2], Path.read_bytes
+
+    def read(path):
+        if path == broken:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path)
+
+    left = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read)
+        with pytest.raises(OSError, match=f"Input/output error.*{broken.name}"):
+            run(leave=left.append)
+    assert left == []
+    witness = Witness()
+    run(watcher=witness)
+    assert witness.steps == []
 
 
 def test_a_disk_that_spoils_what_it_is_given_is_named(run, tmp_path, monkeypatch):
@@ -206,6 +240,19 @@ def test_a_run_from_another_thread_of_a_notebook_works(run):
 
     with ThreadPoolExecutor(1) as pool:
         assert len(pool.submit(run).result().trials) == 4
+
+
+@pytest.mark.slow
+def test_runs_that_train_the_same_group_at_a_time_do_not_disturb_each_other(run, tmp_path, monkeypatch):
+    """Experiments of other names, so of other run folders, whose trials and checkpoints are the same files."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    want = numbers(run(out="alone"))
+    monkeypatch.setattr(runner, "SAVE_EVERY", 0)
+    texts = [COMPARED.replace("name: compared", f"name: {name}") for name in "abcd"]
+    with ThreadPoolExecutor(4) as pool:
+        assert [numbers(outcome) for outcome in pool.map(run, texts)] == [want] * 4
+    assert not list(Store(tmp_path / "out").checkpoints.iterdir())
 
 
 def files(folder):

@@ -1,12 +1,13 @@
 """Compiling kernels that this machine has not run yet, in two processes side by side: half the wait."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
 
 import numpy as np
 
-from bnrenorm import config
+from bnrenorm import atomic, config
 from bnrenorm.config import Trial
 from bnrenorm.config.schema import Settings
 from bnrenorm.data.dataset import Dataset
@@ -36,16 +37,24 @@ def missing(settings: Iterable[Settings]) -> list[str]:
     """
     if decorators.cache_folder() is None:
         return []
-    needed = {kernels for one in settings for kernels in required_kernels(one)}
-    return [kernels for kernels in _ORDER if kernels in needed and not decorators.is_complete(kernels)]
+    wanted = {kernels for one in settings for kernels in required_kernels(one)} - decorators.complete()
+    return [kernels for kernels in _ORDER if kernels in wanted]
 
 
 def compile_kernels(wanted: list[str]) -> None:
-    """Compile these sets of kernels into the user's cache."""
-    command = [sys.executable, "-c", _COMMAND]
+    """Compile these sets of kernels into the user's cache, with the modules that this process would import."""
+    folder = decorators.cache_folder()
+    if folder is not None:
+        atomic.remove_abandoned(folder, "*/*.tmp.*")  # numba's temporary files
+    command = [sys.executable, "-P", "-c", _COMMAND]  # -P: nothing from the working directory
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     quiet = subprocess.DEVNULL  # if it fails, the training will say what is wrong
     shares = [wanted[:1], [_SUBROUTINES, *wanted[1:]] if wanted[:1] == [SMALL] else wanted[1:]]
-    running = [(share, subprocess.Popen([*command, *share], stdout=quiet, stderr=quiet)) for share in shares if share]
+    running = [
+        (share, subprocess.Popen([*command, *share], env=environment, stdout=quiet, stderr=quiet))
+        for share in shares
+        if share
+    ]
     try:
         for share, process in running:
             if process.wait() == 0:

@@ -45,11 +45,24 @@ def test_what_an_experiment_needs_is_missing_on_a_new_machine(cache, texts, expe
 def test_what_could_be_compiled_is_missing_no_more(cache, monkeypatch):
     fake = [sys.executable, "-c", "import sys; sys.exit('inference' in sys.argv)"]
     popen = subprocess.Popen
-    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: popen([*fake, *command[3:]], **options))
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: popen([*fake, *command[4:]], **options))
     compilation.compile_kernels(["small", "inference", "deep"])
     assert compilation.missing(settings(DEEP, SMALL)) == ["large", "inference", "deep"]  # the second process failed
     compilation.compile_kernels(["large"])
     assert compilation.missing(settings(FULL)) == ["inference"]
+
+
+def test_the_processes_import_nothing_from_the_working_directory(cache, monkeypatch, tmp_path):
+    """Images of somebody else's may come with a yaml.py; a notebook searches its folder first."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "yaml.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    popen, code = subprocess.Popen, "import yaml, bnrenorm.config"
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: popen([*command[:3], code], **options))
+    compilation.compile_kernels(["small"])
+    assert decorators.complete() == {"small"}
 
 
 def test_without_a_cache_folder_nothing_is_compiled_beforehand(monkeypatch):

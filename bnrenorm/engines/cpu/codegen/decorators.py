@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ _KERNEL: dict[str, Any] = {**_OPTIONS, **numba_private.KERNEL_OPTIONS}
 _SUBROUTINE: dict[str, Any] = {**_OPTIONS, **numba_private.SUBROUTINE_OPTIONS}
 _STRICT: dict[str, Any] = {**_SUBROUTINE, "fastmath": False}
 _VIEW: dict[str, Any] = {**_OPTIONS, **numba_private.VIEW_OPTIONS}
+
+_MARK = "complete-"  # prefix of the empty files that tell which sets of kernels are in the cache
 
 intrinsic: Any = numba.extending.intrinsic
 """For functions that generate LLVM IR. numba passes the first argument; callers pass the others."""
@@ -59,36 +63,56 @@ def view(function: Callable[..., Any]) -> Any:
 
 
 def _cached(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    compiled = numba.njit(**options)(function)
+    folder = cache_folder()
+    if folder is not None:
+        numba_private.keep_on_disk(compiled, folder)
+    return compiled
+
+
+def complete() -> set[str]:
+    """Return the sets of kernels (`required`) that are in the cache: none if a file there was cut."""
     folder = cache_folder()
     if folder is None:
-        return numba.njit(**options)(function)
-    with numba_private.cache_directory(folder):
-        return numba.njit(cache=True, **options)(function)
-
-
-def is_complete(kernels: str) -> bool:
-    """Tell whether a set of kernels (`required`) is in the cache."""
-    folder = cache_folder()
-    return folder is not None and (folder / f"complete-{kernels}").exists()
+        return set()
+    marks = {path.name.removeprefix(_MARK): path for path in folder.glob(f"{_MARK}*")}
+    spoilt = [path for path in folder.rglob("*.nb[ci]") if not _is_whole(path)]
+    for path in (*spoilt, *marks.values()) if spoilt else ():
+        with suppress(OSError):
+            path.unlink()
+    return set() if spoilt else set(marks)
 
 
 def note_complete(kernels: str) -> None:
     """Note that a set of kernels is in the cache."""
     folder = cache_folder()
     if folder is not None:
-        (folder / f"complete-{kernels}").touch()
+        with suppress(OSError):  # a full disk
+            (folder / f"{_MARK}{kernels}").touch()
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a file of the cache ends as every pickle does, so that it was not cut, as by a crash."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read() == pickle.STOP
+    except OSError:
+        return False
 
 
 @cache
 def cache_folder() -> Path | None:
     """Return the user's folder for compiled kernels; None if it cannot be written.
 
-    Its name contains a digest of the sources of everything that is compiled, because numba itself only checks the file
-    of the outermost function.
+    Its name contains a digest of all that decides whether numba finds machine code there: the sources of everything
+    that is compiled (numba itself only checks the file of the outermost function), where they are, Python, numba and
+    the processor. So what one installation has compiled is never taken for what another one has.
     """
     package = Path(__file__).parents[1]
     sources = [*sorted(package.rglob("*.py")), package.parents[1] / "network" / "schedule.py"]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    content = [path.read_bytes() for path in sources] + [str(package).encode(), numba_private.environment().encode()]
+    digest = hashlib.sha256(b"\0".join(content)).hexdigest()[:16]
     try:
         root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         folder = Path(root) / "bnrenorm" / f"kernels-{digest}"

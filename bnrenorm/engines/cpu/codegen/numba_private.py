@@ -5,14 +5,17 @@ it, and where that fails the Chainer engine trains (`engines.cpu.support`).
 """
 
 import importlib
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numba
 from llvmlite import binding
 from numba import types
 from numba.core import cgutils
+from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
@@ -23,8 +26,9 @@ __all__ = [
     "KERNEL_OPTIONS",
     "SUBROUTINE_OPTIONS",
     "VIEW_OPTIONS",
-    "cache_directory",
     "cgutils",
+    "environment",
+    "keep_on_disk",
     "populate_array",
     "xxgemm",
 ]
@@ -95,9 +99,37 @@ VIEW_OPTIONS: dict[str, Any] = {**SUBROUTINE_OPTIONS, "_nrt": True}
 """The same for functions that return an array."""
 
 
+class _Cache(FunctionCache):
+    """numba's cache of a function, which may be damaged, or on a full disk: then the function is compiled, no more."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # files that were cut raise almost anything
+            with suppress(OSError):
+                self.flush()  # else `save_overload` would read the damaged index
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(Exception):
+            super().save_overload(sig, data)
+
+
+def keep_on_disk(dispatcher: Any, folder: Path) -> None:
+    """Have a function that is to be compiled cached in this folder, if its place there can be written."""
+    with _cache_directory(folder), suppress(RuntimeError):
+        dispatcher._cache = _Cache(dispatcher.py_func)
+
+
+def environment() -> str:
+    """Return what machine code depends on besides its source: Python, numba, and the processor."""
+    processor = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
+    return f"{sys.implementation.cache_tag} {numba.__version__} {binding.llvm_version_info} {processor}"
+
+
 @contextmanager
-def cache_directory(folder: Path) -> Iterator[None]:
-    """Have functions that are decorated meanwhile cached in this folder; numba has one setting for all packages."""
+def _cache_directory(folder: Path) -> Iterator[None]:
+    """Set the folder of caches that are made meanwhile; numba has one setting for all packages."""
     config: Any = importlib.import_module("numba.core.config")
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder)

@@ -1,8 +1,13 @@
+import builtins
+import shutil
+from pathlib import Path
+
+import numba
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bnrenorm.engines.cpu.codegen import decorators
+from bnrenorm.engines.cpu.codegen import decorators, numba_private
 
 
 @pytest.fixture
@@ -35,9 +40,8 @@ def test_without_a_folder_kernels_are_compiled_all_the_same(monkeypatch):
     kernel(x)
     assert list(x) == [2, 2, 2]
     assert not sum(kernel.stats.cache_hits.values())
-    assert not decorators.is_complete("small")
     decorators.note_complete("small")  # does nothing
-    assert not decorators.is_complete("small")
+    assert decorators.complete() == set()
 
 
 def test_a_folder_that_cannot_be_written_is_none(monkeypatch, tmp_path):
@@ -50,10 +54,80 @@ def test_a_folder_that_cannot_be_written_is_none(monkeypatch, tmp_path):
 
 
 def test_what_is_complete_is_noted_in_the_folder(folder):
-    assert not decorators.is_complete("small")
+    assert decorators.complete() == set()
     decorators.note_complete("small")
-    assert decorators.is_complete("small")
-    assert not decorators.is_complete("large")
+    assert decorators.complete() == {"small"}
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.fixture
+def damaged(folder, request):
+    """The folder with a compiled kernel and a mark, after something has happened to the files of a kind."""
+    kind, damage = request.param
+    decorators.kernel(_double)(np.ones(3, np.float32))
+    decorators.note_complete("small")
+    (path,) = folder.glob(f"bnrenorm/kernels-*/*/*.{kind}")
+    damage(path)
+    return path
+
+
+DAMAGES = [
+    (kind, damage)
+    for kind in ("nbi", "nbc")
+    for damage in (cut, lambda path: path.write_bytes(b""), lambda path: (path.unlink(), path.mkdir()))
+]
+
+
+@pytest.mark.parametrize("damaged", DAMAGES, indirect=True, ids=lambda damage: damage[0])
+def test_a_spoilt_cache_is_seen_and_its_kernels_are_compiled_anew(damaged):
+    assert decorators.complete() == set()
+    if damaged.is_dir():
+        damaged.rmdir()
+    for hits in (0, 1):
+        kernel, x = decorators.kernel(_double), np.ones(3, np.float32)
+        kernel(x)
+        assert list(x) == [2, 2, 2]
+        assert sum(kernel.stats.cache_hits.values()) == hits
+    decorators.note_complete("small")
+    assert decorators.complete() == {"small"}
+
+
+@pytest.mark.parametrize("damaged", DAMAGES, indirect=True, ids=lambda damage: damage[0])
+def test_a_kernel_is_compiled_although_its_files_in_the_cache_are_spoilt(damaged):
+    kernel, x = decorators.kernel(_double), np.ones(3, np.float32)
+    kernel(x)
+    assert list(x) == [2, 2, 2]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="nothing here that is always full")
+def test_a_kernel_is_compiled_although_the_disk_is_full(folder, monkeypatch):
+    """Every write, of an index or of code, fails."""
+    real = builtins.open
+    monkeypatch.setattr(builtins, "open", lambda path, mode="r": real("/dev/full" if mode == "wb" else path, mode))
+    kernel, x = decorators.kernel(_double), np.ones(3, np.float32)
+    kernel(x)
+    assert list(x) == [2, 2, 2]
+    assert not list(folder.glob("bnrenorm/kernels-*/*/*.nb*"))
+
+
+def test_each_installation_has_a_folder_of_its_own(folder, monkeypatch, tmp_path):
+    """Kernels are found by their path, Python and numba: what another one has compiled is of no use."""
+    copy = shutil.copytree(Path(decorators.__file__).parents[3], tmp_path / "copy/bnrenorm")
+    others = (
+        (decorators, "__file__", str(copy / "engines/cpu/codegen/decorators.py")),
+        (numba_private.sys.implementation, "cache_tag", "cpython-399"),
+        (numba, "__version__", "99"),
+    )
+    folders = {decorators.cache_folder()}
+    for owner, name, value in others:
+        decorators.cache_folder.cache_clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, value)
+            folders.add(decorators.cache_folder())
+    assert len(folders) == 1 + len(others)
 
 
 @decorators.formula

@@ -54,7 +54,7 @@ def test_the_cache_directory_is_set_for_the_context_alone(tmp_path):
     before = config.CACHE_DIR
 
     def fail_within():
-        with numba_private.cache_directory(tmp_path):
+        with numba_private._cache_directory(tmp_path):
             assert str(tmp_path) == config.CACHE_DIR
             raise KeyError
 

@@ -1,0 +1,72 @@
+"""Stored files that prove to be as they were written: JSON with a checksum of itself and of the arrays beside it.
+
+A disk, another program or a person may have changed a file since it was written. A reader gets back what was written or
+`Spoilt`, before any parser of arrays has seen a byte.
+"""
+
+import hashlib
+import io
+import json
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnrenorm import atomic
+from bnrenorm.config.trial import digest
+
+_LIMIT = 2**30  # bytes of a JSON file: some 50 million numbers
+
+
+class Spoilt(ValueError):
+    """A file that is not as it was written; the message names it."""
+
+
+def write(path: Path, content: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Write plain data to `path`, a .json file, and before it the arrays, if any, to the .npz file beside it."""
+    written = None
+    if arrays:
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        data = buffer.getvalue()
+        atomic.write(path.with_suffix(".npz"), data)
+        written = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    content = {**content, "arrays": written}
+    atomic.write(path, json.dumps({**content, "checksum": digest(content)}, allow_nan=False))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the plain data of a .json file, without its checksum. Raises Spoilt, or OSError if the disk fails."""
+    text = _regular(path, _LIMIT)
+    content, is_whole = {}, False
+    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):  # whatever it is that was parsed
+        content = json.loads(text)
+        is_whole = content.pop("checksum") == digest(content)
+    if not is_whole:
+        raise Spoilt(f"{path} is not as it was written")
+    return content
+
+
+def read_arrays(path: Path, content: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return the arrays beside a .json file, of which `content` was read; none if it names none. Raises like `read`."""
+    archive, written = path.with_suffix(".npz"), content["arrays"]
+    if written is None:
+        return {}
+    data = _regular(archive, written["bytes"])
+    if hashlib.sha256(data).hexdigest() != written["sha256"]:
+        raise Spoilt(f"{archive} is not as it was written")
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _regular(path: Path, limit: int) -> bytes:
+    """Return the content of a regular file of at most `limit` bytes: a pipe or a device might never end."""
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise Spoilt(f"{path} is missing") from error
+    if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+        raise Spoilt(f"{path} is no regular file of at most {limit} bytes")
+    return path.read_bytes()

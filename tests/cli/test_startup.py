@@ -1,0 +1,74 @@
+"""The command's beginning and end, in processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from bnrenorm.runs.interrupt import SIGNALS
+
+RUN = "import sys; sys.path.append(sys.argv[1]); from bnrenorm.cli import startup; startup.run('command')"
+
+
+@pytest.fixture
+def command(tmp_path):
+    """A function that runs a module of this source as the command line, its streams redirected by the shell."""
+
+    def run(source, redirections="", **options):
+        (tmp_path / "command.py").write_text(source)
+        shell = ["sh", "-c", f'exec "$@" {redirections}', "sh", sys.executable, "-c", RUN, str(tmp_path)]
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        return subprocess.run(shell, capture_output=True, text=True, check=False, env=environment, **options)
+
+    return run
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_modules_are_imported_is_one_line(command, number):
+    done = command(f"import os, time\nos.kill(os.getpid(), {number:d})\ntime.sleep(60)")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "bnrenorm: interrupted; the same command goes on from the last checkpoint\n"
+
+
+def test_a_signal_that_is_ignored_stays_ignored(command):
+    """As nohup does it."""
+
+    def ignore():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    source = "import os, signal, sys\nos.kill(os.getpid(), signal.SIGHUP)\ndef main(): sys.exit(7)"
+    assert command(source, preexec_fn=ignore).returncode == 7
+
+
+@pytest.mark.parametrize("redirections", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_no_file_gets_the_number_of_a_stream_that_is_closed(command, tmp_path, redirections):
+    source = f"""
+import sys
+def main():
+    with open({str(tmp_path / "result")!r}, "w") as file:
+        print("seen", flush=True)
+        print("wrong", file=sys.stderr)
+        file.write(str(file.fileno()))
+    sys.exit(3)
+"""
+    done = command(source, redirections)
+    assert done.returncode == 3
+    assert int((tmp_path / "result").read_text()) > 2
+    assert (done.stdout, done.stderr) == (
+        "" if " >&-" in f" {redirections}" else "seen\n",
+        "" if "2>" in redirections else "wrong\n",
+    )
+
+
+@pytest.mark.parametrize(("code", "want"), [(0, 1), (2, 2)])
+def test_output_that_cannot_be_written_is_one_line(command, code, want):
+    done = command(f"import sys\ndef main():\n    print('seen')\n    sys.exit({code})", ">/dev/full")
+    assert done.returncode == want
+    assert done.stderr == "bnrenorm: standard output: No space left on device\n"
+
+
+def test_what_is_registered_for_the_exit_is_done(command):
+    done = command("import atexit, sys\natexit.register(print, 'done')\ndef main(): sys.exit(4)")
+    assert (done.returncode, done.stdout, done.stderr) == (4, "done\n", "")
