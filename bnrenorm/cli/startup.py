@@ -25,6 +25,7 @@ def run(main: Callable[[], None]) -> None:
 
     What is registered for the exit is done: Matplotlib, for one, removes its temporary folder.
     """
+    os.environ["MPLBACKEND"] = "agg"  # only files are drawn, and a backend that is not installed stops the import
     gc.disable()
     code = 1
     try:
@@ -46,7 +47,8 @@ def run(main: Callable[[], None]) -> None:
 def import_analysis() -> None:
     """Import what the end of a comparison needs; from then on there is garbage to collect."""
     gc.freeze()  # what is imported stays to the end and need not be searched
-    with suppress(ImportError):  # the later import statement will raise it where it can be reported
+    with suppress(Exception):  # the later import statement will raise it where it can be reported
         importlib.import_module("bnrenorm.api")
         importlib.import_module("bnrenorm.cli.summary")
+        importlib.import_module("bnrenorm.analysis.plots.parameters")
     gc.enable()
