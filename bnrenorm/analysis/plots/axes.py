@@ -101,7 +101,7 @@ def differences(ax: Any, verdicts: list[dict[str, Any]]) -> Any:
     """Draw `tables.verdicts` over the grid: mean paired difference and interval, in percentage points.
 
     A line per pair of variants, its grid points at equal distances in the grid's order. A mean without an interval is a
-    hollow square.
+    hollow square. The x axis tells how many trials diverged.
     """
     points = list(dict.fromkeys(plain_list(verdict["point"].values()) for verdict in verdicts))
     pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
@@ -123,14 +123,17 @@ def differences(ax: Any, verdicts: list[dict[str, Any]]) -> Any:
         bare = np.isnan(low)
         ax.plot(x[bare], means[bare], marker, color=colour, markerfacecolor="white", zorder=3)
     ax.set(xlabel=plain_list(verdicts[0]["point"]), ylabel="difference in test accuracy (percentage points)")
-    return _finish_grid_axis(ax, points)
+    diverged: dict[str, dict[str, int]] = {point: {} for point in points}
+    for verdict in verdicts:
+        diverged[plain_list(verdict["point"].values())] |= verdict["diverged"]
+    return _finish_grid_axis(ax, diverged)
 
 
 def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
     """Draw the final test accuracy of a `tables.summary` over the grid columns `keys`, in %.
 
     A line per variant: mean over seeds, and with several seeds bars of one standard deviation. Without a grid the
-    variants stand next to each other.
+    variants stand next to each other. The x axis tells how many trials diverged.
     """
     rows: Any = summary[keys].astype(object).to_numpy()  # one by one: an array of all would make floats of integers
     point_of_row = pd.Series([plain_list(row) for row in rows], index=summary.index)
@@ -145,7 +148,9 @@ def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
         style = {"fmt": "o-", "color": COLOURS[i % len(COLOURS)], "capsize": 4, "label": plain(variant)}
         ax.errorbar(x, means.to_numpy(), yerr=cells.std(ddof=1).to_numpy(), **style)
     ax.set(xlabel=plain_list(keys), ylabel="final test accuracy (%)")
-    return _finish_grid_axis(ax, points)
+    is_diverged = summary["outcome"] == "diverged"
+    counts: Any = is_diverged.groupby([point_of_row, summary["variant"]], sort=False).sum()
+    return _finish_grid_axis(ax, {point: counts[point].to_dict() for point in points})
 
 
 def digit(ax: Any, image: np.ndarray, label: int) -> Any:
@@ -172,8 +177,13 @@ def _interval(verdict: dict[str, Any]) -> tuple[float, float]:
     return (np.nan, np.nan) if low is None else (low, high)
 
 
-def _finish_grid_axis(ax: Any, points: list[str]) -> Any:
-    ax.set_xticks(range(len(points)), points)
+def _finish_grid_axis(ax: Any, diverged: dict[str, dict[str, int]]) -> Any:
+    """Name the points of the grid at the x axis, each with its numbers of diverged trials by variant, where not 0."""
+    labels = [
+        "\n".join([point, *(f"{count} {plain(name)} diverged" for name, count in counts.items() if count)])
+        for point, counts in diverged.items()
+    ]
+    ax.set_xticks(range(len(labels)), labels)
     _draw_grid(ax, "y")
     ax.legend(frameon=False)
     return _hide_box(ax)

@@ -120,7 +120,7 @@ def pairing(verdicts: list[dict[str, Any]]) -> str:
     drawn = [verdict for verdict in verdicts if verdict["mean"] is not None]
     bare = [verdict["pairs"] for verdict in drawn if verdict["low"] is None]
     if not drawn:
-        return "no differences: there are no pairs of seeds"
+        return "no pairs of seeds that can be compared"
     if not bare:
         return "paired by seed, with 95 % intervals"
     if len(bare) < len(drawn):

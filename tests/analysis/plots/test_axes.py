@@ -45,7 +45,15 @@ def test_a_digit_has_its_label():
 
 
 def verdict(a, b, size, mean, low=None, high=None):
-    return {"a": a, "b": b, "point": {"training.batch.size": size}, "mean": mean, "low": low, "high": high}
+    return {
+        "a": a,
+        "b": b,
+        "point": {"training.batch.size": size},
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "diverged": {},
+    }
 
 
 def test_differences_are_points_with_their_intervals_in_the_grids_order():
@@ -81,9 +89,27 @@ def test_many_pairs_stay_at_their_points_and_look_different():
     assert len({(line[0].get_color(), line[0].get_linestyle()) for line in ax.containers}) == len(pairs)
 
 
+def summary(rows, *keys):
+    """Return what is drawn of a `tables.summary`."""
+    return pd.DataFrame(rows, columns=["variant", *keys, "seed", "final_test_accuracy"]).assign(outcome="finished")
+
+
+def test_the_axis_of_the_grid_tells_how_many_trials_diverged():
+    diverged = {"BN": 2, "BRN": 0}
+    rows = [verdict("BN", "BRN", 4, None) | {"diverged": diverged}, verdict("BN", "BRN", 32, 0.1)]
+    table = summary([(v, n, s, 0.1) for v in diverged for n in (4, 32) for s in (0, 1)], "training.batch.size")
+    is_diverged = (table["variant"] == "BN") & (table["training.batch.size"] == 4)
+    table["outcome"] = table["outcome"].where(~is_diverged, "diverged")
+    for ax in (
+        axes.differences(Figure().subplots(), rows),
+        axes.accuracies(Figure().subplots(), table, ["training.batch.size"]),
+    ):
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["4\n2 BN diverged", "32"]
+
+
 def test_accuracies_are_means_with_standard_deviations():
     rows = [(v, n, s, 0.9 + 0.01 * s + (v == "BRN") * 0.05) for v in ("BN", "BRN") for n in (4, 32) for s in (0, 2)]
-    table = pd.DataFrame(rows, columns=["variant", "training.batch.size", "seed", "final_test_accuracy"])
+    table = summary(rows, "training.batch.size")
     ax = axes.accuracies(Figure().subplots(), table, ["training.batch.size"])
     bn, brn = ax.containers
     assert_allclose(bn[0].get_ydata(), [91, 91])
@@ -94,17 +120,15 @@ def test_accuracies_are_means_with_standard_deviations():
 
 def test_accuracies_of_one_seed_have_no_bars_and_integers_stay_integers():
     keys = ["training.batch.size", "training.optimizer.lr", "evaluation.average"]
-    rows = [("BN", 0, *point, 0.9) for point in ((4, 0.1, None), (4, 1.0, 0.5), (32, 1.0, None))]
-    table = pd.DataFrame(rows, columns=["variant", "seed", *keys, "final_test_accuracy"])
-    ax = axes.accuracies(Figure().subplots(), table, keys)
+    rows = [("BN", *point, 0, 0.9) for point in ((4, 0.1, None), (4, 1.0, 0.5), (32, 1.0, None))]
+    ax = axes.accuracies(Figure().subplots(), summary(rows, *keys), keys)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["4, 0.1, null", "4, 1, 0.5", "32, 1, null"]
     assert not any(map(len, ax.containers[0][2][0].get_segments()))
 
 
 def test_accuracies_without_a_grid_stand_next_to_each_other():
     rows = [(variant, seed, 0.9) for variant in ("none", "BN", "BRN") for seed in (0, 1)]
-    table = pd.DataFrame(rows, columns=["variant", "seed", "final_test_accuracy"])
-    ax = axes.accuracies(Figure().subplots(), table, [])
+    ax = axes.accuracies(Figure().subplots(), summary(rows), [])
     assert_allclose([container[0].get_xdata()[0] for container in ax.containers], [-0.8 / 3, 0, 0.8 / 3], atol=1e-12)
 
 

@@ -31,7 +31,16 @@ def grid(loss):
 
 def verdict(mean, low=None, high=None, lr=1, pairs=6):
     """Return what the pages need of an entry of `tables.verdicts`."""
-    return {"a": "BN", "b": "BRN", "point": {"lr": lr}, "mean": mean, "low": low, "high": high, "pairs": pairs}
+    return {
+        "a": "BN",
+        "b": "BRN",
+        "point": {"lr": lr},
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "pairs": pairs,
+        "diverged": {},
+    }
 
 
 @pytest.mark.parametrize(("split", "factor", "lowest"), [("train", 1, 0.9), ("test", 2, 0)])
@@ -76,7 +85,7 @@ def test_with_one_variant_the_lines_are_the_last_setting_and_the_panels_the_othe
 def test_a_page_of_differences_has_accuracies_on_the_left(as_figures):
     verdicts = [verdict(0.01, 0.0, 0.02, lr) for lr in (1, 2)]
     rows = [(variant, lr, seed, 0.9) for variant in ("BN", "BRN") for lr in (1, 2) for seed in range(6)]
-    summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"])
+    summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
     left, right = pages.differences(verdicts, summary, "a title").axes
     assert left.get_legend_handles_labels()[1] == ["BN", "BRN"]
     assert right.get_legend_handles_labels()[1] == ["BRN - BN"]
@@ -92,12 +101,14 @@ def test_a_page_of_differences_has_accuracies_on_the_left(as_figures):
         ([verdict(0.01, 0.0, 0.02), verdict(None)], "paired by seed, with 95 % intervals"),
         ([verdict(0.01, pairs=2), verdict(0.01, pairs=3)], "paired by seed, no intervals: 3 of the 6 seeds needed"),
         ([verdict(0.01, 0.0, 0.02), verdict(0.01)], "paired by seed, with 95 % intervals where there are 6 seeds"),
-        ([verdict(None, pairs=0)], "no differences: there are no pairs of seeds"),
+        ([verdict(None, pairs=0)], "no pairs of seeds that can be compared"),
     ],
 )
 def test_titles_promise_only_intervals_that_are_drawn(as_figures, verdicts, title):
     assert pages.ranking(verdicts, "BN", "mine").get_suptitle() == f"mine: {title}"
-    summary = pd.DataFrame([("BN", 1, 0, 0.9)], columns=["variant", "lr", "seed", "final_test_accuracy"])
+    summary = pd.DataFrame([("BN", 1, 0, 0.9)], columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(
+        outcome="finished"
+    )
     assert pages.differences(verdicts, summary, "mine").axes[1].get_title() == title
 
 
