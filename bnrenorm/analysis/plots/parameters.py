@@ -70,10 +70,11 @@ def _grid(
             draw(ax, of_variant, name, colours)
             ax.set(title="" if row else _title(name))
         grid[row, 0].set(ylabel=plain(variant))
-    labelled = points[:: -(-len(points) // _LEGEND_LINES)]
-    handles = [Line2D([], [], color=colours[point]) for point in labelled]
-    heading = plain_list(key.rpartition(".")[2] for key, _ in trials[0][0].point)
-    grid[0, -1].legend(handles, map(plain, labelled), frameon=False, fontsize="x-small", title=heading)
+    if axes_of_grid := [key.rpartition(".")[2] for key, _ in trials[0][0].point]:
+        labelled = points[:: -(-len(points) // _LEGEND_LINES)]
+        handles = [Line2D([], [], color=colours[point]) for point in labelled]
+        style: Any = {"frameon": False, "fontsize": "x-small", "title": plain_list(axes_of_grid)}
+        grid[0, -1].legend(handles, labelled, **style)
     figure.suptitle(title)
     return png(figure)
 
@@ -95,7 +96,7 @@ def _over_epochs(ax: Any, trials: TrainedTrials, name: str, colours: Any) -> Non
 
 
 def _point_name(trial: Trial) -> str:
-    return ", ".join(str(value) for _, value in trial.point)
+    return plain_list(value for _, value in trial.point)
 
 
 def _order(name: str) -> tuple[int, bool]:

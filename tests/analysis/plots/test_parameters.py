@@ -15,10 +15,10 @@ seeds: 1
 """
 
 
-def trained(rng, accuracy=0.9):
+def trained(rng, accuracy=0.9, text=TEXT):
     """Return trials of every variant at two learning rates; those at the larger one have learned nothing."""
     trials = []
-    for trial in experiment_of(TEXT).trials(100):
+    for trial in experiment_of(text).trials(100):
         arrays = {"linears/0/W": rng.normal(size=(30, 20)), "linears/0/b": np.zeros((1, 30))}
         records = {"step": [0, 1], "epoch": [0.0, 1.0], "test_accuracy": [0.1, accuracy]}
         if trial.variant == "BN":
@@ -49,6 +49,17 @@ def test_every_file_shows_the_networks_that_have_learned(rng, monkeypatch):
     assert [ax.get_ylabel() for ax in weights.axes] == ["none", "BN"]
     assert [text.get_text() for text in weights.axes[0].get_legend().get_texts()] == ["0.1"]
     assert parameters.pictures(trained(rng, accuracy=0.1)) == {}
+
+
+def test_a_legend_names_the_points_of_a_grid_and_without_one_there_is_none(rng, monkeypatch):
+    def legends(grid):
+        text = TEXT.replace("grid: {training.optimizer.lr: [0.1, 9]}", grid)
+        return [ax.get_legend() for ax in drawn_by(trained(rng, text=text), monkeypatch)["affine.png"].axes]
+
+    assert legends("") == [None, None]
+    _, legend = legends("grid: {training.optimizer.lr: [0.1], evaluation.average: [null, 0.9]}")
+    assert [text.get_text() for text in legend.get_texts()] == ["0.1, null", "0.1, 0.9"]
+    assert legend.get_title().get_text() == "lr, average"
 
 
 def test_the_panels_show_the_weights_and_the_affine_parameters_over_epochs(rng, monkeypatch):
