@@ -1,9 +1,14 @@
 """bnrenorm in a notebook: `load` an experiment, `run` it, look at its results."""
 
+import os
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bnrenorm import config
+import numpy as np
+
+from bnrenorm import config as configs
 from bnrenorm.analysis import outputs
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import Experiment
@@ -12,18 +17,22 @@ from bnrenorm.runs import session
 from bnrenorm.runs.memory import parse_memory
 from bnrenorm.runs.session import Outcome, Watcher
 
+_PATH = str | os.PathLike
 
-def load(name: str | Path, *, seeds: int | list[int] | None = None, **overrides: Any) -> Experiment:
+
+def load(config: str | Path, /, *, seeds: int | Sequence[int] | None = None, **overrides: Any) -> Experiment:
     """Load a shipped config by name, or any by path.
 
-    Keyword arguments override settings, with two underscores for a dot: training__steps=10. Raises InputError.
+    Keyword arguments override settings, with two underscores for a dot: training__steps=10. Raises InputError, and
+    TypeError if `config` is neither text nor a path.
     """
+    _require("config", config, _PATH, "a config's name or path")
     chosen = overrides if seeds is None else {**overrides, "seeds": seeds}
-    return config.load(name, values={key.replace("__", "."): value for key, value in chosen.items()})
+    return configs.load(config, values={key.replace("__", "."): _plain(value) for key, value in chosen.items()})
 
 
 def run(
-    experiment: Experiment,
+    experiment: Experiment | str | Path,
     *,
     device: str = "auto",
     engine: str = "auto",
@@ -33,19 +42,50 @@ def run(
 ) -> ExperimentResults:
     """Train what `out` does not hold yet and return all results; does and leaves what `bnrenorm compare` does.
 
-    device: "auto", "cpu" or "cuda:N"; engine: "auto", "cpu" (compiled) or "chainer"; memory: bound such as "4GiB", by
-    default half of what is free; watcher: hears of the progress. Raises InputError for what the user can mend.
+    experiment: what `load` returns, or a name or path for it; device: "auto", "cpu" or "cuda:N"; engine: "auto", "cpu"
+    (compiled) or "chainer"; memory: bound such as "4GiB", by default half of what is free; watcher: hears of the
+    progress.
+
+    Raises InputError for what the user can mend, and TypeError for an argument of another type. Warns of each figure
+    that could not be drawn.
     """
+    _require("experiment", experiment, Experiment | _PATH, "a config's name or path, or what bnrenorm.load returns")
+    _require("device", device, str, "a name such as 'cuda:0'")
+    _require("engine", engine, str, "a name such as 'chainer'")
+    _require("out", out, _PATH, "a folder")
+    _require("memory", memory, str | None, "a size such as '4GiB'")
+    _require("watcher", watcher, Watcher | None, "a Watcher")
+    loaded = experiment if isinstance(experiment, Experiment) else load(experiment)
     chosen = backend.choose(engine, device)
     bound = parse_memory(memory)
-    return results_of(session.run(experiment, chosen, Path(out), memory=bound, watcher=watcher, leave=leave))
+    left: list[ExperimentResults] = []
+    failures: list[str] = []
 
+    def leave(outcome: Outcome) -> None:
+        left.append(results_of(outcome))
+        outputs.write_tables(left[0])
+        failures.extend(outputs.write_figures(left[0]))
 
-def leave(outcome: Outcome) -> None:
-    """Write a run's files: `analysis.outputs`."""
-    outputs.write(results_of(outcome))
+    session.run(loaded, chosen, Path(out), memory=bound, watcher=watcher, leave=leave)
+    for failure in failures:
+        warnings.warn(failure, stacklevel=2)
+    return left[0]
 
 
 def results_of(outcome: Outcome) -> ExperimentResults:
     """Return what a run found as tables, verdicts and figures."""
     return ExperimentResults(outcome.experiment, outcome.data, outcome.backend.device, outcome.trials, outcome.folder)
+
+
+def _require(name: str, value: Any, types: Any, expected: str) -> None:
+    if not isinstance(value, types):
+        raise TypeError(f"{name}={value!r:.60}: expected {expected}")
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers and arrays, and ranges and tuples, as plain numbers and lists."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, range | tuple | list):
+        return [_plain(item) for item in value]
+    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value

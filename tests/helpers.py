@@ -1,11 +1,15 @@
 """What several test files use: data sets of a few digits, small experiments, and records as arrays."""
 
+from pathlib import Path
+
 import numpy as np
 
+from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import document
 from bnrenorm.config.build import build
 from bnrenorm.data import mnist
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.training.records import TrialResults
 
 COMPARED = """
 name: compared
@@ -47,6 +51,22 @@ def experiment_of(text, overrides=()):
 def trials_of(text, images=1000, overrides=()):
     """Return the trials of a YAML text, to which a name is added, for a training set of that many images."""
     return experiment_of(f"name: a\n{text}", overrides).trials(images)
+
+
+def results_of(text=COMPARED, accuracy=lambda trial: 0.5, folder=Path("nowhere")):
+    """Return the results of an experiment whose trials all have a given test accuracy, without training it."""
+    experiment, data = experiment_of(text), some_digits(200, 100)
+    trials = []
+    for trial in experiment.trials(len(data.x_train)):
+        curve = [0.5 * accuracy(trial), accuracy(trial)]
+        records = {
+            "step": [1, 2],
+            "epoch": [1.0, 2.0],
+            **dict.fromkeys(("train_accuracy", "test_accuracy", "inference_mode_accuracy"), curve),
+            **{name: [2.0, 1.0] for name in ("train_loss", "test_loss")},
+        }
+        trials.append((trial, TrialResults("finished", 1.0, records, {"engine": "cpu", "device": "cpu"})))
+    return ExperimentResults(experiment, data, "cpu", trials, folder)
 
 
 def curves(records):

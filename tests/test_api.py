@@ -1,12 +1,15 @@
 """bnrenorm in a notebook: load, run, look at the results."""
 
 from contextlib import contextmanager
+from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 import bnrenorm
+from bnrenorm.analysis import outputs
 from bnrenorm.runs.session import Watcher
 from tests.helpers import COMPARED
 
@@ -92,6 +95,73 @@ def test_bad_options_are_named(config_file, tmp_path, options, message):
     with pytest.raises(bnrenorm.InputError, match=message):
         bnrenorm.run(bnrenorm.load(config_file()), out=tmp_path / "runs", **options)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        (lambda: bnrenorm.run(None), "experiment=None"),
+        (lambda: bnrenorm.run({"name": "x"}), "experiment={'name': 'x'}"),
+        (lambda: bnrenorm.run("quick", device=0), "device=0"),
+        (lambda: bnrenorm.run("quick", engine=None), "engine=None"),
+        (lambda: bnrenorm.run("quick", memory=4), "memory=4: expected a size such as '4GiB'"),
+        (lambda: bnrenorm.run("quick", out=None), "out=None: expected a folder"),
+        (lambda: bnrenorm.run("quick", watcher=print), "watcher=<built-in function print>"),
+        (lambda: bnrenorm.load(None), "config=None: expected a config's name or path"),
+        (lambda: bnrenorm.load({"name": "x"}), "config={'name': 'x'}"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(call, argument):
+    with pytest.raises(TypeError) as error:
+        call()
+    assert str(error.value).startswith(argument)
+    assert "expected" in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_run_takes_a_name_or_a_path_too(config_file, few_digits_file, tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    config = config_file(f"{COMPARED}data: {{path: {few_digits_file}}}")
+    results = bnrenorm.run(kind(config), device="cpu")
+    assert results.experiment.name == "compared"
+    assert results.folder.parent == Path("runs")
+    with pytest.raises(bnrenorm.InputError, match="unknown config 'quik'; did you mean quick"):
+        bnrenorm.run(kind("quik"))
+
+
+def test_a_figure_that_fails_is_a_warning(results, tmp_path, monkeypatch):
+    monkeypatch.setattr(outputs, "pictures", lambda results: {"loss.png": lambda: 1 / 0})
+    with pytest.warns(UserWarning, match=r"loss\.png: not drawn: ZeroDivisionError") as caught:
+        again = bnrenorm.run(results.experiment, device="cpu", out=tmp_path / "runs")
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert again.summary.equals(results.summary)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "plain"),
+    [
+        ({"training__steps": np.int64(3)}, {"training__steps": 3}),
+        ({"training__optimizer__lr": np.float64(0.5)}, {"training__optimizer__lr": 0.5}),
+        ({"training__optimizer": {"lr": np.float32(0.5)}}, {"training__optimizer": {"lr": 0.5}}),
+        ({"seeds": range(1, 3)}, {"seeds": [1, 2]}),
+        ({"seeds": np.arange(2)}, {"seeds": [0, 1]}),
+        ({"model__hidden": (20, 10)}, {"model__hidden": [20, 10]}),
+        (
+            {"grid": {"training.optimizer.lr": np.array([0.5, 1.0])}},
+            {"grid": {"training.optimizer.lr": [0.5, 1.0]}},
+        ),
+    ],
+)
+def test_numbers_and_sequences_of_numpy_and_python_are_those_of_yaml(config_file, overrides, plain):
+    """Their digest is the same, and so are the run folder and the stored trials."""
+    one, other = (bnrenorm.load(config_file(), **values).resolved() for values in (overrides, plain))
+    assert one == other
+    assert repr(one) == repr(other)
+
+
+def test_the_name_of_an_experiment_may_be_overridden(config_file):
+    assert bnrenorm.load(config_file(), name="mine").name == "mine"
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,7 @@ HELP = "import bnrenorm.cli.commands as c; sys.argv = ['bnrenorm', {}'--help']; 
         ("import bnrenorm.engines.backend", {"pydantic"}),
         ("import bnrenorm.training.records", {"numpy"}),
         ("import bnrenorm.runs.session", {"numpy", "pydantic", "chainer", "scipy"}),
+        ("import bnrenorm.api, bnrenorm.cli.summary", HEAVY - {"matplotlib", "numba"}),
     ],
 )
 @pytest.mark.slow

@@ -1,19 +1,21 @@
 """The results of an experiment, as tables, verdicts and figures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from bnrenorm import published as published_tables
 from bnrenorm.analysis import published, tables, verdicts
-from bnrenorm.analysis.plots import axes, pages
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.published import Published
+
+if TYPE_CHECKING:
+    from bnrenorm.analysis.plots.notebook import Plot
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,10 @@ class ExperimentResults:
     The tables are computed when first asked for. `plot` draws: results.plot.curves(metric="train_loss").
     """
 
-    experiment: Experiment
-    data: Dataset
+    experiment: Experiment = field(repr=False)
+    data: Dataset = field(repr=False)
     device: str
-    trials: tables.TrainedTrials
+    trials: tables.TrainedTrials = field(repr=False)
     folder: Path
 
     @cached_property
@@ -70,33 +72,7 @@ class ExperimentResults:
 
     @property
     def plot(self) -> "Plot":
-        """The figures: results.plot.curves(ax, "test_accuracy"), results.plot.difference(ax)."""
+        """The figures: results.plot.curves(metric="test_accuracy"), results.plot.difference()."""
+        from bnrenorm.analysis.plots.notebook import Plot  # not above: results need no Matplotlib
+
         return Plot(self)
-
-
-@dataclass(frozen=True)
-class Plot:
-    """The figures of some results. Every method draws on a matplotlib `ax`, by default a new one, and returns it."""
-
-    results: ExperimentResults
-
-    def curves(self, ax: Any = None, metric: str = "test_accuracy") -> Any:
-        """Draw a column of `results.curves` over the steps, one line per variant."""
-        return axes.label_ends(axes.curves(ax or pages.new_ax(), self.results.curves, metric))
-
-    def diagnosis(self, ax: Any = None, metric: str = "inference_mode_accuracy") -> Any:
-        """Draw a column of `results.diagnostics` over the steps, one line per variant."""
-        return axes.label_ends(axes.curves(ax or pages.new_ax(), self.results.diagnostics, metric))
-
-    def accuracy(self, ax: Any = None) -> Any:
-        """Draw the final test accuracy of every variant over the grid, in %."""
-        keys = [key for key, _ in self.results.experiment.points[0]]
-        return axes.accuracies(ax or pages.new_ax(), self.results.summary, keys)
-
-    def difference(self, ax: Any = None, only: tuple[str, str] | None = None) -> Any:
-        """Draw the paired differences in final test accuracy with their intervals over the grid, in percentage points.
-
-        `only` selects one pair of variants, as ("BN", "BRN") for BRN - BN.
-        """
-        selected = [verdict for verdict in self.results.verdicts if only in (None, (verdict["a"], verdict["b"]))]
-        return axes.differences(ax or pages.new_ax(), selected)

@@ -31,7 +31,10 @@ FirstLabel = Annotated[int, typer.Option(min=0, max=1, help="Label of the first 
 
 
 def main() -> None:
-    """Run the command line; bad input is one line on standard error and exit code 2, a failing disk exit code 1."""
+    """Run the command line.
+
+    Bad input is one line on standard error and exit code 2, a failing disk or figure one line and exit code 1.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # there are encodings without the sign in "0.2 ± 0.1"
     try:
@@ -83,7 +86,8 @@ def compare(
 ) -> None:
     """Train every variant and seed of an experiment, print the comparison and leave a run folder.
 
-    Trials that were trained before, by this or any other experiment in the same --out, are not trained again.
+    Trials that were trained before, by this or any other experiment in the same --out, are not trained again. A figure
+    that cannot be drawn costs exit code 1, but nothing else.
     """
     from bnrenorm import config as configs
     from bnrenorm.data import dataset
@@ -111,19 +115,23 @@ def compare(
         screen.rehearsal(todo, data, chosen)
         return
 
+    failures: list[str] = []
+
     def leave(outcome: session.Outcome) -> None:
         from bnrenorm import api
+        from bnrenorm.analysis import outputs
+        from bnrenorm.cli import summary
 
-        api.leave(outcome)
+        results = api.results_of(outcome)
+        outputs.write_tables(results)
+        summary.show(screen, results)
+        failures.extend(outputs.write_figures(results))
 
-    outcome = session.run(
-        experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result()
-    )
-
-    from bnrenorm import api
-    from bnrenorm.cli import summary
-
-    summary.show(screen, api.results_of(outcome))
+    session.run(experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result())
+    for failure in failures:
+        print(f"bnrenorm: {failure}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
 
 
 @app.command(name="list")

@@ -30,6 +30,7 @@ def run(module: str) -> None:
     A signal that `main` does not answer, as while modules are imported, is one line and exit code 130. What is
     registered for the exit is done: Matplotlib, for one, removes its temporary folder.
     """
+    os.environ["MPLBACKEND"] = "agg"  # only files are drawn, and a backend that is not installed stops the import
     gc.disable()
     _open_standard_streams()
     code = 1
@@ -75,7 +76,8 @@ def _open_standard_streams() -> None:
 def import_analysis() -> None:
     """Import what the end of a comparison needs; from then on there is garbage to collect."""
     gc.freeze()  # what is imported stays to the end and need not be searched
-    with suppress(ImportError):  # the later import statement will raise it where it can be reported
+    with suppress(Exception):  # the later import statement will raise it where it can be reported
         importlib.import_module("bnrenorm.api")
         importlib.import_module("bnrenorm.cli.summary")
+        importlib.import_module("bnrenorm.analysis.plots.parameters")
     gc.enable()

@@ -1,16 +1,19 @@
 """The files of a run folder: which there are for each kind of experiment, and what is in them."""
 
 import json
+import sys
 from dataclasses import replace
 from io import StringIO
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 import bnrenorm
 from bnrenorm.analysis import outputs
 from bnrenorm.analysis.plots import pages, parameters
-from tests.helpers import COMPARED
+from tests.helpers import COMPARED, results_of
 
 TABLES = {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json"}
 WRITTEN_BY_THE_SESSION = {"experiment.yaml"}
@@ -72,9 +75,9 @@ def test_the_files_hold_the_tables_and_real_figures(run):
         table = pd.read_csv(results.folder / f"{name}.csv")
         pd.testing.assert_frame_equal(table, getattr(results, name), check_dtype=False)
     assert json.loads((results.folder / "verdict.json").read_text()) == results.verdicts
-    for name, image in outputs.pictures(results).items():
-        assert image.startswith(b"\x89PNG")
-        assert (results.folder / name).read_bytes() == image
+    for name, draw in outputs.pictures(results).items():
+        assert draw().startswith(b"\x89PNG")
+        assert (results.folder / name).read_bytes() == draw()
 
 
 @pytest.mark.slow
@@ -100,7 +103,7 @@ def test_the_environment_counts_the_trials_by_what_trained_them(run):
         (trial, replace(result, provenance={**elsewhere, "date": next(dates)}) if trial.seed else result)
         for trial, result in results.trials
     ]
-    outputs.write(replace(results, trials=mixed))
+    outputs.write_tables(replace(results, trials=mixed))
     trained_by = json.loads((results.folder / "environment.json").read_text())["trained_by"]
     assert [(entry["engine"], entry["trials"]) for entry in trained_by] == [("cpu", 2), ("chainer", 2)]
     period = {"first": "2026-01-01T00:00:00+00:00", "last": "2026-02-02T00:00:00+00:00"}
@@ -129,3 +132,49 @@ def test_titles_name_one_seed_or_the_spread_over_several(run, monkeypatch):
         "Loss: compared (mean of 2 seeds, band from minimum to maximum)",
         "Accuracy: compared (mean of 2 seeds, band from minimum to maximum)",
     ]
+
+
+def test_a_figure_that_fails_costs_one_line_and_no_other_file(tmp_path, monkeypatch):
+    draw = pages.training_and_test
+
+    def fail_at_loss(table, value, *arguments):
+        if value == "loss":
+            raise ValueError("one\nline")
+        return draw(table, value, *arguments)
+
+    monkeypatch.setattr(pages, "training_and_test", fail_at_loss)
+    results = results_of(folder=tmp_path)
+    assert outputs.write_figures(results) == [f"{tmp_path / 'loss.png'}: not drawn: ValueError: one line"]
+    assert [path.name for path in tmp_path.iterdir()] == ["accuracy.png"]
+
+
+def test_a_matplotlib_that_cannot_be_imported_costs_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bnrenorm.analysis.plots", None)
+    (line,) = outputs.write_figures(results_of(folder=tmp_path))
+    assert line.startswith(f"{tmp_path / '*.png'}: not drawn: ModuleNotFoundError: ")
+
+
+@pytest.mark.parametrize("grid", ["", "grid: {'$a$ _': {'_$b': {}, '$\\frac$': {}}}"])
+def test_every_name_is_drawn_literally_in_every_figure(tmp_path, monkeypatch, grid):
+    figures = {}
+    png = pages.png
+
+    def keep(figure):
+        figures[len(figures)] = figure
+        return png(figure)
+
+    for module in (pages, parameters):
+        monkeypatch.setattr(module, "png", keep)
+    names = ["_none", "$x$ %", r"$\frac$", "$"]
+    variants = "".join(f"\n  '{name}': {{model: {{hidden: [{10 + i}]}}}}" for i, name in enumerate(names))
+    results = results_of(f"name: a\nseeds: 2\n{grid}\nvariants:{variants}\n", lambda trial: 0.5, tmp_path)
+    for _, trained in results.trials:
+        trained.parameters.update({"linears/0/W": np.ones((2, 3)), "norms/0/affine/gamma": np.ones((1, 3))})
+        trained.records.update(layer1_gamma=[1.0, 1.1])
+    assert outputs.write_figures(results) == []
+    assert len(figures) == len(outputs.pictures(results)) >= 6
+    for figure in figures.values():
+        drawn = [text._preprocess_math(text.get_text()) for text in figure.findobj(Text) if "$" in text.get_text()]
+        assert all(kind is False or text.startswith(r"$\mathdefault") for text, kind in drawn)
+        literal = " ".join(text for text, kind in drawn if kind is False)
+        assert all(name in literal for name in names[1:])

@@ -237,6 +237,57 @@ def test_a_full_disk_is_one_line_and_exit_code_one(call, config_file, few_digits
     assert "finished trials are kept" in err
 
 
+def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(
+    call, config_file, few_digits_file, tmp_path, monkeypatch
+):
+    from bnrenorm.analysis import outputs
+
+    monkeypatch.setattr(
+        outputs, "pictures", lambda results: {"loss.png": lambda: 1 / 0, "accuracy.png": lambda: b"PNG"}
+    )
+    code, out, err = call(
+        "compare",
+        config_file(),
+        "--set",
+        f"data.path={few_digits_file}",
+        "--out",
+        tmp_path / "out",
+        "--engine",
+        "chainer",
+    )
+    (folder,) = (tmp_path / "out").glob("compared-*")
+    assert (code, err) == (1, f"bnrenorm: {folder / 'loss.png'}: not drawn: ZeroDivisionError: division by zero\n")
+    assert out.splitlines()[-1] == f"Curves, tables and figures: {folder}"
+    assert {"summary.csv", "verdict.json", "accuracy.png"} <= {path.name for path in folder.iterdir()}
+
+
+def test_tables_and_verdicts_are_there_before_the_first_figure(
+    call, config_file, few_digits_file, tmp_path, monkeypatch, capsys
+):
+    from bnrenorm.analysis import outputs
+
+    seen = []
+
+    def look(results):
+        seen.append(({path.name for path in results.folder.iterdir()}, capsys.readouterr().out))
+        return {}
+
+    monkeypatch.setattr(outputs, "pictures", look)
+    call(
+        "compare",
+        config_file(),
+        "--set",
+        f"data.path={few_digits_file}",
+        "--out",
+        tmp_path / "out",
+        "--engine",
+        "chainer",
+    )
+    ((files, printed),) = seen
+    assert {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json"} <= files
+    assert "BRN - BN = " in printed
+
+
 def test_list_shows_every_config_with_its_question(call):
     code, out, _ = call("list")
     assert code == 0
@@ -326,6 +377,18 @@ def test_the_installed_command_finds_its_configs_in_any_folder(tmp_path):
     done = bnrenorm("list", cwd=tmp_path)
     assert done.returncode == 0
     assert "article" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_users_matplotlib_backend_and_settings_are_not_asked(tmp_path):
+    """A backend that is gone stops Matplotlib's import, and TeX that is not installed every figure."""
+    settings = tmp_path / "matplotlibrc"
+    settings.write_text("text.usetex: True\nfont.family: No Such Font\n")
+    command = [sys.executable, "-m", "bnrenorm", "data", "show", "--save", str(tmp_path / "digit.png")]
+    environment = {**os.environ, "MPLBACKEND": "Qt4Agg", "MATPLOTLIBRC": str(settings)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "digit.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

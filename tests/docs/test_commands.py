@@ -9,7 +9,8 @@ import typer
 
 import bnrenorm
 from bnrenorm import config
-from bnrenorm.analysis.results import ExperimentResults, Plot
+from bnrenorm.analysis.plots.notebook import Plot
+from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.cli.commands import app
 from tests.docs import pages
 

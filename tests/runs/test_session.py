@@ -291,9 +291,12 @@ def test_bnrenorm_run_and_the_command_leave_the_same_files(tmp_path, few_digits_
 
 
 def test_what_a_run_leaves_is_written_while_its_folder_is_held(few_digits_file, config_file, tmp_path, monkeypatch):
-    """By both faces: the folder's owner is still noted there when `outputs.write` is called."""
+    """The folder's owner is still noted there when tables and figures are written."""
     held = []
-    monkeypatch.setattr(api.outputs, "write", lambda results: held.append((results.folder / ".owner.json").is_file()))
+    for write in ("write_tables", "write_figures"):
+        monkeypatch.setattr(
+            api.outputs, write, lambda results: held.append((results.folder / ".owner.json").is_file()) or []
+        )
     experiment = bnrenorm.load(config_file(), data__path=str(few_digits_file))
     bnrenorm.run(experiment, device="cpu", engine="chainer", out=tmp_path / "out")
-    assert held == [True]
+    assert held == [True, True]

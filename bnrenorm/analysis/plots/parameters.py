@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bnrenorm.analysis.plots import axes
-from bnrenorm.analysis.plots.pages import png
+from bnrenorm.analysis.plots.names import plain, plain_list
+from bnrenorm.analysis.plots.pages import own_settings, png
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config import Trial
 
@@ -22,8 +24,10 @@ _AFFINE = re.compile(r"norms/\d+/affine/(gamma|beta)")
 _AFFINE_RECORDS = re.compile(r"layer\d+_(gamma|beta)")
 
 
-def pictures(trials: TrainedTrials) -> dict[str, bytes]:
-    """Draw the learned parameters; return PNG files by name. Rows are variants, columns layers, lines grid points.
+def pictures(trials: TrainedTrials) -> dict[str, Callable[[], bytes]]:
+    """Return functions that draw the learned parameters, by the names of the PNG files that they return.
+
+    Rows are variants, columns layers, lines grid points.
 
     weights.png and affine.png: histograms of the weights and of gamma and beta after training, of the first seed.
     affine_epochs.png: gamma and beta over the epochs, means over a layer's nodes and over seeds. Trials that kept no
@@ -32,24 +36,25 @@ def pictures(trials: TrainedTrials) -> dict[str, bytes]:
     learned = [(t, result) for t, result in trials if result.parameters and _has_learned(result.records)]
     one_seed = [(trial, result) for trial, result in learned if trial.seed == learned[0][0].seed]
     paths = {path for _, result in one_seed for path in result.parameters}
-    images: dict[str, bytes] = {}
+    drawings: dict[str, Callable[[], bytes]] = {}
     for file, pattern in (("weights.png", _WEIGHTS), ("affine.png", _AFFINE)):
         names = sorted(filter(pattern.fullmatch, paths), key=_order)
         rows = [(trial, result) for trial, result in one_seed if any(name in result.parameters for name in names)]
         if rows:
-            images[file] = _grid(rows, names, "after training", _histogram)
+            drawings[file] = partial(_grid, rows, names, "after training", _histogram)
     columns = {column for _, result in learned for column in result.records}
     names = sorted(filter(_AFFINE_RECORDS.fullmatch, columns), key=_order)
     rows = [(trial, result) for trial, result in learned if any(name in result.records for name in names)]
     if rows:
-        images["affine_epochs.png"] = _grid(rows, names, "means over a layer's nodes", _over_epochs)
-    return images
+        drawings["affine_epochs.png"] = partial(_grid, rows, names, "means over a layer's nodes", _over_epochs)
+    return drawings
 
 
 def _has_learned(records: dict[str, list[float]]) -> bool:
     return records["test_accuracy"][-1] > _LEARNED
 
 
+@own_settings()
 def _grid(
     trials: TrainedTrials, names: list[str], title: str, draw: Callable[[Any, TrainedTrials, str, Any], None]
 ) -> bytes:
@@ -64,11 +69,12 @@ def _grid(
         for ax, name in zip(grid[row], names, strict=True):
             draw(ax, of_variant, name, colours)
             ax.set(title="" if row else _title(name))
-        grid[row, 0].set(ylabel=variant)
-    labelled = points[:: -(-len(points) // _LEGEND_LINES)]
-    handles = [Line2D([], [], color=colours[point]) for point in labelled]
-    heading = ", ".join(key.rpartition(".")[2] for key, _ in trials[0][0].point)
-    grid[0, -1].legend(handles, labelled, frameon=False, fontsize="x-small", title=heading)
+        grid[row, 0].set(ylabel=plain(variant))
+    if axes_of_grid := [key.rpartition(".")[2] for key, _ in trials[0][0].point]:
+        labelled = points[:: -(-len(points) // _LEGEND_LINES)]
+        handles = [Line2D([], [], color=colours[point]) for point in labelled]
+        style: Any = {"frameon": False, "fontsize": "x-small", "title": plain_list(axes_of_grid)}
+        grid[0, -1].legend(handles, labelled, **style)
     figure.suptitle(title)
     return png(figure)
 
@@ -90,7 +96,7 @@ def _over_epochs(ax: Any, trials: TrainedTrials, name: str, colours: Any) -> Non
 
 
 def _point_name(trial: Trial) -> str:
-    return ", ".join(f"{value}" for _, value in trial.point)
+    return plain_list(value for _, value in trial.point)
 
 
 def _order(name: str) -> tuple[int, bool]:

@@ -45,7 +45,15 @@ def test_a_digit_has_its_label():
 
 
 def verdict(a, b, size, mean, low=None, high=None):
-    return {"a": a, "b": b, "point": {"training.batch.size": size}, "mean": mean, "low": low, "high": high}
+    return {
+        "a": a,
+        "b": b,
+        "point": {"training.batch.size": size},
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "diverged": {},
+    }
 
 
 def test_differences_are_points_with_their_intervals_in_the_grids_order():
@@ -58,8 +66,11 @@ def test_differences_are_points_with_their_intervals_in_the_grids_order():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["32", "4"]
     brn, bn = ax.containers
     assert_allclose(brn[0].get_ydata(), [1, -3])
-    bars = brn[2][0].get_segments()
-    assert_allclose([[segment[0][1], segment[1][1]] for segment in bars], [[0.5, 2], [-3, -3]])
+    bar, none = brn[2][0].get_segments()
+    assert_allclose(bar[:, 1], [0.5, 2])
+    assert len(none) == 0
+    hollow, *_ = (line for line in ax.get_lines() if line.get_markerfacecolor() == "white")
+    assert_allclose(hollow.get_xydata(), [[1 - 0.06, -3]], err_msg="a mean without an interval")
     assert_allclose(bn[0].get_ydata(), [50])
     assert ax.get_legend_handles_labels()[1] == ["BRN - BN", "BN - none"]
 
@@ -78,15 +89,53 @@ def test_many_pairs_stay_at_their_points_and_look_different():
     assert len({(line[0].get_color(), line[0].get_linestyle()) for line in ax.containers}) == len(pairs)
 
 
+def summary(rows, *keys):
+    """Return what is drawn of a `tables.summary`."""
+    return pd.DataFrame(rows, columns=["variant", *keys, "seed", "final_test_accuracy"]).assign(outcome="finished")
+
+
+def test_the_axis_of_the_grid_tells_how_many_trials_diverged():
+    diverged = {"BN": 2, "BRN": 0}
+    rows = [verdict("BN", "BRN", 4, None) | {"diverged": diverged}, verdict("BN", "BRN", 32, 0.1)]
+    table = summary([(v, n, s, 0.1) for v in diverged for n in (4, 32) for s in (0, 1)], "training.batch.size")
+    is_diverged = (table["variant"] == "BN") & (table["training.batch.size"] == 4)
+    table["outcome"] = table["outcome"].where(~is_diverged, "diverged")
+    for ax in (
+        axes.differences(Figure().subplots(), rows),
+        axes.accuracies(Figure().subplots(), table, ["training.batch.size"]),
+    ):
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["4\n2 BN diverged", "32"]
+
+
 def test_accuracies_are_means_with_standard_deviations():
     rows = [(v, n, s, 0.9 + 0.01 * s + (v == "BRN") * 0.05) for v in ("BN", "BRN") for n in (4, 32) for s in (0, 2)]
-    table = pd.DataFrame(rows, columns=["variant", "training.batch.size", "seed", "final_test_accuracy"])
+    table = summary(rows, "training.batch.size")
     ax = axes.accuracies(Figure().subplots(), table, ["training.batch.size"])
     bn, brn = ax.containers
     assert_allclose(bn[0].get_ydata(), [91, 91])
     assert_allclose(brn[0].get_ydata(), [96, 96])
     segment, _ = bn[2][0].get_segments()
     assert_allclose(segment[:, 1], [91 - 2**0.5, 91 + 2**0.5])
+
+
+def test_accuracies_of_one_seed_have_no_bars_and_integers_stay_integers():
+    keys = ["training.batch.size", "training.optimizer.lr", "evaluation.average"]
+    rows = [("BN", *point, 0, 0.9) for point in ((4, 0.1, None), (4, 1.0, 0.5), (32, 1.0, None))]
+    ax = axes.accuracies(Figure().subplots(), summary(rows, *keys), keys)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["4, 0.1, null", "4, 1, 0.5", "32, 1, null"]
+    assert not any(map(len, ax.containers[0][2][0].get_segments()))
+
+
+def test_accuracies_without_a_grid_stand_next_to_each_other():
+    rows = [(variant, seed, 0.9) for variant in ("none", "BN", "BRN") for seed in (0, 1)]
+    ax = axes.accuracies(Figure().subplots(), summary(rows), [])
+    assert_allclose([container[0].get_xdata()[0] for container in ax.containers], [-0.8 / 3, 0, 0.8 / 3], atol=1e-12)
+
+
+def test_lines_show_a_value_that_is_missing():
+    data = table().rename(columns={"step": "epoch"}).assign(average=[np.nan, 0.5] * 6)
+    ax = axes.lines(Figure().subplots(), data, "train_loss", "average")
+    assert [line.get_label() for line in ax.get_lines()] == ["null", "0.5"]
 
 
 def test_a_ranking_shows_gains_on_the_base_in_order():
@@ -100,8 +149,10 @@ def test_a_ranking_shows_gains_on_the_base_in_order():
     ax = axes.ranking(Figure().subplots(), verdicts, "none")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["BN", "L1", "L2"]  # -3 points, +1, +2
     assert_allclose([container.lines[0].get_xdata()[0] for container in ax.containers], [-3, 1, 2])
-    segments = [container.lines[2][0].get_segments()[0][:, 0] for container in ax.containers]
-    assert_allclose(segments, [[-5, 1], [0.5, 2], [2, 2]])
+    *bars, none = (container.lines[2][0].get_segments()[0] for container in ax.containers)
+    assert_allclose([bar[:, 0] for bar in bars], [[-5, 1], [0.5, 2]])
+    assert len(none) == 0
+    assert [c.lines[0].get_markerfacecolor() == "white" for c in ax.containers] == [False, False, True]
 
 
 def test_lines_over_epochs_are_means_by_any_column():

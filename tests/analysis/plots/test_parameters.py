@@ -15,10 +15,10 @@ seeds: 1
 """
 
 
-def trained(rng, accuracy=0.9):
+def trained(rng, accuracy=0.9, text=TEXT):
     """Return trials of every variant at two learning rates; those at the larger one have learned nothing."""
     trials = []
-    for trial in experiment_of(TEXT).trials(100):
+    for trial in experiment_of(text).trials(100):
         arrays = {"linears/0/W": rng.normal(size=(30, 20)), "linears/0/b": np.zeros((1, 30))}
         records = {"step": [0, 1], "epoch": [0.0, 1.0], "test_accuracy": [0.1, accuracy]}
         if trial.variant == "BN":
@@ -31,28 +31,43 @@ def trained(rng, accuracy=0.9):
     return trials
 
 
+def drawn_by(trials, monkeypatch):
+    """Return the figures of trials by file."""
+    monkeypatch.setattr(parameters, "png", lambda figure: figure)
+    return {name: draw() for name, draw in parameters.pictures(trials).items()}
+
+
 def test_every_file_shows_the_networks_that_have_learned(rng, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(parameters, "png", lambda figure: drawn.append(figure) or b"")
-    assert list(parameters.pictures(trained(rng))) == ["weights.png", "affine.png", "affine_epochs.png"]
-    assert [[ax.get_title() for ax in figure.axes] for figure in drawn] == [
+    drawn = drawn_by(trained(rng), monkeypatch)
+    assert list(drawn) == ["weights.png", "affine.png", "affine_epochs.png"]
+    assert [[ax.get_title() for ax in figure.axes] for figure in drawn.values()] == [
         ["layer 1: weights", ""],
         ["layer 1: gamma", "layer 1: beta"],
         ["layer 1: gamma", "layer 1: beta"],
     ]
-    assert [ax.get_ylabel() for ax in drawn[0].axes] == ["none", "BN"]
-    assert [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()] == ["0.1"]
+    weights = drawn["weights.png"]
+    assert [ax.get_ylabel() for ax in weights.axes] == ["none", "BN"]
+    assert [text.get_text() for text in weights.axes[0].get_legend().get_texts()] == ["0.1"]
     assert parameters.pictures(trained(rng, accuracy=0.1)) == {}
 
 
+def test_a_legend_names_the_points_of_a_grid_and_without_one_there_is_none(rng, monkeypatch):
+    def legends(grid):
+        text = TEXT.replace("grid: {training.optimizer.lr: [0.1, 9]}", grid)
+        return [ax.get_legend() for ax in drawn_by(trained(rng, text=text), monkeypatch)["affine.png"].axes]
+
+    assert legends("") == [None, None]
+    _, legend = legends("grid: {training.optimizer.lr: [0.1], evaluation.average: [null, 0.9]}")
+    assert [text.get_text() for text in legend.get_texts()] == ["0.1, null", "0.1, 0.9"]
+    assert legend.get_title().get_text() == "lr, average"
+
+
 def test_the_panels_show_the_weights_and_the_affine_parameters_over_epochs(rng, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(parameters, "png", lambda figure: drawn.append(figure) or b"")
     trials = trained(rng)
-    parameters.pictures(trials)
+    drawn = drawn_by(trials, monkeypatch)
     weights = next(result.parameters["linears/0/W"] for trial, result in trials if trial.variant == "none")
-    (outline,) = drawn[0].axes[0].patches
+    (outline,) = drawn["weights.png"].axes[0].patches
     assert outline.get_data().values.sum() == weights.size
-    for ax, mean in zip(drawn[2].axes, (1.1, 0.2), strict=True):  # gamma, beta
+    for ax, mean in zip(drawn["affine_epochs.png"].axes, (1.1, 0.2), strict=True):  # gamma, beta
         (line,) = ax.get_lines()
         assert (list(line.get_xdata()), list(line.get_ydata())) == ([1.0], [mean])

@@ -1,0 +1,27 @@
+"""The names and values that a user has chosen, as text in a figure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+_LONGEST = 32  # characters
+
+
+def plain(value: Any) -> str:
+    """Return a name or value as text that Matplotlib draws literally, on one line of at most 32 characters.
+
+    Matplotlib would read $...$ as mathematics, and leave labels out of legends that are empty or begin with "_". A
+    missing value, None or NaN, is "null", as in a config; whole numbers have no point, also in a column of floats.
+    """
+    text = "null" if value is None or value != value else str(value)
+    if isinstance(value, float):
+        text = text.removesuffix(".0")
+    text = "".join(character if character.isprintable() else " " for character in text)
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - 1]}…"
+    text = text.replace("$", r"\$")
+    return text if text.strip() and not text.startswith("_") else f" {text}"
+
+
+def plain_list(values: Iterable[Any]) -> str:
+    """Return several names or values as one text, with commas."""
+    return ", ".join(map(plain, values))

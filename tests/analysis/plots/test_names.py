@@ -1,0 +1,38 @@
+"""Names and values of the user are drawn as they are."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from bnrenorm.analysis.plots.names import plain, plain_list
+
+NAMES = ["$", "$$", r"$\frac$", r"a\$b$c$", "_x", "__", "%a_b^c {d} #&~", "two\nlines", "\t", "", r"\alpha"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_matplotlib_draws_a_name_literally_and_in_legends(name):
+    figure = Figure()
+    ax = figure.subplots()
+    ax.plot([0], label=plain(name))
+    ax.legend()
+    figure.draw_without_rendering()
+    (text,) = ax.get_legend().get_texts()
+    drawn, is_mathematics = text._preprocess_math(text.get_text())
+    assert not is_mathematics
+    assert drawn.strip() == name.replace("\n", " ").strip()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (4, "4"), (4.0, "4"), (np.float64(0.5), "0.5"), (1e-5, "1e-05"), (True, "True"), ((20, 10), "(20, 10)"),
+        (None, "null"), (np.nan, "null"), ("4.0", "4.0"), (40 * "x", 31 * "x" + "…"),
+    ],
+)  # fmt: skip
+def test_values_are_short_texts(value, text):
+    assert plain(value) == text
+
+
+def test_a_list_has_commas():
+    assert plain_list(["a", 4.0, None]) == "a, 4, null"
+    assert plain_list([]) == ""
