@@ -134,6 +134,25 @@ def test_titles_name_one_seed_or_the_spread_over_several(run, monkeypatch):
     ]
 
 
+def test_titles_name_the_variants_that_diverged(tmp_path, monkeypatch):
+    results, titles = results_of(folder=tmp_path), []
+    trials = [
+        (trial, replace(result, outcome="diverged") if trial.variant == "BN" or trial.seed else result)
+        for trial, result in results.trials
+    ]
+    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, ylim: titles.append(title) or b"")
+    outputs.write_figures(replace(results, trials=trials))
+    assert titles[1].endswith("minimum to maximum; BN diverged in 2 of 2; BRN diverged in 1 of 2)")
+
+
+@pytest.mark.parametrize(("baseline", "base"), [("", "none"), ("baseline: BN\n", "BN")])
+def test_the_ranking_is_against_the_baseline(tmp_path, monkeypatch, baseline, base):
+    bases = []
+    monkeypatch.setattr(pages, "ranking", lambda verdicts, base, title: bases.append(base) or b"")
+    outputs.write_figures(results_of(KINDS["four variants"][0] + baseline, folder=tmp_path))
+    assert bases == [base]
+
+
 def test_a_figure_that_fails_costs_one_line_and_no_other_file(tmp_path, monkeypatch):
     draw = pages.training_and_test
 
