@@ -167,7 +167,7 @@ def test_the_name_of_an_experiment_may_be_overridden(config_file):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"training__steps": 0}, "training.steps=0: training.steps expected at least 1"),
+        ({"training__steps": 0}, "training.steps=0: training.steps is 0 steps, expected 1 to"),
         ({"trainin__steps": 3}, "unknown key 'trainin'; did you mean training"),
         ({"seeds": [1, 1]}, "repeated seed"),
     ],

@@ -1,6 +1,7 @@
 """The files that a finished comparison leaves in its run folder: tables, verdicts and figures."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -73,9 +74,9 @@ def pictures(results: ExperimentResults) -> dict[str, Callable[[], bytes]]:
     """Return functions that draw the figures of a run folder, by the names of the PNG files that they return.
 
     Without a grid: loss.png and accuracy.png (curves), and for four or more variants with several seeds ranking.png
-    (gain of each on the baseline, or else on the first). With a grid: curves.png (test set), training_curves.png (training set) and, for two or
-    more variants, difference.png (paired differences). Where parameters were kept: weights.png, affine.png,
-    affine_epochs.png (`plots.parameters`).
+    (gain of each on the baseline, or else on the first). With a grid: curves.png (test set), training_curves.png
+    (training set) and, for two or more variants, difference.png (paired differences). Where parameters were kept:
+    weights.png, affine.png, affine_epochs.png (`plots.parameters`).
     """
     from bnrenorm.analysis.plots import pages, parameters  # not above: results need no Matplotlib
     from bnrenorm.analysis.plots.names import plain
@@ -85,11 +86,8 @@ def pictures(results: ExperimentResults) -> dict[str, Callable[[], bytes]]:
     seeds = len(experiment.seeds)
     if len(experiment.points) == 1:
         spread = f"mean of {seeds} seeds, band from minimum to maximum" if seeds > 1 else f"seed {experiment.seeds[0]}"
-        outcomes = results.summary.groupby("variant", sort=False)["outcome"]
-        diverged = outcomes.agg(lambda column: int((column == "diverged").sum()))
-        spread += "".join(
-            f"; {plain(name)} diverged in {count} of {seeds}" for name, count in diverged.items() if count
-        )
+        diverged = Counter(trial.variant for trial, result in results.trials if result.outcome == "diverged")
+        spread += "".join(f"; {plain(name)} diverged in {count} of {seeds}" for name, count in diverged.items())
         for value, ylim in (("loss", (0, 4)), ("accuracy", (0, 1))):
             title = f"{value.capitalize()}: {experiment.name} ({spread})"
             drawings[f"{value}.png"] = partial(pages.training_and_test, curves, value, title, ylim)

@@ -5,7 +5,7 @@ Pure functions of arrays; values are accuracies in 0..1, or any other metric of 
 
 import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ MARGIN = 0.002
 
 _EXACT = 2**13  # enumerate all sign patterns up to this number, draw _RESAMPLES of them beyond it
 _RESAMPLES = 9999
+_AT_ONCE = 2**19  # random numbers in memory
 
 
 @dataclass(frozen=True)
@@ -111,15 +112,26 @@ def _interval(differences: np.ndarray) -> tuple[float, float]:
     distribution with equal probability, so that leaving out 2.5 % of the parts at either end has exact coverage for any
     number of pairs.
     """
-    n = len(differences)
-    if 2**n <= _EXACT:
-        subsets = np.arange(1, 2**n)[:, None] >> np.arange(n) & 1
-    else:
-        subsets = np.random.default_rng(0).integers(0, 2, (_RESAMPLES, n))
-        subsets = subsets[subsets.any(axis=1)]
-    means = np.sort(subsets @ differences / subsets.sum(axis=1))
+    means = np.sort(
+        np.concatenate([subsets @ differences / subsets.sum(axis=1) for subsets in _subsets(len(differences))])
+    )
     outside = math.floor((1 - LEVEL) / 2 * (len(means) + 1))
     return float(means[outside - 1]), float(means[-outside])
+
+
+def _subsets(n: int) -> Iterator[np.ndarray]:
+    """Yield nonempty subsets of n pairs as rows of 0 and 1, some rows at a time: all, or a random sample of them."""
+    if 2**n <= _EXACT:
+        yield np.arange(1, 2**n)[:, None] >> np.arange(n) & 1
+        return
+    random, rows = np.random.default_rng(0), _rows(n)
+    for begin in range(0, _RESAMPLES, rows):
+        subsets = random.integers(0, 2, (min(rows, _RESAMPLES - begin), n))
+        yield subsets[subsets.any(axis=1)]
+
+
+def _rows(n: int) -> int:
+    return max(1, _AT_ONCE // n)
 
 
 def _scipy() -> Any:
@@ -130,7 +142,12 @@ def _scipy() -> Any:
 def _sign_flip(differences: np.ndarray) -> float:
     resamples: Any = math.inf if 2 ** len(differences) <= _EXACT else _RESAMPLES
     test = _scipy().permutation_test(
-        (differences,), np.mean, permutation_type="samples", n_resamples=resamples, rng=np.random.default_rng(0)
+        (differences,),
+        np.mean,
+        permutation_type="samples",
+        n_resamples=resamples,
+        batch=_rows(len(differences)),
+        rng=np.random.default_rng(0),
     )
     return float(test.pvalue)
 

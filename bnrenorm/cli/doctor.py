@@ -15,9 +15,7 @@ from bnrenorm.engines import device
 from bnrenorm.engines.cpu import support
 from bnrenorm.errors import InputError
 
-_INSTALL_CHAINER = (
-    "printf 'setuptools<81\\n' > c.txt; PIP_CONSTRAINT=c.txt PIP_BUILD_CONSTRAINT=c.txt pip install chainer==7.8.1"
-)
+_INSTALL_CHAINER = "pip install 'setuptools<81' wheel && pip install --no-build-isolation chainer==7.8.1"
 _INSTALL_CUPY = "pip install cupy-cuda12x (for CUDA 13, as nvidia-smi shows: pip install cupy-cuda13x)"
 _REINSTALL = (
     "reinstall bnrenorm: pip install --force-reinstall --no-deps SOURCE, with the wheel, folder or URL it came from"

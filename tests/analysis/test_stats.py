@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
@@ -96,3 +98,18 @@ def test_the_prediction_interval_contains_one_more_value_as_often_as_it_says(rng
     assert inside == pytest.approx(0.95, abs=0.015)
     low, high = stats.prediction_interval(np.array([1.0, 2.0, 3.0]))
     assert (low, high) == pytest.approx((2 - 4.302653 * np.sqrt(4 / 3), 2 + 4.302653 * np.sqrt(4 / 3)))
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_pairs(rng):
+    """9,999 samples of 2,000 pairs at once would be 160 MB."""
+    differences = rng.normal(0.001, 0.01, 2000)
+    stats.paired(np.zeros(20), differences[:20])  # imports
+    tracemalloc.start()
+    result = stats.paired(np.zeros(2000), differences)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60e6
+    error = differences.std(ddof=1) / 2000**0.5
+    assert result.low == pytest.approx(differences.mean() - 1.96 * error, abs=0.2 * error)
+    assert result.high == pytest.approx(differences.mean() + 1.96 * error, abs=0.2 * error)

@@ -116,7 +116,7 @@ def ranking(verdicts: list[dict[str, Any]], base: str, title: str) -> bytes:
 
 
 def pairing(verdicts: list[dict[str, Any]]) -> str:
-    """Say what the differences drawn of these `verdicts.verdicts` are: which of them have intervals, or why none has."""
+    """Say what the drawn differences of `verdicts.verdicts` are: which of them have intervals, or why none has."""
     drawn = [verdict for verdict in verdicts if verdict["mean"] is not None]
     bare = [verdict["pairs"] for verdict in drawn if verdict["low"] is None]
     if not drawn:
