@@ -15,7 +15,7 @@ _METRICS = (  # heading, column after "final_", factor, digits
     ("training %", "train_accuracy", 100, 2),
     ("test %", "test_accuracy", 100, 2),
 )
-_HUGE = 1e4  # write larger means, those of diverging networks, in scientific notation
+_HUGE = 1e4  # write larger means, those of networks that explode, in scientific notation, to fit 80 columns
 
 
 def summary(trials: Any) -> Table:
@@ -148,5 +148,5 @@ def _new_table(title: str) -> Table:
 def _mean_and_spread(values: pd.Series, digits: int) -> str:
     """Return a mean and, with more than one seed, the standard deviation, as "0.2795 ± 0.0012"."""
     mean, spread = values.mean(), values.std(ddof=1)
-    style = f".{digits}f" if abs(mean) < _HUGE else ".1e"
+    style = f".{digits}f" if abs(mean) < _HUGE else ".0e"
     return f"{mean:{style}}" + (f" ± {spread:{style}}" if np.isfinite(spread) else "")

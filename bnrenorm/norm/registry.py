@@ -33,13 +33,19 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
     and layer.
 
     Stored results are identified by the factory's source text. Pass `version` if the Link also depends on other code,
-    or if there is no source text. Raises InputError if name is not an identifier, factory is not callable, or there is
-    neither source text nor a version.
+    or if there is no source text. Raises InputError if name is not an identifier, factory cannot be called with the
+    width alone, or there is neither source text nor a version.
     """
     if not name.isidentifier():
         raise InputError(f"register_norm: name is {name!r}, expected letters, digits and _")
     if not callable(factory):
         raise InputError(f"register_norm: factory is {factory!r}, expected a function of the width, or a Link class")
+    try:
+        inspect.signature(factory).bind(1)
+    except TypeError as error:
+        raise InputError(f"register_norm: {name!r} cannot be called with the width alone: {error}") from error
+    except ValueError:  # not every function that is written in C has a signature
+        pass
     _registered[name] = Registered(factory, _digest(name, factory, version))
 
 

@@ -80,6 +80,9 @@ def test_what_cannot_be_registered_says_so():
         registry.register_norm("not a name", one)
     with pytest.raises(InputError, match="factory is 3"):
         registry.register_norm("three", 3)
+    for factory in (lambda: None, lambda width, depth: None, object):
+        with pytest.raises(InputError, match="'wrong' cannot be called with the width alone: "):
+            registry.register_norm("wrong", factory)
     with pytest.raises(InputError, match="no source text"):
         registry.register_norm("built", eval("lambda width: None"))
     assert registry.names() == []

@@ -106,3 +106,15 @@ def test_temporary_files_of_killed_commands_are_removed_once_they_are_old(tmp_pa
     os.utime(folder / ".loss.png.1a.tmp", (0, 0))
     with run_folder.opened(tmp_path, experiment()):
         assert [path.name for path in folder.glob("*.tmp")] == [".loss.png.2b.tmp"]
+
+
+def test_a_file_system_without_locks_is_refused_in_one_line(tmp_path, monkeypatch):
+    def acquire(lock, **options):
+        raise NotImplementedError("FileSystem does not appear to support flock; use SoftFileLock instead")
+
+    monkeypatch.setattr(run_folder.filelock.FileLock, "acquire", acquire)
+    with (
+        pytest.raises(InputError, match="--out .*: its file system cannot lock files"),
+        run_folder.opened(tmp_path, experiment()),
+    ):
+        raise AssertionError("opened without a lock")
