@@ -30,7 +30,7 @@ def grid(loss):
 
 
 def verdict(mean, low=None, high=None, lr=1, pairs=6):
-    """Return what the pages need of an entry of `tables.verdicts`."""
+    """Return what the pages need of an entry of `verdicts.verdicts`."""
     return {
         "a": "BN",
         "b": "BRN",
