@@ -62,7 +62,8 @@ def verdicts(entries: list[dict[str, Any]]) -> Table:
             if (entry["a"], entry["b"]) == (a, b):
                 point = (str(value) for value in entry["point"].values())
                 table.add_row(*point, f"{b} - {a}", *_verdict_cells(entry))
-        table.add_section()
+        if len(entries) > len(pairs):
+            table.add_section()
     return table
 
 
