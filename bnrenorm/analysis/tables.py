@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.config import Trial
-from bnrenorm.training.records import CURVES, TrialResults
+from bnrenorm.training.records import CURVES, TrialResults, final_record
 
 TrainedTrials = list[tuple[Trial, TrialResults]]
 """Trials with their results, in the experiment's order."""
@@ -61,7 +61,7 @@ def summary(trials: TrainedTrials) -> pd.DataFrame:
 
 def _summarise(trial: Trial, result: TrialResults) -> dict[str, Any]:
     records = {name: np.asarray(values) for name, values in result.records.items()}
-    last = final_record(trial, result)
+    last = final_record(trial, result.records)
     row: dict[str, Any] = {"variant": trial.variant, **dict(trial.point), "seed": trial.seed, "outcome": result.outcome}
     trained = records["step"] > 0  # without the record before the first step, where there is one
     for name in (name for name in CURVES if name in records):
@@ -77,14 +77,3 @@ def _summarise(trial: Trial, result: TrialResults) -> dict[str, Any]:
     row["seconds"] = result.seconds
     row |= {name: result.provenance[name] for name in ("engine", "device")}
     return row
-
-
-def final_record(trial: Trial, result: TrialResults) -> int:
-    """Return the index of the record of the final weights: the last, or with early stopping the best on validation."""
-    rule = trial.settings.training.early_stopping
-    if rule is None:
-        return len(result.records["step"]) - 1
-    watched = np.asarray(result.records[f"validation_{rule.watch}"])
-    if np.isnan(watched).all():
-        return len(watched) - 1
-    return int(np.nanargmin(watched) if rule.watch == "loss" else np.nanargmax(watched))

@@ -106,11 +106,10 @@ def compare(
     bound, screen = parse_memory(memory), Screen()
     background.submit(startup.import_analysis)
     if dry_run:
-        from bnrenorm.runs.plan import plan
         from bnrenorm.runs.store import Store
 
         data = images.result()
-        todo = plan(experiment, data, Store(out), bound, chosen)
+        todo = session.rehearse(experiment, data, Store(out), bound, chosen)
         screen.opening(experiment, list(todo.keys), data, chosen)
         screen.rehearsal(todo, data, chosen)
         return

@@ -29,7 +29,10 @@ class LinkPerReplica(chainer.ChainList):
         Raises InputError if a link returns something else.
         """
         x = chainer.as_variable(x)
-        ys = [link(x[replica]) for replica, link in enumerate(self)]
+        try:
+            ys = [link(x[replica]) for replica, link in enumerate(self)]
+        except chainer.utils.type_check.InvalidType as error:
+            raise InputError(f"norm {self.registered!r} cannot take {x.dtype} {x.shape[1:]}: {error}") from error
         for y in ys:
             if not isinstance(y, chainer.Variable):
                 raise InputError(f"norm {self.registered!r} returns {type(y).__name__}, expected a Variable")

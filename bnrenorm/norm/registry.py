@@ -36,7 +36,7 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
     or if there is no source text. Raises InputError if name is not an identifier, factory cannot be called with the
     width alone, or there is neither source text nor a version.
     """
-    if not name.isidentifier():
+    if not isinstance(name, str) or not name.isidentifier():
         raise InputError(f"register_norm: name is {name!r}, expected letters, digits and _")
     if not callable(factory):
         raise InputError(f"register_norm: factory is {factory!r}, expected a function of the width, or a Link class")

@@ -18,7 +18,7 @@ from bnrenorm.runs.interrupt import Interrupted, Request, requests
 from bnrenorm.runs.plan import Plan
 from bnrenorm.runs.store import Store
 from bnrenorm.training.loop import Training
-from bnrenorm.training.records import Columns, Record, TrialResults
+from bnrenorm.training.records import Columns, Record, TrialResults, outcome
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints of a group."""
@@ -101,7 +101,7 @@ def _train_group(
             raise Interrupted
     share, made_by = seconds() / len(group), environment.provenance(engine, backend.device)
     return [
-        (trial, TrialResults("finished" if _alive(records) else "diverged", share, records, made_by, parameters))
+        (trial, TrialResults(outcome(trial, records), share, records, made_by, parameters))
         for trial, records, parameters in zip(group, columns, training.parameters(), strict=True)
     ]
 

@@ -89,6 +89,13 @@ def run(
     return outcome
 
 
+def rehearse(experiment: Experiment, data: Dataset, store: Store, memory: int, backend: Backend) -> Plan:
+    """Plan what `run` would train, the stored trials that cannot be used among it. Raises InputError like `run`."""
+    todo = plan(experiment, data, store, memory, backend)
+    useless = [todo.keys[trial] for trial, result in _read(todo, store).items() if isinstance(result, Spoilt)]
+    return plan(experiment, data, store, memory, backend, useless)
+
+
 def _train(todo: Plan, data: Dataset, store: Store, backend: Backend, watcher: Watcher) -> None:
     if backend.engine == CPU and todo.groups:
         from bnrenorm.engines.cpu import compilation  # takes numba's import time

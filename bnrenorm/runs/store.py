@@ -5,6 +5,7 @@ one more variant, trains only what is missing. Every file is written whole or no
 was written (`sealed`).
 """
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,13 @@ class Store:
     """The folder of all results: `trials/`, `checkpoints/`, and one folder per experiment (`run_folder`)."""
 
     def __init__(self, root: Path):
+        """Raises InputError for a path that no file system takes."""
+        try:
+            os.stat(root)
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # `prepare` creates it, or says why it cannot
+        except (OSError, ValueError) as error:
+            raise InputError(f"--out {root}: {getattr(error, 'strerror', None) or error}") from error
         self.root = root
         self.trials = root / "trials"
         self.checkpoints = root / "checkpoints"
@@ -37,7 +45,7 @@ class Store:
 
     def has(self, key: str) -> bool:
         """Tell whether a trial is finished, without reading its file, which may be spoilt: see `read`."""
-        return self.path(key).is_file()
+        return os.path.lexists(self.path(key))
 
     def read(self, key: str) -> TrialResults:
         """Return a finished trial. Raises Spoilt if it is not as it was written, or OSError if the disk fails."""

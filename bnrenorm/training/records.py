@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from bnrenorm.config import Trial
+
 CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "validation_loss", "validation_accuracy")
 """The columns of a curve besides step and epoch; the last two where there is a validation split."""
 
@@ -33,8 +35,8 @@ class Record:
 class TrialResults:
     """A finished trial: its records, how it ended, and what produced it.
 
-    `outcome` is "finished", or "diverged" when the training loss was not finite at the last record. `seconds` is the
-    trial's share of its group's wall time. `records` has step, epoch, `CURVES`, and the diagnosis of the normalisation.
+    `outcome` is "finished", or "diverged" when a loss of the final weights (`final_record`) is not finite. `seconds` is
+    the trial's share of its group's wall time. `records` has step, epoch, `CURVES`, and the normalisation's diagnosis.
     `provenance` is `environment.provenance`. `parameters` has the final weights, biases, gamma and beta by path, where
     `evaluation.parameters` asks for them.
     """
@@ -44,3 +46,21 @@ class TrialResults:
     records: Columns
     provenance: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def final_record(trial: Trial, records: Columns) -> int:
+    """Return the index of the record of the final weights: the last, or with early stopping the best on validation."""
+    rule = trial.settings.training.early_stopping
+    if rule is None:
+        return len(records["step"]) - 1
+    watched = np.asarray(records[f"validation_{rule.watch}"])
+    if np.isnan(watched).all():
+        return len(watched) - 1
+    return int(np.nanargmin(watched) if rule.watch == "loss" else np.nanargmax(watched))
+
+
+def outcome(trial: Trial, records: Columns) -> str:
+    """Return "finished", or "diverged" if a loss of the final weights is not finite."""
+    last = final_record(trial, records)
+    losses = [records[name][last] for name in CURVES if name.endswith("_loss") and name in records]
+    return "finished" if np.isfinite(losses).all() else "diverged"

@@ -78,6 +78,8 @@ def test_a_version_takes_the_place_of_the_source():
 def test_what_cannot_be_registered_says_so():
     with pytest.raises(InputError, match="name is 'not a name'"):
         registry.register_norm("not a name", one)
+    with pytest.raises(InputError, match="name is None"):
+        registry.register_norm(None, one)
     with pytest.raises(InputError, match="factory is 3"):
         registry.register_norm("three", 3)
     for factory in (lambda: None, lambda width, depth: None, object):

@@ -356,3 +356,19 @@ def test_a_groups_memory_is_free_before_the_next_begins(few, store, monkeypatch,
     finally:
         gc.enable()
     assert alive == [0, 0]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("early_stopping", ["null", "{patience: 1}", "{patience: 1, watch: accuracy}"])
+def test_a_last_step_that_destroys_the_weights_is_a_divergence(few, store, engine, early_stopping):
+    """The training loss is that before the step; the test loss after it is no number."""
+    text = f"""
+name: a
+model: {{hidden: [20]}}
+variants: {{BN: {{}}, slow: {{training: {{optimizer: {{lr: 0.01}}}}}}}}
+data: {{validation: 40}}
+training: {{steps: 1, optimizer: {{lr: 1.0e+30}}, early_stopping: {early_stopping}}}
+"""
+    results = train(text, few, store, backend=Backend(engine, "cpu"))
+    assert [(trial.variant, result.outcome) for trial, result in results] == [("BN", "diverged"), ("slow", "finished")]
+    assert all(np.isfinite(result.records["train_loss"]).all() for _, result in results)

@@ -300,3 +300,11 @@ def test_what_a_run_leaves_is_written_while_its_folder_is_held(few_digits_file, 
     experiment = bnrenorm.load(config_file(), data__path=str(few_digits_file))
     bnrenorm.run(experiment, device="cpu", engine="chainer", out=tmp_path / "out")
     assert held == [True, True]
+
+
+def test_a_rehearsal_counts_trials_that_cannot_be_used_as_missing(run, few, tmp_path):
+    run()
+    store = Store(tmp_path / "out")
+    next(iter(store.trials.glob("*.json"))).write_text("{}")
+    todo = session.rehearse(experiment_of(COMPARED), few, store, 2**30, Backend("chainer", "cpu"))
+    assert (len(todo.keys), todo.missing) == (4, 1)

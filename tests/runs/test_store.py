@@ -221,3 +221,9 @@ def test_temporary_files_of_killed_commands_are_removed_once_they_are_old(store,
         os.utime(path, (0, 0))
     store.prepare()
     assert [path.name.split(".")[1] for path in store.root.glob("*/.*")] == ["young", "young"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300])
+def test_a_path_that_no_file_system_takes_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="--out .*"):
+        Store(tmp_path / name)

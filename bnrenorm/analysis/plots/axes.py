@@ -132,16 +132,17 @@ def differences(ax: Any, verdicts: list[dict[str, Any]]) -> Any:
 def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
     """Draw the final test accuracy of a `tables.summary` over the grid columns `keys`, in %.
 
-    A line per variant: mean over seeds, and with several seeds bars of one standard deviation. Without a grid the
-    variants stand next to each other. The x axis tells how many trials diverged.
+    A line per variant: mean over the seeds that finished, and with several bars of one standard deviation. Without a
+    grid the variants stand next to each other. The x axis tells how many trials diverged.
     """
     rows: Any = summary[keys].astype(object).to_numpy()  # one by one: an array of all would make floats of integers
     point_of_row = pd.Series([plain_list(row) for row in rows], index=summary.index)
     points = list(dict.fromkeys(point_of_row))
     variants = list(dict.fromkeys(summary["variant"]))
     offset = 0.8 / len(variants) if len(points) == 1 else 0.0
+    finished = summary.where(summary["outcome"] != "diverged")
     for i, variant in enumerate(variants):
-        values: Any = summary.loc[summary["variant"] == variant, "final_test_accuracy"]
+        values: Any = finished.loc[summary["variant"] == variant, "final_test_accuracy"]
         cells = (100 * values).groupby(point_of_row, sort=False)
         means = cells.mean()
         x = [points.index(point) + offset * (i - (len(variants) - 1) / 2) for point in means.index]
