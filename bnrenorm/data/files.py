@@ -83,7 +83,9 @@ def _with_test(path: Path, train: table.Table | None) -> Arrays:
         with opened(other) as content:
             test = table.read(content) if content.kind == CSV else None
         if test is not None:
-            return dict(zip(ARRAYS, (*train, *test), strict=True))
+            dtype = np.result_type(train[0], test[0])  # whole numbers in one of two tables are floats in the other
+            x_train, x_test = (images.astype(dtype, copy=False) for images, _ in (train, test))
+            return dict(zip(ARRAYS, (x_train, train[1], x_test, test[1]), strict=True))
     order = generator(0, Stream.TEST).permutation(len(train[0]))
     share = -(-len(order) // TEST_SHARE)
     held_out, learning = np.sort(order[:share]), np.sort(order[share:])

@@ -92,6 +92,13 @@ def test_a_training_table_takes_the_test_table_beside_it(tmp_path, arrays, heade
     assert equal(files.read(tmp_path / "mnist_train.csv"), flat)
 
 
+def test_two_tables_of_which_one_has_no_fractions_are_both_floats(tmp_path):
+    (tmp_path / "train.csv").write_text("0,0.5,0.25\n1,1,0\n")
+    (tmp_path / "test.csv").write_text("0,1,0\n1,0,1\n")
+    found = files.read(tmp_path / "train.csv")
+    assert (found["x_train"].dtype, found["x_test"].dtype) == (np.float64, np.float64)
+
+
 @pytest.mark.parametrize("other", [None, b"pixel0,pixel1\n1,2\n"], ids=["no other", "test table without labels"])
 def test_without_a_labelled_test_table_a_seventh_of_the_images_is_the_test_set(tmp_path, arrays, other):
     (tmp_path / "train.csv").write_bytes(csv_bytes(arrays["x_train"], arrays["y_train"]))
