@@ -22,8 +22,8 @@ _DARK = 0.1
 class Dataset:
     """Images and labels, in the form that `checks` gives them.
 
-    x_train (N, ...), x_test (M, ...): both uint8, or both float32, which is not rescaled. y_train (N,), y_test (M,): classes
-    from 0, uint8 or int32. `source` names the origin in messages. `load` checks all this.
+    x_train (N, ...), x_test (M, ...): both uint8, or both float32, which is not rescaled. y_train (N,), y_test (M,):
+    classes from 0, uint8 or int32. `source` names the origin in messages. `load` checks all this.
     """
 
     x_train: np.ndarray

@@ -84,12 +84,13 @@ def test_an_archive_is_read_by_the_keys_that_people_use(tmp_path, arrays, name, 
 
 
 @pytest.mark.parametrize("header", [True, False])
-def test_a_training_table_takes_the_test_table_beside_it(tmp_path, arrays, header):
+def test_a_table_takes_the_table_of_the_other_split_beside_it(tmp_path, arrays, header):
     for split in ("train", "test"):
         content = csv_bytes(arrays[f"x_{split}"], arrays[f"y_{split}"], header)
         (tmp_path / f"mnist_{split}.csv").write_bytes(content)
     flat = {name: array.reshape(len(array), -1) if array.ndim > 1 else array for name, array in arrays.items()}
     assert equal(files.read(tmp_path / "mnist_train.csv"), flat)
+    assert equal(files.read(tmp_path / "mnist_test.csv"), flat)
 
 
 def test_two_tables_of_which_one_has_no_fractions_are_both_floats(tmp_path):
@@ -113,6 +114,21 @@ def test_without_a_labelled_test_table_a_seventh_of_the_images_is_the_test_set(t
         (label, image.tobytes()) for image, label in zip(arrays["x_train"], arrays["y_train"], strict=True)
     )
     assert equal(files.read(tmp_path / "train.csv"), found)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        (b"label,a\n0,1\n", b"a,b\n1,2\n", "test.csv: has no column named label or class"),
+        (b"a,b\n1,2\n", b"label,a\n0,1\n", "train.csv: has no column named label or class"),
+        (b"", b"label,a\n0,1\n", "train.csv: is empty, expected a table of comma-separated values"),
+    ],
+)
+def test_a_test_table_is_never_trained_on_in_place_of_the_training_table(tmp_path, train, test, message):
+    (tmp_path / "train.csv").write_bytes(train)
+    (tmp_path / "test.csv").write_bytes(test)
+    with pytest.raises(InputError, match=message):
+        files.read(tmp_path / "test.csv")
 
 
 @pytest.mark.parametrize(
