@@ -84,6 +84,8 @@ def _from_tables(path: Path) -> Arrays:
         dtype = np.result_type(train[0], test[0])  # whole numbers in one of two tables are floats in the other
         x_train, x_test = (images.astype(dtype, copy=False) for images, _ in (train, test))
         return dict(zip(ARRAYS, (x_train, train[1], x_test, test[1]), strict=True))
+    if len(train[0]) < 2:
+        raise InputError(f"{train_path}: has 1 row and no test table, expected at least 2 rows")
     order = generator(0, Stream.TEST).permutation(len(train[0]))
     share = -(-len(order) // TEST_SHARE)
     held_out, learning = np.sort(order[:share]), np.sort(order[share:])

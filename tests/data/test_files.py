@@ -142,6 +142,7 @@ def test_a_test_table_is_never_trained_on_in_place_of_the_training_table(tmp_pat
         ("mnist.pkl.gz", gzip.compress(b"\x80\x04"), "mnist.pkl.gz: is a pickle, which is never loaded; expected"),
         ("a.libsvm", b"1 1:0.5\n", "a.libsvm: is text that starts with '1 1:0.5'; expected"),
         ("a.npz", b"", "a.npz: is empty; expected"),
+        ("a.csv", b"label,a\r\n1,2\r\n", "a.csv: has 1 row and no test table, expected at least 2 rows$"),
         ("a.csv", b"a,b\n1,2\n", "a.csv: has no column named label or class"),
     ],
 )  # fmt: skip
