@@ -25,6 +25,7 @@ def checked(arrays: dict[str, np.ndarray], source: str, first_label: int) -> dic
             raise InputError(f"{source}: {len(x)} images in x_{split}, but {len(y)} labels in y_{split}")
     if x_train.shape[1:] != x_test.shape[1:]:
         raise InputError(f"{source}: training images are {x_train.shape[1:]}, test images {x_test.shape[1:]}")
+    _check_scale(x_train, x_test, source)
     classes = _classes(y_train, source, first_label)
     if outside := y_test[(y_test < first_label) | (y_test >= first_label + classes)].tolist():
         expected = f"{first_label} to {first_label + classes - 1} as in y_train"
@@ -50,6 +51,17 @@ def images(name: str, array: np.ndarray, source: str) -> np.ndarray:
         if not abs(float(value)) <= _LARGEST_FLOAT:
             raise InputError(f"{source}: {name} has the value {value:g}, expected finite numbers that fit float32")
     return np.ascontiguousarray(array, np.float32)
+
+
+def _check_scale(x_train: np.ndarray, x_test: np.ndarray, source: str) -> None:
+    """Refuse splits of which one was scaled and the other was not: the network would see other images in the test."""
+    if x_train.dtype != x_test.dtype:
+        train, test = ("bytes" if x.dtype == np.uint8 else "floats" for x in (x_train, x_test))
+        raise InputError(f"{source}: x_train is {train}, x_test {test}, expected one type and scale")
+    train, test = float(x_train.max()), float(x_test.max())
+    for x, high, other in ((x_train, train, test), (x_test, test, train)):
+        if x.min() >= 0 and 0 < high <= 1 and other > 2:
+            raise InputError(f"{source}: test images reach {test:g}, training images {train:g}, expected one scale")
 
 
 def labels(name: str, array: np.ndarray, source: str) -> np.ndarray:

@@ -7,6 +7,8 @@ import gzip
 import math
 import re
 import stat
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,11 +36,14 @@ _SIGNATURES = {
     b"\xff\xd8\xff": "a JPEG image",
     b"MATLAB": "a MATLAB file",
     b"PAR1": "a Parquet file",
+    b"\xff\xfe": "text in UTF-16 instead of UTF-8",
+    b"\xfe\xff": "text in UTF-16 instead of UTF-8",
     b"BZh": "packed by bzip2",
     b"\xfd7zXZ": "packed by xz",
     b"7z\xbc\xaf": "packed by 7-Zip",
     b"version https://git-lfs": "a Git LFS pointer instead of the file",
 }
+_SEPARATORS = {"\t": "tabs", ";": "semicolons"}
 _NOT_REGULAR = {
     stat.S_ISDIR: "a folder",
     stat.S_ISFIFO: "a pipe",
@@ -92,6 +97,8 @@ def opened(path: Path) -> Iterator[Content]:
                 yield Content(str(path), file, capacity, kind)  # pyright: ignore[reportArgumentType]
     except InputError:
         raise
+    except (EOFError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: is cut off or damaged") from error
     except Exception as error:  # parsers of untrusted bytes raise almost anything
         raise InputError(f"{path}: cannot be read: {str(error) or type(error).__name__}") from error
 
@@ -119,7 +126,12 @@ def _kind(head: bytes) -> str:
     text = head.decode("utf-8-sig", errors="replace")
     if re.match(r"\s*<(!doctype|html|\?xml)", text, re.IGNORECASE):
         return "a web page instead of the file"
-    line = text.strip().partition("\n")[0]
-    if not line.isprintable():
+    line = next(iter(text.strip().splitlines()), "")
+    if not line.replace("\t", " ").isprintable():
         return f"of an unknown format that starts with the bytes {head[:4].hex(' ')}"
-    return CSV if "," in line else f"text that starts with {line[:20]!r}"
+    if "," in line:
+        return CSV
+    for separator, name in _SEPARATORS.items():
+        if separator in line:
+            return f"text separated by {name} instead of commas"
+    return f"text that starts with {line[:20]!r}"

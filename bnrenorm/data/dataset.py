@@ -22,8 +22,8 @@ _DARK = 0.1
 class Dataset:
     """Images and labels, in the form that `checks` gives them.
 
-    x_train (N, ...), x_test (M, ...): uint8, or float32, which is not rescaled. y_train (N,), y_test (M,): classes
-    from 0, uint8 or int32. `source` names the origin in messages. `load` checks all this.
+    x_train (N, ...), x_test (M, ...): both uint8, or both float32, which is not rescaled. y_train (N,), y_test (M,):
+    classes from 0, uint8 or int32. `source` names the origin in messages. `load` checks all this.
     """
 
     x_train: np.ndarray
@@ -57,9 +57,9 @@ class Dataset:
 
         Whole numbers are divided by 255 even if they are far from reaching it.
         """
-        factors = [(images, 1 / 255 if images.dtype == np.uint8 else 1) for images in (self.x_train, self.x_test)]
-        low = min(float(images.min()) * factor for images, factor in factors)
-        high = max(float(images.max()) * factor for images, factor in factors)
+        factor = 1 / 255 if self.x_train.dtype == np.uint8 else 1
+        low = factor * min(float(images.min()) for images in (self.x_train, self.x_test))
+        high = factor * max(float(images.max()) for images in (self.x_train, self.x_test))
         return None if low >= 0 and (_DARK < high <= 1 or high == 0) else (low, high)
 
     @property

@@ -27,7 +27,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def read(path: Path) -> Arrays:
-    """Read a folder of four files, or any one of these four, an .npz archive, or a .csv table of training images.
+    """Read a folder of four files, or any one of these four, an .npz archive, or a .csv table of labelled images.
 
     Raises InputError that says what is there, if it is none of these or is damaged.
     """
@@ -39,7 +39,7 @@ def read(path: Path) -> Arrays:
             if content.kind == NPZ:
                 return npy.read_archive(content, lambda keys: _four(keys, path))
             if content.kind == CSV:
-                return _with_test(path, table.read(content))
+                return _from_tables(path)
             what = "holds one array" if content.kind in (IDX, NPY) else f"is {content.kind}"
             raise InputError(f"{path}: {what}; {folders.EXPECTED}")
     return {array: _read_one(file) for array, file in folders.beside(path, name).items()}
@@ -74,20 +74,37 @@ def _listed(keys: list[str]) -> str:
     return f"{', '.join(sorted(keys)[: folders.SHOWN]) or 'nothing'}{', ...' if len(keys) > folders.SHOWN else ''}"
 
 
-def _with_test(path: Path, train: table.Table | None) -> Arrays:
-    """Add the test set to a training table: that of the test table beside it, or images drawn from the table."""
-    if train is None:
-        raise InputError(f"{path}: has no column named {' or '.join(table.LABELS)}")
-    other = path.with_name(path.name.replace("train", "test"))
-    if other != path and other.exists():
-        with opened(other) as content:
-            test = table.read(content) if content.kind == CSV else None
-        if test is not None:
-            return dict(zip(ARRAYS, (*train, *test), strict=True))
+def _from_tables(path: Path) -> Arrays:
+    """Read the training table that `path` is or belongs to, and its test table, or draw test images."""
+    train_path, test_path = folders.tables(path)
+    train, test = _labelled(train_path), None
+    if test_path:
+        test = _labelled(test_path) if test_path == path else _read_table(test_path)
+    if test is not None:
+        dtype = np.result_type(train[0], test[0])  # whole numbers in one of two tables are floats in the other
+        x_train, x_test = (images.astype(dtype, copy=False) for images, _ in (train, test))
+        return dict(zip(ARRAYS, (x_train, train[1], x_test, test[1]), strict=True))
+    if len(train[0]) < 2:
+        raise InputError(f"{train_path}: has 1 row and no test table, expected at least 2 rows")
     order = generator(0, Stream.TEST).permutation(len(train[0]))
     share = -(-len(order) // TEST_SHARE)
     held_out, learning = np.sort(order[:share]), np.sort(order[share:])
     return dict(zip(ARRAYS, (part[rows] for rows in (learning, held_out) for part in train), strict=True))
+
+
+def _labelled(path: Path) -> table.Table:
+    found = _read_table(path)
+    if found is None:
+        raise InputError(f"{path}: has no column named {' or '.join(table.LABELS)}")
+    return found
+
+
+def _read_table(path: Path) -> table.Table | None:
+    """Read a table; returns None if it has no labels."""
+    with opened(path) as content:
+        if content.kind != CSV:
+            raise InputError(f"{path}: is {content.kind}, expected a table of comma-separated values")
+        return table.read(content)
 
 
 def export(arrays: Mapping[str, np.ndarray], folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
-"""Finding the four files of a data set in a folder."""
+"""Finding the files of a data set: four in a folder, or a table and its test table."""
 
+import re
 from pathlib import Path
 
 from bnrenorm.data.names import ARRAYS, Name, parse
@@ -9,6 +10,9 @@ EXPECTED = "expected four files such as train-images-idx3-ubyte.gz or x_train.np
 _DEPTH = 3  # MNIST/raw/file
 _MOST_FOLDERS = 200
 SHOWN = 6  # names in a message
+_ONE_FILE = re.compile(r".+\.(npz|csv|csv\.gz)", re.IGNORECASE)
+_SPLITS = {"train": "test", "Train": "Test", "TRAIN": "TEST"}
+_OTHER_SPLIT = _SPLITS | {test: train for train, test in _SPLITS.items()}
 
 Files = dict[str, Path]
 """Maps names of ARRAYS to files."""
@@ -43,9 +47,26 @@ def beside(path: Path, name: Name) -> Files:
     return {**files, name.array: path}
 
 
+def tables(path: Path) -> tuple[Path, Path | None]:
+    """Return the training and the test table of which `path` is one: mnist_train.csv and mnist_test.csv.
+
+    Either may be gzipped. A table without such a file beside it is a training table.
+    """
+    for split in re.finditer("|".join(_OTHER_SPLIT), path.name):
+        other = path.name[: split.start()] + _OTHER_SPLIT[split[0]] + path.name[split.end() :]
+        for name in (other, f"{other}.gz", other.removesuffix(".gz")):
+            if (file := path.with_name(name)).is_file():
+                return (path, file) if split[0] in _SPLITS else (file, path)
+    return path, None
+
+
 def _incomplete(folder: Path, files: Files) -> InputError:
     if not files:
-        names = sorted(path.name for path in _entries(folder))
+        entries = _entries(folder)
+        if readable := {str(tables(path)[0]) for path in entries if _ONE_FILE.fullmatch(path.name) and path.is_file()}:
+            chosen = sorted(readable)[:SHOWN]
+            return InputError(f"{folder}: is a folder without four files; use data.path={' or '.join(chosen)}")
+        names = [path.name for path in entries]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         return InputError(f"{folder}: has {', '.join(names[:SHOWN]) or 'nothing'}{more}; {EXPECTED}")
     there = ", ".join(str(files[array].relative_to(folder)) for array in ARRAYS if array in files)

@@ -1,13 +1,12 @@
 """Tables of comma-separated values: one image a row, its label in the first column or in one named label or class."""
 
-import io
-
 import numpy as np
 
 from bnrenorm.data.content import LIMIT, Content
 from bnrenorm.errors import InputError
 
 LABELS = ("label", "class")
+_INDEX = ("", "unnamed: 0")  # headers of the index that pandas writes unasked
 _LIMIT = LIMIT // 4  # bytes of text: "0," becomes a float64
 
 Table = tuple[np.ndarray, np.ndarray]
@@ -19,20 +18,40 @@ def read(content: Content) -> Table | None:
     text = content.file.read(min(content.capacity, _LIMIT) + 1)
     if len(text) > _LIMIT:
         raise InputError(f"{content.name}: has more than {_LIMIT:,} bytes of text, which is the limit")
-    header, _, body = text.decode("utf-8-sig").partition("\n")
-    column = 0
-    if _is_header(cells := [cell.strip(" \r\"'").lower() for cell in header.split(",")]):
+    lines = text.decode("utf-8-sig").splitlines()
+    cells = [cell.strip(" \"'").lower() for cell in lines[0].split(",")]
+    dropped, column = [], 0
+    if has_header := _is_header(cells):
         labels = [name for name in LABELS if name in cells]
         if not labels:
             return None
         column = cells.index(labels[0])
-    else:
-        body = f"{header}\n{body}"
-    if not body.strip():
+    if not any(map(str.strip, lines[has_header:])):
         raise InputError(f"{content.name}: has a header, but no rows")
-    values = np.loadtxt(io.StringIO(body), np.float64, delimiter=",", comments=None, quotechar='"', ndmin=2)
-    images = np.delete(values, column, axis=1)
+    try:
+        values = np.loadtxt(lines[has_header:], np.float64, delimiter=",", comments=None, quotechar='"', ndmin=2)
+    except ValueError as error:
+        raise InputError(f"{content.name}: {_fault(lines, has_header, len(cells)) or error}") from error
+    if values.shape[1] != len(cells):
+        raise InputError(f"{content.name}: {_fault(lines, has_header, len(cells))}")
+    if has_header and cells[0] in _INDEX:
+        if (values[:, 0] != np.arange(len(values))).any():
+            raise InputError(f"{content.name}: has a first column without a name, expected pixels or labels; remove it")
+        dropped = [0]
+    images = np.delete(values, [*dropped, column], axis=1)
     return _as_bytes(images), values[:, column]
+
+
+def _fault(lines: list[str], start: int, columns: int) -> str | None:
+    """Say which of the lines from `start` on is the first that is not a row of numbers, as many as `columns`."""
+    for number, line in enumerate(lines[start:], start + 1):
+        cells = [cell.strip(" \"'") for cell in line.split(",")]
+        if line.strip() and len(cells) != columns:
+            return f"line {number}: {len(cells)} cells, expected {columns} as in line 1"
+        if line.strip() and _is_header(cells):
+            cell = next(cell for cell in cells if _is_header([cell]))
+            return f"line {number} has {cell[:20]!r} in column {cells.index(cell) + 1}, expected a number"
+    return None
 
 
 def _is_header(cells: list[str]) -> bool:

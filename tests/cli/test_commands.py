@@ -220,7 +220,7 @@ def test_a_bad_data_file_stops_before_anything_is_written(call, config_file, tmp
     bad.write_bytes(b"PK no archive")
     code, _, err = call("compare", config_file(), "--set", f"data.path={bad}", "--out", tmp_path / "out")
     assert (code, err.count("\n")) == (2, 1)
-    assert "bad.npz: cannot be read: File is not a zip file" in err
+    assert "bad.npz: is cut off or damaged" in err
     assert not (tmp_path / "out").exists()
 
 

@@ -30,7 +30,7 @@ def check(first_label=0, **changes):
     ],
 )
 def test_images_become_bytes_or_float32(convert, dtype):
-    found = check(x_train=convert(IMAGES))["x_train"]
+    found = check(x_train=convert(IMAGES), x_test=convert(IMAGES[:10]))["x_train"]
     assert found.dtype == dtype
     assert found.flags.c_contiguous
     assert found == pytest.approx(convert(IMAGES).astype(np.float64), rel=1e-7)
@@ -59,7 +59,7 @@ def test_true_and_false_are_two_classes():
 
 def test_more_than_256_classes_become_int32():
     many = np.arange(300)
-    found = check(x_train=np.ones((300, 3, 4), np.uint8), y_train=many)
+    found = check(x_train=np.full((300, 3, 4), 255, np.uint8), y_train=many)
     assert found["y_train"].dtype == np.int32
     assert (found["y_train"] == many).all()
     assert (found["y_test"] == LABELS[:10]).all()
@@ -76,8 +76,25 @@ def test_the_test_set_may_lack_classes():
 
 
 @pytest.mark.parametrize(
+    ("train", "test"), [(1, 2), (2, 1), (255, 0), (0.5, -3), (1, 1.9), (255, 2), (3, 255)], ids=str
+)
+def test_splits_of_similar_range_share_a_scale(train, test):
+    check(x_train=np.full(IMAGES.shape, float(train)), x_test=np.full((10, 3, 4), float(test)))
+
+
+@pytest.mark.parametrize("convert", [np.float32, np.uint8])
+@pytest.mark.parametrize(("train", "test"), [(1, 255), (255, 1), (1, 3)])
+def test_splits_of_different_scales_are_refused(train, test, convert):
+    message = f"^data: test images reach {test}, training images {train}, expected one scale$"
+    with pytest.raises(InputError, match=message):
+        check(x_train=np.full(IMAGES.shape, convert(train)), x_test=np.full((10, 3, 4), convert(test)))
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"x_train": IMAGES / 255.0}, "x_train is floats, x_test bytes, expected one type and scale"),
+        ({"x_test": IMAGES[:10] * 1.0}, "x_train is bytes, x_test floats, expected one type and scale"),
         ({"y_train": LABELS[:19]}, "20 images in x_train, but 19 labels in y_train"),
         ({"x_test": np.zeros((10, 4, 3), np.uint8)}, r"training images are \(3, 4\), test images \(4, 3\)"),
         ({"x_train": np.zeros(20, np.uint8)}, r"x_train has shape \(20,\), expected \(images, ...\) with at least one"),

@@ -34,6 +34,12 @@ def kind_of(path, head):
         (b"\x80\x04\x95", "a pickle, which is never loaded"),
         (b"\x89PNG\r\n", "a PNG image"),
         (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer instead of the file"),
+        (b"pixel0,label\r\n1,2\r\n", content.CSV),
+        (b"label\tpixel0\n1\t2\n", "text separated by tabs instead of commas"),
+        (b"label;pixel0\n1;2\n", "text separated by semicolons instead of commas"),
+        ("label,pixel0".encode("utf-16"), "text in UTF-16 instead of UTF-8"),
+        ("\ufefflabel,pixel0".encode("utf-16-be"), "text in UTF-16 instead of UTF-8"),
+        (b" \n", "text that starts with ''"),
         (b"1 1:0.5 2:0.25\n", "text that starts with '1 1:0.5 2:0.25'"),
         (b"\x01\x02\xff,", "of an unknown format that starts with the bytes 01 02 ff 2c"),
     ],
@@ -128,3 +134,14 @@ def test_whatever_a_parser_raises_is_one_line_that_names_the_file(tmp_path, erro
     with pytest.raises(InputError, match="a: cannot be read: .") as caught, content.opened(tmp_path / "a"):
         raise error
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cut", [30, -30, -1])
+@pytest.mark.parametrize("pack", ["zip", "gzip"])
+def test_a_packed_file_that_ends_too_early_is_called_so(tmp_path, pack, cut):
+    path = tmp_path / "a"
+    with path.open("wb") as file:
+        np.savez(file, x=np.arange(500)) if pack == "zip" else file.write(gzip.compress(os.urandom(1000)))
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(InputError, match="a: is cut off or damaged$"), content.opened(path) as opened:
+        np.load(opened.file) if pack == "zip" else opened.file.read()

@@ -54,7 +54,6 @@ def test_floats_are_taken_as_they_are(digits):
         ([[0.0, 1.0]], [[0.0, 0.5]], None),
         ([[0.0, 1.0]], [[0.0, 1.5]], (0, 1.5)),
         ([[-0.5, 1.0]], [[0.0, 1.0]], (-0.5, 1)),
-        ([[0, 255]], [[0.0, 255.0]], (0, 255)),
     ],
 )
 def test_pixels_outside_the_usual_range_are_known(digits, train, test, expected):

@@ -84,12 +84,20 @@ def test_an_archive_is_read_by_the_keys_that_people_use(tmp_path, arrays, name, 
 
 
 @pytest.mark.parametrize("header", [True, False])
-def test_a_training_table_takes_the_test_table_beside_it(tmp_path, arrays, header):
+def test_a_table_takes_the_table_of_the_other_split_beside_it(tmp_path, arrays, header):
     for split in ("train", "test"):
         content = csv_bytes(arrays[f"x_{split}"], arrays[f"y_{split}"], header)
         (tmp_path / f"mnist_{split}.csv").write_bytes(content)
     flat = {name: array.reshape(len(array), -1) if array.ndim > 1 else array for name, array in arrays.items()}
     assert equal(files.read(tmp_path / "mnist_train.csv"), flat)
+    assert equal(files.read(tmp_path / "mnist_test.csv"), flat)
+
+
+def test_two_tables_of_which_one_has_no_fractions_are_both_floats(tmp_path):
+    (tmp_path / "train.csv").write_text("0,0.5,0.25\n1,1,0\n")
+    (tmp_path / "test.csv").write_text("0,1,0\n1,0,1\n")
+    found = files.read(tmp_path / "train.csv")
+    assert (found["x_train"].dtype, found["x_test"].dtype) == (np.float64, np.float64)
 
 
 @pytest.mark.parametrize("other", [None, b"pixel0,pixel1\n1,2\n"], ids=["no other", "test table without labels"])
@@ -109,6 +117,21 @@ def test_without_a_labelled_test_table_a_seventh_of_the_images_is_the_test_set(t
 
 
 @pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        (b"label,a\n0,1\n", b"a,b\n1,2\n", "test.csv: has no column named label or class"),
+        (b"a,b\n1,2\n", b"label,a\n0,1\n", "train.csv: has no column named label or class"),
+        (b"", b"label,a\n0,1\n", "train.csv: is empty, expected a table of comma-separated values"),
+    ],
+)
+def test_a_test_table_is_never_trained_on_in_place_of_the_training_table(tmp_path, train, test, message):
+    (tmp_path / "train.csv").write_bytes(train)
+    (tmp_path / "test.csv").write_bytes(test)
+    with pytest.raises(InputError, match=message):
+        files.read(tmp_path / "test.csv")
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.npz", npz_bytes(x=np.zeros(2), y=np.zeros(2)), "a.npz: has x, y, but no array x_train, y_train, x_test, y_test"),
@@ -119,6 +142,7 @@ def test_without_a_labelled_test_table_a_seventh_of_the_images_is_the_test_set(t
         ("mnist.pkl.gz", gzip.compress(b"\x80\x04"), "mnist.pkl.gz: is a pickle, which is never loaded; expected"),
         ("a.libsvm", b"1 1:0.5\n", "a.libsvm: is text that starts with '1 1:0.5'; expected"),
         ("a.npz", b"", "a.npz: is empty; expected"),
+        ("a.csv", b"label,a\r\n1,2\r\n", "a.csv: has 1 row and no test table, expected at least 2 rows$"),
         ("a.csv", b"a,b\n1,2\n", "a.csv: has no column named label or class"),
     ],
 )  # fmt: skip

@@ -74,3 +74,43 @@ def test_what_is_no_data_set_is_named(tmp_path, files, message):
     make(tmp_path, files)
     with pytest.raises(InputError, match=message):
         folders.find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["mnist.npz", "README.md"], ["mnist.npz"]),
+        (["train.csv", "test.csv"], ["train.csv"]),
+        (["mnist_train.csv", "mnist_test.csv.gz"], ["mnist_train.csv"]),
+        (["A.NPZ", "b.csv.gz", "c.csv/d.txt", *(f"{i}.png" for i in range(9))], ["A.NPZ", "b.csv.gz"]),
+    ],
+)
+def test_a_file_that_can_be_read_is_named_in_place_of_its_folder(tmp_path, files, expected):
+    make(tmp_path, files)
+    chosen = " or ".join(str(tmp_path / name) for name in expected)
+    with pytest.raises(InputError) as caught:
+        folders.find(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: is a folder without four files; use data.path={chosen}"
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("mnist_train.csv", "mnist_test.csv"),
+        ("Train.csv", "Test.csv"),
+        ("train.csv", "test.csv.gz"),
+        ("train.csv.gz", "test.csv"),
+        ("training.csv", "testing.csv"),
+        ("contest_train_latest.csv", "contest_test_latest.csv"),
+    ],
+)
+def test_a_table_has_its_other_split_beside_it(tmp_path, train, test):
+    make(tmp_path, [train, test])
+    for name in (train, test):
+        assert folders.tables(tmp_path / name) == (tmp_path / train, tmp_path / test)
+
+
+@pytest.mark.parametrize("name", ["digits.csv", "train.csv", "latest.csv", "test.csv"])
+def test_a_table_alone_is_a_training_table(tmp_path, name):
+    make(tmp_path, [name, "train/0.png", "other.csv"])
+    assert folders.tables(tmp_path / name) == (tmp_path / name, None)

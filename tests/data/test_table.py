@@ -22,6 +22,8 @@ def read(path, text):
         "pixel1,pixel2,class\r\n0,255,7\r\n1,2,8\r\n",
         '"Label","a","b"\n"7","0","255"\n"8","1","2"\n',
         "\ufefflabel,a,b\n7,0,255\n8,1,2\n",
+        ",label,a,b\n0,7,0,255\n1,8,1,2\n",
+        "Unnamed: 0,a,label,b\n0,0,7,255\n1,1,8,2\n",
         gzip.compress(b"label,a,b\n7,0,255\n8,1,2\n"),
     ],
 )
@@ -46,8 +48,12 @@ def test_a_header_without_a_label_has_none(tmp_path):
     ("text", "message"),
     [
         ("label,pixel0\n", "has a header, but no rows"),
-        ("1,2\n3,x\n", "cannot be read: could not convert string 'x' to float64 at row 1, column 2"),
-        ("1,2\n3,4,5\n", "cannot be read: .*number of columns changed from 2 to 3 at row 2"),
+        ("1,2\n3,x\n", "line 2 has 'x' in column 2, expected a number$"),
+        ("label,a\n1,2\n\n3,\n", "line 4 has '' in column 2, expected a number$"),
+        ("1,2\n3,4,5\n", "line 2: 3 cells, expected 2 as in line 1$"),
+        ("label,a\n1,2\n3\n", "line 3: 1 cells, expected 2 as in line 1$"),
+        ("label,a\n1,2,3\n", "line 2: 3 cells, expected 2 as in line 1$"),
+        (",label,a\n5,1,2\n3,1,2\n", "has a first column without a name, expected pixels or labels; remove it$"),
         (b"1,2\n3,\xff\n", "cannot be read: .*utf-8"),
     ],
 )
