@@ -53,8 +53,11 @@ def check_overrides(document: Document, seen: set[Path]) -> None:
         for part in path:
             value = value[part]
         for leaf in leaves(value, tuple(itertools.takewhile(lambda part: isinstance(part, str), path))):
-            if not any(other[: len(leaf)] == leaf for other in seen):
-                place = _in_place_of(document, leaf)
+            if any(other[: len(leaf)] == leaf for other in seen):
+                continue
+            variant, setting = _setting(document, leaf)
+            if setting:  # none: a variant, or a point of the grid, that changes nothing
+                place = keys_that_set(document, setting, variant)
                 advice = f"set {place} instead" if place else "no variant has this setting"
                 raise InputError(f"{where}: no trial sees {dotted(leaf)}; {advice}")
 
@@ -71,15 +74,14 @@ def keys_that_set(document: Document, path: Path, variant: str | int | None = No
     return " or ".join([*distinct[:_NAMED], *["..."] * (len(distinct) > _NAMED)])
 
 
-def _in_place_of(document: Document, path: Path) -> str:
-    """Name the keys that hide an override from the trials."""
-    variant, inside = None, path
+def _setting(document: Document, path: Path) -> tuple[str | int | None, Path]:
+    """Return the variant, None for all, and the setting that a key of the document is about."""
     if path[0] == "variants":
-        variant, inside = path[1], path[2:]
-    elif path[0] == "grid":
+        return path[1], path[2:]
+    if path[0] == "grid":
         is_named = isinstance(document.data["grid"][path[1]], dict)
-        inside = path[3:] if is_named else tuple(str(path[1]).split("."))
-    return keys_that_set(document, inside, variant)
+        return None, path[3:] if is_named else tuple(str(path[1]).split("."))
+    return None, path
 
 
 def _variants(document: Document) -> dict[str, Cell]:

@@ -38,6 +38,8 @@ GRID = COMPARED + "grid: {norm.decay: [0.5, 0.9], how: {so: {training: {steps: 7
         ("model.hidden.0=3", None),
         ("grid.norm.decay.0=0.2", None),
         ("evaluation={}", None),
+        ("variants.plain=null", None),
+        ("grid.how.then=null", None),
         ("seeds=3", None),
         ("name=other", None),
     ],
