@@ -38,7 +38,6 @@ GRID = COMPARED + "grid: {norm.decay: [0.5, 0.9], how: {so: {training: {steps: 7
         ("model.hidden.0=3", None),
         ("grid.norm.decay.0=0.2", None),
         ("evaluation={}", None),
-        ("variants.plain=null", None),
         ("grid.how.then=null", None),
         ("seeds=3", None),
         ("name=other", None),
@@ -72,11 +71,12 @@ def test_a_group_that_variants_replace_hides_an_override():
         ("grid: {training.batch: [4, 8]}", "training.batch.size=16", "training.batch.size; set grid.training.batch"),
         ("variants: {A: {training: {batch: {size: 4}}}}", "training.batch=8", "training.batch.size; set variants.A.training.batch.size"),
         ("variants: {A: {training: {batch: {kind: iid, remainder: keep}}}}", "training.batch=8", None),
+        ("variants: {A: {}}", "variants.B=null", None),
         ("variants: {A: {model: {activation: {kind: tanh}}}}", "model.activation=relu", "model.activation.kind; set variants.A.model.activation.kind"),
         ("variants: {A: {model: {activation: tanh}}}", "model.activation=relu", "model.activation.kind; set variants.A.model.activation.kind"),
     ],
 )  # fmt: skip
-def test_a_shorthand_is_seen_where_the_key_that_it_gives_is_seen(text, override, keys):
+def test_a_shorthand_or_null_is_seen_by_what_it_sets(text, override, keys):
     if keys is None:
         assert experiment_of(f"name: a\n{text}", [override]).settings
         return
