@@ -1,6 +1,7 @@
 """Build an experiment from a document: validate every cell, and check the rest of the document."""
 
 import re
+from functools import partial
 
 from bnrenorm import published
 from bnrenorm.config import cells, limits
@@ -8,7 +9,7 @@ from bnrenorm.config.document import Document, unknown
 from bnrenorm.config.experiment import Experiment
 from bnrenorm.config.explain import validate
 from bnrenorm.config.merge import leaves
-from bnrenorm.config.reader import Path, shown
+from bnrenorm.config.reader import Path, shown, unquoted
 from bnrenorm.config.schema import Settings
 from bnrenorm.config.trial import Point
 from bnrenorm.errors import InputError
@@ -26,7 +27,7 @@ def build(document: Document) -> Experiment:
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name) or len(name.encode()) > limits.NAME:
         location = document.location(("name",))
         expected = f"expected letters, digits, _ and -, at most {limits.NAME} bytes"
-        raise InputError(f"{location}: name is {shown(name)}, {expected}")
+        raise InputError(f"{location}: name is {shown(name)}{unquoted(name)}, {expected}")
     if table is not None and table not in published.names():
         raise InputError(f"{document.location(('published',))}: {unknown(str(table), published.names(), 'table')}")
     seeds = _seeds(document)
@@ -36,16 +37,19 @@ def build(document: Document) -> Experiment:
     settings, baseline = _settings(document), data.get("baseline")
     variants = list(dict.fromkeys(variant for variant, _ in settings))
     if baseline is not None and baseline not in variants:
-        raise InputError(f"{document.location(('baseline',))}: {unknown(str(baseline), variants, 'variant')}")
+        raise InputError(
+            f"{document.location(('baseline',))}: {unknown(str(baseline), variants, 'variant')}{unquoted(baseline)}"
+        )
     return Experiment(name, settings, seeds, document, baseline, table)
 
 
 def _settings(document: Document) -> dict[tuple[str, Point], Settings]:
     """Validate the settings of every cell, and return them variant by variant."""
     settings: dict[tuple[str, Point], Settings] = {}
+    elsewhere = partial(cells.keys_that_set, document)
     seen: set[Path] = set()  # of the document, by any trial
     for variant, point, cell in cells.cells(document):
-        settings[variant, point] = validate(Settings, cell, document)
+        settings[variant, point] = validate(Settings, cell, document, elsewhere)
         if document.overrides:
             seen |= {cell.origin(path) for path in leaves(cell.settings)}
     variants, points = (dict.fromkeys(names) for names in zip(*settings, strict=True)) if settings else ({}, {})

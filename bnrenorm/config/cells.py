@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from bnrenorm.config import grid
+from bnrenorm.config import explain, grid
 from bnrenorm.config.document import Document, unknown
 from bnrenorm.config.explain import unknown_paths
 from bnrenorm.config.merge import Cell, leaves, without
@@ -39,9 +39,9 @@ def cells(document: Document) -> Iterator[tuple[str, Point, Cell]]:
 
 
 def location(document: Document, variant: str, point: Point, path: Path) -> str:
-    """Return the location of a setting of one cell."""
+    """Return the location of a setting of one cell, as `explain.location`."""
     cell = next(cell for *names, cell in cells(document) if names == [variant, point])
-    return document.location(cell.origin(path))
+    return explain.location(document, cell, path)
 
 
 def check_overrides(document: Document, seen: set[Path]) -> None:
@@ -53,21 +53,35 @@ def check_overrides(document: Document, seen: set[Path]) -> None:
         for part in path:
             value = value[part]
         for leaf in leaves(value, tuple(itertools.takewhile(lambda part: isinstance(part, str), path))):
-            if not any(other[: len(leaf)] == leaf for other in seen):
-                raise InputError(f"{where}: no trial sees {dotted(leaf)}; set {_in_place_of(document, leaf)} instead")
+            if any(other[: len(leaf)] == leaf for other in seen):
+                continue
+            variant, setting = _setting(document, leaf)
+            if setting:  # none: a variant, or a point of the grid, that changes nothing
+                place = keys_that_set(document, setting, variant)
+                advice = f"set {place} instead" if place else "no variant has this setting"
+                raise InputError(f"{where}: no trial sees {dotted(leaf)}; {advice}")
 
 
-def _in_place_of(document: Document, path: Path) -> str:
-    """Name the keys that hide an override from the trials."""
-    variant, inside = None, path
+def keys_that_set(document: Document, path: Path, variant: str | int | None = None) -> str:
+    """Name the keys of the document that give a setting to the variants, or to one of them, that can have it."""
+    change = grid.nested(path, None)
+    keys = []
+    for name, _, cell in cells(document):
+        if variant in (None, name) and path not in unknown_paths(Settings, cell.changed(change, ()).settings):
+            origin = cell.origin(path)
+            keys.append(document.key(origin if origin[0] in ("variants", "grid") else ("variants", name, *path)))
+    distinct = list(dict.fromkeys(keys))
+    return " or ".join([*distinct[:_NAMED], *["..."] * (len(distinct) > _NAMED)])
+
+
+def _setting(document: Document, path: Path) -> tuple[str | int | None, Path]:
+    """Return the variant, None for all, and the setting that a key of the document is about."""
     if path[0] == "variants":
-        variant, inside = path[1], path[2:]
-    elif path[0] == "grid":
+        return path[1], path[2:]
+    if path[0] == "grid":
         is_named = isinstance(document.data["grid"][path[1]], dict)
-        inside = path[3:] if is_named else tuple(str(path[1]).split("."))
-    keys = [dotted(cell.origin(inside)) for name, _, cell in cells(document) if variant in (None, name)]
-    first, *others = dict.fromkeys(keys)
-    return " or ".join([first, *others[: _NAMED - 1], *["..."] * (len(others) >= _NAMED)])
+        return None, path[3:] if is_named else tuple(str(path[1]).split("."))
+    return None, path
 
 
 def _variants(document: Document) -> dict[str, Cell]:

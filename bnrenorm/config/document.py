@@ -31,6 +31,15 @@ class Document:
             path = path[:-1]
         return self.locations.get(path, self.source)
 
+    def key(self, path: Path) -> str:
+        """Return the key to set for a setting at a path: for one that an axis with a list of values gives, the axis."""
+        value: Any = self.data
+        for depth, part in enumerate(path):
+            if isinstance(value, list):
+                return dotted(path[:depth])
+            value = value.get(part) if isinstance(value, dict) else None
+        return dotted(path)
+
     def override(self, assignment: str) -> None:
         """Apply a command-line assignment "KEY=VALUE": a dotted key and a value in YAML.
 

@@ -1,6 +1,7 @@
 """Validation errors in one line: location, key, value and what was expected, instead of pydantic's report."""
 
 import json
+from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -8,8 +9,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from bnrenorm.config.document import Document, unknown
-from bnrenorm.config.merge import Cell
-from bnrenorm.config.reader import Path, dotted, shown
+from bnrenorm.config.merge import Cell, leaves
+from bnrenorm.config.reader import Path, dotted, shown, unquoted
 from bnrenorm.config.shorthands import complete
 from bnrenorm.errors import InputError
 
@@ -28,13 +29,38 @@ _EXPECTED = {
 """What is expected, by pydantic's type of an error; elsewhere its own message says so."""
 
 
-def validate(model: type[Model], cell: Cell, document: Document) -> Model:
-    """Validate the settings of a cell and return the model. Raises InputError for the first mistake."""
+def validate(model: type[Model], cell: Cell, document: Document, elsewhere: Callable[[Path], str]) -> Model:
+    """Validate the settings of a cell and return the model. Raises InputError for the first mistake.
+
+    `elsewhere` names the keys that set, in other cells, a setting that this one cannot have; "" if there are none.
+    """
     valid, errors = _validate(model, cell.settings)
-    if valid is None:
-        path, error = errors[0]
-        raise InputError(f"{document.location(cell.origin(path))}: {_message(error, path, model)}")
-    return valid
+    if valid is not None:
+        return valid
+    path, error = errors[0]
+    blamed = {"missing": path[:-1], "union_tag_invalid": (*path, "kind")}.get(error["type"], path)
+    is_shared = error["type"] == "extra_forbidden" and cell.origin(path) == path
+    keys = elsewhere(path) if is_shared else ""
+    kind = _value(cell.settings, (*path[:-1], "kind"))
+    message = (
+        f"{dotted(path)} is no setting of kind {kind}; set {keys} instead" if keys else _message(error, path, model)
+    )
+    raise InputError(f"{location(document, cell, blamed)}: {message}")
+
+
+def location(document: Document, cell: Cell, path: Path) -> str:
+    """Return the location of a setting of a cell; of a group, the option that last set a part of it, if any."""
+    parts = {document.location(cell.origin(leaf)) for leaf in leaves(_value(cell.settings, path), path)}
+    options = [option for option in document.overrides.values() if option in parts]
+    return options[-1] if options else document.location(cell.origin(path))
+
+
+def _value(settings: dict[str, Any], path: Path) -> Any:
+    """Return the value at a path in settings without shorthands, None if there is none."""
+    value: Any = complete(settings)
+    for part in path:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def unknown_paths(model: type[BaseModel], settings: dict[str, Any]) -> set[Path]:
@@ -69,7 +95,9 @@ def _message(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     key, value, kind = dotted(path), error["input"], error["type"]
     if kind == "extra_forbidden":
         (around,), _ = _at(model, error["loc"][:-1])
-        return unknown(key, [dotted((*path[:-1], name)) for name in around.model_fields])
+        names = [dotted((*path[:-1], name)) for name in around.model_fields]
+        kinds = get_args(around.model_fields["kind"].annotation) if "kind" in around.model_fields else ()
+        return unknown(key, names) + (f" (where kind is {' or '.join(kinds)})" if kinds else "")
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in error.get("ctx", {})["expected_tags"].split(",")]
         return f"{key}: {unknown(str(value['kind']), tags, 'kind')}"
@@ -82,9 +110,10 @@ def _message(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         models, field = _at(model, error["loc"])
         meaning = f": {field.description}" if field and (models or kind == "tuple_type") else ""
         expected = f"expected {_EXPECTED[kind]}{meaning}"
+    remark = unquoted(value) if kind == "string_type" else ""
     if kind == "greater_than_equal":  # pydantic writes 2^-126 with all its zeros
         expected = f"expected greater than or equal to {error.get('ctx', {})['ge']:g}"
-    return f"{key} is {shown(value)}, {expected}"
+    return f"{key} is {shown(value)}{remark}, {expected}"
 
 
 def _at(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[list[type[BaseModel]], FieldInfo | None]:

@@ -1,5 +1,6 @@
 """The grid: its axes, each with its values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,12 +64,15 @@ def _axis(document: Document, key: str, content: Any) -> list[Value]:
     labels = [label(value) for value in content]
     if len(set(labels)) < len(labels):
         raise InputError(f"{location}: {key} has a repeated value in {shown(content)}")
-    return [Value(key, name, _nested(key, value), ("grid", key)) for name, value in zip(labels, content, strict=True)]
+    return [
+        Value(key, name, nested(key.split("."), value), ("grid", key))
+        for name, value in zip(labels, content, strict=True)
+    ]
 
 
-def _nested(key: str, value: Any) -> dict[str, Any]:
-    """Return {"a": {"b": value}} for the key "a.b"."""
-    for part in reversed(key.split(".")[: limits.DEPTH]):  # a longer key is unknown already here
+def nested(path: Sequence[str | int], value: Any) -> Any:
+    """Return {"a": {"b": value}} for the path a, b."""
+    for part in reversed(path[: limits.DEPTH]):  # a longer key is unknown already here
         value = {part: value}
     return value
 

@@ -56,12 +56,13 @@ def _merge(base: Any, changes: Any, path: Path, origin: Path, origins: dict[Path
 
 
 def leaves(settings: Any, path: Path = ()) -> Iterator[Path]:
-    """Yield the paths of all values that are no groups."""
-    if not isinstance(settings, dict):
-        yield path
+    """Yield the paths of all values that are no groups; a shorthand is the key of its group that it gives."""
+    if isinstance(settings, dict):
+        for key, value in settings.items():
+            yield from leaves(value, (*path, key))
         return
-    for key, value in settings.items():
-        yield from leaves(value, (*path, key))
+    group = longhand(path[-1], settings) if path else settings
+    yield (*path, list(group)[-1]) if isinstance(group, dict) else path
 
 
 def without(changes: dict[str, Any], dropped: set[Path], path: Path = ()) -> dict[str, Any]:

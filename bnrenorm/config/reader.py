@@ -135,9 +135,17 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as messages repeat it: on one line, cut if it is long."""
-    text = repr(value)
+    """Return a value as messages repeat it: on one line, a group as in YAML, cut if it is long."""
+    if isinstance(value, dict):
+        text = f"{{{', '.join(f'{key}: {inner!r}' for key, inner in value.items())}}}"
+    else:
+        text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def unquoted(value: Any) -> str:
+    """Return a remark about a number or truth value where text is expected; "" for other values."""
+    return " (quote it to make it text)" if isinstance(value, bool | int | float) else ""
 
 
 def _compose(text: str, at: At) -> yaml.Node | None:

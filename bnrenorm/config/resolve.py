@@ -6,7 +6,7 @@ from bnrenorm.config import limits
 from bnrenorm.config.duration import Duration, steps
 from bnrenorm.config.norms import Custom, LayerNorm, NoNorm, Norm, Renorm
 from bnrenorm.config.reader import Path
-from bnrenorm.config.schema import Full, Iid, Settings
+from bnrenorm.config.schema import Full, Iid, NonIid, Settings
 from bnrenorm.errors import InputError
 
 Error = Callable[[Path, str], InputError]
@@ -31,7 +31,7 @@ def resolve(settings: Settings, images: int, classes: int, error: Error) -> Sett
     if settings.model.outputs not in (None, classes):
         message = f"is {settings.model.outputs}, but the training labels have {classes} classes; leave it out"
         raise error(("model", "outputs"), message)
-    micro_batch = _resolve_batch(settings, train_size, error)
+    micro_batch = _resolve_batch(settings, train_size, classes, error)
     _check_combinations(settings, micro_batch, error)
     per_epoch = settings.training.batch.steps_per_epoch(train_size)
     total = _resolve_total(settings, per_epoch, error)
@@ -51,12 +51,15 @@ def resolve(settings: Settings, images: int, classes: int, error: Error) -> Sett
     )
 
 
-def _resolve_batch(settings: Settings, train_size: int, error: Error) -> int | None:
+def _resolve_batch(settings: Settings, train_size: int, classes: int, error: Error) -> int | None:
     """Check that the batch fits the training set and the micro-batch divides it; returns the micro-batch."""
     batch, micro_batch = settings.training.batch, settings.training.micro_batch
     size = train_size if isinstance(batch, Full) else batch.size
     if size > train_size:
         raise error(("training", "batch"), f"has {size} images, but the training set {train_size}")
+    if isinstance(batch, NonIid) and batch.classes > classes:
+        message = f"is {batch.classes}, but the training labels have {classes} classes"
+        raise error(("training", "batch", "classes"), message)
     if isinstance(settings.norm, NoNorm | LayerNorm):
         return None
     last_size = train_size % size if isinstance(batch, Iid) and batch.remainder == "keep" else 0
@@ -72,7 +75,9 @@ def _check_combinations(settings: Settings, micro_batch: int | None, error: Erro
         path = ("training", "micro_batch") if micro_batch else ("evaluation", "statistics")
         raise error(path, "is not for a custom norm, which keeps its own statistics")
     if settings.model.output == "identity" and settings.training.loss == "cross_entropy":
-        raise error(("training", "loss"), "is cross_entropy, which needs model.output softmax")
+        if "loss" in settings.training.model_fields_set:
+            raise error(("training", "loss"), "is cross_entropy, which needs model.output softmax")
+        raise error(("model", "output"), "is identity, which needs training.loss squared_error")
     if settings.training.early_stopping and not settings.data.validation:
         message = "needs a validation split: set data.validation to a number of images"
         raise error(("training", "early_stopping"), message)

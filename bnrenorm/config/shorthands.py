@@ -12,6 +12,7 @@ PAPER_SCHEDULE = {"r_max": 3.0, "d_max": 5.0, "warmup": 5_000, "ramp_r": 35_000,
 def longhand(key: str | int, value: Any) -> Any:
     """Return the group for a name or number that stands for it (`batch: 32`, `activation: tanh`); other values as is.
 
+    The last key of the group is the one that the shorthand gives; a `kind` before it is implied.
     `batch: full` is left to `complete`: there is nothing in its group that another setting could be merged into.
     """
     if key == "batch" and type(value) is int:

@@ -173,7 +173,7 @@ def test_bad_values_are_one_line_with_place_key_value_and_what_was_expected(text
         ("name: a\nvariants: []", "x.yaml:2: variants, expected an item for every variant"),
         ("name: -a", "x.yaml:1: name is '-a', expected letters, digits, _ and -"),
         (f"name: {'a' * 201}", "x.yaml:1: name is .* at most 200 bytes"),
-        ("name: 3", "x.yaml:1: name is 3, expected letters"),
+        ("name: 3", r"x.yaml:1: name is 3 \(quote it to make it text\), expected letters"),
         ("name: a\ngrid: 5", "x.yaml:2: grid is 5, expected a group of settings"),
         ("name: a\nvariants: {A: {norm: {kind: renrom}}}", "x.yaml:2: norm: unknown kind 'renrom'; did you mean renorm"),
         ("name: a\nvariants: {A: {norm: {r_max: 3}}}", "x.yaml:2: norm has no kind"),
