@@ -58,7 +58,7 @@ def _resolve_batch(settings: Settings, train_size: int, classes: int, error: Err
     if size > train_size:
         raise error(("training", "batch"), f"has {size} images, but the training set {train_size}")
     if isinstance(batch, NonIid) and batch.classes > classes:
-        message = f"is {batch.classes}, but the training labels have {classes} classes"
+        message = f"is {batch.classes}, but the training set has {classes} classes"
         raise error(("training", "batch", "classes"), message)
     if isinstance(settings.norm, NoNorm | LayerNorm):
         return None

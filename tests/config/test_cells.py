@@ -121,7 +121,7 @@ REGIME = (
     [
         (REGIME, "grid.regime.few.training.batch.classes=20", "training.batch is {kind: 'non_iid', classes: 20, size: 30}, expected size (30) to be a multiple of classes (20)"),
         (REGIME, "grid.regime.few.training.batch.size=9", "training.batch is {kind: 'non_iid', classes: 2, size: 9}, expected size (9) to be a multiple of classes (2)"),
-        (REGIME, "grid.regime.few.training.batch.classes=30", "training.batch.classes is 30, but the training labels have 10 classes"),
+        (REGIME, "grid.regime.few.training.batch.classes=30", "training.batch.classes is 30, but the training set has 10 classes"),
         (REGIME, "grid.regime.few.training.batch.size=2000", "training.batch has 2000 images, but the training set 1000"),
         ("name: a", "training.batch.kind=non_iid", "training.batch.classes is missing"),
         (COMPARED, "variants.BRN.norm.kind=renrom", "norm: unknown kind 'renrom'; did you mean renorm? allowed: batch, custom, layer, none, renorm"),
