@@ -4,6 +4,7 @@ A disk, another program or a person may have changed a file since it was written
 `Spoilt`, before any parser of arrays has seen a byte.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -65,7 +66,9 @@ def _regular(path: Path, limit: int) -> bytes:
     """Return the content of a regular file of at most `limit` bytes: a pipe or a device might never end."""
     try:
         status = path.stat()
-    except FileNotFoundError as error:
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
         raise Spoilt(f"{path} is missing") from error
     if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
         raise Spoilt(f"{path} is no regular file of at most {limit} bytes")

@@ -104,6 +104,7 @@ def test_another_source_is_another_trial():
         (lambda width: Returning(lambda x: None), "'mine' returns NoneType, expected a Variable"),
         (lambda width: Returning(lambda x: (x, x)), "'mine' returns tuple, expected a Variable"),
         (lambda width: Returning(lambda x: x.array), "'mine' returns ndarray, expected a Variable"),
+        (lambda width: L.BatchNormalization(width + 1), r"'mine' cannot take float32 \(20, 30\): "),
         (lambda width: L.Linear(None, width), "'mine': parameter /W is not initialised"),
         (lambda width: L.Linear(width, 7), r"'mine' maps float32 \(20, 30\) to float32 \(20, 7\), expected the same"),
     ],

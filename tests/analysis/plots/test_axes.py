@@ -107,6 +107,13 @@ def test_the_axis_of_the_grid_tells_how_many_trials_diverged():
         assert [label.get_text() for label in ax.get_xticklabels()] == ["4\n2 BN diverged", "32"]
 
 
+def test_accuracies_are_those_of_the_trials_that_finished():
+    table = summary([("BN", n, s, 0.1 + 0.8 * (s > 0)) for n in (4, 32) for s in (0, 1, 2)], "training.batch.size")
+    table["outcome"] = table["outcome"].where(table["seed"] > 0, "diverged")
+    ax = axes.accuracies(Figure().subplots(), table, ["training.batch.size"])
+    assert_allclose(ax.containers[0][0].get_ydata(), [90, 90])
+
+
 def test_accuracies_are_means_with_standard_deviations():
     rows = [(v, n, s, 0.9 + 0.01 * s + (v == "BRN") * 0.05) for v in ("BN", "BRN") for n in (4, 32) for s in (0, 2)]
     table = summary(rows, "training.batch.size")
