@@ -61,7 +61,7 @@ def summary(trials: TrainedTrials) -> pd.DataFrame:
 
 def _summarise(trial: Trial, result: TrialResults) -> dict[str, Any]:
     records = {name: np.asarray(values) for name, values in result.records.items()}
-    last = final_record(trial, result.records)
+    last = final_record(result.records, trial.watched)
     row: dict[str, Any] = {"variant": trial.variant, **dict(trial.point), "seed": trial.seed, "outcome": result.outcome}
     trained = records["step"] > 0  # without the record before the first step, where there is one
     for name in (name for name in CURVES if name in records):

@@ -23,6 +23,12 @@ class Trial:
     seed: int
     settings: Settings
 
+    @property
+    def watched(self) -> str | None:
+        """The validation value that early stopping watches, "loss" or "accuracy"; None without early stopping."""
+        rule = self.settings.training.early_stopping
+        return None if rule is None else rule.watch
+
     def key(self, checksum: str, engine: str) -> str:
         """Return the key of the trial's stored result: a hash of everything that determines its numbers.
 

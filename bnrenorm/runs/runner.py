@@ -101,7 +101,7 @@ def _train_group(
             raise Interrupted
     share, made_by = seconds() / len(group), environment.provenance(engine, backend.device)
     return [
-        (trial, TrialResults(outcome(trial, records), share, records, made_by, parameters))
+        (trial, TrialResults(outcome(records, trial.watched), share, records, made_by, parameters))
         for trial, records, parameters in zip(group, columns, training.parameters(), strict=True)
     ]
 

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.config import Trial
-
 CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "validation_loss", "validation_accuracy")
 """The columns of a curve besides step and epoch; the last two where there is a validation split."""
 
@@ -48,19 +46,21 @@ class TrialResults:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
-def final_record(trial: Trial, records: Columns) -> int:
-    """Return the index of the record of the final weights: the last, or with early stopping the best on validation."""
-    rule = trial.settings.training.early_stopping
-    if rule is None:
+def final_record(records: Columns, watch: str | None) -> int:
+    """Return the index of the record of the final weights: the last, or with early stopping the best on validation.
+
+    watch: "loss" or "accuracy", the validation value that early stopping watches; None without early stopping.
+    """
+    if watch is None:
         return len(records["step"]) - 1
-    watched = np.asarray(records[f"validation_{rule.watch}"])
+    watched = np.asarray(records[f"validation_{watch}"])
     if np.isnan(watched).all():
         return len(watched) - 1
-    return int(np.nanargmin(watched) if rule.watch == "loss" else np.nanargmax(watched))
+    return int(np.nanargmin(watched) if watch == "loss" else np.nanargmax(watched))
 
 
-def outcome(trial: Trial, records: Columns) -> str:
-    """Return "finished", or "diverged" if a loss of the final weights is not finite."""
-    last = final_record(trial, records)
+def outcome(records: Columns, watch: str | None) -> str:
+    """Return "finished", or "diverged" if a loss of the final weights is not finite. watch: as in `final_record`."""
+    last = final_record(records, watch)
     losses = [records[name][last] for name in CURVES if name.endswith("_loss") and name in records]
     return "finished" if np.isfinite(losses).all() else "diverged"

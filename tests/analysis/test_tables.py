@@ -70,8 +70,8 @@ def test_with_early_stopping_the_final_values_are_those_of_the_restored_weights(
     ((trial, result),) = trained({("BN", 0): [0.5, 0.6, 0.7, 0.8]}, overrides=rule)
     result.records["validation_loss"] = [3.0, 1.0, 2.0, np.nan]
     result.records["validation_accuracy"] = [0.1, 0.2, 0.3, np.nan]
-    assert tables.final_record(trial, result.records) == best
+    assert tables.final_record(result.records, trial.watched) == best
     row = tables.summary([(trial, result)]).iloc[0]
     assert (row["final_test_accuracy"], row["final_epoch"]) == ([0.5, 0.6, 0.7][best], best + 1)
     result.records[f"validation_{watch}"] = [np.nan] * 4
-    assert tables.final_record(trial, result.records) == 3
+    assert tables.final_record(result.records, trial.watched) == 3
