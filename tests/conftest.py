@@ -48,4 +48,4 @@ def pytest_collection_modifyitems(items):
     if _compat.gpu_count() == 0:
         for item in items:
             if item.get_closest_marker("gpu"):
-                item.add_marker(pytest.mark.skip(reason="no CUDA GPU here"))
+                item.add_marker(pytest.mark.skip(reason="no CUDA GPU here"))  # it runs where there is one

@@ -18,7 +18,7 @@ from bnrenorm.errors import InputError
 from bnrenorm.rng import Stream, generator
 
 TEST_SHARE = 7
-"""One image in so many becomes a test image where a table has no labelled test table beside it."""
+"""One image in so many becomes a test image where a table has no labelled test table next to it."""
 
 _IDX_NAMES = dict(zip(ARRAYS, ("train-images", "train-labels", "t10k-images", "t10k-labels"), strict=True))
 
@@ -42,7 +42,7 @@ def read(path: Path) -> Arrays:
                 return _from_tables(path)
             what = "holds one array" if content.kind in (IDX, NPY) else f"is {content.kind}"
             raise InputError(f"{path}: {what}; {folders.EXPECTED}")
-    return {array: _read_one(file) for array, file in folders.beside(path, name).items()}
+    return {array: _read_one(file) for array, file in folders.data_set_of(path, name).items()}
 
 
 def _read_one(path: Path) -> np.ndarray:

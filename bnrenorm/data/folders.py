@@ -38,7 +38,7 @@ def find(folder: Path) -> Files:
     raise _incomplete(folder, max(partial, key=len, default={}))
 
 
-def beside(path: Path, name: Name) -> Files:
+def data_set_of(path: Path, name: Name) -> Files:
     """Return the four files of the data set that a file belongs to. Raises InputError if one is missing."""
     folder = path.parent.parent if _has_own_folder(path) else path.parent
     files = _sets(folder)[name.prefix, name.suffix]
@@ -50,7 +50,7 @@ def beside(path: Path, name: Name) -> Files:
 def tables(path: Path) -> tuple[Path, Path | None]:
     """Return the training and the test table of which `path` is one: mnist_train.csv and mnist_test.csv.
 
-    Either may be gzipped. A table without such a file beside it is a training table.
+    Either may be gzipped. A table without such a file next to it is a training table.
     """
     for split in re.finditer("|".join(_OTHER_SPLIT), path.name):
         other = path.name[: split.start()] + _OTHER_SPLIT[split[0]] + path.name[split.end() :]

@@ -43,7 +43,7 @@ def opened(root: Path, experiment: Experiment) -> Iterator[Path]:
         lock.acquire(blocking=False)
     except filelock.Timeout as error:
         raise InputError(f"{folder}: {_name(owner)} is writing there") from error
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # what filelock raises on a file system without flock
         raise InputError(f"--out {root}: its file system cannot lock files, expected one that can") from error
     try:
         atomic.write(owner, json.dumps({"pid": os.getpid(), "host": platform.node()}))

@@ -1,4 +1,4 @@
-"""Stored files that prove to be as they were written: JSON with a checksum of itself and of the arrays beside it.
+"""Stored files that prove to be as they were written: JSON with a checksum of itself and of its .npz file.
 
 A disk, another program or a person may have changed a file since it was written. A reader gets back what was written or
 `Spoilt`, before any parser of arrays has seen a byte.
@@ -26,7 +26,7 @@ class Spoilt(ValueError):
 
 
 def write(path: Path, content: dict[str, Any], arrays: dict[str, Any]) -> None:
-    """Write plain data to `path`, a .json file, and before it the arrays, if any, to the .npz file beside it."""
+    """Write plain data to `path`, a .json file, and before it the arrays, if any, to the .npz file of the same name."""
     written = None
     if arrays:
         buffer = io.BytesIO()
@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def read_arrays(path: Path, content: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return the arrays beside a .json file, of which `content` was read; none if it names none. Raises like `read`."""
+    """Return the arrays of a .json file, of which `content` was read; none if it names none. Raises like `read`."""
     archive, written = path.with_suffix(".npz"), content["arrays"]
     if written is None:
         return {}

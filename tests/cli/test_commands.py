@@ -17,6 +17,8 @@ from bnrenorm.cli import commands
 from bnrenorm.data import mnist
 from tests.helpers import COMPARED
 
+COMPARE_QUICKLY = ("compare", "--engine", "chainer")
+
 
 def bnrenorm(*arguments, cwd=None, env=None):
     command = [sys.executable, "-m", "bnrenorm", *map(str, arguments)]
@@ -246,14 +248,7 @@ def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(
         outputs, "pictures", lambda results: {"loss.png": lambda: 1 / 0, "accuracy.png": lambda: b"PNG"}
     )
     code, out, err = call(
-        "compare",
-        config_file(),
-        "--set",
-        f"data.path={few_digits_file}",
-        "--out",
-        tmp_path / "out",
-        "--engine",
-        "chainer",
+        *COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out"
     )
     (folder,) = (tmp_path / "out").glob("compared-*")
     assert (code, err) == (1, f"bnrenorm: {folder / 'loss.png'}: not drawn: ZeroDivisionError: division by zero\n")
@@ -273,16 +268,7 @@ def test_tables_and_verdicts_are_there_before_the_first_figure(
         return {}
 
     monkeypatch.setattr(outputs, "pictures", look)
-    call(
-        "compare",
-        config_file(),
-        "--set",
-        f"data.path={few_digits_file}",
-        "--out",
-        tmp_path / "out",
-        "--engine",
-        "chainer",
-    )
+    call(*COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
     ((files, printed),) = seen
     assert {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json"} <= files
     assert "BRN - BN = " in printed

@@ -84,7 +84,7 @@ def test_an_archive_is_read_by_the_keys_that_people_use(tmp_path, arrays, name, 
 
 
 @pytest.mark.parametrize("header", [True, False])
-def test_a_table_takes_the_table_of_the_other_split_beside_it(tmp_path, arrays, header):
+def test_a_table_takes_the_table_of_the_other_split_next_to_it(tmp_path, arrays, header):
     for split in ("train", "test"):
         content = csv_bytes(arrays[f"x_{split}"], arrays[f"y_{split}"], header)
         (tmp_path / f"mnist_{split}.csv").write_bytes(content)
@@ -232,7 +232,7 @@ def test_exporting_twice_writes_the_same_bytes_and_leaves_nothing_else(tmp_path,
     "name", [MNIST[0], "train-images-idx2-ubyte.gz", "x_test.npy", "emnist-test-labels-idx1-ubyte"]
 )
 def test_a_folder_with_files_of_another_data_set_is_not_exported_to(tmp_path, arrays, name):
-    """They would be read in place of the exported ones, or beside them."""
+    """They would be read in place of the exported ones, or next to them."""
     (tmp_path / name).touch()
     with pytest.raises(InputError, match=f"has {name} of another data set, expected an empty folder"):
         files.export(arrays, tmp_path)

@@ -35,7 +35,7 @@ def test_the_four_files_are_found(tmp_path, files):
     make(tmp_path, [*files, "README.md", "val/0/1.png"])
     assert found(tmp_path) == list(files)
     first = tmp_path / files[0]
-    assert folders.beside(first, names.parse(first.name)) == folders.find(tmp_path)
+    assert folders.data_set_of(first, names.parse(first.name)) == folders.find(tmp_path)
 
 
 def test_the_unpacked_and_the_nearest_file_is_taken(tmp_path):
@@ -48,7 +48,7 @@ def test_the_unpacked_and_the_nearest_file_is_taken(tmp_path):
 def test_the_file_that_is_named_is_taken(tmp_path):
     make(tmp_path, [*MNIST, f"{MNIST[0]}.gz"])
     packed = tmp_path / f"{MNIST[0]}.gz"
-    assert folders.beside(packed, names.parse(packed.name))["x_train"] == packed
+    assert folders.data_set_of(packed, names.parse(packed.name))["x_train"] == packed
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_file_that_can_be_read_is_named_in_place_of_its_folder(tmp_path, files
         ("contest_train_latest.csv", "contest_test_latest.csv"),
     ],
 )
-def test_a_table_has_its_other_split_beside_it(tmp_path, train, test):
+def test_a_table_has_its_other_split_next_to_it(tmp_path, train, test):
     make(tmp_path, [train, test])
     for name in (train, test):
         assert folders.tables(tmp_path / name) == (tmp_path / train, tmp_path / test)

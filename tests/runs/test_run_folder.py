@@ -110,7 +110,9 @@ def test_temporary_files_of_killed_commands_are_removed_once_they_are_old(tmp_pa
 
 def test_a_file_system_without_locks_is_refused_in_one_line(tmp_path, monkeypatch):
     def acquire(lock, **options):
-        raise NotImplementedError("FileSystem does not appear to support flock; use SoftFileLock instead")
+        raise NotImplementedError(
+            "FileSystem does not appear to support flock; use SoftFileLock instead"
+        )  # as filelock does
 
     monkeypatch.setattr(run_folder.filelock.FileLock, "acquire", acquire)
     with (
