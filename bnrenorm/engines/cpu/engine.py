@@ -18,13 +18,13 @@ from bnrenorm.engines.cpu.large_batch.passes import Passes
 from bnrenorm.engines.cpu.large_batch.steps import LargeBatch
 from bnrenorm.engines.cpu.last_step import LastStep
 from bnrenorm.engines.cpu.ops.layout import layout_of
-from bnrenorm.engines.cpu.ops.spec import hyperparams_of, spec_of
 from bnrenorm.engines.cpu.parameters import StackedParameters
 from bnrenorm.engines.cpu.required import is_large
 from bnrenorm.engines.cpu.small_batch.group import SmallBatches
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.mode_gap import IMAGES, ModeGap
 from bnrenorm.engines.replicas import Replicas, to_host
+from bnrenorm.engines.spec import hyperparams_of, spec_of
 
 Array = Any
 

@@ -11,10 +11,10 @@ from bnrenorm.engines.cpu.dropout_masks import DropoutMasks
 from bnrenorm.engines.cpu.large_batch.inference import BatchStatisticsEvaluator
 from bnrenorm.engines.cpu.large_batch.passes import Passes
 from bnrenorm.engines.cpu.ops.layout import WIDTH, ParameterLayout
-from bnrenorm.engines.cpu.ops.spec import BATCH, KernelSpec, hyperparams_of
 from bnrenorm.engines.cpu.parameters import StackedParameters
 from bnrenorm.engines.cpu.small_batch import inference, workspace
 from bnrenorm.engines.cpu.sparse.packed import PackedCSR4, pack, panel_workspace
+from bnrenorm.engines.spec import BATCH, KernelSpec, hyperparams_of
 
 Array = Any
 

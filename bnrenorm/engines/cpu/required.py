@@ -1,7 +1,8 @@
 """Which sets of kernels a training needs. Loads no numba."""
 
-from bnrenorm.config.norms import BatchNorm, Custom, LayerNorm
+from bnrenorm.config.norms import BatchNorm, LayerNorm
 from bnrenorm.config.schema import Full, Settings
+from bnrenorm.engines.spec import is_compiled
 
 SMALL, LARGE, DEEP, INFERENCE = "small", "large", "deep", "inference"
 
@@ -11,7 +12,7 @@ def required_kernels(settings: Settings) -> list[str]:
 
     SMALL trains batches that fit a core's cache, LARGE others, some of which need DEEP besides; INFERENCE evaluates.
     """
-    if not _is_compiled(settings):
+    if not is_compiled(settings):
         return []
     use_batch_statistics = settings.evaluation.statistics == "batch" and isinstance(settings.norm, BatchNorm)
     kernels = [] if is_large(settings) else [SMALL]
@@ -28,13 +29,3 @@ def is_large(settings: Settings) -> bool:
     """
     whole = isinstance(settings.training.batch, Full) and not settings.model.dropout.drops
     return whole and not isinstance(settings.norm, LayerNorm) and not settings.training.micro_batch
-
-
-def _is_compiled(settings: Settings) -> bool:
-    model = settings.model
-    return (
-        not isinstance(settings.norm, Custom)
-        and model.activation.kind == "relu"
-        and (model.output, settings.training.loss) == ("softmax", "cross_entropy")
-        and not (model.dropout.drops and model.dropout.form == "inverted")
-    )

@@ -5,7 +5,7 @@ import pytest
 
 from bnrenorm.engines.cpu.dropout_masks import DropoutMasks
 from bnrenorm.engines.cpu.ops.layout import FAN_IN, B, W, layout_of
-from bnrenorm.engines.cpu.ops.spec import spec_of
+from bnrenorm.engines.spec import spec_of
 from bnrenorm.network.dropout import Dropout
 from tests.helpers import trials_of
 

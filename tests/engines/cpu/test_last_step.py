@@ -5,7 +5,7 @@ import pytest
 
 from bnrenorm.engines.cpu.last_step import LastStep
 from bnrenorm.engines.cpu.ops.layout import layout_of
-from bnrenorm.engines.cpu.ops.spec import spec_of
+from bnrenorm.engines.spec import spec_of
 from tests.helpers import trials_of
 
 

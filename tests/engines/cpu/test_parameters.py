@@ -5,9 +5,9 @@ import pytest
 
 from bnrenorm._compat import chainer
 from bnrenorm.engines.cpu.ops.layout import AFFINE, RUN, WIDTH, B, W, layout_of
-from bnrenorm.engines.cpu.ops.spec import spec_of
 from bnrenorm.engines.cpu.parameters import StackedParameters
 from bnrenorm.engines.replicas import Replicas
+from bnrenorm.engines.spec import spec_of
 from bnrenorm.network import mlp
 from tests.helpers import trials_of
 

@@ -110,7 +110,8 @@ def cache_folder() -> Path | None:
     the processor. So what one installation has compiled is never taken for what another one has.
     """
     package = Path(__file__).parents[1]
-    sources = [*sorted(package.rglob("*.py")), package.parents[1] / "network" / "schedule.py"]
+    shared = [package.parent / "spec.py", package.parents[1] / "network" / "schedule.py"]
+    sources = [*sorted(package.rglob("*.py")), *shared]
     content = [path.read_bytes() for path in sources] + [str(package).encode(), numba_private.environment().encode()]
     digest = hashlib.sha256(b"\0".join(content)).hexdigest()[:16]
     try:

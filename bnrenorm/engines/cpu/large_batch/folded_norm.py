@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.engines.cpu.ops.spec import KernelSpec
+from bnrenorm.engines.spec import KernelSpec
 
 Array = Any
 

@@ -8,7 +8,7 @@ import numpy as np
 from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm
 from bnrenorm.engines.cpu.large_batch.passes import Passes
 from bnrenorm.engines.cpu.ops.layout import WIDTH
-from bnrenorm.engines.cpu.ops.spec import Hyperparams
+from bnrenorm.engines.spec import Hyperparams
 
 Array = Any
 

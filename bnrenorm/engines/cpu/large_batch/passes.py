@@ -14,8 +14,8 @@ from bnrenorm.engines.cpu.large_batch import blocks
 from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm
 from bnrenorm.engines.cpu.ops import norm
 from bnrenorm.engines.cpu.ops.layout import AFFINE, WIDTH, B, ParameterLayout
-from bnrenorm.engines.cpu.ops.spec import KernelSpec
 from bnrenorm.engines.cpu.sparse.packed import PackedCSR4
+from bnrenorm.engines.spec import KernelSpec
 
 Array = Any
 

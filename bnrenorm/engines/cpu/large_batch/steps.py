@@ -12,9 +12,9 @@ from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm, identity
 from bnrenorm.engines.cpu.large_batch.passes import Passes
 from bnrenorm.engines.cpu.ops import norm, optimizer
 from bnrenorm.engines.cpu.ops.layout import AFFINE, RUN, WIDTH, W
-from bnrenorm.engines.cpu.ops.spec import BATCH, FIXED, SHARED, Hyperparams
 from bnrenorm.engines.cpu.parameters import ReplicaRows
 from bnrenorm.engines.cpu.sparse.csc_blocks import csc_blocks
+from bnrenorm.engines.spec import BATCH, FIXED, SHARED, Hyperparams
 from bnrenorm.network.schedule import AFFINE_LR, D_MAX, LR, R_MAX
 from bnrenorm.norm import formulas
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen.alignment import whole_lines
-from bnrenorm.engines.cpu.ops.spec import FIXED, NODE, SHARED, KernelSpec
+from bnrenorm.engines.spec import FIXED, NODE, SHARED, KernelSpec
 
 FAN_IN, WIDTH, W, B, AFFINE, RUN = range(6)
 """Columns of `ParameterLayout.layers`."""

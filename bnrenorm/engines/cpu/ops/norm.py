@@ -13,7 +13,7 @@ Arguments that several functions share, all of one float dtype:
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, formula, kernel, subroutine
-from bnrenorm.engines.cpu.ops.spec import NODE
+from bnrenorm.engines.spec import NODE
 
 
 @formula

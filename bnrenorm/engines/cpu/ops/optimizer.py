@@ -4,18 +4,17 @@ import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import vector
 from bnrenorm.engines.cpu.codegen.decorators import subroutine
-
-SGD, MOMENTUM, ADAM, RMSPROP = range(4)
-CODES = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
+from bnrenorm.engines.spec import ADAM, MOMENTUM, SGD
 
 
 @subroutine
 def apply_update(optimizer, hyper, p, offset, g, exp_avg, exp_avg_sq, lr, l2, l1):
     """Update p[offset : offset + D] in place from its gradient g (D,), which is overwritten.
 
-    optimizer: one of CODES; hyper: `spec.Hyperparams`; p, exp_avg, exp_avg_sq (P,) float: parameters, momentum's
-    velocity or Adam's first moment, Adam's or RMSprop's second moment (each empty where the optimizer has none); lr:
-    learning rate, for Adam with its bias correction. l2 p + l1 sign(p) is added to the gradient.
+    optimizer: one of `engines.spec.CODES`; hyper: `engines.spec.Hyperparams`; p, exp_avg, exp_avg_sq (P,) float:
+    parameters, momentum's velocity or Adam's first moment, Adam's or RMSprop's second moment (each empty where the
+    optimizer has none); lr: learning rate, for Adam with its bias correction. l2 p + l1 sign(p) is added to the
+    gradient.
     """
     size = len(g)
     p = vector(p, offset, size)

@@ -20,8 +20,8 @@ from bnrenorm.engines.cpu.codegen.alignment import aligned
 from bnrenorm.engines.cpu.codegen.arrays import copy, vector
 from bnrenorm.engines.cpu.codegen.decorators import subroutine
 from bnrenorm.engines.cpu.codegen.row_sums import add_rows, coast, momentum_row
-from bnrenorm.engines.cpu.ops.optimizer import MOMENTUM
 from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
+from bnrenorm.engines.spec import MOMENTUM
 
 
 class FirstLayer(NamedTuple):

@@ -10,11 +10,11 @@ from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines.cpu.dropout_masks import DropoutMasks
 from bnrenorm.engines.cpu.last_step import LastStep
 from bnrenorm.engines.cpu.ops.layout import ParameterLayout
-from bnrenorm.engines.cpu.ops.spec import KernelSpec, hyperparams_of
 from bnrenorm.engines.cpu.parameters import StackedParameters
 from bnrenorm.engines.cpu.small_batch import steps as kernels
 from bnrenorm.engines.cpu.sparse import csr, minibatch
 from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
+from bnrenorm.engines.spec import KernelSpec, hyperparams_of
 
 Array = Any
 

@@ -6,11 +6,11 @@ from bnrenorm.engines.cpu.codegen.denormals import flush, restore
 from bnrenorm.engines.cpu.ops import norm
 from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, RUN, WIDTH, B, W
 from bnrenorm.engines.cpu.ops.relu import relu
-from bnrenorm.engines.cpu.ops.spec import BATCH, LAYER
 from bnrenorm.engines.cpu.small_batch.linear import forward_layer
 from bnrenorm.engines.cpu.small_batch.network import mean_loss
 from bnrenorm.engines.cpu.small_batch.workspace import activations, affine, class_scores, row_statistics
 from bnrenorm.engines.cpu.sparse.packed import packed_linear
+from bnrenorm.engines.spec import BATCH, LAYER
 
 ROWS = 500
 """Images of a block."""
@@ -20,9 +20,9 @@ ROWS = 500
 def evaluate_blocks(images, packed, labels, spec, hyper, layout, p, run, ws, panel, begin, end, sums):
     """Set sums (blocks, 2) for the blocks from `begin` to `end`: total loss and count of right answers.
 
-    images (M, D), packed as by `sparse.packed.pack`; labels (M,) int32 in the packed order; spec, hyper: `ops.spec`;
-    layout: `ops.layout`; p (P,) parameters and run (Q,) running statistics, read only; ws: `workspace.allocate` for
-    ROWS images; panel: `sparse.packed.panel_workspace`.
+    images (M, D), packed as by `sparse.packed.pack`; labels (M,) int32 in the packed order; spec and hyper are as in
+    `engines.spec`, layout as in `ops.layout`; p (P,) parameters and run (Q,) running statistics, read only; ws:
+    `workspace.allocate` for ROWS images; panel: `sparse.packed.panel_workspace`.
     """
     before = flush()
     hidden = len(layout.layers) - 1

@@ -3,7 +3,7 @@
 Arguments that several functions share:
 
 - n: images in the batch; micro_batches: M, the parts of the batch that are normalised separately;
-- spec, hyper, layout: `ops.spec` and `ops.layout`; schedule (4,): the step's row of `network.schedule`;
+- spec, hyper, layout: `engines.spec` and `ops.layout`; schedule (4,): the step's row of `network.schedule`;
 - p (P,): parameters; exp_avg, exp_avg_sq (P,): states of the optimizer; run (Q,): running statistics;
 - mask (D + H + ...): 1 where an input or a hidden node is kept, 0 where it is dropped; empty without dropout;
 - depth: the layer, from 0; ws: `workspace`.
@@ -19,9 +19,9 @@ from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, RUN, WIDTH, B, W
 from bnrenorm.engines.cpu.ops.loss import softmax_cross_entropy
 from bnrenorm.engines.cpu.ops.optimizer import apply_update
 from bnrenorm.engines.cpu.ops.relu import relu, relu_backward
-from bnrenorm.engines.cpu.ops.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED
 from bnrenorm.engines.cpu.small_batch.linear import forward_layer
 from bnrenorm.engines.cpu.small_batch.workspace import activations, affine, row_statistics, statistics
+from bnrenorm.engines.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED
 from bnrenorm.network.schedule import AFFINE_LR, D_MAX, LR, R_MAX
 
 

@@ -11,13 +11,13 @@ from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, kernel
 from bnrenorm.engines.cpu.codegen.denormals import flush, restore
 from bnrenorm.engines.cpu.ops.layout import FAN_IN, WIDTH, B, ParameterLayout, W
 from bnrenorm.engines.cpu.ops.norm import moving_average
-from bnrenorm.engines.cpu.ops.optimizer import MOMENTUM, apply_update
-from bnrenorm.engines.cpu.ops.spec import BATCH, Hyperparams, KernelSpec
+from bnrenorm.engines.cpu.ops.optimizer import apply_update
 from bnrenorm.engines.cpu.small_batch import first_layer, workspace
 from bnrenorm.engines.cpu.small_batch.first_layer import FirstLayer
 from bnrenorm.engines.cpu.small_batch.network import backward, forward, mean_loss
 from bnrenorm.engines.cpu.small_batch.workspace import Workspace, class_scores
 from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
+from bnrenorm.engines.spec import BATCH, MOMENTUM, Hyperparams, KernelSpec
 from bnrenorm.network.schedule import LR
 
 
@@ -28,7 +28,7 @@ def train(
 ):  # fmt: skip
     """Take S steps of one replica.
 
-    batches: `sparse.minibatch`, S of them, drawn from images (M, D); spec, hyper: `ops.spec`; schedule (S, 4):
+    batches: `sparse.minibatch`, S of them, drawn from images (M, D); spec, hyper: `engines.spec`; schedule (S, 4):
     `network.schedule`; masks (S, D + H + ...): `dropout_masks`, or (S, 0); layout: `ops.layout`; scratch, ws: from
     `workspaces`.
 

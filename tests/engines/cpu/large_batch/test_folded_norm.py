@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm, identity
-from bnrenorm.engines.cpu.ops.spec import KernelSpec
+from bnrenorm.engines.spec import KernelSpec
 from bnrenorm.norm import formulas
 
 N, D, K = 9, 5, 3

@@ -8,8 +8,8 @@ import pytest
 from bnrenorm.engines.cpu.large_batch.inference import BatchStatisticsEvaluator
 from bnrenorm.engines.cpu.large_batch.passes import Passes
 from bnrenorm.engines.cpu.ops.layout import layout_of
-from bnrenorm.engines.cpu.ops.spec import hyperparams_of, spec_of
 from bnrenorm.engines.cpu.sparse.packed import pack
+from bnrenorm.engines.spec import hyperparams_of, spec_of
 from tests import oracle
 from tests.helpers import trials_of
 

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm
 from bnrenorm.engines.cpu.large_batch.passes import Passes
 from bnrenorm.engines.cpu.ops.layout import layout_of
-from bnrenorm.engines.cpu.ops.spec import spec_of
 from bnrenorm.engines.cpu.sparse.packed import pack
+from bnrenorm.engines.spec import spec_of
 from tests.helpers import trials_of
 
 

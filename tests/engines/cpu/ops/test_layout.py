@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, RUN, WIDTH, B, W, layout_of
-from bnrenorm.engines.cpu.ops.spec import spec_of
+from bnrenorm.engines.spec import spec_of
 from tests.helpers import trials_of
 
 

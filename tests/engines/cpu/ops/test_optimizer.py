@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from bnrenorm._compat import chainer
 from bnrenorm.engines.cpu.ops import optimizer
-from bnrenorm.engines.cpu.ops.spec import Hyperparams
+from bnrenorm.engines.spec import Hyperparams
 from tests.engines.cpu.entry import entries
 
 inner = entries(optimizer)

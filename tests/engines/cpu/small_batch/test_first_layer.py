@@ -5,10 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm.engines.cpu.codegen.alignment import aligned
-from bnrenorm.engines.cpu.ops.optimizer import MOMENTUM, SGD
-from bnrenorm.engines.cpu.ops.spec import KernelSpec
 from bnrenorm.engines.cpu.small_batch import first_layer
 from bnrenorm.engines.cpu.sparse import csr, minibatch
+from bnrenorm.engines.spec import MOMENTUM, SGD, KernelSpec
 from tests.engines.cpu.entry import entries
 
 pytestmark = pytest.mark.slow

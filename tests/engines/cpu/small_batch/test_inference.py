@@ -5,10 +5,10 @@ import pytest
 
 from bnrenorm.engines import evaluate
 from bnrenorm.engines.cpu.ops.layout import WIDTH
-from bnrenorm.engines.cpu.ops.spec import hyperparams_of
 from bnrenorm.engines.cpu.small_batch import inference, workspace
 from bnrenorm.engines.cpu.sparse.packed import pack, panel_workspace
 from bnrenorm.engines.select import make_engine
+from bnrenorm.engines.spec import hyperparams_of
 from tests.helpers import some_digits, trials_of
 
 

@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm.engines.cpu.ops.layout import layout_of
-from bnrenorm.engines.cpu.ops.spec import hyperparams_of, spec_of
 from bnrenorm.engines.cpu.small_batch import network, workspace
+from bnrenorm.engines.spec import hyperparams_of, spec_of
 from bnrenorm.network.schedule import Schedule
 from tests import oracle
 from tests.engines.cpu.entry import entry

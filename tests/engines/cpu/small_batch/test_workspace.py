@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from bnrenorm.engines.cpu.ops.layout import layout_of
-from bnrenorm.engines.cpu.ops.spec import spec_of
 from bnrenorm.engines.cpu.small_batch import workspace
+from bnrenorm.engines.spec import spec_of
 from tests.helpers import trials_of
 
 

@@ -1,19 +1,23 @@
-"""A group's settings as kernels take them: plain numbers, shared by the group or one value per replica."""
+"""A group's settings as compiled engines take them: plain numbers, shared by the group or one value per replica."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bnrenorm.config import Trial
-from bnrenorm.config.norms import LayerNorm, NoNorm
+from bnrenorm.config.norms import Custom, LayerNorm, NoNorm
 from bnrenorm.config.schema import Settings
-from bnrenorm.engines.cpu.ops.optimizer import CODES
 
 NONE, BATCH, LAYER = range(3)
 """Normalisations. Batch renormalisation is BATCH too: its limits are in the schedule."""
 
 NODE, SHARED, FIXED = range(3)
 """gamma and beta: one per node, one per layer, none."""
+
+SGD, MOMENTUM, ADAM, RMSPROP = range(4)
+"""Optimizers."""
+
+CODES = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
 
 
 class KernelSpec(NamedTuple):
@@ -24,7 +28,7 @@ class KernelSpec(NamedTuple):
     mean_gradient: int  # a SHARED gamma and beta learn from the mean of their nodes' gradients instead of the sum
     norm_first: int  # the normalisation precedes the activation
     track_std: int  # the running average is of the standard deviation instead of the variance
-    optimizer: int  # ops.optimizer.CODES
+    optimizer: int  # CODES
     micro_batch: int  # images that are normalised together; 0: the whole batch
 
 
@@ -41,6 +45,17 @@ class Hyperparams(NamedTuple):
     l2: Any
     l1: Any
     average_decay: Any  # weight of the old average of the parameters
+
+
+def is_compiled(settings: Settings) -> bool:
+    """Tell whether there are kernels for these settings; the Chainer engine trains all others."""
+    model = settings.model
+    return (
+        not isinstance(settings.norm, Custom)
+        and model.activation.kind == "relu"
+        and (model.output, settings.training.loss) == ("softmax", "cross_entropy")
+        and not (model.dropout.drops and model.dropout.form == "inverted")
+    )
 
 
 def spec_of(settings: Settings) -> KernelSpec:
