@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bnrenorm.engines.cpu.ops import norm, spec
+from bnrenorm.engines import spec
+from bnrenorm.engines.cpu.ops import norm
 from bnrenorm.norm import formulas
 from bnrenorm.norm.semantics import SEMANTICS
 from tests import oracle

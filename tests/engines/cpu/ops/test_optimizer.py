@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm._compat import chainer
+from bnrenorm.engines import spec
 from bnrenorm.engines.cpu.ops import optimizer
 from bnrenorm.engines.spec import Hyperparams
 from tests.engines.cpu.entry import entries
@@ -23,8 +24,8 @@ RULES = {
 
 
 def test_every_rule_has_a_code_of_its_own():
-    assert RULES.keys() == optimizer.CODES.keys()
-    assert len(set(optimizer.CODES.values())) == len(RULES)
+    assert RULES.keys() == spec.CODES.keys()
+    assert len(set(spec.CODES.values())) == len(RULES)
 
 
 @pytest.mark.parametrize("kind", RULES)
@@ -46,7 +47,7 @@ def test_updates_are_chainers(rng, kind, decays):
         rule.update(parameter)
         lr = 0.1 * (np.sqrt(1 - 0.95**t) / (1 - 0.8**t) if kind == "adam" else 1)
         scalars = map(np.float32, (lr, *decays))
-        inner.apply_update(optimizer.CODES[kind], hyper, p, 2, g[2:], exp_avg, exp_avg_sq, *scalars)
+        inner.apply_update(spec.CODES[kind], hyper, p, 2, g[2:], exp_avg, exp_avg_sq, *scalars)
         assert_allclose(p[2:], parameter.array[2:], rtol=1e-5, atol=1e-6)
         assert (p[:2] == before[:2]).all()
     names = {"momentum_sgd": {"v": exp_avg}, "adam": {"m": exp_avg, "v": exp_avg_sq}, "rmsprop": {"ms": exp_avg_sq}}

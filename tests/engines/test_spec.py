@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bnrenorm.engines.cpu.ops import optimizer, spec
+from bnrenorm.engines import spec
 from tests.helpers import trials_of
 
 
@@ -12,13 +12,13 @@ def trial(text=""):
 @pytest.mark.parametrize(
     ("text", "want"),
     [
-        ("", {"norm": spec.BATCH, "affine": spec.NODE, "optimizer": optimizer.MOMENTUM, "micro_batch": 0}),
+        ("", {"norm": spec.BATCH, "affine": spec.NODE, "optimizer": spec.MOMENTUM, "micro_batch": 0}),
         ("norm: {kind: renorm, semantics: paper}", {"norm": spec.BATCH, "track_std": 1}),
         ("norm: {kind: batch, affine: layer, affine_gradient: mean}", {"affine": spec.SHARED, "mean_gradient": 1}),
         ("norm: {kind: layer, affine: none}", {"norm": spec.LAYER, "affine": spec.FIXED, "track_std": 0}),
         ("norm: {kind: none}", {"norm": spec.NONE, "affine": spec.FIXED}),
         ("model: {order: linear-norm-activation}", {"norm_first": 1}),
-        ("training: {optimizer: {kind: adam}, micro_batch: 20}", {"optimizer": optimizer.ADAM, "micro_batch": 20}),
+        ("training: {optimizer: {kind: adam}, micro_batch: 20}", {"optimizer": spec.ADAM, "micro_batch": 20}),
     ],
 )
 def test_a_specification_is_of_the_settings(text, want):
