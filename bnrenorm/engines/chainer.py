@@ -3,6 +3,7 @@
 It is the specification: the tests compare all other engines with it.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from bnrenorm.engines.replicas import Replicas, to_host
 
 Array = Any
 
+_INDICES = 2**18  # images of the minibatches whose indices are drawn, and copied to the device, at a time
+
 
 class ChainerEngine:
     """Trains a group with Chainer's graph, on a CPU or a GPU: see `engine.Engine`."""
@@ -24,6 +27,8 @@ class ChainerEngine:
         self.gap = ModeGap(replicas.network, inputs, replicas.trials)
         self.idle = np.zeros(len(replicas.trials), bool)
         self.observed: dict[str, Array] = {}
+        self.seeds = list(dict.fromkeys(trial.seed for trial in replicas.trials))
+        self.column = self.network.xp.asarray([self.seeds.index(trial.seed) for trial in replicas.trials])
 
     def reload(self) -> None:
         """Mark all replicas active: `Engine.reload`."""
@@ -31,11 +36,10 @@ class ChainerEngine:
 
     def advance(self, first: int, steps: int, *, observe: bool) -> None:
         """Take steps: `Engine.advance`."""
-        for step in range(first, first + steps):
-            self._step(step, observe=observe and step == first + steps - 1)
+        for step, (images, labels) in enumerate(self._batches(first, steps), start=first):
+            self._step(images, labels, step, observe=observe and step == first + steps - 1)
 
-    def _step(self, step: int, *, observe: bool) -> None:
-        images, labels = self._batch(step)
+    def _step(self, images: Array, labels: Array, step: int, *, observe: bool) -> None:
         self.network.step = step
         for norm in self.network.batch_norms:
             norm.observing = observe
@@ -52,15 +56,19 @@ class ChainerEngine:
         self.replicas.sums[:, 1] += accuracy
         self.replicas.since += 1
 
-    def _batch(self, step: int) -> tuple[Array, Array]:
-        """Return images (R, N, D) and labels (R, N) of a step, or (N, D) and (N,) if all replicas share them."""
+    def _batches(self, first: int, steps: int) -> Iterator[tuple[Array, Array]]:
+        """Yield images (R, N, D) and labels (R, N) of every step, or (N, D) and (N,) if all replicas share them."""
         inputs = self.inputs
         if inputs.batch.kind == "full":
-            return inputs.images, inputs.labels
-        seeds = [trial.seed for trial in self.replicas.trials]
-        drawn = {seed: inputs.sampler.indices(seed, step) for seed in set(seeds)}
-        indices = self.network.xp.asarray(np.stack([drawn[seed] for seed in seeds]))
-        return inputs.images[indices], inputs.labels[indices]
+            for _ in range(steps):
+                yield inputs.images, inputs.labels
+            return
+        span = max(1, _INDICES // (len(self.seeds) * inputs.sampler.size))
+        for begin in range(first, first + steps, span):
+            table, counts = inputs.sampler.table(self.seeds, begin, min(span, first + steps - begin))
+            for drawn, count in zip(self.network.xp.asarray(table), counts, strict=True):
+                indices = drawn[:, :count] if len(self.seeds) == len(self.column) else drawn[self.column, :count]
+                yield inputs.images[indices], inputs.labels[indices]
 
     def _normalisation(self) -> dict[str, Array]:
         return {

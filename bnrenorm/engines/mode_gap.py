@@ -51,12 +51,15 @@ class ModeGap:
         xp = self.network.xp
         if self.batch.kind == "full":
             return xp.arange(min(IMAGES, self.size))
-        steps = [step] if self.size >= IMAGES else [step + 1 + i for i in range(-(-IMAGES // self.size))]
-        seeds = {trial.seed for trial in self.trials}
-        drawn = {seed: np.concatenate([self.sampler.indices(seed, s) for s in steps]) for seed in seeds}
-        whole = min(map(len, drawn.values())) // self.micro_batch * self.micro_batch
-        limit = IMAGES if self.size >= IMAGES else whole
-        return xp.asarray(np.stack([drawn[trial.seed][:limit] for trial in self.trials]))
+        is_enough = self.size >= IMAGES
+        first, steps = (step, 1) if is_enough else (step + 1, -(-IMAGES // self.size))
+        seeds = [trial.seed for trial in self.trials]
+        column_of = {seed: column for column, seed in enumerate(dict.fromkeys(seeds))}
+        table, counts = self.sampler.table(list(column_of), first, steps)
+        is_drawn = np.arange(table.shape[2]) < counts[:, None]
+        drawn = table.swapaxes(0, 1)[:, is_drawn]  # each seed's batches behind one another, (seeds, N)
+        limit = IMAGES if is_enough else drawn.shape[1] // self.micro_batch * self.micro_batch
+        return xp.asarray(drawn[[column_of[seed] for seed in seeds], :limit])
 
     def _in_training_mode(self, images: Array, labels: Array) -> Array:
         """Return the accuracy (R,) in training mode, with frozen running statistics."""

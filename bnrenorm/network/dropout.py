@@ -1,6 +1,5 @@
 """Dropout of stacked replicas; the masks are pure functions of (seed, step, layer)."""
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from bnrenorm.rng import Stream, generator
 Array = Any
 
 
-@lru_cache(maxsize=64)
 def ranks(seed: int, step: int, widths: tuple[int, ...]) -> list[np.ndarray]:
     """Return a random permutation (D,) per layer. The "exact" form keeps the nodes whose rank is below `kept(...)`.
 
@@ -41,6 +39,7 @@ class Dropout:
         hidden = np.array([dropout.keep_hidden for dropout in settings])
         self.fractions = [inputs, *[hidden] * (len(widths) - 1)]
         self.drops = settings[0].drops
+        self._masks: tuple[int, list[np.ndarray]] = (-1, [])  # those of the "exact" form at a step, of all layers
 
     def __call__(self, x: Any, depth: int, step: int) -> Any:
         """Apply dropout to x, (R, N, D) or shared (N, D), at layer `depth` (0 = inputs).
@@ -62,11 +61,14 @@ class Dropout:
 
     def _exact(self, depth: int, step: int) -> np.ndarray:
         """Return the mask (R, 1, D): 1 for kept nodes, 0 for dropped ones."""
-        width = self.widths[depth]
-        rows = [
-            ranks(seed, step, self.widths)[depth] < kept(fraction, width)
-            for seed, fraction in zip(self.seeds, self.fractions[depth], strict=True)
-        ]
+        if self._masks[0] != step:
+            drawn = {seed: ranks(seed, step, self.widths) for seed in set(self.seeds)}
+            self._masks = step, [self._mask(layer, drawn) for layer in range(len(self.widths))]
+        return self._masks[1][depth]
+
+    def _mask(self, depth: int, drawn: dict[int, list[np.ndarray]]) -> np.ndarray:
+        counts = [kept(fraction, self.widths[depth]) for fraction in self.fractions[depth]]
+        rows = [drawn[seed][depth] < count for seed, count in zip(self.seeds, counts, strict=True)]
         return np.stack(rows)[:, None].astype(np.float32)
 
     def _inverted(self, depth: int, step: int, n: int) -> np.ndarray:

@@ -36,18 +36,23 @@ class Schedule:
         The columns are R_MAX, D_MAX, LR and AFFINE_LR; learning rates include Adam's bias correction.
         """
         table = np.zeros((steps, len(self.trials), 4), np.float32)
-        for s in range(steps):
-            table[s, :, R_MAX] = self.r_max(first + s).ravel()
-            table[s, :, D_MAX] = self.d_max(first + s).ravel()
-        for replica, trial in enumerate(self.trials):
-            optimizer: Any = trial.settings.training.optimizer
-            correction = np.ones(steps)
-            if optimizer.kind == "adam":
-                t = 1.0 + first + np.arange(steps)
-                correction = np.sqrt(1 - optimizer.beta2**t) / (1 - optimizer.beta1**t)
-            table[:, replica, LR] = optimizer.lr * correction
-            table[:, replica, AFFINE_LR] = _affine_rate(trial) * correction
+        step = first + np.arange(steps).reshape(-1, 1, 1, 1)
+        table[:, :, R_MAX] = self.r_max(step)[..., 0, 0]
+        table[:, :, D_MAX] = self.d_max(step)[..., 0, 0]
+        optimizers: list[Any] = [trial.settings.training.optimizer for trial in self.trials]
+        corrections = {optimizer: _correction(optimizer, first, steps) for optimizer in optimizers}
+        correction = np.stack([corrections[optimizer] for optimizer in optimizers], axis=1)
+        table[:, :, LR] = correction * [optimizer.lr for optimizer in optimizers]
+        table[:, :, AFFINE_LR] = correction * [_affine_rate(trial) for trial in self.trials]
         return table
+
+
+def _correction(optimizer: Any, first: int, steps: int) -> np.ndarray:
+    """Return the factors of the learning rate at `steps` steps from step `first` on, float64 (steps,)."""
+    if optimizer.kind != "adam":
+        return np.ones(steps)
+    t = 1.0 + first + np.arange(steps)
+    return np.sqrt(1 - optimizer.beta2**t) / (1 - optimizer.beta1**t)
 
 
 def _affine_rate(trial: Trial) -> float:

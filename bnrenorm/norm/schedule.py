@@ -29,8 +29,11 @@ class Ramp:
         if np.any(np.less(self.length, 0)):
             raise InputError(f"Ramp: length is {self.length!r}, expected a number of steps, at least 0")
 
-    def __call__(self, step: int) -> Any:
-        """Return the value at a step: a float, or a float64 array if any field is an array."""
+    def __call__(self, step: Any) -> Any:
+        """Return the value at a step: a float, or a float64 array if any field is an array.
+
+        step: a number, or an array of steps that broadcasts with the fields.
+        """
         elapsed = step - np.asarray(self.start)
         progress = np.where(np.equal(self.length, 0), elapsed >= 0, elapsed / np.maximum(self.length, 1)).clip(0, 1)
         value = (1 - progress) * self.first + progress * self.last

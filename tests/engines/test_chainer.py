@@ -4,7 +4,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm._compat import F, chainer
+from bnrenorm.data import sampling
+from bnrenorm.engines import chainer as chainer_engine
 from bnrenorm.engines.select import make_engine
+from bnrenorm.rng import generator
 from tests.helpers import some_digits, trials_of
 
 
@@ -14,21 +17,50 @@ def few():
 
 
 def engine_of(few, text):
-    return make_engine("chainer", trials_of(f"model: {{hidden: [4]}}\n{text}", 200), few, "cpu")
+    text = text if "model:" in text else f"model: {{hidden: [4]}}\n{text}"
+    return make_engine("chainer", trials_of(text, 200), few, "cpu")
 
 
 def test_each_replica_sees_the_batches_of_its_seed(few):
     engine = engine_of(few, "training: {batch: 10}\nvariants: {A: {}, B: {norm: {kind: renorm}}}\nseeds: [3, 5]")
-    images, labels = engine._batch(4)
+    images, labels = next(engine._batches(4, 1))
     for replica, trial in enumerate(engine.replicas.trials):
         indices = engine.inputs.sampler.indices(trial.seed, 4)
         assert (images[replica] == few.scaled("train")[indices]).all()
         assert (labels[replica] == few.labels("train")[indices]).all()
 
 
+@pytest.mark.parametrize("indices", [1, 60, 10**6])  # drawn at a time: those of a step, of three, of all
+def test_the_batches_of_many_steps_are_those_of_every_step(few, monkeypatch, indices):
+    monkeypatch.setattr(chainer_engine, "_INDICES", indices)
+    batch = "{kind: iid, size: 30, remainder: keep}"  # 7 steps an epoch, the last of 20 images
+    engine = engine_of(few, f"training: {{batch: {batch}}}\nvariants: {{A: {{}}, B: {{norm: {{kind: renorm}}}}}}")
+    batches = list(engine._batches(2, 9))
+    assert [labels.shape for _, labels in batches] == [(2, 20 if step == 6 else 30) for step in range(2, 11)]
+    for step, (images, labels) in enumerate(batches, start=2):
+        drawn = engine.inputs.sampler.indices(0, step)
+        assert (images == few.scaled("train")[drawn]).all()
+        assert (labels == few.labels("train")[drawn]).all()
+
+
+@pytest.mark.parametrize("seeds", [65, 1000])
+def test_every_epoch_of_every_seed_is_drawn_once(few, monkeypatch, seeds):
+    drawn = []
+
+    def spy(seed, stream, step=0):
+        drawn.append((seed, step))
+        return generator(seed, stream, step)
+
+    engine = engine_of(few, f"model: {{hidden: [1]}}\ntraining: {{batch: 40}}\nseeds: {seeds}")
+    monkeypatch.setattr(sampling, "generator", spy)
+    for step in range(6):  # 5 an epoch
+        engine.advance(step, 1, observe=step in (2, 5))  # which looks 5 batches ahead
+    assert sorted(drawn) == [(seed, epoch) for seed in range(seeds) for epoch in (0, 1, 2)]
+
+
 def test_the_full_batch_is_shared(few):
     engine = engine_of(few, "seeds: 2")
-    images, labels = engine._batch(4)
+    images, labels = next(engine._batches(4, 1))
     assert images.shape == (200, 784)
     assert labels.shape == (200,)
 

@@ -5,6 +5,7 @@ import pytest
 
 from bnrenorm._compat import chainer
 from bnrenorm.network import dropout
+from bnrenorm.rng import generator
 from tests.helpers import trials_of
 
 WIDTHS = (40, 30)
@@ -56,3 +57,21 @@ def test_images_that_replicas_share_are_dropped_of_each_by_its_own():
         y = of("exact")(np.ones((5, 40), np.float32), 0, 0).array
     assert y.shape == (4, 5, 40)
     assert y[:, 0].sum(axis=1).tolist() == [20, 20, 28, 28]
+
+
+def test_a_seeds_nodes_are_drawn_once_a_step_however_many_seeds_there_are(monkeypatch):
+    text = "model: {hidden: [30], dropout: {form: exact, keep_hidden: 0.5}}\nseeds: 1000"
+    text += "\nvariants: {A: {}, B: {norm: {kind: renorm}}}"
+    drop = dropout.Dropout(trials_of(text, 100), WIDTHS)
+    drawn = []
+
+    def spy(seed, stream, step):
+        drawn.append((seed, step))
+        return generator(seed, stream, step)
+
+    monkeypatch.setattr(dropout, "generator", spy)
+    with chainer.using_config("train", True):
+        for step in (3, 4):
+            for depth, width in enumerate(WIDTHS):
+                drop(np.ones((2, width), np.float32), depth, step)
+    assert sorted(drawn) == [(seed, step) for seed in range(1000) for step in (3, 4)]

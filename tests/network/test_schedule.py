@@ -52,6 +52,20 @@ def test_a_table_does_not_depend_on_where_it_begins():
     assert schedule.table(7, 0).shape == (0, 3, 4)
 
 
+def test_every_replica_has_its_own_rate_and_its_own_correction():
+    text = """
+variants:
+  one: {training: {optimizer: {kind: adam, lr: 0.01, beta1: 0.5, beta2: 0.9}}}
+  two: {training: {optimizer: {kind: adam, lr: 0.03}}, norm: {kind: batch, affine_lr: 0.7}}
+  none: {training: {optimizer: {kind: sgd, lr: 0.2}}}
+"""
+    table = Schedule(trials_of(text)).table(7, 5)
+    for s, t in enumerate(range(8, 13)):
+        one, two = (np.sqrt(1 - beta2**t) / (1 - beta1**t) for beta1, beta2 in ((0.5, 0.9), (0.9, 0.999)))
+        assert_allclose(table[s, :, LR], [0.01 * one, 0.03 * two, 0.2], rtol=1e-7)
+        assert_allclose(table[s, :, AFFINE_LR], [0.01 * one, 0.7 * two, 0.2], rtol=1e-7)
+
+
 def test_adams_rate_is_chainers():
     """With its bias correction: `chainer.optimizers.Adam` has it as alpha_t, after t steps."""
     adam = "{kind: adam, lr: 0.01, beta1: 0.8, beta2: 0.99}"

@@ -29,6 +29,13 @@ def test_one_element_per_replica():
     assert [list(limit(step)) for step in (0, 1, 4, 6)] == [[1, 1, 1], [1, 1, 1.5], [1, 2, 2], [1, 3, 2]]
 
 
+def test_many_steps_at_once_have_the_bits_of_every_step_alone(rng):
+    first, last, start, length = rng.normal(size=(4, 5, 1))
+    limit = Ramp(first, last, start=np.round(9 * abs(start)), length=np.round(30 * abs(length)))
+    steps = np.arange(60).reshape(-1, 1, 1)
+    assert (limit(steps) == np.stack([limit(step) for step in range(60)])).all()
+
+
 def test_a_number_comes_out_as_a_python_float():
     """NumPy scalars of float64 would make float32 arrays float64 (NEP 50)."""
     assert type(Ramp(1, 3, length=10)(5)) is float

@@ -15,20 +15,23 @@ class DropoutMasks:
         self.widths = tuple(int(fan_in) for fan_in in layout.layers[:, FAN_IN])
         self.drops = trials[0].settings.model.dropout.drops
 
-    def of(self, replica: int, first: int, steps: int) -> np.ndarray:
-        """Return masks of 0 and 1 for the steps from `first` on, float32 (S, D + H + ...); (S, 0) without dropout.
+    def draw(self, seed: int, first: int, steps: int) -> np.ndarray:
+        """Return the nodes' ranks at the steps from `first` on, integers (S, D + H + ...); (S, 0) without dropout.
 
-        A row has the inputs' mask, then that of each hidden layer.
+        A row has the inputs' ranks, then those of each hidden layer. All replicas of a seed take the same.
         """
         if not self.drops:
-            return np.zeros((steps, 0), np.float32)
+            return np.zeros((steps, 0), np.uint8)
+        drawn = (dropout.ranks(seed, step, self.widths) for step in range(first, first + steps))
+        return np.array([np.concatenate(ranks) for ranks in drawn], np.min_scalar_type(max(self.widths)))
+
+    def of(self, replica: int, ranks: np.ndarray) -> np.ndarray:
+        """Return masks of 0 and 1 for some steps, float32, of the shape of their `ranks`, which `draw` returned."""
+        if not self.drops:
+            return ranks.astype(np.float32)
         ratios = self._ratios(replica)
         counts = [dropout.kept(ratio, width) for ratio, width in zip(ratios, self.widths, strict=True)]
-        rows = []
-        for step in range(first, first + steps):
-            ranks = dropout.ranks(self.trials[replica].seed, step, self.widths)
-            rows.append(np.concatenate([rank < count for rank, count in zip(ranks, counts, strict=True)]))
-        return np.array(rows, np.float32)
+        return (ranks < np.repeat(counts, self.widths)).astype(np.float32)
 
     def inference(self, replica: int, p: np.ndarray) -> np.ndarray:
         """Return parameters (P,) for inference: every layer's weights times the ratio of its inputs that steps keep."""

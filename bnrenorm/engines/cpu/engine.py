@@ -87,8 +87,9 @@ class CpuEngine:
         self._load()
         sampler, sums = self.inputs.sampler, self._replicas.sums
         schedule, active = self.network.schedule.table(first, steps), self._active()
+        rows = int(sampler.counts(first + steps - 1, 1)[0])
         for replica in range(len(self.trials)):
-            self.last_step.allocate(replica, len(sampler.indices(self.trials[0].seed, first + steps - 1)))
+            self.last_step.allocate(replica, rows)
         with self._one_blas_thread():
             if self.small is not None:
                 self.small.advance(sampler, first, schedule, active, self.last_step, sums)

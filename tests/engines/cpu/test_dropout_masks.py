@@ -33,7 +33,7 @@ def test_masks_are_those_of_the_chain(trials):
     masks, _ = masks_of(trials)
     chain = Dropout(trials, WIDTHS)
     for replica in range(len(trials)):
-        rows = masks.of(replica, 5, 3)
+        rows = masks.of(replica, masks.draw(trials[replica].seed, 5, 3))
         assert rows.shape == (3, sum(WIDTHS))
         assert rows.dtype == np.float32
         for s, row in enumerate(rows):
@@ -43,7 +43,7 @@ def test_masks_are_those_of_the_chain(trials):
 
 def test_a_step_keeps_the_exact_number_of_nodes(trials):
     masks, _ = masks_of(trials)
-    rows = masks.of(0, 0, 50)
+    rows = masks.of(0, masks.draw(0, 0, 50))
     assert set(rows[:, :40].sum(axis=1)) == {28}  # 0.7 of 40
     assert set(rows[:, 40:52].sum(axis=1)) == {5}  # 0.4 of 12, rounded
     assert len(np.unique(rows, axis=0)) == 50
@@ -67,5 +67,5 @@ def test_inference_takes_the_ratio_of_every_weight_and_no_bias(trials, rng):
 def test_without_dropout_masks_are_empty_and_parameters_are_passed_on(rng):
     masks, _ = masks_of(trials_of("model: {hidden: [12, 8]}", 100))
     p = rng.normal(size=10)
-    assert masks.of(0, 0, 4).shape == (4, 0)
+    assert masks.of(0, masks.draw(0, 0, 4)).shape == (4, 0)
     assert masks.inference(0, p) is p

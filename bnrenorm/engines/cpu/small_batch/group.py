@@ -50,23 +50,30 @@ class SmallBatches:
         """
         seeds = list(dict.fromkeys(self.trials[replica].seed for replica in active))
         spans = self._spans(len(schedule), len(seeds))
-        gathered: dict[int, dict[int, Future[Minibatches]]] = {}
+        gathered: dict[int, dict[int, Future[tuple[Minibatches, Array]]]] = {}
 
         def gather(span: int) -> None:
             if span < len(spans) and span not in gathered:
-                drawn = [[sampler.indices(seed, first + s) for s in range(*spans[span])] for seed in seeds]
-                width = self.images.shape[1]
-                tasks = [pool.submit(minibatch.gather, self.csr, self.labels, batches, width) for batches in drawn]
-                gathered[span] = dict(zip(seeds, tasks, strict=True))
+                begin, end = spans[span]
+                indices, counts = sampler.table(seeds, first + begin, end - begin)
+                gathered[span] = {
+                    seed: pool.submit(prepare, seed, indices[:, column], counts, begin)
+                    for column, seed in enumerate(seeds)
+                }
+
+        def prepare(seed: int, indices: Array, counts: Array, begin: int) -> tuple[Minibatches, Array]:
+            drawn = [row[:count] for row, count in zip(indices, counts, strict=True)]
+            batches = minibatch.gather(self.csr, self.labels, drawn, self.images.shape[1])
+            return batches, self.masks.draw(seed, first + begin, len(drawn))
 
         def start(replica: int, span: int) -> Future[int]:
             gather(span + 1)
-            batches = gathered[span][self.trials[replica].seed].result()
+            batches, ranks = gathered[span][self.trials[replica].seed].result()
             last_step.allocate(replica, int(batches.counts[-1]))
-            return pool.submit(work, replica, batches, *spans[span])
+            return pool.submit(work, replica, batches, ranks, *spans[span])
 
-        def work(replica: int, batches: Minibatches, begin: int, end: int) -> int:
-            masks = self.masks.of(replica, first + begin, end - begin)
+        def work(replica: int, batches: Minibatches, ranks: Array, begin: int, end: int) -> int:
+            masks = self.masks.of(replica, ranks)
             kernels.train(
                 batches, self.images, self.spec, hyperparams_of(self.trials[replica]),
                 np.ascontiguousarray(schedule[begin:end, replica]), masks, self.layout,
