@@ -108,14 +108,15 @@ def _range_notes(experiment: Experiment, data: Dataset) -> list[str]:
 
 
 def _engine_notes(trials: list[Trial], backend: Backend) -> list[str]:
-    """Return a note on why the CPU engine is unavailable, and one on the variants that it cannot train."""
+    """Return a note on why a faster engine is unavailable, and one on the variants that it cannot train."""
     notes = [backend.note] if backend.note else []
     by_engine: dict[str, list[str]] = {}
     for trial in trials:
         by_engine.setdefault(backend.engine_for(trial.settings), []).append(trial.variant)
-    if len(by_engine) > 1:
+    if backend.engine != CHAINER and CHAINER in by_engine:
         names = ", ".join(dict.fromkeys(by_engine[CHAINER]))
-        notes.append(f"no compiled kernels for {names}: trained by the Chainer engine, whose rounding differs")
+        differs = ", whose rounding differs" if len(by_engine) > 1 else ""
+        notes.append(f"no compiled kernels for {names}: trained by the Chainer engine on {backend.device}{differs}")
     return notes
 
 

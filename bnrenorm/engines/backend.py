@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from bnrenorm.config.schema import Settings
 from bnrenorm.engines import device as devices
 from bnrenorm.engines.cpu import support
-from bnrenorm.engines.cpu.required import required_kernels
+from bnrenorm.engines.spec import is_compiled
 from bnrenorm.errors import InputError
 
-CPU, CHAINER = "cpu", "chainer"
-"""Names of the engines: compiled kernels on a CPU, and Chainer's graph on any device."""
+CPU, CUDA, CUDA_TF32, CHAINER = "cpu", "cuda", "cuda-tf32", "chainer"
+"""Names of the engines: kernels on a CPU; on a GPU, with float32 or TF32 products; Chainer's graph on any device."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """A device, "cpu" or "cuda:N", and the preferred engine on it, CPU or CHAINER.
+    """A device, "cpu" or "cuda:N", and the preferred engine on it.
 
     `note` says why the CPU engine cannot be used here, if it would have been chosen automatically; empty otherwise.
     """
@@ -25,7 +25,7 @@ class Backend:
 
     def engine_for(self, settings: Settings) -> str:
         """Return the engine for these settings: CHAINER if it is preferred or there are no kernels for them."""
-        return CPU if self.engine == CPU and required_kernels(settings) else CHAINER
+        return self.engine if is_compiled(settings) else CHAINER
 
     def address(self, settings: Settings) -> str:
         """Return engine and kind of device, e.g. "cpu on cpu", as part of the key of stored results.
@@ -35,23 +35,30 @@ class Backend:
         return f"{self.engine_for(settings)} on {self.device.partition(':')[0]}"
 
 
-def choose(engine: str = "auto", device: str = "auto") -> Backend:
-    """Return the backend for an engine and a device by name; "auto" chooses the fastest that is available.
+def choose(engine: str = "auto", device: str = "auto", *, tf32: bool = False) -> Backend:
+    """Return the backend for an engine and a device by name.
 
-    Raises InputError for an unknown name, a GPU that does not exist, or "cpu" kernels that cannot be used here.
+    "auto" is the fastest that is available: a GPU that computes before the CPU, and kernels before Chainer's graph.
+    tf32: let the CUDA engine round the operands of products to TF32.
+
+    Raises InputError for an unknown name, a GPU that does not exist, or kernels that cannot be used there.
     """
-    if engine not in ("auto", CPU, CHAINER):
-        raise InputError(f"--engine {engine}: expected auto, {CPU} or {CHAINER}")
-    device = devices.choose(device)
-    if device != "cpu":
-        if engine == CPU:
-            raise InputError(f"--engine cpu: there are no kernels for {device}, expected auto or chainer")
-        return Backend(CHAINER, device)
+    if engine not in ("auto", CPU, CUDA, CHAINER):
+        raise InputError(f"--engine {engine}: expected auto, {CPU}, {CUDA} or {CHAINER}")
+    device, note = devices.choose("cpu" if engine == CPU and device == "auto" else device)
+    own = CPU if device == "cpu" else CUDA
+    if engine not in ("auto", own, CHAINER):
+        raise InputError(f"--engine {engine}: it does not train on {device}, expected auto, {own} or {CHAINER}")
+    if tf32 and (own, engine) not in ((CUDA, "auto"), (CUDA, CUDA)):
+        raise InputError(f"--tf32: only the engine {CUDA} has it, on a GPU; here it would be the {device}")
     if engine == CHAINER:
-        return Backend(CHAINER, device)
+        return Backend(CHAINER, device, note)
+    if own == CUDA:
+        return Backend(CUDA_TF32 if tf32 else CUDA, device, note)
     problem = support.problem()
     if problem is None:
-        return Backend(CPU, device)
+        return Backend(CPU, device, note)
     if engine == CPU:
         raise InputError(f"--engine cpu: {problem}")
-    return Backend(CHAINER, device, f"{problem}; the Chainer engine trains, several times slower")
+    slower = f"{problem}; the Chainer engine trains, several times slower"
+    return Backend(CHAINER, device, "; ".join(filter(None, (note, slower))))

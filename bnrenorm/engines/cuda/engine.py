@@ -1,0 +1,194 @@
+"""The CUDA engine: the Chainer engine's steps and evaluation by kernels, in place on the network's own arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.engines import evaluate
+from bnrenorm.engines.cuda.evaluator import Evaluator
+from bnrenorm.engines.cuda.launches import Launches
+from bnrenorm.engines.cuda.observation import ModeGap, diagnosis
+from bnrenorm.engines.cuda.parameters import Layer, Vector, copies_of, layers_of, vectors_of
+from bnrenorm.engines.cuda.passes import Batch, Context, Operations, backward, forward, loss
+from bnrenorm.engines.cuda.rows import Mask, Mode, divide
+from bnrenorm.engines.cuda.small_batch import Images, SmallBatches, suits
+from bnrenorm.engines.cuda.spans import Span, Spans
+from bnrenorm.engines.cuda.workspace import Workspace
+from bnrenorm.engines.inputs import Inputs
+from bnrenorm.engines.replicas import Replicas, to_host
+from bnrenorm.engines.spec import NONE, hyperparams_of, spec_of
+from bnrenorm.network import dropout
+
+Array = Any
+
+
+class CudaEngine:
+    """Trains a group on the current device: see `engine.Engine`.
+
+    The dtype is that of the network's parameters, float32 or, for proofs, float64. `tf32` lets cuBLAS round operands.
+    `ops`: what runs the kernels, if not the GPU.
+    """
+
+    def __init__(self, replicas: Replicas, inputs: Inputs, *, tf32: bool = False, ops: Operations | None = None):
+        trials, settings, network = replicas.trials, replicas.settings, replicas.network
+        self.replicas, self.inputs, self.network, self.tf32 = replicas, inputs, network, tf32
+        self.dtype = network.linears[0].W.dtype
+        self.ops: Operations = ops or Launches(self.dtype)
+        self.idle = np.zeros(len(trials), bool)
+        spec = spec_of(settings)
+        self.spec = spec._replace(norm_first=0) if spec.norm == NONE else spec  # the same, in one pass less
+        self.widths = settings.model.widths(inputs.images.shape[1])
+        self.spans = Spans(trials, inputs.sampler, network.schedule, network.dropout, self.dtype)
+        self.hyper = self._send(np.array([hyperparams_of(trial) for trial in trials]).astype(self.dtype))
+        self.seed_of = self._send(self.spans.seed_of)
+        self.fractions, self.kept = self._dropout()
+        self.workspaces: dict[int, Workspace] = {}
+        averaged = settings.evaluation.average is not None
+        self.evaluator = Evaluator(self.ops, self.dtype, self.widths, averaged=averaged)
+        self.gap = ModeGap(
+            self.ops, self.dtype, inputs.images, inputs.labels, inputs.sampler, self.spans.seeds, self.widths,
+            self.spec.micro_batch,
+        )  # fmt: skip
+        self.small = None
+        memory = self.ops.shared_memory
+        if suits(settings, self.spec, self.widths, inputs.sampler, self.dtype.itemsize, memory):
+            data, n = Images(inputs.images, inputs.labels), inputs.sampler.size
+            self.small = SmallBatches(self.ops, self.dtype, len(trials), n, self.widths[1], data)
+        self.observed: dict[str, Array] = {}
+        self.reload()
+
+    def _send(self, array: Array) -> Array:
+        return self.ops.xp.asarray(array)
+
+    def _dropout(self) -> tuple[list[Array], list[Array]]:
+        """Return the fraction of nodes and their number that a replica keeps of each layer's inputs, (R,) each."""
+        rule = self.network.dropout
+        if not rule.drops:
+            return [], []
+        counts = [
+            np.array([dropout.kept(fraction, width) for fraction in fractions], np.int32)
+            for fractions, width in zip(rule.fractions, rule.widths, strict=True)
+        ]
+        return [self._send(fractions.astype(self.dtype)) for fractions in rule.fractions], list(map(self._send, counts))
+
+    def reload(self) -> None:
+        """Mark all replicas active: `Engine.reload`. There are no copies of the network's arrays."""
+        self.idle = np.zeros(len(self.replicas.trials), bool)
+        self.layers = layers_of(self.replicas)
+        self.vectors: dict[int, list[Vector]] = {}
+
+    def advance(self, first: int, steps: int, *, observe: bool) -> None:
+        """Take steps: `Engine.advance`. Returns when the device has taken them."""
+        with self.ops.math_mode(self.tf32):
+            for span in self.spans.ahead(first, steps, self._send):
+                last = len(span.counts) - 1 if observe and span.first + len(span.counts) == first + steps else -1
+                take = self._step if self.small is None else self._small_step
+                for s in range(len(span.counts)):
+                    take(span, s, observe=s == last)
+        self.replicas.since += steps
+        for norm in self.network.batch_norms:
+            norm.step += steps
+        for parameter in self.network.params():
+            parameter.update_rule.t += steps
+        self.ops.synchronize()
+
+    def _step(self, span: Span, s: int, *, observe: bool) -> None:
+        n = span.counts[s]
+        ws, context, batch = self._workspace(n), self._context(span, s), self._batch(span, s, n)
+        forward(self.ops, self.layers, batch, context, Mode.TRAINING, ws)
+        loss(self.ops, self.layers, batch, context, ws, learn=True)
+        self.ops.add_losses(ws.losses, n, self.replicas.sums)
+        if observe:
+            self._observe(self.layers, batch, context, ws.right, ws.stats, span.first + s)
+        backward(self.ops, self.layers, self.vectors[n], batch, context, ws)
+
+    def _small_step(self, span: Span, s: int, *, observe: bool) -> None:
+        assert self.small is not None
+        context = self._context(span, s)
+        if s == 0:
+            self.small.begin(span, self.layers, context)
+        before = copies_of(self.layers) if observe else []
+        self.small.middle(span, s, self.layers, context, self.replicas.sums, observe=observe)
+        if observe:
+            batch = Batch(None, self.seed_of, self.inputs.labels, span.index[s], [])
+            self._observe(before, batch, context, None, [self.small.stats], span.first + s)
+        self.small.end(span, s, self.layers, context)
+
+    def _context(self, span: Span, s: int) -> Context:
+        return Context(self.spec, self.hyper, span.schedule[s], self.seed_of, self.fractions)
+
+    def _observe(
+        self,
+        layers: list[Layer],
+        batch: Batch,
+        context: Context,
+        right: Array | None,
+        statistics: list[Array],
+        step: int,
+    ) -> None:
+        """Keep the diagnosis of a step, by parameters from before its update and statistics from after it."""
+        if not self.network.batch_norms:
+            return
+        schedule = self.network.schedule
+        limits = (self._send(limit(step)) for limit in (schedule.r_max, schedule.d_max))
+        gap = self.gap.measure(layers, batch, context, right, step)
+        self.observed = {**gap, **diagnosis(statistics, *limits)}
+
+    def _workspace(self, n: int) -> Workspace:
+        """Return the scratch for batches of n images: an epoch's last batch may be smaller than the others."""
+        if n not in self.workspaces:
+            xp, replicas, drops = self.ops.xp, len(self.hyper), self.network.dropout.drops
+            self.workspaces[n] = Workspace(
+                xp,
+                self.dtype,
+                replicas,
+                self.widths,
+                divide(n, self.spec.micro_batch),
+                self.spec,
+                drops=drops,
+                learning=True,
+            )
+        if n not in self.vectors:
+            ws = self.workspaces[n]
+            self.vectors[n] = vectors_of(self.layers, self.spec, ws.bias, ws.affine)
+        return self.workspaces[n]
+
+    def _batch(self, span: Span, s: int, n: int) -> Batch:
+        images, labels, drops = self.inputs.images, self.inputs.labels, self.network.dropout.drops
+        index = None if span.index is None else span.index[s, :, :n]
+        masks, begin = [], 0
+        for width, kept in zip(self.widths, self.kept, strict=False):
+            masks.append(Mask(span.ranks[s, :, begin : begin + width], kept, self.seed_of))
+            begin += width
+        if index is None and not drops:
+            return Batch(images, None, labels, None, [])
+        many = len(self.hyper) if drops else len(self.spans.seeds)
+        x = self.ops.xp.empty((many, n, images.shape[1]), self.dtype)
+        self.ops.gather(images, index, x, masks[0] if drops else None)
+        return Batch(x, None if drops else self.seed_of, labels, index, masks)
+
+    def evaluate(self) -> dict[str, np.ndarray]:
+        """Return loss and accuracy of every evaluated set: `Engine.evaluate`."""
+        kind, inputs = self.replicas.settings.evaluation.statistics, self.inputs
+        context = Context(self.spec, self.hyper, self.hyper[:, :4], self.seed_of, self.fractions)
+        sets = list(inputs.eval_sets.items())
+        with (
+            self.ops.math_mode(self.tf32),
+            self.replicas.average.in_place(),
+            evaluate.statistics(self.network, kind, inputs.images),
+        ):
+            means = [
+                self.evaluator.evaluate(self.layers, *data, context, use_batch_statistics=kind == "batch")
+                for _, data in sets
+            ]
+        values = to_host(self.ops.xp.stack(means))
+        names = [f"{name}_{value}" for name, _ in sets for value in ("loss", "accuracy")]
+        return dict(zip(names, values.swapaxes(1, 2).reshape(len(names), -1), strict=True))
+
+    def diagnosis(self) -> dict[str, np.ndarray]:
+        """Return what the normalisation did at the observed step: `Engine.diagnosis`."""
+        if not self.observed:
+            return {}
+        xp = self.ops.xp
+        values = to_host(xp.stack([value.astype(np.float64) for value in self.observed.values()]))
+        return dict(zip(self.observed, values, strict=True))

@@ -1,0 +1,81 @@
+"""Loss and accuracy of a group's replicas in inference mode, a few replicas and images at a time."""
+
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.engines.cuda.parameters import Layer, Tensor
+from bnrenorm.engines.cuda.passes import Batch, Context, Operations, forward, loss
+from bnrenorm.engines.cuda.rows import Mode, divide
+from bnrenorm.engines.cuda.workspace import Workspace, bytes_of
+
+Array = Any
+
+BUDGET = 2**29
+"""Bytes of scratch that an evaluation may take, if a single replica needs no more."""
+
+_IMAGES = 10_000  # at a time, where the statistics do not need the whole set at once
+
+
+class Evaluator:
+    """Evaluates networks of given widths, inputs and classes included."""
+
+    def __init__(self, ops: Operations, dtype: Any, widths: tuple[int, ...], *, averaged: bool):
+        self.ops, self.dtype, self.widths, self.averaged = ops, np.dtype(dtype), widths, averaged
+
+    def evaluate(
+        self, layers: list[Layer], images: Array, labels: Array, context: Context, *, use_batch_statistics: bool
+    ) -> Array:
+        """Return mean loss and accuracy, float64 (R, 2) on the device, of images (M, D) with labels (M,).
+
+        With `use_batch_statistics` batch norms use the images' own statistics instead of the running ones.
+        """
+        mode = Mode.OWN if use_batch_statistics else Mode.RUNNING
+        at_once = len(images) if use_batch_statistics else min(len(images), _IMAGES)
+        replicas = len(context.hyper)
+        each = bytes_of(1, self.widths, at_once, self.dtype.itemsize, changed=True, learning=False)
+        slice_length = max(1, min(replicas, BUDGET // each))
+        sums = self.ops.xp.zeros((replicas, 2))
+        for begin in range(0, replicas, slice_length):
+            part = slice(begin, min(begin + slice_length, replicas))
+            own, own_context = [_part_of(layer, part) for layer in layers], _part_of_context(context, part)
+            for start in range(0, len(images), at_once):
+                x, chunk = images[start : start + at_once], labels[start : start + at_once]
+                weighted = self._chunk(own, Batch(x, None, chunk, None, []), own_context, mode)
+                sums[part] += weighted * (len(x) / len(images))
+        return sums
+
+    def _chunk(self, layers: list[Layer], batch: Batch, context: Context, mode: Mode) -> Array:
+        rows, drops = divide(len(batch.x)), bool(context.fractions)
+        ws = self._workspace(len(context.hyper), rows.n, context, drops)
+        means = self.ops.xp.zeros((len(context.hyper), 2))
+        forward(self.ops, layers, batch, context, mode, ws, averaged=self.averaged)
+        loss(self.ops, layers, batch, context, ws, learn=False, averaged=self.averaged)
+        self.ops.add_losses(ws.losses, rows.n, means)
+        return means
+
+    def _workspace(self, replicas: int, n: int, context: Context, drops: bool) -> Workspace:
+        xp = self.ops.xp
+        return Workspace(xp, self.dtype, replicas, self.widths, divide(n), context.spec, drops=drops, learning=False)
+
+
+def _part_of(layer: Layer, part: slice) -> Layer:
+    """Return a layer of some of the replicas, as views."""
+
+    def cut(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else Tensor(*(None if array is None else array[part] for array in tensor))
+
+    weight, bias = (
+        Tensor(*(None if array is None else array[part] for array in t)) for t in (layer.weight, layer.bias)
+    )
+    run = None if layer.run is None else (layer.run[0][part], layer.run[1][part])
+    return Layer(weight, bias, cut(layer.gamma), cut(layer.beta), run)
+
+
+def _part_of_context(context: Context, part: slice) -> Context:
+    return context._replace(
+        hyper=context.hyper[part],
+        schedule=context.schedule[part],
+        seed_of=context.seed_of[part],
+        fractions=[fraction[part] for fraction in context.fractions],
+    )

@@ -1,0 +1,239 @@
+// Normalisation, ReLU and dropout of a hidden layer, forward and backward: norm.formulas for all replicas at once.
+
+// z (R, N, K) = relu(factor z + bias), in place. With `partial` (R, groups * pieces, 2, K), set there the mean of every
+// piece, and its sum of squared distances from that mean. factor (R) or null: of inference with dropped inputs.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    enter(real* z, const real* bias, const real* factor, int n, int K, int group, int pieces, int relu, real* partial) {
+  const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
+  const Rows rows = rows_of(blockIdx.x, group, pieces);
+  const bool inside = k < K;
+  real* column = z + (long)r * n * K + k;
+  const real b = inside ? bias[(long)r * K + k] : 0, f = factor ? factor[r] : 1;
+  double sum = 0;
+  for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
+    real value = factor ? f * column[(long)i * K] + b : column[(long)i * K] + b;
+    if (relu && value < 0) value = 0;  // NaN stays
+    column[(long)i * K] = value;
+    sum += value;
+  }
+  if (!partial) return;
+  const real mean = column_sum(sum) / (rows.end - rows.begin);
+  real squares = 0;
+  for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
+    const real distance = column[(long)i * K] - mean;
+    squares += distance * distance;
+  }
+  squares = column_sum(squares);
+  if (!inside || threadIdx.y) return;
+  real* own = partial + ((long)r * gridDim.x + blockIdx.x) * 2 * K + k;
+  own[0] = mean, own[K] = squares;
+}
+
+// Merge the moments of a group's pieces [Chan, Golub and LeVeque 1979].
+__device__ __forceinline__ void merge(const real* partial, int K, int group, int pieces, double& mean, double& var) {
+  const int length = (group + pieces - 1) / pieces;
+  double squares = 0;
+  mean = 0;
+  for (int piece = 0, count = 0; piece < pieces; piece++) {
+    const int more = min(length, group - piece * length);
+    const double distance = partial[(long)piece * 2 * K] - mean, total = count + more;
+    squares += partial[((long)piece * 2 + 1) * K] + distance * distance * (count * (more / total));
+    mean += distance * (more / total);
+    count += more;
+  }
+  var = squares / group;
+}
+
+// Set stats (R, groups, STATISTICS, K) from the moments `partial` of `enter`. mode TRAINING also moves run_mean and
+// run_scale (R, K) towards the groups' mean; OWN and RUNNING have r = 1 and d = 0, and RUNNING needs no moments. hyper
+// (R, HYPER), schedule (R, COLUMNS) of the step. Grid (K / 256, R). [BRN17, Alg. 1]
+extern "C" __global__ void __launch_bounds__(THREADS)
+    statistics(const real* partial, int K, int group, int groups, int pieces, int mode, int track_std, const real* hyper,
+               const real* schedule, real* run_mean, real* run_scale, real* stats) {
+  const int r = blockIdx.y, k = blockIdx.x * THREADS + threadIdx.x;
+  if (k >= K) return;
+  const long node = (long)r * K + k;
+  const real eps = hyper[r * HYPER + EPS], *limits = schedule + r * COLUMNS;
+  const real old_mean = run_mean[node], old_scale = run_scale[node];
+  double total_mean = 0, total_scale = 0;
+  for (int g = 0; g < groups; g++) {
+    const real run_std = running_std(old_scale, eps, track_std);
+    Moments m = {old_mean, run_std, 0, old_mean, run_std, 1, 0};
+    if (mode != RUNNING) {
+      double mean, var;
+      merge(partial + ((long)r * groups + g) * pieces * 2 * K + k, K, group, pieces, mean, var);
+      m.mean = mean, m.var = var, m.std = sqrt(m.var + eps);
+      total_mean += m.mean, total_scale += tracked(m, group, track_std);
+    }
+    if (mode == TRAINING || mode == FROZEN) correct(m, limits[R_MAX], limits[D_MAX]);
+    keep(stats + ((long)r * groups + g) * STATISTICS * K + k, K, m);
+  }
+  if (mode != TRAINING) return;
+  const real weight = 1 - hyper[r * HYPER + DECAY];
+  run_mean[node] = old_mean + weight * ((real)(total_mean / groups) - old_mean);
+  run_scale[node] = old_scale + weight * ((real)(total_scale / groups) - old_scale);
+}
+
+// Set row_stats (R, N, 2): mean and std of every row of a (R, N, K), for layer normalisation. A warp a row. [LN16]
+extern "C" __global__ void __launch_bounds__(THREADS)
+    row_moments(const real* a, int n, int K, long rows, const real* hyper, real* row_stats) {
+  const long row = (long)blockIdx.x * LANES + threadIdx.y;
+  if (row >= rows) return;
+  const real* values = a + row * K;
+  double sum = 0;
+  for (int k = threadIdx.x; k < K; k += WARP) sum += values[k];
+  const real mean = warp_sum(sum) / K;
+  real squares = 0;
+  for (int k = threadIdx.x; k < K; k += WARP) squares += (values[k] - mean) * (values[k] - mean);
+  squares = warp_sum(squares);
+  if (threadIdx.x) return;
+  row_stats[2 * row] = mean;
+  row_stats[2 * row + 1] = sqrt(squares / K + hyper[row / n * HYPER + EPS]);
+}
+
+// y (R, N, K) = dropout(relu(norm(a))); relu only if the normalisation comes first, and dropout as ranks say, or times
+// `fraction` (R) in inference, where it is not null. stats (R, groups, STATISTICS, K), row_stats (R, N, 2).
+extern "C" __global__ void __launch_bounds__(THREADS)
+    normalise(const real* a, const real* stats, const real* row_stats, const real* gamma, const real* beta, int norm,
+              int affine, int norm_first, int n, int K, int group, int pieces, const int* ranks, int stride,
+              const int* seed_of, const int* kept, const real* fraction, real* y) {
+  const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
+  if (k >= K) return;
+  const Rows rows = rows_of(blockIdx.x, group, pieces);
+  const long column = (long)r * n * K + k;
+  const real factor = fraction ? fraction[r] : (is_kept(ranks, stride, seed_of, kept, r, k) ? 1 : 0);
+  const real g = affine_of(gamma, affine, r, k, K, 1), b = affine_of(beta, affine, r, k, K, 0);
+  real mean = 0, scale = 1, shift = 0;
+  if (norm == BATCH) {
+    const real* own = stats + ((long)r * (n / group) + rows.group) * STATISTICS * K + k;
+    mean = own[MEAN * K], scale = g * own[R_ * K] / own[STD * K], shift = g * own[D_ * K] + b;
+  }
+  for (int i = rows.begin + threadIdx.y; i < rows.end; i += LANES) {
+    real value = a[column + (long)i * K];
+    if (norm == BATCH) value = (value - mean) * scale + shift;
+    if (norm == LAYER) {
+      const real* row = row_stats + 2 * ((long)r * n + i);
+      value = (value - row[0]) / row[1] * g + b;
+    }
+    if (norm_first && value < 0) value = 0;
+    y[column + (long)i * K] = value * factor;
+  }
+}
+
+// The gradient before the norm's output, from that behind ReLU and dropout.
+__device__ __forceinline__ real upstream(real gy, real y, int norm_first, bool kept) {
+  return kept && !(norm_first && y <= 0) ? gy : 0;
+}
+
+// Set partial (R, groups * pieces, 2, K): sums over a piece of g, and of g (a - mean), or for layer normalisation of g
+// times the normalised value. gy (R, N, K): the gradient of y.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    upstream_sums(const real* gy, const real* y, const real* a, const real* stats, const real* row_stats, int norm,
+                  int norm_first, int n, int K, int group, int pieces, const int* ranks, int stride, const int* seed_of,
+                  const int* kept, real* partial) {
+  const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
+  const Rows rows = rows_of(blockIdx.x, group, pieces);
+  const bool inside = k < K, own_kept = inside && is_kept(ranks, stride, seed_of, kept, r, k);
+  const long column = (long)r * n * K + k;
+  real mean = 0, sum = 0, sum_xmu = 0;
+  if (inside && norm == BATCH) mean = stats[(((long)r * (n / group) + rows.group) * STATISTICS + MEAN) * K + k];
+  for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
+    const long at = column + (long)i * K;
+    const real g = upstream(gy[at], y[at], norm_first, own_kept);
+    real xmu = a[at] - mean;
+    if (norm == LAYER) {
+      const real* row = row_stats + 2 * ((long)r * n + i);
+      xmu = (a[at] - row[0]) / row[1];
+    }
+    sum += g, sum_xmu += g * xmu;
+  }
+  sum = column_sum(sum), sum_xmu = column_sum(sum_xmu);
+  if (!inside || threadIdx.y) return;
+  real* own = partial + ((long)r * gridDim.x + blockIdx.x) * 2 * K + k;
+  own[0] = sum, own[K] = sum_xmu;
+}
+
+// Set coef (R, groups, COEFFICIENTS, K), and the gradients ggamma, gbeta (R, K), from `upstream_sums`. [BRN17, sec. 3]
+// Grid (K / 256, R).
+extern "C" __global__ void __launch_bounds__(THREADS)
+    coefficients(const real* partial, const real* stats, const real* gamma, int norm, int affine, int K, int group,
+                 int groups, int pieces, real* coef, real* ggamma, real* gbeta) {
+  const int r = blockIdx.y, k = blockIdx.x * THREADS + threadIdx.x;
+  if (k >= K) return;
+  double total_gamma = 0, total_beta = 0;
+  for (int g = 0; g < groups; g++) {
+    double sum = 0, sum_xmu = 0;
+    for (int piece = 0; piece < pieces; piece++) {
+      const real* own = partial + (((long)r * groups + g) * pieces + piece) * 2 * K + k;
+      sum += own[0], sum_xmu += own[K];
+    }
+    total_beta += sum;
+    if (norm == LAYER) {
+      total_gamma += sum_xmu;
+      continue;
+    }
+    const real* at = stats + ((long)r * groups + g) * STATISTICS * K + k;
+    const real std = at[STD * K], r_ = at[R_ * K];
+    total_gamma += sum_xmu * (r_ / std) + sum * at[D_ * K];
+    real* own = coef + ((long)r * groups + g) * COEFFICIENTS * K + k;
+    own[SCALE * K] = affine_of(gamma, affine, r, k, K, 1) * r_ / std;
+    own[SLOPE * K] = -(real)sum_xmu / (group * std * std);
+    own[SHIFT * K] = (real)sum / group;
+  }
+  ggamma[(long)r * K + k] = total_gamma, gbeta[(long)r * K + k] = total_beta;
+}
+
+// Set row_sums (R, N, 2): means over a row of g gamma, and of g gamma times the normalised value. A warp a row. [LN16]
+extern "C" __global__ void __launch_bounds__(THREADS)
+    row_gradients(const real* gy, const real* y, const real* a, const real* row_stats, const real* gamma, int affine,
+                  int norm_first, int n, int K, long rows, const int* ranks, int stride, const int* seed_of,
+                  const int* kept, real* row_sums) {
+  const long row = (long)blockIdx.x * LANES + threadIdx.y;
+  if (row >= rows) return;
+  const int r = row / n;
+  const real mean = row_stats[2 * row], std = row_stats[2 * row + 1];
+  real sum = 0, sum_hat = 0;
+  for (int k = threadIdx.x; k < K; k += WARP) {
+    const long at = row * K + k;
+    const bool own_kept = is_kept(ranks, stride, seed_of, kept, r, k);
+    const real g = upstream(gy[at], y[at], norm_first, own_kept) * affine_of(gamma, affine, r, k, K, 1);
+    sum += g, sum_hat += g * ((a[at] - mean) / std);
+  }
+  sum = warp_sum(sum), sum_hat = warp_sum(sum_hat);
+  if (threadIdx.x == 0) row_sums[2 * row] = sum / K, row_sums[2 * row + 1] = sum_hat / K;
+}
+
+// g (R, N, K), the gradient of y, becomes that of the linear product; set bias (R, groups * pieces, K): its sum over a
+// piece. y and a are what `normalise` set and read; `relu`: the ReLU comes before the norm, and a is its output.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    to_linear(real* g, const real* y, const real* a, const real* stats, const real* coef, const real* row_stats,
+              const real* row_sums, const real* gamma, int norm, int affine, int norm_first, int relu, int n, int K,
+              int group, int pieces, const int* ranks, int stride, const int* seed_of, const int* kept, real* bias) {
+  const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
+  const Rows rows = rows_of(blockIdx.x, group, pieces);
+  const bool inside = k < K, own_kept = inside && is_kept(ranks, stride, seed_of, kept, r, k);
+  const long column = (long)r * n * K + k, block = (long)r * (n / group) + rows.group;
+  real mean = 0, scale = 1, slope = 0, shift = 0, sum = 0;
+  if (inside && norm == BATCH) {
+    const real* own = coef + block * COEFFICIENTS * K + k;
+    mean = stats[(block * STATISTICS + MEAN) * K + k];
+    scale = own[SCALE * K], slope = own[SLOPE * K], shift = own[SHIFT * K];
+  }
+  const real weight = inside && norm == LAYER ? affine_of(gamma, affine, r, k, K, 1) : 1;
+  for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
+    const long at = column + (long)i * K;
+    const real input = a[at];
+    real value = upstream(g[at], y[at], norm_first, own_kept);
+    if (norm == BATCH) value = ((input - mean) * slope + value - shift) * scale;
+    if (norm == LAYER) {
+      const long row = 2 * ((long)r * n + i);
+      const real std = row_stats[row + 1], hat = (input - row_stats[row]) / std;
+      value = (value * weight - row_sums[row] - hat * row_sums[row + 1]) / std;
+    }
+    if (relu && input <= 0) value = 0;
+    g[at] = value;
+    sum += value;
+  }
+  sum = column_sum(sum);
+  if (inside && threadIdx.y == 0) bias[((long)r * gridDim.x + blockIdx.x) * K + k] = sum;
+}

@@ -1,0 +1,215 @@
+// A step of networks with one hidden layer and batches of N images in two launches. N is a constant, so that loops over
+// the images unroll and a node's activations stay in registers. `middle` does all but the first layer's weights, a block
+// a replica; `first` walks over those weights once, to update them and to multiply them with the next batch: they and
+// their velocities pass through memory once a step, and images are read where they lie. After `update.cu`.
+//
+// The optimizer is SGD or MOMENTUM. Batch row n of replica r is the image index[seed_of[r], n], rows being `stride` apart.
+
+struct __align__(16) Four {
+  real x, y, z, w;
+};
+
+__device__ __forceinline__ void add(Four& sum, real factor, const Four& a) {
+  sum.x += factor * a.x, sum.y += factor * a.y, sum.z += factor * a.z, sum.w += factor * a.w;
+}
+
+__device__ __forceinline__ real decayed(real g, real w, real l2, real l1) {
+  return g + (l2 * w + l1 * ((w > 0) - (w < 0)));
+}
+
+__device__ __forceinline__ void load(Four* x, const real* images, int D, const int* index, int stride, int seed) {
+  for (int i = threadIdx.x; i < N * (D / 4); i += THREADS) {
+    const int n = i / (D / 4), q = i % (D / 4);
+    x[i] = ((const Four*)(images + (long)index[(long)seed * stride + n] * D))[q];
+  }
+}
+
+// With `index`: move w (R, K, D) and its velocity v by the gradient dy^T x of that batch, dy (R, N, K). With `next`: set
+// y (R, N, K) to the products of that batch with w. D is divisible by 4. Dynamic shared memory: 2 N D reals. Grid
+// (any, R), blocks of 256; a warp takes a row of w at a time.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    first(const real* __restrict__ images, int D, const int* __restrict__ index, const int* __restrict__ next, int stride,
+          const int* __restrict__ seed_of, int optimizer, const real* __restrict__ hyper,
+          const real* __restrict__ schedule, const real* __restrict__ dy, int K, real* __restrict__ w,
+          real* __restrict__ v, real* __restrict__ y) {
+  extern __shared__ __align__(16) char memory[];
+  Four *x = (Four*)memory, *x_next = x + N * (D / 4);
+  const int r = blockIdx.y, warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
+  if (index) load(x, images, D, index, stride, seed_of[r]);
+  if (next) load(x_next, images, D, next, stride, seed_of[r]);
+  __syncthreads();
+  const real *own = hyper + r * HYPER, lr = schedule[r * COLUMNS + LR];
+  const real momentum = own[MOMENTUM_OF], l2 = own[L2], l1 = own[L1];
+  for (int k = blockIdx.x * LANES + warp; k < K; k += gridDim.x * LANES) {
+    Four *weights = (Four*)(w + ((long)r * K + k) * D), *velocities = (Four*)(v + ((long)r * K + k) * D);
+    real g[N], sum[N];
+#pragma unroll
+    for (int n = 0; n < N; n++) g[n] = index ? dy[((long)r * N + n) * K + k] : 0, sum[n] = 0;
+    for (int q = lane; q < D / 4; q += WARP) {
+      Four a = weights[q];
+      if (index) {
+        Four t = {0, 0, 0, 0}, b = {0, 0, 0, 0};
+#pragma unroll
+        for (int n = 0; n < N; n++) add(t, g[n], x[n * (D / 4) + q]);
+        if (l2 != 0 || l1 != 0) {
+          t.x = decayed(t.x, a.x, l2, l1), t.y = decayed(t.y, a.y, l2, l1);
+          t.z = decayed(t.z, a.z, l2, l1), t.w = decayed(t.w, a.w, l2, l1);
+        }
+        if (optimizer == MOMENTUM) {
+          add(b, momentum, velocities[q]);
+          add(b, -lr, t);
+          velocities[q] = b;
+          add(a, 1, b);
+        } else {
+          add(a, -lr, t);
+        }
+        weights[q] = a;
+      }
+      if (next) {
+#pragma unroll
+        for (int n = 0; n < N; n++) {
+          const Four p = x_next[n * (D / 4) + q];
+          sum[n] += a.x * p.x + a.y * p.y + a.z * p.z + a.w * p.w;
+        }
+      }
+    }
+    if (!next) continue;
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+      const real total = warp_sum(sum[n]);
+      if (lane == 0) y[((long)r * N + n) * K + k] = total;
+    }
+  }
+}
+
+// A hidden node over the batch: the input a of its normalisation, and how that maps it.
+struct Node {
+  real a[N], scale, shift;
+  Moments m;
+};
+
+__device__ __forceinline__ Node node_of(const real* y, int r, int k, int K, real bias, int norm, int norm_first,
+                                        int track_std, real eps, const real* limits, real run_mean, real run_scale,
+                                        real gamma, real beta) {
+  Node o;
+  double sum = 0;
+#pragma unroll
+  for (int n = 0; n < N; n++) {
+    const real value = y[((long)r * N + n) * K + k] + bias;
+    o.a[n] = !norm_first && value < 0 ? 0 : value;
+    sum += o.a[n];
+  }
+  o.scale = 1, o.shift = 0, o.m = {0, 1, 0, 0, 1, 1, 0};
+  if (norm != BATCH) return o;
+  o.m.mean = sum / N, o.m.run_mean = run_mean, o.m.run_std = running_std(run_scale, eps, track_std);
+  real squares = 0;
+#pragma unroll
+  for (int n = 0; n < N; n++) squares += (o.a[n] - o.m.mean) * (o.a[n] - o.m.mean);
+  o.m.var = squares / N, o.m.std = sqrt(o.m.var + eps);
+  correct(o.m, limits[R_MAX], limits[D_MAX]);
+  o.scale = gamma * o.m.r / o.m.std, o.shift = gamma * o.m.d + beta;
+  return o;
+}
+
+// From the products y (R, N, K) of the first layer: loss and accuracy, added to sums (R, 2); the backward pass down to dy
+// (R, N, K); the running statistics; and the updates of every parameter but w. Every p is followed by its velocity, which
+// SGD has not. norm: NONE or BATCH; affine: NODE or FIXED. stats (R, 1, STATISTICS, K) or null: the statistics. Dynamic
+// shared memory: N (K + C) reals. Grid (R), blocks of 256.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    middle(const int* __restrict__ labels, const int* __restrict__ index, int stride, const int* __restrict__ seed_of,
+           int optimizer, const real* __restrict__ hyper, const real* __restrict__ schedule, const real* __restrict__ y,
+           real* __restrict__ dy, int K, int C, int norm, int affine, int norm_first, int track_std, real* b1, real* v_b1,
+           real* gamma, real* v_gamma, real* beta, real* v_beta, real* run_mean, real* run_scale, real* w2, real* v_w2,
+           real* b2, real* v_b2, real* stats, double* sums) {
+  extern __shared__ __align__(16) char memory[];
+  __shared__ double losses[N];
+  __shared__ int hits[N];
+  real *h = (real*)memory, *g = h + N * K;  // (N, K): the hidden layer's output; (N, C): logits, then their gradient
+  const int r = blockIdx.x, warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
+  const real *own = hyper + r * HYPER, *limits = schedule + r * COLUMNS, eps = own[EPS];
+  const real lr = limits[LR], affine_lr = limits[AFFINE_LR];
+
+#define NODE_OF(k)                                                                                                    \
+  node_of(y, r, k, K, b1[(long)r * K + k], norm, norm_first, track_std, eps, limits,                                  \
+          norm == BATCH ? run_mean[(long)r * K + k] : 0, norm == BATCH ? run_scale[(long)r * K + k] : 1,              \
+          affine_of(gamma, affine, r, k, K, 1), affine_of(beta, affine, r, k, K, 0))
+
+  for (int k = threadIdx.x; k < K; k += THREADS) {
+    const Node o = NODE_OF(k);
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+      const real value = norm == BATCH ? (o.a[n] - o.m.mean) * o.scale + o.shift : o.a[n];
+      h[n * K + k] = norm_first && value < 0 ? 0 : value;
+    }
+  }
+  __syncthreads();
+  for (int i = warp; i < N * C; i += LANES) {
+    const int n = i / C, c = i % C;
+    real sum = 0;
+    for (int k = lane; k < K; k += WARP) sum += h[n * K + k] * w2[((long)r * C + c) * K + k];
+    sum = warp_sum(sum);
+    if (lane == 0) g[i] = sum + b2[(long)r * C + c];
+  }
+  __syncthreads();
+  for (int n = threadIdx.x; n < N; n += THREADS) {
+    real top = g[n * C], z = 0;
+    int best = 0;
+    for (int c = 1; c < C; c++)
+      if (g[n * C + c] > top) top = g[n * C + c], best = c;
+    for (int c = 0; c < C; c++) z += exp(g[n * C + c] - top);
+    const int label = labels[index[(long)seed_of[r] * stride + n]];
+    losses[n] = log(z) - (g[n * C + label] - top);
+    hits[n] = best == label;
+    for (int c = 0; c < C; c++) g[n * C + c] = (exp(g[n * C + c] - top) / z - (c == label)) / N;
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    double loss = 0, right = 0;
+    for (int n = 0; n < N; n++) loss += losses[n], right += hits[n];
+    sums[2 * r] += loss / N, sums[2 * r + 1] += right / N;
+  }
+  for (int c = threadIdx.x; c < C; c += THREADS) {
+    real sum = 0;
+    for (int n = 0; n < N; n++) sum += g[n * C + c];
+    descend(optimizer, own, lr, 0, 0, sum, (long)r * C + c, b2, v_b2, 0, 0);
+  }
+  for (int k = threadIdx.x; k < K; k += THREADS) {
+    const long node = (long)r * K + k;
+    real dh[N];
+#pragma unroll
+    for (int n = 0; n < N; n++) dh[n] = 0;
+    for (int c = 0; c < C; c++) {
+      const long i = ((long)r * C + c) * K + k;
+      const real weight = w2[i];
+      real sum = 0;
+#pragma unroll
+      for (int n = 0; n < N; n++) dh[n] += g[n * C + c] * weight, sum += g[n * C + c] * h[n * K + k];
+      descend(optimizer, own, lr, own[L2], own[L1], sum, i, w2, v_w2, 0, 0);
+    }
+    const Node o = NODE_OF(k);
+    real sum_dy = 0, sum_dy_xmu = 0, grad_b1 = 0;
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+      if (norm_first && h[n * K + k] <= 0) dh[n] = 0;
+      sum_dy += dh[n], sum_dy_xmu += dh[n] * (o.a[n] - o.m.mean);
+    }
+    const real slope = -sum_dy_xmu / (N * o.m.std * o.m.std), shift = sum_dy / N;
+#pragma unroll
+    for (int n = 0; n < N; n++) {
+      real value = norm == BATCH ? ((o.a[n] - o.m.mean) * slope + dh[n] - shift) * o.scale : dh[n];
+      if (!norm_first && o.a[n] <= 0) value = 0;
+      grad_b1 += value;
+      dy[((long)r * N + n) * K + k] = value;
+    }
+    descend(optimizer, own, lr, 0, 0, grad_b1, node, b1, v_b1, 0, 0);
+    if (norm != BATCH) continue;
+    if (stats) keep(stats + (long)r * STATISTICS * K + k, K, o.m);
+    const real weight = 1 - own[DECAY];
+    run_mean[node] += weight * (o.m.mean - o.m.run_mean);
+    run_scale[node] += weight * (tracked(o.m, N, track_std) - run_scale[node]);
+    if (affine != NODE) continue;
+    const real grad_gamma = sum_dy_xmu * (o.m.r / o.m.std) + sum_dy * o.m.d;
+    descend(optimizer, own, affine_lr, 0, 0, grad_gamma, node, gamma, v_gamma, 0, 0);
+    descend(optimizer, own, affine_lr, 0, 0, sum_dy, node, beta, v_beta, 0, 0);
+  }
+}

@@ -1,0 +1,97 @@
+"""What the normalisation did at an observed step, and accuracies in training and inference mode on the same images."""
+
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.data.sampling import Sampler
+from bnrenorm.engines.cuda.parameters import Layer
+from bnrenorm.engines.cuda.passes import Batch, Context, Operations, forward, loss
+from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
+from bnrenorm.engines.cuda.workspace import Workspace
+from bnrenorm.engines.mode_gap import IMAGES
+from bnrenorm.norm.diagnosis import diagnose
+
+Array = Any
+
+
+def diagnosis(statistics: list[Array], r_max: Array, d_max: Array) -> dict[str, Array]:
+    """Describe every batch normalisation of a training pass by layer, as `norm.diagnosis` does, (R,) each.
+
+    statistics: per layer (R, groups, 6, K), as in `Workspace.stats`; r_max, d_max: the step's limits, (R, 1, 1).
+    """
+    described: dict[str, Array] = {}
+    for depth, stats in enumerate(statistics, start=1):
+        mean, std, r, d, run_mean, run_std = (stats[:, :, i] for i in range(6))
+        limits = (limit.astype(stats.dtype) + 0 * mean for limit in (r_max, d_max))
+        values = diagnose(mean, std, run_mean, run_std, r, d, *limits)
+        described |= {f"layer{depth}_{name}": value for name, value in values.items()}
+    return described
+
+
+class ModeGap:
+    """Measures the accuracies of `engines.mode_gap` by kernels, with the weights from before the step's update."""
+
+    def __init__(
+        self, ops: Operations, dtype: Any, images: Array, labels: Array, sampler: Sampler, seeds: list[int],
+        widths: tuple[int, ...], micro_batch: int,
+    ):  # fmt: skip
+        self.ops, self.dtype, self.images, self.labels, self.sampler = ops, dtype, images, labels, sampler
+        self.seeds, self.widths = seeds, widths
+        self.size = sampler.size
+        self.group = micro_batch or self.size
+
+    def measure(
+        self, layers: list[Layer], batch: Batch, context: Context, right: Array | None, step: int
+    ) -> dict[str, Array]:
+        """Return training_mode_accuracy and inference_mode_accuracy, (R,) each, after the forward pass of a step.
+
+        A batch of at least IMAGES shows the first in its own answers, right (R, N); otherwise the next batches are
+        drawn, with the step's dropout.
+        """
+        if self.size < IMAGES:
+            return self._by_next_batches(layers, batch.masks, context, step)
+        assert right is not None
+        training = right[:, :IMAGES].mean(axis=1)
+        if batch.index is None:
+            probe = Batch(self.images[:IMAGES], None, self.labels, None, [])
+        else:
+            index = batch.index[:, :IMAGES]
+            probe = Batch(self._images(index), context.seed_of, self.labels, index, [])
+        inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(probe.x.shape[-2]))
+        return {"training_mode_accuracy": training, "inference_mode_accuracy": inference}
+
+    def _by_next_batches(self, layers: list[Layer], masks: list[Mask], context: Context, step: int) -> dict[str, Array]:
+        index = self._next_batches(step)
+        probe = Batch(self._images(index), context.seed_of, self.labels, index, [])
+        dropped = probe
+        if masks:
+            x = self._images(index, masks[0])
+            dropped = Batch(x, None, self.labels, index, masks)
+        rows = divide(index.shape[1], self.group)
+        training = self._accuracy(layers, dropped, context, Mode.FROZEN, rows)
+        inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(rows.n))
+        return {"training_mode_accuracy": training, "inference_mode_accuracy": inference}
+
+    def _next_batches(self, step: int) -> Array:
+        """Return the indices (S, N) of about IMAGES images, whole groups of the batches behind this step's."""
+        drawn, counts = self.sampler.table(self.seeds, step + 1, -(-IMAGES // self.size))
+        index = np.concatenate([batch[:, :count] for batch, count in zip(drawn, counts, strict=True)], axis=1)
+        whole = index.shape[1] // self.group * self.group
+        return self.ops.xp.asarray(np.ascontiguousarray(index[:, :whole]))
+
+    def _images(self, index: Array, mask: Mask | None = None) -> Array:
+        """Return the images at index (S, N), (S, N, D); with a mask (R, N, D), dropped inputs being 0."""
+        many = len(index) if mask is None else len(mask.seed_of)
+        x = self.ops.xp.empty((many, index.shape[1], self.images.shape[1]), self.dtype)
+        self.ops.gather(self.images, index, x, mask)
+        return x
+
+    def _accuracy(self, layers: list[Layer], batch: Batch, context: Context, mode: Mode, rows: Rows) -> Array:
+        xp, drops = self.ops.xp, bool(context.fractions)
+        ws = Workspace(xp, self.dtype, len(context.hyper), self.widths, rows, context.spec, drops=drops, learning=False)
+        sums = xp.zeros((len(context.hyper), 2))
+        forward(self.ops, layers, batch, context, mode, ws)
+        loss(self.ops, layers, batch, context, ws, learn=False)
+        self.ops.add_losses(ws.losses, rows.n, sums)
+        return sums[:, 1]

@@ -1,0 +1,138 @@
+"""A step of all replicas by batched products and kernels: `network.mlp` and Chainer's graph, forward and backward."""
+
+from typing import Any, NamedTuple
+
+from bnrenorm.engines.cuda.launches import Launches
+from bnrenorm.engines.cuda.parameters import Layer, Vector
+from bnrenorm.engines.cuda.reference import Reference
+from bnrenorm.engines.cuda.rows import Mask, Mode, divide
+from bnrenorm.engines.cuda.workspace import Workspace
+from bnrenorm.engines.spec import BATCH, LAYER, KernelSpec
+
+Array = Any
+Operations = Launches | Reference
+
+
+class Batch(NamedTuple):
+    """The images of a step, and where their labels are.
+
+    x: (S, N, D) per seed; (R, N, D) per replica after dropout; or (N, D), shared by all replicas. of (R,) int32: each
+    replica's seed, only for x per seed. labels (M,) int32 are of the whole set; the batch's are those at index (S, N)
+    int32, and without an index the first N. masks: of dropout, of the inputs and every hidden layer; empty without.
+    """
+
+    x: Array
+    of: Array | None
+    labels: Array
+    index: Array | None
+    masks: list[Mask]
+
+
+class Context(NamedTuple):
+    """What does not depend on the batch. hyper (R, 10): `engines.spec.Hyperparams`; schedule (R, 4) of the step.
+
+    seed_of (R,) int32: each replica's seed. fractions: of the inputs and of every hidden layer's nodes that dropout
+    keeps, (R,) each; empty without dropout.
+    """
+
+    spec: KernelSpec
+    hyper: Array
+    schedule: Array
+    seed_of: Array
+    fractions: list[Array]
+
+
+def forward(
+    ops: Operations,
+    layers: list[Layer],
+    batch: Batch,
+    context: Context,
+    mode: Mode,
+    ws: Workspace,
+    *,
+    averaged: bool = False,
+) -> None:
+    """Set ws.a, ws.y, ws.stats and ws.logits, the latter without their bias.
+
+    Dropout follows the batch's masks, or in mode RUNNING and OWN without masks the fractions: inference. `averaged`:
+    with the moving averages of the parameters.
+    """
+    spec, rows, x, of = context.spec, ws.rows, batch.x, batch.of
+    inference = mode in (Mode.RUNNING, Mode.OWN)
+    for depth, layer in enumerate(layers[:-1]):
+        weight, bias = _values(layer, averaged)
+        a, y, width = ws.a[depth], ws.y[depth], ws.a[depth].shape[2]
+        ops.product(x, weight, a, tb=True, of=of)
+        moments = ws.moments_of(width) if spec.norm == BATCH and mode != Mode.RUNNING else None
+        factor = context.fractions[0] if inference and context.fractions and depth == 0 else None
+        ops.enter(a, bias, rows, relu=not spec.norm_first, factor=factor, partial=moments)
+        if spec.norm == BATCH:
+            assert layer.run is not None
+            ops.statistics(moments, rows, mode, spec, context.hyper, context.schedule, layer.run, ws.stats[depth])
+        elif spec.norm == LAYER:
+            ops.row_moments(a, context.hyper, ws.row_stats[depth])
+        if y is not a:
+            mask = batch.masks[depth + 1] if batch.masks and not inference else None
+            fraction = context.fractions[depth + 1] if context.fractions and inference else None
+            affine = layer.affine(averaged=averaged)
+            ops.normalise(a, ws.stats[depth], ws.row_stats[depth], affine, spec, rows, mask, fraction, y)
+        x, of = y, None
+    ops.product(x, _values(layers[-1], averaged)[0], ws.logits, tb=True, of=of)
+
+
+def loss(
+    ops: Operations,
+    layers: list[Layer],
+    batch: Batch,
+    context: Context,
+    ws: Workspace,
+    *,
+    learn: bool,
+    averaged: bool = False,
+) -> None:
+    """Set ws.losses to sums over pieces, and ws.right; with `learn` ws.logits becomes the mean loss's gradient."""
+    bias = _values(layers[-1], averaged)[1]
+    ops.loss(ws.logits, bias, batch.labels, batch.index, context.seed_of, learn, ws.right, ws.losses)
+
+
+def backward(
+    ops: Operations, layers: list[Layer], vectors: list[Vector], batch: Batch, context: Context, ws: Workspace
+) -> None:
+    """Update every parameter; weights after their last use, all biases, gammas and betas (`vectors`) at the end."""
+    spec, rows, hyper, schedule = context.spec, ws.rows, context.hyper, context.schedule
+    g = ws.logits
+    ops.column_sums(g, divide(rows.n), ws.bias[-1])
+    for depth in range(len(layers) - 1, -1, -1):
+        weight = layers[depth].weight
+        gradient = ws.weight_gradient(weight.value.shape)
+        ops.product(g, ws.y[depth - 1] if depth else batch.x, gradient, ta=True, of=None if depth else batch.of)
+        if depth:
+            below = ws.gradient(depth - 1)
+            ops.product(g, weight.value, below)
+        ops.update_weights(weight, gradient, spec.optimizer, hyper, schedule)
+        if depth:
+            _through_layer(ops, layers[depth - 1], depth - 1, below, batch, context, ws)
+            g = below
+    ops.update_vectors(vectors, spec.optimizer, hyper, schedule)
+
+
+def _through_layer(
+    ops: Operations, layer: Layer, depth: int, g: Array, batch: Batch, context: Context, ws: Workspace
+) -> None:
+    """Turn g, the gradient of hidden layer `depth`'s output, into that of its linear product."""
+    spec, rows = context.spec, ws.rows
+    a, y, stats, row_stats, coef = ws.a[depth], ws.y[depth], ws.stats[depth], ws.row_stats[depth], ws.coef[depth]
+    affine, mask = layer.affine(), batch.masks[depth + 1] if batch.masks else None
+    if spec.norm in (BATCH, LAYER):
+        sums = ws.moments_of(a.shape[2])
+        ops.upstream_sums(g, y, a, stats, row_stats, spec, rows, mask, sums)
+        ops.coefficients(sums, stats, affine, spec, rows, coef, ws.affine[depth])
+    if spec.norm == LAYER:
+        ops.row_gradients(g, y, a, row_stats, affine, spec, mask, ws.row_sums)
+    ops.to_linear(g, y, a, stats, coef, row_stats, ws.row_sums, affine, spec, rows, mask, ws.bias[depth])
+
+
+def _values(layer: Layer, averaged: bool) -> tuple[Array, Array]:
+    if averaged:
+        return layer.weight.average, layer.bias.average
+    return layer.weight.value, layer.bias.value

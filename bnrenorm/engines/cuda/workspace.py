@@ -1,0 +1,78 @@
+"""Scratch memory of a forward and backward pass over a batch of a given size."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.engines.cuda.rows import PIECE, Rows
+from bnrenorm.engines.spec import BATCH, LAYER, NONE, KernelSpec
+
+Array = Any
+
+
+class Workspace:
+    """Arrays for R replicas and `rows.n` images; H hidden layers, of K nodes each layer its own, and C classes.
+
+    After a forward pass `a[h]` (R, N, K) has the inputs of the normalisations, `y[h]` (R, N, K) the outputs (the
+    same array where nothing changes it), `logits` (R, N, C), `stats[h]` (R, groups, 6, K) the statistics and
+    corrections of batch normalisation, and `right` (R, N) which answers are right. A backward pass needs `learning`.
+    """
+
+    def __init__(
+        self, xp: Any, dtype: Any, replicas: int, widths: tuple[int, ...], rows: Rows, spec: KernelSpec, *,
+        drops: bool, learning: bool,
+    ):  # fmt: skip
+        self.rows = rows
+        hidden, n, widest = widths[1:-1], rows.n, max(widths[1:])
+
+        def real(*shape: int) -> Array:
+            return xp.empty(shape, dtype)
+
+        self.a = [real(replicas, n, width) for width in hidden]
+        changed = spec.norm != NONE or drops
+        self.y = [real(replicas, n, width) for width in hidden] if changed else self.a
+        self.logits = real(replicas, n, widths[-1])
+        batch, layer = spec.norm == BATCH, spec.norm == LAYER
+        self.moments = real(replicas, rows.total, 2, widest) if batch or learning else None
+        self.stats = [real(replicas, rows.groups, 6, width) if batch else None for width in hidden]
+        self.row_stats = [real(replicas, n, 2) if layer else None for _ in hidden]
+        self.losses = xp.empty((replicas, -(-n // PIECE), 2), np.float64)
+        self.right = xp.empty((replicas, n), np.uint8)
+        if not learning:
+            return
+        self.bias = [real(replicas, rows.total, width) for width in widths[1:-1]] + [
+            real(replicas, -(-n // PIECE), widths[-1])
+        ]
+        self.affine = [(real(replicas, width), real(replicas, width)) for width in hidden]
+        self.coef = [real(replicas, rows.groups, 3, width) if batch else None for width in hidden]
+        self.row_sums = real(replicas, n, 2) if layer else None
+        self._g = [real(replicas * n * max(hidden)) for _ in range(min(2, len(hidden)))]
+        self._weights = real(replicas * max(a * b for a, b in itertools.pairwise(widths)))
+
+    def gradient(self, depth: int) -> Array:
+        """Return scratch (R, N, K) for the gradient of hidden layer `depth`; neighbours have different ones."""
+        shape = self.a[depth].shape
+        return self._g[depth % len(self._g)][: _size(shape)].reshape(shape)
+
+    def weight_gradient(self, shape: tuple[int, ...]) -> Array:
+        """Return scratch for the gradient of a layer's weights (R, K, D)."""
+        return self._weights[: _size(shape)].reshape(shape)
+
+    def moments_of(self, width: int) -> Array | None:
+        """Return scratch (R, rows.total, 2, K) for sums over the images of every piece."""
+        if self.moments is None:
+            return None
+        replicas, total, _, _ = self.moments.shape
+        return self.moments.ravel()[: replicas * total * 2 * width].reshape(replicas, total, 2, width)
+
+
+def bytes_of(replicas: int, widths: tuple[int, ...], n: int, itemsize: int, *, changed: bool, learning: bool) -> int:
+    """Return the bytes that a workspace takes, less what does not grow with the number of images or of weights."""
+    per_image = (1 + changed) * sum(widths[1:-1]) + widths[-1] + learning * min(2, len(widths) - 2) * max(widths[1:-1])
+    weights = learning * max(a * b for a, b in itertools.pairwise(widths))
+    return replicas * itemsize * (n * per_image + weights)
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape))
