@@ -16,7 +16,8 @@ CPU, CHAINER = "cpu", "chainer"
 class Backend:
     """A device, "cpu" or "cuda:N", and the preferred engine on it, CPU or CHAINER.
 
-    `note` says why the CPU engine cannot be used here, if it would have been chosen automatically; empty otherwise.
+    `note` says why the GPU or the CPU engine cannot be used here, if it would have been chosen automatically; empty
+    otherwise.
     """
 
     engine: str
@@ -42,16 +43,17 @@ def choose(engine: str = "auto", device: str = "auto") -> Backend:
     """
     if engine not in ("auto", CPU, CHAINER):
         raise InputError(f"--engine {engine}: expected auto, {CPU} or {CHAINER}")
-    device = devices.choose(device)
+    device, note = devices.choose(device)
     if device != "cpu":
         if engine == CPU:
             raise InputError(f"--engine cpu: there are no kernels for {device}, expected auto or chainer")
         return Backend(CHAINER, device)
     if engine == CHAINER:
-        return Backend(CHAINER, device)
+        return Backend(CHAINER, device, note)
     problem = support.problem()
     if problem is None:
-        return Backend(CPU, device)
+        return Backend(CPU, device, note)
     if engine == CPU:
         raise InputError(f"--engine cpu: {problem}")
-    return Backend(CHAINER, device, f"{problem}; the Chainer engine trains, several times slower")
+    slower = f"{problem}; the Chainer engine trains, several times slower"
+    return Backend(CHAINER, device, "; ".join(filter(None, (note, slower))))
