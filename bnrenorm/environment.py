@@ -26,6 +26,7 @@ _PACKAGES = (
     "pydantic",
     "cupy-cuda12x",
     "cupy-cuda13x",
+    "cupy",  # of conda-forge, or built from source
 )
 _COMMON = ("bnrenorm", "numpy", "chainer")  # every engine's numbers depend on these
 

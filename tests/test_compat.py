@@ -158,6 +158,26 @@ plt.figure(figsize=(8, 6)); plt.plot(losses); plt.savefig("FILE")
     assert (tmp_path / "loss.png").stat().st_size > 1000
 
 
+def test_a_missing_nccl_is_no_news_to_who_imports_chainer(tmp_path):
+    """CuPy warns of it when `cupy.cuda.nccl` is imported, which Chainer does for several GPUs at a time."""
+    (tmp_path / "cupy/cuda").mkdir(parents=True)
+    for folder in ("cupy", "cupy/cuda"):
+        (tmp_path / folder / "__init__.py").touch()
+    warn = "warnings.warn('\\n{} library could not be loaded.\\n\\nReason: ImportError')\n"
+    source = f"import warnings\n{warn.format('nccl')}{warn.format('other')}"
+    (tmp_path / "cupy/cuda/nccl.py").write_text(source)
+    code = f"""
+import sys, warnings
+sys.path.insert(0, {str(tmp_path)!r})
+import bnrenorm
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import chainer
+print([str(warning.message).split()[0] for warning in caught], "cupy.cuda.nccl" in sys.modules)
+"""
+    assert fresh(code).strip() == "['other'] True"
+
+
 def test_gpus_are_counted_without_cupy(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert _compat.gpu_count() == 0

@@ -16,7 +16,7 @@ from bnrenorm.engines.cpu import support
 from bnrenorm.errors import InputError
 
 _INSTALL_CHAINER = "pip install 'setuptools<81' wheel && pip install --no-build-isolation chainer==7.8.1"
-_INSTALL_CUPY = "pip install cupy-cuda12x (for CUDA 13, as nvidia-smi shows: pip install cupy-cuda13x)"
+_INSTALL_CUPY = "pip install 'cupy-cuda12x[ctk]' (for CUDA 13, as nvidia-smi shows: pip install 'cupy-cuda13x[ctk]')"
 _REINSTALL = (
     "reinstall bnrenorm: pip install --force-reinstall --no-deps SOURCE, with the wheel, folder or URL it came from"
 )
@@ -41,7 +41,7 @@ def examine() -> list[Finding]:
         ("Chainer", _chainer, _install_chainer()),
         ("BLAS", _blas, "pip install --force-reinstall numpy"),
         ("kernels", _kernels, "pip install --upgrade numba"),
-        ("GPU", _gpu, _INSTALL_CUPY),
+        ("GPU", _gpu, _complete_cupy()),
         ("digits", _digits, _REINSTALL),
         ("links", _links, _install_chainer()),
     )
@@ -54,15 +54,17 @@ def _install_chainer() -> str:
     return _INSTALL_CHAINER + (" --force-reinstall --no-deps" if again else "")
 
 
+def _complete_cupy() -> str:
+    """Return the command that installs CuPy with CUDA's libraries, those of the CuPy that is there if there is one."""
+    installed = [name for name in environment.versions() if name.startswith("cupy-cuda")]
+    return f"pip install --upgrade '{installed[0]}[ctk]'" if installed else _INSTALL_CUPY
+
+
 def _run(name: str, check: Callable[[], Finding], fix: str) -> Finding:
     try:
         return check()
     except Exception as error:  # any exception is a finding
-        return Finding(name, False, _describe(error), fix)
-
-
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return Finding(name, False, device.one_line(error), fix)
 
 
 def _python() -> Finding:
@@ -99,6 +101,10 @@ def _kernels() -> Finding:
 
 def _gpu() -> Finding:
     count = _compat.gpu_count()
+    for index in range(count):
+        if (problem := device.problem(index)) is not None:
+            detail = f"cuda:{index} ({environment.gpu(f'cuda:{index}')}) does not compute: {problem}"
+            return Finding("GPU", False, detail, _complete_cupy())
     if count:
         cupy = [f"{name} {version}" for name, version in environment.versions().items() if name.startswith("cupy")]
         return Finding("GPU", True, f"{environment.gpu('cuda:0')} ({count} in all), {', '.join(cupy)}")
@@ -112,7 +118,7 @@ def _cupy_problem() -> str:
         cupy = importlib.import_module("cupy")
         return f"it counts {cupy.cuda.runtime.getDeviceCount()}"
     except Exception as error:  # each CuPy release raises something else
-        return _describe(error)
+        return device.one_line(error)
 
 
 def _digits() -> Finding:
@@ -124,14 +130,16 @@ def _digits() -> Finding:
 
 
 def _links() -> Finding:
-    """Compare the BatchRenormalization link with scalar arithmetic on every device."""
+    """Compare the BatchRenormalization link with scalar arithmetic on every device that computes."""
     errors: dict[str, float] = {}
-    for name in ("cpu", *(f"cuda:{i}" for i in range(_compat.gpu_count()))):
-        fix = _install_chainer() if name == "cpu" else _INSTALL_CUPY
+    gpus = [f"cuda:{index}" for index in range(_compat.gpu_count()) if device.problem(index) is None]
+    for name in ("cpu", *gpus):
+        fix = _install_chainer() if name == "cpu" else _complete_cupy()
         try:
-            errors[name] = _link_error(name)
-        except Exception as error:  # a CuPy without its CUDA libraries fails here, at its first kernel
-            return Finding("links", False, f"{name}: {_describe(error)}", fix)
+            with device.using(name):
+                errors[name] = _link_error(name)
+        except Exception as error:  # of another kernel than `device.problem` has tried
+            return Finding("links", False, f"{name}: {device.one_line(error)}", fix)
         if not errors[name] < _TOLERANCE:
             return Finding("links", False, f"{name}: off by {errors[name]:.1e} from scalar arithmetic", fix)
     detail = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())

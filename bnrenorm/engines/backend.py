@@ -16,7 +16,8 @@ CPU, CUDA, CUDA_TF32, CHAINER = "cpu", "cuda", "cuda-tf32", "chainer"
 class Backend:
     """A device, "cpu" or "cuda:N", and the preferred engine on it.
 
-    `note` says why the CPU engine cannot be used here, if it would have been chosen automatically; empty otherwise.
+    `note` says why the GPU or the CPU engine cannot be used here, if it would have been chosen automatically; empty
+    otherwise.
     """
 
     engine: str
@@ -50,7 +51,7 @@ def choose(engine: str = "auto", device: str = "auto", *, tf32: bool = False) ->
     if engine not in ("auto", own, CHAINER):
         raise InputError(f"--engine {engine}: it does not train on {device}, expected auto, {own} or {CHAINER}")
     if tf32 and (own, engine) not in ((CUDA, "auto"), (CUDA, CUDA)):
-        raise InputError(f"--tf32: only the engine {CUDA} has it, on a GPU; here it would be the {device}")
+        raise InputError(f"--tf32: expected --engine auto or {CUDA} on a GPU, and this is {engine} on {device}")
     if engine == CHAINER:
         return Backend(CHAINER, device, note)
     if own == CUDA:

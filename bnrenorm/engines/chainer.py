@@ -10,6 +10,7 @@ import numpy as np
 
 from bnrenorm._compat import F, chainer
 from bnrenorm.engines import evaluate
+from bnrenorm.engines.device import synchronize
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.mode_gap import ModeGap
 from bnrenorm.engines.replicas import Replicas, to_host
@@ -38,6 +39,7 @@ class ChainerEngine:
         """Take steps: `Engine.advance`."""
         for step, (images, labels) in enumerate(self._batches(first, steps), start=first):
             self._step(images, labels, step, observe=observe and step == first + steps - 1)
+        synchronize(self.replicas.device)
 
     def _step(self, images: Array, labels: Array, step: int, *, observe: bool) -> None:
         self.network.step = step

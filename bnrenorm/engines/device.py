@@ -1,29 +1,80 @@
 """Devices by name: "cpu", or "cuda:N" through CuPy."""
 
+import importlib
 import re
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any
 
 from bnrenorm import _compat
 from bnrenorm.errors import InputError
 
+DOCTOR = "`bnrenorm doctor` says what is missing"
 
-def choose(name: str) -> str:
-    """Return the device for a name: "auto" is "cuda:0" if there is a GPU and "cpu" otherwise.
 
-    Raises InputError for anything but "auto", "cpu" and "cuda:N", and for a GPU that does not exist.
+def choose(name: str) -> tuple[str, str]:
+    """Return the device for a name, and a note for the user or "".
+
+    "auto" is "cuda:0" if there is a GPU that computes, and "cpu" otherwise; the note says why a GPU is not taken.
+    Raises InputError for anything but "auto", "cpu" and "cuda:N", and for a GPU that does not exist or compute.
     """
+    if name == "cpu":
+        return name, ""
     count = _compat.gpu_count()
     if name == "auto":
-        return "cuda:0" if count else "cpu"
-    match = re.fullmatch(r"cpu|cuda:(\d+)", name)
+        fault = problem(0) if count else None
+        note = "" if fault is None else f"the GPU is not used: {fault}; {DOCTOR}"
+        return ("cuda:0" if count and fault is None else "cpu"), note
+    match = re.fullmatch(r"cuda:(\d+)", name)
     if match is None:
         raise InputError(f"--device {name}: expected auto, cpu or cuda:N")
-    if match[1] is not None and int(match[1]) >= count:
-        available = f"{count} found by CuPy" if count else "none found; `bnrenorm doctor` says what is missing"
+    if int(match[1]) >= count:
+        available = f"{count} found by CuPy" if count else f"none found; {DOCTOR}"
         raise InputError(f"--device {name}: there is no such GPU ({available})")
-    return name
+    if (fault := problem(int(match[1]))) is not None:
+        raise InputError(f"--device {name}: {fault}; {DOCTOR}")
+    return name, ""
+
+
+@cache
+def problem(index: int) -> str | None:
+    """Return why the GPU of this index cannot compute, in one line; None if it can. Tried once per process.
+
+    A driver counts GPUs without CUDA's other libraries: those that compile kernels (NVRTC) and multiply matrices
+    (cuBLAS) are loaded, and found missing, when they are first needed.
+    """
+    try:
+        cupy: Any = importlib.import_module("cupy")
+        with cupy.cuda.Device(index):
+            x = cupy.arange(4, dtype=cupy.float32).reshape(2, 2)
+            wrong = ((x @ x + x).get() != [[2, 4], [8, 14]]).any()
+    except (
+        Exception
+    ) as error:  # a missing library is an ImportError, RuntimeError or CompileException by CuPy's release
+        return one_line(error)
+    return "it computes wrong numbers" if wrong else None
+
+
+def one_line(error: BaseException) -> str:
+    """Return type and message of an exception in one line, cut after 300 characters."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 def chainer_device(name: str) -> Any:
     """Return Chainer's device object for a name returned by `choose`."""
     return _compat.chainer.get_device("@numpy" if name == "cpu" else f"@cupy:{name.removeprefix('cuda:')}")
+
+
+def using(name: str) -> AbstractContextManager[Any]:
+    """Return the context in which this thread makes its arrays on a device, and launches its kernels there.
+
+    CuPy takes the thread's current device, 0 at first, whatever the device of the arrays that it is called with.
+    """
+    return _compat.chainer.using_device(chainer_device(name))
+
+
+def synchronize(device: Any) -> None:
+    """Wait until a Chainer device has done all that it was asked to: a GPU's calls return before that."""
+    if isinstance(device, _compat.chainer.backend.GpuDevice):
+        device.device.synchronize()

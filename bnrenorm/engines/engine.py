@@ -28,7 +28,7 @@ class Engine(Protocol):
         ...
 
     def advance(self, first: int, steps: int, *, observe: bool) -> None:
-        """Take the training steps `first` to `first + steps - 1` (counted from 0).
+        """Take the training steps `first` to `first + steps - 1` (counted from 0), and return when they are done.
 
         Adds their losses and accuracies to `replicas.sums`. With `observe`, records the diagnosis of the last step.
         """

@@ -2,12 +2,15 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
 
 import numpy as np
 
 from bnrenorm.config import Trial
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.engines import device as devices
 from bnrenorm.engines.select import make_engine
 from bnrenorm.network.mlp import MLP
 from bnrenorm.training.early_stopping import EarlyStopping
@@ -17,6 +20,17 @@ CALL_SECONDS = 0.5
 """Longest time of one call of `Engine.advance`, so that an interrupt is answered soon."""
 
 State = dict[str, np.ndarray]
+
+
+def _with_device(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a method of `Training` use its device, whatever the current device of the calling thread is."""
+
+    @wraps(method)
+    def wrapped(self: "Training", *arguments: Any, **options: Any) -> Any:
+        with devices.using(self.device):
+            return method(self, *arguments, **options)
+
+    return wrapped
 
 
 def train(trials: list[Trial], data: Dataset, *, engine: str = "chainer", device: str = "cpu") -> Iterator[Record]:
@@ -41,8 +55,9 @@ class Training:
         device: str = "cpu",
         network: MLP | None = None,
     ):
-        self.trials, self.settings = trials, trials[0].settings
-        self.engine = make_engine(engine, trials, data, device, network)
+        self.trials, self.settings, self.device = trials, trials[0].settings, device
+        with devices.using(device):
+            self.engine = make_engine(engine, trials, data, device, network)
         self.early_stopping = EarlyStopping(trials) if self.settings.training.early_stopping else None
         images = len(data.labels("train")) - self.settings.data.validation
         self.per_epoch = self.settings.training.batch.steps_per_epoch(images)
@@ -58,13 +73,18 @@ class Training:
             steps = min(to_record, self.steps_per_call)
             yield self._advance(steps, record=steps == to_record)
         if self.early_stopping is not None:
-            self.engine.replicas.rewind_to_best()
-            self.engine.reload()
+            self._rewind()
 
     def rehearse(self, *, steps: int = 1, record: bool = True) -> None:
         """Take steps, to measure how long they take. The training must not be used for results afterwards."""
         self._advance(steps, record=record)
 
+    @_with_device
+    def _rewind(self) -> None:
+        self.engine.replicas.rewind_to_best()
+        self.engine.reload()
+
+    @_with_device
     def _advance(self, steps: int, *, record: bool) -> Record | None:
         started = time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of diverged replicas
@@ -77,6 +97,7 @@ class Training:
             self.steps_per_call = max(1, min(2 * steps, int(steps * CALL_SECONDS / seconds)))
         return None
 
+    @_with_device
     def _record(self) -> Record:
         """Evaluate the replicas, and mark those that have diverged or stopped as idle."""
         replicas = self.engine.replicas
@@ -101,11 +122,13 @@ class Training:
     def _all_stopped(self) -> bool:
         return self.early_stopping is not None and bool(self.early_stopping.stopped.all())
 
+    @_with_device
     def state_dict(self) -> State:
         """Return everything that is needed to resume, as arrays on the host."""
         stopping = self.early_stopping.state_dict() if self.early_stopping else {}
         return {"step": np.array(self.step), **self.engine.replicas.state_dict(), **stopping}
 
+    @_with_device
     def load_state_dict(self, state: State) -> None:
         """Resume from a `state_dict` of the same trials. Raises ValueError for one of other trials."""
         own = {"step", "best_value", "best_waited"}
@@ -117,6 +140,7 @@ class Training:
         if self.early_stopping is not None:
             self.early_stopping.load_state_dict(state)
 
+    @_with_device
     def parameters(self) -> list[State]:
         """Return each replica's parameters by path; empty unless `evaluation.parameters` is set."""
         if not self.settings.evaluation.parameters:

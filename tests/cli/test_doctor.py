@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -99,6 +100,8 @@ def test_the_fix_for_chainer_is_one_line_of_shell_that_needs_no_file(tmp_path):
 def two_gpus(monkeypatch):
     monkeypatch.setattr(_compat, "gpu_count", lambda: 2)
     monkeypatch.setattr(doctor.environment, "gpu", lambda device: "H200")
+    monkeypatch.setattr(doctor.device, "problem", lambda index: None)
+    monkeypatch.setattr(doctor.device, "using", lambda name: nullcontext())
     monkeypatch.setattr(doctor.environment, "versions", lambda: {"python": "3.13.0", "cupy-cuda12x": "14.2.0"})
 
 
@@ -119,8 +122,7 @@ def test_the_fault_of_a_gpu_is_not_answered_with_chainer(two_gpus, monkeypatch, 
     assert finding.detail.startswith(
         "cuda:1: RuntimeError: no nvrtc here" if fault == "exception" else "cuda:1: off by"
     )
-    assert finding.fix.startswith("pip install cupy-cuda12x ")
-    assert "chainer" not in finding.fix
+    assert finding.fix == "pip install --upgrade 'cupy-cuda12x[ctk]'"
 
 
 def test_a_gpu_that_cannot_be_asked_is_fixed_by_cupy(two_gpus, monkeypatch):
@@ -130,7 +132,27 @@ def test_a_gpu_that_cannot_be_asked_is_fixed_by_cupy(two_gpus, monkeypatch):
     monkeypatch.setattr(doctor.environment, "gpu", gpu)
     finding = next(finding for finding in doctor.examine() if finding.name == "GPU")
     assert (finding.ok, finding.detail) == (False, "RuntimeError: cudaErrorInsufficientDriver")
-    assert "cupy-cuda13x" in finding.fix
+    assert finding.fix == "pip install --upgrade 'cupy-cuda12x[ctk]'"
+
+
+@pytest.mark.parametrize(
+    ("package", "fix"),
+    [
+        ("cupy-cuda13x", "pip install --upgrade 'cupy-cuda13x[ctk]'"),
+        ("cupy", doctor._INSTALL_CUPY),  # built from source
+    ],
+)
+def test_a_gpu_that_does_not_compute_says_what_is_missing_and_the_links_are_those_of_the_others(
+    two_gpus, monkeypatch, package, fix
+):
+    monkeypatch.setattr(doctor.environment, "versions", lambda: {"python": "3.13.0", package: "14.2.0"})
+    monkeypatch.setattr(doctor.device, "problem", lambda index: "ImportError: libcublasLt.so.12" if index else None)
+    monkeypatch.setattr(doctor, "_link_error", lambda name: {"cpu": 1e-7, "cuda:0": 2e-7}[name])
+    checked = findings()
+    gpu, links = checked["GPU"], checked["links"]
+    assert (gpu.ok, gpu.detail) == (False, "cuda:1 (H200) does not compute: ImportError: libcublasLt.so.12")
+    assert gpu.fix == fix
+    assert (links.ok, links.detail) == (True, "largest error against scalar arithmetic: cpu 1.0e-07, cuda:0 2.0e-07")
 
 
 @pytest.mark.parametrize(
@@ -143,4 +165,5 @@ def test_a_driver_without_a_usable_gpu_is_explained(monkeypatch, cupy):
     finding = doctor._gpu()
     assert finding.ok
     assert ("ModuleNotFoundError" if cupy is None else "it counts 0") in finding.detail
-    assert finding.fix.startswith("pip install cupy-cuda12x ")
+    assert finding.fix == doctor._INSTALL_CUPY
+    assert "'cupy-cuda12x[ctk]'" in finding.fix

@@ -7,6 +7,7 @@ import pytest
 
 from bnrenorm import _compat
 from bnrenorm.engines import backend
+from bnrenorm.engines import device as devices
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
 from tests.helpers import trials_of
@@ -39,11 +40,13 @@ def test_without_a_gpu(monkeypatch, engine, device, want):
 )
 def test_with_gpus(monkeypatch, engine, device, want):
     monkeypatch.setattr(_compat, "gpu_count", lambda: 2)
+    monkeypatch.setattr(devices, "problem", lambda index: None)
     assert backend.choose(engine, device) == want
 
 
 def test_what_cannot_be_is_an_input_error(monkeypatch):
     monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
+    monkeypatch.setattr(devices, "problem", lambda index: None)
     with pytest.raises(InputError, match="--engine fast: expected auto, cpu or chainer"):
         backend.choose("fast", "cpu")
     with pytest.raises(InputError, match="--engine cpu: there are no kernels for cuda:0"):
@@ -59,6 +62,21 @@ def test_without_numba_the_chainer_engine_trains_and_a_note_says_so(monkeypatch)
     assert "numba cannot be imported" in chosen.note
     with pytest.raises(InputError, match="--engine cpu: numba cannot be imported"):
         backend.choose("cpu", "cpu")
+
+
+@pytest.mark.parametrize("engine", ["auto", "chainer"])
+def test_a_gpu_that_cannot_compute_leaves_the_cpu_and_a_note(monkeypatch, engine):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
+    monkeypatch.setattr(devices, "problem", lambda index: "no libcublasLt")
+    note = "the GPU is not used: no libcublasLt; `bnrenorm doctor` says what is missing"
+    assert backend.choose(engine, "auto") == Backend("cpu" if engine == "auto" else "chainer", "cpu", note)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    chosen = backend.choose(engine, "auto")
+    assert chosen.engine == "chainer"
+    assert chosen.note.startswith(note)
+    assert ("; numba cannot be imported" in chosen.note) == (engine == "auto")
+    with pytest.raises(InputError, match="--device cuda:0: no libcublasLt"):
+        backend.choose(engine, "cuda:0")
 
 
 @pytest.mark.parametrize(

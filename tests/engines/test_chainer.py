@@ -58,6 +58,16 @@ def test_every_epoch_of_every_seed_is_drawn_once(few, monkeypatch, seeds):
     assert sorted(drawn) == [(seed, epoch) for seed in range(seeds) for epoch in (0, 1, 2)]
 
 
+def test_a_call_returns_when_the_device_has_finished_which_is_asked_once(few, monkeypatch):
+    engine, finished = engine_of(few, "training: {batch: 10}"), []
+    monkeypatch.setattr(
+        chainer_engine, "synchronize", lambda device: finished.append((device.name, engine.replicas.since))
+    )
+    engine.advance(0, 3, observe=False)
+    engine.advance(3, 2, observe=True)
+    assert finished == [("@numpy", 3), ("@numpy", 5)]
+
+
 def test_the_full_batch_is_shared(few):
     engine = engine_of(few, "seeds: 2")
     images, labels = next(engine._batches(4, 1))

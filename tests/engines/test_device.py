@@ -1,3 +1,10 @@
+"""Devices by name, and GPUs that are counted but cannot compute."""
+
+import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from bnrenorm import _compat
@@ -5,16 +12,22 @@ from bnrenorm.engines import device
 from bnrenorm.errors import InputError
 
 
+@pytest.fixture
+def sound(monkeypatch):
+    """GPUs that compute."""
+    monkeypatch.setattr(device, "problem", lambda index: None)
+
+
 @pytest.mark.parametrize(
     ("gpus", "name", "want"), [(0, "auto", "cpu"), (2, "auto", "cuda:0"), (2, "cuda:1", "cuda:1"), (2, "cpu", "cpu")]
 )
-def test_a_device_is_chosen(monkeypatch, gpus, name, want):
+def test_a_device_is_chosen(sound, monkeypatch, gpus, name, want):
     monkeypatch.setattr(_compat, "gpu_count", lambda: gpus)
-    assert device.choose(name) == want
+    assert device.choose(name) == (want, "")
 
 
 @pytest.mark.parametrize(("gpus", "name"), [(0, "cuda:0"), (1, "cuda:1"), (1, "cuda"), (1, "gpu"), (1, "cuda:-1")])
-def test_what_is_not_there_is_refused(monkeypatch, gpus, name):
+def test_what_is_not_there_is_refused(sound, monkeypatch, gpus, name):
     monkeypatch.setattr(_compat, "gpu_count", lambda: gpus)
     with pytest.raises(InputError, match=f"--device {name}"):
         device.choose(name)
@@ -22,3 +35,88 @@ def test_what_is_not_there_is_refused(monkeypatch, gpus, name):
 
 def test_the_cpu_is_chainers_numpy_device():
     assert device.chainer_device("cpu").xp.__name__ == "numpy"
+    with device.using("cpu"):
+        device.synchronize(device.chainer_device("cpu"))
+
+
+class Array(np.ndarray):
+    def get(self):
+        return np.asarray(self)
+
+
+@pytest.fixture
+def cupy(monkeypatch):
+    """A CuPy whose single GPU is in host memory; it notes the devices that were used."""
+    used = []
+
+    def use(index):
+        used.append(index)
+        return nullcontext()
+
+    module = SimpleNamespace(
+        cuda=SimpleNamespace(Device=use, runtime=SimpleNamespace(getDeviceCount=lambda: 2)),
+        arange=lambda n, dtype: np.arange(n, dtype=dtype).view(Array),
+        float32=np.float32,
+        used=used,
+    )
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    device.problem.cache_clear()
+    yield module
+    device.problem.cache_clear()
+
+
+def break_gpu(monkeypatch, cupy, fault):
+    """Let the fake GPU's first kernel fail, its first matrix product, or its numbers be wrong."""
+
+    def fail(*_, **__):
+        raise fault
+
+    if isinstance(fault, RuntimeError):
+        monkeypatch.setattr(cupy, "arange", fail)
+    elif isinstance(fault, ImportError):
+        monkeypatch.setattr(Array, "__matmul__", fail, raising=False)
+    else:
+        monkeypatch.setattr(Array, "get", lambda self: np.asarray(self) + np.float32(fault))
+
+
+FAULTS = {
+    "no NVRTC": (RuntimeError("failed to load\nlibnvrtc"), "RuntimeError: failed to load libnvrtc"),
+    "no cuBLAS": (ImportError("libcublasLt.so.12: cannot open"), "ImportError: libcublasLt.so.12: cannot open"),
+    "wrong": (0.5, "it computes wrong numbers"),
+    "NaN": (np.nan, "it computes wrong numbers"),
+}
+
+
+def test_a_gpu_is_tried_once(cupy):
+    assert [device.problem(index) for index in (0, 1, 0)] == [None, None, None]
+    assert cupy.used == [0, 1]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_gpu_that_cannot_compute_is_passed_over_with_a_note(cupy, monkeypatch, name):
+    fault, line = FAULTS[name]
+    break_gpu(monkeypatch, cupy, fault)
+    assert device.problem(1) == line
+    note = f"the GPU is not used: {line}; `bnrenorm doctor` says what is missing"
+    assert device.choose("auto") == ("cpu", note)
+    assert device.choose("cpu") == ("cpu", "")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_gpu_that_cannot_compute_is_refused_in_one_line(cupy, monkeypatch, name):
+    fault, line = FAULTS[name]
+    break_gpu(monkeypatch, cupy, fault)
+    with pytest.raises(InputError) as raised:
+        device.choose("cuda:1")
+    assert str(raised.value) == f"--device cuda:1: {line}; `bnrenorm doctor` says what is missing"
+
+
+def test_a_long_message_is_cut():
+    line = device.one_line(RuntimeError("what\n" * 1000))
+    assert len(line) == 303
+    assert line.startswith("RuntimeError: what what ")
+
+
+@pytest.mark.gpu
+def test_the_gpu_of_this_machine_computes():
+    assert device.problem(0) is None
