@@ -120,9 +120,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   }
 }
 
-// The gradient before the norm's output, from that behind ReLU and dropout.
-__device__ __forceinline__ real upstream(real gy, real y, int norm_first, bool kept) {
-  return kept && !(norm_first && y <= 0) ? gy : 0;
+// Element `at` of the gradient of the norm's output, from that of y, behind ReLU and dropout.
+__device__ __forceinline__ real upstream(const real* gy, const real* y, long at, int norm_first, bool kept) {
+  return kept && !(norm_first && y[at] <= 0) ? gy[at] : 0;
 }
 
 // Set partial (R, groups * pieces, 2, K): sums over a piece of g, and of g (a - mean), or for layer normalisation of g
@@ -139,7 +139,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   if (inside && norm == BATCH) mean = stats[(((long)r * (n / group) + rows.group) * STATISTICS + MEAN) * K + k];
   for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
     const long at = column + (long)i * K;
-    const real g = upstream(gy[at], y[at], norm_first, own_kept);
+    const real g = upstream(gy, y, at, norm_first, own_kept);
     real xmu = a[at] - mean;
     if (norm == LAYER) {
       const real* row = row_stats + 2 * ((long)r * n + i);
@@ -196,7 +196,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   for (int k = threadIdx.x; k < K; k += WARP) {
     const long at = row * K + k;
     const bool own_kept = is_kept(ranks, stride, seed_of, kept, r, k);
-    const real g = upstream(gy[at], y[at], norm_first, own_kept) * affine_of(gamma, affine, r, k, K, 1);
+    const real g = upstream(gy, y, at, norm_first, own_kept) * affine_of(gamma, affine, r, k, K, 1);
     sum += g, sum_hat += g * ((a[at] - mean) / std);
   }
   sum = warp_sum(sum), sum_hat = warp_sum(sum_hat);
@@ -223,7 +223,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
     const long at = column + (long)i * K;
     const real input = a[at];
-    real value = upstream(g[at], y[at], norm_first, own_kept);
+    real value = upstream(g, y, at, norm_first, own_kept);
     if (norm == BATCH) value = ((input - mean) * slope + value - shift) * scale;
     if (norm == LAYER) {
       const long row = 2 * ((long)r * n + i);
