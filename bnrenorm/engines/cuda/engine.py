@@ -131,7 +131,8 @@ class CudaEngine:
             return
         schedule = self.network.schedule
         limits = (self._send(limit(step)) for limit in (schedule.r_max, schedule.d_max))
-        gap = self.gap.measure(layers, batch, context, right, step)
+        following = self._send(schedule.table(step + 1, 1)[0].astype(self.dtype))
+        gap = self.gap.measure(layers, batch, context._replace(schedule=following), right, step)
         self.observed = {**gap, **diagnosis(statistics, *limits)}
 
     def _workspace(self, n: int) -> Workspace:
