@@ -172,3 +172,17 @@ def test_a_call_returns_when_the_device_has_finished_which_is_asked_once(few, en
     advance(training, 3)
     training.engine.advance(3, 2, observe=True)
     assert finished == [3, 5]
+
+
+@pytest.mark.parametrize("hidden", ["[30]", "[30, 20]"])
+def test_only_the_last_step_of_a_call_is_observed(few, engine, monkeypatch, hidden):
+    training, steps = training_of(group("norm: {kind: batch}", SMALL, model__hidden=hidden), few, engine), []
+    measure = training.engine.gap.measure
+    monkeypatch.setattr(
+        training.engine.gap, "measure", lambda *arguments: steps.append(arguments[-1]) or measure(*arguments)
+    )
+    training.engine.spans.length = 2
+    training.engine.advance(0, 4, observe=True)
+    training.engine.advance(4, 3, observe=False)
+    training.engine.advance(7, 1, observe=True)
+    assert steps == [3, 7]
