@@ -8,6 +8,12 @@ Array = Any
 
 QUANTILES = (0.05, 0.5, 0.95)
 
+NAMES = (
+    *("r_05", "r_50", "r_95", "d_05", "d_50", "d_95"),
+    *("r_clipped_high", "r_clipped_low", "d_clipped_high", "d_clipped_low", "mean_distance", "std_distance"),
+)
+"""The keys of `diagnose`, in their order."""
+
 
 def diagnose(
     mean: Array, std: Array, run_mean: Array, run_std: Array, r: Array, d: Array, r_max: Array, d_max: Array

@@ -129,10 +129,8 @@ class CudaEngine:
         """Keep the diagnosis of a step, by parameters from before its update and statistics from after it."""
         if not self.network.batch_norms:
             return
-        schedule = self.network.schedule
-        limits = (self._send(limit(step)) for limit in (schedule.r_max, schedule.d_max))
         gap = self.gap.measure(layers, batch, context, right, step)
-        self.observed = {**gap, **diagnosis(statistics, *limits)}
+        self.observed = {**gap, **diagnosis(self.ops, statistics, context.schedule)}
 
     def _workspace(self, n: int) -> Workspace:
         """Return the scratch for batches of n images: an epoch's last batch may be smaller than the others."""

@@ -19,7 +19,7 @@ from bnrenorm.engines.spec import NONE, KernelSpec
 Array = Any
 
 FOLDER = Path(__file__).parent / "kernels"
-SOURCES = ("common.cuh", "norm.cu", "loss.cu", "update.cu")
+SOURCES = ("common.cuh", "norm.cu", "loss.cu", "update.cu", "diagnosis.cu")
 SMALL_SOURCES = ("common.cuh", "update.cu", "small.cu")
 OPTIONS = ("-std=c++17",)
 
@@ -270,6 +270,14 @@ class Launches:
             table = self.xp.asarray(np.array([_row(vector) for vector in vectors], np.int64))
             known = self.tables[id(vectors)] = vectors, table
         self._launch("update_vectors", (len(vectors), len(hyper)), _LINE, known[1], optimizer, hyper, schedule)
+
+    def diagnose(self, stats: Array, schedule: Array, values: Array) -> None:
+        """Describe what a batch normalisation did, one block a replica."""
+        replicas, groups, _, width = stats.shape
+        size = 1 << (groups * width - 1).bit_length()
+        arguments = tuple(map(_argument, (stats, groups, width, size, schedule, values)))
+        shared = size * self.dtype.itemsize
+        self._function("diagnose", shared=shared)((replicas,), _LINE, arguments, shared_mem=shared)
 
     def first(
         self,

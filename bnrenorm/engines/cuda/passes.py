@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from bnrenorm.engines.cuda.checked import Checked
 from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.parameters import Layer, Vector
 from bnrenorm.engines.cuda.reference import Reference
@@ -10,7 +11,7 @@ from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.spec import BATCH, LAYER, KernelSpec
 
 Array = Any
-Operations = Launches | Reference
+Operations = Launches | Reference | Checked
 
 
 class Batch(NamedTuple):

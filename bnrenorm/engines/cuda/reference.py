@@ -18,6 +18,7 @@ from bnrenorm.engines.cuda.parameters import Layer, Tensor, Vector
 from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
 from bnrenorm.engines.spec import BATCH, LAYER, KernelSpec
 from bnrenorm.network.schedule import AFFINE_LR, D_MAX, LR, R_MAX
+from bnrenorm.norm.diagnosis import diagnose
 
 Array = Any
 
@@ -300,6 +301,13 @@ class Reference:
             if vector.tensor.value.shape[1] < gradient.shape[1]:
                 gradient = gradient.sum(axis=1, keepdims=True) / vector.divisor
             formulas.descend(vector.tensor, gradient, vector.column, optimizer, hyper, schedule)
+
+    def diagnose(self, stats: Array, schedule: Array, values: Array) -> None:
+        """Set values (R, 12) to those of `norm.diagnosis`, in their order."""
+        mean, std, r, d, run_mean, run_std = (stats[:, :, i] for i in range(6))
+        limits = (schedule[:, limit].reshape(-1, 1, 1) + 0 * mean for limit in (R_MAX, D_MAX))
+        described = diagnose(mean, std, run_mean, run_std, r, d, *limits)
+        values[...] = np.stack(list(described.values()), axis=1)
 
     def first(
         self,
