@@ -10,11 +10,11 @@ from typing import Any
 from bnrenorm.config import Trial
 from bnrenorm.config.schema import Full
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.engines.backend import CPU, Backend
+from bnrenorm.engines.backend import CHAINER, Backend
 from bnrenorm.network import mlp
 from bnrenorm.training.loop import Training
 
-_STEPS = 50  # timed steps of the CPU engine with minibatches, which are short; 2 in all other cases
+_STEPS = 50  # timed steps of compiled engines with minibatches, which are short; 2 in all other cases
 _BUDGET = 20.0  # seconds after which no further group is timed
 
 
@@ -51,7 +51,7 @@ def estimate_seconds(group: list[Trial], data: Dataset, backend: Backend) -> flo
     gc.collect()  # a network's links form cycles: without this, the group before would still be in memory
     training = Training(group, data, engine=engine, device=backend.device)
     training.rehearse()  # the first step is slower than the others
-    steps = _STEPS if engine == CPU and not isinstance(settings.training.batch, Full) else 2
+    steps = _STEPS if engine != CHAINER and not isinstance(settings.training.batch, Full) else 2
     started = time.perf_counter()
     training.rehearse(steps=steps, record=False)
     step = (time.perf_counter() - started) / steps
