@@ -30,3 +30,14 @@ def test_one_value_per_replica_over_micro_batches(rng):
     assert {value.shape for value in found.values()} == {(3,)}
     assert found["mean_distance"][2] == pytest.approx(np.abs(mean[2]).mean())
     assert (found["r_50"] == 1).all()
+
+
+def test_a_gpu_sorts_once_for_all_quantiles(fake_cupy, rng):
+    mean, std, d = rng.normal(size=(3, 3, 2, 5)).astype(np.float32)
+    arguments = [mean, np.exp(std), 0 * mean, 1 + 0 * mean, np.exp(std), d, 1 + 0 * mean, 0 * mean]
+    got, want = diagnose(*map(fake_cupy.wrap, arguments)), diagnose(*arguments)
+    assert fake_cupy.calls == ["quantile"] * 2
+    assert list(got) == list(want)
+    for name, value in got.items():
+        assert value.dtype == want[name].dtype
+        assert value.array == pytest.approx(want[name], rel=1e-5)
