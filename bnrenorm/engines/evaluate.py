@@ -68,8 +68,7 @@ def _set_population(network: MLP, links: list[StackedNormalization], images: Arr
             squares = squares + chunk_var * n + distance * distance * (count * n / (count + n))
             mean = mean + distance * (n / (count + n))
             count += n
-        eps = network.xp.asarray(link.eps)
-        link.run_mean[...], link.run_scale[...] = mean, link.semantics.keep(squares / count, count, eps)
+        link.run_mean[...], link.run_scale[...] = mean, link.scale(squares / count, count)
 
 
 def measure(network: MLP, images: Array, labels: Array) -> tuple[Array, Array]:
