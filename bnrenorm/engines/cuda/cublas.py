@@ -14,6 +14,7 @@ from bnrenorm.errors import InputError
 
 Array = Any
 
+_DEFAULT_MATH, _TF32_MATH = 0, 3  # cublasMath_t, of which CuPy does not have every value
 _LARGE = 2**30  # multiplications of one replica's product from which cuBLAS takes the replicas one at a time
 
 
@@ -85,7 +86,7 @@ def math_mode(tf32: bool) -> Iterator[None]:
     """Context in which cuBLAS may round float32 operands to TF32 on tensor cores, or may not."""
     library, handle = _cublas(), importlib.import_module("cupy").cuda.device.get_cublas_handle()
     before = library.getMathMode(handle)
-    library.setMathMode(handle, library.CUBLAS_TF32_TENSOR_OP_MATH if tf32 else library.CUBLAS_DEFAULT_MATH)
+    library.setMathMode(handle, _TF32_MATH if tf32 else _DEFAULT_MATH)
     try:
         yield
     finally:
