@@ -86,7 +86,7 @@ def test_the_engine_may_be_chosen(results, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "gpu"}, "--engine gpu: expected auto, cpu or chainer"),
+        ({"engine": "gpu"}, "--engine gpu: expected auto, cpu, cuda or chainer"),
         ({"device": "gpu"}, "--device gpu: expected auto, cpu or cuda:N"),
         ({"memory": "much"}, "--memory much: expected a size such as 4GiB"),
     ],

@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from bnrenorm.config import Trial
 from bnrenorm.config.norms import Custom, LayerNorm, NoNorm
 from bnrenorm.config.schema import Settings
@@ -75,6 +73,8 @@ def spec_of(settings: Settings) -> KernelSpec:
 
 def hyperparams_of(trial: Trial) -> Hyperparams:
     """Return a replica's hyperparameters, float32."""
+    import numpy as np  # here, as the choice of an engine is told before anything heavy is loaded
+
     norm, training = trial.settings.norm, trial.settings.training
     optimizer = training.optimizer
     values = Hyperparams(

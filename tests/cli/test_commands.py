@@ -131,7 +131,7 @@ def test_a_comparison_by_two_engines_says_so(call, config_file, few_digits_file,
     code, out, _ = call("compare", config_file(text), *settings, "--out", tmp_path / "out")
     assert code == 0
     (line,) = [line for line in out.splitlines() if "engine" in line]
-    assert line == "Note: no compiled kernels for tanh: trained by the Chainer engine, whose rounding differs."
+    assert line == "Note: no compiled kernels for tanh: trained by the Chainer engine on cpu, whose rounding differs."
     summary = pd.read_csv(next((tmp_path / "out").glob("compared-*/summary.csv")))
     assert list(summary["variant"]) == ["BN", "BN", "tanh", "tanh"]
     assert list(summary["engine"]) == ["cpu", "cpu", "chainer", "chainer"]
@@ -177,7 +177,7 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         (["compare", "--set", "data.path=/no/where"], "data.path: '/no/where' cannot be read: No such file"),
         (["compare", "--device", "cuda"], "--device cuda: expected auto, cpu or cuda:N"),
         (["compare", "--device", "cuda:99"], "--device cuda:99: there is no such GPU"),
-        (["compare", "--engine", "gpu"], "--engine gpu: expected auto, cpu or chainer"),
+        (["compare", "--engine", "gpu"], "--engine gpu: expected auto, cpu, cuda or chainer"),
         (["compare", "--memory", "much"], "--memory much: expected a size such as 4GiB"),
         (["compare", "--out", "/dev/null/x"], "--out /dev/null/x: cannot be written"),
         (["compare", "--frobnicate"], "No such option: --frobnicate"),

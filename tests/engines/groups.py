@@ -1,10 +1,22 @@
 """Groups of trials for tests of the engines, how far two states lie apart, and what records must agree in."""
 
+import dataclasses
+from functools import partial
+
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
+from bnrenorm.engines import device as devices
+from bnrenorm.engines.chainer import ChainerEngine
+from bnrenorm.engines.cuda.engine import CudaEngine
+from bnrenorm.engines.cuda.reference import Reference
+from bnrenorm.engines.precision import to_double
 from bnrenorm.training import loop
-from tests.helpers import trials_of
+from tests.helpers import ENGINES, some_digits, trials_of
+
+ALL_ENGINES = (*ENGINES, "reference", pytest.param("cuda", marks=pytest.mark.gpu))
+"""Chainer and the CPU's kernels; the CUDA engine without a GPU, its kernels computed by NumPy; and on a GPU."""
 
 SETTINGS = {
     "BN after": "norm: {kind: batch}",
@@ -33,12 +45,37 @@ SETTINGS = {
 SMALL, FULL = "{kind: iid, size: 20}", "full"
 
 
+def coarse_digits(train=500, test=100):
+    """Return the first digits as a data set, of 8 x 8 pixels: the centre, every second one of it."""
+    data = some_digits(train, test)
+    few = slice(6, 22, 2)
+    return dataclasses.replace(data, x_train=data.x_train[:, few, few], x_test=data.x_test[:, few, few])
+
+
 def group(settings, batch=FULL, images=500, **more):
     """Return two trials of hidden layers (30, 20); settings: lines of `key: value`, more: keys with __ for dots."""
     pairs = [tuple(line.split(": ", 1)) for line in settings.split("\n")]
     pairs += [("training.batch", batch), *((key.replace("__", "."), value) for key, value in more.items())]
     overrides = [f"{key}={value}" for key, value in pairs]
     return trials_of("model: {hidden: [30, 20]}\nseeds: 2", images, overrides)
+
+
+def training_of(trials, data, engine, *, float64=False, device="cuda:0"):
+    """Return a `loop.Training` by one of ALL_ENGINES; float64: in double precision, for which the CPU has no kernels.
+
+    device: that of the engine "cuda".
+    """
+    device = device if engine == "cuda" else "cpu"
+    if engine != "reference" and not float64:
+        return loop.Training(trials, data, engine=engine, device=device)
+    made = loop.Training(trials, data, engine="chainer", device=device)
+    replicas, inputs = made.engine.replicas, made.engine.inputs
+    if float64:
+        to_double(replicas, inputs)
+    engines = {"chainer": ChainerEngine, "reference": partial(CudaEngine, ops=Reference()), "cuda": CudaEngine}
+    with devices.using(device):
+        made.engine = engines[engine](replicas, inputs)
+    return made
 
 
 def advance(training, steps):
@@ -49,7 +86,7 @@ def advance(training, steps):
 
 def records(trials, data, engine):
     """Train to the end; return (values, diagnosis) of every record."""
-    return [(record.values, record.diagnosis) for record in loop.train(trials, data, engine=engine)]
+    return [(record.values, record.diagnosis) for record in training_of(trials, data, engine) if record is not None]
 
 
 def distance(one, other):

@@ -33,8 +33,12 @@ def test_without_a_gpu(monkeypatch, engine, device, want):
 @pytest.mark.parametrize(
     ("engine", "device", "want"),
     [
-        ("auto", "auto", Backend("chainer", "cuda:0")),
+        ("auto", "auto", Backend("cuda", "cuda:0")),
+        ("auto", "cuda:1", Backend("cuda", "cuda:1")),
+        ("cuda", "auto", Backend("cuda", "cuda:0")),
+        ("cuda", "cuda:1", Backend("cuda", "cuda:1")),
         ("chainer", "cuda:1", Backend("chainer", "cuda:1")),
+        ("cpu", "auto", Backend("cpu", "cpu")),
         ("auto", "cpu", Backend("cpu", "cpu")),
     ],
 )
@@ -47,12 +51,44 @@ def test_with_gpus(monkeypatch, engine, device, want):
 def test_what_cannot_be_is_an_input_error(monkeypatch):
     monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
     monkeypatch.setattr(devices, "problem", lambda index: None)
-    with pytest.raises(InputError, match="--engine fast: expected auto, cpu or chainer"):
+    with pytest.raises(InputError, match="--engine fast: expected auto, cpu, cuda or chainer"):
         backend.choose("fast", "cpu")
-    with pytest.raises(InputError, match="--engine cpu: there are no kernels for cuda:0"):
+    with pytest.raises(InputError, match="--engine cpu: it does not train on cuda:0, expected auto, cuda or chainer"):
         backend.choose("cpu", "cuda:0")
+    with pytest.raises(InputError, match="--engine cuda: it does not train on cpu, expected auto, cpu or chainer"):
+        backend.choose("cuda", "cpu")
     with pytest.raises(InputError, match="--device cuda:1"):
         backend.choose("auto", "cuda:1")
+
+
+@pytest.mark.parametrize("engine", ["auto", "cuda"])
+def test_tf32_is_an_engine_of_its_own(monkeypatch, engine):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
+    monkeypatch.setattr(devices, "problem", lambda index: None)
+    assert backend.choose(engine, "cuda:0", tf32=True) == Backend("cuda-tf32", "cuda:0")
+
+
+@pytest.mark.parametrize(("engine", "device"), [("chainer", "auto"), ("auto", "cpu"), ("cpu", "auto")])
+def test_tf32_is_refused_where_no_kernels_of_a_gpu_train(monkeypatch, engine, device):
+    """Rather than left aside: the results would not be what was asked for."""
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
+    monkeypatch.setattr(devices, "problem", lambda index: None)
+    took = f"{engine} on {'cuda:0' if engine == 'chainer' else 'cpu'}"
+    with pytest.raises(InputError, match=f"--tf32: expected --engine auto or cuda on a GPU, and this is {took}"):
+        backend.choose(engine, device, tf32=True)
+
+
+def test_without_a_gpu_its_engine_is_refused(monkeypatch):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 0)
+    with pytest.raises(InputError, match="--engine cuda: it does not train on cpu"):
+        backend.choose("cuda", "auto")
+
+
+def test_a_gpus_engine_does_not_need_numba(monkeypatch):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
+    monkeypatch.setattr(devices, "problem", lambda index: None)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert backend.choose() == Backend("cuda", "cuda:0")
 
 
 def test_without_numba_the_chainer_engine_trains_and_a_note_says_so(monkeypatch):
@@ -86,6 +122,9 @@ def test_a_gpu_that_cannot_compute_leaves_the_cpu_and_a_note(monkeypatch, engine
         (Backend("cpu", "cpu"), "model: {activation: tanh}", "chainer", "chainer on cpu"),
         (Backend("chainer", "cpu"), "", "chainer", "chainer on cpu"),
         (Backend("chainer", "cuda:1"), "", "chainer", "chainer on cuda"),
+        (Backend("cuda", "cuda:1"), "", "cuda", "cuda on cuda"),
+        (Backend("cuda-tf32", "cuda:0"), "", "cuda-tf32", "cuda-tf32 on cuda"),
+        (Backend("cuda", "cuda:0"), "model: {activation: tanh}", "chainer", "chainer on cuda"),
     ],
 )
 def test_the_engine_and_the_address_of_results(chosen, text, engine, address):
@@ -93,6 +132,6 @@ def test_the_engine_and_the_address_of_results(chosen, text, engine, address):
     assert chosen.address(settings(text)) == address
 
 
-def test_asking_loads_neither_chainer_nor_numba():
-    code = "import sys; from bnrenorm.engines import backend; sys.exit(bool({'chainer', 'numba'} & set(sys.modules)))"
+def test_asking_loads_neither_chainer_nor_numba_nor_cupy():
+    code = "import sys; from bnrenorm.engines import backend; sys.exit(bool({'chainer', 'numba', 'cupy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

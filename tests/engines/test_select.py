@@ -3,6 +3,7 @@ import pytest
 
 from bnrenorm.engines.chainer import ChainerEngine
 from bnrenorm.engines.cpu.engine import CpuEngine
+from bnrenorm.engines.cuda.engine import CudaEngine
 from bnrenorm.engines.select import make_engine
 from bnrenorm.network import mlp
 from tests.helpers import some_digits, trials_of
@@ -27,6 +28,14 @@ def test_a_network_of_ones_own_is_trained(few, name):
     engine.advance(0, 1, observe=False)
     assert engine.replicas.network is network
     assert np.any(network.linears[0].W.array != before)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("name", "tf32"), [("cuda", False), ("cuda-tf32", True)])
+def test_the_engines_of_a_gpu_are_made_by_name(few, name, tf32):
+    engine = make_engine(name, trials_of("model: {hidden: [4]}", 100), few, "cuda:0")
+    assert isinstance(engine, CudaEngine)
+    assert engine.tf32 == tf32
 
 
 def test_engines_start_from_the_same_weights(few):

@@ -129,7 +129,8 @@ class CudaEngine:
         """Keep the diagnosis of a step, by parameters from before its update and statistics from after it."""
         if not self.network.batch_norms:
             return
-        gap = self.gap.measure(layers, batch, context, right, step)
+        following = self._send(self.network.schedule.table(step + 1, 1)[0].astype(self.dtype))
+        gap = self.gap.measure(layers, batch, context._replace(schedule=following), right, step)
         self.observed = {**gap, **diagnosis(self.ops, statistics, context.schedule)}
 
     def _workspace(self, n: int) -> Workspace:

@@ -54,7 +54,7 @@ class ModeGap:
         """Return training_mode_accuracy and inference_mode_accuracy, (R,) each, after the forward pass of a step.
 
         A batch of at least IMAGES shows the first in its own answers, right (R, N); otherwise the next batches are
-        drawn, with the step's dropout.
+        drawn, with the step's dropout, and corrected within the limits of step + 1, which the context's schedule has.
         """
         if self.size < IMAGES:
             return self._by_next_batches(layers, batch.masks, context, step)
