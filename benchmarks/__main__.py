@@ -36,14 +36,19 @@ def main(
             "with few replicas and saves nothing."
         ),
     ] = "cpu",
-    seconds: Annotated[float, typer.Option(min=0, help="On a GPU: about how long all jobs together may take.")] = 300,
+    seconds: Annotated[float, typer.Option(min=0, help="On a GPU: about how long all jobs may take.")] = 300,
     reference: Annotated[
         Path | None,
-        typer.Option(help="With --check on a GPU: folder where the CPU's values are kept, and read if they are there."),
+        typer.Option(
+            help="With --check on a GPU: folder where the CPU's values are kept, and read if they are there. With "
+            "--device rehearsal: compute them there, and nothing else."
+        ),
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Samples per contender, taken in turn.")] = 7,
-    out: Annotated[Path, typer.Option(help="Folder of results.csv.", show_default="benchmarks/results")] = _HERE
-    / "results",
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder of results.csv; of cuda.csv and cuda.md.", show_default="benchmarks/results"),
+    ] = _HERE / "results",
     quick: Annotated[
         bool, typer.Option("--quick", help="Two short samples, to check that everything runs; saves nothing.")
     ] = False,
@@ -96,14 +101,15 @@ def _on_gpu(
         chosen, device = cuda_jobs.select(names), choose(device_name)
     except (ValueError, InputError) as error:
         raise typer.BadParameter(str(error)) from error
+    if device.rehearsal and reference is not None:
+        command.prepare_references(chosen, reference, console)
+        return 0
     if device.rehearsal:
         chosen = [cuda_jobs.rehearsed(selected) for selected in chosen]
     if checking:
         return 0 if command.check(chosen, device, reference, console) else 1
     short = quick or device.rehearsal
-    fine = command.run(
-        chosen, device, 2 if short else samples, 0 if quick else seconds, None if short else out, console
-    )
+    fine = command.run(chosen, device, 2 if short else samples, seconds, None if short else out, console)
     return 0 if fine else 1
 
 

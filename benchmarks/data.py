@@ -49,6 +49,10 @@ def batches(job: Job, seed: int, steps: int | None = None) -> np.ndarray:
 
 def weights(job: Job, layer: int, seed: int) -> np.ndarray:
     """Return a layer's initial weights (K, D) with variance 1 / D; biases are 0, gamma 1, beta 0."""
-    fan_in, width = job.widths[layer : layer + 2]
+    return _drawn(*job.widths[layer : layer + 2], layer, seed)
+
+
+@cache
+def _drawn(fan_in: int, width: int, layer: int, seed: int) -> np.ndarray:
     draws = generator(seed, Stream.WEIGHTS, layer).standard_normal((width, fan_in))
     return (draws / np.sqrt(fan_in)).astype(np.float32)

@@ -16,6 +16,8 @@ from benchmarks.jobs import Job
 
 HERE = Path(__file__).parents[1]
 
+_MANY = 100  # replicas
+
 
 def check(chosen: list[Job], device: Device, folder: Path | None, console: Console) -> bool:
     """Check the contenders of the jobs; returns whether all agree. folder: of the references."""
@@ -26,6 +28,13 @@ def check(chosen: list[Job], device: Device, folder: Path | None, console: Conso
             console.print(f"  {'ok   ' if right else 'WRONG'} {name}: {text}")
             fine = fine and right
     return fine
+
+
+def prepare_references(chosen: list[Job], folder: Path, console: Console) -> None:
+    """Compute what `check` compares with, and keep it in the folder: on any machine, before there is a GPU."""
+    for job in chosen:
+        checks.reference(checks.checked(job), folder)
+        console.print(f"{job.name}: its reference is in {folder}")
 
 
 def run(chosen: list[Job], device: Device, samples: int, seconds: float, out: Path | None, console: Console) -> bool:
@@ -39,17 +48,23 @@ def run(chosen: list[Job], device: Device, samples: int, seconds: float, out: Pa
         f"copies {measured.copy / 1e12:.2f} TB/s (read plus written), float32 products "
         f"{measured.product / 1e12:.1f} TFLOP/s"
     )
-    fine = True
+    fine, weights = True, [_weight(job) for job in chosen]
     for index, job in enumerate(chosen):
-        left = seconds - (time.perf_counter() - begin)
+        left = max(0.0, seconds - (time.perf_counter() - begin))
         console.print(f"{job.name}: {job.title}")
         try:
-            _measure(job, device, samples, max(0.0, left) / (len(chosen) - index), measured, out, console)
+            share = left * weights[index] / sum(weights[index:])
+            _measure(job, device, samples, share, measured, out, console)
         except Exception as error:  # of bnrenorm itself: the other jobs can go on
             console.print(f"{job.name}: bnrenorm has failed: {reason(error)}")
             fine = False
         device.free()
     return fine
+
+
+def _weight(job: Job) -> int:
+    """Return a job's part of the time: arrays of many replicas take long to draw, and PyTorch to compile for gates."""
+    return 3 if len(job.replicas) > _MANY else 2 if job.gates else 1
 
 
 def _measure(

@@ -18,13 +18,10 @@ UPDATE = Contender("floor: update's traffic", "floor", "floor", "prepare_update"
 _ALL = (
     OURS, CHAINER, EAGER, CAPTURED, COMPILED, STACKED, STACKED_CAPTURED, STACKED_COMPILED, VMAP, PRODUCTS, UPDATE,
 )  # fmt: skip
-_LAST = (STACKED_COMPILED, COMPILED, CHAINER)  # prepared after the others: they take long, and no gate needs them
+_LAST = (STACKED_COMPILED, COMPILED, CHAINER)  # prepared after the others, as they take long
 
 CONTENDERS = {contender.name: contender for contender in _ALL}
 """By name, in the order of the tables."""
-
-INDISPENSABLE = (OURS, EAGER)
-"""Those that are measured however little time is left."""
 
 
 def of(job: Job) -> list[Contender]:
@@ -32,6 +29,11 @@ def of(job: Job) -> list[Contender]:
     taking_part = [contender for contender in _ALL if _takes_part(contender, job)]
     last = [contender for contender in _LAST if contender in taking_part]
     return [contender for contender in taking_part if contender not in last] + last
+
+
+def is_optional(contender: Contender) -> bool:
+    """Say whether a contender may be left out when time is short: no gate needs it."""
+    return contender in _LAST or contender.family == "floor"
 
 
 def _takes_part(contender: Contender, job: Job) -> bool:
@@ -50,6 +52,5 @@ def arrangement(contender: Contender, job: Job) -> str:
         return "1 network"
     if contender.takes != "each":
         return f"{replicas} together"
-    if replicas == kinds:
-        return f"{kinds} networks, one after another"
-    return f"{kinds} network{'s' * (kinds > 1)}, one after another, scaled to {replicas}"
+    trained = f"{kinds} networks, one after another" if kinds > 1 else "1 network"
+    return trained if replicas == kinds else f"{trained}, scaled to {replicas}"

@@ -27,7 +27,6 @@ class Device:
         self.name, self.rehearsal = name, name == "cpu"
         self.xp: Any = np
         if not self.rehearsal:
-            os.environ.update(_FLOAT32)  # before the libraries are loaded
             self.xp = importlib.import_module("cupy")
             self.xp.cuda.Device(int(name.removeprefix("cuda:"))).use()
         self._kept: dict[Any, Any] = {}
@@ -88,7 +87,10 @@ COLUMNS = ("card", "card_gib", "cuda", "driver", "cupy")
 
 def choose(name: str) -> Device:
     """Return the device for "rehearsal", "cuda" (the first GPU) or "cuda:N". Raises InputError if there is none."""
-    return Device("cpu" if name == REHEARSAL else devices.choose("cuda:0" if name == "cuda" else name))
+    if name == REHEARSAL:
+        return Device("cpu")
+    os.environ.update(_FLOAT32)  # before the libraries are loaded
+    return Device(devices.choose("cuda:0" if name == "cuda" else name))
 
 
 def _driver(number: int) -> str:

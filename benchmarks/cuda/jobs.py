@@ -19,17 +19,14 @@ def _sized(job: Job, title: str, seeds: int = 1, **changes: Any) -> Job:
 
 
 def _mini(seeds: int, **changes: Any) -> Job:
-    title = (
-        "Mini-batch: {}, 784-100-50-10, batches of 100, training with a tenth of all 70,000 images evaluated "
-        "every tenth of an epoch"
-    )
+    title = "Mini-batch: {}, 784-100-50-10, batches of 100, a tenth of all 70,000 images evaluated every 60 steps"
     unit = "µs a step and replica"
     return _sized(MINI_BATCH, title, seeds, unit=unit, unit_steps=1, round=60, eval_share=10, **changes)
 
 
-def _micro(seeds: int, **changes: Any) -> Job:
+def _micro(seeds: int, *, round: int, **changes: Any) -> Job:
     title = "Micro-batch: {}, 784-400-10, batches of 4, training only"
-    return _sized(MICRO_BATCH, title, seeds, unit="µs a step and replica", **changes)
+    return _sized(MICRO_BATCH, title, seeds, unit="µs a step and replica", round=round, **changes)
 
 
 def _small(seeds: int, **changes: Any) -> Job:
@@ -49,9 +46,9 @@ FAMILIES: dict[str, tuple[Job, ...]] = {
         _mini(37, gates=_MANY),
     ),
     "micro-batch": (
-        _micro(1, kinds=_BN, gates=_NOT_SLOWER),
-        _micro(10),
-        _micro(333, gates=(*_MANY, Gate("copy rate", 0.85))),
+        _micro(1, round=500, kinds=_BN, gates=_NOT_SLOWER),
+        _micro(10, round=250),
+        _micro(333, round=100, gates=(*_MANY, Gate("copy rate", 0.85))),
     ),
     "small": (_small(1, gates=_NOT_SLOWER), _small(30)),
 }

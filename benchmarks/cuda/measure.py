@@ -3,7 +3,8 @@
 import gc
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from benchmarks.contenders import Contender
@@ -16,7 +17,7 @@ _SAMPLE = 0.5
 """Seconds that a sample lasts at most, unless one round is longer."""
 
 _PREPARATION = 0.6
-"""Share of a job's time after which only those contenders are prepared that must not be left out."""
+"""Share of a job's time after which only those contenders are prepared that gates need."""
 
 Say = Callable[[str], None]
 
@@ -56,10 +57,10 @@ def prepare(contender: Contender, job: Job, device: Device, *, every: bool = Fal
 
 
 def measure(job: Job, device: Device, samples: int, seconds: float, say: Say) -> list[Measurement]:
-    """Measure the contenders of a job in about that many seconds, fewer or shorter samples when they are short.
+    """Measure the contenders of a job in about that many seconds; the fewer they are, the shorter are the samples.
 
-    A contender that fails, or for whose preparation no time is left, is left out and named by `say`; bnrenorm's own
-    failure is raised.
+    A contender that fails, or that no gate needs and for which no time is left, is left out and named by `say`;
+    bnrenorm's own failure is raised.
     """
     begin = time.perf_counter()
 
@@ -68,7 +69,8 @@ def measure(job: Job, device: Device, samples: int, seconds: float, say: Say) ->
 
     ready: list[Prepared] = []
     for contender in contenders.of(job):
-        if used() > _PREPARATION * seconds and contender not in contenders.INDISPENSABLE:
+        optional = contenders.is_optional(contender)
+        if optional and used() > _PREPARATION * seconds:
             say(f"{contender.name} is left out: no time for it, more with --seconds")
             continue
         try:
@@ -80,30 +82,45 @@ def measure(job: Job, device: Device, samples: int, seconds: float, say: Say) ->
                 raise
             say(f"{contender.name} is left out: {reason(error)}")
             continue
-        ready.append(prepared)
         say(f"{contender.name} is ready after {used():.0f} s: {prepared.seconds:.3g} s a round")
+        if optional and used() + samples * prepared.seconds > seconds:
+            say(f"{contender.name} is left out: its samples would take too long, more with --seconds")
+            continue
+        ready.append(prepared)
     share = min(_SAMPLE, max(0.0, seconds - used()) / (samples * len(ready)))
     for prepared in ready:
         prepared.rounds = max(1, int(share / prepared.seconds))
     measurements = [Measurement(prepared.contender) for prepared in ready]
-    for _ in range(samples):
-        for prepared, measurement in zip(ready, measurements, strict=True):
-            units = len(prepared.replicas) * job.round / job.unit_steps
-            taken = timed(prepared, device)
-            measurement.samples.append(job.scale * taken / (prepared.rounds * units))
+    with _old_objects_kept():
+        for _ in range(samples):
+            for prepared, measurement in zip(ready, measurements, strict=True):
+                gc.collect()
+                units = len(prepared.replicas) * job.round / job.unit_steps
+                taken = timed(prepared, device)
+                measurement.samples.append(job.scale * taken / (prepared.rounds * units))
     say(f"measured after {used():.0f} s")
     return measurements
 
 
 def timed(prepared: Prepared, device: Device) -> float:
     """Return the seconds of a sample: from an idle device until it is idle again."""
-    gc.collect()
     device.synchronize()
     started = time.perf_counter()
     for _ in range(prepared.rounds):
         prepared.round()
     device.synchronize()
     return time.perf_counter() - started
+
+
+@contextmanager
+def _old_objects_kept() -> Iterator[None]:
+    """Context in which a garbage collection looks at new objects alone, and takes no time."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def reason(error: Exception) -> str:

@@ -13,6 +13,7 @@ from benchmarks.results import Row
 from bnrenorm import atomic
 
 _HEADER = ["contender", "what trains", "median", "min", "max", "times bnrenorm's"]
+_VERSIONS = {"driver": "driver", "CUDA": "cuda", "cupy": "cupy"}
 _MARKERS = "<!-- cuda results -->", "<!-- /cuda results -->"
 
 
@@ -53,8 +54,8 @@ def _section(job: Job, rows: list[Row]) -> str:
 
 def sentence(row: Row) -> str:
     """Return a description of the card, its software and its machine."""
-    card = f"{row['card']}, {row['card_gib']} GiB, driver {row['driver']}, CUDA {row['cuda']}, cupy {row['cupy']}"
-    return f"{card}; {machine.sentence(row)}"
+    versions = [f"{name} {row[column]}" for name, column in _VERSIONS.items() if row[column]]
+    return f"{', '.join([row['card'], row['card_gib'] + ' GiB', *versions])}; {machine.sentence(row)}"
 
 
 def write(path: Path, rows: list[Row]) -> None:

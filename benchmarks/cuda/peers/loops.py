@@ -72,7 +72,7 @@ def captured(job: Job, learner: Learner, replicas: int, device: Device) -> Run:
 
     learner.network.train()
     initial = [tensor.detach().clone() for tensor in learner.state]
-    replay = _graph(some_steps, device)
+    replay = _replayed(some_steps, device)
     with torch.no_grad():
         for tensor, value in zip(learner.state, initial, strict=True):
             tensor.copy_(value)
@@ -99,24 +99,34 @@ def _step(job: Job, learner: Learner, row: Tensor | None) -> Tensor:
     return torch.stack([losses, learner.accuracy(logits, t)]) if job.full else losses[None]
 
 
-def _graph(work: Callable[[], None], device: Device) -> Callable[[], None]:
+class _Graph:
+    """A CUDA graph of `work`. It keeps `work` alive, because the graph reads its tensors without owning them."""
+
+    def __init__(self, work: Callable[[], None]):
+        self.work, self.graph = work, torch.cuda.CUDAGraph()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                work()
+        torch.cuda.current_stream().wait_stream(stream)
+        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):  # a thread of bnrenorm's may be copying
+            work()
+
+    def replay(self) -> None:
+        """Launch all of the work at once."""
+        self.graph.replay()
+
+
+def _replayed(work: Callable[[], None], device: Device) -> Callable[[], None]:
     """Return a function that replays `work` from a CUDA graph; in a rehearsal, `work` itself.
 
     `work` runs some times before, which allocates the optimizer's state: the caller resets what that has changed.
     """
-    if device.rehearsal:
-        work()
-        return work
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            work()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
-    return graph.replay
+    if not device.rehearsal:
+        return _Graph(work).replay
+    work()
+    return work
 
 
 def _round(job: Job, learner: Learner, replicas: int, steps: Callable[[], Tensor], device: Device) -> Run:

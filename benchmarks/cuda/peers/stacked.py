@@ -55,9 +55,8 @@ class Stacked:
         self.places = [order.index(index) for index in range(len(replicas))]
         by_seed = [replicas[index] for index in order]
         seeds = torch_data.seeds_of(replicas)
-        self.per_seed = len(replicas) // len(seeds)
         self.network = StackedNetwork(job, by_seed, device)
-        parameters = list(self.network.parameters())
+        parameters = [parameter for parameter in self.network.parameters() if parameter.numel()]
         self.state = [*parameters, *self.network.buffers()]
         self.optimizer = torch.optim.SGD(parameters, lr=1.0, momentum=job.momentum, fused=True)
         self.rates = torch.tensor([replica.rate for replica in by_seed], device=torch_data.torch_device(device))
