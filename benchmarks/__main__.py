@@ -96,7 +96,7 @@ def _on_gpu(
     checking: bool,
 ) -> int:
     """Measure or check on a GPU, or rehearse that; returns the exit code."""
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 150)
     try:
         chosen, device = cuda_jobs.select(names), choose(device_name)
     except (ValueError, InputError) as error:

@@ -52,5 +52,5 @@ def arrangement(contender: Contender, job: Job) -> str:
         return "1 network"
     if contender.takes != "each":
         return f"{replicas} together"
-    trained = f"{kinds} networks, one after another" if kinds > 1 else "1 network"
+    trained = f"{kinds} networks in turn" if kinds > 1 else "1 network"
     return trained if replicas == kinds else f"{trained}, scaled to {replicas}"

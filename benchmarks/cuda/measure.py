@@ -19,6 +19,9 @@ _SAMPLE = 0.5
 _PREPARATION = 0.6
 """Share of a job's time after which only those contenders are prepared that gates need."""
 
+_LEAST = 3
+"""Samples of each contender that are taken when the job's time is over."""
+
 Say = Callable[[str], None]
 
 
@@ -57,7 +60,7 @@ def prepare(contender: Contender, job: Job, device: Device, *, every: bool = Fal
 
 
 def measure(job: Job, device: Device, samples: int, seconds: float, say: Say) -> list[Measurement]:
-    """Measure the contenders of a job in about that many seconds; the fewer they are, the shorter are the samples.
+    """Measure the contenders of a job in about that many seconds; if there are few, samples are shorter or fewer.
 
     A contender that fails, or that no gate needs and for which no time is left, is left out and named by `say`;
     bnrenorm's own failure is raised.
@@ -92,7 +95,10 @@ def measure(job: Job, device: Device, samples: int, seconds: float, say: Say) ->
         prepared.rounds = max(1, int(share / prepared.seconds))
     measurements = [Measurement(prepared.contender) for prepared in ready]
     with _old_objects_kept():
-        for _ in range(samples):
+        for turn in range(samples):
+            if turn >= _LEAST and used() > seconds:
+                say(f"stopped after {turn} samples: the time is over")
+                break
             for prepared, measurement in zip(ready, measurements, strict=True):
                 gc.collect()
                 units = len(prepared.replicas) * job.round / job.unit_steps

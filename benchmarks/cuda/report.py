@@ -18,8 +18,13 @@ _MARKERS = "<!-- cuda results -->", "<!-- /cuda results -->"
 
 
 def _cells(row: Row) -> list[str]:
-    times = [f"{float(row[name]):.3g}" for name in ("median", "min", "max")]
+    times = [_digits(float(row[name])) for name in ("median", "min", "max")]
     return [row["contender"], row["arrangement"], *times, f"{float(row['ratio']):.2f}"]
+
+
+def _digits(number: float) -> str:
+    """Return a number with three digits, a large one as a whole number."""
+    return f"{number:.3g}" if number < 1000 else f"{number:,.0f}"
 
 
 def table(job: Job, rows: list[Row]) -> Table:

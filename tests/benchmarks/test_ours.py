@@ -37,6 +37,7 @@ def test_fewer_batches_are_the_first_of_an_epoch():
     job = replace(JOB, batch=30_000)
     epoch = data.batches(job, 1)
     assert epoch.shape == (2, 30_000)
+    assert (np.sort(epoch, axis=None) == np.arange(60_000)).all()
     assert (data.batches(job, 1, 1) == epoch[:1]).all()
 
 

@@ -33,9 +33,9 @@ def test_what_a_gate_needs_is_prepared_first_and_never_left_out(job):
 
 def test_the_tables_say_what_was_scaled():
     words = {
-        (contenders.EAGER, "micro-batch-999"): "3 networks, one after another, scaled to 999",
+        (contenders.EAGER, "micro-batch-999"): "3 networks in turn, scaled to 999",
         (contenders.EAGER, "small-30"): "1 network, scaled to 30",
-        (contenders.CAPTURED, "full-batch-2"): "2 networks, one after another",
+        (contenders.CAPTURED, "full-batch-2"): "2 networks in turn",
         (contenders.EAGER, "small-1"): "1 network",
         (contenders.OURS, "small-1"): "1 network",
         (contenders.VMAP, "mini-batch-27"): "27 together",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.cuda import counts
-from benchmarks.cuda.device import Device
+from benchmarks.cuda.device import COLUMNS, Device, choose
 from benchmarks.cuda.jobs import JOBS, rehearsed
 from benchmarks.cuda.peers import floor
 
@@ -87,3 +87,26 @@ def test_the_update_changes_every_weight_and_velocity():
         weights += velocity
     np.testing.assert_allclose(arrays[0], weights, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(arrays[1], velocity, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.gpu
+def test_both_run_on_a_gpu():
+    job, device = replace(SMALL["micro-batch-30"], widths=(20, 10, 5)), choose("cuda")
+    arrays = []
+    numbers = device.numbers
+    device.numbers = lambda *shape: arrays.append(numbers(*shape)) or arrays[-1]
+    run = floor.prepare_update(job, job.replicas, device)
+    weights, velocity = (array.get().astype(float) for array in arrays)
+    run()
+    for _ in range(3):
+        velocity *= 0.9
+        weights += velocity
+    np.testing.assert_allclose(arrays[0].get(), weights, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(arrays[1].get(), velocity, rtol=1e-5, atol=1e-5)
+    floor.prepare_products(job, job.replicas, device)()
+    products = [value for key, value in device._kept.items() if key[0] == "product"]
+    for a, b, out in products:
+        np.testing.assert_allclose(out.get(), a.get() @ b.get(), rtol=1e-3, atol=1e-3)
+    assert set(device.describe()) == set(COLUMNS)
+    assert all(device.describe()[name] for name in ("card", "card_gib", "cuda", "cupy"))
+    device.free()

@@ -63,9 +63,20 @@ def test_samples_are_shorter_when_time_is_short(monkeypatch):
     assert track.order.count(OURS) == 2 + 3 * 4
 
 
+@pytest.mark.parametrize(("slow", "samples"), [(0.1, 7), (1.0, 5), (9.0, 3)])
+def test_contenders_that_become_slow_are_sampled_less_often(monkeypatch, slow, samples):
+    """Five rounds take 0.5 s while they are warmed up, and five times `slow` later."""
+    track = Track(monkeypatch)
+    monkeypatch.setattr(measure, "_SAMPLE", 0.1)
+    monkeypatch.setattr(measure.gc, "freeze", lambda: track.rounds.update(dict.fromkeys(contenders.of(JOB), slow)))
+    measured = track.measure(seconds=22.0, samples=7)
+    assert {len(taken) for taken in measured.values()} == {samples}
+    assert ("stopped after" in " ".join(track.said)) == (samples < 7)
+
+
 def test_what_no_gate_needs_is_left_out_when_time_is_short(monkeypatch):
     track = Track(monkeypatch, preparation={OURS: 5.0, EAGER: 5.0, VMAP: 5.0})
-    assert set(track.measure(seconds=20.0)) == {OURS, EAGER, VMAP}
+    assert set(track.measure(seconds=15.0)) == {OURS, EAGER, VMAP}  # prepared after 0, 5 and 10 seconds
     assert [text for text in track.said if "left out" in text] == [
         "floor: matrix products is left out: no time for it, more with --seconds",
         "bnrenorm's Chainer engine is left out: no time for it, more with --seconds",

@@ -18,7 +18,7 @@ def test_a_section_has_table_roofline_gates_and_card():
     section = section[: section.index("###", 3)]
     assert "In µs a step and replica:" in section
     assert "| bnrenorm | 999 together | 2 | 1 | 3 | 1.00 |" in section
-    assert "| PyTorch eager | 3 networks, one after another, scaled to 999 | 400 | 200 | 600 | 200.00 |" in section
+    assert "| PyTorch eager | 3 networks in turn, scaled to 999 | 400 | 200 | 600 | 200.00 |" in section
     assert "- floor: 1.69 µs, of which bnrenorm reaches 85%" in section
     assert "- at least 10 times as fast as PyTorch eager: 200.00" in section
     assert "3 samples, " in section

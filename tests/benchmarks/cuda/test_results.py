@@ -32,8 +32,7 @@ def test_rows_are_in_the_order_of_the_tables_with_ratios_to_ours():
 
 def test_gates_of_many_replicas_are_met():
     assert verdicts(MICRO, ours=1.9, eager=20.0, vmap=4.0, stacked=3.0, chainer=2.0) == [
-        "at least 10 times as fast as PyTorch eager: 10.53 "
-        "(PyTorch eager, 3 networks, one after another, scaled to 999), met",
+        "at least 10 times as fast as PyTorch eager: 10.53 (PyTorch eager, 3 networks in turn, scaled to 999), met",
         "at least 1.5 times as fast as the best peer: 1.58 (PyTorch stacked in a CUDA graph, 999 together), met",
         "at least 85% of the measured copy rate: 0.89 (2.68 of 3.00 TB/s), met",
     ]
@@ -56,7 +55,7 @@ def test_one_replica_is_not_slower(eager, word):
 
 def test_the_best_of_all_peers_counts_on_the_full_batch():
     (text,) = verdicts(FULL, ours=1.0, eager=1.3, captured=1.1, vmap=1.4)
-    assert text.endswith("1.10 (PyTorch in a CUDA graph, 2 networks, one after another), missed")
+    assert text.endswith("1.10 (PyTorch in a CUDA graph, 2 networks in turn), missed")
 
 
 def test_without_peers_their_gates_are_not_measured():
