@@ -3,6 +3,7 @@
 import gc
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.engines import device as devices
+from bnrenorm import _compat
+from bnrenorm.errors import InputError
 
 REHEARSAL = "rehearsal"
 """Name of the option's value that stands for the CPU."""
@@ -89,8 +91,14 @@ def choose(name: str) -> Device:
     """Return the device for "rehearsal", "cuda" (the first GPU) or "cuda:N". Raises InputError if there is none."""
     if name == REHEARSAL:
         return Device("cpu")
+    match = re.fullmatch(r"cuda(?::(\d+))?", name)
+    if match is None:
+        raise InputError(f"--device {name}: expected cpu, cuda, cuda:N or {REHEARSAL}")
     os.environ.update(_FLOAT32)  # before the libraries are loaded
-    return Device(devices.choose("cuda:0" if name == "cuda" else name))
+    number, count = int(match[1] or 0), _compat.gpu_count()
+    if number >= count:
+        raise InputError(f"--device {name}: CuPy has {count} GPUs; `bnrenorm doctor` says what is missing")
+    return Device(f"cuda:{number}")
 
 
 def _driver(number: int) -> str:

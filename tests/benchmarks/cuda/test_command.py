@@ -76,7 +76,7 @@ def test_one_wrong_contender_makes_the_check_fail(monkeypatch, console):
 
 def test_without_a_gpu_the_command_says_so(monkeypatch):
     monkeypatch.setattr(_compat, "gpu_count", lambda: 0)
-    with pytest.raises(typer.BadParameter, match="there is no such GPU"):
+    with pytest.raises(typer.BadParameter, match="--device cuda: CuPy has 0 GPUs"):
         main(device="cuda")
     with pytest.raises(typer.BadParameter, match="unknown job 'tiny'"):
         main(job=["tiny"], device="rehearsal")

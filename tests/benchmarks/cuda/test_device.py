@@ -20,11 +20,22 @@ def test_a_rehearsal_is_on_the_cpu():
 def test_without_a_gpu_there_is_no_device(monkeypatch):
     monkeypatch.setattr(_compat, "gpu_count", lambda: 0)
     monkeypatch.setattr(devices.os, "environ", {})
-    with pytest.raises(InputError, match="--device cuda:0: there is no such GPU"):
-        devices.choose("cuda")
-    with pytest.raises(InputError, match="expected auto, cpu or cuda:N"):
+    for name in ("cuda", "cuda:0", "cuda:3"):
+        with pytest.raises(InputError, match=f"--device {name}: CuPy has 0 GPUs; `bnrenorm doctor` says"):
+            devices.choose(name)
+    with pytest.raises(InputError, match="--device gpu: expected cpu, cuda, cuda:N or rehearsal"):
         devices.choose("gpu")
     assert devices.os.environ["NVIDIA_TF32_OVERRIDE"] == "0"  # before a library reads it
+
+
+@pytest.mark.parametrize(("name", "device"), [("cuda", "cuda:0"), ("cuda:0", "cuda:0"), ("cuda:1", "cuda:1")])
+def test_a_gpu_is_taken_by_its_number(monkeypatch, name, device):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 2)
+    monkeypatch.setattr(devices.os, "environ", {})
+    monkeypatch.setattr(devices, "Device", lambda name: name)
+    assert devices.choose(name) == device
+    with pytest.raises(InputError, match="CuPy has 2 GPUs"):
+        devices.choose("cuda:2")
 
 
 def test_what_contenders_share_is_made_once_until_it_is_freed(monkeypatch):
