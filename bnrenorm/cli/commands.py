@@ -181,7 +181,7 @@ def _prove(device: str) -> None:
         raise InputError("--device auto: expected cuda or cuda:N")
     print(HEAD)
     failed = 0
-    for row in proof.rows(device):
+    for row in proof.prove(device):
         print(row, flush=True)
         failed += not row.ok
     if failed:

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from bnrenorm.cli import commands
 from bnrenorm.data import mnist
 from tests.helpers import COMPARED
 
@@ -23,20 +22,6 @@ COMPARE_QUICKLY = ("compare", "--engine", "chainer")
 def bnrenorm(*arguments, cwd=None, env=None):
     command = [sys.executable, "-m", "bnrenorm", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the command in this process; returns (exit code, standard output, standard error)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bnrenorm", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            commands.main()
-        printed = capsys.readouterr()
-        return exit_.value.code or 0, printed.out, printed.err
-
-    return call
 
 
 @pytest.mark.slow

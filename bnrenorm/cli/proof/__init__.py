@@ -6,7 +6,7 @@ from bnrenorm.cli.proof import bits, numbers, speed
 from bnrenorm.cli.proof.rows import Row
 
 
-def rows(device: str) -> Iterator[Row]:
+def prove(device: str) -> Iterator[Row]:
     """Run all checks on a device "cuda:N", the short ones first."""
     yield from speed.card(device)
     yield from numbers.kernels(device)
