@@ -15,8 +15,10 @@ from bnrenorm.engines.precision import to_double
 from bnrenorm.training import loop
 from tests.helpers import ENGINES, some_digits, trials_of
 
-ALL_ENGINES = (*ENGINES, "reference", pytest.param("cuda", marks=pytest.mark.gpu))
-"""Chainer and the CPU's kernels; the CUDA engine without a GPU, its kernels computed by NumPy; and on a GPU."""
+WITHOUT_AND_WITH_GPU = ("reference", pytest.param("cuda", marks=pytest.mark.gpu))
+"""The CUDA engine whose kernels NumPy computes, and on a GPU."""
+
+ALL_ENGINES = (*ENGINES, *WITHOUT_AND_WITH_GPU)
 
 SETTINGS = {
     "BN after": "norm: {kind: batch}",
@@ -78,6 +80,11 @@ def training_of(trials, data, engine, *, float64=False, device="cuda:0"):
     return made
 
 
+def pair(trials, data, engine):
+    """Return the same training by the Chainer engine on the CPU and by an engine, both in float64."""
+    return (training_of(trials, data, name, float64=True) for name in ("chainer", engine))
+
+
 def advance(training, steps):
     """Take steps of a `loop.Training`, without a record."""
     training.engine.advance(training.step, steps, observe=False)
@@ -118,3 +125,19 @@ def assert_same_bits(got, want):
     assert got.keys() == want.keys()
     different = [name for name in want if got[name].tobytes() != want[name].tobytes()]
     assert not different
+
+
+def assert_same_values(got, want, limit):
+    """Compare two dicts of arrays, the values or diagnoses of records in float64."""
+    assert got.keys() == want.keys()
+    for name in want:
+        assert_allclose(got[name], want[name], rtol=limit, atol=limit, err_msg=name)
+
+
+def assert_same_training(chain, compiled, limit=1e-9):
+    """Train both to the end, and compare records, diagnosis and the last state."""
+    want, got = ([record for record in training if record is not None] for training in (chain, compiled))
+    for ours, theirs in zip(got, want, strict=True):
+        assert_same_values(ours.values, theirs.values, limit)
+        assert_same_values(ours.diagnosis, theirs.diagnosis, limit)
+    assert distance(chain.state_dict(), compiled.state_dict()) < limit

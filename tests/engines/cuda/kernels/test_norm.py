@@ -1,0 +1,150 @@
+"""kernels/norm.cu against NumPy's formulas in float64."""
+
+import numpy as np
+import pytest
+
+from bnrenorm.engines.cuda.rows import Mode, divide
+from bnrenorm.engines.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED
+from tests.engines.cuda.kernels.cases import DTYPES, SIZES, Inputs, compare, kernel_spec, on_device
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.parametrize("dtype", DTYPES),
+]
+BY_SIZE = pytest.mark.parametrize(("replicas", "n", "width", "group"), SIZES)
+BY_NORM = pytest.mark.parametrize("norm", [BATCH, LAYER])
+BY_ORDER = pytest.mark.parametrize("norm_first", [0, 1])
+BY_AFFINE = pytest.mark.parametrize("affine", [NODE, SHARED, FIXED])
+BY_DROPOUT = pytest.mark.parametrize("drops", [False, True])
+
+
+@BY_SIZE
+@pytest.mark.parametrize(("relu", "factor", "moments"), [(True, False, True), (False, True, True), (True, True, False)])
+def test_enter(dtype, replicas, n, width, group, relu, factor, moments):
+    """Far from 0, where the moments must be of two passes."""
+    make, rows = Inputs(dtype), divide(n, group)
+    partial = make.poisoned(replicas, rows.total, 2, width) if moments else None
+    factors = make.uniform(0.5, 1, replicas) if factor else None
+    z, bias = make.normal(replicas, n, width), make.normal(replicas, width, mean=0 if relu else 100)
+    compare(dtype, "enter", z, bias, rows, relu=relu, factor=factors, partial=partial)
+
+
+@BY_SIZE
+@pytest.mark.parametrize("track_std", [0, 1])
+@pytest.mark.parametrize("mode", Mode)
+def test_statistics(dtype, replicas, n, width, group, mode, track_std):
+    make, rows = Inputs(dtype), divide(n, group)
+    partial = make.normal(replicas, rows.total, 2, width, mean=3)
+    partial[:, :, 1] = n * make.uniform(0.5, 2, replicas, rows.total, width)
+    run = make.normal(replicas, width), make.uniform(0.5, 2, replicas, width)
+    stats = make.poisoned(replicas, rows.groups, 6, width)
+    moments = None if mode == Mode.RUNNING else partial
+    hyper, schedule = make.hyper(replicas), make.schedule(replicas)
+    compare(dtype, "statistics", moments, rows, mode, kernel_spec(track_std=track_std), hyper, schedule, run, stats)
+
+
+@BY_SIZE
+def test_row_moments(dtype, replicas, n, width, group):
+    make = Inputs(dtype)
+    a = make.normal(replicas, n, width, mean=50)
+    compare(dtype, "row_moments", a, make.hyper(replicas), make.poisoned(replicas, n, 2))
+
+
+@BY_SIZE
+@BY_AFFINE
+@BY_ORDER
+@pytest.mark.parametrize(("norm", "dropout"), [(BATCH, ""), (BATCH, "mask"), (LAYER, "fraction"), (LAYER, "mask"), (NONE, "mask")])  # fmt: skip
+def test_normalise(dtype, replicas, n, width, group, norm, affine, norm_first, dropout):
+    make, rows = Inputs(dtype), divide(n, group)
+    a, y = make.normal(replicas, n, width), make.poisoned(replicas, n, width)
+    stats = make.stats(replicas, rows.groups, width) if norm == BATCH else None
+    row_stats = make.row_stats(replicas, n) if norm == LAYER else None
+    mask = make.mask(replicas, width) if dropout == "mask" else None
+    fraction = make.uniform(0.2, 1, replicas) if dropout == "fraction" else None
+    spec, pair = kernel_spec(norm, affine, norm_first), make.affine(affine, replicas, width)
+    compare(dtype, "normalise", a, stats, row_stats, pair, spec, rows, mask, fraction, y)
+
+
+def passed(make, replicas, rows, width, norm, drops):
+    """Return what a forward pass left: g, y, a, stats, row_stats and mask."""
+    g, y, a = (make.normal(replicas, rows.n, width) for _ in range(3))
+    stats = make.stats(replicas, rows.groups, width) if norm == BATCH else None
+    row_stats = make.row_stats(replicas, rows.n) if norm == LAYER else None
+    return g, y, a, stats, row_stats, make.mask(replicas, width) if drops else None
+
+
+@BY_SIZE
+@BY_NORM
+@BY_ORDER
+@BY_DROPOUT
+def test_upstream_sums(dtype, replicas, n, width, group, norm, norm_first, drops):
+    make, rows = Inputs(dtype), divide(n, group)
+    *arrays, mask = passed(make, replicas, rows, width, norm, drops)
+    partial = make.poisoned(replicas, rows.total, 2, width)
+    compare(dtype, "upstream_sums", *arrays, kernel_spec(norm, norm_first=norm_first), rows, mask, partial)
+
+
+@BY_SIZE
+@BY_NORM
+@BY_AFFINE
+def test_coefficients(dtype, replicas, n, width, group, norm, affine):
+    make, rows = Inputs(dtype), divide(n, group)
+    partial, spec = make.normal(replicas, rows.total, 2, width), kernel_spec(norm, affine)
+    stats = make.stats(replicas, rows.groups, width) if norm == BATCH else None
+    coef = make.poisoned(replicas, rows.groups, 3, width) if norm == BATCH else None
+    gradients = make.poisoned(replicas, width), make.poisoned(replicas, width)
+    compare(dtype, "coefficients", partial, stats, make.affine(affine, replicas, width), spec, rows, coef, gradients)
+
+
+@BY_SIZE
+@BY_AFFINE
+@BY_ORDER
+@BY_DROPOUT
+def test_row_gradients(dtype, replicas, n, width, group, affine, norm_first, drops):
+    make, rows = Inputs(dtype), divide(n, group)
+    g, y, a, _, row_stats, mask = passed(make, replicas, rows, width, LAYER, drops)
+    spec, pair = kernel_spec(LAYER, affine, norm_first), make.affine(affine, replicas, width)
+    compare(dtype, "row_gradients", g, y, a, row_stats, pair, spec, mask, make.poisoned(replicas, n, 2))
+
+
+@BY_SIZE
+@pytest.mark.parametrize(("norm", "affine"), [(BATCH, NODE), (LAYER, NODE), (LAYER, SHARED), (LAYER, FIXED), (NONE, FIXED)])  # fmt: skip
+@BY_ORDER
+@BY_DROPOUT
+def test_to_linear(dtype, replicas, n, width, group, norm, affine, norm_first, drops):
+    make, rows = Inputs(dtype), divide(n, group)
+    g, y, a, stats, row_stats, mask = passed(make, replicas, rows, width, norm, drops)
+    coef = make.normal(replicas, rows.groups, 3, width) if norm == BATCH else None
+    row_sums = make.normal(replicas, n, 2) if norm == LAYER else None
+    spec, pair = kernel_spec(norm, affine, norm_first), make.affine(affine, replicas, width)
+    partial = make.poisoned(replicas, rows.total, width)
+    compare(dtype, "to_linear", g, y, a, stats, coef, row_stats, row_sums, pair, spec, rows, mask, partial)
+
+
+@BY_SIZE
+def test_column_sums(dtype, replicas, n, width, group):
+    make, rows = Inputs(dtype), divide(n, group)
+    g = make.normal(replicas, n, width)
+    compare(dtype, "column_sums", g, rows, make.poisoned(replicas, rows.total, width))
+
+
+def test_not_a_number_stays_one_and_in_its_replica(dtype):
+    """A replica that diverges must be seen to; a ReLU and the limits of r and d could hide it."""
+    from bnrenorm.engines.cuda.launches import Launches
+
+    make, rows, ops = Inputs(dtype), divide(5), Launches(dtype)
+    z = make.normal(2, 5, 40)
+    z[0] = np.nan
+    z, bias, hyper, schedule, partial, stats, y = map(
+        on_device,
+        (z, make.normal(2, 40), make.hyper(2), make.schedule(2), make.poisoned(2, 1, 2, 40), make.poisoned(2, 1, 6, 40),
+         make.poisoned(2, 5, 40)),
+    )  # fmt: skip
+    run = on_device(make.normal(2, 40)), on_device(make.uniform(1, 2, 2, 40))
+    spec = kernel_spec(affine=FIXED, norm_first=1)
+    ops.enter(z, bias, rows, relu=True, partial=partial)
+    ops.statistics(partial, rows, Mode.TRAINING, spec, hyper, schedule, run, stats)
+    ops.normalise(z, stats, None, (None, None), spec, rows, None, None, y)
+    for array in (z, y, stats[:, :, :4], *run):
+        assert np.isnan(array[0].get()).all()
+        assert np.isfinite(array[1].get()).all()

@@ -1,0 +1,140 @@
+"""The CUDA engine against the Chainer engine in float64: without a GPU by NumPy, and on one by its kernels."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from tests.engines.groups import (
+    FULL,
+    SETTINGS,
+    SMALL,
+    WITHOUT_AND_WITH_GPU,
+    advance,
+    assert_same_training,
+    assert_same_values,
+    coarse_digits,
+    distance,
+    group,
+    pair,
+    training_of,
+)
+
+pytestmark = pytest.mark.parametrize("engine", WITHOUT_AND_WITH_GPU)
+
+BATCHES = {
+    "small": SMALL,
+    "rest": "{kind: iid, size: 60, remainder: keep}",  # 8 of 60 images and one of 20
+    "sorted": "{kind: sorted, size: 30}",
+    "skewed": "{kind: non_iid, classes: 2, size: 20}",
+    "large": "{kind: iid, size: 250}",  # of which 200 images show the mode gap
+    "full": FULL,
+}
+LIMITS = {"adam": 1e-6, "dropout, adam": 1e-6, "rmsprop": 1e-6}
+"""Chainer rounds some of these optimizers' constants to float32."""
+
+STATISTICS = ("running", "batch", "population")
+
+
+@pytest.fixture(scope="module")
+def few():
+    return coarse_digits(500, 100)
+
+
+def all_and_some(rows, columns):
+    """Return all pairs as test parameters, those but one of every row marked slow; every column has some that are not."""
+    columns = list(columns)
+    return [
+        pytest.param(row, column, marks=() if j == i % len(columns) else pytest.mark.slow)
+        for i, row in enumerate(rows)
+        for j, column in enumerate(columns)
+    ]
+
+
+@pytest.mark.parametrize(("settings", "batch"), all_and_some(SETTINGS, BATCHES))
+def test_a_training_is_the_chains(few, engine, settings, batch):
+    """Nine steps: of batches of 60 images, the last is of 20."""
+    trials = group(SETTINGS[settings], BATCHES[batch], training__steps=9, evaluation__every=5)
+    assert_same_training(*pair(trials, few, engine), LIMITS.get(settings, 1e-9))
+
+
+@pytest.mark.parametrize(("settings", "statistics"), all_and_some(SETTINGS, STATISTICS))
+def test_evaluation_is_the_chains(few, engine, settings, statistics):
+    """After two steps that are the Chainer engine's in both."""
+    more = {"data__validation": 70, "evaluation__training_set": True, "evaluation__statistics": statistics}
+    chain, compiled = pair(group(SETTINGS[settings], SMALL, **more), few, engine)
+    advance(chain, 2)
+    compiled.load_state_dict(chain.state_dict())
+    want, got = chain.engine.evaluate(), compiled.engine.evaluate()
+    assert got.keys() == {
+        f"{name}_{value}" for name in ("test", "validation", "train") for value in ("loss", "accuracy")
+    }
+    assert_same_values(got, want, 1e-12)
+    assert distance(chain.state_dict(), compiled.state_dict()) == 0
+
+
+def test_bn_and_brn_train_in_one_group(few, engine):
+    """With rates, limits, decays, eps and averages of their own. Limits are numbers of float32, as schedules are."""
+    variants = """{A: {norm: {kind: batch, affine_lr: 0.3}, training: {l1_decay: 0.01}, evaluation: {average: 0.5}}, B: {norm: {kind: renorm,
+    r_max: 1.25, ramp_r: 4, decay: 0.7, eps: 0.01}, evaluation: {average: 0.9}, training: {optimizer: {momentum: 0.5}}}}"""
+    more = {"variants": variants, "training__steps": 9, "evaluation__every": 4}
+    assert_same_training(*pair(group("training.weight_decay: 0.01", SMALL, **more), few, engine))
+
+
+def test_more_seeds_than_sixty_four_train_in_one_group(few, engine):
+    more = {"model__hidden": "[5, 4]", "seeds": 65, "training__steps": 3, "evaluation__every": 3}
+    assert_same_training(*pair(group("norm: {kind: renorm}", "{kind: iid, size: 10}", **more), few, engine))
+
+
+@pytest.mark.parametrize("hidden", ["[30]", "[30, 20]"])
+def test_early_stopping_rewinds_to_the_best_step(few, engine, hidden):
+    more = {
+        "model__hidden": hidden, "data__validation": 100, "training__early_stopping": "{patience: 2}",
+        "training__optimizer__lr": 0.3, "training__steps": 40, "evaluation__every": 2, "seeds": 3,
+    }  # fmt: skip
+    chain, compiled = pair(group("norm: {kind: renorm}", "{kind: iid, size: 25}", **more), few, engine)
+    assert_same_training(chain, compiled, 1e-8)
+    assert compiled.early_stopping.stopped.all()
+    for training in (chain, compiled):
+        advance(training, 2)
+    assert distance(chain.state_dict(), compiled.state_dict()) < 1e-8
+
+
+@pytest.mark.parametrize("hidden", ["[30]", "[30, 20]"])
+def test_a_training_goes_from_the_cpu_to_the_engine_and_back(few, engine, hidden):
+    """Against the CPU engine alone, in float32. Six steps: rounding grows with every one."""
+    trials = group("norm: {kind: renorm}", SMALL, model__hidden=hidden)
+    alone, before, between, after = (training_of(trials, few, name) for name in ("cpu", "cpu", engine, "cpu"))
+    advance(alone, 6)
+    advance(before, 2)
+    between.load_state_dict(before.state_dict())
+    advance(between, 2)
+    after.load_state_dict(between.state_dict())
+    advance(after, 2)
+    assert distance(alone.state_dict(), after.state_dict()) < 1e-5
+    assert after.step == 6
+
+
+@pytest.mark.parametrize("batch", [SMALL, FULL])
+@pytest.mark.parametrize("settings", ["BN before", "BRN before, paper", "none", "layer before", "sgd"])
+def test_twenty_steps_in_float32_are_the_chains(few, engine, settings, batch):
+    """Of trainings that do not amplify rounding. 260 images are two pieces of a batch."""
+    trials = group(SETTINGS[settings], batch, data__validation=240)
+    chain, compiled = (training_of(trials, few, name) for name in ("chainer", engine))
+    for training in (chain, compiled):
+        advance(training, 20)
+    assert distance(chain.state_dict(), compiled.state_dict()) < 1e-4
+    assert_allclose(*(training.engine.replicas.training_means()[0] for training in (compiled, chain)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("settings", ["BRN", "dropout"])
+@pytest.mark.parametrize("hidden", ["[30]", "[30, 20]"])
+def test_no_bit_depends_on_how_steps_are_cut_into_spans(few, engine, hidden, settings):
+    trials = group(SETTINGS[settings], SMALL, model__hidden=hidden)
+    states = []
+    for length in (1, 3, 100):
+        training = training_of(trials, few, engine)
+        training.engine.spans.length = length
+        advance(training, 7)
+        states.append(training.state_dict())
+    for state in states[1:]:
+        assert all(np.array_equal(state[name], states[0][name]) for name in state)
