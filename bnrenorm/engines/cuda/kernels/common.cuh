@@ -21,7 +21,6 @@ enum { SCALE, SLOPE, SHIFT, COEFFICIENTS };      // of the gradient: scale * (g 
 enum { DECAY, EPS, MOMENTUM_OF, ONE_MINUS_BETA1, ONE_MINUS_BETA2, ALPHA, OPTIMIZER_EPS, L2, L1, AVERAGE_DECAY, HYPER };
 
 const int WARP = 32, LANES = 8, THREADS = WARP * LANES;
-const float LOWEST = -3.402823466e+38f;
 
 struct Rows {
   int group, begin, end;

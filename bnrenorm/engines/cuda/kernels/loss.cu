@@ -1,5 +1,7 @@
 // Softmax cross entropy and accuracy, and the images of a batch.
 
+const float LOWEST = -3.402823466e+38f;
+
 // x (S, N, D) = images (M, D) at index (S, N): a block an image and seed. With ranks, x (R, N, D): a block an image and
 // replica, whose dropped inputs are 0. Without an index, the images in their own order. Grid (N, S or R).
 extern "C" __global__ void __launch_bounds__(THREADS)
