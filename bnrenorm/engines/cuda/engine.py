@@ -16,7 +16,7 @@ from bnrenorm.engines.cuda.spans import Span, Spans
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.replicas import Replicas, to_host
-from bnrenorm.engines.spec import NONE, hyperparams_of, spec_of
+from bnrenorm.engines.spec import NONE, SGD, hyperparams_of, spec_of
 from bnrenorm.network import dropout
 
 Array = Any
@@ -49,6 +49,8 @@ class CudaEngine:
             self.ops, self.dtype, inputs.images, inputs.labels, inputs.sampler, self.spans.seeds, self.widths,
             self.spec.micro_batch,
         )  # fmt: skip
+        decays = any(trial.settings.training.weight_decay or trial.settings.training.l1_decay for trial in trials)
+        self.plain = spec.optimizer == SGD and not decays and not averaged
         self.small = None
         memory = self.ops.shared_memory
         if suits(settings, self.spec, self.widths, inputs.sampler, self.dtype.itemsize, memory):
@@ -115,7 +117,7 @@ class CudaEngine:
         self.small.end(span, s, self.layers, context)
 
     def _context(self, span: Span, s: int) -> Context:
-        return Context(self.spec, self.hyper, span.schedule[s], self.seed_of, self.fractions)
+        return Context(self.spec, self.hyper, span.schedule[s], self.seed_of, self.fractions, self.plain)
 
     def _observe(
         self,

@@ -76,10 +76,18 @@ class Launches:
         self.launch("gather", (n, many), LINE, images, width, *packing.index(index), n, *packing.mask(mask), x)
 
     def product(
-        self, a: Array, b: Array, out: Array, *, ta: bool = False, tb: bool = False, of: Array | None = None
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        *,
+        ta: bool = False,
+        tb: bool = False,
+        of: Array | None = None,
+        subtract: bool = False,
     ) -> None:
         """Multiply stacked matrices."""
-        self.products(a, b, out, ta=ta, tb=tb, of=of)
+        self.products(a, b, out, ta=ta, tb=tb, of=of, subtract=subtract)
 
     def enter(
         self,
@@ -233,12 +241,13 @@ class Launches:
         rows: Rows,
         mask: Mask | None,
         partial: Array,
+        rates: Array | None = None,
     ) -> None:
         """Take the gradient through dropout, ReLU and normalisation."""
         self.launch(
             "to_linear", packing.columns(rows, a), BLOCK, g, y, a, stats, coef, row_stats, row_sums, affine[0],
             spec.norm, spec.affine, spec.norm_first, not spec.norm_first, rows.n, a.shape[2], rows.group, rows.pieces,
-            *packing.mask(mask), partial,
+            *packing.mask(mask), partial, rates,
         )  # fmt: skip
 
     def column_sums(self, g: Array, rows: Rows, partial: Array) -> None:
@@ -247,6 +256,7 @@ class Launches:
         self.launch(
             "to_linear", packing.columns(rows, g), BLOCK,
             g, g, g, *nothing, NONE, 0, 0, 0, rows.n, g.shape[2], rows.group, rows.pieces, *packing.mask(None), partial,
+            None,
         )  # fmt: skip
 
     def update_weights(self, tensor: Tensor, gradient: Array, optimizer: int, hyper: Array, schedule: Array) -> None:

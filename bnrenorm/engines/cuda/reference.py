@@ -49,9 +49,17 @@ class Reference:
             x *= formulas.keeps(mask)[:, None]
 
     def product(
-        self, a: Array, b: Array, out: Array, *, ta: bool = False, tb: bool = False, of: Array | None = None
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        *,
+        ta: bool = False,
+        tb: bool = False,
+        of: Array | None = None,
+        subtract: bool = False,
     ) -> None:
-        """Set out (R, m, n) to the products of a and b, each transposed on request.
+        """Set out (R, m, n) to the products of a and b, each transposed on request, or subtract them from it.
 
         An operand of two axes is shared by all replicas. `of` (R,): which matrix of the operand that has seeds instead
         of replicas on its first axis each replica takes; it is a where ta and tb are False or tb alone is True, and b
@@ -60,7 +68,7 @@ class Reference:
         if of is not None:
             a, b = (a, b[of]) if ta else (a[of], b)
         a, b = (x.swapaxes(-1, -2) if transpose else x for x, transpose in ((a, ta), (b, tb)))
-        np.matmul(a, b, out=out)
+        out[...] = out - np.matmul(a, b) if subtract else np.matmul(a, b)
 
     def enter(
         self,
@@ -270,8 +278,12 @@ class Reference:
         rows: Rows,
         mask: Mask | None,
         partial: Array,
+        rates: Array | None = None,
     ) -> None:
-        """Turn g, the gradient of y, into that of the linear product; set partial (R, rows.total, K), its sums."""
+        """Turn g, the gradient of y, into that of the linear product; set partial (R, rows.total, K), its sums.
+
+        rates: a schedule (R, 4), by whose learning rates g is multiplied then.
+        """
         gamma, _ = formulas.affine(affine, a.dtype)
         value = formulas.upstream(g, y, spec, mask)
         if spec.norm == BATCH:
@@ -282,6 +294,8 @@ class Reference:
             value = (value * gamma - row_sums[..., :1] - hat * row_sums[..., 1:]) / row_stats[..., 1:]
         g[...] = value if spec.norm_first else value * (a > 0)
         self.column_sums(g, rows, partial)
+        if rates is not None:
+            g *= rates[:, LR].reshape(-1, 1, 1)
 
     def column_sums(self, g: Array, rows: Rows, partial: Array) -> None:
         """Set partial (R, rows.total, K) to the sums of g (R, N, K) over every piece."""

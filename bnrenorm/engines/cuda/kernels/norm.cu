@@ -204,11 +204,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 // g (R, N, K), the gradient of y, becomes that of the linear product; set bias (R, groups * pieces, K): its sum over a
-// piece. y and a are what `normalise` set and read; `relu`: the ReLU comes before the norm, and a is its output.
+// piece. y and a are what `normalise` set and read; `relu`: the ReLU comes before the norm, and a is its output. With
+// rates, a schedule (R, COLUMNS), g is multiplied by the learning rate after the sum.
 extern "C" __global__ void __launch_bounds__(THREADS)
     to_linear(real* g, const real* y, const real* a, const real* stats, const real* coef, const real* row_stats,
               const real* row_sums, const real* gamma, int norm, int affine, int norm_first, int relu, int n, int K,
-              int group, int pieces, const int* ranks, int stride, const int* seed_of, const int* kept, real* bias) {
+              int group, int pieces, const int* ranks, int stride, const int* seed_of, const int* kept, real* bias,
+              const real* rates) {
   const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
   const Rows rows = rows_of(blockIdx.x, group, pieces);
   const bool inside = k < K, own_kept = inside && is_kept(ranks, stride, seed_of, kept, r, k);
@@ -219,6 +221,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     mean = stats[(block * STATISTICS + MEAN) * K + k];
     scale = own[SCALE * K], slope = own[SLOPE * K], shift = own[SHIFT * K];
   }
+  const real lr = rates ? rates[r * COLUMNS + LR] : 1;
   const real weight = inside && norm == LAYER ? affine_of(gamma, affine, r, k, K, 1) : 1;
   for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
     const long at = column + (long)i * K;
@@ -231,7 +234,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       value = (value * weight - row_sums[row] - hat * row_sums[row + 1]) / std;
     }
     if (relu && input <= 0) value = 0;
-    g[at] = value;
+    g[at] = value * lr;
     sum += value;
   }
   sum = column_sum(sum);
