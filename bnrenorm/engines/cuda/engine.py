@@ -171,7 +171,8 @@ class CudaEngine:
     def evaluate(self) -> dict[str, np.ndarray]:
         """Return loss and accuracy of every evaluated set: `Engine.evaluate`."""
         kind, inputs = self.replicas.settings.evaluation.statistics, self.inputs
-        context = Context(self.spec, self.hyper, self.hyper[:, :4], self.seed_of, self.fractions)
+        schedule = self.ops.xp.zeros((len(self.hyper), 4), self.dtype)  # which inference does not read
+        context = Context(self.spec, self.hyper, schedule, self.seed_of, self.fractions)
         sets = list(inputs.eval_sets.items())
         with (
             self.ops.math_mode(self.tf32),

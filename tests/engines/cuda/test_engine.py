@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from bnrenorm import _compat
 from tests.engines.groups import (
     FULL,
     SETTINGS,
@@ -138,3 +139,36 @@ def test_no_bit_depends_on_how_steps_are_cut_into_spans(few, engine, hidden, set
         states.append(training.state_dict())
     for state in states[1:]:
         assert all(np.array_equal(state[name], states[0][name]) for name in state)
+
+
+@pytest.mark.parametrize("hidden", ["[30]", "[30, 20]"])
+def test_any_gpu_trains(few, engine, hidden):
+    """Whatever this thread's current device is: kernels and cuBLAS must be of the training's."""
+    if engine == "reference" or _compat.gpu_count() < 2:
+        pytest.skip("needs a second GPU")  # the first one is current without being asked for
+    trials = group("norm: {kind: renorm}", SMALL, model__hidden=hidden, training__steps=4, evaluation__every=2)
+    chain, _ = pair(trials, few, engine)
+    assert_same_training(chain, training_of(trials, few, "cuda", float64=True, device="cuda:1"))
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+@pytest.mark.parametrize("hidden", ["[30]", "[30, 20]"])
+def test_products_round_as_the_engine_was_told(few, engine, monkeypatch, hidden, tf32):
+    """In steps and in evaluation."""
+    training, modes = training_of(group("norm: {kind: batch}", SMALL, model__hidden=hidden), few, engine), []
+    training.engine.tf32, math_mode = tf32, training.engine.ops.math_mode
+    monkeypatch.setattr(training.engine.ops, "math_mode", lambda tf32: modes.append(tf32) or math_mode(tf32))
+    advance(training, 1)
+    training.engine.evaluate()
+    assert modes == [tf32, tf32]
+
+
+def test_a_call_returns_when_the_device_has_finished_which_is_asked_once(few, engine, monkeypatch):
+    training, finished = training_of(group("norm: {kind: batch}", SMALL), few, engine), []
+    synchronize = training.engine.ops.synchronize
+    monkeypatch.setattr(
+        training.engine.ops, "synchronize", lambda: finished.append(training.engine.replicas.since) or synchronize()
+    )
+    advance(training, 3)
+    training.engine.advance(3, 2, observe=True)
+    assert finished == [3, 5]

@@ -1,0 +1,216 @@
+"""What is launched, without a GPU: kernels get the arguments that their source declares, in blocks that they are made for."""
+
+import re
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bnrenorm.engines.cuda import launches
+from bnrenorm.engines.cuda.engine import CudaEngine
+from bnrenorm.engines.cuda.launches import Launches
+from bnrenorm.engines.cuda.parameters import Tensor, Vector
+from bnrenorm.engines.cuda.reference import Reference
+from bnrenorm.engines.precision import to_double
+from bnrenorm.engines.spec import BATCH, LAYER, NONE
+from bnrenorm.network.schedule import AFFINE_LR
+from bnrenorm.training import loop
+from tests.engines.groups import SETTINGS, coarse_digits, group
+
+SOURCE = launches.source(np.float32) + (launches.FOLDER / "small.cu").read_text(encoding="utf-8")
+APART = {"index", "next", "ranks"}
+"""Arrays whose rows may lie apart; the distance is an argument."""
+
+
+def parameters():
+    """Return the kernels' parameters by kernel: (type, name) each, a pointer's type ending in *."""
+    kernels = {}
+    for name, text in re.findall(r"__launch_bounds__\(THREADS\)\s+(\w+)\((.*?)\)\s*\{", SOURCE, re.DOTALL):
+        plain = (re.sub(r"\b(const|__restrict__)\b", "", part).split() for part in text.split(","))
+        words = [" ".join(part).replace(" *", "*") for part in plain]
+        kernels[name] = [(kind.strip(), parameter) for kind, _, parameter in (word.rpartition(" ") for word in words)]
+    return kernels
+
+
+KERNELS = parameters()
+
+
+class Kernel:
+    """Checks the arguments of its launches."""
+
+    def __init__(self, name, dtype, seen):
+        self.name, self.seen, self.max_dynamic_shared_size_bytes = name, seen, 48 * 1024
+        self.types = {
+            "real*": dtype,
+            "int*": np.int32,
+            "double*": np.float64,
+            "unsigned char*": np.uint8,
+            "Vector*": np.int64,
+        }
+
+    def __call__(self, grid, block, arguments, shared_mem=0):
+        self.seen.append(self.name)
+        assert np.prod(block) == 256, "the source says __launch_bounds__(256)"
+        assert all(1 <= blocks <= limit for blocks, limit in zip(grid, (2**31 - 1, 65_535, 65_535), strict=False))
+        assert shared_mem <= self.max_dynamic_shared_size_bytes
+        for (kind, name), argument in zip(KERNELS[self.name], arguments, strict=True):
+            self.check(kind, name, argument)
+            if name in APART and isinstance(argument, np.ndarray):
+                assert self.stride_behind(name, arguments) == argument.strides[0] // argument.itemsize
+
+    def stride_behind(self, name, arguments):
+        """Return the first distance of rows that is passed behind an array."""
+        names = [parameter for _, parameter in KERNELS[self.name]]
+        return next(arguments[i] for i in range(names.index(name), len(names)) if "stride" in names[i])
+
+    def check(self, kind, name, argument):
+        if not kind.endswith("*"):
+            assert type(argument) is {"int": np.int32, "long": np.int64}[kind], name
+        elif not isinstance(argument, np.ndarray):
+            assert argument is launches._NULL, name
+        else:
+            assert argument.dtype == self.types[kind], name
+            assert argument.flags.c_contiguous or name in APART, name
+            assert argument.strides[-1] == argument.itemsize, name
+
+
+class Cupy:
+    """CuPy on NumPy's arrays, with kernels that compute nothing."""
+
+    def __init__(self, dtype):
+        self.seen, self.modules = [], []
+        device = SimpleNamespace(id=0, attributes={"MaxSharedMemoryPerBlockOptin": 227 * 1024})
+        stream = SimpleNamespace(synchronize=lambda: None)
+        self.cuda = SimpleNamespace(Device=lambda: device, get_current_stream=lambda: stream)
+        self.dtype = dtype
+
+    def RawModule(self, code, options):
+        self.modules.append((code, options))
+        return SimpleNamespace(get_function=lambda name: Kernel(name, self.dtype, self.seen))
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+
+@pytest.fixture(params=[np.float32, np.float64])
+def cupy(request, monkeypatch):
+    module = Cupy(request.param)
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    monkeypatch.setattr(launches, "Products", lambda dtype: Reference().product)
+    launches.module.cache_clear()
+    yield module
+    launches.module.cache_clear()
+
+
+class Both:
+    """Launches each kernel, whose arguments are checked, and computes what it would."""
+
+    def __init__(self, dtype):
+        self.launches, self.reference = Launches(dtype), Reference()
+
+    def __getattr__(self, name):
+        computes = getattr(self.reference, name)
+        if name in ("xp", "shared_memory", "math_mode"):
+            return computes
+
+        def call(*arguments, **options):
+            getattr(self.launches, name)(*arguments, **options)
+            computes(*arguments, **options)
+
+        return call
+
+
+def training_by_both(settings, batch, dtype, **more):
+    training = loop.Training(group(settings, batch, 300, training__steps=3, **more), coarse_digits(300, 50))
+    replicas, inputs = training.engine.replicas, training.engine.inputs
+    if dtype == np.float64:
+        to_double(replicas, inputs)
+    training.engine = CudaEngine(replicas, inputs, ops=Both(dtype))
+    return training
+
+
+def train(settings, batch, dtype, **more):
+    """Take three steps and a record by both; return the engine."""
+    training = training_by_both(settings, batch, dtype, evaluation__every=3, **more)
+    (record,) = list(filter(None, training))
+    assert np.isfinite(record.values["test_loss"]).all()
+    return training.engine
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_kernels_get_what_their_source_declares(cupy, monkeypatch, name):
+    """By an epoch whose last batch is smaller."""
+    monkeypatch.setattr(launches, "_row", lambda vector: [0] * 10)  # NumPy's arrays have no address on a device
+    engine = train(SETTINGS[name], "{kind: iid, size: 120, remainder: keep}", cupy.dtype)
+    always = {"gather", "enter", "loss", "add_losses", "to_linear", "update_weights", "update_vectors"}
+    of_norm = {
+        NONE: set(),
+        BATCH: {"statistics", "normalise", "upstream_sums", "coefficients"},
+        LAYER: {"row_moments", "normalise", "upstream_sums", "coefficients", "row_gradients"},
+    }
+    dropout = {"normalise"} if engine.network.dropout.drops else set()
+    assert set(cupy.seen) == always | of_norm[engine.spec.norm] | dropout
+    assert [options for _, options in cupy.modules] == [launches.OPTIONS]
+
+
+@pytest.mark.parametrize("n", [1, 20])
+@pytest.mark.parametrize("name", ["BRN", "no gamma", "none", "both decays"])
+def test_kernels_of_small_batches_get_what_their_source_declares(cupy, monkeypatch, name, n):
+    monkeypatch.setattr(launches, "_row", lambda vector: [0] * 10)
+    engine = train(SETTINGS[name], f"{{kind: iid, size: {n}}}", cupy.dtype, model__hidden="[30]")
+    assert engine.small is not None
+    assert set(cupy.seen) - {"first", "middle"} <= {
+        "gather",
+        "enter",
+        "statistics",
+        "normalise",
+        "loss",
+        "add_losses",
+    }  # a record
+    code, options = next(module for module in cupy.modules if "middle(" in module[0])
+    assert options == (*launches.OPTIONS, f"-DN={n}")
+    assert code.startswith(f"#define REAL {'double' if cupy.dtype == np.float64 else 'float'}\n")
+
+
+def test_a_step_of_a_small_batch_is_two_launches(cupy):
+    """But for a span's first, which multiplies its own batch."""
+    training = training_by_both("norm: {kind: renorm}", "{kind: iid, size: 4}", cupy.dtype, model__hidden="[30]")
+    training.engine.spans.length = 3
+    training.engine.advance(0, 5, observe=False)
+    assert cupy.seen == ["first", *["middle", "first"] * 3, "first", *["middle", "first"] * 2]
+
+
+class Address:
+    """An array on a device, of which its address and its shape are known."""
+
+    def __init__(self, ptr, *shape):
+        self.data, self.shape = SimpleNamespace(ptr=ptr), shape
+
+
+def test_the_table_of_vectors_has_the_fields_of_its_struct():
+    """In the order of the source: addresses, of which some may be missing, and sizes."""
+    fields = re.search(r"struct Vector \{(.*?)\};", SOURCE, re.DOTALL)[1]
+    names = re.findall(r"(\w+)(?=[,;])", fields)
+    assert names == ["p", "m", "s", "average", "g", "length", "pieces", "width", "column", "divisor"]
+    assert re.findall(r"long long|real", fields) == ["real", "real", "long long"]  # all of 8 bytes
+    tensor = Tensor(Address(10, 3, 1), None, Address(30, 3, 1), None)
+    row = launches._row(Vector(tensor, Address(50, 3, 2, 7), AFFINE_LR, 7))
+    assert row == [10, 0, 30, 0, 50, 1, 2, 7, AFFINE_LR, 7]
+
+
+def test_a_module_is_compiled_once_for_a_dtype_a_device_and_a_batch(cupy):
+    for _ in range(2):
+        ops = Launches(cupy.dtype)
+        for name, batch in (("enter", 0), ("loss", 0), ("first", 4), ("middle", 4), ("middle", 5)):
+            ops._function(name, batch)
+    assert [options[1:] for _, options in cupy.modules] == [(), ("-DN=4",), ("-DN=5",)]
+
+
+def test_a_kernel_may_take_as_much_shared_memory_as_asked_for(cupy):
+    ops = Launches(cupy.dtype)
+    kernel = ops._function("first", 32, 100_000)
+    assert kernel.max_dynamic_shared_size_bytes == 100_000
+    assert ops._function("first", 32, 90_000).max_dynamic_shared_size_bytes == 100_000
+    assert ops._function("first", 4, 1000).max_dynamic_shared_size_bytes == 48 * 1024
+    assert ops.shared_memory == 227 * 1024
