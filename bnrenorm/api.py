@@ -59,7 +59,7 @@ def run(
     _require("watcher", watcher, Watcher | None, "a Watcher")
     loaded = experiment if isinstance(experiment, Experiment) else load(experiment)
     chosen = backend.choose(engine, device, tf32=tf32)
-    bound = parse_memory(memory)
+    bound = parse_memory(memory, chosen.device)
     left: list[ExperimentResults] = []
     failures: list[str] = []
 

@@ -106,7 +106,7 @@ def compare(
     from bnrenorm.runs import session
     from bnrenorm.runs.memory import parse_memory
 
-    bound, screen = parse_memory(memory), Screen()
+    bound, screen = parse_memory(memory, chosen.device), Screen()
     background.submit(startup.import_analysis)
     if dry_run:
         from bnrenorm.runs.store import Store

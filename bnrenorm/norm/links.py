@@ -84,7 +84,7 @@ class StackedNormalization(chainer.Chain):
             if micro_batches == 1:
                 return statistics
             wide = (replicas, micro_batches, 1, statistics.shape[2])
-            return F.broadcast_to(chainer.as_variable(statistics)[:, None], wide).reshape(-1, 1, wide[3])
+            return F.broadcast_to(F.expand_dims(statistics, 1), wide).reshape(-1, 1, wide[3])
 
         def mean_over_micro_batches(statistics: Array) -> Array:
             return statistics.reshape(replicas, micro_batches, 1, width).mean(axis=1)
