@@ -9,9 +9,13 @@ from rich.console import Console
 
 from benchmarks import machine, report, results
 from benchmarks.check import check
+from benchmarks.cuda import command
+from benchmarks.cuda import jobs as cuda_jobs
+from benchmarks.cuda.device import choose
 from benchmarks.jobs import JOBS, Job
 from benchmarks.measure import measure
 from benchmarks.processes import Absent
+from bnrenorm.errors import InputError
 
 _HERE = Path(__file__).parent
 _BUSY = 0.1
@@ -19,11 +23,32 @@ _BUSY = 0.1
 
 def main(
     job: Annotated[
-        list[str] | None, typer.Option(help=f"One of {', '.join(JOBS)}; may be repeated. Default: all.")
+        list[str] | None,
+        typer.Option(
+            help=f"One of {', '.join(JOBS)}, or on a GPU one of their sizes: {', '.join(cuda_jobs.JOBS)}; "
+            "may be repeated. Default: all."
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="cpu; cuda or cuda:N, with PyTorch's contenders on that GPU; rehearsal, which runs those on the CPU "
+            "with few replicas and saves nothing."
+        ),
+    ] = "cpu",
+    seconds: Annotated[float, typer.Option(min=0, help="On a GPU: about how long all jobs may take.")] = 300,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --check on a GPU: folder where the CPU's values are kept, and read if they are there. With "
+            "--device rehearsal: compute them there, and nothing else."
+        ),
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Samples per contender, taken in turn.")] = 7,
-    out: Annotated[Path, typer.Option(help="Folder of results.csv.", show_default="benchmarks/results")] = _HERE
-    / "results",
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder of results.csv; of cuda.csv and cuda.md.", show_default="benchmarks/results"),
+    ] = _HERE / "results",
     quick: Annotated[
         bool, typer.Option("--quick", help="Two short samples, to check that everything runs; saves nothing.")
     ] = False,
@@ -32,6 +57,8 @@ def main(
     ] = False,
 ) -> None:
     """Measure bnrenorm, stock Chainer, PyTorch, JAX and the floor in turn; print and save the tables."""
+    if device != "cpu":
+        raise typer.Exit(_on_gpu(job, device, seconds, reference, samples, out, quick=quick, checking=checking))
     unknown = set(job or ()) - set(JOBS)
     if unknown:
         raise typer.BadParameter(f"unknown job {sorted(unknown)[0]!r}; allowed: {', '.join(JOBS)}")
@@ -55,6 +82,35 @@ def main(
         results.write(path, kept)
         if out.resolve() == (_HERE / "results").resolve():
             report.fill(_HERE / "README.md", kept)
+
+
+def _on_gpu(
+    names: list[str] | None,
+    device_name: str,
+    seconds: float,
+    reference: Path | None,
+    samples: int,
+    out: Path,
+    *,
+    quick: bool,
+    checking: bool,
+) -> int:
+    """Measure or check on a GPU, or rehearse that; returns the exit code."""
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 150)
+    try:
+        chosen, device = cuda_jobs.select(names), choose(device_name)
+    except (ValueError, InputError) as error:
+        raise typer.BadParameter(str(error)) from error
+    if device.rehearsal and reference is not None:
+        command.prepare_references(chosen, reference, console)
+        return 0
+    if device.rehearsal:
+        chosen = [cuda_jobs.rehearsed(selected) for selected in chosen]
+    if checking:
+        return 0 if command.check(chosen, device, reference, console) else 1
+    short = quick or device.rehearsal
+    fine = command.run(chosen, device, 2 if short else samples, seconds, None if short else out, console)
+    return 0 if fine else 1
 
 
 def _measure(job: Job, console: Console, samples: int, seconds: float, *options: str) -> list[results.Row]:

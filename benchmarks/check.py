@@ -31,7 +31,7 @@ def check(job: Job) -> Iterator[tuple[str, str, bool]]:
             continue
         compared = [name for name in values if contender is OURS or name not in renorm]
         worst = max(
-            (_difference(quantity, value, reference[name][quantity]), f"{quantity} of {name}")
+            (difference(quantity, value, reference[name][quantity]), f"{quantity} of {name}")
             for name in compared
             for quantity, value in values[name].items()
             if quantity in reference[name]
@@ -52,6 +52,7 @@ def _values(job: Job, name: str) -> Values:
         }
 
 
-def _difference(quantity: str, value: float, reference: float) -> float:
+def difference(quantity: str, value: float, reference: float) -> float:
+    """Return the relative difference of a loss, the absolute one of an accuracy; infinite unless both are finite."""
     difference = abs(value - reference) / (abs(reference) if quantity.endswith("loss") else 1)
     return difference if math.isfinite(difference) else math.inf

@@ -14,14 +14,15 @@ class Contender:
     """A module of `peers` and the function of it that prepares a `Run`.
 
     `takes`: what one sample trains. "all": every replica, grouped by bnrenorm. "stacks": every replica, in stacks.
-    "each": one replica of each kind, one after another, as the cost is linear in replicas. "one": the first replica.
+    "alike": every replica, in stacks of one kind of layers. "each": one replica of each kind, one after another, as the
+    cost is linear in replicas. "one": the first replica.
     """
 
     name: str
     family: Family
     module: str
     function: str = "prepare"
-    takes: Literal["all", "stacks", "each", "one"] = "each"
+    takes: Literal["all", "stacks", "alike", "each", "one"] = "each"
 
     def groups(self, job: Job, part: int = 0, parts: int = 1, *, every: bool = False) -> list[list[Replica]]:
         """Return the groups of replicas that train together in process `part` of `parts`.
@@ -31,6 +32,8 @@ class Contender:
         replicas = job.replicas
         if self.takes == "all":
             return [replicas]
+        if self.takes == "alike":
+            return _alike(replicas)
         if self.takes == "stacks":
             return _stacks(job, replicas[len(replicas) * part // parts : len(replicas) * (part + 1) // parts])
         return [[replica] for replica in (replicas if every else job.one_of_each)][: 1 if self.takes == "one" else None]
@@ -41,6 +44,14 @@ def _stacks(job: Job, replicas: Sequence[Replica]) -> list[list[Replica]]:
     plain = [replica for replica in replicas if replica.kind.norm == "none"]
     normalised = [replica for replica in replicas if replica.kind.norm != "none"]
     return [alike[i : i + job.stack] for alike in (plain, normalised) for i in range(0, len(alike), job.stack)]
+
+
+def _alike(replicas: Sequence[Replica]) -> list[list[Replica]]:
+    """Group replicas whose networks have the same layers in PyTorch, in which BRN is BN."""
+    groups: dict[object, list[Replica]] = {}
+    for replica in replicas:
+        groups.setdefault(replica.kind.norm != "none" and replica.kind.affine, []).append(replica)
+    return list(groups.values())
 
 
 OURS = Contender("bnrenorm", "ours", "ours", takes="all")

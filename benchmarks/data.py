@@ -13,6 +13,9 @@ from bnrenorm.rng import Stream, generator
 BLOCK = 10_000
 """Images per forward pass of the peers in evaluation."""
 
+SIZES = {"train_set": 60_000, "test": 10_000}
+"""Images of each set."""
+
 
 @cache
 def digits(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -26,18 +29,30 @@ def blocks(name: str) -> list[slice]:
     return [slice(start, start + BLOCK) for start in range(0, len(digits(name)[0]), BLOCK)]
 
 
-@cache
-def batches(job: Job, seed: int) -> np.ndarray:
-    """Return the image indices of all batches of the first epoch, (steps, N), as drawn by bnrenorm.
+def evaluated(job: Job, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images and labels of a set that the job evaluates, its first 1 / `eval_share`."""
+    images, labels = digits(name)
+    count = len(images) // job.eval_share
+    return images[:count], labels[:count]
 
-    Peers repeat this epoch and draw it before the measurement; bnrenorm draws its batches during the measurement.
+
+@cache
+def batches(job: Job, seed: int, steps: int | None = None) -> np.ndarray:
+    """Return the image indices of the batches of the first epoch, or of its first steps, (steps, N), drawn by bnrenorm.
+
+    Peers repeat them and draw them before the measurement; bnrenorm draws its batches during the measurement.
     """
     sampler = Sampler(Iid(kind="iid", size=job.batch), digits("train_set")[1])
-    return np.stack([sampler.indices(seed, step) for step in range(len(sampler.labels) // job.batch)])
+    steps = steps or len(sampler.labels) // job.batch
+    return np.stack([sampler.indices(seed, step) for step in range(steps)])
 
 
 def weights(job: Job, layer: int, seed: int) -> np.ndarray:
     """Return a layer's initial weights (K, D) with variance 1 / D; biases are 0, gamma 1, beta 0."""
-    fan_in, width = job.widths[layer : layer + 2]
+    return _drawn(*job.widths[layer : layer + 2], layer, seed)
+
+
+@cache
+def _drawn(fan_in: int, width: int, layer: int, seed: int) -> np.ndarray:
     draws = generator(seed, Stream.WEIGHTS, layer).standard_normal((width, fan_in))
     return (draws / np.sqrt(fan_in)).astype(np.float32)

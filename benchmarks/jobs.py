@@ -31,7 +31,8 @@ class Replica:
 class Gate:
     """A required speed: others take at least `factor` times as long as bnrenorm; it, at most `factor` times the floor.
 
-    `against`: a family, whose fastest contender counts, or one contender's name.
+    `against`: a family, whose fastest contender counts, or one contender's name; "copy rate": bnrenorm moves the bytes
+    of a step at no less than `factor` times the rate at which the GPU copies.
     """
 
     against: str
@@ -42,6 +43,8 @@ class Gate:
         """The gate in words."""
         if self.against == "floor":
             return f"at most {self.factor:g} times the floor"
+        if self.against == "copy rate":
+            return f"at least {self.factor:.0%} of the measured copy rate"
         named = {"peers": "the best peer", "chainer": "stock Chainer"}.get(self.against, self.against)
         return f"at least {self.factor:g} times as fast as {named}" if self.factor != 1 else f"as fast as {named}"
 
@@ -50,9 +53,9 @@ class Gate:
 class Job:
     """A training that every contender does: ReLU, softmax cross entropy, SGD with or without momentum, float32.
 
-    A round is the smallest unit of work that is timed: `round` steps, then an evaluation of `eval_sets` in inference
-    mode. The report gives times in `unit`, which is `unit_steps` steps of one replica. Peers that stack replicas stack
-    at most `stack` of them, as more do not fit the caches.
+    A round is the smallest unit of work that is timed: `round` steps, then an evaluation of the first 1 / `eval_share`
+    of each of `eval_sets` in inference mode. The report gives times in `unit`, which is `unit_steps` steps of one
+    replica. Peers that stack replicas stack at most `stack` of them, as more do not fit the caches.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Job:
     eval_sets: tuple[Literal["train_set", "test"], ...]
     stack: int
     gates: tuple[Gate, ...]
+    eval_share: int = 1
 
     @property
     def replicas(self) -> list[Replica]:
@@ -90,7 +94,7 @@ class Job:
     @property
     def scale(self) -> float:
         """Factor from seconds to the report's unit."""
-        return 1e3 if self.unit.startswith("ms") else 1.0
+        return {"ms": 1e3, "µs": 1e6}.get(self.unit[:2], 1.0)
 
 
 IMAGES = 60_000

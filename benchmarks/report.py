@@ -45,10 +45,15 @@ def _section(job: Job, rows: list[Row]) -> str:
 
 
 def fill(readme: Path, rows: list[Row]) -> None:
-    """Write the results between the markers in README.md. Raises ValueError unless there is exactly one pair."""
-    text = readme.read_text(encoding="utf-8")
-    if text.count(_START) != 1 or text.count(_END) != 1:
-        raise ValueError(f"{readme.name}: expected {_START} and {_END}, once each")
-    before, rest = text.split(_START)
-    after = rest.split(_END)[1]
-    atomic.write(readme, f"{before}{_START}\n{markdown(rows)}{_END}{after}")
+    """Write the results between the markers in README.md."""
+    replace(readme, _START, _END, markdown(rows))
+
+
+def replace(page: Path, start: str, end: str, body: str) -> None:
+    """Replace what stands between two markers of a page. Raises ValueError unless there is exactly one of each."""
+    text = page.read_text(encoding="utf-8")
+    if text.count(start) != 1 or text.count(end) != 1:
+        raise ValueError(f"{page.name}: expected {start} and {end}, once each")
+    before, rest = text.split(start)
+    after = rest.split(end)[1]
+    atomic.write(page, f"{before}{start}\n{body}{end}{after}")

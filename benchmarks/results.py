@@ -7,7 +7,7 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.contenders import CONTENDERS, OURS, Contender
 from benchmarks.jobs import Gate, Job
 from benchmarks.measure import Measurement
 from bnrenorm import atomic
@@ -79,11 +79,12 @@ class Verdict:
 
 def verdicts(job: Job, rows: list[Row]) -> list[Verdict]:
     """Return the verdict of each gate of a job; the fastest rival counts."""
-    return [_verdict(gate, [row for row in rows if row["job"] == job.name]) for gate in job.gates]
+    return [verdict(gate, [row for row in rows if row["job"] == job.name], CONTENDERS) for gate in job.gates]
 
 
-def _verdict(gate: Gate, rows: list[Row]) -> Verdict:
-    rivals = [row for row in rows if gate.against in (row["contender"], CONTENDERS[row["contender"]].family)]
+def verdict(gate: Gate, rows: list[Row], contenders: dict[str, Contender]) -> Verdict:
+    """Return the verdict of a gate against the fastest rival among a job's rows."""
+    rivals = [row for row in rows if gate.against in (row["contender"], contenders[row["contender"]].family)]
     if not rivals:
         return Verdict(gate, None, "")
     best = min(rivals, key=lambda row: float(row["median"]))

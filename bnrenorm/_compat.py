@@ -66,6 +66,11 @@ _EDITS: dict[str, str | list[tuple[str, str]]] = {
     "chainer.dataset.convert": [
         ("numpy.maximum(shape, array.shape, shape)", "numpy.maximum(shape, array.shape, out=shape)")
     ],
+    # cupy.ndarray.scatter_add is deprecated since CuPy 14.
+    "chainer.functions.array.get_item": [
+        ("            gx.scatter_add(slices, inputs[0])\n", "            cuda.cupy.add.at(gx, slices, inputs[0])\n"),
+        ("import numpy\n", "import numpy\n\nfrom chainer.backends import cuda\n"),
+    ],
     # Setting the shape of an array is deprecated since NumPy 2.5.
     "chainer.links.activation.maxout": [
         (

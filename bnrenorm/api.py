@@ -36,6 +36,7 @@ def run(
     *,
     device: str = "auto",
     engine: str = "auto",
+    tf32: bool = False,
     out: str | Path = "runs",
     memory: str | None = None,
     watcher: Watcher | None = None,
@@ -43,8 +44,8 @@ def run(
     """Train what `out` does not hold yet and return all results; does and leaves what `bnrenorm compare` does.
 
     experiment: what `load` returns, or a name or path for it; device: "auto", "cpu" or "cuda:N"; engine: "auto", "cpu"
-    (compiled) or "chainer"; memory: bound such as "4GiB", by default half of what is free; watcher: hears of the
-    progress.
+    or "cuda" (compiled), or "chainer"; tf32: on a GPU, round the operands of products to TF32; memory: bound such as
+    "4GiB", by default half of what is free; watcher: hears of the progress.
 
     Raises InputError for what the user can mend, and TypeError for an argument of another type. Warns of each figure
     that could not be drawn.
@@ -52,12 +53,13 @@ def run(
     _require("experiment", experiment, Experiment | _PATH, "a config's name or path, or what bnrenorm.load returns")
     _require("device", device, str, "a name such as 'cuda:0'")
     _require("engine", engine, str, "a name such as 'chainer'")
+    _require("tf32", tf32, bool, "True or False")
     _require("out", out, _PATH, "a folder")
     _require("memory", memory, str | None, "a size such as '4GiB'")
     _require("watcher", watcher, Watcher | None, "a Watcher")
     loaded = experiment if isinstance(experiment, Experiment) else load(experiment)
-    chosen = backend.choose(engine, device)
-    bound = parse_memory(memory)
+    chosen = backend.choose(engine, device, tf32=tf32)
+    bound = parse_memory(memory, chosen.device)
     left: list[ExperimentResults] = []
     failures: list[str] = []
 

@@ -89,8 +89,8 @@ def gpu(device: str) -> str | None:
 def provenance(engine: str, device: str) -> dict[str, Any]:
     """Return what made a trial, apart from its settings, to be stored with each result.
 
-    Keys: engine ("cpu" or "chainer"), device ("cpu" or "cuda:N"), gpu (its model name or None), threads, versions (of
-    the packages that this engine uses on this device), commit (`commit`), command (the process's command line) and
+    Keys: engine (see `engines.backend`), device ("cpu" or "cuda:N"), gpu (its model name or None), threads, versions
+    (of the packages that this engine uses on this device), commit (`commit`), command (the process's command line) and
     date (now, in UTC).
     """
     used = {*_COMMON, *(["numba"] if engine == "cpu" else [])}

@@ -1,4 +1,4 @@
-"""The one exception for mistakes that the user can fix."""
+"""The exceptions that a user sees as one line: mistakes that the user can fix, and devices that fail."""
 
 
 class InputError(ValueError):
@@ -9,3 +9,14 @@ class InputError(ValueError):
 
     def __init__(self, message: str):
         super().__init__(" ".join(message.splitlines()))  # a value that is repeated may have several lines
+
+
+class DeviceError(OSError):
+    """A GPU that failed while it was working: one line that names the device and what it said.
+
+    The command line prints it and exits with code 1; finished trials are kept, as with a disk that fails.
+    """
+
+
+class OutOfMemory(DeviceError):
+    """A GPU whose memory is full."""

@@ -1,10 +1,12 @@
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.fake_cupy import FakeCuPy
 from tests.helpers import COMPARED, save_digits, some_digits
 
 # Kernels that tests compile, in this process and in others, are kept here and not among the user's.
@@ -21,6 +23,18 @@ def rng():
 @pytest.fixture(scope="session")
 def digits():
     return some_digits()
+
+
+@pytest.fixture
+def fake_cupy(monkeypatch):
+    """A CuPy without a GPU, in the place of the real one."""
+    from bnrenorm.norm import formulas
+
+    module = FakeCuPy()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    formulas._fused_sum.cache_clear()
+    yield module
+    formulas._fused_sum.cache_clear()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from bnrenorm import _compat
@@ -176,6 +177,17 @@ with warnings.catch_warnings(record=True) as caught:
 print([str(warning.message).split()[0] for warning in caught], "cupy.cuda.nccl" in sys.modules)
 """
     assert fresh(code).strip() == "['other'] True"
+
+
+@pytest.mark.gpu
+def test_a_part_of_a_variable_has_its_gradient_on_a_gpu_too():
+    """Chainer's own way has been deprecated since CuPy 14, and warnings are errors here."""
+    import cupy
+
+    chainer = _compat.chainer
+    x = chainer.Variable(cupy.arange(6, dtype=np.float32).reshape(2, 3))
+    (chainer.functions.sum(x[1, ::2] ** 2) + chainer.functions.sum(x[:, [0, 0]])).backward()
+    assert (x.grad.get() == [[2, 0, 0], [8, 0, 10]]).all()
 
 
 def test_gpus_are_counted_without_cupy(monkeypatch):

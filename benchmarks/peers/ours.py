@@ -1,4 +1,4 @@
-"""bnrenorm's CPU engine, run by its own training loop."""
+"""bnrenorm's engines, run by its own training loop."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from bnrenorm.training import loop
 _FOR_EVER = 1_000_000  # steps
 
 
-def prepare(job: Job, replicas: list[Replica]) -> Run:
+def prepare(job: Job, replicas: list[Replica], engine: str = "cpu", device: str = "cpu") -> Run:
     """Stack the job's replicas by structure, as `bnrenorm compare` does, and train one stack after another."""
     digits = dataset.load()
     trials = _trials(job, len(digits.x_train))
@@ -24,7 +24,7 @@ def prepare(job: Job, replicas: list[Replica]) -> Run:
     stacks: dict[Any, list[int]] = {}
     for index, trial in enumerate(trials):
         stacks.setdefault(mlp.structure(trial), []).append(index)
-    runs = [_Stack(job, [trials[index] for index in indices], digits) for indices in stacks.values()]
+    runs = [_Stack(job, [trials[index] for index in indices], digits, engine, device) for indices in stacks.values()]
 
     def run() -> Values:
         values: Values = {}
@@ -61,15 +61,19 @@ def _norm(job: Job, kind: Kind) -> dict[str, Any]:
 class _Stack:
     """A training of replicas of one structure, from the initial weights shared by all contenders."""
 
-    def __init__(self, job: Job, trials: list[Trial], digits: dataset.Dataset):
+    def __init__(self, job: Job, trials: list[Trial], digits: dataset.Dataset, engine: str, device: str):
         self.job = job
         network = mlp.build(trials, digits.inputs)
         for layer, linear in enumerate(network.linears):
             linear.W.array[...] = [data.weights(job, layer, trial.seed) for trial in trials]
-        self.training = loop.Training(trials, digits, engine="cpu", network=network)
+        self.training = loop.Training(trials, digits, engine=engine, device=device, network=network)
         inputs = self.training.engine.inputs
         if "train_set" in job.eval_sets:
             inputs.eval_sets["train_set"] = inputs.images, inputs.labels
+        if job.eval_share > 1:
+            for name, (images, labels) in inputs.eval_sets.items():
+                count = len(images) // job.eval_share
+                inputs.eval_sets[name] = images[:count], labels[:count]
         self.records = iter(self.training)
 
     def round(self) -> Values:

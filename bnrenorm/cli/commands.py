@@ -77,7 +77,10 @@ def compare(
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds: 0, 1, ..., N-1.")] = None,
     baseline: Annotated[str | None, typer.Option(help="Compare the other variants with this one only.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
-    engine: Annotated[str, typer.Option(help="auto, cpu (compiled kernels) or chainer (the reference).")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="auto, cpu or cuda (compiled kernels), or chainer (the reference).")
+    ] = "auto",
+    tf32: Annotated[bool, typer.Option("--tf32", help="On a GPU: round the operands of products to TF32.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
     memory: Annotated[str | None, typer.Option(help="Memory limit, e.g. 4GiB; default: half of what is free.")] = None,
     dry_run: Annotated[
@@ -97,13 +100,13 @@ def compare(
     experiment = configs.load(config, assignments, {key: value for key, value in options.items() if value is not None})
     background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
     images = background.submit(dataset.load, experiment.data)
-    chosen = backend.choose(engine, device)
+    chosen = backend.choose(engine, device, tf32=tf32)
 
     from bnrenorm.cli.progress import Screen
     from bnrenorm.runs import session
     from bnrenorm.runs.memory import parse_memory
 
-    bound, screen = parse_memory(memory), Screen()
+    bound, screen = parse_memory(memory, chosen.device), Screen()
     background.submit(startup.import_analysis)
     if dry_run:
         from bnrenorm.runs.store import Store
@@ -145,9 +148,19 @@ def list_configs() -> None:
 
 
 @app.command()
-def doctor() -> None:
-    """Check the installation and print a fix for whatever is wrong; exit code 1 if anything is."""
+def doctor(
+    device: Annotated[str, typer.Option(help="cuda or cuda:N: prove that the CUDA engine works there.")] = "cpu",
+) -> None:
+    """Check the installation and print a fix for whatever is wrong; exit code 1 if anything is.
+
+    With --device cuda a GPU is put to the test, which takes a minute or two: every kernel against float64 formulas,
+    trainings against the CPU, bits, memory and speed, as a table in Markdown that an issue can quote.
+    """
     from bnrenorm.cli import doctor as checks
+
+    if device != "cpu":
+        _prove("cuda:0" if device == "cuda" else device)
+        return
 
     findings = checks.examine()
     for finding in findings:
@@ -155,6 +168,23 @@ def doctor() -> None:
         if finding.fix:
             print(f"     {'':10} {'to improve' if finding.ok else 'to fix'}: {finding.fix}")
     if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _prove(device: str) -> None:
+    from bnrenorm.cli import proof
+    from bnrenorm.cli.proof.rows import HEAD
+    from bnrenorm.engines import device as devices
+
+    device, _ = devices.choose(device)
+    if device == "cpu":
+        raise InputError("--device auto: expected cuda or cuda:N")
+    print(HEAD)
+    failed = 0
+    for row in proof.prove(device):
+        print(row, flush=True)
+        failed += not row.ok
+    if failed:
         raise typer.Exit(1)
 
 

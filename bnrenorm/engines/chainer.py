@@ -13,7 +13,7 @@ from bnrenorm.engines import evaluate
 from bnrenorm.engines.device import synchronize
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.mode_gap import ModeGap
-from bnrenorm.engines.replicas import Replicas, to_host
+from bnrenorm.engines.replicas import Replicas, all_to_host
 
 Array = Any
 
@@ -81,14 +81,14 @@ class ChainerEngine:
 
     def evaluate(self) -> dict[str, np.ndarray]:
         """Return loss and accuracy of every evaluated set: `Engine.evaluate`."""
-        values: dict[str, np.ndarray] = {}
+        values: dict[str, Array] = {}
         kind = self.replicas.settings.evaluation.statistics
         with self.replicas.average.in_place(), evaluate.statistics(self.network, kind, self.inputs.images):
             for name, (images, labels) in self.inputs.eval_sets.items():
                 loss, accuracy = evaluate.measure(self.network, images, labels)
-                values |= {f"{name}_loss": to_host(loss), f"{name}_accuracy": to_host(accuracy)}
-        return values
+                values |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
+        return all_to_host(values)
 
     def diagnosis(self) -> dict[str, np.ndarray]:
         """Return what the normalisation did at the observed step: `Engine.diagnosis`."""
-        return {key: to_host(value) for key, value in self.observed.items()}
+        return all_to_host(self.observed)

@@ -2,12 +2,13 @@
 
 import importlib
 import re
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
 
 from bnrenorm import _compat
-from bnrenorm.errors import InputError
+from bnrenorm.errors import DeviceError, InputError, OutOfMemory
 
 DOCTOR = "`bnrenorm doctor` says what is missing"
 
@@ -72,6 +73,39 @@ def using(name: str) -> AbstractContextManager[Any]:
     CuPy takes the thread's current device, 0 at first, whatever the device of the arrays that it is called with.
     """
     return _compat.chainer.using_device(chainer_device(name))
+
+
+@contextmanager
+def faults(name: str) -> Iterator[None]:
+    """Context in which what CuPy raises is a `DeviceError` of the device, `OutOfMemory` if its memory is full."""
+    try:
+        yield
+    except Exception as error:
+        if not any(cls.__module__.partition(".")[0] in _CUPY for cls in type(error).__mro__):
+            raise
+        is_full = type(error).__name__ == "OutOfMemoryError" or any(text in str(error) for text in _FULL)
+        raise (OutOfMemory if is_full else DeviceError)(f"{name}: {one_line(error)}") from None
+
+
+_CUPY = ("cupy", "cupy_backends", "cupyx")
+_FULL = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+def free_memory(name: str) -> int:
+    """Return the bytes of a GPU's memory that a training can get: what is free, and what CuPy keeps without use."""
+    cupy: Any = importlib.import_module("cupy")
+    with faults(name), cupy.cuda.Device(int(name.removeprefix("cuda:"))) as card:
+        return card.mem_info[0] + cupy.get_default_memory_pool().free_bytes()
+
+
+def release_memory(name: str) -> None:
+    """Give back the memory of a GPU that CuPy keeps without use, for other processes and for larger blocks."""
+    if name == "cpu":
+        return
+    cupy: Any = importlib.import_module("cupy")
+    with faults(name), cupy.cuda.Device(int(name.removeprefix("cuda:"))):
+        cupy.get_default_memory_pool().free_all_blocks()
+        cupy.get_default_pinned_memory_pool().free_all_blocks()
 
 
 def synchronize(device: Any) -> None:

@@ -14,8 +14,11 @@ from bnrenorm.norm.links import StackedNormalization
 
 Array = Any
 
-ROWS = 2_000
-"""Images per forward pass, where the statistics do not need the whole set at once."""
+ROWS, GPU_ROWS = 2_000, 250
+"""Images per forward pass, where the statistics do not need the whole set at once; on a GPU as few as the second."""
+
+GPU_BYTES = 2**28
+"""Bytes that the activations of such a pass may take on a GPU, as long as it has more than the fewest images."""
 
 
 def loss_and_accuracy(
@@ -26,6 +29,29 @@ def loss_and_accuracy(
     logits: (R, N, C); labels: (N,) shared by all replicas, or (R, N).
     """
     return mean_loss(logits, labels, output, loss), (logits.array.argmax(axis=2) == labels).mean(axis=1)
+
+
+def activations(widths: tuple[int, ...], *, drops: bool) -> int:
+    """Return the numbers that a forward pass without a graph holds at a time, for an image and replica.
+
+    widths: of the inputs, the hidden layers and the outputs; drops: whether dropout changes the inputs in inference.
+    """
+    inputs, *hidden, outputs = widths
+    return 3 * max(hidden) + 2 * outputs + drops * inputs
+
+
+def rows_per_pass(network: MLP) -> int:
+    """Return the number of images that go through a network together.
+
+    A CPU's numbers depend on it, and it is always the same there. A GPU takes fewer the more replicas there are, whose
+    activations it holds all at once.
+    """
+    if network.xp is np:
+        return ROWS
+    replicas, _, inputs = network.linears[0].W.shape
+    widths = (inputs, *(linear.W.shape[1] for linear in network.linears))
+    size = 4 * replicas * activations(widths, drops=network.dropout.drops)
+    return min(ROWS, max(GPU_ROWS, GPU_BYTES // size))
 
 
 @contextmanager
@@ -58,23 +84,24 @@ def statistics(network: MLP, kind: str, images: Array) -> Iterator[None]:
 
 def _set_population(network: MLP, links: list[StackedNormalization], images: Array) -> None:
     """Set the running statistics to those of the images, layer by layer: a layer's inputs depend on those before it."""
+    rows = rows_per_pass(network)
     for depth, link in enumerate(links):
         count, mean, squares = 0, 0, 0
-        for start in range(0, len(images), ROWS):
-            inputs = network.before_norm(images[start : start + ROWS], depth).array
+        for start in range(0, len(images), rows):
+            inputs = network.before_norm(images[start : start + rows], depth).array
             n = inputs.shape[1]
             chunk_mean, chunk_var = formulas.moments(inputs)
             distance = chunk_mean - mean  # merges moments without cancellation [Chan, Golub and LeVeque 1979]
             squares = squares + chunk_var * n + distance * distance * (count * n / (count + n))
             mean = mean + distance * (n / (count + n))
             count += n
-        eps = network.xp.asarray(link.eps)
-        link.run_mean[...], link.run_scale[...] = mean, link.semantics.keep(squares / count, count, eps)
+        link.run_mean[...], link.run_scale[...] = mean, link.scale(squares / count, count)
 
 
 def measure(network: MLP, images: Array, labels: Array) -> tuple[Array, Array]:
     """Return mean loss and accuracy, float64 (R,) each, of images (N, D) with labels (N,) in inference mode."""
-    rows = len(images) if any(norm.use_batch_statistics for norm in network.batch_norms) else ROWS
+    by_batch = any(norm.use_batch_statistics for norm in network.batch_norms)
+    rows = len(images) if by_batch else rows_per_pass(network)
     sums: tuple[Any, Any] = (0, 0)
     with inference():
         for start in range(0, len(images), rows):

@@ -9,9 +9,12 @@ from bnrenorm.config import Trial
 from bnrenorm.network import losses, optimizers
 from bnrenorm.network.mlp import MLP
 from bnrenorm.network.weight_average import WeightAverage
+from bnrenorm.norm.formulas import array_module
 
 Array = Any
 State = dict[str, np.ndarray]
+
+_AVERAGE = "/average"  # in front of the path of a parameter that is averaged
 
 
 class Replicas:
@@ -46,22 +49,24 @@ class Replicas:
 
     def affine_means(self) -> dict[str, np.ndarray]:
         """Return each layer's gamma and beta, averaged over its nodes, (R,): "layer1_gamma", "layer1_beta", ..."""
-        return {
-            f"layer{depth}_{path[1:]}": to_host(parameter.array.mean(axis=(1, 2)))
+        means = {
+            f"layer{depth}_{path[1:]}": parameter.array.mean(axis=(1, 2))
             for depth, norm in enumerate(self.network.batch_norms, start=1)
             for path, parameter in norm.affine.namedparams()
         }
+        return all_to_host(means)
 
     def keep_best(self, better: np.ndarray) -> None:
         """Copy the current state of the replicas marked in `better`, (R,) bool, to `best`."""
-        replica_of = self.network.replica_of
+        if not better.any():
+            return
+        replica_of, chosen = self.network.replica_of, self.network.xp.asarray(np.flatnonzero(better))
         for name, array in self._trained().items():
-            if name in replica_of:
-                if better[replica_of[name]]:
-                    self.best[name][...] = array
-            else:
-                chosen = self.network.xp.asarray(better)
+            replica = replica_of.get(name.removeprefix(_AVERAGE))
+            if replica is None:
                 self.best[name][chosen] = array[chosen]
+            elif better[replica]:
+                self.best[name][...] = array
 
     def rewind_to_best(self) -> None:
         """Copy `best` to the current state; the engine needs a `reload` then."""
@@ -84,7 +89,7 @@ class Replicas:
     def state_dict(self) -> State:
         """Return the complete state as arrays on the host."""
         state = self._state().items()
-        return {key: np.array(chainer.cuda.to_cpu(value) if np.ndim(value) else value) for key, value in state}
+        return {key: _copy_to_host(value) for key, value in state}
 
     def load_state_dict(self, state: State) -> None:
         """Continue from a `state_dict`.
@@ -122,7 +127,7 @@ class Replicas:
     def _trained(self) -> dict[str, Array]:
         """Return parameters, their averages and running statistics by name; the arrays are not copied."""
         parameters = {path: parameter.array for path, parameter in self.network.namedparams()}
-        averages = {f"/average{path}": array for path, array in self.average.arrays.items()}
+        averages = {f"{_AVERAGE}{path}": array for path, array in self.average.arrays.items()}
         persistents = {path: getattr(link, attribute) for path, link, attribute in self.network.persistents}
         return {**parameters, **averages, **{path: array for path, array in persistents.items() if np.ndim(array)}}
 
@@ -130,3 +135,17 @@ class Replicas:
 def to_host(value: Array) -> np.ndarray:
     """Copy an array to the host as float64."""
     return chainer.cuda.to_cpu(value).astype(np.float64)
+
+
+def all_to_host(values: dict[str, Array]) -> dict[str, np.ndarray]:
+    """Copy arrays (R,) to the host as float64; from a GPU in one copy, as each waits for what the GPU has to do."""
+    modules = {array_module(value) for value in values.values()}
+    if modules <= {np}:
+        return {name: to_host(value) for name, value in values.items()}
+    (xp,) = modules
+    packed = xp.stack([value.astype(np.float64, copy=False) for value in values.values()])
+    return dict(zip(values, packed.get(), strict=True))
+
+
+def _copy_to_host(value: Any) -> np.ndarray:
+    return np.array(value) if chainer.backend.get_array_module(value) is np else value.get()

@@ -7,6 +7,7 @@ import numpy as np
 
 from bnrenorm._compat import F, chainer
 from bnrenorm.config import Trial
+from bnrenorm.norm.device_copy import DeviceCopy
 
 Function = Callable[[Any], Any]
 
@@ -21,10 +22,10 @@ def of(trials: list[Trial]) -> Function:
 
 def leaky_relu(alpha: np.ndarray) -> Function:
     """Return the function x for x > 0, alpha * x otherwise, of Variables (R, N, D); alpha (R,)."""
-    slope = np.float32(alpha).reshape(-1, 1, 1)
+    slope, copy = np.float32(alpha).reshape(-1, 1, 1), DeviceCopy()
 
     def function(x: Any) -> Any:
-        return F.where(x.array > 0, x, x * x.xp.asarray(slope, x.dtype))
+        return F.where(x.array > 0, x, x * copy.of(slope.astype(x.dtype), x.array))
 
     return function
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from bnrenorm._compat import F, chainer
 from bnrenorm.config import Trial
+from bnrenorm.norm.device_copy import DeviceCopy
 from bnrenorm.rng import Stream, generator
 
 Array = Any
@@ -39,7 +40,8 @@ class Dropout:
         hidden = np.array([dropout.keep_hidden for dropout in settings])
         self.fractions = [inputs, *[hidden] * (len(widths) - 1)]
         self.drops = settings[0].drops
-        self._masks: tuple[int, list[np.ndarray]] = (-1, [])  # those of the "exact" form at a step, of all layers
+        self._masks = (-1, np.empty(0))  # the "exact" form's, and the step that they are of
+        self._copies = [DeviceCopy() for _ in widths]
 
     def __call__(self, x: Any, depth: int, step: int) -> Any:
         """Apply dropout to x, (R, N, D) or shared (N, D), at layer `depth` (0 = inputs).
@@ -50,26 +52,28 @@ class Dropout:
             return x
         x = chainer.as_variable(x)
         if not chainer.config.train:
-            factor = self.fractions[depth].reshape(-1, 1, 1)
+            factor = self._copies[depth].of(self.fractions[depth].reshape(-1, 1, 1).astype(x.dtype), x.array)
         elif self.form == "exact":
-            factor = self._exact(depth, step)
+            begin = sum(self.widths[:depth])
+            factor = self._copies[0].of(self._exact(step), x.array)[:, :, begin : begin + self.widths[depth]]
         else:
             factor = self._inverted(depth, step, x.shape[-2])
         factor = x.xp.asarray(factor, x.dtype)
         shape = np.broadcast_shapes(x.shape, factor.shape)
         return F.broadcast_to(x, shape) * x.xp.broadcast_to(factor, shape)
 
-    def _exact(self, depth: int, step: int) -> np.ndarray:
-        """Return the mask (R, 1, D): 1 for kept nodes, 0 for dropped ones."""
+    def _exact(self, step: int) -> np.ndarray:
+        """Return the masks (R, 1, D + H + ...) of all layers: 1 for kept nodes, 0 for dropped ones."""
         if self._masks[0] != step:
-            drawn = {seed: ranks(seed, step, self.widths) for seed in set(self.seeds)}
-            self._masks = step, [self._mask(layer, drawn) for layer in range(len(self.widths))]
-        return self._masks[1][depth]
-
-    def _mask(self, depth: int, drawn: dict[int, list[np.ndarray]]) -> np.ndarray:
-        counts = [kept(fraction, self.widths[depth]) for fraction in self.fractions[depth]]
-        rows = [drawn[seed][depth] < count for seed, count in zip(self.seeds, counts, strict=True)]
-        return np.stack(rows)[:, None].astype(np.float32)
+            seeds = {seed: row for row, seed in enumerate(dict.fromkeys(self.seeds))}
+            drawn = np.stack([np.concatenate(ranks(seed, step, self.widths)) for seed in seeds])
+            counts = [
+                [kept(fraction, width) for fraction in fractions]
+                for fractions, width in zip(self.fractions, self.widths, strict=True)
+            ]
+            is_kept = drawn[[seeds[seed] for seed in self.seeds]] < np.repeat(counts, self.widths, axis=0).T
+            self._masks = step, is_kept[:, None].astype(np.float32)
+        return self._masks[1]
 
     def _inverted(self, depth: int, step: int, n: int) -> np.ndarray:
         """Return the mask (R, N, D): 1 / fraction for kept nodes, 0 for dropped ones."""

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from bnrenorm._compat import chainer
+from bnrenorm.network.products import product
 
 Array = Any
 
@@ -13,7 +14,8 @@ def stacked_linear(x: Any, W: Any, b: Any) -> Any:
     """Return x W^T + b for each replica, a Variable (R, N, K).
 
     x is (R, N, D), or (N, D) if all replicas share it; W is (R, K, D) and b (R, 1, K). Each replica has its own matrix
-    product, so that its numbers do not depend on the number of replicas. Raises RuntimeError when differentiated twice.
+    product, so that on a CPU its numbers do not depend on the number of replicas; on a GPU cuBLAS chooses how to
+    multiply by the size of the whole problem. Raises RuntimeError when differentiated twice.
     """
     return _StackedLinear().apply((x, W, b))[0]
 
@@ -28,7 +30,7 @@ class _StackedLinear(chainer.FunctionNode):
     def forward(self, inputs: tuple[Array, ...]) -> tuple[Array]:
         self.retain_inputs((0, 1))
         x, w, b = inputs
-        y = x @ w.swapaxes(1, 2)
+        y = product(x, w, transpose_b=True)
         y += b
         return (y,)
 
@@ -48,10 +50,10 @@ class _Gradient(chainer.FunctionNode):
         results = []
         for index in self.indexes:
             if index == 0:
-                gx = gy @ w
+                gx = product(gy, w)
                 results.append(gx if x.ndim == 3 else gx.sum(axis=0))
             elif index == 1:
-                results.append(gy.swapaxes(1, 2) @ x)
+                results.append(product(gy, x, transpose_a=True))
             else:
                 results.append(gy.sum(axis=1, keepdims=True))
         return tuple(results)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm._compat import F, chainer
+from bnrenorm._compat import F
 from bnrenorm.config import Trial
 
 Array = Any
@@ -33,5 +33,15 @@ def penalty(network: Any, trials: list[Trial]) -> Array:
     training = [trial.settings.training for trial in trials]
     l1 = np.array([settings.l1_decay for settings in training])
     l2 = np.array([settings.weight_decay for settings in training])
-    weights = [chainer.get_device("@numpy").send(linear.W.array).astype(np.float64) for linear in network.linears]
-    return sum(l1 * abs(w).sum(axis=(1, 2)) + l2 / 2 * (w * w).sum(axis=(1, 2)) for w in weights)
+    sums: Any = [value for linear in network.linears for value in _sums(linear.W.array)]
+    if network.xp is not np:
+        sums = network.xp.stack(sums).get()  # one copy to the host
+    return sum(l1 * absolute + l2 / 2 * squares for absolute, squares in zip(sums[::2], sums[1::2], strict=True))
+
+
+def _sums(w: Array) -> tuple[Array, Array]:
+    """Return the sums of |w| and of w^2 of each replica's weights (R, K, D), float64 (R,) each."""
+    if isinstance(w, np.ndarray):
+        w = w.astype(np.float64)
+        return abs(w).sum(axis=(1, 2)), (w * w).sum(axis=(1, 2))
+    return abs(w).sum(axis=(1, 2), dtype=np.float64), (w * w).sum(axis=(1, 2), dtype=np.float64)

@@ -19,15 +19,17 @@ def make(network: Any, trials: list[Trial], device: Any) -> Any:
     """
 
     def vector(value: Callable[[Trial], float]) -> Array:
-        return device.send(np.array([value(trial) for trial in trials], np.float32).reshape(-1, 1, 1))
+        return device.send(_vector(trials, value))
 
     optimizer = _KINDS[trials[0].settings.training.optimizer.kind](
         trials, device.send(network.schedule.lr), vector
     ).setup(network)
-    l2, l1 = (vector(lambda trial, name=name: getattr(trial.settings.training, name)) for name in _PENALTIES)
+    l2 = _vector(trials, lambda trial: trial.settings.training.weight_decay)
+    l1 = _vector(trials, lambda trial: trial.settings.training.l1_decay)
     if l2.any() or l1.any():
+        decay = _Decay(device.send(l2), device.send(l1) if l1.any() else None)
         for linear in network.linears:
-            linear.W.update_rule.add_hook(_Decay(l2, l1))
+            linear.W.update_rule.add_hook(decay)
     affine_lr = device.send(network.schedule.affine_lr)
     mean = getattr(trials[0].settings.norm, "affine_gradient", "sum") == "mean"
     for norm in network.norms:
@@ -53,20 +55,24 @@ def _select_replica(hyperparameters: Any, replica: int) -> None:
             setattr(hyperparameters, name, value[replica, 0, 0])
 
 
-_PENALTIES = ("weight_decay", "l1_decay")
+def _vector(trials: list[Trial], value: Callable[[Trial], float]) -> np.ndarray:
+    return np.array([value(trial) for trial in trials], np.float32).reshape(-1, 1, 1)
 
 
 class _Decay:
-    """Update-rule hook: adds the gradient of l2 / 2 * sum w^2 + l1 * sum |w|, where |w| has gradient 0 at 0."""
+    """Update-rule hook: adds the gradient of l2 / 2 * sum w^2 + l1 * sum |w|, where |w| has gradient 0 at 0.
+
+    l2 and l1 are (R, 1, 1), on the network's device; l1 is None if it is 0 for all replicas.
+    """
 
     name, timing, call_for_each_param = "decay", "pre", True
 
-    def __init__(self, l2: Array, l1: Array):
+    def __init__(self, l2: Array, l1: Array | None):
         self.l2, self.l1 = l2, l1
 
     def __call__(self, rule: Any, param: Any) -> None:
         param.grad += self.l2 * param.array
-        if self.l1.any():
+        if self.l1 is not None:
             param.grad += self.l1 * param.xp.sign(param.array)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from bnrenorm._compat import F, chainer
 from bnrenorm.norm import formulas
+from bnrenorm.norm.device_copy import DeviceCopy
 from bnrenorm.norm.function import renormalise
 
 
@@ -42,7 +43,7 @@ class StackedLayerNormalization(chainer.Chain):
 
     def __init__(self, affine: StackedAffine, eps: np.ndarray):
         super().__init__()
-        self.eps = np.float32(eps)
+        self.eps, self._eps = np.asarray(eps, np.float32), DeviceCopy()
         with self.init_scope():
             self.affine = affine
 
@@ -53,5 +54,5 @@ class StackedLayerNormalization(chainer.Chain):
         gamma, beta = self.affine.parameters(x.dtype)
         mean, var = formulas.moments(x.array)
         one = self.xp.ones_like(mean)
-        y = renormalise(x, one, 0 * one, mean, (var + self.xp.asarray(self.eps)) ** 0.5, one, 0 * one)
+        y = renormalise(x, one, 0 * one, mean, (var + self._eps.of(self.eps, var)) ** 0.5, one, 0 * one)
         return F.swapaxes(y, 1, 2) * gamma + beta

@@ -30,7 +30,7 @@ class LinkPerReplica(chainer.ChainList):
         """
         x = chainer.as_variable(x)
         try:
-            ys = [link(x[replica]) for replica, link in enumerate(self)]
+            ys = [link(own) for link, own in zip(self, F.separate(x), strict=True)]
         except chainer.utils.type_check.InvalidType as error:
             raise InputError(f"norm {self.registered!r} cannot take {x.dtype} {x.shape[1:]}: {error}") from error
         for y in ys:

@@ -2,11 +2,19 @@
 
 from typing import Any
 
+import numpy as np
+
 from bnrenorm.norm.formulas import array_module
 
 Array = Any
 
 QUANTILES = (0.05, 0.5, 0.95)
+
+NAMES = (
+    *("r_05", "r_50", "r_95", "d_05", "d_50", "d_95"),
+    *("r_clipped_high", "r_clipped_low", "d_clipped_high", "d_clipped_low", "mean_distance", "std_distance"),
+)
+"""The keys of `diagnose`, in their order."""
 
 
 def diagnose(
@@ -28,9 +36,9 @@ def diagnose(
         return values.reshape(len(values), -1).mean(axis=1)
 
     quantiles = {
-        f"{name}_{100 * quantile:02.0f}": xp.quantile(values.reshape(len(values), -1), quantile, axis=1)
+        f"{name}_{100 * quantile:02.0f}": value
         for name, values in (("r", r), ("d", d))
-        for quantile in QUANTILES
+        for quantile, value in zip(QUANTILES, _quantiles(values.reshape(len(values), -1)), strict=True)
     }
     return quantiles | {
         "r_clipped_high": replica_mean(raw_r > r_max),
@@ -40,3 +48,18 @@ def diagnose(
         "mean_distance": replica_mean(abs(raw_d)),
         "std_distance": replica_mean(abs(xp.log(raw_r))),
     }
+
+
+def _quantiles(values: Array) -> list[Array]:
+    """Return the `QUANTILES` of values (R, K), (R,) each."""
+    if array_module(values) is np:  # whose bits change if several are asked for at once
+        return [np.quantile(values, quantile, axis=1) for quantile in QUANTILES]
+    # CuPy's quantile sorts anew for each, and reads the wrong numbers for several of one replica (14.2).
+    ordered, last = array_module(values).sort(values, axis=1), values.shape[1] - 1
+    quantiles = []
+    for quantile in QUANTILES:
+        position = last * values.dtype.type(quantile)
+        below = min(int(position), max(last - 1, 0))
+        low, high = ordered[:, below], ordered[:, min(below + 1, last)]
+        quantiles.append(low + (high - low) * float(position - below))
+    return quantiles

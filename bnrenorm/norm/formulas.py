@@ -5,13 +5,14 @@
 """
 
 import importlib
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 
-_ROWS = 4096  # rows centred at a time: a chunk stays in cache, and partial sums keep float32 accurate
+_ROWS = 4096  # rows centred at a time on a CPU: a chunk stays in cache, and partial sums keep float32 accurate
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -21,6 +22,8 @@ def moments(x: Array) -> tuple[Array, Array]:
     keeps its digits at a mean of 1e4.
     """
     mean = x.mean(axis=1, keepdims=True, dtype=np.float64).astype(x.dtype)
+    if array_module(x) is not np:
+        return mean, _fused_sum("(a - b) * (a - b)")(x, mean, axis=1, keepdims=True) / x.dtype.type(x.shape[1])
     squares = 0
     for start in range(0, x.shape[1], _ROWS):
         centred = x[:, start : start + _ROWS] - mean
@@ -76,7 +79,19 @@ def moving_average(running: Array, new: Array, decay: Array) -> Array:
 
 def _column_dot(a: Array, b: Array) -> Array:
     """Return the sum of a * b over the batch, (R, 1, D), without allocating the product."""
-    return array_module(a).einsum("rnd,rnd->rd", a, b)[:, None]
+    if array_module(a) is not np:
+        return _fused_sum("a * b")(a, b, axis=1, keepdims=True)
+    return np.einsum("rnd,rnd->rd", a, b)[:, None]
+
+
+@cache
+def _fused_sum(term: str) -> Any:
+    """Return CuPy's kernel that sums a term of arrays a and b along an axis, in float64.
+
+    CuPy's einsum copies both arrays to transpose them, for a product of 1 x 1 matrices.
+    """
+    cupy = importlib.import_module("cupy")
+    return cupy.ReductionKernel("T a, T b", "T y", term, "a + b", "y = a", "0", "bnrenorm_sum", reduce_type="double")
 
 
 def array_module(array: Array) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 from bnrenorm._compat import F, chainer
 from bnrenorm.norm import formulas
 from bnrenorm.norm.affine import StackedAffine
+from bnrenorm.norm.device_copy import DeviceCopy
 from bnrenorm.norm.diagnosis import diagnose
 from bnrenorm.norm.function import renormalise
 from bnrenorm.norm.schedule import Ramp
@@ -49,7 +50,8 @@ class StackedNormalization(chainer.Chain):
     ):
         super().__init__()
         self.r_max, self.d_max, self.semantics, self.micro_batch = r_max, d_max, semantics, micro_batch
-        self.decay, self.eps = np.float32(decay), np.float32(eps)
+        self.decay, self.eps = np.asarray(decay, np.float32), np.asarray(eps, np.float32)
+        self._copies = {name: DeviceCopy() for name in ("decay", "eps", "r_max", "d_max")}
         self.frozen = self.use_batch_statistics = self.observing = False
         self.diagnosis: dict[str, Array] = {}
         with self.init_scope():
@@ -63,7 +65,7 @@ class StackedNormalization(chainer.Chain):
         """Normalise a float32 Variable or array (R, N, D); returns a Variable of the same shape."""
         x = chainer.as_variable(x)
         gamma, beta = self.affine.parameters(x.dtype)
-        eps = self.xp.asarray(self.eps)
+        eps = self._copies["eps"].of(self.eps, x.array)
         run_std = self.semantics.std(self.run_scale, eps)
         if chainer.config.train:
             return self._train(x, gamma, beta, run_std, eps)
@@ -82,7 +84,7 @@ class StackedNormalization(chainer.Chain):
             if micro_batches == 1:
                 return statistics
             wide = (replicas, micro_batches, 1, statistics.shape[2])
-            return F.broadcast_to(chainer.as_variable(statistics)[:, None], wide).reshape(-1, 1, wide[3])
+            return F.broadcast_to(F.expand_dims(statistics, 1), wide).reshape(-1, 1, wide[3])
 
         def mean_over_micro_batches(statistics: Array) -> Array:
             return statistics.reshape(replicas, micro_batches, 1, width).mean(axis=1)
@@ -95,7 +97,8 @@ class StackedNormalization(chainer.Chain):
                 self.run_mean,
                 run_std,
                 eps,
-                *(self.xp.asarray(limit(self.step), x.dtype).reshape(-1, 1, 1) for limit in (self.r_max, self.d_max)),
+                self._limit("r_max", x.array),
+                self._limit("d_max", x.array),
             )
         )
         std = (var + wide_eps) ** 0.5
@@ -105,9 +108,18 @@ class StackedNormalization(chainer.Chain):
             statistics = (mean, std, wide_mean, wide_std, r, d, r_max + 0 * mean, d_max + 0 * mean)
             self.diagnosis = diagnose(*(value.reshape(replicas, micro_batches, width) for value in statistics))
         if not self.frozen:
-            decay = self.xp.asarray(self.decay)
+            decay = self._copies["decay"].of(self.decay, mean)
             batch_scale = self.semantics.keep(var, m, wide_eps)
             self.run_mean[...] = formulas.moving_average(self.run_mean, mean_over_micro_batches(mean), decay)
             self.run_scale[...] = formulas.moving_average(self.run_scale, mean_over_micro_batches(batch_scale), decay)
             self.step += 1
         return y.reshape(shape)
+
+    def scale(self, var: Array, n: int) -> Array:
+        """Return what `run_scale` would be for a biased variance (R, 1, D) over n examples."""
+        return self.semantics.keep(var, n, self._copies["eps"].of(self.eps, var))
+
+    def _limit(self, name: str, x: Array) -> Array:
+        """Return r_max or d_max (R, 1, 1) at this step, on the device of x."""
+        value = np.asarray(getattr(self, name)(self.step), x.dtype).reshape(-1, 1, 1)
+        return self._copies[name].of(value, x)

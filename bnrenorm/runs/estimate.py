@@ -5,16 +5,19 @@ import itertools
 import math
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from bnrenorm.config import Trial
 from bnrenorm.config.schema import Full
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.engines.backend import CPU, Backend
+from bnrenorm.engines import device as devices
+from bnrenorm.engines.backend import CHAINER, Backend
+from bnrenorm.errors import InputError, OutOfMemory
 from bnrenorm.network import mlp
 from bnrenorm.training.loop import Training
 
-_STEPS = 50  # timed steps of the CPU engine with minibatches, which are short; 2 in all other cases
+_STEPS = 50  # timed steps of compiled engines with minibatches, which are short; 2 in all other cases
 _BUDGET = 20.0  # seconds after which no further group is timed
 
 
@@ -45,15 +48,28 @@ def _work(group: list[Trial], data: Dataset) -> float:
 
 
 def estimate_seconds(group: list[Trial], data: Dataset, backend: Backend) -> float:
-    """Estimate a group's training time from timed steps and one timed record on this machine."""
+    """Estimate a group's training time from timed steps and one timed record on this machine.
+
+    A group that does not fit the memory of a GPU is estimated by its half, as it will be trained in halves.
+    """
+    gc.collect()  # a network's links form cycles: without this, the group before would still be in memory
+    devices.release_memory(backend.device)
+    with suppress(OutOfMemory):
+        return _timed(group, data, backend)
+    half = group[: len(group) // 2]
+    if not half:
+        raise InputError(f"{group[0].variant}: one network needs more memory than {backend.device} has")
+    return estimate_seconds(half, data, backend) * len(group) / len(half)
+
+
+def _timed(group: list[Trial], data: Dataset, backend: Backend) -> float:
     settings = group[0].settings
     engine = backend.engine_for(settings)
-    gc.collect()  # a network's links form cycles: without this, the group before would still be in memory
     training = Training(group, data, engine=engine, device=backend.device)
     training.rehearse()  # the first step is slower than the others
-    steps = _STEPS if engine == CPU and not isinstance(settings.training.batch, Full) else 2
+    steps = _STEPS if engine != CHAINER and not isinstance(settings.training.batch, Full) else 2
     started = time.perf_counter()
-    training.rehearse(steps=steps, record=False)
+    training.rehearse(steps=steps, record=False)  # a GPU's work too is done when this returns
     step = (time.perf_counter() - started) / steps
     started = time.perf_counter()
     training.rehearse()

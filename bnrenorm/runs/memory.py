@@ -9,16 +9,19 @@ import numpy as np
 import psutil
 
 from bnrenorm.config import Trial
-from bnrenorm.config.schema import Full
+from bnrenorm.config.schema import Full, Settings
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.engines.backend import CHAINER, Backend
-from bnrenorm.engines.evaluate import ROWS
+from bnrenorm.engines import device as devices
+from bnrenorm.engines.backend import CHAINER, CPU, Backend
+from bnrenorm.engines.cuda import evaluator, spans, workspace
+from bnrenorm.engines.evaluate import GPU_BYTES, GPU_ROWS, ROWS, activations
 from bnrenorm.engines.mode_gap import IMAGES
 from bnrenorm.errors import InputError
 
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _GATHERED = 12_800  # images of the minibatches that are prepared at a time, as in `engines.cpu.small_batch.group`
-_SHARE = 0.5  # default share of the free memory
+_SHARE, _GPU_SHARE = 0.5, 0.8  # default shares of the free memory
+_CUDA = 200 * 2**20  # what cuBLAS and compiled kernels take of a GPU's
 _ENOUGH = 2**30  # for any of the shipped configs: taken even if it is more than that share
 _NAMES = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _PROGRAM = 300 * 2**20  # Python and the libraries
@@ -43,24 +46,68 @@ class Need:
 
 
 def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
-    """Estimate the memory of groups of trials like this one, on a CPU."""
-    settings = trial.settings
-    widths, batch = settings.model.widths(data.inputs), settings.training.batch
-    weights = sum(a * b for a, b in itertools.pairwise(widths))
-    hidden, outputs = widths[1:-1], widths[-1]
+    """Estimate the memory of groups of trials like this one: a GPU's, or the host's where a CPU trains."""
+    engine = backend.engine_for(trial.settings)
+    if engine == CHAINER:
+        return _need_of_chainer(trial.settings, data, on_gpu=backend.device != "cpu")
+    return _need_of_kernels(trial.settings, data) if engine == CPU else _need_of_cuda(trial.settings, data)
+
+
+def _need_of_chainer(settings: Settings, data: Dataset, *, on_gpu: bool) -> Need:
+    """Estimate what CuPy's pool held in trainings of many kinds, or more. In numbers of 4 bytes until the end."""
+    training, evaluation, dropout = settings.training, settings.evaluation, settings.model.dropout
+    widths, is_full = settings.model.widths(data.inputs), isinstance(training.batch, Full)
+    inputs, *hidden, outputs = widths
     images, test = len(data.x_train), len(data.x_test)
-    raw = data.x_train.nbytes + data.x_test.nbytes
-    fixed = _PROGRAM + raw + 4 * data.inputs * (images + test)
+    size = images if isinstance(training.batch, Full) else training.batch.size
+    graph = 2 * sum(hidden) + 3 * max(hidden) + 5 * outputs  # of an image, in training
+    if settings.norm.kind in ("layer", "custom"):
+        graph += 2 * sum(hidden)
+    if settings.model.activation.kind not in ("relu", "sigmoid", "tanh", "identity"):
+        graph += 3 * sum(hidden)  # formulas of several functions
+    if dropout.drops:
+        graph += (1 if dropout.form == "exact" else 2) * (inputs + sum(hidden))
+    alone = activations(widths, drops=dropout.drops)
+    rows = max(GPU_ROWS if on_gpu else ROWS, 0 if is_full else IMAGES + size)
+    if evaluation.statistics == "batch":
+        rows = max(rows, test, images * evaluation.training_set)
+    gathered = 0 if is_full else inputs * max(size, IMAGES + size)
+    kept = 1 + (evaluation.average is not None)
+    # weights, gradients, what the optimizer and early stopping keep, and three of what an update computes
+    copies = 1 + kept + _STATES[training.optimizer.kind] + (training.early_stopping is not None) * kept + 3
+    each = copies * _weights(widths) + max(size * graph, rows * alone) + gathered
+    if on_gpu:
+        return Need(4 * inputs * (images + test) + GPU_BYTES + _CUDA, 4 * each)
+    return Need(_fixed(data), 4 * (each + (0 if is_full else images)))
+
+
+def _need_of_cuda(settings: Settings, data: Dataset) -> Need:
+    """Estimate what the CUDA engine takes of a GPU's memory."""
+    training, evaluation, drops = settings.training, settings.evaluation, settings.model.dropout.drops
+    widths, is_full = settings.model.widths(data.inputs), isinstance(training.batch, Full)
+    images, test = len(data.x_train), len(data.x_test)
+    size = images if isinstance(training.batch, Full) else training.batch.size
+    rows = max(size, 0 if is_full else IMAGES + size)  # of a step, or of the images that compare both modes
+    kept = 1 + (evaluation.average is not None)
+    # weights, their gradients in Chainer, what the optimizer and early stopping keep
+    copies = 1 + kept + _STATES[training.optimizer.kind] + (training.early_stopping is not None) * kept
+    scratch = workspace.bytes_of(1, widths, rows, 4, changed=True, learning=True)
+    gathered = 4 * data.inputs * (rows if drops or not is_full else 0)
+    evaluated = max(test, images * evaluation.training_set) if evaluation.statistics == "batch" else test
+    at_once = workspace.bytes_of(1, widths, evaluated, 4, changed=True, learning=False)
+    fixed = 4 * data.inputs * (images + test) + max(evaluator.BUDGET, at_once) + spans.BYTES + _CUDA
+    return Need(fixed, 4 * copies * _weights(widths) + scratch + gathered)
+
+
+def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
+    """Estimate what the CPU engine needs."""
+    widths, batch = settings.model.widths(data.inputs), settings.training.batch
+    weights, hidden, outputs = _weights(widths), widths[1:-1], widths[-1]
+    images, test = len(data.x_train), len(data.x_test)
     size = images if isinstance(batch, Full) else batch.size
     by_batch, training_set = settings.evaluation.statistics == "batch", settings.evaluation.training_set
-    evaluated = test + images * training_set
-    if backend.engine_for(settings) == CHAINER:
-        # two activations of every hidden layer are kept, plus two temporaries of the widest
-        rows = max(size, ROWS, max(test, images * training_set) if by_batch else 0)
-        gathered = 0 if isinstance(batch, Full) else data.inputs * max(size, IMAGES + size)
-        return Need(fixed, 4 * (6 * weights + rows * (2 * sum(hidden) + 2 * max(hidden)) + gathered))
     nonzero = int(np.count_nonzero(data.x_train))
-    fixed += _ENTRY * (nonzero + int(np.count_nonzero(data.x_test)))  # CSR of both sets
+    fixed = _fixed(data) + _ENTRY * (nonzero + int(np.count_nonzero(data.x_test)))  # CSR of both sets
     if isinstance(batch, Full) or training_set:
         fixed += _ENTRY * nonzero  # a second sparse copy of the training set, CSC or PackedCSR4
     if not isinstance(batch, Full):
@@ -69,17 +116,31 @@ def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
     if isinstance(batch, Full):  # one activation and one gradient per layer, shared by the replicas
         fixed += 4 * images * (sum(hidden) + sum((*hidden[1:], outputs)))
     if by_batch:  # one activation per layer of every evaluated set
-        fixed += 4 * evaluated * (sum(hidden) + outputs)
+        fixed += 4 * (test + images * training_set) * (sum(hidden) + outputs)
     copies = 2 * (1 + _STATES[settings.training.optimizer.kind] + (settings.evaluation.average is not None)) + 1
-    rows = IMAGES + min(size, IMAGES)
-    return Need(fixed, 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs)))
+    rows, order = IMAGES + min(size, IMAGES), 0 if isinstance(batch, Full) else images
+    return Need(fixed, 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs) + order))
 
 
-def parse_memory(text: str | None) -> int:
-    """Parse "4GiB" or "500 MB" to bytes; None means half of the free memory, or 1 GiB of it if that is more.
+def _fixed(data: Dataset) -> int:
+    """Return the bytes of the program, and of the images as they are and as float32."""
+    return (
+        _PROGRAM + data.x_train.nbytes + data.x_test.nbytes + 4 * data.inputs * (len(data.x_train) + len(data.x_test))
+    )
 
+
+def _weights(widths: tuple[int, ...]) -> int:
+    return sum(a * b for a, b in itertools.pairwise(widths))
+
+
+def parse_memory(text: str | None, device: str = "cpu") -> int:
+    """Parse "4GiB" or "500 MB" to the bytes of a device's memory that a group may take.
+
+    None means half of the host's free memory, or 1 GiB of it if that is more; on a GPU 4/5 of what is free there.
     Raises InputError.
     """
+    if text is None and device != "cpu":
+        return int(_GPU_SHARE * devices.free_memory(device))
     if text is None:
         available = psutil.virtual_memory().available
         return max(int(_SHARE * available), min(available, _ENOUGH))

@@ -5,13 +5,17 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from bnrenorm import environment
 from bnrenorm.config import Trial
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.engines import device as devices
 from bnrenorm.engines.backend import Backend
+from bnrenorm.errors import InputError, OutOfMemory
+from bnrenorm.network import mlp
 from bnrenorm.runs import checkpoint
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
 from bnrenorm.runs.interrupt import Interrupted, Request, requests
@@ -19,6 +23,7 @@ from bnrenorm.runs.plan import Plan
 from bnrenorm.runs.store import Store
 from bnrenorm.training.loop import Training
 from bnrenorm.training.records import Columns, Record, TrialResults, outcome
+from bnrenorm.training.state import select
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints of a group."""
@@ -43,23 +48,60 @@ def train(
 ) -> None:
     """Train the plan's groups, and store the results; `note` is told of checkpoints that are of no use.
 
-    Raises Interrupted after a signal (`interrupt`), with everything saved: the same call resumes from there.
+    A group that does not fit the memory of a GPU goes on in halves. Raises Interrupted after a signal (`interrupt`),
+    with everything saved: the same call resumes from there; InputError if a network alone does not fit, and DeviceError
+    if a GPU fails.
     """
-    total, done = sum(_steps(group[0]) * len(group) for group in plan.groups), 0
+    total, done, pending = sum(_steps(group[0]) * len(group) for group in plan.groups), 0, plan.groups
+    fitting: dict[Any, int] = {}  # by structure: how many replicas a group may have after one was too large
     with requests() as request:
-        for group in plan.groups:
+        while pending:
+            group, *pending = pending
             saved = Checkpoints(store.checkpoints, [plan.keys[trial] for trial in group])
-            before = done
+            structure, before = mlp.structure(group[0]), done
+            if len(group) > fitting.get(structure, len(group)):
+                pending = [*_halve(group, saved), *pending]
+                continue
 
             def show(record: Record, group: list[Trial] = group, before: int = before) -> None:
                 report(Progress(before + record.step * len(group), total, group, record))
 
-            for trial, result in _train_group(group, data, backend, saved, request, show, note):
+            results, full = [], None
+            try:
+                results = _train_group(group, data, backend, saved, request, show, note)
+            except OutOfMemory as error:
+                full = str(error)
+            gc.collect()  # a network's links form cycles: without this, two groups would be in memory at once
+            devices.release_memory(backend.device)
+            if full is not None:
+                if len(group) == 1:
+                    raise InputError(
+                        f"{group[0].variant}: one network needs more memory than there is ({full}); choose a smaller "
+                        "network or batch"
+                    )
+                fitting[structure] = (len(group) + 1) // 2
+                note(f"{full}: going on with {fitting[structure]} networks at a time instead of {len(group)}")
+                pending = [group, *pending]
+                continue
+            for trial, result in results:
                 store.write(plan.keys[trial], trial, data.checksum, result)
             saved.discard()
-            gc.collect()  # a network's links form cycles: without this, two groups would be in memory at once
             done += _steps(group[0]) * len(group)
     checkpoint.sweep(store.checkpoints, store.has)
+
+
+def _halve(group: list[Trial], saved: Checkpoints) -> list[list[Trial]]:
+    """Return the halves of a group, and save for both what its newest checkpoint has of them."""
+    middle = len(group) // 2
+    halves = range(middle), range(middle, len(group))
+    newest, _ = saved.resume(lambda state: None)
+    if newest is not None:
+        for half in halves:
+            records, seconds = [newest.records[i] for i in half], newest.seconds * len(half) / len(group)
+            part = Checkpoint(select(newest.state, half), records, seconds)
+            Checkpoints(saved.root, [saved.keys[i] for i in half]).save(part)
+        saved.discard()
+    return [[group[i] for i in half] for half in halves]
 
 
 def _steps(trial: Trial) -> int:

@@ -38,7 +38,7 @@ class EarlyStopping:
 
     def state_dict(self) -> State:
         """Return what is needed to resume."""
-        return {"best_value": self.value, "best_waited": self.waited}
+        return {"best_value": self.value.copy(), "best_waited": self.waited.copy()}
 
     def load_state_dict(self, state: State) -> None:
         """Resume from a `state_dict`."""

@@ -27,7 +27,7 @@ def _with_device(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def wrapped(self: "Training", *arguments: Any, **options: Any) -> Any:
-        with devices.using(self.device):
+        with devices.faults(self.device), devices.using(self.device):
             return method(self, *arguments, **options)
 
     return wrapped
@@ -43,7 +43,8 @@ def train(trials: list[Trial], data: Dataset, *, engine: str = "chainer", device
 class Training:
     """Training of a group of trials. Iterating takes steps, for about half a second at a time.
 
-    Each iteration yields a `Record` if one is due, otherwise None. `state_dict` may be called in between.
+    Each iteration yields a `Record` if one is due, otherwise None. `state_dict` may be called in between. Everything
+    may be called from any thread, and raises DeviceError for a GPU that fails, OutOfMemory for one that is full.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Training:
         network: MLP | None = None,
     ):
         self.trials, self.settings, self.device = trials, trials[0].settings, device
-        with devices.using(device):
+        with devices.faults(device), devices.using(device):
             self.engine = make_engine(engine, trials, data, device, network)
         self.early_stopping = EarlyStopping(trials) if self.settings.training.early_stopping else None
         images = len(data.labels("train")) - self.settings.data.validation

@@ -13,8 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from bnrenorm.cli import commands
+from bnrenorm import _compat
 from bnrenorm.data import mnist
+from bnrenorm.engines import device
+from bnrenorm.errors import DeviceError
+from bnrenorm.training import loop
 from tests.helpers import COMPARED
 
 COMPARE_QUICKLY = ("compare", "--engine", "chainer")
@@ -23,20 +26,6 @@ COMPARE_QUICKLY = ("compare", "--engine", "chainer")
 def bnrenorm(*arguments, cwd=None, env=None):
     command = [sys.executable, "-m", "bnrenorm", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env)
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the command in this process; returns (exit code, standard output, standard error)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["bnrenorm", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            commands.main()
-        printed = capsys.readouterr()
-        return exit_.value.code or 0, printed.out, printed.err
-
-    return call
 
 
 @pytest.mark.slow
@@ -67,6 +56,29 @@ def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_f
     assert len(environment["data"]["checksum"]) == 64
     for value in (summary.groupby("variant")["final_train_loss"].mean()).round(4):
         assert f"{value:.4f}" in done.stdout
+
+
+def test_a_gpu_that_cannot_compute_is_one_line_and_exit_code_2(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
+    monkeypatch.setattr(device, "problem", lambda index: "ImportError: libcublasLt.so.12: cannot open")
+    code, out, err = call("compare", "quick", "--device", "cuda:0", "--out", tmp_path / "out")
+    line = "--device cuda:0: ImportError: libcublasLt.so.12: cannot open; `bnrenorm doctor` says what is missing"
+    assert (code, out, err) == (2, "", f"bnrenorm: {line}\n")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_gpu_that_fails_is_one_line_and_exit_code_1(call, config_file, few_digits_file, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise DeviceError("cuda:0: CUDARuntimeError: cudaErrorIllegalAddress")
+
+    monkeypatch.setattr(loop.Training, "_advance", fail)
+    data = ("--set", f"data.path={few_digits_file}")
+    code, _, err = call(*COMPARE_QUICKLY, config_file(), *data, "--out", tmp_path / "out", "--device", "cpu")
+    assert code == 1
+    assert err == (
+        "bnrenorm: cuda:0: CUDARuntimeError: cudaErrorIllegalAddress; finished trials are kept, the same command goes on "
+        "from them\n"
+    )
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from bnrenorm import config
 from bnrenorm.cli import progress
-from bnrenorm.engines.backend import CHAINER, CPU, Backend
+from bnrenorm.engines.backend import CHAINER, CPU, CUDA, Backend
 from bnrenorm.runs.plan import plan
 from bnrenorm.runs.runner import Progress
 from bnrenorm.runs.store import Store
@@ -21,7 +21,7 @@ TANH = "{model: {activation: tanh}, norm: {kind: batch}}"
 
 
 def progress_at(step, total=50):
-    trials = config.load("quick").trials(1000)[::2]
+    trials = config.load("quick", ["seeds=2"]).trials(1000)[::2]
     return Progress(2 * step, 2 * total, trials, Record(step, float(step), {"train_loss": np.array([1.0, 2.0])}))
 
 
@@ -119,9 +119,10 @@ def test_the_opening_says_what_is_trained_and_where():
 def test_variants_without_kernels_are_named_in_one_line():
     text = COMPARED.replace("  BRN: ", f"  tanh: {TANH}\n  BRN: ")
     _, note = opening(text, Backend(CPU, "cpu"))
-    assert note == "Note: no compiled kernels for tanh: trained by the Chainer engine, whose rounding differs."
+    assert note == "Note: no compiled kernels for tanh: trained by the Chainer engine on cpu, whose rounding differs."
     assert len(opening(text, Backend(CHAINER, "cpu"))) == 1, "one engine trains all variants"
-    assert len(opening(f"name: a\nvariants: {{tanh: {TANH}}}", Backend(CPU, "cpu"))) == 1
+    _, note = opening(f"name: a\nvariants: {{tanh: {TANH}}}", Backend(CUDA, "cuda:1"))
+    assert note == "Note: no compiled kernels for tanh: trained by the Chainer engine on cuda:1."
 
 
 def test_a_backend_that_cannot_use_the_kernels_says_why():

@@ -9,7 +9,7 @@ import pytest
 
 from bnrenorm import _compat
 from bnrenorm.engines import device
-from bnrenorm.errors import InputError
+from bnrenorm.errors import DeviceError, InputError, OutOfMemory
 
 
 @pytest.fixture
@@ -109,6 +109,60 @@ def test_a_gpu_that_cannot_compute_is_refused_in_one_line(cupy, monkeypatch, nam
     with pytest.raises(InputError) as raised:
         device.choose("cuda:1")
     assert str(raised.value) == f"--device cuda:1: {line}; `bnrenorm doctor` says what is missing"
+
+
+class OutOfMemoryError(MemoryError):
+    __module__ = "cupy.cuda.memory"
+
+
+class CUDARuntimeError(RuntimeError):
+    __module__ = "cupy_backends.cuda.api.runtime"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OutOfMemoryError("Out of memory allocating\n1,024 bytes"), OutOfMemory),
+        (CUDARuntimeError("cudaErrorMemoryAllocation: out of memory"), OutOfMemory),
+        (CUDARuntimeError("cudaErrorIllegalAddress: an illegal memory access"), DeviceError),
+    ],
+)
+def test_what_cupy_raises_is_one_line_that_names_the_device(error, kind):
+    with pytest.raises(DeviceError) as raised, device.faults("cuda:1"):
+        raise error
+    assert type(raised.value) is kind
+    assert str(raised.value) == f"cuda:1: {type(error).__name__}: {' '.join(str(error).split())}"
+    assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), MemoryError("no"), InputError("no"), KeyboardInterrupt()])
+def test_what_others_raise_is_left_alone(error):
+    with pytest.raises(type(error)) as raised, device.faults("cuda:0"):
+        raise error
+    assert raised.value is error
+
+
+def test_a_cpu_has_no_memory_to_give_back(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    device.release_memory("cpu")
+
+
+@pytest.mark.gpu
+def test_memory_without_use_is_free_and_is_given_back():
+    import cupy
+
+    pool = cupy.get_default_memory_pool()
+    device.release_memory("cuda:0")
+    before = device.free_memory("cuda:0")
+    block = cupy.zeros(2**24, np.uint8)
+    assert device.free_memory("cuda:0") <= before - 2**24
+    del block
+    assert pool.free_bytes() >= 2**24
+    assert device.free_memory("cuda:0") == before
+    device.release_memory("cuda:0")
+    assert pool.free_bytes() == 0
+    with pytest.raises(OutOfMemory, match="cuda:0: OutOfMemoryError: "), device.faults("cuda:0"):
+        cupy.zeros(2**50, np.uint8)
 
 
 def test_a_long_message_is_cut():

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -50,6 +52,21 @@ def test_a_set_is_measured_in_parts_as_if_at_once(few, monkeypatch):
     monkeypatch.setattr(evaluate, "ROWS", 7)
     for got, want in zip(evaluate.measure(network, images, labels), whole, strict=True):
         assert_allclose(got, want, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "rows"),
+    [(1, 2000), (100, 550), (1000, 250)],  # 4 * (3 * 400 + 2 * 10) bytes for an image
+)
+def test_a_gpu_takes_fewer_images_at_a_time_the_more_replicas_there_are_and_a_cpu_always_as_many(replicas, rows):
+    linears = [
+        SimpleNamespace(W=np.empty((replicas, *shape), np.float32)) for shape in ((400, 784), (300, 400), (10, 300))
+    ]
+    network = SimpleNamespace(linears=linears, dropout=SimpleNamespace(drops=False))
+    network.xp = "CuPy"
+    assert evaluate.rows_per_pass(network) == rows
+    network.xp = np
+    assert evaluate.rows_per_pass(network) == 2000
 
 
 def by_hand(network, images, replica, statistics_of):

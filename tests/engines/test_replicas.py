@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bnrenorm._compat import chainer
-from bnrenorm.engines.replicas import Replicas
+import bnrenorm
+from bnrenorm._compat import L, chainer
+from bnrenorm.engines.replicas import Replicas, all_to_host
 from bnrenorm.network import mlp
+from bnrenorm.norm import registry
 from tests.engines.groups import assert_same_bits
 from tests.helpers import trials_of
 
@@ -105,3 +107,61 @@ def test_a_state_of_other_trials_is_refused_before_anything_changes(text):
     with pytest.raises(ValueError, match="another group"):
         group.load_state_dict(replicas(text).state_dict())
     assert_same_bits(group.state_dict(), before)
+
+
+def test_links_of_a_users_own_and_their_averages_go_back_each_with_its_replica(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    bnrenorm.register_norm("stock", L.BatchNormalization)
+    group = replicas(
+        "norm: {kind: custom, name: stock}\ndata: {validation: 10}\nevaluation: {average: 0.5}\n"
+        "training: {early_stopping: {patience: 2}}"
+    )
+    assert "/norms/0/1/gamma" in group.average.arrays
+    for mark, better in enumerate([[True, True, True], [True, False, False], [False, True, False], [False] * 3], 1):
+        for array in group._trained().values():
+            array[...] = mark
+        group.keep_best(np.array(better))
+    group.rewind_to_best()
+    for replica, want in enumerate([2, 3, 1]):
+        links = [norm[replica] for norm in group.network.norms]
+        own = [array for link in links for array in (link.gamma.array, link.avg_mean, link.avg_var)]
+        own += [group.average.arrays[f"/norms/{depth}/{replica}/gamma"] for depth in range(2)]
+        stacked = [group.network.linears[0].W.array, group.average.arrays["/linears/0/W"]]
+        assert {float(value) for array in own for value in array.ravel()} == {want}
+        assert {float(value) for array in stacked for value in array[replica].ravel()} == {want}
+
+
+def test_values_come_to_the_host_in_one_copy(fake_cupy, rng):
+    values = {
+        "loss": rng.normal(size=3),
+        "accuracy": rng.normal(size=3).astype(np.float32),
+        "share": np.array([0, 1, 1]),
+    }
+    got = all_to_host({name: fake_cupy.wrap(value) for name, value in values.items()})
+    assert list(got) == list(values)
+    assert all(got[name].dtype == np.float64 and (got[name] == value).all() for name, value in values.items())
+    assert fake_cupy.copies_out == 1
+    assert all_to_host({}) == {}
+    assert fake_cupy.copies_out == 1
+
+
+def test_values_of_the_host_are_copied_as_they_are(rng):
+    loss = rng.normal(size=3).astype(np.float32)
+    got = all_to_host({"loss": loss})["loss"]
+    assert got.dtype == np.float64
+    assert (got == loss).all()
+
+
+def test_a_state_is_taken_back_without_copying_the_present_one_to_the_host(rng, monkeypatch):
+    group = replicas(STOPPING)
+    randomise(group, rng)
+    state = group.state_dict()
+    other = replicas(STOPPING)
+
+    def copy(*_):
+        raise AssertionError("copied to the host")
+
+    monkeypatch.setattr(chainer.cuda, "to_cpu", copy)
+    monkeypatch.setattr("bnrenorm.engines.replicas._copy_to_host", copy)
+    other.load_state_dict(state)
+    assert (other.network.linears[0].W.array == state["weights/linears/0/W"]).all()

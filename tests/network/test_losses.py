@@ -1,5 +1,7 @@
 """Losses and penalties against the scalar oracle and plain sums, and their gradients against numerical ones."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -98,3 +100,15 @@ variants: {A: {}, B: {training: {l1_decay: 0.5, weight_decay: 0.1}}, C: {trainin
     for replica, (l1, l2) in enumerate([(0, 0), (0.5, 0.1), (0, 2)]):
         weights = np.concatenate([linear.W.array[replica].ravel() for linear in network.linears]).astype(float)
         assert_allclose(found[replica], l1 * abs(weights).sum() + l2 / 2 * (weights**2).sum(), rtol=1e-12)
+
+
+def test_a_gpus_penalties_come_to_the_host_in_one_copy(fake_cupy, rng):
+    trials = trials_of("variants: {A: {}, B: {training: {l1_decay: 0.5, weight_decay: 0.1}}}")
+    weights = [rng.normal(size=(2, 4, 6)).astype(np.float32), rng.normal(size=(2, 3, 4)).astype(np.float32)]
+
+    def network(xp, wrap):
+        return SimpleNamespace(xp=xp, linears=[SimpleNamespace(W=SimpleNamespace(array=wrap(w))) for w in weights])
+
+    got = losses.penalty(network(fake_cupy, fake_cupy.wrap), trials)
+    assert (type(got), got.dtype, fake_cupy.copies_out) == (np.ndarray, np.float64, 1)
+    assert_allclose(got, losses.penalty(network(np, np.asarray), trials), rtol=1e-6)

@@ -1,5 +1,7 @@
 """Every optimizer with per-replica hyperparameters against Chainer's own, a replica at a time."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -67,3 +69,18 @@ def test_gamma_and_beta_may_have_a_rate_of_their_own(rng):
             rate = 0.5 if "affine" in name else lr
             want = before[name][replica] - rate * parameter.grad[replica]
             assert_allclose(parameter.array[replica], want, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("l1", [0.0, 0.5])
+def test_a_gpu_is_not_asked_whether_there_is_an_l1_decay(fake_cupy, l1):
+    """The answer would wait for all that the GPU has to do."""
+    network, _ = stack(f"{{optimizer: {{kind: sgd}}, weight_decay: 0.3, l1_decay: {l1}}}")
+    hook = network.linears[0].W.update_rule._hookable._pre_update_hooks["decay"]
+    hook.l2, hook.l1 = (rate if rate is None else fake_cupy.wrap(rate) for rate in (hook.l2, hook.l1))
+    weights = np.array([[[1.0, -2.0, 0.0]]] * 2, np.float32)
+    parameter = SimpleNamespace(
+        xp=fake_cupy, array=fake_cupy.wrap(weights), grad=fake_cupy.wrap(np.ones((2, 1, 3), np.float32))
+    )
+    hook(None, parameter)
+    assert_allclose(parameter.grad.array, 1 + 0.3 * weights + l1 * np.sign(weights), rtol=1e-6)
+    assert fake_cupy.copies_out == 0

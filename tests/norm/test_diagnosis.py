@@ -30,3 +30,27 @@ def test_one_value_per_replica_over_micro_batches(rng):
     assert {value.shape for value in found.values()} == {(3,)}
     assert found["mean_distance"][2] == pytest.approx(np.abs(mean[2]).mean())
     assert (found["r_50"] == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 5), (1, 1, 400), (1, 1, 1), (2, 1, 2)])
+def test_a_gpu_sorts_once_for_all_quantiles(fake_cupy, rng, shape):
+    mean, std, d = rng.normal(size=(3, *shape)).astype(np.float32)
+    arguments = [mean, np.exp(std), 0 * mean, 1 + 0 * mean, np.exp(std), d, 1 + 0 * mean, 0 * mean]
+    got, want = diagnose(*map(fake_cupy.wrap, arguments)), diagnose(*arguments)
+    assert fake_cupy.calls == ["sort"] * 2
+    assert list(got) == list(want)
+    for name, value in got.items():
+        assert value.dtype == want[name].dtype
+        assert value.array == pytest.approx(want[name], rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("shape", [(3, 2, 5), (1, 1, 400), (1, 1, 1), (2, 1, 2)])
+def test_a_gpu_agrees(rng, shape):
+    import cupy
+
+    mean, std, d = rng.normal(size=(3, *shape)).astype(np.float32)
+    arguments = [mean, np.exp(std), 0 * mean, 1 + 0 * mean, np.exp(std), d, 1 + 0 * mean, 0 * mean]
+    got, want = diagnose(*map(cupy.asarray, arguments)), diagnose(*arguments)
+    for name, value in got.items():
+        assert value.get() == pytest.approx(want[name], rel=1e-5, abs=1e-6)

@@ -128,3 +128,38 @@ def test_moving_average_has_its_closed_form(rng, steps):
 def test_moving_average_keeps_a_constant_and_copies_with_decay_zero():
     assert formulas.moving_average(3.0, 3.0, 0.99) == 3.0
     assert formulas.moving_average(100.0, 3.0, 0.0) == 3.0
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float32, 1e-5), (np.float64, 1e-12)])
+def test_a_gpu_sums_in_one_kernel_each_without_products_of_its_own(fake_cupy, rng, dtype, rtol):
+    c = case(rng, dtype, n=300)
+    want = formulas.moments(c.x)
+    on_gpu = SimpleNamespace(**{name: fake_cupy.wrap(value) for name, value in vars(c).items()})
+    mean, var = formulas.moments(on_gpu.x)
+    assert fake_cupy.calls == ["bnrenorm_sum"]
+    assert_allclose(mean.array, want[0], rtol=rtol)
+    assert_allclose(var.array, want[1], rtol=rtol)
+    _, std, r, d = statistics(c, 3.0, 5.0)
+    gradients = formulas.backward(c.gy, c.x, c.gamma, want[0], std, r, d)
+    got = formulas.backward(on_gpu.gy, on_gpu.x, on_gpu.gamma, mean, *map(fake_cupy.wrap, (std, r, d)))
+    assert fake_cupy.calls == ["bnrenorm_sum"] * 2
+    for a, b in zip(got, gradients, strict=True):
+        assert_allclose(
+            a.array, b, rtol=1e-3 if dtype == np.float32 else 1e-9, atol=1e-5 if dtype == np.float32 else 1e-12
+        )
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("n", [1, 7, 5000])
+def test_the_kernels_of_a_gpu_agree_with_the_oracle(rng, n):
+    import cupy
+
+    x = rng.normal(1e3, 2, (R, n, D)).astype(np.float32)
+    mean, var = formulas.moments(cupy.asarray(x))
+    dot = formulas._column_dot(cupy.asarray(x), cupy.asarray(x[::-1]))
+    assert mean.dtype == var.dtype == dot.dtype == np.float32
+    assert mean.shape == var.shape == dot.shape == (R, 1, D)
+    for i, j in np.ndindex(R, D):
+        want = oracle.moments([float(v) for v in x[i, :, j]])
+        assert_allclose([mean.get()[i, 0, j], var.get()[i, 0, j]], want, rtol=1e-4, atol=1e-6)
+    assert_allclose(dot.get()[:, 0], (x.astype(float) * x[::-1]).sum(axis=1), rtol=1e-6)

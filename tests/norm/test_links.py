@@ -201,3 +201,17 @@ def test_a_batch_of_one_image_is_beta_for_bn_and_d_for_brn(rng):
     assert (y[0] == 0.5).all()
     assert (y[2] != 0.5).all()
     assert np.isfinite(link.run_scale).all()
+
+
+def test_constants_and_limits_are_copied_to_a_gpu_once_and_limits_again_while_they_ramp(fake_cupy):
+    link = make(r_max=Ramp(1, R_MAX, start=2, length=3), d_max=Ramp(D_MAX, D_MAX))
+    like, copies = fake_cupy.wrap(np.zeros((R, N, D), np.float32)), []
+    for step in range(8):
+        link.step = step
+        r_max, d_max = (link._limit(name, like) for name in ("r_max", "d_max"))
+        assert link.scale(like, N).shape == (R, N, D)
+        assert (r_max.array == np.float32(link.r_max(step))).all()
+        assert (d_max.array == D_MAX).all()
+        assert r_max.dtype == d_max.dtype == np.float32
+        copies.append(fake_cupy.copies_in)
+    assert copies == [3, 3, 3, 4, 5, 6, 6, 6]  # r_max, d_max and eps; then r_max at the steps 3, 4 and 5

@@ -4,6 +4,7 @@ import weakref
 import pytest
 
 from bnrenorm.engines.backend import Backend
+from bnrenorm.errors import InputError, OutOfMemory
 from bnrenorm.runs import estimate
 from tests.helpers import COMPARED, experiment_of, some_digits
 
@@ -46,10 +47,43 @@ def test_an_estimate_is_the_time_of_a_rehearsal_for_all_steps_and_records(monkey
     rehearsal = Rehearsal(clock, engines)
     monkeypatch.setattr(estimate, "Training", rehearsal)
     monkeypatch.setattr(estimate, "time", clock)
+    monkeypatch.setattr(estimate.devices, "release_memory", lambda device: None)
     group = experiment_of(text).trials(200)
     assert estimate.estimate_seconds(group, some_digits(200, 50), backend) == 100 * 0.5 + 4 * 3
     assert engines == [(backend.engine, backend.device)]
     assert rehearsal.taken == steps
+
+
+def test_a_group_that_a_gpu_cannot_hold_is_estimated_by_its_half(monkeypatch):
+    """Five replicas are trained as two and three, and the two, for which there is memory, are timed."""
+    clock, tried, released = Clock(), [], []
+
+    class Small(Rehearsal):
+        def __call__(self, group, data, *, engine, device):
+            tried.append(len(group))
+            if len(group) > 2:
+                raise OutOfMemory(f"{device}: full")
+            return super().__call__(group, data, engine=engine, device=device)
+
+    monkeypatch.setattr(estimate, "Training", Small(clock, []))
+    monkeypatch.setattr(estimate, "time", clock)
+    monkeypatch.setattr(estimate.devices, "release_memory", released.append)
+    group = experiment_of(COMPARED.replace("seeds: 2", "seeds: 5")).trials(200)[:5]
+    backend = Backend("chainer", "cuda:0")
+    assert estimate.estimate_seconds(group, some_digits(200, 50), backend) == (100 * 0.5 + 4 * 3) * 5 / 2
+    assert (tried, released) == ([5, 2], ["cuda:0"] * 2)
+
+
+def test_a_network_that_a_gpu_cannot_hold_is_an_input_error(monkeypatch):
+    def full(*_, **__):
+        raise OutOfMemory("cuda:0: full")
+
+    monkeypatch.setattr(estimate, "Training", full)
+    monkeypatch.setattr(estimate.devices, "release_memory", lambda device: None)
+    with pytest.raises(InputError, match="BN: one network needs more memory than cuda:0 has"):
+        estimate.estimate_seconds(
+            experiment_of(COMPARED).trials(200), some_digits(200, 50), Backend("chainer", "cuda:0")
+        )
 
 
 @pytest.mark.parametrize("engine", ["chainer", "cpu"])

@@ -1,3 +1,4 @@
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -6,8 +7,10 @@ import numpy as np
 import pytest
 
 from bnrenorm.engines.backend import Backend
+from bnrenorm.engines.evaluate import GPU_BYTES
 from bnrenorm.errors import InputError
 from bnrenorm.runs import memory
+from bnrenorm.training import loop
 from tests.helpers import ENGINES, some_digits, trials_of
 
 
@@ -29,6 +32,12 @@ def test_half_of_what_is_free_is_taken_where_nothing_is_said_or_as_much_as_any_c
 
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Free)
     assert memory.parse_memory(None) == want * 2**30
+
+
+def test_four_fifths_of_what_is_free_on_a_gpu_is_taken_where_nothing_is_said(monkeypatch):
+    monkeypatch.setattr(memory.devices, "free_memory", {"cuda:1": 10 * 2**30}.__getitem__)
+    assert memory.parse_memory(None, "cuda:1") == 8 * 2**30
+    assert memory.parse_memory("3GiB", "cuda:1") == 3 * 2**30
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -53,8 +62,11 @@ def test_the_cpu_engines_replicas_share_their_activations():
     (trial,) = trials_of("", 2000)
     compiled, graph = (memory.need(trial, data, Backend(engine, "cpu")) for engine in ("cpu", "chainer"))
     lit, tested = (np.count_nonzero(x) for x in (data.x_train, data.x_test))
+    on_gpu = memory.need(trial, data, Backend("chainer", "cuda:0"))
     assert compiled.fixed - graph.fixed == 4 * 2000 * (400 + 10) + 8 * (2 * lit + tested)
     assert compiled.each < graph.each
+    assert on_gpu.each == graph.each  # here the training's activations are the largest
+    assert on_gpu.fixed == 4 * 784 * 2500 + GPU_BYTES + 200 * 2**20
 
 
 TRAIN = """
@@ -86,3 +98,41 @@ def test_the_estimate_is_what_a_training_really_takes(engine, batch):
         assert 0.8 * peak < need.of(size) < 2.5 * peak
     slope = (peaks[1] - peaks[0]) / (sizes[1] - sizes[0])
     assert slope / 1.5 < need.each < slope * 2
+
+
+KINDS = {
+    "full": "training: {batch: full, steps: 2}",
+    "mini-batch": "training: {batch: 100, steps: 2}",
+    "micro-batches": "training: {batch: 400, micro_batch: 20, steps: 2}",
+    "layer": "norm: {kind: layer}\ntraining: {batch: 500, steps: 2}",
+    "Adam, averages": "training: {batch: 20, optimizer: {kind: adam}, steps: 2}\nevaluation: {average: 0.9}",
+    "best": "data: {validation: 100}\ntraining: {batch: 20, steps: 2, early_stopping: {patience: 5}}",
+    "batch statistics": "training: {batch: 100, steps: 2}\nevaluation: {statistics: batch, training_set: true}",
+    "exact dropout": "model.dropout: {form: exact, keep_input: 0.8}\ntraining: {batch: 500, steps: 2}",
+    "inverted dropout": "model.dropout: {form: inverted, keep_hidden: 0.8}\ntraining: {batch: 500, steps: 2}",
+    "softsign": "model.activation: softsign\ntraining: {batch: 500, steps: 2}",
+}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_estimate_holds_what_a_gpus_training_takes(kind):
+    """Of two sizes of a group: CuPy's pool keeps whatever was once allocated."""
+    import cupy
+
+    data, pool, held = some_digits(500, 200), cupy.get_default_memory_pool(), []
+    for seeds in (2, 6):
+        settings, _, rest = KINDS[kind].partition("\n") if KINDS[kind].startswith("model.") else ("", "", KINDS[kind])
+        overrides = [settings.replace(": ", "=", 1)] if settings else []
+        trials = trials_of(f"model: {{hidden: [100]}}\n{rest}\nseeds: {seeds}", 500, overrides)
+        gc.collect()
+        pool.free_all_blocks()
+        before = pool.total_bytes()
+        training = loop.Training(trials, data, device="cuda:0")
+        list(training)
+        held.append(pool.total_bytes() - before)
+        del training
+    need = memory.need(trials[0], data, Backend("chainer", "cuda:0"))
+    each = (held[1] - held[0]) / 4
+    assert each < need.each < 2 * each
+    assert held[0] - 2 * each < need.fixed

@@ -51,7 +51,7 @@ def test_the_file_is_strict_json_that_tells_what_was_trained(store, trial):
         raise AssertionError(constant)
 
     content = json.loads((store.trials / "key.json").read_text(), parse_constant=refuse)
-    assert content["settings"]["model"]["hidden"] == [50]
+    assert content["settings"]["model"]["hidden"] == [100]
     assert (content["seed"], content["data"]) == (0, "sum")
     assert content["provenance"] == PROVENANCE
 

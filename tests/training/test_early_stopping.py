@@ -50,8 +50,9 @@ def test_a_state_taken_in_the_middle_goes_on_as_if_nothing_had_happened():
     whole, first, second = (EarlyStopping(group()) for _ in range(3))
     want = [whole.update(values(*each)).tolist() for each in losses]
     got = [first.update(values(*each)).tolist() for each in losses[:2]]
-    second.load_state_dict(first.state_dict())
-    first.update(values(0, 0, 0))  # the state that was handed out is a copy once it is loaded
+    state = first.state_dict()
+    first.update(values(0, 0, 0))  # what was handed out is a copy
+    second.load_state_dict(state)
     got += [second.update(values(*each)).tolist() for each in losses[2:]]
     assert got == want
 

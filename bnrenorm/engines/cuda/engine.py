@@ -16,7 +16,7 @@ from bnrenorm.engines.cuda.spans import Span, Spans
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.replicas import Replicas, to_host
-from bnrenorm.engines.spec import NONE, hyperparams_of, spec_of
+from bnrenorm.engines.spec import NONE, SGD, hyperparams_of, spec_of
 from bnrenorm.network import dropout
 
 Array = Any
@@ -49,6 +49,8 @@ class CudaEngine:
             self.ops, self.dtype, inputs.images, inputs.labels, inputs.sampler, self.spans.seeds, self.widths,
             self.spec.micro_batch,
         )  # fmt: skip
+        decays = any(trial.settings.training.weight_decay or trial.settings.training.l1_decay for trial in trials)
+        self.plain = spec.optimizer == SGD and not decays and not averaged
         self.small = None
         memory = self.ops.shared_memory
         if suits(settings, self.spec, self.widths, inputs.sampler, self.dtype.itemsize, memory):
@@ -115,7 +117,7 @@ class CudaEngine:
         self.small.end(span, s, self.layers, context)
 
     def _context(self, span: Span, s: int) -> Context:
-        return Context(self.spec, self.hyper, span.schedule[s], self.seed_of, self.fractions)
+        return Context(self.spec, self.hyper, span.schedule[s], self.seed_of, self.fractions, self.plain)
 
     def _observe(
         self,
@@ -129,11 +131,9 @@ class CudaEngine:
         """Keep the diagnosis of a step, by parameters from before its update and statistics from after it."""
         if not self.network.batch_norms:
             return
-        schedule = self.network.schedule
-        limits = (self._send(limit(step)) for limit in (schedule.r_max, schedule.d_max))
-        following = self._send(schedule.table(step + 1, 1)[0].astype(self.dtype))
+        following = self._send(self.network.schedule.table(step + 1, 1)[0].astype(self.dtype))
         gap = self.gap.measure(layers, batch, context._replace(schedule=following), right, step)
-        self.observed = {**gap, **diagnosis(statistics, *limits)}
+        self.observed = {**gap, **diagnosis(self.ops, statistics, context.schedule)}
 
     def _workspace(self, n: int) -> Workspace:
         """Return the scratch for batches of n images: an epoch's last batch may be smaller than the others."""

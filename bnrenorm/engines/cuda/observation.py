@@ -10,22 +10,29 @@ from bnrenorm.engines.cuda.passes import Batch, Context, Operations, forward, lo
 from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.mode_gap import IMAGES
-from bnrenorm.norm.diagnosis import diagnose
+from bnrenorm.network.schedule import D_MAX, R_MAX
+from bnrenorm.norm.diagnosis import NAMES, diagnose
 
 Array = Any
 
 
-def diagnosis(statistics: list[Array], r_max: Array, d_max: Array) -> dict[str, Array]:
+def diagnosis(ops: Operations, statistics: list[Array], schedule: Array) -> dict[str, Array]:
     """Describe every batch normalisation of a training pass by layer, as `norm.diagnosis` does, (R,) each.
 
-    statistics: per layer (R, groups, 6, K), as in `Workspace.stats`; r_max, d_max: the step's limits, (R, 1, 1).
+    statistics: per layer (R, groups, 6, K), as in `Workspace.stats`; schedule (R, 4) of the step.
     """
     described: dict[str, Array] = {}
     for depth, stats in enumerate(statistics, start=1):
-        mean, std, r, d, run_mean, run_std = (stats[:, :, i] for i in range(6))
-        limits = (limit.astype(stats.dtype) + 0 * mean for limit in (r_max, d_max))
-        values = diagnose(mean, std, run_mean, run_std, r, d, *limits)
-        described |= {f"layer{depth}_{name}": value for name, value in values.items()}
+        replicas, groups, _, width = stats.shape
+        if 2 * groups * width * stats.itemsize <= ops.shared_memory:
+            values = ops.xp.empty((replicas, len(NAMES)))
+            ops.diagnose(stats, schedule, values)
+            layer = dict(zip(NAMES, values.T, strict=True))
+        else:
+            mean, std, r, d, run_mean, run_std = (stats[:, :, i] for i in range(6))
+            limits = (schedule[:, limit].reshape(-1, 1, 1) + 0 * mean for limit in (R_MAX, D_MAX))
+            layer = diagnose(mean, std, run_mean, run_std, r, d, *limits)
+        described |= {f"layer{depth}_{name}": value for name, value in layer.items()}
     return described
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from bnrenorm.engines.cuda.checked import Checked
 from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.parameters import Layer, Vector
 from bnrenorm.engines.cuda.reference import Reference
@@ -10,7 +11,7 @@ from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.spec import BATCH, LAYER, KernelSpec
 
 Array = Any
-Operations = Launches | Reference
+Operations = Launches | Reference | Checked
 
 
 class Batch(NamedTuple):
@@ -32,7 +33,8 @@ class Context(NamedTuple):
     """What does not depend on the batch. hyper (R, 10): `engines.spec.Hyperparams`; schedule (R, 4) of the step.
 
     seed_of (R,) int32: each replica's seed. fractions: of the inputs and of every hidden layer's nodes that dropout
-    keeps, (R,) each; empty without dropout.
+    keeps, (R,) each; empty without dropout. plain: weights are only moved against their gradient, times the learning
+    rate: by SGD without decay, and without an average of them.
     """
 
     spec: KernelSpec
@@ -40,6 +42,7 @@ class Context(NamedTuple):
     schedule: Array
     seed_of: Array
     fractions: list[Array]
+    plain: bool = False
 
 
 def forward(
@@ -103,9 +106,12 @@ def backward(
     g = ws.logits
     ops.column_sums(g, divide(rows.n), ws.bias[-1])
     for depth in range(len(layers) - 1, -1, -1):
-        weight = layers[depth].weight
+        weight, x, of = layers[depth].weight, ws.y[depth - 1] if depth else batch.x, None if depth else batch.of
+        if depth == 0 and context.plain:  # the largest weights of the network pass through memory once
+            ops.product(g, x, weight.value, ta=True, of=of, subtract=True)
+            break
         gradient = ws.weight_gradient(weight.value.shape)
-        ops.product(g, ws.y[depth - 1] if depth else batch.x, gradient, ta=True, of=None if depth else batch.of)
+        ops.product(g, x, gradient, ta=True, of=of)
         if depth:
             below = ws.gradient(depth - 1)
             ops.product(g, weight.value, below)
@@ -119,7 +125,10 @@ def backward(
 def _through_layer(
     ops: Operations, layer: Layer, depth: int, g: Array, batch: Batch, context: Context, ws: Workspace
 ) -> None:
-    """Turn g, the gradient of hidden layer `depth`'s output, into that of its linear product."""
+    """Turn g, the gradient of hidden layer `depth`'s output, into that of its linear product.
+
+    In the first layer of a `plain` context it is multiplied by the learning rate.
+    """
     spec, rows = context.spec, ws.rows
     a, y, stats, row_stats, coef = ws.a[depth], ws.y[depth], ws.stats[depth], ws.row_stats[depth], ws.coef[depth]
     affine, mask = layer.affine(), batch.masks[depth + 1] if batch.masks else None
@@ -129,7 +138,8 @@ def _through_layer(
         ops.coefficients(sums, stats, affine, spec, rows, coef, ws.affine[depth])
     if spec.norm == LAYER:
         ops.row_gradients(g, y, a, row_stats, affine, spec, mask, ws.row_sums)
-    ops.to_linear(g, y, a, stats, coef, row_stats, ws.row_sums, affine, spec, rows, mask, ws.bias[depth])
+    rates = context.schedule if context.plain and depth == 0 else None
+    ops.to_linear(g, y, a, stats, coef, row_stats, ws.row_sums, affine, spec, rows, mask, ws.bias[depth], rates)
 
 
 def _values(layer: Layer, averaged: bool) -> tuple[Array, Array]:

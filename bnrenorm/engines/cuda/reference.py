@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.engines.cuda import formulas
-from bnrenorm.engines.cuda.parameters import Layer, Tensor, Vector
-from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
+from bnrenorm.engines.cuda import formulas, small_reference
+from bnrenorm.engines.cuda.parameters import Tensor, Vector
+from bnrenorm.engines.cuda.rows import Mask, Mode, Rows
 from bnrenorm.engines.spec import BATCH, LAYER, KernelSpec
-from bnrenorm.network.schedule import AFFINE_LR, D_MAX, LR, R_MAX
+from bnrenorm.network.schedule import D_MAX, LR, R_MAX
+from bnrenorm.norm.diagnosis import diagnose
 
 Array = Any
 
@@ -48,9 +49,17 @@ class Reference:
             x *= formulas.keeps(mask)[:, None]
 
     def product(
-        self, a: Array, b: Array, out: Array, *, ta: bool = False, tb: bool = False, of: Array | None = None
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        *,
+        ta: bool = False,
+        tb: bool = False,
+        of: Array | None = None,
+        subtract: bool = False,
     ) -> None:
-        """Set out (R, m, n) to the products of a and b, each transposed on request.
+        """Set out (R, m, n) to the products of a and b, each transposed on request, or subtract them from it.
 
         An operand of two axes is shared by all replicas. `of` (R,): which matrix of the operand that has seeds instead
         of replicas on its first axis each replica takes; it is a where ta and tb are False or tb alone is True, and b
@@ -59,7 +68,7 @@ class Reference:
         if of is not None:
             a, b = (a, b[of]) if ta else (a[of], b)
         a, b = (x.swapaxes(-1, -2) if transpose else x for x, transpose in ((a, ta), (b, tb)))
-        np.matmul(a, b, out=out)
+        out[...] = out - np.matmul(a, b) if subtract else np.matmul(a, b)
 
     def enter(
         self,
@@ -269,8 +278,12 @@ class Reference:
         rows: Rows,
         mask: Mask | None,
         partial: Array,
+        rates: Array | None = None,
     ) -> None:
-        """Turn g, the gradient of y, into that of the linear product; set partial (R, rows.total, K), its sums."""
+        """Turn g, the gradient of y, into that of the linear product; set partial (R, rows.total, K), its sums.
+
+        rates: a schedule (R, 4), by whose learning rates g is multiplied then.
+        """
         gamma, _ = formulas.affine(affine, a.dtype)
         value = formulas.upstream(g, y, spec, mask)
         if spec.norm == BATCH:
@@ -281,6 +294,8 @@ class Reference:
             value = (value * gamma - row_sums[..., :1] - hat * row_sums[..., 1:]) / row_stats[..., 1:]
         g[...] = value if spec.norm_first else value * (a > 0)
         self.column_sums(g, rows, partial)
+        if rates is not None:
+            g *= rates[:, LR].reshape(-1, 1, 1)
 
     def column_sums(self, g: Array, rows: Rows, partial: Array) -> None:
         """Set partial (R, rows.total, K) to the sums of g (R, N, K) over every piece."""
@@ -301,71 +316,11 @@ class Reference:
                 gradient = gradient.sum(axis=1, keepdims=True) / vector.divisor
             formulas.descend(vector.tensor, gradient, vector.column, optimizer, hyper, schedule)
 
-    def first(
-        self,
-        images: Array,
-        index: Array | None,
-        following: Array | None,
-        seed_of: Array,
-        spec: KernelSpec,
-        hyper: Array,
-        schedule: Array,
-        gradient: Array,
-        weight: Tensor,
-        products: Array,
-    ) -> None:
-        """Update the first layer's weights (R, K, D) for one batch, and multiply the next one with them.
+    def diagnose(self, stats: Array, schedule: Array, values: Array) -> None:
+        """Set values (R, 12) to those of `norm.diagnosis`, in their order."""
+        mean, std, r, d, run_mean, run_std = (stats[:, :, i] for i in range(6))
+        limits = (schedule[:, limit].reshape(-1, 1, 1) + 0 * mean for limit in (R_MAX, D_MAX))
+        described = diagnose(mean, std, run_mean, run_std, r, d, *limits)
+        values[...] = np.stack(list(described.values()), axis=1)
 
-        index, following (S, N) or None: the batches. gradient (R, N, K): that of the linear products of the first;
-        products (R, N, K) becomes those of the second.
-        """
-        if index is not None:
-            g = np.matmul(gradient.swapaxes(1, 2), images[index[seed_of]])
-            self.update_weights(weight, g, spec.optimizer, hyper, schedule)
-        if following is not None:
-            np.matmul(images[following[seed_of]], weight.value.swapaxes(1, 2), out=products)
-
-    def middle(
-        self,
-        labels: Array,
-        index: Array,
-        seed_of: Array,
-        spec: KernelSpec,
-        hyper: Array,
-        schedule: Array,
-        products: Array,
-        gradient: Array,
-        layers: list[Layer],
-        stats: Array | None,
-        sums: Array,
-    ) -> None:
-        """Take the rest of a step of a network with one hidden layer, from products to gradient, (R, N, K) each.
-
-        Updates all parameters but the first layer's weights, and the running statistics; adds loss and accuracy to sums
-        (R, 2). stats (R, 1, 6, K) gets the statistics.
-        """
-        hidden, last = layers
-        replicas, n, width = products.shape
-        rows, affine, a, h = divide(n), hidden.affine(), products.copy(), np.empty_like(products)
-        stats = np.empty((replicas, 1, 6, width), a.dtype) if stats is None else stats
-        moments, coef = np.empty((replicas, 1, 2, width), a.dtype), np.empty((replicas, 1, 3, width), a.dtype)
-        self.enter(a, hidden.bias.value, rows, relu=not spec.norm_first, partial=moments)
-        if hidden.run is not None:
-            self.statistics(moments, rows, Mode.TRAINING, spec, hyper, schedule, hidden.run, stats)
-        self.normalise(a, stats, None, affine, spec, rows, None, None, h)
-        logits = np.matmul(h, last.weight.value.swapaxes(1, 2))
-        partial, gradients = np.empty((replicas, 1, 2)), (np.empty_like(a[:, 0]), np.empty_like(a[:, 0]))
-        self.loss(logits, last.bias.value, labels, index, seed_of, True, None, partial)
-        self.add_losses(partial, n, sums)
-        np.matmul(logits, last.weight.value, out=gradient)
-        self.update_weights(last.weight, np.matmul(logits.swapaxes(1, 2), h), spec.optimizer, hyper, schedule)
-        if hidden.run is not None:
-            self.upstream_sums(gradient, h, a, stats, None, spec, rows, None, moments)
-            self.coefficients(moments, stats, affine, spec, rows, coef, gradients)
-        bias = np.empty((replicas, 1, width), a.dtype)
-        self.to_linear(gradient, h, a, stats, coef, None, None, affine, spec, rows, None, bias)
-        vectors = [Vector(hidden.bias, bias, LR), Vector(last.bias, logits, LR)]
-        if hidden.gamma is not None and hidden.beta is not None:
-            tensors = (hidden.gamma, hidden.beta)
-            vectors += [Vector(t, g[:, None], AFFINE_LR) for t, g in zip(tensors, gradients, strict=True)]
-        self.update_vectors(vectors, spec.optimizer, hyper, schedule)
+    first, middle = small_reference.first, small_reference.middle

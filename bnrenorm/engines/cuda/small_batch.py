@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 from bnrenorm.config.schema import Full, Settings
 from bnrenorm.data.sampling import Sampler
-from bnrenorm.engines.cuda.launches import first_shared, middle_shared
 from bnrenorm.engines.cuda.parameters import Layer
 from bnrenorm.engines.cuda.passes import Context, Operations
+from bnrenorm.engines.cuda.small_launches import first_shared, middle_shared
 from bnrenorm.engines.cuda.spans import Span
 from bnrenorm.engines.spec import BATCH, FIXED, MOMENTUM, NODE, NONE, SGD, KernelSpec
 

@@ -13,8 +13,10 @@ from bnrenorm.network.schedule import Schedule
 
 Array = Any
 
-_STEPS, _ENTRIES = 256, 2**22
-"""Steps of a span, and entries of its tables, at most: 16 MiB are copied to the device at a time."""
+_STEPS, _ENTRIES = 256, 2**22  # of a span, at most
+
+BYTES = 2 * 4 * _ENTRIES
+"""Bytes of the tables of two spans on the device."""
 
 
 class Span(NamedTuple):

@@ -36,8 +36,6 @@ def matrix(address, rows, columns, leading, dtype):
 class Library:
     """cuBLAS for one dtype: C = alpha op(A) op(B) + beta C, with op(A) (m, k), op(B) (k, n) and C (m, n)."""
 
-    CUBLAS_DEFAULT_MATH, CUBLAS_TF32_TENSOR_OP_MATH = 0, 3
-
     def __init__(self, dtype):
         self.dtype, self.calls, self.mode = np.dtype(dtype), [], 5
         letter = "d" if self.dtype == np.float64 else "s"
@@ -70,8 +68,8 @@ class Library:
         a = matrix(a, k, m, lda, self.dtype).T if ta else matrix(a, m, k, lda, self.dtype)
         b = matrix(b, n, k, ldb, self.dtype).T if tb else matrix(b, k, n, ldb, self.dtype)
         alpha, beta = (matrix(address, 1, 1, 1, self.dtype)[0, 0] for address in (alpha, beta))
-        assert beta == 0  # and C, which may be NaN, is not read
-        matrix(c, m, n, ldc, self.dtype)[...] = alpha * (a @ b)
+        c = matrix(c, m, n, ldc, self.dtype)
+        c[...] = alpha * (a @ b) + (beta * c if beta else 0)  # with beta 0, C, which may be NaN, is not read
 
     def getMathMode(self, handle):
         return self.mode
@@ -115,8 +113,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("one_at_a_time", [False, True])
+@pytest.mark.parametrize("subtract", [False, True])
 @pytest.mark.parametrize("name", CASES)
-def test_products_are_those_of_rows(library, rng, monkeypatch, name, one_at_a_time):
+def test_products_are_those_of_rows(library, rng, monkeypatch, name, subtract, one_at_a_time):
     """Large ones are taken a replica at a time, but for images of seeds, whose matrices lie anywhere."""
     if one_at_a_time:
         monkeypatch.setattr(cublas, "_LARGE", 0)
@@ -124,10 +123,13 @@ def test_products_are_those_of_rows(library, rng, monkeypatch, name, one_at_a_ti
     a, b = draw(rng, library.dtype, *a_shape), draw(rng, library.dtype, *b_shape)
     replicas = 1 if name == "one replica" else R
     m, n = a_shape[-1] if "ta" in options else a_shape[-2], b_shape[-2] if "tb" in options else b_shape[-1]
-    got, want = (np.full((replicas, m, n), np.nan, library.dtype).view(Array) for _ in range(2))
+    before = rng.normal(size=(replicas, m, n)) if subtract else np.full((replicas, m, n), np.nan)
+    got, want = (before.astype(library.dtype).view(Array) for _ in range(2))
     of = SEEDS.view(Array) if by_seed else None
-    Reference().product(*(np.asarray(x) for x in (a, b, want)), of=SEEDS if by_seed else None, **options)
-    options = {"ta": False, "tb": False, **options}
+    Reference().product(
+        *(np.asarray(x) for x in (a, b, want)), of=SEEDS if by_seed else None, subtract=subtract, **options
+    )
+    options = {"ta": False, "tb": False, "subtract": subtract, **options}
     Products(library.dtype)(a, b, got, of=of, **options)
     assert_allclose(got, want, rtol=1e-4 if library.dtype == np.float32 else 1e-12, atol=1e-6)
     assert library.calls == (["batched"] if by_seed else ["gemm"] * replicas if one_at_a_time else ["strided"])

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bnrenorm.engines.cuda import launches
+from bnrenorm.engines.cuda import launches, packing
 from bnrenorm.engines.cuda.engine import CudaEngine
 from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.parameters import Tensor, Vector
@@ -68,7 +68,7 @@ class Kernel:
         if not kind.endswith("*"):
             assert type(argument) is {"int": np.int32, "long": np.int64}[kind], name
         elif not isinstance(argument, np.ndarray):
-            assert argument is launches._NULL, name
+            assert argument is packing._NULL, name
         else:
             assert argument.dtype == self.types[kind], name
             assert argument.flags.c_contiguous or name in APART, name
@@ -141,12 +141,12 @@ def train(settings, batch, dtype, **more):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_kernels_get_what_their_source_declares(cupy, monkeypatch, name):
     """By an epoch whose last batch is smaller."""
-    monkeypatch.setattr(launches, "_row", lambda vector: [0] * 10)  # NumPy's arrays have no address on a device
+    monkeypatch.setattr(packing, "table_row", lambda vector: [0] * 10)  # NumPy's arrays have no address on a device
     engine = train(SETTINGS[name], "{kind: iid, size: 120, remainder: keep}", cupy.dtype)
     always = {"gather", "enter", "loss", "add_losses", "to_linear", "update_weights", "update_vectors"}
     of_norm = {
         NONE: set(),
-        BATCH: {"statistics", "normalise", "upstream_sums", "coefficients"},
+        BATCH: {"statistics", "normalise", "upstream_sums", "coefficients", "diagnose"},
         LAYER: {"row_moments", "normalise", "upstream_sums", "coefficients", "row_gradients"},
     }
     dropout = {"normalise"} if engine.network.dropout.drops else set()
@@ -157,7 +157,7 @@ def test_kernels_get_what_their_source_declares(cupy, monkeypatch, name):
 @pytest.mark.parametrize("n", [1, 20])
 @pytest.mark.parametrize("name", ["BRN", "no gamma", "none", "both decays"])
 def test_kernels_of_small_batches_get_what_their_source_declares(cupy, monkeypatch, name, n):
-    monkeypatch.setattr(launches, "_row", lambda vector: [0] * 10)
+    monkeypatch.setattr(packing, "table_row", lambda vector: [0] * 10)
     engine = train(SETTINGS[name], f"{{kind: iid, size: {n}}}", cupy.dtype, model__hidden="[30]")
     assert engine.small is not None
     assert set(cupy.seen) - {"first", "middle"} <= {
@@ -167,6 +167,7 @@ def test_kernels_of_small_batches_get_what_their_source_declares(cupy, monkeypat
         "normalise",
         "loss",
         "add_losses",
+        "diagnose",
     }  # a record
     code, options = next(module for module in cupy.modules if "middle(" in module[0])
     assert options == (*launches.OPTIONS, f"-DN={n}")
@@ -195,22 +196,26 @@ def test_the_table_of_vectors_has_the_fields_of_its_struct():
     assert names == ["p", "m", "s", "average", "g", "length", "pieces", "width", "column", "divisor"]
     assert re.findall(r"long long|real", fields) == ["real", "real", "long long"]  # all of 8 bytes
     tensor = Tensor(Address(10, 3, 1), None, Address(30, 3, 1), None)
-    row = launches._row(Vector(tensor, Address(50, 3, 2, 7), AFFINE_LR, 7))
+    row = packing.table_row(Vector(tensor, Address(50, 3, 2, 7), AFFINE_LR, 7))
     assert row == [10, 0, 30, 0, 50, 1, 2, 7, AFFINE_LR, 7]
+
+
+def dummies(name):
+    """Return arguments of a kernel that are of its types."""
+    return [None if kind.endswith("*") else np.int64(1) if kind == "long" else 1 for kind, _ in KERNELS[name]]
 
 
 def test_a_module_is_compiled_once_for_a_dtype_a_device_and_a_batch(cupy):
     for _ in range(2):
         ops = Launches(cupy.dtype)
         for name, batch in (("enter", 0), ("loss", 0), ("first", 4), ("middle", 4), ("middle", 5)):
-            ops._function(name, batch)
+            ops.launch(name, (1,), (256,), *dummies(name), batch=batch)
     assert [options[1:] for _, options in cupy.modules] == [(), ("-DN=4",), ("-DN=5",)]
 
 
 def test_a_kernel_may_take_as_much_shared_memory_as_asked_for(cupy):
     ops = Launches(cupy.dtype)
-    kernel = ops._function("first", 32, 100_000)
-    assert kernel.max_dynamic_shared_size_bytes == 100_000
-    assert ops._function("first", 32, 90_000).max_dynamic_shared_size_bytes == 100_000
-    assert ops._function("first", 4, 1000).max_dynamic_shared_size_bytes == 48 * 1024
+    for batch, shared, want in ((32, 100_000, 100_000), (32, 90_000, 100_000), (4, 1000, 48 * 1024)):
+        ops.launch("first", (1,), (256,), *dummies("first"), batch=batch, shared=shared)
+        assert ops.functions["first", batch].max_dynamic_shared_size_bytes == want
     assert ops.shared_memory == 227 * 1024

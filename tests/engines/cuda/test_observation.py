@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from bnrenorm._compat import chainer
 from bnrenorm.engines import mode_gap
 from bnrenorm.engines.cuda.observation import diagnosis
+from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.norm.diagnosis import diagnose
 from tests.engines.groups import WITHOUT_AND_WITH_GPU, advance, assert_same_bits, coarse_digits, group, training_of
 
@@ -85,11 +86,15 @@ def test_the_gap_of_a_network_is_chainers_own_measurement(few):
         assert_allclose(got[name], want[name], rtol=1e-12, err_msg=name)
 
 
-def test_the_diagnosis_is_of_every_layer(rng):
-    """Layers differ in width; the limits are one a replica."""
+@pytest.mark.parametrize("shared_memory", [2**30, 0])
+def test_the_diagnosis_is_of_every_layer(rng, monkeypatch, shared_memory):
+    """Layers differ in width; the limits are one a replica. Too many nodes for a kernel are described without it."""
+    ops = Reference()
+    monkeypatch.setattr(ops, "shared_memory", shared_memory, raising=False)
     statistics = [rng.uniform(0.5, 2, (3, 2, 6, width)) for width in (7, 4)]
     r_max, d_max = np.array([1.0, 1.1, 3]).reshape(3, 1, 1), np.array([0, 0.1, 5]).reshape(3, 1, 1)
-    got = diagnosis(statistics, r_max, d_max)
+    schedule = np.concatenate([r_max[:, :, 0], d_max[:, :, 0], np.zeros((3, 2))], axis=1)
+    got = diagnosis(ops, statistics, schedule)
     assert len(got) == 24
     for depth, stats in enumerate(statistics, start=1):
         for replica in range(3):

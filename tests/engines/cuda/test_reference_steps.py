@@ -71,6 +71,13 @@ def test_product_is_of_every_replicas_matrices(make, a, b, options, of):
     assert_allclose(out, want, rtol=1e-12)
 
 
+def test_a_product_is_subtracted(make):
+    a, b, out = make.normal(R, N, K), make.normal(R, N, D), make.normal(R, K, D)
+    want = [out[r] - a[r].T @ b[r] for r in range(R)]
+    ops.product(a, b, out, ta=True, subtract=True)
+    assert_allclose(out, want, rtol=1e-12)
+
+
 @pytest.mark.parametrize("indexed", [True, False])
 def test_the_loss_is_the_oracles_and_its_gradient_is_chainers(make, indexed):
     logits, bias, labels = (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bnrenorm.engines import spec
-from bnrenorm.engines.cuda import launches
+from bnrenorm.engines.cuda import launches, packing
 from bnrenorm.engines.cuda.rows import Mode
 from bnrenorm.network import schedule
 from tests.engines.cuda import nvrtc
@@ -82,6 +82,6 @@ def test_every_enum_has_been_looked_at():
 
 def test_the_sizes_of_blocks_are_pythons():
     (line,) = re.findall(r"const int (WARP = .*);", COMMON)
-    assert line == f"WARP = {launches._WARP}, LANES = {launches._LANES}, THREADS = WARP * LANES"
-    assert launches._BLOCK == (launches._WARP, launches._LANES)
-    assert launches._LINE == (launches._WARP * launches._LANES,)
+    assert line == f"WARP = {packing.WARP}, LANES = {packing.LANES}, THREADS = WARP * LANES"
+    assert packing.BLOCK == (packing.WARP, packing.LANES)
+    assert packing.LINE == (packing.WARP * packing.LANES,)

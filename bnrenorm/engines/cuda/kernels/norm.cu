@@ -1,5 +1,21 @@
 // Normalisation, ReLU and dropout of a hidden layer, forward and backward: norm.formulas for all replicas at once.
 
+// Call use(i, load(i)) for a thread's rows of a piece, in their order. A few are loaded before the first is used: a GPU's
+// memory answers many requests at once, and a store that might change what is loaded next would make it wait.
+template <class Load, class Use>
+__device__ __forceinline__ void each_row(const Rows& rows, Load load, Use use) {
+  const int AT_ONCE = 4;
+  for (int first = rows.begin + threadIdx.y; first < rows.end; first += AT_ONCE * LANES) {
+    decltype(load(0)) values[AT_ONCE];
+#pragma unroll
+    for (int j = 0; j < AT_ONCE; j++)
+      if (first + j * LANES < rows.end) values[j] = load(first + j * LANES);
+#pragma unroll
+    for (int j = 0; j < AT_ONCE; j++)
+      if (first + j * LANES < rows.end) use(first + j * LANES, values[j]);
+  }
+}
+
 // z (R, N, K) = relu(factor z + bias), in place. With `partial` (R, groups * pieces, 2, K), set there the mean of every
 // piece, and its sum of squared distances from that mean. factor (R) or null: of inference with dropped inputs.
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -9,20 +25,19 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const bool inside = k < K;
   real* column = z + (long)r * n * K + k;
   const real b = inside ? bias[(long)r * K + k] : 0, f = factor ? factor[r] : 1;
+  const auto load = [&](int i) { return column[(long)i * K]; };
   double sum = 0;
-  for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
-    real value = factor ? f * column[(long)i * K] + b : column[(long)i * K] + b;
-    if (relu && value < 0) value = 0;  // NaN stays
-    column[(long)i * K] = value;
-    sum += value;
-  }
+  if (inside)
+    each_row(rows, load, [&](int i, real product) {
+      real value = factor ? f * product + b : product + b;
+      if (relu && value < 0) value = 0;  // NaN stays
+      column[(long)i * K] = value;
+      sum += value;
+    });
   if (!partial) return;
   const real mean = column_sum(sum) / (rows.end - rows.begin);
   real squares = 0;
-  for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
-    const real distance = column[(long)i * K] - mean;
-    squares += distance * distance;
-  }
+  if (inside) each_row(rows, load, [&](int, real value) { squares += (value - mean) * (value - mean); });
   squares = column_sum(squares);
   if (!inside || threadIdx.y) return;
   real* own = partial + ((long)r * gridDim.x + blockIdx.x) * 2 * K + k;
@@ -108,8 +123,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const real* own = stats + ((long)r * (n / group) + rows.group) * STATISTICS * K + k;
     mean = own[MEAN * K], scale = g * own[R_ * K] / own[STD * K], shift = g * own[D_ * K] + b;
   }
-  for (int i = rows.begin + threadIdx.y; i < rows.end; i += LANES) {
-    real value = a[column + (long)i * K];
+  const auto load = [&](int i) { return a[column + (long)i * K]; };
+  each_row(rows, load, [&](int i, real value) {
     if (norm == BATCH) value = (value - mean) * scale + shift;
     if (norm == LAYER) {
       const real* row = row_stats + 2 * ((long)r * n + i);
@@ -117,8 +132,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     }
     if (norm_first && value < 0) value = 0;
     y[column + (long)i * K] = value * factor;
-  }
+  });
 }
+
+// An element of the gradient of the norm's output, with the norm's input.
+struct Upstream {
+  real g, a;
+};
 
 // Element `at` of the gradient of the norm's output, from that of y, behind ReLU and dropout.
 __device__ __forceinline__ real upstream(const real* gy, const real* y, long at, int norm_first, bool kept) {
@@ -137,16 +157,19 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const long column = (long)r * n * K + k;
   real mean = 0, sum = 0, sum_xmu = 0;
   if (inside && norm == BATCH) mean = stats[(((long)r * (n / group) + rows.group) * STATISTICS + MEAN) * K + k];
-  for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
+  const auto load = [&](int i) {
     const long at = column + (long)i * K;
-    const real g = upstream(gy, y, at, norm_first, own_kept);
-    real xmu = a[at] - mean;
-    if (norm == LAYER) {
-      const real* row = row_stats + 2 * ((long)r * n + i);
-      xmu = (a[at] - row[0]) / row[1];
-    }
-    sum += g, sum_xmu += g * xmu;
-  }
+    return Upstream{upstream(gy, y, at, norm_first, own_kept), a[at]};
+  };
+  if (inside)
+    each_row(rows, load, [&](int i, const Upstream& o) {
+      real xmu = o.a - mean;
+      if (norm == LAYER) {
+        const real* row = row_stats + 2 * ((long)r * n + i);
+        xmu = (o.a - row[0]) / row[1];
+      }
+      sum += o.g, sum_xmu += o.g * xmu;
+    });
   sum = column_sum(sum), sum_xmu = column_sum(sum_xmu);
   if (!inside || threadIdx.y) return;
   real* own = partial + ((long)r * gridDim.x + blockIdx.x) * 2 * K + k;
@@ -204,11 +227,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 // g (R, N, K), the gradient of y, becomes that of the linear product; set bias (R, groups * pieces, K): its sum over a
-// piece. y and a are what `normalise` set and read; `relu`: the ReLU comes before the norm, and a is its output.
+// piece. y and a are what `normalise` set and read; `relu`: the ReLU comes before the norm, and a is its output. With
+// rates, a schedule (R, COLUMNS), g is multiplied by the learning rate after the sum.
 extern "C" __global__ void __launch_bounds__(THREADS)
     to_linear(real* g, const real* y, const real* a, const real* stats, const real* coef, const real* row_stats,
               const real* row_sums, const real* gamma, int norm, int affine, int norm_first, int relu, int n, int K,
-              int group, int pieces, const int* ranks, int stride, const int* seed_of, const int* kept, real* bias) {
+              int group, int pieces, const int* ranks, int stride, const int* seed_of, const int* kept, real* bias,
+              const real* rates) {
   const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
   const Rows rows = rows_of(blockIdx.x, group, pieces);
   const bool inside = k < K, own_kept = inside && is_kept(ranks, stride, seed_of, kept, r, k);
@@ -219,21 +244,25 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     mean = stats[(block * STATISTICS + MEAN) * K + k];
     scale = own[SCALE * K], slope = own[SLOPE * K], shift = own[SHIFT * K];
   }
+  const real lr = rates ? rates[r * COLUMNS + LR] : 1;
   const real weight = inside && norm == LAYER ? affine_of(gamma, affine, r, k, K, 1) : 1;
-  for (int i = rows.begin + threadIdx.y; inside && i < rows.end; i += LANES) {
+  const auto load = [&](int i) {
     const long at = column + (long)i * K;
-    const real input = a[at];
-    real value = upstream(g, y, at, norm_first, own_kept);
-    if (norm == BATCH) value = ((input - mean) * slope + value - shift) * scale;
-    if (norm == LAYER) {
-      const long row = 2 * ((long)r * n + i);
-      const real std = row_stats[row + 1], hat = (input - row_stats[row]) / std;
-      value = (value * weight - row_sums[row] - hat * row_sums[row + 1]) / std;
-    }
-    if (relu && input <= 0) value = 0;
-    g[at] = value;
-    sum += value;
-  }
+    return Upstream{upstream(g, y, at, norm_first, own_kept), a[at]};
+  };
+  if (inside)
+    each_row(rows, load, [&](int i, const Upstream& o) {
+      real value = o.g;
+      if (norm == BATCH) value = ((o.a - mean) * slope + value - shift) * scale;
+      if (norm == LAYER) {
+        const long row = 2 * ((long)r * n + i);
+        const real std = row_stats[row + 1], hat = (o.a - row_stats[row]) / std;
+        value = (value * weight - row_sums[row] - hat * row_sums[row + 1]) / std;
+      }
+      if (relu && o.a <= 0) value = 0;
+      g[column + (long)i * K] = value * lr;
+      sum += value;
+    });
   sum = column_sum(sum);
   if (inside && threadIdx.y == 0) bias[((long)r * gridDim.x + blockIdx.x) * K + k] = sum;
 }

@@ -117,8 +117,8 @@ def test_to_linear(dtype, replicas, n, width, group, norm, affine, norm_first, d
     coef = make.normal(replicas, rows.groups, 3, width) if norm == BATCH else None
     row_sums = make.normal(replicas, n, 2) if norm == LAYER else None
     spec, pair = kernel_spec(norm, affine, norm_first), make.affine(affine, replicas, width)
-    partial = make.poisoned(replicas, rows.total, width)
-    compare(dtype, "to_linear", g, y, a, stats, coef, row_stats, row_sums, pair, spec, rows, mask, partial)
+    partial, rates = make.poisoned(replicas, rows.total, width), make.schedule(replicas) if drops else None
+    compare(dtype, "to_linear", g, y, a, stats, coef, row_stats, row_sums, pair, spec, rows, mask, partial, rates)
 
 
 @BY_SIZE
@@ -148,3 +148,11 @@ def test_not_a_number_stays_one_and_in_its_replica(dtype):
     for array in (z, y, stats[:, :, :4], *run):
         assert np.isnan(array[0].get()).all()
         assert np.isfinite(array[1].get()).all()
+
+
+@BY_SIZE
+def test_diagnose(dtype, replicas, n, width, group):
+    """With limits that clip some nodes, and more or fewer values than a power of two."""
+    make, rows = Inputs(dtype), divide(n, group)
+    stats, values = make.stats(replicas, rows.groups, width), np.full((replicas, 12), np.nan)
+    compare(dtype, "diagnose", stats, make.schedule(replicas), values)

@@ -1,0 +1,69 @@
+"""Are the bits the same: again, after a resume, and in other company?"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bnrenorm.cli.proof.rows import Row, cuda_training, digits, guarded, trials
+from bnrenorm.training.loop import Training
+
+_COMPANIES = (1, 2, 27, 1000)
+_JOBS = {
+    "small batches": ("model: {hidden: [40]}\nnorm: {kind: renorm}\ntraining: {steps: 6, batch: 4}\n", True),
+    "any batches": ("model: {hidden: [40]}\nnorm: {kind: renorm}\ntraining: {steps: 6, batch: 50}\n", False),
+}
+"""Experiments, and whether their numbers are promised not to depend on other replicas."""
+
+
+def rows(device: str) -> Iterator[Row]:
+    """Train twice, resume, and train with other replicas."""
+    data = digits(1000, 200)
+    for name, (text, promised) in _JOBS.items():
+
+        def compute(name: str = name, text: str = text, promised: bool = promised) -> Iterator[Row]:
+            text += "evaluation: {every: 3}\n"
+            group = trials(f"{text}seeds: 3", data)
+            first, again, resumed = (cuda_training(group, data, device) for _ in range(3))
+            whole = _finish(first)
+            yield _same(f"{name}: the same bits when trained again", whole, _finish(again))
+            half = cuda_training(group, data, device)
+            for record in half:
+                if record is not None:
+                    break
+            resumed.load_state_dict(half.state_dict())
+            yield _same(f"{name}: the same bits after a resume", whole, _finish(resumed))
+            yield _companions(name, text, promised, device)
+
+        yield from guarded(name, compute)
+
+
+def _companions(name: str, text: str, promised: bool, device: str) -> Row:
+    data = digits(1000, 200)
+    alone: dict[str, np.ndarray] = {}
+    same, worst = [], 0.0
+    for many in _COMPANIES:
+        training = cuda_training(trials(f"{text}seeds: {many}", data), data, device)
+        state = {key: value[0] for key, value in _finish(training).items() if key.startswith("weights")}
+        alone = alone or state
+        same += [many] if all(np.array_equal(state[key], alone[key]) for key in alone) else []
+        worst = max(worst, *(float(np.abs(state[key] - alone[key]).max()) for key in alone))
+    result = f"the same bits with {', '.join(map(str, same))} replicas; largest difference {worst:.1e}"
+    expected = f"with {', '.join(map(str, _COMPANIES))}" if promised else "equal up to rounding"
+    return Row(
+        f"{name}: numbers in other company",
+        result,
+        expected,
+        len(same) == len(_COMPANIES) if promised else worst < 1e-3,
+    )
+
+
+def _finish(training: Training) -> dict[str, np.ndarray]:
+    for _ in training:
+        pass
+    return training.state_dict()
+
+
+def _same(check: str, want: dict[str, np.ndarray], got: dict[str, np.ndarray]) -> Row:
+    different = [key for key in want if want[key].tobytes() != got[key].tobytes()]
+    result = f"{len(different)} of {len(want)} arrays differ" if different else "yes"
+    return Row(check, result, "yes", not different)

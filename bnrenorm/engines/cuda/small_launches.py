@@ -1,0 +1,80 @@
+"""Launches of kernels/small.cu: the methods `first` and `middle` of `launches.Launches`."""
+
+from typing import Any
+
+from bnrenorm.engines.cuda import packing
+from bnrenorm.engines.cuda.packing import FILLING, LANES, LINE
+from bnrenorm.engines.cuda.parameters import Layer, Tensor
+from bnrenorm.engines.spec import KernelSpec
+
+Array = Any
+
+ROWS_PER_WARP = 4
+"""Rows of the first layer that a warp takes, where there are enough: a block loads its images once for all of them."""
+
+
+def first(
+    self: Any,
+    images: Array,
+    index: Array | None,
+    following: Array | None,
+    seed_of: Array,
+    spec: KernelSpec,
+    hyper: Array,
+    schedule: Array,
+    gradient: Array,
+    weight: Tensor,
+    products: Array,
+) -> None:
+    """Update the first layer's weights and multiply the next batch, in one pass."""
+    replicas, n, width = products.shape
+    inputs = images.shape[1]
+    rows = ROWS_PER_WARP if replicas * width >= FILLING else 1
+    shared = first_shared(n, inputs, self.dtype.itemsize)
+    grid = packing.ceil(width, LANES * rows), replicas
+    self.launch(
+        "first", grid, LINE,
+        images, inputs, index, following, packing.index(index if following is None else following)[1], seed_of,
+        spec.optimizer, hyper, schedule, gradient, width, weight.value, weight.exp_avg, products,
+        batch=n, shared=shared,
+    )  # fmt: skip
+
+
+def middle(
+    self: Any,
+    labels: Array,
+    index: Array,
+    seed_of: Array,
+    spec: KernelSpec,
+    hyper: Array,
+    schedule: Array,
+    products: Array,
+    gradient: Array,
+    layers: list[Layer],
+    stats: Array | None,
+    sums: Array,
+) -> None:
+    """Take the rest of a step of a network with one hidden layer."""
+    hidden, last = layers
+    replicas, n, width = products.shape
+    classes = last.bias.value.shape[1]
+    tensors = (hidden.bias, hidden.gamma, hidden.beta)
+    states = [array for tensor in tensors for array in ((None, None) if tensor is None else tensor[:2])]
+    shared = middle_shared(n, width, classes, self.dtype.itemsize)
+    self.launch(
+        "middle", (replicas,), LINE,
+        labels, *packing.index(index), seed_of, spec.optimizer, hyper, schedule, products, gradient, width, classes,
+        spec.norm, spec.affine, spec.norm_first, spec.track_std, *states, *(hidden.run or (None, None)),
+        *last.weight[:2], *last.bias[:2], stats, sums,
+        batch=n, shared=shared,
+    )  # fmt: skip
+
+
+def first_shared(n: int, inputs: int, itemsize: int) -> int:
+    """Return the bytes of shared memory that a block of `first` takes."""
+    return 2 * n * inputs * itemsize
+
+
+def middle_shared(n: int, width: int, classes: int, itemsize: int) -> int:
+    """Return the bytes of shared memory that a block of `middle` takes."""
+    return n * (width + classes) * itemsize
