@@ -4,7 +4,7 @@ import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -83,6 +83,10 @@ def compare(
     tf32: Annotated[bool, typer.Option("--tf32", help="On a GPU: round the operands of products to TF32.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
     memory: Annotated[str | None, typer.Option(help="Memory limit, e.g. 4GiB; default: half of what is free.")] = None,
+    axes: Annotated[
+        Literal["effect", "article"],
+        typer.Option(help="Of figures: on which small effects are seen, or loss 0 to 4 and accuracy 0 to 1."),
+    ] = "effect",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be trained, and how long it takes.")
     ] = False,
@@ -127,7 +131,7 @@ def compare(
         results = api.results_of(outcome)
         outputs.write_tables(results)
         summary.show(screen, results)
-        failures.extend(outputs.write_figures(results))
+        failures.extend(outputs.write_figures(results, axes))
 
     session.run(experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result())
     for failure in failures:
