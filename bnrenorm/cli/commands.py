@@ -1,6 +1,7 @@
 """The commands of `bnrenorm`: parse, call, print. Their docstrings are the help texts."""
 
 import io
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,17 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import bnrenorm
-from bnrenorm.cli import startup
+from bnrenorm.cli import listing, startup
 from bnrenorm.errors import InputError
 from bnrenorm.runs.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from bnrenorm.data.dataset import Dataset
 
-app = typer.Typer(
-    name="bnrenorm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-)
-data_app = typer.Typer(no_args_is_help=True, help="The 70,000 digits that come with bnrenorm, or images of your own.")
+_WIDTHS: dict[str, Any] = {"terminal_width": min(shutil.get_terminal_size().columns - 1, 100)}  # of help texts
+app = typer.Typer(name="bnrenorm", pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_WIDTHS)
+data_app = typer.Typer(help="The 70,000 digits that come with bnrenorm, or images of your own.")
 app.add_typer(data_app, name="data")
 
 # Typer bundles its own copy of Click without exporting it: this is the base class of its usage errors.
@@ -59,17 +59,31 @@ def _fail(message: str, code: int) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     """Compare batch normalisation with batch renormalisation: paired seeds, intervals and a verdict."""
     if version:
         print(bnrenorm.__version__)
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@data_app.callback(invoke_without_command=True)
+def _data(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
 def compare(
     config: Annotated[
-        str, typer.Argument(help="A shipped config (bnrenorm list), a YAML file, or a run's experiment.yaml.")
+        str,
+        typer.Argument(
+            help="A shipped config (bnrenorm list), a YAML file, or a run's experiment.yaml.",
+            autocompletion=listing.complete,
+        ),
     ] = "compare",
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
@@ -136,15 +150,7 @@ def compare(
         raise typer.Exit(1)
 
 
-@app.command(name="list")
-def list_configs() -> None:
-    """List the shipped configs, each with the question that it answers."""
-    from bnrenorm import config as configs
-
-    shipped = configs.shipped()
-    width = max(map(len, shipped))
-    for name, path in shipped.items():
-        print(f"{name:{width}}  {configs.question(path)}")
+app.command(name="list")(listing.list_configs)
 
 
 @app.command()
