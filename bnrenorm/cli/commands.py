@@ -100,6 +100,10 @@ def compare(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be trained, and how long it takes.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the verdicts as one JSON document, and progress on standard error.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the results alone: no progress and no notes.")] = False,
 ) -> None:
     """Train every variant and seed of an experiment, print the comparison and leave a run folder.
 
@@ -110,6 +114,8 @@ def compare(
     from bnrenorm.data import dataset
     from bnrenorm.engines import backend
 
+    if as_json and dry_run:
+        raise InputError("--json: a --dry-run has no verdicts; leave out one of the two")
     options = {"seeds": seeds, "baseline": baseline}
     experiment = configs.load(config, assignments, {key: value for key, value in options.items() if value is not None})
     background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
@@ -120,7 +126,7 @@ def compare(
     from bnrenorm.runs import session
     from bnrenorm.runs.memory import parse_memory
 
-    bound, screen = parse_memory(memory), Screen()
+    bound, screen = parse_memory(memory), Screen(is_quiet=quiet, stderr=as_json)
     background.submit(startup.import_analysis)
     if dry_run:
         from bnrenorm.runs.store import Store
@@ -140,7 +146,10 @@ def compare(
 
         results = api.results_of(outcome)
         outputs.write_tables(results)
-        summary.show(screen, results)
+        if as_json:
+            print(summary.document(results))
+        else:
+            summary.show(screen, results)
         failures.extend(outputs.write_figures(results))
 
     session.run(experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result())

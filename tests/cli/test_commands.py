@@ -162,6 +162,7 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         (["compare", "--set", "data.path=/no/where"], "data.path: '/no/where' cannot be read: No such file"),
         (["compare", "--device", "cuda"], "--device cuda: expected auto, cpu or cuda:N"),
         (["compare", "--device", "cuda:99"], "--device cuda:99: there is no such GPU"),
+        (["compare", "--json", "--dry-run"], "--json: a --dry-run has no verdicts"),
         (["compare", "--engine", "gpu"], "--engine gpu: expected auto, cpu, cuda or chainer"),
         (["compare", "--memory", "much"], "--memory much: expected a size such as 4GiB"),
         (["compare", "--out", "/dev/null/x"], "--out /dev/null/x: cannot be written"),
@@ -239,6 +240,24 @@ def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(
     assert (code, err) == (1, f"bnrenorm: {folder / 'loss.png'}: not drawn: ZeroDivisionError: division by zero\n")
     assert out.splitlines()[-1] == f"Curves, tables and figures: {folder}"
     assert {"summary.csv", "verdict.json", "accuracy.png"} <= {path.name for path in folder.iterdir()}
+
+
+def test_json_is_all_of_standard_output(call, config_file, few_digits_file, tmp_path, monkeypatch):
+    from bnrenorm.analysis import outputs
+
+    monkeypatch.setattr(outputs, "pictures", lambda results: {})
+    arguments = (*COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
+    code, out, err = call(*arguments, "--json")
+    (folder,) = (tmp_path / "out").glob("compared-*")
+    content = json.loads(out)
+    assert (code, content["folder"]) == (0, str(folder))
+    assert content["verdicts"] == json.loads((folder / "verdict.json").read_text())
+    assert "compared: BN, BRN" in err
+    assert "%  step" in err
+    code, out, err = call(*arguments, "--json", "--quiet")
+    assert (code, json.loads(out), err) == (0, content, "")
+    code, out, err = call(*arguments, "--quiet")
+    assert (code, out.splitlines()[0], err) == (0, "final values, mean ± standard deviation over seeds", "")
 
 
 def test_tables_and_verdicts_are_there_before_the_first_figure(

@@ -248,3 +248,16 @@ def test_names_are_printed_literally():
     with shown.training() as show:
         show(Progress(1, 4, trials, Record(1, 1.0, {"train_loss": np.array([1.0, 2.0])})))
     assert f"{NAMES} 1" in file.getvalue()
+
+
+def test_a_quiet_screen_shows_results_only():
+    file = io.StringIO()
+    shown = progress.Screen(is_quiet=True, file=file, width=80)
+    experiment, data = experiment_of(COMPARED), some_digits(200, 100)
+    shown.opening(experiment, experiment.trials(200), data, Backend(CPU, "cpu"))
+    shown.note("something")
+    with shown.compiling(), shown.training() as show:
+        show(progress_at(25))
+    assert file.getvalue() == ""
+    shown.say("BRN is better")
+    assert file.getvalue() == "BRN is better\n"

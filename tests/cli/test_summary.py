@@ -1,13 +1,14 @@
 """What is printed when a comparison has ended, for each kind of experiment."""
 
 import io
+import json
 
 import pytest
 
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.cli import progress, summary
 from bnrenorm.training.records import TrialResults
-from tests.helpers import COMPARED, experiment_of, some_digits
+from tests.helpers import COMPARED, experiment_of, results_of, some_digits
 
 
 def printed(text, folder, accuracy=lambda trial: 0.5):
@@ -90,3 +91,16 @@ def test_names_are_printed_literally(tmp_path, grid):
     lines = "\n".join(printed(f"{text}{grid}", tmp_path))
     assert "[x] :smile:" in lines
     assert all(name in lines for name in ("[how]", "[a]", "[/b]")) or not grid
+
+
+def test_the_document_for_programs_has_experiment_folder_and_verdicts(tmp_path):
+    results = results_of(COMPARED, folder=tmp_path)
+    content = json.loads(summary.document(results))
+    assert content == {
+        "experiment": "compared",
+        "variants": ["BN", "BRN"],
+        "seeds": [0, 1],
+        "device": "cpu",
+        "folder": str(tmp_path),
+        "verdicts": json.loads(json.dumps(results.verdicts)),
+    }
