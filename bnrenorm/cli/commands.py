@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import bnrenorm
+from bnrenorm.cli import config as config_command
 from bnrenorm.cli import listing, startup
 from bnrenorm.errors import InputError
 from bnrenorm.runs.interrupt import Interrupted
@@ -160,6 +161,7 @@ def compare(
 
 
 app.command(name="list")(listing.list_configs)
+app.command(name="config")(config_command.print_config)
 
 
 @app.command()
