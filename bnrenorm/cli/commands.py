@@ -12,6 +12,7 @@ import typer
 import bnrenorm
 from bnrenorm.cli import config as config_command
 from bnrenorm.cli import listing, startup
+from bnrenorm.cli import runs as runs_command
 from bnrenorm.errors import InputError
 from bnrenorm.runs.interrupt import Interrupted
 
@@ -162,6 +163,7 @@ def compare(
 
 app.command(name="list")(listing.list_configs)
 app.command(name="config")(config_command.print_config)
+app.command(name="runs")(runs_command.list_runs)
 
 
 @app.command()

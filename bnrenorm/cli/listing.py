@@ -1,6 +1,7 @@
 """`bnrenorm list`: the shipped configs, each with question, answer, seeds and time."""
 
 import glob
+import re
 from pathlib import Path
 
 
@@ -21,11 +22,10 @@ def list_configs() -> None:
 
 
 def seeds(path: Path) -> int:
-    """Return how many seeds a config asks for."""
-    from bnrenorm.config import document
-
-    value = document.parse(path.read_text(encoding="utf-8"), str(path)).data.get("seeds", 1)
-    return len(value) if isinstance(value, list) else value
+    """Return how many seeds a config asks for; read without a YAML parser, which would take most of the time."""
+    found = re.search(r"^seeds: +(\d+|\[.*\])", path.read_text(encoding="utf-8"), re.M)
+    text = found[1] if found else "1"
+    return text.count(",") + 1 if text.startswith("[") else int(text)
 
 
 def complete(incomplete: str) -> list[str]:
