@@ -1,6 +1,7 @@
 """The commands of `bnrenorm`: parse, call, print. Their docstrings are the help texts."""
 
 import io
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 import bnrenorm
-from bnrenorm.cli import startup
+from bnrenorm.cli import config as config_command
+from bnrenorm.cli import listing, startup
+from bnrenorm.cli import runs as runs_command
 from bnrenorm.errors import InputError
 from bnrenorm.runs.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from bnrenorm.data.dataset import Dataset
 
-app = typer.Typer(
-    name="bnrenorm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-)
-data_app = typer.Typer(no_args_is_help=True, help="The 70,000 digits that come with bnrenorm, or images of your own.")
+_WIDTHS: dict[str, Any] = {"terminal_width": min(shutil.get_terminal_size().columns - 1, 100)}  # of help texts
+app = typer.Typer(name="bnrenorm", pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_WIDTHS)
+data_app = typer.Typer(help="The 70,000 digits that come with bnrenorm, or images of your own.")
 app.add_typer(data_app, name="data")
 
 # Typer bundles its own copy of Click without exporting it: this is the base class of its usage errors.
@@ -59,17 +61,31 @@ def _fail(message: str, code: int) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     """Compare batch normalisation with batch renormalisation: paired seeds, intervals and a verdict."""
     if version:
         print(bnrenorm.__version__)
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@data_app.callback(invoke_without_command=True)
+def _data(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
 def compare(
     config: Annotated[
-        str, typer.Argument(help="A shipped config (bnrenorm list), a YAML file, or a run's experiment.yaml.")
+        str,
+        typer.Argument(
+            help="A shipped config (bnrenorm list), a YAML file, or a run's experiment.yaml.",
+            autocompletion=listing.complete,
+        ),
     ] = "compare",
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
@@ -90,6 +106,10 @@ def compare(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be trained, and how long it takes.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the verdicts as one JSON document, and progress on standard error.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the results alone: no progress and no notes.")] = False,
 ) -> None:
     """Train every variant and seed of an experiment, print the comparison and leave a run folder.
 
@@ -100,6 +120,8 @@ def compare(
     from bnrenorm.data import dataset
     from bnrenorm.engines import backend
 
+    if as_json and dry_run:
+        raise InputError("--json: a --dry-run has no verdicts; leave out one of the two")
     options = {"seeds": seeds, "baseline": baseline}
     experiment = configs.load(config, assignments, {key: value for key, value in options.items() if value is not None})
     background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
@@ -110,7 +132,7 @@ def compare(
     from bnrenorm.runs import session
     from bnrenorm.runs.memory import parse_memory
 
-    bound, screen = parse_memory(memory, chosen.device), Screen()
+    bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
     background.submit(startup.import_analysis)
     if dry_run:
         from bnrenorm.runs.store import Store
@@ -130,7 +152,10 @@ def compare(
 
         results = api.results_of(outcome)
         outputs.write_tables(results)
-        summary.show(screen, results)
+        if as_json:
+            print(summary.document(results))
+        else:
+            summary.show(screen, results)
         failures.extend(outputs.write_figures(results, axes))
 
     session.run(experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result())
@@ -140,15 +165,9 @@ def compare(
         raise typer.Exit(1)
 
 
-@app.command(name="list")
-def list_configs() -> None:
-    """List the shipped configs, each with the question that it answers."""
-    from bnrenorm import config as configs
-
-    shipped = configs.shipped()
-    width = max(map(len, shipped))
-    for name, path in shipped.items():
-        print(f"{name:{width}}  {configs.question(path)}")
+app.command(name="list")(listing.list_configs)
+app.command(name="config")(config_command.print_config)
+app.command(name="runs")(runs_command.list_runs)
 
 
 @app.command()

@@ -53,14 +53,3 @@ def _read(path: Path) -> str:
     if len(content) > limits.BYTES:
         raise ValueError(f"expected at most {limits.BYTES:,} bytes")
     return content.decode("utf-8")
-
-
-def question(path: Path) -> str:
-    """Return the question in a config's header."""
-    header = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        header.append(line.lstrip("# ").strip())
-    text = " ".join(header).partition("Question:")[2]
-    return text.partition("Expected:")[0].partition("Command:")[0].strip()
