@@ -1,7 +1,5 @@
 """The progress of a comparison: what will be trained, then a bar on a terminal or plain lines elsewhere."""
 
-import math
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +11,9 @@ from rich.table import Column, Table
 
 from bnrenorm.cli.narrow import fitted
 from bnrenorm.config import Experiment, Trial
-from bnrenorm.config.identity import identities
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.engines.backend import CHAINER, Backend
-from bnrenorm.runs import runner
+from bnrenorm.engines.backend import Backend
+from bnrenorm.runs import narration, runner
 from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
 from bnrenorm.runs.plan import Plan
@@ -37,22 +34,15 @@ class Screen(Watcher):
 
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
         """Print what will be trained on which device, notes on the engines, and which variants are identical."""
-        self.say(
-            f"{experiment.name}: {', '.join(experiment.variants)}; seeds {', '.join(map(str, experiment.seeds))}; "
-            f"{len(trials)} trials; {len(data.x_train)} + {len(data.x_test)} images of {data.source}; "
-            f"on {backend.device}"
-        )
-        for note in (*_range_notes(experiment, data), *_engine_notes(trials, backend)):
-            self.note(note)
-        for identity in identities(trials):
-            point = f" at {dict(identity.point)}" if identity.point else ""
-            self.note(f"{identity.a} and {identity.b}{point} are identical by construction: {identity.reason}")
+        self.say(narration.headline(experiment, trials, data, backend))
+        for remark in narration.remarks(experiment, trials, data, backend):
+            self.note(remark)
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Print that kernels are being compiled, and how long it took."""
         started = time.perf_counter()
-        self.say("Compiling kernels for this kind of training, once per machine ...")
+        self.say(narration.COMPILING)
         yield
         self.say(f"Compiled in {time.perf_counter() - started:.0f} s.")
 
@@ -98,28 +88,6 @@ class Screen(Watcher):
         self.console.print(text)
 
 
-def _range_notes(experiment: Experiment, data: Dataset) -> list[str]:
-    """Say that pixels are not in 0..1, where no scaling by the training set is asked for."""
-    if data.unusual_range is None or experiment.data.scaling != "unit":
-        return []
-    low, high = data.unusual_range
-    how = "floats are taken as they are" if data.x_train.dtype.kind == "f" else "bytes are divided by 255"
-    return [f"pixels are {low:.3g} to {high:.3g} ({how}); data.scaling: min_max would map them to 0..1"]
-
-
-def _engine_notes(trials: list[Trial], backend: Backend) -> list[str]:
-    """Return a note on why a faster engine is unavailable, and one on the variants that it cannot train."""
-    notes = [backend.note] if backend.note else []
-    by_engine: dict[str, list[str]] = {}
-    for trial in trials:
-        by_engine.setdefault(backend.engine_for(trial.settings), []).append(trial.variant)
-    if backend.engine != CHAINER and CHAINER in by_engine:
-        names = ", ".join(dict.fromkeys(by_engine[CHAINER]))
-        differs = ", whose rounding differs" if len(by_engine) > 1 else ""
-        notes.append(f"no compiled kernels for {names}: trained by the Chainer engine on {backend.device}{differs}")
-    return notes
-
-
 def _bar_columns(width: int) -> list[ProgressColumn]:
     """Return what a progress bar shows in so many columns: always count and time left, then losses, then the bar."""
     columns: list[ProgressColumn] = [MofNCompleteColumn(table_column=Column(no_wrap=True))]
@@ -152,10 +120,5 @@ class _PlainProgress:
 
 
 def _loss(progress: runner.Progress) -> str:
-    """Return each variant's training loss as text: the mean over its networks in training that have not diverged."""
-    losses: dict[str, list[float]] = {trial.variant: [] for trial in progress.trials}
-    for trial, loss in zip(progress.trials, progress.record.values["train_loss"], strict=True):
-        if math.isfinite(loss):
-            losses[trial.variant].append(float(loss))
-    means = {variant: statistics.fmean(values) if values else math.nan for variant, values in losses.items()}
-    return ", ".join(f"{variant} {mean:.4f}" for variant, mean in means.items())
+    """Return each variant's training loss as text: see `narration.mean_losses`."""
+    return ", ".join(f"{variant} {mean:.4f}" for variant, mean in narration.mean_losses(progress).items())
