@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,8 @@ def _figure(results: "ExperimentResults") -> bytes:
 def _readable_values(final: pd.DataFrame) -> pd.DataFrame:
     """Return `aggregates.final_values` with a column of text per metric: "91.99 ± 0.21"."""
     keys = list(final.columns[: list(final.columns).index(aggregates.METRICS[0])])
-    shown = final[[key for key in keys if key != "diverged" or final["diverged"].any()]].copy()
+    diverged: Any = final["diverged"]
+    shown = final.filter([key for key in keys if key != "diverged" or diverged.any()])
     for name in aggregates.METRICS:
         label, factor, digits = _LABELS[name]
         pairs = zip(factor * final[name], factor * final[f"{name}_std"], strict=True)
@@ -75,7 +76,7 @@ def _readable_values(final: pd.DataFrame) -> pd.DataFrame:
 
 def _readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
     """Return `aggregates.differences` in percentage points, without what people do not read."""
-    shown = differences.drop(columns=["low", "high", "p", "pairs", "more_seeds"])
+    shown: Any = differences.drop(columns=["low", "high", "p", "pairs", "more_seeds"])
     shown["mean"] = ["" if np.isnan(value) else f"{100 * value:+.2f}" for value in differences["mean"]]
     shown["p_holm"] = ["" if np.isnan(p) else f"{p:.2g}" for p in differences["p_holm"]]
     bounds = zip(differences["low"], differences["high"], strict=True)

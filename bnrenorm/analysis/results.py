@@ -109,8 +109,9 @@ class ExperimentResults:
         from bnrenorm.analysis import outputs  # which imports this module
 
         target = Path(folder).expanduser()
-        target.mkdir(parents=True, exist_ok=True)
-        atomic.write(target / "experiment.yaml", self.experiment.as_config())
+        for name, content in self.experiment.files().items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            atomic.write(target / name, content)
         there = replace(self, folder=target)
         outputs.write_tables(there)
         for failure in outputs.write_figures(there):
