@@ -18,9 +18,9 @@ import sys
 from importlib.util import find_spec
 
 if "google.colab" in sys.modules and find_spec("bnrenorm") is None:
-    %pip install -q "setuptools<81" wheel
-    %pip install -q --no-build-isolation chainer==7.8.1
-    %pip install -q "git+ADDRESS\""""
+    !{sys.executable} -m pip install -q "setuptools<81" wheel
+    !{sys.executable} -m pip install -q --no-build-isolation chainer==7.8.1
+    !{sys.executable} -m pip install -q "git+ADDRESS\""""
 
 
 def address(root: Path = ROOT) -> str:
