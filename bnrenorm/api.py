@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bnrenorm import config as configs
+from bnrenorm import notebook
 from bnrenorm.analysis import outputs
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import Experiment
@@ -40,6 +41,7 @@ def run(
     tf32: bool = False,
     out: str | Path = "runs",
     memory: str | None = None,
+    progress: bool = True,
     watcher: Watcher | None = None,
     axes: Literal["effect", "article"] = "effect",
 ) -> ExperimentResults:
@@ -47,9 +49,11 @@ def run(
 
     experiment: what `load` returns, or a name or path for it; device: "auto", "cpu" or "cuda:N"; engine: "auto", "cpu"
     or "cuda" (compiled), or "chainer"; tf32: on a GPU, round the operands of products to TF32; memory: bound such as
-    "4GiB", by default half of what is free; watcher: hears of the progress; axes: of the figures, "effect", on which
-    small effects are seen, or "article", with losses from 0 to 4 and accuracies from 0 to 1.
+    "4GiB", by default half of what is free; progress: show below a notebook's cell what is trained and how far it is;
+    watcher: hears of the progress instead; axes: of the figures, "effect", on which small effects are seen, or
+    "article", with losses from 0 to 4 and accuracies from 0 to 1.
 
+    An interrupt saves everything and is raised as `runs.interrupt.Interrupted`: the same call goes on from there.
     Raises InputError for what the user can mend, and TypeError for an argument of another type. Warns of each figure
     that could not be drawn.
     """
@@ -61,6 +65,7 @@ def run(
     _require("memory", memory, str | None, "a size such as '4GiB'")
     if axes not in ("effect", "article"):
         raise InputError(f"axes={axes!r}: expected 'effect' or 'article'")
+    _require("progress", progress, bool, "True or False")
     _require("watcher", watcher, Watcher | None, "a Watcher")
     loaded = experiment if isinstance(experiment, Experiment) else load(experiment)
     chosen = backend.choose(engine, device, tf32=tf32)
@@ -73,7 +78,14 @@ def run(
         outputs.write_tables(left[0])
         failures.extend(outputs.write_figures(left[0], axes))
 
-    session.run(loaded, chosen, Path(out), memory=bound, watcher=watcher, leave=leave)
+    watcher = watcher or (notebook.CellOutput() if progress and notebook.is_running() else Watcher())
+    try:
+        session.run(loaded, chosen, Path(out), memory=bound, watcher=watcher, leave=leave)
+    except KeyboardInterrupt:  # outside of the training, or a second one
+        watcher.note(
+            "interrupted; finished trials are kept, run the same again, and it goes on from the last checkpoint"
+        )
+        raise
     for failure in failures:
         warnings.warn(failure, stacklevel=2)
     return left[0]

@@ -1,6 +1,5 @@
 """The progress of a comparison: what will be trained, then a bar on a terminal or plain lines elsewhere."""
 
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,11 +10,9 @@ from rich.progress import BarColumn, Progress
 from bnrenorm.cli import bar
 from bnrenorm.cli.printer import Printer
 from bnrenorm.config import Experiment, Trial
-from bnrenorm.config.identity import Identity, identities
-from bnrenorm.config.trial import Point
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.engines.backend import CHAINER, Backend
-from bnrenorm.runs import runner
+from bnrenorm.engines.backend import Backend
+from bnrenorm.runs import narration, runner
 from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
 from bnrenorm.runs.plan import Plan
@@ -23,7 +20,6 @@ from bnrenorm.runs.session import Watcher
 
 _PLAIN_LINES = 10  # progress lines per run where standard output is no terminal
 _WIDE = 100  # columns from which on there is room for the bar itself
-_LISTED = 6  # seeds that are listed one by one
 
 
 class Screen(Watcher):
@@ -38,21 +34,15 @@ class Screen(Watcher):
 
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
         """Print what will be trained on which device, notes on the engines, and which variants are identical."""
-        self._tell(
-            f"{experiment.name}: {', '.join(experiment.variants)}; seeds {_seeds(experiment.seeds)}; "
-            f"{len(trials)} trials; {len(data.x_train)} + {len(data.x_test)} images of {data.source}; "
-            f"on {backend.device}"
-        )
-        for note in (*_range_notes(experiment, data), *_engine_notes(trials, backend)):
-            self.note(note)
-        for note in _identity_notes(identities(trials)):
-            self.note(note)
+        self._tell(narration.headline(experiment, trials, data, backend))
+        for remark in narration.remarks(experiment, trials, data, backend):
+            self.note(remark)
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Print that kernels are being compiled, and how long it took."""
         started = time.perf_counter()
-        self._tell("Compiling kernels for this kind of training, once per machine ...")
+        self._tell(narration.COMPILING)
         yield
         self._tell(f"Compiled in {time.perf_counter() - started:.0f} s.")
 
@@ -104,57 +94,6 @@ class Screen(Watcher):
     def _tell(self, text: str) -> None:
         if not self.is_quiet:
             self.say(text)
-
-
-def _seeds(seeds: tuple[int, ...]) -> str:
-    if len(seeds) > _LISTED and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
-        return f"{seeds[0]} to {seeds[-1]}"
-    return ", ".join(map(str, seeds))
-
-
-def _identity_notes(pairs: list[Identity]) -> list[str]:
-    """Return a note per set of variants that are identical, for all points of the grid where they are."""
-    points: dict[tuple[str, ...], dict[Point, str]] = {}
-    for point, of_point in itertools.groupby(pairs, lambda pair: pair.point):
-        groups: list[tuple[set[str], str]] = []
-        for pair in of_point:  # identity is transitive, and each pair of a group is listed
-            group = next((names for names, _ in groups if pair.a in names), None)
-            if group is None:
-                groups.append(({pair.a, pair.b}, pair.reason))
-            else:
-                group.add(pair.b)
-        for names, reason in groups:
-            points.setdefault(tuple(sorted(names)), {})[point] = reason
-    notes = []
-    for names, reasons in points.items():
-        (point, reason), *others = reasons.items()
-        at = ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in point)
-        at = f" at {at}{f' and {len(others)} more points' if others else ''}" if at else ""
-        *first, last = names
-        notes.append(f"{', '.join(first)} and {last}{at} are identical by construction: {reason}")
-    return notes
-
-
-def _range_notes(experiment: Experiment, data: Dataset) -> list[str]:
-    """Say that pixels are not in 0..1, where no scaling by the training set is asked for."""
-    if data.unusual_range is None or experiment.data.scaling != "unit":
-        return []
-    low, high = data.unusual_range
-    how = "floats are taken as they are" if data.x_train.dtype.kind == "f" else "bytes are divided by 255"
-    return [f"pixels are {low:.3g} to {high:.3g} ({how}); data.scaling: min_max would map them to 0..1"]
-
-
-def _engine_notes(trials: list[Trial], backend: Backend) -> list[str]:
-    """Return a note on why a faster engine is unavailable, and one on the variants that it cannot train."""
-    notes = [backend.note] if backend.note else []
-    by_engine: dict[str, list[str]] = {}
-    for trial in trials:
-        by_engine.setdefault(backend.engine_for(trial.settings), []).append(trial.variant)
-    if backend.engine != CHAINER and CHAINER in by_engine:
-        names = ", ".join(dict.fromkeys(by_engine[CHAINER]))
-        differs = ", whose rounding differs" if len(by_engine) > 1 else ""
-        notes.append(f"no compiled kernels for {names}: trained by the Chainer engine on {backend.device}{differs}")
-    return notes
 
 
 class _PlainProgress:

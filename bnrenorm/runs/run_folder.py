@@ -38,7 +38,9 @@ def opened(root: Path, experiment: Experiment) -> Iterator[Path]:
     with locked(folder):
         owner = folder / _OWNER
         atomic.write(owner, json.dumps({"pid": os.getpid(), "host": platform.node()}))
-        atomic.write(folder / "experiment.yaml", experiment.as_config())
+        for name, content in experiment.files().items():
+            make_folder((folder / name).parent)
+            atomic.write(folder / name, content)
         yield folder
         owner.unlink()
 
