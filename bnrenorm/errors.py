@@ -1,4 +1,4 @@
-"""The one exception for mistakes that the user can fix."""
+"""The one exception for mistakes that the user can fix, and the one warning that is advice."""
 
 
 class InputError(ValueError):
@@ -9,3 +9,7 @@ class InputError(ValueError):
 
     def __init__(self, message: str):
         super().__init__(" ".join(message.splitlines()))  # a value that is repeated may have several lines
+
+
+class Hint(UserWarning):
+    """Advice on something that is not wrong but could be better. The command line prints it on one line."""

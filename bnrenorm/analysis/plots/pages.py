@@ -1,7 +1,6 @@
 """Whole figures as PNG files, drawn without a display and the same whatever the user's Matplotlib settings are."""
 
 import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,12 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.plots import axes
+from bnrenorm.analysis.plots import axes, fonts
 from bnrenorm.analysis.plots.names import plain
 
 _DPI = 110
 _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
-_JAPANESE = ("Noto Sans CJK JP", "IPAexGothic", "IPAPGothic", "TakaoPGothic", "Hiragino Sans", "Yu Gothic", "Meiryo")
 _MARGINS = {"left": 0.06, "right": 0.985, "bottom": 0.1, "top": 0.87, "wspace": 0.05}
 
 
@@ -27,16 +25,14 @@ _MARGINS = {"left": 0.06, "right": 0.985, "bottom": 0.1, "top": 0.87, "wspace": 
 def own_settings() -> Iterator[None]:
     """Context, or decorator, in which Matplotlib has its default settings.
 
-    Characters that DejaVu Sans lacks come from the fonts that the user has set, or from a Japanese one; if none has
-    them, they are boxes.
+    Characters that DejaVu Sans lacks come from the fonts that the user has set, if these have them.
     """
     defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if key != "backend"}
-    chosen = [*matplotlib.rcParams["font.family"], *matplotlib.rcParams["font.sans-serif"], *_JAPANESE]
+    chosen = [*matplotlib.rcParams["font.family"], *matplotlib.rcParams["font.sans-serif"]]
     installed = set(font_manager.get_font_names())
-    fonts = dict.fromkeys(["DejaVu Sans", *(font for font in chosen if font in installed)])
-    settings: Any = {**defaults, "font.family": list(fonts)}
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # a line for each in each figure
+    families = dict.fromkeys(["DejaVu Sans", *(font for font in chosen if font in installed)])
+    settings: Any = {**defaults, "font.family": list(families)}
+    with matplotlib.rc_context(settings):
         yield
 
 
@@ -139,6 +135,7 @@ def digit(image: np.ndarray, label: int) -> bytes:
 def png(figure: Any) -> bytes:
     """Render a figure as a PNG file, without a display; the same figure gives the same bytes."""
     FigureCanvasAgg(figure)
+    fonts.complete(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
     return buffer.getvalue()
