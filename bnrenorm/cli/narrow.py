@@ -1,6 +1,5 @@
 """Tables in narrow terminals, where Rich would cut off columns: as lists."""
 
-from rich.cells import cell_len
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -25,5 +24,5 @@ def fitted(table: Table, width: int) -> Table | Text:
 
 
 def _least_width(column: Column, texts: list[str]) -> int:
-    least = max(cell_len(part) for text in texts for part in ([text] if column.no_wrap else text.split() or [""]))
+    least = max(len(part) for text in texts for part in ([text] if column.no_wrap else text.split() or [""]))
     return min(least, _FOLDED) if column.overflow == "fold" else least

@@ -57,11 +57,3 @@ def test_a_long_name_is_folded_before_a_table_becomes_a_list(table):
     table.add_row("a" * 100, "", "", "")
     assert fitted(table, 60) is table
     assert fitted(table, 40) is not table
-
-
-def test_japanese_names_count_with_their_width():
-    table = Table("variant", "verdict", box=None, pad_edge=False)
-    table.add_row("バッチ再正規化", "better")  # 14 and, with the heading, 7 columns, two between them
-    assert fitted(table, 23) is table
-    assert "バッチ再正規化  better" in printed(table, 23)
-    assert fitted(table, 22) is not table
