@@ -29,6 +29,7 @@ bench: $(VENV)/installed-bench
 
 notebooks: $(VENV)/installed-dev
 	$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+	$(BIN)/python notebooks/ja/outputs.py
 
 # The tests on every Python 3.11 to 3.13 found here, with the oldest and the newest dependencies that resolve.
 matrix:
