@@ -1,4 +1,4 @@
-"""Copy the outputs of the English notebooks into the Japanese ones, whose code is the same. `make notebooks` runs it."""
+"""Copy the English notebooks' outputs into the Japanese ones, whose code is the same. `make notebooks` runs it."""
 
 import ast
 from pathlib import Path
