@@ -66,6 +66,14 @@ def test_a_name_is_drawn_by_an_installed_font_that_has_its_characters(only_stix)
     assert dict(matplotlib.rcParams) == settings
 
 
+def test_names_at_ticks_alone_are_seen(only_stix):
+    """Matplotlib gives tick labels their texts when it draws."""
+    figure = Figure()
+    figure.subplots().bar(["BN", STIX], [1, 2])
+    fonts.complete(figure)
+    assert STIX in texts_of(figure)
+
+
 def test_a_figure_whose_fonts_suffice_is_left_alone(only_stix):
     figure = figure_of("BN", "0.2 ± 0.1", "−1 …")
     fonts.complete(figure)
