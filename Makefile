@@ -29,6 +29,7 @@ bench: $(VENV)/installed-bench
 
 notebooks: $(VENV)/installed-dev
 	$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+	$(BIN)/python notebooks/ja/outputs.py
 
 # Writes the address in pyproject.toml into README and notebooks; make address ADDRESS=https://... changes it there first.
 address:

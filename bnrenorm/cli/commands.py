@@ -3,6 +3,7 @@
 import io
 import shutil
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,7 +14,7 @@ import bnrenorm
 from bnrenorm.cli import config as config_command
 from bnrenorm.cli import listing, startup
 from bnrenorm.cli import runs as runs_command
-from bnrenorm.errors import InputError
+from bnrenorm.errors import Hint, InputError
 from bnrenorm.runs.interrupt import Interrupted
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ app.add_typer(data_app, name="data")
 # Typer bundles its own copy of Click without exporting it: this is the base class of its usage errors.
 _UsageError: Any = typer.BadParameter.__base__
 _INTERRUPTED = 130
+_python_format = warnings.formatwarning
 
 DataPath = Annotated[str | None, typer.Option("--path", help="Your images, as in data.path; default: MNIST.")]
 FirstLabel = Annotated[int, typer.Option(min=0, max=1, help="Label of the first class, as in data.first_label.")]
@@ -39,6 +41,7 @@ def main() -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # there are encodings without the sign in "0.2 ± 0.1"
+    warnings.formatwarning = _format_warning
     try:
         code = app(standalone_mode=False)
     except InputError as error:
@@ -53,6 +56,11 @@ def main() -> None:
         if code == _INTERRUPTED:  # Typer's own answer to a KeyboardInterrupt
             _fail("interrupted; the same command goes on from the last checkpoint", code)
         sys.exit(code)
+
+
+def _format_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
+    """Return a hint as one line, and other warnings as Python writes them."""
+    return f"bnrenorm: {message}\n" if issubclass(category, Hint) else _python_format(message, category, *place, **more)
 
 
 def _fail(message: str, code: int) -> None:

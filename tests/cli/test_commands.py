@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import yaml
 from bnrenorm import _compat
 from bnrenorm.data import mnist
 from bnrenorm.engines import device
-from bnrenorm.errors import DeviceError
+from bnrenorm.errors import DeviceError, Hint
 from bnrenorm.training import loop
 from tests.helpers import COMPARED
 
@@ -374,6 +375,13 @@ def test_doctor_prints_the_fix_of_a_fault_and_fails(call, monkeypatch):
         "BAD Chainer 7.8.0",
         "to fix: pip ...",
     ]
+
+
+def test_a_hint_is_one_line_and_other_warnings_are_pythons(call, monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # restored after the test
+    call("--version")
+    assert warnings.formatwarning("install a font", Hint, "fonts.py", 7) == "bnrenorm: install a font\n"
+    assert warnings.formatwarning("old", DeprecationWarning, "no.py", 7) == "no.py:7: DeprecationWarning: old\n"
 
 
 def test_version_and_help(call):

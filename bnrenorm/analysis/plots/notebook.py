@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from bnrenorm.analysis.plots import axes, gains, pages
+from bnrenorm.analysis.plots import axes, fonts, gains, pages
 from bnrenorm.config.document import unknown
 from bnrenorm.errors import InputError
 
@@ -174,4 +174,5 @@ def _finish(ax: Axes) -> Axes:
     for text in ax.findobj(Text):
         text.set_usetex(False)
         text.set_parse_math(True)
+    fonts.complete(ax)
     return ax

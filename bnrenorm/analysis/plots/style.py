@@ -1,7 +1,6 @@
 """How figures look: the style file as a context, a look per variant, and the bytes of a figure as PNG or SVG."""
 
 import io
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.transforms import offset_copy
 
+from bnrenorm.analysis.plots import fonts
+
 STYLE = Path(__file__).with_name("bnrenorm.mplstyle")
-_JAPANESE = ("Noto Sans CJK JP", "IPAexGothic", "IPAPGothic", "TakaoPGothic", "Hiragino Sans", "Yu Gothic", "Meiryo")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LINES = ("-", "--", "-.", ":")
 
@@ -56,15 +56,14 @@ def looks(names: Iterable[Any], skip: int = 0) -> dict[Any, Look]:
 def own_settings() -> Iterator[None]:
     """Context, or decorator, in which Matplotlib has its default settings and bnrenorm.mplstyle.
 
-    Characters that DejaVu Sans lacks come from the fonts that the user has set, or from a Japanese one; if none has
-    them, they are boxes.
+    Characters that DejaVu Sans lacks come from the fonts that the user has set, if these have them; `fonts` looks for
+    others, and says so where there are none.
     """
-    chosen = [*matplotlib.rcParams["font.family"], *matplotlib.rcParams["font.sans-serif"], *_JAPANESE]
+    chosen = [*matplotlib.rcParams["font.family"], *matplotlib.rcParams["font.sans-serif"]]
     installed = set(font_manager.get_font_names())
-    fonts = dict.fromkeys(["DejaVu Sans", *(font for font in chosen if font in installed)])
-    settings: Any = {**_settings(), "font.family": list(fonts)}
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # a line for each in each figure
+    families = dict.fromkeys(["DejaVu Sans", *(font for font in chosen if font in installed)])
+    settings: Any = {**_settings(), "font.family": list(families)}
+    with matplotlib.rc_context(settings):
         yield
 
 
@@ -81,6 +80,7 @@ def svg(figure: Any) -> bytes:
 
 
 def _saved(canvas: Any, kind: str, metadata: dict[str, None]) -> bytes:
+    fonts.complete(canvas.figure)
     buffer = io.BytesIO()
     canvas.figure.savefig(buffer, format=kind, metadata=metadata)
     canvas.figure.set_layout_engine("none")  # the other format has the same layout, and need not compute it

@@ -4,8 +4,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import font_manager
 
 from bnrenorm.analysis.plots import pages
+from bnrenorm.errors import Hint
 
 
 @pytest.fixture
@@ -134,8 +136,12 @@ def test_the_users_fonts_serve_for_what_ours_lacks():
         assert matplotlib.rcParams["font.family"][:2] == ["DejaVu Sans", "cmr10"]
 
 
-def test_a_character_that_no_font_has_does_not_stop_a_figure():
-    assert pages.training_and_test(grid(np.ones(4)), "loss", "日本", (0, 4)).startswith(b"\x89PNG")
+def test_a_character_that_no_font_has_does_not_stop_a_figure(monkeypatch):
+    monkeypatch.setattr(pages.fonts, "FAMILIES", ())
+    monkeypatch.setattr(font_manager, "findSystemFonts", list)
+    monkeypatch.setattr(pages.fonts, "_numbers", {})
+    with pytest.warns(Hint, match='"日本" as'):
+        assert pages.training_and_test(grid(np.ones(4)), "loss", "日本", (0, 4)).startswith(b"\x89PNG")
 
 
 def test_pages_are_png_files_with_the_same_bytes_twice():
