@@ -1,4 +1,4 @@
-"""The exceptions that a user sees as one line, mistakes to fix and devices that fail, and the warning that is advice."""
+"""The exceptions that a user sees as one line, mistakes to fix and devices that fail, and the warning that advises."""
 
 
 class InputError(ValueError):
