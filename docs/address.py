@@ -1,7 +1,7 @@
 """Write the repository's address into README and notebooks: python docs/address.py [NEW-ADDRESS].
 
 The address stands in pyproject.toml, under project.urls, changed first if a new one is given. In each README it
-is what `git clone` clones; in each notebook the cell tagged `colab` is written anew.
+is what `git clone` clones; in each notebook the code of the cell tagged `colab` is written anew.
 """
 
 import json
@@ -13,7 +13,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 COLAB = """\
-# In Google Colab this installs bnrenorm; Chainer is built from source, which takes a minute. Elsewhere it does nothing.
 import sys
 from importlib.util import find_spec
 
@@ -36,7 +35,8 @@ def filled(address: str, root: Path = ROOT) -> dict[Path, str]:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         for cell in notebook["cells"]:
             if "colab" in cell["metadata"].get("tags", []):
-                cell["source"] = COLAB.replace("ADDRESS", address).splitlines(keepends=True)
+                comment, *_ = "".join(cell["source"]).splitlines(keepends=True)  # in the notebook's language
+                cell["source"] = [comment, *COLAB.replace("ADDRESS", address).splitlines(keepends=True)]
         texts[path] = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"  # as Jupyter writes it
     return texts
 

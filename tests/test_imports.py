@@ -197,7 +197,8 @@ def loaded_by(statement):
 
 
 HEAVY = {"chainer", "numpy", "scipy", "pandas", "matplotlib", "cupy", "numba", "pydantic"}
-HELP = "import bnrenorm.cli.commands as c; sys.argv = ['bnrenorm', {}'--help']; c.main()"
+CALL = "import bnrenorm.cli.commands as c; sys.argv = ['bnrenorm', {}]; c.main()"
+HELP = CALL.format("{}'--help'")
 
 
 @pytest.mark.parametrize(
@@ -209,6 +210,10 @@ HELP = "import bnrenorm.cli.commands as c; sys.argv = ['bnrenorm', {}'--help']; 
         ("import bnrenorm.cli.commands", set()),
         (HELP.format(""), set()),
         (HELP.format("'compare', "), {"pydantic"}),  # Typer's own use of it
+        (CALL.format(""), {"pydantic"}),
+        (CALL.format("'list'"), {"pydantic"}),
+        (CALL.format("'config', 'limits'"), {"pydantic"}),
+        (CALL.format("'runs', '--out', '/no/where'"), {"pydantic", "numpy"}),
         ("import bnrenorm.config", {"pydantic"}),
         ("import bnrenorm.engines.backend", {"pydantic"}),
         ("import bnrenorm.training.records", {"numpy"}),

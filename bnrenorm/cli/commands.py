@@ -6,32 +6,25 @@ import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 import bnrenorm
 from bnrenorm.cli import config as config_command
-from bnrenorm.cli import listing, startup
+from bnrenorm.cli import data, listing, startup
 from bnrenorm.cli import runs as runs_command
 from bnrenorm.errors import Hint, InputError
 from bnrenorm.runs.interrupt import Interrupted
 
-if TYPE_CHECKING:
-    from bnrenorm.data.dataset import Dataset
-
 _WIDTHS: dict[str, Any] = {"terminal_width": min(shutil.get_terminal_size().columns - 1, 100)}  # of help texts
 app = typer.Typer(name="bnrenorm", pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_WIDTHS)
-data_app = typer.Typer(help="The 70,000 digits that come with bnrenorm, or images of your own.")
-app.add_typer(data_app, name="data")
+app.add_typer(data.app, name="data")
 
 # Typer bundles its own copy of Click without exporting it: this is the base class of its usage errors.
 _UsageError: Any = typer.BadParameter.__base__
 _INTERRUPTED = 130
 _python_format = warnings.formatwarning
-
-DataPath = Annotated[str | None, typer.Option("--path", help="Your images, as in data.path; default: MNIST.")]
-FirstLabel = Annotated[int, typer.Option(min=0, max=1, help="Label of the first class, as in data.first_label.")]
 
 
 def main() -> None:
@@ -64,7 +57,9 @@ def _format_warning(message: Warning | str, category: type[Warning], *place: Any
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"bnrenorm: {' '.join(message.split())}", file=sys.stderr)
+    from bnrenorm.cli.printer import Printer
+
+    Printer(stderr=True).say(f"bnrenorm: {' '.join(message.split())}")
     sys.exit(code)
 
 
@@ -77,12 +72,6 @@ def _root(
     if version:
         print(bnrenorm.__version__)
     elif context.invoked_subcommand is None:
-        print(context.get_help())
-
-
-@data_app.callback(invoke_without_command=True)
-def _data(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
         print(context.get_help())
 
 
@@ -188,16 +177,17 @@ def doctor(
     trainings against the CPU, bits, memory and speed, as a table in Markdown that an issue can quote.
     """
     from bnrenorm.cli import doctor as checks
+    from bnrenorm.cli.printer import Printer
 
     if device != "cpu":
         _prove("cuda:0" if device == "cuda" else device)
         return
 
-    findings = checks.examine()
+    say, findings = Printer().say, checks.examine()
     for finding in findings:
-        print(f"{'ok  ' if finding.ok else 'BAD '} {finding.name:10} {finding.detail}")
+        say(f"{'ok  ' if finding.ok else 'BAD '} {finding.name:10} {finding.detail}")
         if finding.fix:
-            print(f"     {'':10} {'to improve' if finding.ok else 'to fix'}: {finding.fix}")
+            say(f"     {'':10} {'to improve' if finding.ok else 'to fix'}: {finding.fix}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
@@ -217,65 +207,3 @@ def _prove(device: str) -> None:
         failed += not row.ok
     if failed:
         raise typer.Exit(1)
-
-
-def _load(path: str | None, first_label: int) -> "Dataset":
-    from bnrenorm.config.schema import Data
-    from bnrenorm.data import dataset
-
-    return dataset.load(Data.model_validate({"path": path, "first_label": first_label}))
-
-
-@data_app.command()
-def export(folder: Path, path: DataPath = None, first_label: FirstLabel = 0) -> None:
-    """Write the images as four gzipped IDX files: MNIST's own *-ubyte.gz, or those of another type where it needs one.
-
-    The labels in them start from 0.
-    """
-    from bnrenorm.data import files
-
-    for file in files.export(_load(path, first_label).arrays, folder):
-        print(file)
-
-
-@data_app.command()
-def verify(path: DataPath = None, first_label: FirstLabel = 0) -> None:
-    """Load the images, check them, and print their shapes and checksums."""
-    import hashlib
-
-    from bnrenorm.data import files, idx, mnist
-
-    data = _load(path, first_label)
-    for name, array in data.arrays.items():
-        stem = files.idx_name(name, array)
-        md5 = hashlib.md5(idx.encode(array), usedforsecurity=False).hexdigest()
-        canonical = "the original" if md5 == mnist.MD5.get(stem) else "not MNIST's original"
-        print(f"{name:8} {array.shape!s:16} {array.dtype}  {stem} md5 {md5} ({canonical})")
-    print(f"sha256 of all: {data.checksum}")
-    if path is None:
-        print(mnist.LICENCE)
-
-
-@data_app.command()
-def show(
-    index: Annotated[int, typer.Option(help="Which image, from 0.")] = 0,
-    save: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("digit.png"),
-    test: Annotated[bool, typer.Option("--test", help="Take the test set instead of the training set.")] = False,
-    path: DataPath = None,
-    first_label: FirstLabel = 0,
-) -> None:
-    """Draw one image with its label."""
-    from bnrenorm import atomic
-    from bnrenorm.analysis.plots import pages
-
-    data = _load(path, first_label)
-    split, images, labels = ("test", data.x_test, data.y_test) if test else ("train", data.x_train, data.y_train)
-    if not 0 <= index < len(images):
-        raise InputError(f"--index {index}: expected 0 to {len(images) - 1}")
-    if images.ndim != 3:
-        raise InputError(f"{data.source}: images have shape {images.shape[1:]}, expected (height, width) to draw one")
-    try:
-        atomic.write(save, pages.digit(images[index], int(labels[index])))
-    except OSError as error:
-        raise InputError(f"--save {save}: cannot be written: {error.strerror}") from error
-    print(f"{split} image {index}: label {labels[index]}, drawn in {save}")

@@ -1,5 +1,6 @@
 """Tables of text that fit a terminal of any width: no word is cut, and keys and verdicts are never left out."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -137,13 +138,11 @@ def wrapped(text: str, width: int) -> str:
     """Break a text between words to lines of at most that width, indented like the first; a longer word stays whole."""
     if cell_len(text) <= width:
         return text
-    indent = text[: len(text) - len(text.lstrip(" "))]
-    words = text.split()
-    lines = [indent + " ".join(words[:1])]
-    for word in words[1:]:
-        longer = f"{lines[-1]} {word}"
-        if cell_len(longer) > width:
-            lines.append(indent + word)
+    first, *others = re.findall(r"\s*\S+", text)  # words, with the blanks before them
+    lines = [first]
+    for word in others:
+        if cell_len(lines[-1] + word) > width:
+            lines.append(first[: -len(first.lstrip())] + word.lstrip())
         else:
-            lines[-1] = longer
+            lines[-1] += word
     return "\n".join(lines)

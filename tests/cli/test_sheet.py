@@ -93,5 +93,7 @@ def test_a_text_is_broken_between_words_only(width):
     assert all(line.startswith("  ") for line in lines)
 
 
-def test_a_line_that_fits_is_left_as_it_is():
+def test_blanks_between_words_stay():
     assert wrapped(" 10 %  step 5", 20) == " 10 %  step 5"
+    assert wrapped("ok   Python     3.11 on a card", 22) == "ok   Python     3.11\non a card"
+    assert wrapped("", 5) == ""
