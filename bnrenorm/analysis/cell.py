@@ -53,8 +53,10 @@ def _figure(results: "ExperimentResults") -> bytes:
 
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, *right = figure.subplots(1, 2 if results.verdicts else 1, squeeze=False)[0]
-    draw = results.plot.curves if len(results.experiment.points) == 1 else results.plot.accuracy
-    draw(left)
+    if len(results.experiment.points) == 1:
+        results.plot.curves(left).legend(frameon=False, loc="lower right")  # accuracies rise
+    else:
+        results.plot.accuracy(left)
     for ax in right:
         results.plot.difference(ax)
     buffer = io.BytesIO()
