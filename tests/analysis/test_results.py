@@ -64,7 +64,7 @@ def test_results_are_saved_into_another_folder_as_a_run_leaves_them(tmp_path):
 
 
 def test_a_figure_that_is_not_saved_is_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr(outputs, "pictures", lambda results: {"loss.png": lambda: 1 / 0})
+    monkeypatch.setattr(outputs, "pictures", lambda results, axes: {"loss.png": lambda: 1 / 0})
     with pytest.warns(UserWarning, match=r"loss\.png: not drawn: ZeroDivisionError") as caught:
         results_of(folder=tmp_path).save(tmp_path / "there")
     assert caught[0].filename == __file__

@@ -259,7 +259,7 @@ def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(
     from bnrenorm.analysis import outputs
 
     monkeypatch.setattr(
-        outputs, "pictures", lambda results: {"loss.png": lambda: 1 / 0, "accuracy.png": lambda: b"PNG"}
+        outputs, "pictures", lambda results, axes: {"loss.png": lambda: 1 / 0, "accuracy.png": lambda: b"PNG"}
     )
     code, out, err = call(
         *COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out"
@@ -273,7 +273,7 @@ def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(
 def test_json_is_all_of_standard_output(call, config_file, few_digits_file, tmp_path, monkeypatch):
     from bnrenorm.analysis import outputs
 
-    monkeypatch.setattr(outputs, "pictures", lambda results: {})
+    monkeypatch.setattr(outputs, "pictures", lambda results, axes: {})
     arguments = (*COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
     code, out, err = call(*arguments, "--json")
     (folder,) = (tmp_path / "out").glob("compared-*")
@@ -295,7 +295,7 @@ def test_tables_and_verdicts_are_there_before_the_first_figure(
 
     seen = []
 
-    def look(results):
+    def look(results, axes):
         seen.append(({path.name for path in results.folder.iterdir()}, capsys.readouterr().out))
         return {}
 
