@@ -151,14 +151,14 @@ def test_updates_of_weights_are_chainers(make, kind, decays):
         rules.append(rule_of(RATES[r]).create_update_rule())
         rules[r].add_hook(chainer.optimizer_hooks.WeightDecay(decays[0]))
         rules[r].add_hook(chainer.optimizer_hooks.Lasso(decays[1]))
-    average, hyper = tensor.average.copy(), hyper_of(l2=decays[0], l1=decays[1], average_decay=0.5, **values)
+    average, hyper = tensor.average.copy(), hyper_of(l2=decays[0], l1=decays[1], average_decay=0.75, **values)
     for t in range(1, 6):
         g = make.normal(R, K, D)
         for parameter, rule, gradient in zip(parameters, rules, g, strict=True):
             parameter.grad = gradient.copy()
             rule.update(parameter)
         ops.update_weights(tensor, g, spec.CODES[kind], hyper, rates_at(kind, t))
-        average = 0.5 * average + 0.5 * np.stack([parameter.array for parameter in parameters])
+        average = 0.75 * average + 0.25 * np.stack([parameter.array for parameter in parameters])
         assert_allclose(tensor.value, [parameter.array for parameter in parameters], rtol=1e-12)
         assert_allclose(tensor.average, average, rtol=1e-12)
     for name, ours in names.items():
@@ -189,7 +189,7 @@ def test_updates_of_vectors_are_chainers(make, kind):
                 total = g[r].sum(axis=0)
                 own[r].grad = total if shape[1] == K else np.array([total.sum() / divisor])
                 by[r].update(own[r])
-        hyper = hyper_of(l2=0.5, l1=0.5, average_decay=0.5, **values)
+        hyper = hyper_of(l2=0.5, l1=0.5, average_decay=0.75, **values)
         ops.update_vectors(vectors, spec.CODES[kind], hyper, rates_at(kind, t))
     for tensor, own in zip(tensors, parameters, strict=True):
         assert_allclose(tensor.value, [parameter.array for parameter in own], rtol=1e-12)
@@ -240,7 +240,9 @@ def test_a_small_batchs_step_is_that_of_chainers_graph(make, norm, affine, norm_
     products, gradient, stats = make.poisoned(R, N, K), make.poisoned(R, N, K), make.poisoned(R, 1, 6, K)
     sums, hyper, schedule = np.zeros((R, 2)), hyper_of(eps=1e-3, decay=0.9), make.schedule(R)
     ops.first(images, None, index, seed_of, specification, hyper, schedule, gradient, w, products)
+    before = products.copy()
     ops.middle(labels, index, seed_of, specification, hyper, schedule, products, gradient, [hidden, last], stats, sums)
+    assert (products == before).all()
     ops.first(images, index, following, seed_of, specification, hyper, schedule, gradient, w, products)
     for r, graph in enumerate(graphs):
         chosen = index[seed_of[r]]
