@@ -100,7 +100,7 @@ def pictures(results: ExperimentResults, axes: "AxesChoice" = "effect") -> dict[
 
 def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Callable[[], Figure]]":
     """Return functions that draw the figures by their names, the one that shows the effect first."""
-    from bnrenorm.analysis.plots import diagnostics, pages, parameters
+    from bnrenorm.analysis.plots import diagnostics, effects, pages, parameters
 
     experiment, curves = results.experiment, results.curves
     name, verdicts = experiment.name, results.verdicts
@@ -109,12 +109,12 @@ def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Cal
     if len(experiment.points) == 1:
         few = len(experiment.variants) < _RANKED
         if verdicts and few:
-            drawings["effect"] = partial(pages.effect, curves, verdicts, name, choice)
+            drawings["effect"] = partial(effects.by_steps, curves, verdicts, name, choice)
         elif verdicts:
             base = experiment.baseline or experiment.variants[0]
             on_base = [verdict for verdict in verdicts if base in (verdict["a"], verdict["b"])]
-            drawings["effect"] = partial(pages.ranking, on_base, base, name)
-            drawings["difference"] = partial(pages.differences_by_step, curves, on_base, [], name)
+            drawings["effect"] = partial(effects.ranking, on_base, base, name)
+            drawings["difference"] = partial(effects.differences_by_step, curves, on_base, [], name)
         for value in ("loss", "accuracy"):
             title = f"{value.capitalize()}: {name} ({pages.spread_of(curves)}{_diverged(results)})"
             drawings[value] = partial(pages.training_and_test, curves, value, title, choice)
@@ -122,14 +122,14 @@ def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Cal
         varying = [key for key in keys if len({dict(point)[key] for point in experiment.points}) > 1]
         summary = results.summary
         if len(varying) > 1:
-            drawings["effect"] = partial(pages.effect_over_axes, verdicts, summary, varying, name)
+            drawings["effect"] = partial(effects.over_axes, verdicts, summary, varying, name)
         else:
-            drawings["effect"] = partial(pages.effect_over_axis, verdicts, summary, varying[0], name)
+            drawings["effect"] = partial(effects.over_axis, verdicts, summary, varying[0], name)
         for file, split in (("curves", "test"), ("training_curves", "train")):
             drawings[file] = partial(pages.over_grid, curves, keys, split, name, choice)
         if verdicts:
-            drawings["difference"] = partial(pages.differences_by_step, curves, verdicts, keys, name)
-    if "inference_mode_accuracy" in results.diagnostics:
+            drawings["difference"] = partial(effects.differences_by_step, curves, verdicts, keys, name)
+    if {"training_mode_accuracy", "inference_mode_accuracy"} <= set(results.diagnostics):
         trials = [trial for trial, _ in results.trials]
         drawings["diagnostics"] = partial(diagnostics.figure, results.diagnostics, trials, name)
     if any(result.parameters for _, result in results.trials):

@@ -36,8 +36,9 @@ def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_f
     assert (done.returncode, done.stderr) == (0, "")
     (folder,) = out.glob("compared-*")
     assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
-        "accuracy.png", "curves.csv", "diagnostics.csv", "environment.json", "experiment.yaml", "loss.png",
-        "summary.csv", "verdict.json",
+        "accuracy.png", "accuracy.svg", "curves.csv", "diagnostics.csv", "diagnostics.png", "diagnostics.svg",
+        "effect.png", "effect.svg", "environment.json", "experiment.yaml", "loss.png", "loss.svg", "summary.csv",
+        "verdict.json",
     ]  # fmt: skip
     curves = pd.read_csv(folder / "curves.csv")
     assert len(curves) == 2 * 2 * 4
@@ -258,9 +259,7 @@ def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(
 ):
     from bnrenorm.analysis import outputs
 
-    monkeypatch.setattr(
-        outputs, "pictures", lambda results, axes: {"loss.png": lambda: 1 / 0, "accuracy.png": lambda: b"PNG"}
-    )
+    monkeypatch.setattr(outputs, "pictures", lambda *_: {"loss.png": lambda: 1 / 0, "accuracy.png": lambda: b"PNG"})
     code, out, err = call(
         *COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out"
     )
@@ -286,6 +285,17 @@ def test_json_is_all_of_standard_output(call, config_file, few_digits_file, tmp_
     assert (code, json.loads(out), err) == (0, content, "")
     code, out, err = call(*arguments, "--quiet")
     assert (code, out.splitlines()[0], err) == (0, "final values, mean ± standard deviation over seeds", "")
+
+
+def test_the_axes_of_the_figures_are_chosen(call, config_file, few_digits_file, tmp_path, monkeypatch):
+    from bnrenorm.analysis import outputs
+
+    choices = []
+    monkeypatch.setattr(outputs, "write_figures", lambda results, axes: choices.append(axes) or [])
+    given = [*COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out"]
+    assert call(*given)[0] == call(*given, "--axes", "article")[0] == 0
+    assert choices == ["effect", "article"]
+    assert call(*given, "--axes", "other")[0] == 2
 
 
 def test_tables_and_verdicts_are_there_before_the_first_figure(

@@ -58,10 +58,9 @@ def lines(ax: Any, table: pd.DataFrame, metric: str, key: str, styles: dict[Any,
     styles: a look per value; by default in the values' order.
     """
     by_name: Any = table.groupby(key, sort=False, dropna=False)
-    styles = styles or {plain(name): style for name, style in looks(name for name, _ in by_name).items()}
     for i, (name, rows) in enumerate(by_name):
         mean = rows.groupby("epoch")[metric].mean()
-        style, every = styles[plain(name)], max(1, len(mean) // 5)
+        style, every = look(i) if styles is None else styles[name], max(1, len(mean) // 5)
         kind: Any = {"color": style.color, "linestyle": style.linestyle, "marker": style.marker, "markersize": 4}
         ax.plot(mean.index, mean, **kind, markevery=(i % every, every), linewidth=1.3, label=plain(name))
     ax.set(xlabel="epoch", xlim=(0, BEYOND * table["epoch"].max()))

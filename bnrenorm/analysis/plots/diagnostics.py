@@ -47,6 +47,9 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
         ax.set_title(shown.heading(value, layer))
         draw_grid(ax, "both" if shown.is_over_time else "y")
         hide_box(ax)
+        if layer not in (0, shown.layers[-1] if shown.layers else 0):
+            ax.tick_params(labelbottom=False)
+            ax.set_xlabel("")
     handles, labels = panels["gap0"].get_legend_handles_labels()
     if shown.layers:
         marks: Any = {"linestyle": "none" if not shown.is_over_time else "-", "color": "0.35", "marker": "o"}
@@ -193,7 +196,8 @@ def _end_y(ax: Any, value: str, extent: list[float]) -> None:
         margin = max(0.15 * (finite.max() - finite.min()), _SMALLEST)
         ax.set_ylim(finite.min() - margin, finite.max() + margin)
     if value == "clipped":
-        ax.set_ylim(-2, max(10.0, ax.get_ylim()[1]))
+        top = max(10.0, ax.dataLim.y1)
+        ax.set_ylim(-0.04 * top, 1.06 * top)
 
 
 def _bounds(trial: Trial, steps: np.ndarray, value: str) -> list[np.ndarray]:

@@ -3,6 +3,7 @@
 Each function draws the numbers that it is given on `ax` and returns `ax`; differences are in percentage points.
 """
 
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -196,8 +197,12 @@ def _finish_grid_axis(ax: Any, diverged: dict[str, dict[str, int]]) -> Any:
 
 
 def name_points(ax: Any, labels: list[str]) -> None:
-    """Write labels at 0, 1, ... of the x axis, slanted where they would not fit next to each other."""
+    """Write labels at 0, 1, ... of the x axis, in several lines or slanted where they would touch each other."""
     inches = ax.get_window_extent().width / ax.figure.dpi
-    characters = sum(2 + max(map(len, label.split("\n"))) for label in labels)
-    slant: Any = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if characters > _DENSITY * inches else {}
-    ax.set_xticks(range(len(labels)), labels, **slant)
+    room = int(_DENSITY * inches / len(labels)) - 1
+    words = [word for label in labels for word in label.split()]
+    if max(map(len, words), default=0) <= room:
+        lines = ([textwrap.fill(line, room) for line in label.split("\n")] for label in labels)
+        ax.set_xticks(range(len(labels)), ["\n".join(line) for line in lines])
+    else:
+        ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")

@@ -19,7 +19,7 @@ class Cell:
 
     value: float
     note: str = ""
-    is_decided: bool = True
+    is_decided: bool = False
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def set_limits(axes: Any, table: pd.DataFrame, metrics: list[str], choice: AxesC
         return
     means = mean_curves(table, metrics)
     low, high = _accuracies(means) if kind == "accuracy" else _losses(means)
-    if kind == "accuracy" and high is not None:
+    if kind == "accuracy":
         high = max(high, *(late_bands(ax).max(initial=high) for ax in axes))
     for ax in axes:
         if kind == "loss":
@@ -84,7 +84,7 @@ def focus(ax: Any) -> None:
     pooled = pooled[np.isfinite(pooled)]
     if len(pooled) <= _FEW or not 0 < np.mean(pooled < (low := _lowest(pooled, 100 * _SMALLEST))) <= _MOST_THAT_LEAVE:
         return
-    ax.set_ylim(low, pooled.max() + 0.06 * (pooled.max() - low))
+    ax.set_ylim(low, ax.dataLim.y1 + 0.06 * (ax.dataLim.y1 - low))
     for i, (line, values) in enumerate(means.items()):
         for x, mean in zip(line.get_xdata(), values, strict=True):
             if mean < low:
@@ -97,15 +97,17 @@ def widen(ax: Any) -> None:
     sizes = np.abs(np.concatenate([np.asarray(bars.lines[0].get_ydata(), float) for bars in ax.containers]))
     sizes = sizes[np.isfinite(sizes)]
     if len(sizes) and sizes.max() > 8 * max(1.0, float(np.median(sizes))):
+        low, high = ax.dataLim.intervaly
         ax.set_yscale("symlog", linthresh=1.0)
+        ax.set_ylim(min(-1.0, 1.6 * low), max(1.0, 1.6 * high))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _losses(curves: list[np.ndarray]) -> tuple[float | None, float | None]:
+def _losses(curves: list[np.ndarray]) -> tuple[float, float]:
     positive = [curve[np.isfinite(curve) & (curve > 0)] for curve in curves]
     positive = [curve for curve in positive if len(curve)]
     if not positive:
-        return None, None
+        return 0.1, ARTICLE["loss"][1]
     lowest, begin = min(curve.min() for curve in positive), float(np.median([curve[0] for curve in positive]))
     highest = max(curve.max() for curve in positive)
     return 0.9 * lowest, 1.1 * min(highest, max(2 * begin, 4 * float(np.median([curve[-1] for curve in positive]))))

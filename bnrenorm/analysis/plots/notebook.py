@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from bnrenorm.analysis.plots import axes, fonts, gains, pages
+from bnrenorm.analysis.plots import axes, effects, fonts, gains
 from bnrenorm.config.document import unknown
 from bnrenorm.errors import InputError
 
@@ -62,7 +62,7 @@ class Plot:
         ]
         ax = gains.differences(_checked(ax), verdicts)
         if any(verdict["low"] is None for verdict in verdicts):
-            ax.set_title(pages.pairing(verdicts))
+            ax.set_title(effects.pairing(verdicts))
         return _finish(ax)
 
     @property

@@ -80,9 +80,8 @@ def _grid(
         kinds: list[Any] = [{"color": style.color, "linestyle": style.linestyle} for style in styles.values()]
         lines = [Line2D([], [], **kind) for kind in kinds]
         key = plain(trials[0][0].point[-1][0].rpartition(".")[2])
-        figure.legend(
-            lines, values, loc="outside center right", title=key, fontsize="small", ncols=1 + len(values) // 30
-        )
+        place: Any = {"loc": "outside center right", "ncols": 1 + len(values) // 30}
+        figure.legend(lines, values, title=key, fontsize="small", **place)
     figure.suptitle(title)
     return figure
 
