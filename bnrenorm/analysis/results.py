@@ -12,6 +12,7 @@ from bnrenorm.analysis import published, tables, verdicts
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.data.described import Described
 from bnrenorm.published import Published
 
 if TYPE_CHECKING:
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
 class ExperimentResults:
     """The trained trials of an experiment, with its images, the device ("cpu" or "cuda:N") and its run folder.
 
-    The tables are computed when first asked for. `plot` draws: results.plot.curves(metric="train_loss").
+    `data` are the images, or what a run folder says of them; `notes` are the remarks that were made during the run. The
+    tables are computed when first asked for. `plot` draws: results.plot.curves(metric="train_loss").
     """
 
     experiment: Experiment = field(repr=False)
-    data: Dataset = field(repr=False)
+    data: Dataset | Described = field(repr=False)
     device: str
     trials: tables.TrainedTrials = field(repr=False)
     folder: Path
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
