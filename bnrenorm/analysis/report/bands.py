@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bnrenorm.analysis.stats import LEVEL, MIN_PAIRS
+from bnrenorm.analysis import stats
 
-INTERVAL = f"{100 * LEVEL:.0f} % interval of the mean over seeds (Student's t)"
+INTERVAL = f"{100 * stats.LEVEL:.0f} % interval of the mean over the seeds"
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,10 @@ class Band:
 def band(steps: Sequence[Sequence[float]], values: Sequence[Sequence[float]]) -> Band:
     """Return the mean and the interval of curves, each with steps and values of its own length."""
     step, table = aligned(steps, values)
-    is_there = np.isfinite(table)
-    seeds = is_there.sum(axis=0)
-    count = np.where(seeds == 0, np.nan, seeds)
-    known = np.where(is_there, table, 0.0)
-    mean = known.sum(axis=0) / count
-    deviation = np.where(is_there, table - mean, 0.0)
-    freedom = np.where(seeds >= MIN_PAIRS, seeds - 1.0, np.nan)
-    error = np.sqrt((deviation**2).sum(axis=0) / freedom / count)
-    half = quantile(freedom) * error
-    return Band(step, mean, mean - half, mean + half, seeds)
+    table = np.where(np.isfinite(table), table, np.nan)
+    seeds = np.isfinite(table).sum(axis=0)
+    mean = np.divide(np.nansum(table, axis=0), seeds, out=np.full(len(step), np.nan), where=seeds > 0)
+    return Band(step, mean, *stats.mean_intervals(table), seeds)
 
 
 def aligned(steps: Sequence[Sequence[float]], values: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:
@@ -47,13 +41,6 @@ def aligned(steps: Sequence[Sequence[float]], values: Sequence[Sequence[float]])
     for row, own, curve in zip(table, steps, values, strict=True):
         row[np.searchsorted(step, own)] = curve
     return step, table
-
-
-def quantile(freedom: np.ndarray) -> np.ndarray:
-    """Return the upper quantile of Student's t for a two-sided interval; NaN where `freedom` is."""
-    from scipy.special import stdtrit  # not above: SciPy takes its time, and one seed needs no interval
-
-    return stdtrit(freedom, 0.5 + LEVEL / 2)
 
 
 def thin(length: int, most: int) -> np.ndarray:

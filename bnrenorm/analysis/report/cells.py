@@ -55,6 +55,11 @@ class Cells:
         """The variants' names, in the experiment's order."""
         return self.results.experiment.variants
 
+    @property
+    def seeds(self) -> int:
+        """Number of seeds of the experiment."""
+        return len(self.results.experiment.seeds)
+
     @cached_property
     def points(self) -> list[Point]:
         """The grid points that are drawn."""

@@ -31,7 +31,7 @@ class Select:
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the legend, which switches everything off and on that is tagged with `tag`."""
+    """An entry of the legend, which switches off and on what is drawn under the name `tag`."""
 
     tag: str
     name: str
@@ -67,6 +67,11 @@ class Chart:
     def alt(self) -> str:
         """What the chart shows at first, in words."""
         return next(iter(self.frames.values()))["alt"]
+
+
+def tag(index: int) -> str:
+    """Return the name of what is drawn of a variant or pair by its place."""
+    return f"drawn {index}"
 
 
 def source(name: str, *columns: str) -> ColumnDataSource:

@@ -21,7 +21,7 @@
     const isOn = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", isOn);
     for (const plot of chart.plots)
-      for (const drawn of plot.renderers) if (drawn.tags.includes(button.dataset.tag)) drawn.visible = isOn;
+      for (const drawn of plot.renderers) if (drawn.name === button.dataset.tag) drawn.visible = isOn;
   }
 
   async function draw(element, index) {

@@ -10,12 +10,13 @@ from bokeh.models import BoxAnnotation, Span
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.report.bands import INTERVAL, Band, band
 from bnrenorm.analysis.report.cells import Cells, Curves
-from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, hover, rounded, source, whole
+from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, hover, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.analysis.report.words import point as in_words
 from bnrenorm.analysis.stats import MIN_PAIRS
 
 _NUMBERS = 30_000  # steps of all bands of a chart together
+_VALUES = 20_000  # of one band, all seeds together: intervals of more take longer than anyone would wait
 _STEPS = 200  # of one band: the eye sees no more
 _FEWEST = 12
 _ROUNDING = 1e-9
@@ -37,9 +38,13 @@ _TOOLTIPS += [("seeds", "@seeds")]
 def curves(cells: Cells) -> Chart:
     """Return losses and accuracies by step: means with bands, single lines below 6 seeds; crosses for divergence."""
     metrics = [name for name in METRICS if any(name in result.records for _, result in cells.results.trials)]
-    steps = steps_each(len(metrics) * len(cells.points) * len(cells.variants))
+    steps = steps_each(len(metrics) * len(cells.points) * len(cells.variants), cells.seeds)
     chart = over_steps("curves", "Curves", cells.variants, _caption(cells), has_log=True)
     chart.selects += [Select("Shown", [METRICS[name][0] for name in metrics]), *point_select(cells)]
+    ended = source("ended", "name", "seed", "step", "value")
+    for plot in chart.model.children:
+        crosses = plot.scatter("step", "value", source=ended, marker="x", size=10, line_width=2, line_color="#c00000")
+        plot.add_tools(hover([crosses], [("", "@name, seed @seed diverged"), ("last value at step", "@step")]))
     for i, metric in enumerate(metrics):
         label, unit, factor = METRICS[metric]
         for j, point in enumerate(cells.points):
@@ -62,7 +67,7 @@ def differences(cells: Cells) -> Chart | None:
     if not pairs:
         return None
     names = [f"{b} - {a}" for a, b in pairs]
-    steps = steps_each(len(pairs) * len(cells.points))
+    steps = steps_each(len(pairs) * len(cells.points), cells.seeds)
     margin = 100 * stats.MARGIN
     caption = (
         f"The same seed has the same initial weights and batches in both variants. Grey zone: differences below "
@@ -90,7 +95,7 @@ def gap(cells: Cells) -> Chart | None:
     chart = over_steps("gap", "Gap between training and inference", cells.variants, caption)
     chart.model.add_layout(Span(location=0, dimension="width", line_color="#808080"))
     chart.selects += point_select(cells)
-    steps = steps_each(len(cells.points) * len(cells.variants))
+    steps = steps_each(len(cells.points) * len(cells.variants), cells.seeds)
     for j, point in enumerate(cells.points):
         drawn: list[Curves | None] = []
         for variant in cells.variants:
@@ -110,27 +115,24 @@ def over_steps(
     """
     means = [source(f"mean {i}", "name", "step", "mean", "low", "high", "seeds") for i in range(len(names))]
     lines = [source(f"lines {i}", "xs", "ys", "name", "seed") for i in range(len(names))]
-    ended = source("ended", "name", "seed", "step", "value")
     plots = []
     for scale in ("linear", "log") if has_log else ("linear",):
         plot = axes(scale, y_axis_type=scale, y_axis_label="")
         drawn, single = [], []
         for i in range(len(names)):
             look = style(first + i)
-            line: Any = {"line_color": look.colour, "tags": [f"{i}"]}
-            area: Any = {"fill_color": look.colour, "fill_alpha": 0.18, "tags": [f"{i}"]}
+            line: Any = {"line_color": look.colour, "name": tag(i)}
+            area: Any = {"fill_color": look.colour, "fill_alpha": 0.18, "name": tag(i)}
             plot.varea("step", "low", "high", source=means[i], **area)
             single.append(plot.multi_line("xs", "ys", source=lines[i], line_width=1, line_alpha=0.5, **line))
             drawn.append(plot.line("step", "mean", source=means[i], line_width=2.5, line_dash=look.dash, **line))
-        crosses = plot.scatter("step", "value", source=ended, marker="x", size=10, line_width=2, line_color="#c00000")
         plot.add_tools(hover(drawn, _TOOLTIPS, "vline"), hover(single, [("", "@name, seed @seed"), ("", "$y")]))
-        plot.add_tools(hover([crosses], [("", "@name, seed @seed diverged"), ("last value at step", "@step")]))
         if has_log:
             plot.y_range.renderers = drawn  # type: ignore  # a band may reach below 0, which has no logarithm
         plots.append(plot)
     if has_log:
         plots[1].visible = False
-    legend = [Entry(f"{i}", name, style(first + i)) for i, name in enumerate(names)]
+    legend = [Entry(tag(i), name, style(first + i)) for i, name in enumerate(names)]
     model = column(*plots, sizing_mode="stretch_width") if has_log else plots[0]
     return Chart(key, title, caption, model, legend, has_log=has_log)
 
@@ -171,9 +173,9 @@ def _single(few: Curves, factor: float, name: str) -> dict[str, list[Any]]:
     }
 
 
-def steps_each(bands: int) -> int:
-    """Return how many steps of each band are drawn, where a chart has so many bands."""
-    return int(np.clip(_NUMBERS // max(1, bands), _FEWEST, _STEPS))
+def steps_each(bands: int, seeds: int) -> int:
+    """Return how many steps of each band are drawn, where a chart has so many bands of so many seeds."""
+    return int(np.clip(min(_NUMBERS // max(1, bands), _VALUES // max(1, seeds)), _FEWEST, _STEPS))
 
 
 def point_select(cells: Cells) -> list[Select]:

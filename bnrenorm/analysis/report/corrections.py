@@ -6,7 +6,7 @@ import numpy as np
 
 from bnrenorm.analysis.report.bands import aligned, thin
 from bnrenorm.analysis.report.cells import Cells
-from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, hover, rounded, source, whole
+from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, hover, rounded, source, tag, whole
 from bnrenorm.analysis.report.charts import key, point_select, steps_each
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.config.norms import Renorm
@@ -33,7 +33,7 @@ def corrections(cells: Cells) -> Chart | None:
     shown = [name for name in _SHOWN if has_renorm or name not in _RENORM_ONLY]
     chart = _empty(cells)
     chart.selects += [Select("Shown", [_SHOWN[name] for name in shown]), Select("Layer", layers), *point_select(cells)]
-    steps = steps_each(len(shown) * len(layers) * len(cells.points) * len(cells.variants))
+    steps = steps_each(len(shown) * len(layers) * len(cells.points) * len(cells.variants), cells.seeds)
     for i, name in enumerate(shown):
         for j, layer in enumerate(layers):
             for k, point in enumerate(cells.points):
@@ -45,14 +45,14 @@ def corrections(cells: Cells) -> Chart | None:
 def _empty(cells: Cells) -> Chart:
     plot, drawn = axes("linear", y_axis_label=""), []
     for i in range(len(cells.variants)):
-        look, tag = style(i), [f"{i}"]
+        look = style(i)
         lines, limits = (
             source(f"lines {i}", "name", "step", "middle", "low", "high"),
             source(f"limits {i}", "step", "low", "high"),
         )
-        area: Any = {"fill_color": look.colour, "fill_alpha": 0.18, "tags": tag}
+        area: Any = {"fill_color": look.colour, "fill_alpha": 0.18, "name": tag(i)}
         plot.varea("step", "low", "high", source=lines, **area)
-        line: Any = {"line_color": look.colour, "tags": tag}
+        line: Any = {"line_color": look.colour, "name": tag(i)}
         drawn.append(plot.line("step", "middle", source=lines, line_width=2.5, line_dash=look.dash, **line))
         for bound in ("low", "high"):
             plot.line("step", bound, source=limits, line_width=1, line_dash=[1, 3], **line)
@@ -68,7 +68,7 @@ def _empty(cells: Cells) -> Chart:
         "limits that the schedule sets (1 / r_max and r_max, -d_max and d_max). BN is r = 1 and d = 0 and is not drawn "
         "there."
     )
-    legend = [Entry(f"{i}", name, style(i)) for i, name in enumerate(cells.variants)]
+    legend = [Entry(tag(i), name, style(i)) for i, name in enumerate(cells.variants)]
     return Chart("corrections", "Corrections r and d", caption, plot, legend)
 
 

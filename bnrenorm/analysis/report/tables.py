@@ -69,7 +69,7 @@ def text(cell: Cell, digits: int | None) -> str:
     if cell and not _TINY <= abs(cell) < _HUGE:
         mantissa, _, exponent = f"{cell:.2e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
-    return f"{cell:.{-digits if digits < 0 else 4}g}"
+    return f"{float(f'{cell:.{-digits if digits < 0 else 4}g}'):.15g}"  # 788200, where .4g is 7.882e+05
 
 
 def _plain(cell: Cell) -> Cell:
@@ -129,16 +129,16 @@ def variants(summary: pd.DataFrame, axes: list[str]) -> Table:
     columns = [Column("variant"), *map(Column, axes), Column("finished"), Column("diverged")]
     for heading, _, digits in values.values():
         columns += [Column(heading, digits), Column(f"± {heading}", digits)]
+    cell: Any = summary.groupby(["variant", *axes], sort=False, dropna=False).ngroup()
+    is_finished = summary["outcome"] != "diverged"
+    finished: Any = summary[list(values)].where(is_finished).groupby(cell)
+    means, deviations, counts = finished.mean(), finished.std(ddof=1), is_finished.groupby(cell).sum()
     rows: list[list[Cell]] = []
-    by: Any = summary.groupby(["variant", *axes], sort=False, dropna=False)
-    for _, cell in by:
-        finished = cell[cell["outcome"] != "diverged"]
-        first = cell.iloc[0]
+    for i, (number, first) in enumerate(summary.groupby(cell).head(1)[["variant", *axes]].iterrows()):
         row: list[Cell] = [str(first["variant"]), *(_value(first[axis]) for axis in axes)]
-        row += [len(finished), len(cell) - len(finished)]
+        row += [int(counts.iloc[i]), int((cell == cell[number]).sum() - counts.iloc[i])]
         for name, (_, factor, _) in values.items():
-            column = factor * finished[name]
-            row += [_number(column.mean()), _number(column.std(ddof=1))]
+            row += [_number(factor * means[name].iloc[i]), _number(factor * deviations[name].iloc[i])]
         rows.append(row)
     return Table("variants", "Final values", columns, rows, "Means ± standard deviations over the seeds that finished.")
 
