@@ -11,6 +11,7 @@ import numpy as np
 from bnrenorm import config as configs
 from bnrenorm import notebook
 from bnrenorm.analysis import outputs
+from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import Experiment
 from bnrenorm.engines import backend
@@ -77,6 +78,7 @@ def run(
         left.append(results_of(outcome))
         outputs.write_tables(left[0])
         failures.extend(outputs.write_figures(left[0], axes))
+        failures.extend(report.write(left[0]))
 
     watcher = watcher or (notebook.CellOutput() if progress and notebook.is_running() else Watcher())
     try:
@@ -93,7 +95,8 @@ def run(
 
 def results_of(outcome: Outcome) -> ExperimentResults:
     """Return what a run found as tables, verdicts and figures."""
-    return ExperimentResults(outcome.experiment, outcome.data, outcome.backend.device, outcome.trials, outcome.folder)
+    device, notes = outcome.backend.device, outcome.notes
+    return ExperimentResults(outcome.experiment, outcome.data, device, outcome.trials, outcome.folder, notes)
 
 
 def _require(name: str, value: Any, types: Any, expected: str) -> None:

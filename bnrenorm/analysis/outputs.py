@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bnrenorm import atomic, environment
 from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +73,8 @@ def _environment(results: ExperimentResults) -> dict[str, object]:
         dates.setdefault(json.dumps(made_by), []).append(result.provenance["date"])
     return {
         **environment.describe(results.device),
-        "data": {"source": results.data.source, "checksum": results.data.checksum},
+        "data": (results.data.described if isinstance(results.data, Dataset) else results.data).model_dump(),
+        "notes": list(results.notes),
         "trained_by": [
             {**json.loads(made_by), "trials": len(of), "first": min(of), "last": max(of)}
             for made_by, of in dates.items()

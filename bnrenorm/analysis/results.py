@@ -14,6 +14,7 @@ from bnrenorm.analysis import aggregates, cell, published, tables, verdicts
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.data.described import Described
 from bnrenorm.published import Published
 
 if TYPE_CHECKING:
@@ -24,14 +25,16 @@ if TYPE_CHECKING:
 class ExperimentResults:
     """The trained trials of an experiment, with its images, the device ("cpu" or "cuda:N") and its run folder.
 
-    The tables are computed when first asked for. `plot` draws: results.plot.curves(metric="train_loss").
+    `data` are the images, or what a run folder says of them; `notes` are the remarks that were made during the run. The
+    tables are computed when first asked for. `plot` draws: results.plot.curves(metric="train_loss").
     """
 
     experiment: Experiment
-    data: Dataset
+    data: Dataset | Described
     device: str
     trials: tables.TrainedTrials
     folder: Path
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"ExperimentResults({self.headline}; in {self.folder})"

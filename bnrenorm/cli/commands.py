@@ -145,6 +145,7 @@ def compare(
     def leave(outcome: session.Outcome) -> None:
         from bnrenorm import api
         from bnrenorm.analysis import outputs
+        from bnrenorm.analysis.report import write as report
         from bnrenorm.cli import summary
 
         results = api.results_of(outcome)
@@ -154,12 +155,30 @@ def compare(
         else:
             summary.show(screen, results)
         failures.extend(outputs.write_figures(results, axes))
+        failures.extend(report.write(results))
 
     session.run(experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result())
     for failure in failures:
         print(f"bnrenorm: {failure}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="A run folder; two are shown side by side.")],
+    show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="HTML file to write; default: report.html in the run folder.")
+    ] = None,
+) -> None:
+    """Write the report of a run, or of two side by side, from what is stored; trains nothing.
+
+    One HTML file that needs no network: verdict, interactive charts, tables, settings, provenance.
+    """
+    from bnrenorm.cli import report as reports
+
+    print(reports.make(runs, save, open_it=show))
 
 
 app.command(name="list")(listing.list_configs)

@@ -7,7 +7,7 @@ of 5 or 7 runs in turn:
 | --- | --- |
 | no garbage collection while modules are imported: they are not garbage | 1.1 |
 | leave the process without taking all its modules apart | 0.36 |
-| import pandas and Matplotlib while compiled code trains | 0.3 |
+| import pandas, Matplotlib and Bokeh while compiled code trains | 0.3 |
 | read the images while Chainer and numba are imported | 0.16 |
 """
 
@@ -81,4 +81,5 @@ def import_analysis() -> None:
         importlib.import_module("bnrenorm.cli.summary")
         importlib.import_module("bnrenorm.analysis.plots.parameters")
         importlib.import_module("bnrenorm.analysis.plots.diagnostics")
+        importlib.import_module("bnrenorm.analysis.report.page")
     gc.enable()

@@ -10,6 +10,7 @@ import numpy as np
 from bnrenorm.config.schema import Data
 from bnrenorm.data import files, mnist
 from bnrenorm.data.checks import checked
+from bnrenorm.data.described import Described
 from bnrenorm.data.names import ARRAYS
 from bnrenorm.errors import InputError
 from bnrenorm.rng import Stream, generator
@@ -66,6 +67,12 @@ class Dataset:
     def inputs(self) -> int:
         """Number of values per image, D."""
         return int(np.prod(self.x_train.shape[1:]))
+
+    @property
+    def described(self) -> Described:
+        """What a run folder says of the images."""
+        counts = {"train": len(self.x_train), "test": len(self.x_test), "classes": self.classes}
+        return Described(source=self.source, checksum=self.checksum, **counts)
 
     def scaled(self, split: str) -> np.ndarray:
         """Return the "train" or "test" images as float32 (N, D), uint8 multiplied by 1/255 as in `chainer.datasets`."""

@@ -23,13 +23,14 @@ from bnrenorm.training.records import TrialResults
 
 @dataclass(frozen=True)
 class Outcome:
-    """The results of a run: its trials in the experiment's order, and the run folder."""
+    """The results of a run: its trials in the experiment's order, the run folder, and the notes made on the way."""
 
     experiment: Experiment
     data: Dataset
     backend: Backend
     trials: list[tuple[Trial, TrialResults]]
     folder: Path
+    notes: tuple[str, ...] = ()
 
 
 class Watcher:
@@ -69,6 +70,12 @@ def run(
     if the disk fails.
     """
     watcher = watcher or Watcher()
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        watcher.note(text)
+
     data, store = load(experiment.data), Store(out)
     todo = plan(experiment, data, store, memory, backend)
     store.prepare()
@@ -77,15 +84,15 @@ def run(
         watcher.opening(experiment, list(todo.keys), data, backend)
         for other in run_folder.unfinished(out, experiment):
             config = other / "experiment.yaml"
-            watcher.note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
-        _train(todo, data, store, backend, watcher)
+            note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
+        _train(todo, data, store, backend, watcher, note)
         results = _read(todo, store)
         if spoilt := {todo.keys[trial]: why for trial, why in results.items() if isinstance(why, Spoilt)}:
             more = f", and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
-            watcher.note(f"{next(iter(spoilt.values()))}{more}: trained again")
-            _train(plan(experiment, data, store, memory, backend, spoilt), data, store, backend, watcher)
+            note(f"{next(iter(spoilt.values()))}{more}: trained again")
+            _train(plan(experiment, data, store, memory, backend, spoilt), data, store, backend, watcher, note)
             results = _read(todo, store)
-        outcome = Outcome(experiment, data, backend, _complete(results, store), folder)
+        outcome = Outcome(experiment, data, backend, _complete(results, store), folder, tuple(notes))
         leave(outcome)
     return outcome
 
@@ -97,7 +104,7 @@ def rehearse(experiment: Experiment, data: Dataset, store: Store, memory: int, b
     return plan(experiment, data, store, memory, backend, useless)
 
 
-def _train(todo: Plan, data: Dataset, store: Store, backend: Backend, watcher: Watcher) -> None:
+def _train(todo: Plan, data: Dataset, store: Store, backend: Backend, watcher: Watcher, note: runner.Note) -> None:
     if backend.engine == CPU and todo.groups:
         from bnrenorm.engines.cpu import compilation  # takes numba's import time
 
@@ -105,7 +112,7 @@ def _train(todo: Plan, data: Dataset, store: Store, backend: Backend, watcher: W
             with watcher.compiling():
                 compilation.compile_kernels(missing)
     with watcher.training() as report:
-        runner.train(todo, data, store, backend, report, watcher.note)
+        runner.train(todo, data, store, backend, report, note)
 
 
 def _read(todo: Plan, store: Store) -> dict[Trial, TrialResults | Spoilt]:

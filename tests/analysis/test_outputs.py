@@ -16,7 +16,7 @@ from bnrenorm.analysis import outputs
 from bnrenorm.analysis.plots import effects, pages, parameters, style
 from tests.helpers import COMPARED, results_of
 
-TABLES = {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json"}
+TABLES = {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json", "report.html"}
 WRITTEN_BY_THE_SESSION = {"experiment.yaml"}
 FOUR = "none: {norm: {kind: none}}\n  N: {norm: {kind: batch, affine: none}}"
 
@@ -103,7 +103,9 @@ def test_the_environment_counts_the_trials_by_what_trained_them(run):
     date = trained_by.pop("first")
     assert date == trained_by.pop("last")
     assert {**trained_by, "date": date} == {**results.trials[0][1].provenance, "trials": 4}
-    assert environment["data"] == {"source": results.data.source, "checksum": results.data.checksum}
+    images = {"source": results.data.source, "checksum": results.data.checksum}
+    assert environment["data"] == {**images, "train": 300, "test": 100, "classes": 10}
+    assert environment["notes"] == []
     assert environment["device"] == "cpu"
     elsewhere = {"engine": "chainer", "device": "cuda:0", "gpu": "H100", "threads": 16, "versions": {}}
     dates = iter(["2026-02-02T00:00:00+00:00", "2026-01-01T00:00:00+00:00"])

@@ -37,8 +37,8 @@ def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_f
     (folder,) = out.glob("compared-*")
     assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
         "accuracy.png", "accuracy.svg", "curves.csv", "diagnostics.csv", "diagnostics.png", "diagnostics.svg",
-        "effect.png", "effect.svg", "environment.json", "experiment.yaml", "loss.png", "loss.svg", "summary.csv",
-        "verdict.json",
+        "effect.png", "effect.svg", "environment.json", "experiment.yaml", "loss.png", "loss.svg", "report.html",
+        "summary.csv", "verdict.json",
     ]  # fmt: skip
     curves = pd.read_csv(folder / "curves.csv")
     assert len(curves) == 2 * 2 * 4

@@ -1,0 +1,109 @@
+"""The trials of a run by grid point and variant, as curves for the report's charts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.analysis.report.bands import aligned, thin
+from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.analysis.tables import TrainedTrials
+from bnrenorm.config.trial import Point
+
+POINTS = 60
+"""Grid points that the charts over the steps draw: the first ones. Tables and files have all."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves of some seeds, each with its own steps and values."""
+
+    seeds: list[int]
+    steps: list[Any]
+    values: list[Any]
+
+    def thinned(self, most: int) -> "Curves":
+        """Return the curves at the same steps, at most so many."""
+        step, table = aligned(self.steps, self.values)
+        kept = thin(len(step), most)
+        return Curves(self.seeds, [step[kept]] * len(table), list(table[:, kept]))
+
+    def less(self, other: "Curves") -> "Curves":
+        """Return the differences to other curves of the same seeds and steps."""
+        return Curves(
+            self.seeds, self.steps, [np.subtract(a, b) for a, b in zip(self.values, other.values, strict=True)]
+        )
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A run's trials; a cell is a variant at a grid point."""
+
+    results: ExperimentResults
+
+    @cached_property
+    def trials(self) -> dict[tuple[Point, str], TrainedTrials]:
+        """The trained trials of every cell."""
+        cells: dict[tuple[Point, str], TrainedTrials] = {}
+        for trial, result in self.results.trials:
+            cells.setdefault((trial.point, trial.variant), []).append((trial, result))
+        return cells
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants' names, in the experiment's order."""
+        return self.results.experiment.variants
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds of the experiment."""
+        return len(self.results.experiment.seeds)
+
+    @cached_property
+    def points(self) -> list[Point]:
+        """The grid points that are drawn."""
+        return list(dict.fromkeys(point for point, _ in self.trials))[:POINTS]
+
+    def curves(self, point: Point, variant: str, column: str) -> Curves | None:
+        """Return a column of the records of a cell by step; None if no trial of it has it."""
+        trained = [
+            (trial.seed, result.records)
+            for trial, result in self.trials.get((point, variant), [])
+            if column in result.records
+        ]
+        if not trained:
+            return None
+        steps, values = ([records[name] for _, records in trained] for name in ("step", column))
+        return Curves([seed for seed, _ in trained], steps, values)
+
+    def differences(self, point: Point, a: str, b: str, column: str) -> Curves | None:
+        """Return the differences b - a of a column by step, a curve for every seed that has both."""
+        by_seed: list[dict[int, Any]] = [
+            {trial.seed: result.records for trial, result in self.trials.get((point, name), [])} for name in (a, b)
+        ]
+        differences = Curves([], [], [])
+        for seed, of_a in by_seed[0].items():
+            of_b = by_seed[1].get(seed, {})
+            if column in of_a and column in of_b:
+                step, table = aligned([of_a["step"], of_b["step"]], [of_a[column], of_b[column]])
+                differences.seeds.append(seed)
+                differences.steps.append(step)
+                differences.values.append(table[1] - table[0])
+        return differences if differences.seeds else None
+
+    def layers(self) -> list[str]:
+        """Return the normalisations that were diagnosed: "layer1", "layer2", ..."""
+        names = {name.partition("_")[0] for _, result in self.results.trials for name in result.records}
+        return sorted((name for name in names if name[:5] == "layer" and name[5:].isdigit()), key=lambda n: int(n[5:]))
+
+    def ended_early(self, point: Point, variant: str, column: str) -> list[tuple[int, float, float]]:
+        """Return seed, step and last finite value of every trial of a cell that diverged."""
+        ends = []
+        for trial, result in self.trials.get((point, variant), []):
+            if result.outcome == "diverged" and column in result.records:
+                finite = np.flatnonzero(np.isfinite(result.records[column]))
+                last = int(finite[-1]) if len(finite) else -1
+                value = result.records[column][last] if len(finite) else np.nan
+                ends.append((trial.seed, float(result.records["step"][last]), float(value)))
+        return ends

@@ -1,0 +1,202 @@
+"""The report's charts over the training steps: curves, paired differences, corrections, the gap between the modes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from bokeh.layouts import column
+from bokeh.models import BoxAnnotation, Span
+
+from bnrenorm.analysis import stats
+from bnrenorm.analysis.report.bands import INTERVAL, Band, band
+from bnrenorm.analysis.report.cells import Cells, Curves
+from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, hover, rounded, source, tag, whole
+from bnrenorm.analysis.report.palette import style
+from bnrenorm.analysis.report.words import point as in_words
+from bnrenorm.analysis.stats import MIN_PAIRS
+
+_NUMBERS = 30_000  # steps of all bands of a chart together
+_VALUES = 20_000  # of one band, all seeds together: intervals of more take longer than anyone would wait
+_STEPS = 200  # of one band: the eye sees no more
+_FEWEST = 12
+_ROUNDING = 1e-9
+
+METRICS = {
+    "test_accuracy": ("test accuracy", "%", 100),
+    "test_loss": ("test loss", "nats", 1),
+    "train_accuracy": ("training accuracy", "%", 100),
+    "train_loss": ("training loss", "nats", 1),
+    "validation_accuracy": ("validation accuracy", "%", 100),
+    "validation_loss": ("validation loss", "nats", 1),
+}
+"""Columns of the curves: name, unit, factor."""
+
+_TOOLTIPS = [("", "@name"), ("step", "@step"), ("mean", "@mean{0.0000}"), ("95 %", "@low{0.0000} to @high{0.0000}")]
+_TOOLTIPS += [("seeds", "@seeds")]
+
+
+def curves(cells: Cells) -> Chart:
+    """Return losses and accuracies by step: means with bands, single lines below 6 seeds; crosses for divergence."""
+    metrics = [name for name in METRICS if any(name in result.records for _, result in cells.results.trials)]
+    steps = steps_each(len(metrics) * len(cells.points) * len(cells.variants), cells.seeds)
+    chart = over_steps("curves", "Curves", cells.variants, _caption(cells), has_log=True)
+    chart.selects += [Select("Shown", [METRICS[name][0] for name in metrics]), *point_select(cells)]
+    ended = source("ended", "name", "seed", "step", "value")
+    for plot in chart.model.children:
+        crosses = plot.scatter("step", "value", source=ended, marker="x", size=10, line_width=2, line_color="#c00000")
+        plot.add_tools(hover([crosses], [("", "@name, seed @seed diverged"), ("last value at step", "@step")]))
+    for i, metric in enumerate(metrics):
+        label, unit, factor = METRICS[metric]
+        for j, point in enumerate(cells.points):
+            drawn = [cells.curves(point, variant, metric) for variant in cells.variants]
+            frame = frame_of(drawn, cells.variants, steps, factor, f"{label} ({unit})")
+            ends = [(variant, *end) for variant in cells.variants for end in cells.ended_early(point, variant, metric)]
+            frame["sources"]["ended"] = {
+                "name": [end[0] for end in ends],
+                "seed": [end[1] for end in ends],
+                "step": whole([end[2] for end in ends]),
+                "value": rounded([factor * end[3] for end in ends]),
+            }
+            chart.frames[key(i, j, points=len(cells.points))] = frame
+    return chart
+
+
+def differences(cells: Cells) -> Chart | None:
+    """Return the paired differences in test accuracy by step, in points, with the zone of equivalence; or None."""
+    pairs = list(dict.fromkeys((entry["a"], entry["b"]) for entry in cells.results.verdicts))
+    if not pairs:
+        return None
+    names = [f"{b} - {a}" for a, b in pairs]
+    steps = steps_each(len(pairs) * len(cells.points), cells.seeds)
+    margin = 100 * stats.MARGIN
+    caption = (
+        f"The same seed has the same initial weights and batches in both variants. Grey zone: differences below "
+        f"{margin:g} points, which count as equivalent. {kind(cells)}"
+    )
+    chart = over_steps("differences", "Paired differences over the training", names, caption, first=len(cells.variants))
+    chart.model.add_layout(BoxAnnotation(bottom=-margin, top=margin, fill_color="#808080", fill_alpha=0.15))
+    chart.model.add_layout(Span(location=0, dimension="width", line_color="#808080"))
+    chart.selects += point_select(cells)
+    for j, point in enumerate(cells.points):
+        drawn = [cells.differences(point, a, b, "test_accuracy") for a, b in pairs]
+        chart.frames[key(j, points=len(cells.points))] = frame_of(drawn, names, steps, 100, "difference (points)")
+    return chart
+
+
+def gap(cells: Cells) -> Chart | None:
+    """Return the accuracy in training mode less that in inference mode, on the same images by the same weights."""
+    modes = ("training_mode_accuracy", "inference_mode_accuracy")
+    if not any(all(mode in result.records for mode in modes) for _, result in cells.results.trials):
+        return None
+    caption = (
+        "The same training images and weights, normalised by their batch less by the running statistics: above 0 the "
+        f"network is worse at inference than it was in training. {kind(cells)}"
+    )
+    chart = over_steps("gap", "Gap between training and inference", cells.variants, caption)
+    chart.model.add_layout(Span(location=0, dimension="width", line_color="#808080"))
+    chart.selects += point_select(cells)
+    steps = steps_each(len(cells.points) * len(cells.variants), cells.seeds)
+    for j, point in enumerate(cells.points):
+        drawn: list[Curves | None] = []
+        for variant in cells.variants:
+            of_modes = [cells.curves(point, variant, mode) for mode in modes]
+            training, inference = of_modes
+            drawn.append(training.less(inference) if training and inference else None)
+        chart.frames[key(j, points=len(cells.points))] = frame_of(drawn, cells.variants, steps, 100, "gap (points)")
+    return chart
+
+
+def over_steps(
+    key: str, title: str, names: Sequence[str], caption: str, *, has_log: bool = False, first: int = 0
+) -> Chart:
+    """Return a chart without data: per name a band, its mean, and single lines, on a linear axis or on both kinds.
+
+    first: the style of the first name.
+    """
+    means = [source(f"mean {i}", "name", "step", "mean", "low", "high", "seeds") for i in range(len(names))]
+    lines = [source(f"lines {i}", "xs", "ys", "name", "seed") for i in range(len(names))]
+    plots = []
+    for scale in ("linear", "log") if has_log else ("linear",):
+        plot = axes(scale, y_axis_type=scale, y_axis_label="")
+        drawn, single = [], []
+        for i in range(len(names)):
+            look = style(first + i)
+            line: Any = {"line_color": look.colour, "name": tag(i)}
+            area: Any = {"fill_color": look.colour, "fill_alpha": 0.18, "name": tag(i)}
+            plot.varea("step", "low", "high", source=means[i], **area)
+            single.append(plot.multi_line("xs", "ys", source=lines[i], line_width=1, line_alpha=0.5, **line))
+            drawn.append(plot.line("step", "mean", source=means[i], line_width=2.5, line_dash=look.dash, **line))
+        plot.add_tools(hover(drawn, _TOOLTIPS, "vline"), hover(single, [("", "@name, seed @seed"), ("", "$y")]))
+        if has_log:
+            plot.y_range.renderers = drawn  # type: ignore  # a band may reach below 0, which has no logarithm
+        plots.append(plot)
+    if has_log:
+        plots[1].visible = False
+    legend = [Entry(tag(i), name, style(first + i)) for i, name in enumerate(names)]
+    model = column(*plots, sizing_mode="stretch_width") if has_log else plots[0]
+    return Chart(key, title, caption, model, legend, has_log=has_log)
+
+
+def frame_of(
+    drawn: Sequence[Curves | None], names: Sequence[str], steps: int, factor: float, axis: str
+) -> dict[str, Any]:
+    """Return the data of bands, or of single lines where there are too few seeds for bands, and what they come to."""
+    sources: dict[str, dict[str, list[Any]]] = {}
+    ends = []
+    for i, (curves_, name) in enumerate(zip(drawn, names, strict=True)):
+        few = curves_.thinned(steps) if curves_ else _NO_CURVES
+        one = _shown(band(few.steps, few.values) if curves_ else _NO_BAND, factor, name)
+        sources[f"mean {i}"] = one
+        sources[f"lines {i}"] = _single(few if 1 < len(few.seeds) < MIN_PAIRS else _NO_CURVES, factor, name)
+        last = [value for value in one["mean"] if value is not None][-1:]
+        ends.append(
+            f"{name} ends at {0 if abs(last[0]) < _ROUNDING else last[0]:.4g}" if last else f"{name} has no values"
+        )
+    return {"sources": sources, "axis": axis, "alt": f"{axis} by training step: {'; '.join(ends)}."}
+
+
+_NO_BAND = Band(*(np.empty(0) for _ in range(5)))
+_NO_CURVES = Curves([], [], [])
+
+
+def _shown(one: Band, factor: float, name: str) -> dict[str, list[Any]]:
+    values = {key: rounded(factor * getattr(one, key)) for key in ("mean", "low", "high")}
+    return {"name": [name] * len(one.step), "step": whole(one.step), "seeds": whole(one.seeds), **values}
+
+
+def _single(few: Curves, factor: float, name: str) -> dict[str, list[Any]]:
+    return {
+        "xs": [whole(steps) for steps in few.steps],
+        "ys": [rounded(factor * np.asarray(values)) for values in few.values],
+        "name": [name] * len(few.seeds),
+        "seed": list(few.seeds),
+    }
+
+
+def steps_each(bands: int, seeds: int) -> int:
+    """Return how many steps of each band are drawn, where a chart has so many bands of so many seeds."""
+    return int(np.clip(min(_NUMBERS // max(1, bands), _VALUES // max(1, seeds)), _FEWEST, _STEPS))
+
+
+def point_select(cells: Cells) -> list[Select]:
+    """Return the choice of a grid point, where there is one."""
+    return [Select("Grid point", [in_words(dict(point)) for point in cells.points])] if len(cells.points) > 1 else []
+
+
+def key(*choices: int, points: int) -> str:
+    """Return the key of a frame by the places of its options, the last that of the grid point, if there is a choice."""
+    return ",".join(map(str, choices if points > 1 else choices[:-1]))
+
+
+def kind(cells: Cells) -> str:
+    """Say what is drawn of several seeds."""
+    seeds = len(cells.results.experiment.seeds)
+    if seeds >= MIN_PAIRS:
+        return f"Bands: {INTERVAL}."
+    return "One seed." if seeds == 1 else f"Thick: mean of {seeds} seeds; thin: single seeds. Bands need {MIN_PAIRS}."
+
+
+def _caption(cells: Cells) -> str:
+    more = len({point for point, _ in cells.trials}) - len(cells.points)
+    rest = f" {more} more grid points are in curves.csv." if more else ""
+    return f"{kind(cells)} A red cross is the last value of a trial that diverged.{rest}"

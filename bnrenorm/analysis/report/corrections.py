@@ -1,0 +1,137 @@
+"""The chart of what the normalisation did: r and d with their limits, how many were clipped, distances."""
+
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.analysis.report.bands import aligned, thin
+from bnrenorm.analysis.report.cells import Cells
+from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, hover, rounded, source, tag, whole
+from bnrenorm.analysis.report.charts import key, point_select, steps_each
+from bnrenorm.analysis.report.palette import style
+from bnrenorm.config.norms import Renorm
+from bnrenorm.config.trial import Point
+from bnrenorm.norm.schedule import Ramp
+
+_SHOWN = {
+    "r": "r: batch std / running std",
+    "d": "d: (batch mean - running mean) / running std",
+    "r_clipped": "share of nodes whose r is clipped (%)",
+    "d_clipped": "share of nodes whose d is clipped (%)",
+    "mean_distance": "distance of the means: |batch - running| / running std",
+    "std_distance": "distance of the deviations: |log(batch / running)|",
+}
+_RENORM_ONLY = ("r", "d", "r_clipped", "d_clipped")  # BN has r = 1 and d = 0, and clips all
+
+
+def corrections(cells: Cells) -> Chart | None:
+    """Return the corrections by step, layer and grid point: means over the seeds; None where nothing was normalised."""
+    layers = cells.layers()
+    if not layers:
+        return None
+    has_renorm = any(isinstance(trial.settings.norm, Renorm) for trial, _ in cells.results.trials)
+    shown = [name for name in _SHOWN if has_renorm or name not in _RENORM_ONLY]
+    chart = _empty(cells)
+    chart.selects += [Select("Shown", [_SHOWN[name] for name in shown]), Select("Layer", layers), *point_select(cells)]
+    steps = steps_each(len(shown) * len(layers) * len(cells.points) * len(cells.variants), cells.seeds)
+    for i, name in enumerate(shown):
+        for j, layer in enumerate(layers):
+            for k, point in enumerate(cells.points):
+                frame = _frame(cells, point, layer, name, steps)
+                chart.frames[key(i, j, k, points=len(cells.points))] = frame
+    return chart
+
+
+def _empty(cells: Cells) -> Chart:
+    plot, drawn = axes("linear", y_axis_label=""), []
+    for i in range(len(cells.variants)):
+        look = style(i)
+        lines, limits = (
+            source(f"lines {i}", "name", "step", "middle", "low", "high"),
+            source(f"limits {i}", "step", "low", "high"),
+        )
+        area: Any = {"fill_color": look.colour, "fill_alpha": 0.18, "name": tag(i)}
+        plot.varea("step", "low", "high", source=lines, **area)
+        line: Any = {"line_color": look.colour, "name": tag(i)}
+        drawn.append(plot.line("step", "middle", source=lines, line_width=2.5, line_dash=look.dash, **line))
+        for bound in ("low", "high"):
+            plot.line("step", bound, source=limits, line_width=1, line_dash=[1, 3], **line)
+    tips = [
+        ("", "@name"),
+        ("step", "@step"),
+        ("median", "@middle{0.0000}"),
+        ("5 to 95 %", "@low{0.0000} to @high{0.0000}"),
+    ]
+    plot.add_tools(hover(drawn, tips, "vline"))
+    caption = (
+        "Means over the seeds. r and d: median over the nodes, band from their 5 % to their 95 % quantile, dotted the "
+        "limits that the schedule sets (1 / r_max and r_max, -d_max and d_max). BN is r = 1 and d = 0 and is not drawn "
+        "there."
+    )
+    legend = [Entry(tag(i), name, style(i)) for i, name in enumerate(cells.variants)]
+    return Chart("corrections", "Corrections r and d", caption, plot, legend)
+
+
+def _frame(cells: Cells, point: Point, layer: str, name: str, steps: int) -> dict[str, Any]:
+    sources: dict[str, dict[str, list[Any]]] = {}
+    ends = []
+    for i, variant in enumerate(cells.variants):
+        norm = next((trial.settings.norm for trial, _ in cells.trials.get((point, variant), [])), None)
+        is_drawn = isinstance(norm, Renorm) or name not in _RENORM_ONLY
+        step, values = (
+            _values(cells, point, variant, layer, name, steps) if is_drawn else (np.empty(0), np.empty((3, 0)))
+        )
+        sources[f"lines {i}"] = {"name": [variant] * len(step), "step": whole(step)}
+        sources[f"lines {i}"] |= dict(zip(("low", "middle", "high"), map(rounded, values), strict=True))
+        limits = _limits(norm, name, step) if isinstance(norm, Renorm) else None
+        drawn = step if limits is not None else np.empty(0)
+        low, high = (np.empty(0), np.empty(0)) if limits is None else limits
+        sources[f"limits {i}"] = {"step": whole(drawn), "low": rounded(low), "high": rounded(high)}
+        last = values[1][np.isfinite(values[1])][-1:]
+        ends += [f"{variant} ends at {last[0]:.4g}"] if len(last) else []
+    alt = f"{_SHOWN[name]} of {layer} by training step: {'; '.join(ends) or 'no values'}."
+    return {"sources": sources, "axis": _SHOWN[name].partition(":")[0], "alt": alt}
+
+
+def _values(
+    cells: Cells, point: Point, variant: str, layer: str, name: str, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return steps (T,) and means over the seeds (3, T): lower, middle and upper line; the outer ones may be NaN."""
+    if name in ("r", "d"):
+        columns = [[f"{layer}_{name}_{quantile}"] for quantile in ("05", "50", "95")]
+    elif name.endswith("clipped"):
+        columns = [[], [f"{layer}_{name}_{side}" for side in ("low", "high")], []]
+    else:
+        columns = [[], [f"{layer}_{name}"], []]
+    step, rows = np.empty(0), []
+    for summands in columns:
+        total: Any = np.nan
+        for i, column in enumerate(summands):
+            curves = cells.curves(point, variant, column)
+            if curves is None:
+                return np.empty(0), np.empty((3, 0))
+            step, table = aligned(curves.steps, curves.values)
+            mean = _mean(np.where(np.isfinite(table), table, np.nan))
+            total = mean if i == 0 else total + mean
+        rows.append(total)
+    kept = thin(len(step), steps)
+    factor = 100 if name.endswith("clipped") else 1
+    return step[kept], factor * np.array([np.broadcast_to(row, step.shape)[kept] for row in rows])
+
+
+def _mean(table: np.ndarray) -> np.ndarray:
+    count = np.isfinite(table).sum(axis=0)
+    return np.divide(np.nansum(table, axis=0), count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def _limits(norm: Renorm, name: str, step: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the lower and the upper limit of r or d at steps that have been taken (T,)."""
+    start = norm.warmup.amount
+    taken = step - 1  # a record comes after its step, whose limits were those of the number before it
+    if name == "r":
+        high = np.atleast_1d(Ramp(1.0, norm.r_max, start, norm.ramp_r.amount)(taken))
+        return 1 / high, high
+    if name == "d":
+        high = np.atleast_1d(Ramp(0.0, norm.d_max, start, norm.ramp_d.amount)(taken))
+        return -high, high
+    return None

@@ -1,0 +1,109 @@
+"""The decisive chart: every paired difference with its interval, a dot per seed, and the zone of equivalence."""
+
+from typing import Any
+
+import numpy as np
+from bokeh.models import BoxAnnotation, PlainText, Span
+from bokeh.models import Label as Text
+
+from bnrenorm.analysis import stats
+from bnrenorm.analysis.report.chart import GREY, Chart, axes, hover, rounded, source
+from bnrenorm.analysis.report.words import pair, point
+
+_ROWS = 40
+_ROW = 46  # pixels of height
+_BELOW = 0.22  # the dots are drawn below the interval, in rows
+_LONGEST = 70  # characters
+_COLOUR, _DOT = "#0072B2", "#56B4E9"
+
+
+def forest(verdicts: list[dict[str, Any]]) -> Chart | None:
+    """Return a row for each of the first 40 comparisons; None if no seed can be compared in any."""
+    shown = verdicts[:_ROWS]
+    if all(verdict["mean"] is None for verdict in shown):
+        return None
+    margin = 100 * stats.MARGIN
+    plot = axes(
+        "linear",
+        height=_ROW * len(shown) + 90,
+        x_label="difference in final test accuracy (points)",
+        x_range=_span(shown, margin),
+        y_range=(0.45 - len(shown), 0.75),
+    )
+    plot.yaxis.visible = False
+    plot.ygrid.grid_line_color = None
+    plot.add_layout(BoxAnnotation(left=-margin, right=margin, fill_color="#808080", fill_alpha=0.15))
+    plot.add_layout(Span(location=0, dimension="height", line_color="#808080"))
+    means = source("means", "y", "name", "verdict", "mean", "low", "high", "p", "face")
+    dots = source("dots", "x", "y", "name")
+    plot.segment("low", "y", "high", "y", source=means, line_width=4, line_color=_COLOUR)
+    single = plot.scatter("x", "y", source=dots, size=7, fill_color=_DOT, fill_alpha=0.7, line_color=None)
+    style: Any = {"size": 13, "marker": "diamond", "line_color": _COLOUR, "line_width": 2, "fill_color": "face"}
+    drawn = plot.scatter("mean", "y", source=means, **style)
+    tips = [
+        ("", "@name"),
+        ("mean", "@mean{+0.000}"),
+        ("95 %", "@low{+0.000} to @high{+0.000}"),
+        ("p", "@p"),
+        ("", "@verdict"),
+    ]
+    plot.add_tools(hover([drawn], tips), hover([single], [("", "@name"), ("one seed", "@x{+0.000}")]))
+    for i, verdict in enumerate(shown):
+        label = PlainText(text=f"{_name(verdict)}: {verdict['verdict']}")  # a plain string with $$ would be mathematics
+        plot.add_layout(Text(x=2, x_units="screen", y=0.14 - i, text=label, text_font_size="13px", text_color=GREY))
+    rest = f" {len(verdicts) - len(shown)} more are in the table of comparisons." if len(verdicts) > len(shown) else ""
+    caption = (
+        f"Diamond: mean over the seeds; line: its 95 % interval, from {stats.MIN_PAIRS} seeds on; dot: one seed. "
+        f"Grey zone: less than {margin:g} points, which counts as equivalent.{rest}"
+    )
+    chart = Chart("forest", "Paired differences", caption, plot, is_told=False)  # a table tells it
+    chart.frames[""] = {"sources": _sources(shown), "alt": _alt(shown)}
+    return chart
+
+
+def _sources(shown: list[dict[str, Any]]) -> dict[str, dict[str, list[Any]]]:
+    scaled = {
+        key: rounded([np.nan if verdict[key] is None else 100 * verdict[key] for verdict in shown])
+        for key in ("mean", "low", "high")
+    }
+    dots = [
+        (100 * value, -i - _BELOW, _name(verdict))
+        for i, verdict in enumerate(shown)
+        for value in verdict["differences"]
+    ]
+    return {
+        "means": {
+            "y": [-i for i in range(len(shown))],
+            "name": [_name(verdict) for verdict in shown],
+            "verdict": [verdict["verdict"] for verdict in shown],
+            "p": ["none" if verdict["p"] is None else f"{verdict['p']:.3g}" for verdict in shown],
+            "face": ["white" if verdict["low"] is None else _COLOUR for verdict in shown],
+            **scaled,
+        },
+        "dots": {"x": rounded([x for x, _, _ in dots]), "y": [y for _, y, _ in dots], "name": [n for _, _, n in dots]},
+    }
+
+
+def _span(shown: list[dict[str, Any]], margin: float) -> tuple[float, float]:
+    values = [0.0, -1.5 * margin, 1.5 * margin]
+    for verdict in shown:
+        values += [100 * value for value in verdict["differences"]]
+        values += [100 * verdict[key] for key in ("low", "high") if verdict[key] is not None]
+    low, high = min(values), max(values)
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
+
+
+def _name(verdict: dict[str, Any]) -> str:
+    at = point(verdict["point"])
+    text = f"{pair(verdict)}{', ' if at else ''}{at}"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _alt(shown: list[dict[str, Any]]) -> str:
+    return f"Paired differences in final test accuracy. {'; '.join(map(_in_words, shown))}."
+
+
+def _in_words(verdict: dict[str, Any]) -> str:
+    mean = "" if verdict["mean"] is None else f" {100 * verdict['mean']:+.2f} points"
+    interval = "" if verdict["low"] is None else f" ({100 * verdict['low']:+.2f} to {100 * verdict['high']:+.2f})"
+    return f"{_name(verdict)}:{mean}{interval} {verdict['verdict']}"

@@ -1,0 +1,85 @@
+"""What trained the trials of a run, and what its reader should know before trusting it."""
+
+from typing import Any
+
+from bnrenorm.analysis.report.tables import Cell, Column, Table
+from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.analysis.stats import MIN_PAIRS
+from bnrenorm.analysis.verdicts import IDENTICAL
+
+_LONGEST = 300  # characters of a value that a stored file gives
+_ROWS = 200
+
+
+def sources(results: ExperimentResults) -> tuple[Table, list[int]]:
+    """Return a row for every different provenance, and for every trial the number of its row, from 1."""
+    made_by = [_without_date(result.provenance) for _, result in results.trials]
+    dates = [_text(result.provenance.get("date")) for _, result in results.trials]
+    distinct = list(dict.fromkeys(made_by))
+    number = {entry: i for i, entry in enumerate(distinct, start=1)}
+    rows: list[list[Cell]] = []
+    for entry in distinct[:_ROWS]:
+        own = [date for other, date in zip(made_by, dates, strict=True) if other == entry]
+        rows.append([number[entry], len(own), min(own), max(own), *(text for _, text in entry)])
+    names = ("engine", "device", "GPU", "threads", "versions", "commit", "command")
+    columns = list(map(Column, ("number", "trials", "first finished", "last finished", *names)))
+    table = Table("provenance", "Provenance", columns, rows, "Dates are in UTC.")
+    return table, [number[entry] for entry in made_by]
+
+
+def _without_date(provenance: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    versions = provenance.get("versions")
+    if isinstance(versions, dict):
+        versions = ", ".join(f"{name} {version}" for name, version in versions.items())
+    made_by = {**provenance, "versions": versions}
+    keys = ("engine", "device", "gpu", "threads", "versions", "commit", "command")
+    return tuple((key, _text(made_by.get(key))) for key in keys)
+
+
+def _text(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def notes(results: ExperimentResults) -> list[str]:
+    """Return what a reader should know: what was said during the run, and what its results show."""
+    experiment = results.experiment
+    remarks = list(results.notes)
+    remarks += _missing(results)
+    diverged: dict[str, int] = {}
+    for trial, result in results.trials:
+        if result.outcome == "diverged":
+            diverged[trial.variant] = diverged.get(trial.variant, 0) + 1
+    of = len(experiment.seeds) * len(experiment.points)
+    remarks += [f"{name} diverged in {count} of {of} trials" for name, count in diverged.items()]
+    if len(experiment.variants) > 1 and len(experiment.seeds) < MIN_PAIRS:
+        remarks.append(
+            f"{len(experiment.seeds)} seed{'s' * (len(experiment.seeds) != 1)}: with fewer than {MIN_PAIRS} there is "
+            "neither an interval nor a verdict"
+        )
+    identical = {(entry["a"], entry["b"]) for entry in results.verdicts if entry["verdict"] == IDENTICAL}
+    remarks += [f"{a} and {b} are {IDENTICAL}" for a, b in sorted(identical)]
+    return list(dict.fromkeys([*remarks, *_origins(results)]))
+
+
+def _missing(results: ExperimentResults) -> list[str]:
+    experiment = results.experiment
+    total = len(experiment.settings) * len(experiment.seeds)
+    there = len(results.trials)
+    return [f"the run is unfinished: {there} of {total} trials are here"] if there < total else []
+
+
+def _origins(results: ExperimentResults) -> list[str]:
+    """Say where trials differ in what they were trained by, and where the source had been changed."""
+    made_by = [result.provenance for _, result in results.trials]
+    remarks = []
+    for key, what in (("engine", "engines"), ("commit", "commits of bnrenorm")):
+        values = sorted({_text(one.get(key)) or "unknown" for one in made_by})
+        if len(values) > 1:
+            remarks.append(f"trials of {len(values)} {what} are joined: {', '.join(values)}")
+    versions = {str(one["versions"].get("bnrenorm")) for one in made_by if isinstance(one.get("versions"), dict)}
+    if len(versions) > 1:
+        remarks.append(f"trials of several versions of bnrenorm are joined: {', '.join(sorted(versions))}")
+    if any(_text(one.get("commit")).endswith("-dirty") for one in made_by):
+        remarks.append("some trials were trained by a source with changes that no commit holds")
+    return remarks

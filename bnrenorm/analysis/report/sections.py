@@ -1,0 +1,88 @@
+"""A run's part of the page as data: what the template shows of `ExperimentResults`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bnrenorm.analysis.report import charts, corrections, forest, provenance, tables, words
+from bnrenorm.analysis.report.cells import Cells
+from bnrenorm.analysis.report.chart import Chart
+from bnrenorm.analysis.report.tables import Table
+from bnrenorm.analysis.results import ExperimentResults
+
+_COLUMNS = 12  # of the table of settings that differ; with more variants and grid points it would not be read
+
+
+@dataclass(frozen=True)
+class Section:
+    """All that the page shows of one run."""
+
+    name: str
+    question: str
+    answer: list[str]
+    facts: list[str]
+    charts: list[Chart]
+    tables: list[Table]
+    notes: list[str]
+    document: str
+
+
+def section(results: ExperimentResults) -> Section:
+    """Return a run's part of the page. Its numbers are those of the tables and verdicts that the run folder holds."""
+    cells = Cells(results)
+    drawn = [
+        forest.forest(results.verdicts),
+        charts.curves(cells),
+        charts.differences(cells),
+        corrections.corrections(cells),
+        charts.gap(cells),
+    ]
+    return Section(
+        name=results.folder.name,
+        question=words.question(results),
+        answer=words.answer(results),
+        facts=_facts(results),
+        charts=[chart for chart in drawn if chart is not None],
+        tables=_tables(results),
+        notes=provenance.notes(results),
+        document=results.experiment.as_config(),
+    )
+
+
+def _facts(results: ExperimentResults) -> list[str]:
+    """Return what was trained, in a few short phrases."""
+    experiment, data = results.experiment, results.data
+    count = len(experiment.seeds)
+    facts = [f"{len(experiment.variants)} variants: {', '.join(experiment.variants)}"]
+    if len(experiment.points) > 1:
+        axes = ", ".join(key for key, _ in experiment.points[0])
+        facts.append(f"{len(experiment.points)} grid points: {axes}")
+    facts.append(f"{count} seed{'s' * (count != 1)}, {len(results.trials)} trials")
+    facts.append(f"images of {data.source}, on {results.device}")
+    return facts
+
+
+def _tables(results: ExperimentResults) -> list[Table]:
+    experiment = results.experiment
+    axes = [key for key, _ in experiment.points[0]]
+    origin, made_by = provenance.sources(results)
+    made = []
+    if results.verdicts:
+        made.append(tables.verdicts(results.verdicts))
+    made.append(tables.variants(results.summary, axes))
+    for published in (results.published_values, results.published_differences):
+        if published is not None and not published.empty and results.published is not None:
+            made.append(tables.frame(published, "published", "Published values", results.published.source))
+    made.append(_settings(results))
+    return [*made, tables.trials(results.summary, axes, made_by), origin]
+
+
+def _settings(results: ExperimentResults) -> Table:
+    described: dict[str, dict[str, Any]] = {}
+    for (variant, point), settings in results.experiment.settings.items():
+        name = f"{variant}, {words.point(dict(point))}" if point else variant
+        described[name] = settings.model_dump(mode="json")
+    few = dict(list(described.items())[:_COLUMNS])
+    note = "All other settings are the same; the document below has them."
+    if len(few) < len(described):
+        note = f"The first {len(few)} of {len(described)} variants and grid points; the document below has all."
+    return tables.settings(few, "settings", "Settings that differ", note)

@@ -1,0 +1,128 @@
+// The tables: sort by a column, turn pages, save as CSV, Markdown or LaTeX. `analysis/report/tables.py` has the same rules.
+(() => {
+  "use strict";
+  const HUGE = 1e6, TINY = 1e-3;
+
+  function text(cell, digits) {
+    if (cell === null) return "";
+    if (cell === "nan") return "NaN";
+    if (cell === "inf" || cell === "-inf") return cell.replace("inf", "∞");
+    if (typeof cell === "string" || digits === null) return String(cell);
+    const size = Math.abs(cell);
+    if (digits >= 0 && size < HUGE) return cell.toFixed(digits);
+    if (cell && !(TINY <= size && size < HUGE)) return cell.toExponential(2).replace("e+", "e");
+    return String(Number(cell.toPrecision(digits < 0 ? -digits : 4)));
+  }
+
+  const number = (cell) => (typeof cell === "number" ? cell : cell === "inf" ? Infinity : cell === "-inf" ? -Infinity : NaN);
+
+  function compare(a, b) {
+    const [x, y] = [number(a), number(b)];
+    if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y;
+    if (!Number.isNaN(x) || !Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y); // what is no number comes last
+    return String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true });
+  }
+
+  const LATEX = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}" };
+  const escaped = {
+    csv: (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value),
+    markdown: (value) => value.replace(/[\\|`*_<>[\]$]/g, "\\$&"),
+    latex: (value) => value.replace(/[\\~^&%$#_{}]/g, (sign) => LATEX[sign] ?? `\\${sign}`),
+  };
+
+  function written(kind, table) {
+    const head = table.columns.map((column) => escaped[kind](column.name));
+    const cell = (value, i) => (kind === "csv" ? String(value ?? "") : text(value, table.columns[i].digits));
+    const rows = table.rows.map((row) => row.map((value, i) => escaped[kind](cell(value, i))));
+    if (kind === "csv") return [head, ...rows].map((row) => row.join(",")).join("\n") + "\n";
+    const isNumber = table.columns.map((column) => column.digits !== null);
+    if (kind === "markdown") {
+      const rule = isNumber.map((right) => (right ? "---:" : "---"));
+      return [head, rule, ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n") + "\n";
+    }
+    const lines = [head, ...rows].map((row) => `${row.join(" & ")} \\\\`);
+    const layout = isNumber.map((right) => (right ? "r" : "l")).join("");
+    return [`\\begin{tabular}{${layout}}`, "\\hline", lines[0], "\\hline", ...lines.slice(1), "\\hline", "\\end{tabular}", ""].join("\n");
+  }
+
+  function save(name, content) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([content], { type: "text/plain;charset=utf-8" }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+
+  const ENDING = { csv: "csv", markdown: "md", latex: "tex" };
+
+  function enliven(element) {
+    const source = element.querySelector("script");
+    if (!source) return;
+    const table = JSON.parse(source.textContent);
+    const body = element.querySelector("tbody"), heads = [...element.querySelectorAll("th")];
+    let first = 0;
+
+    function fill() {
+      body.replaceChildren(...table.rows.slice(first, first + table.page).map((row) => {
+        const line = document.createElement("tr");
+        row.forEach((cell, i) => {
+          const { digits } = table.columns[i];
+          const place = line.insertCell();
+          place.textContent = text(cell, digits);
+          if (digits !== null) place.className = "number";
+        });
+        return line;
+      }));
+    }
+
+    function sort(i) {
+      const descending = heads[i].getAttribute("aria-sort") === "ascending";
+      heads.forEach((head) => head.removeAttribute("aria-sort"));
+      heads[i].setAttribute("aria-sort", descending ? "descending" : "ascending");
+      table.rows.sort((a, b) => (descending ? compare(b[i], a[i]) : compare(a[i], b[i])));
+      first = 0;
+      fill();
+      count();
+    }
+
+    heads.forEach((head, i) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = head.textContent;
+      button.addEventListener("click", () => sort(i));
+      head.replaceChildren(button);
+    });
+
+    const pager = element.querySelector(".pager"), range = document.createElement("span"), turns = [];
+    function count() {
+      range.textContent = `rows ${first + 1} to ${Math.min(first + table.page, table.rows.length)} of ${table.rows.length}`;
+      turns.forEach(([button, by]) => (button.disabled = first + by < 0 || first + by >= table.rows.length));
+    }
+    if (table.rows.length > table.page) {
+      for (const [label, by] of [["Previous", -table.page], ["Next", table.page]]) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = label;
+        button.addEventListener("click", () => { first += by; fill(); count(); });
+        turns.push([button, by]);
+      }
+      range.setAttribute("aria-live", "polite");
+      pager.append(turns[0][0], " ", range, " ", turns[1][0]);
+      count();
+    }
+
+    for (const button of element.querySelectorAll("[data-format]"))
+      button.addEventListener("click", () => {
+        const kind = button.dataset.format;
+        save(`${table.key}.${ENDING[kind]}`, written(kind, table));
+      });
+    element.querySelector(".tools").hidden = false;
+  }
+
+  document.querySelectorAll("[data-table]").forEach(enliven);
+  document.querySelectorAll("[data-document]").forEach((element) => {
+    const button = element.querySelector("button");
+    button.addEventListener("click", () => save("experiment.yaml", element.querySelector("pre").textContent));
+    button.parentElement.hidden = false;
+  });
+})();

@@ -1,0 +1,201 @@
+"""The report's tables as plain data: verdicts, variants, trials, settings that differ, published values."""
+
+import math
+import numbers
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bnrenorm.analysis.report.words import shown
+
+Cell = float | int | str | None
+
+PAGE = 50
+"""Rows of a table that are shown at a time."""
+
+_HUGE, _TINY = 1e6, 1e-3
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its heading, and how many digits its numbers show.
+
+    digits: behind the point; negative: significant ones; None: the column holds text and whole numbers.
+    """
+
+    name: str
+    digits: int | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with rows of cells; what a cell holds is exact, `text` is what is shown of it."""
+
+    key: str
+    title: str
+    columns: list[Column]
+    rows: list[list[Cell]]
+    note: str = ""
+
+    def page(self) -> list[list[str]]:
+        """Return the first page as it is shown."""
+        return [
+            [text(cell, column.digits) for cell, column in zip(row, self.columns, strict=True)]
+            for row in self.rows[:PAGE]
+        ]
+
+    def data(self) -> dict[str, Any]:
+        """Return the table for JSON: numbers that it lacks are text."""
+        return {
+            "key": self.key,
+            "page": PAGE,
+            "columns": [{"name": column.name, "digits": column.digits} for column in self.columns],
+            "rows": [[_plain(cell) for cell in row] for row in self.rows],
+        }
+
+
+def text(cell: Cell, digits: int | None) -> str:
+    """Return what is shown of a cell; a missing one is empty."""
+    if cell is None:
+        return ""
+    if isinstance(cell, str) or digits is None:
+        return str(cell)
+    if not math.isfinite(cell):
+        return "NaN" if math.isnan(cell) else "∞" if cell > 0 else "-∞"
+    if digits >= 0 and abs(cell) < _HUGE:
+        return f"{cell:.{digits}f}"
+    if cell and not _TINY <= abs(cell) < _HUGE:
+        mantissa, _, exponent = f"{cell:.2e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{float(f'{cell:.{-digits if digits < 0 else 4}g}'):.15g}"  # 788200, where .4g is 7.882e+05
+
+
+def _plain(cell: Cell) -> Cell:
+    return str(cell) if isinstance(cell, float) and not math.isfinite(cell) else cell
+
+
+def verdicts(entries: list[dict[str, Any]]) -> Table:
+    """Return a row per comparison, with differences and intervals in percentage points."""
+    axes = list(dict.fromkeys(key for entry in entries for key in entry["point"]))
+    columns = [Column("a"), Column("b"), *map(Column, axes)]
+    columns += [Column(f"{name} (points)", 2) for name in ("b - a", "low", "high")]
+    columns += [Column("p", -3), Column("p after Holm", -3), Column("pairs"), Column("verdict")]
+    columns += [Column("diverged"), Column("more seeds needed")]
+    rows: list[list[Cell]] = [
+        [
+            entry["a"],
+            entry["b"],
+            *(_value(entry["point"].get(key)) for key in axes),
+            *(None if entry[name] is None else 100 * entry[name] for name in ("mean", "low", "high")),
+            entry["p"],
+            entry["p_holm"],
+            entry["pairs"],
+            entry["verdict"],
+            ", ".join(f"{name} {count} of {entry['seeds']}" for name, count in entry["diverged"].items() if count),
+            entry["more_seeds"] or None,
+        ]
+        for entry in entries
+    ]
+    count = entries[0]["comparisons"] if entries else 0
+    note = (
+        f"Differences are b - a of {_label(entries[0]['metric'])}; low and high bound the mean with 95 % confidence. "
+    )
+    note += f"Holm's correction is over {count} comparison{'s' * (count != 1)}."
+    return Table("verdicts", "Comparisons", columns, rows, note)
+
+
+def _label(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+_VALUES = {
+    "final_test_accuracy": ("test accuracy %", 100, 2),
+    "best_test_accuracy": ("best test accuracy %", 100, 2),
+    "final_validation_accuracy": ("validation accuracy %", 100, 2),
+    "final_train_accuracy": ("training accuracy %", 100, 2),
+    "final_test_loss": ("test loss", 1, -4),
+    "final_train_loss": ("training loss", 1, -4),
+    "best_epoch": ("best epoch", 1, -4),
+    "seconds": ("seconds", 1, 1),
+}
+"""Columns of `summary` that are shown: heading, factor, digits."""
+
+
+def variants(summary: pd.DataFrame, axes: list[str]) -> Table:
+    """Return a row per variant and grid point: means and standard deviations over the seeds that finished."""
+    values = {name: how for name, how in _VALUES.items() if name in summary and not name.startswith("best")}
+    columns = [Column("variant"), *map(Column, axes), Column("finished"), Column("diverged")]
+    for heading, _, digits in values.values():
+        columns += [Column(heading, digits), Column(f"± {heading}", digits)]
+    cell: Any = summary.groupby(["variant", *axes], sort=False, dropna=False).ngroup()
+    is_finished = summary["outcome"] != "diverged"
+    finished: Any = summary[list(values)].where(is_finished).groupby(cell)
+    means, deviations = finished.mean(), finished.std(ddof=1)
+    counts: Any = is_finished.groupby(cell).sum()
+    rows: list[list[Cell]] = []
+    for i, (number, first) in enumerate(summary.groupby(cell).head(1)[["variant", *axes]].iterrows()):
+        row: list[Cell] = [str(first["variant"]), *(_value(first[axis]) for axis in axes)]
+        row += [int(counts.iloc[i]), int((cell == cell[number]).sum() - counts.iloc[i])]
+        for name, (_, factor, _) in values.items():
+            row += [_number(factor * means[name].iloc[i]), _number(factor * deviations[name].iloc[i])]
+        rows.append(row)
+    return Table("variants", "Final values", columns, rows, "Means ± standard deviations over the seeds that finished.")
+
+
+def trials(summary: pd.DataFrame, axes: list[str], made_by: list[int]) -> Table:
+    """Return a row per trial; made_by: for every trial the number of what trained it (`provenance`)."""
+    values = {name: how for name, how in _VALUES.items() if name in summary}
+    columns = [Column("variant"), *map(Column, axes), Column("seed"), Column("outcome")]
+    columns += [Column(heading, digits) for heading, _, digits in values.values()]
+    columns += [Column("engine"), Column("device"), Column("trained by")]
+    scaled = [(factor * summary[name]).tolist() for name, (_, factor, _) in values.items()]
+    before = [summary["variant"].tolist(), *(map(_value, summary[axis].tolist()) for axis in axes)]
+    before += [summary["seed"].tolist(), summary["outcome"].tolist()]
+    after = [summary["engine"].tolist(), summary["device"].tolist(), made_by]
+    rows = [list(row) for row in zip(*before, *scaled, *after, strict=True)]
+    return Table("trials", "Trials", columns, rows, "“trained by” is a row of the table of provenance.")
+
+
+def settings(described: Mapping[str, Mapping[str, Any]], key: str, title: str, note: str) -> Table:
+    """Return the settings in which some of the named documents differ: a row per setting, a column per document."""
+    flat = {name: dict(flattened(document)) for name, document in described.items()}
+    names = list(dict.fromkeys(setting for document in flat.values() for setting in document))
+    rows: list[list[Cell]] = []
+    for name in names:
+        values = [document.get(name, "") for document in flat.values()]
+        if len(set(values)) > 1:
+            rows.append([name, *values])
+    return Table(key, title, [Column("setting"), *map(Column, flat)], rows, note)
+
+
+def flattened(document: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Yield the dotted keys of nested settings with their values as text."""
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", shown(value)
+
+
+def frame(table: pd.DataFrame, key: str, title: str, note: str) -> Table:
+    """Return any table of pandas."""
+    columns = [Column(str(name), -4 if pd.api.types.is_float_dtype(table[name]) else None) for name in table]
+    rows = [[_value(value) for value in row] for row in table.itertuples(index=False)]
+    return Table(key, title, columns, rows, note)
+
+
+def _value(value: Any) -> Cell:
+    """Return a cell of a grid's axis or of a table: a number, or text."""
+    if isinstance(value, bool) or value is None:
+        return None if value is None else shown(value)
+    if isinstance(value, numbers.Integral):  # NumPy's among them
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return _number(float(value))
+    return str(value)
+
+
+def _number(value: Any) -> float | None:
+    return None if math.isnan(value) else float(value)

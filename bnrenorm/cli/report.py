@@ -1,0 +1,45 @@
+"""`bnrenorm report`: the report of finished runs, from what their folders hold."""
+
+import webbrowser
+from pathlib import Path
+
+from bnrenorm.analysis.report import write
+from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.errors import InputError
+from bnrenorm.runs import finished
+
+
+def make(folders: list[Path], save: Path | None, *, open_it: bool) -> Path:
+    """Write the report of one run folder, or of two side by side, and return its path.
+
+    save: where to; None: report.html in the folder, or for two runs a file next to the first. Raises InputError for a
+    folder that is no run or is damaged, and if the file cannot be written.
+    """
+    if len(folders) > 2:
+        raise InputError(f"{len(folders)} runs: expected one, or two to be shown side by side")
+    runs = [read(folder) for folder in folders]
+    path = save or default(folders)
+    try:
+        write.save(path, runs)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:  # results of a form that no run writes
+        names = ", ".join(map(str, folders))
+        raise InputError(f"{names}: cannot be shown: {type(error).__name__}: {error}") from error
+    if open_it:
+        webbrowser.open(path.resolve().as_uri())
+    return path
+
+
+def read(folder: Path) -> ExperimentResults:
+    """Return the results of a run folder, as they were when the run ended. Raises InputError."""
+    run = finished.read(folder)
+    return ExperimentResults(run.experiment, run.data, run.device, run.trials, run.folder, run.notes)
+
+
+def default(folders: list[Path]) -> Path:
+    """Return where a report is written unless something else is asked for."""
+    first = folders[0].resolve()
+    if len(folders) == 1:
+        return folders[0] / write.FILE
+    return folders[0].parent / f"{first.name}-and-{folders[1].resolve().name}.html"

@@ -1,0 +1,118 @@
+"""Read a run again, from its folder and the stored trials around it; nothing is trained or written."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
+
+from bnrenorm import config as configs
+from bnrenorm.config import Experiment, Trial
+from bnrenorm.data import dataset
+from bnrenorm.data.described import Described
+from bnrenorm.engines.backend import CHAINER, CPU, CUDA, CUDA_TF32, Backend
+from bnrenorm.errors import InputError
+from bnrenorm.runs.sealed import Spoilt
+from bnrenorm.runs.store import Store
+from bnrenorm.training.records import TrialResults
+
+_LIMIT = 2**24  # bytes of environment.json
+
+_Text = Annotated[str, StringConstraints(max_length=10_000)]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run left: the experiment, its images and device, the trials that are there, and the notes of the run."""
+
+    experiment: Experiment
+    data: Described
+    device: str
+    trials: list[tuple[Trial, TrialResults]]
+    folder: Path
+    notes: tuple[str, ...]
+
+
+class _Origin(BaseModel):
+    engine: _Text
+
+
+class _Environment(BaseModel):
+    """The part of environment.json that is read again."""
+
+    device: Annotated[str, StringConstraints(pattern=r"^(cpu|cuda:\d{1,4})$")]
+    data: Described
+    notes: Annotated[list[_Text], Field(max_length=10_000)] = []
+    trained_by: Annotated[list[_Origin], Field(min_length=1, max_length=100_000)]
+
+
+def read(folder: Path) -> FinishedRun:
+    """Return the run of a folder that `bnrenorm compare` has written, also while or before it is complete.
+
+    Raises InputError for a folder that is none, or is damaged, and if none of its trials can be read; those that cannot
+    are left out, and a note says so.
+    """
+    path = folder / "experiment.yaml"
+    if not path.is_file():
+        raise InputError(f"{folder}: no run folder: it has no experiment.yaml")
+    experiment = configs.load(path)
+    environment = _environment(folder / "environment.json")
+    if environment is None:  # the run has not ended
+        data = dataset.load(experiment.data).described
+        backends: Iterable[Backend] = [Backend(*pair) for pair in _BACKENDS]
+        notes: list[str] = []
+    else:
+        data, notes = environment.data, list(environment.notes)
+        backends = [Backend(_preferred(environment), environment.device)]
+    store = Store(folder.resolve().parent)
+    trials = experiment.trials(data.train, data.classes)
+    for backend in backends:
+        results, damaged = _read(trials, data, store, backend)
+        if results:
+            if damaged:
+                notes.append(f"{damaged} stored trials are damaged and left out: the same command trains them again")
+            return FinishedRun(experiment, data, backend.device, results, folder, tuple(notes))
+    again = f"bnrenorm compare {path} --out {folder.parent} trains them"
+    raise InputError(f"{folder}: none of its {len(trials)} trials can be read from {store.trials}; {again}")
+
+
+_BACKENDS = tuple(product((CPU, CHAINER), ("cpu",))) + tuple(product((CUDA, CUDA_TF32, CHAINER), ("cuda:0",)))
+
+
+def _preferred(environment: _Environment) -> str:
+    """Return the engine that a run preferred; the Chainer engine trains what another has no kernels for."""
+    return next((origin.engine for origin in environment.trained_by if origin.engine != CHAINER), CHAINER)
+
+
+def _environment(path: Path) -> _Environment | None:
+    """Return what environment.json says, None if there is none. Raises InputError if it is not what a run writes."""
+    try:
+        if not path.exists():
+            return None
+        if not path.is_file() or path.stat().st_size > _LIMIT:
+            raise ValueError(f"expected a regular file of at most {_LIMIT:,} bytes")
+        return _Environment.model_validate(json.loads(path.read_bytes()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: is not what a run writes: {where}: {first['msg']}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def _read(
+    trials: list[Trial], data: Described, store: Store, backend: Backend
+) -> tuple[list[tuple[Trial, TrialResults]], int]:
+    """Return the stored trials with their results, and how many cannot be used."""
+    results, damaged = [], 0
+    for trial in trials:
+        key = trial.key(data.checksum, backend.address(trial.settings))
+        if store.has(key):
+            try:
+                results.append((trial, store.read(key)))
+            except (Spoilt, OSError):
+                damaged += 1
+    return results, damaged

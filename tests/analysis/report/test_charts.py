@@ -1,0 +1,129 @@
+"""What the charts draw: the numbers of the records, for every choice of the reader."""
+
+import numpy as np
+import pytest
+from bokeh.models import ColumnDataSource
+from numpy.testing import assert_allclose
+
+from bnrenorm.analysis.report import charts, corrections, forest
+from bnrenorm.analysis.report.cells import POINTS, Cells
+from tests.analysis.report.runs import STEPS, TEXT, results
+
+GRID = "grid: {training.optimizer.lr: [0.1, 0.5]}\n"
+
+
+def drawn(chart, key, source):
+    return chart.frames[key]["sources"][source]
+
+
+def curves_of(run, variant, column):
+    return np.array([result.records[column] for trial, result in run.trials if trial.variant == variant])
+
+
+def test_curves_are_the_means_of_the_records():
+    run = results()
+    chart = charts.curves(Cells(run))
+    assert chart.selects[0].options == ["test accuracy", "test loss", "training accuracy", "training loss"]
+    accuracy = drawn(chart, "0", "mean 2")
+    assert accuracy["name"] == ["BRN"] * 4
+    assert accuracy["step"] == STEPS
+    assert accuracy["seeds"] == [6] * 4
+    assert_allclose(accuracy["mean"], 100 * curves_of(run, "BRN", "test_accuracy").mean(axis=0), rtol=1e-4)
+    assert_allclose(drawn(chart, "1", "mean 0")["mean"], curves_of(run, "none", "test_loss").mean(axis=0), rtol=1e-4)
+    assert drawn(chart, "0", "lines 2") == {"xs": [], "ys": [], "name": [], "seed": []}
+
+
+def test_few_seeds_are_drawn_one_by_one():
+    run = results(TEXT.replace("seeds: 6", "seeds: [3, 5]"))
+    lines = drawn(charts.curves(Cells(run)), "0", "lines 1")
+    assert lines["seed"] == [3, 5]
+    assert_allclose(lines["ys"], 100 * curves_of(run, "BN", "test_accuracy"), rtol=1e-4)
+    assert drawn(charts.curves(Cells(run)), "0", "mean 1")["low"] == [None] * 4
+
+
+def test_a_cross_marks_the_last_value_of_a_diverged_trial():
+    run = results(diverged=[("BRN", 4)])
+    ended = drawn(charts.curves(Cells(run)), "0", "ended")
+    last = next(result for trial, result in run.trials if (trial.variant, trial.seed) == ("BRN", 4))
+    assert (ended["name"], ended["seed"], ended["step"]) == (["BRN"], [4], [4])
+    assert_allclose(ended["value"], 100 * last.records["test_accuracy"][2], rtol=1e-4)
+    assert drawn(charts.curves(Cells(run)), "0", "mean 2")["seeds"] == [6, 6, 6, 5]
+
+
+def test_every_choice_has_a_frame():
+    cells = Cells(results(TEXT + GRID))
+    for chart in (charts.curves(cells), charts.differences(cells), charts.gap(cells), corrections.corrections(cells)):
+        choices = [range(len(select.options)) for select in chart.selects]
+        assert set(chart.frames) == {",".join(map(str, choice)) for choice in np.ndindex(*map(len, choices))}
+        names = {source.name for source in chart.model.select({"type": ColumnDataSource})}
+        assert all(set(frame["sources"]) == names for frame in chart.frames.values())
+
+
+def test_differences_are_paired_by_seed():
+    run = results()
+    chart = charts.differences(Cells(run))
+    assert [entry.name for entry in chart.legend] == ["BN - none", "BRN - none", "BRN - BN"]
+    want = 100 * (curves_of(run, "BRN", "test_accuracy") - curves_of(run, "BN", "test_accuracy"))
+    assert_allclose(drawn(chart, "", "mean 2")["mean"], want.mean(axis=0), rtol=1e-4)
+    (verdict,) = [verdict for verdict in run.verdicts if (verdict["a"], verdict["b"]) == ("BN", "BRN")]
+    last = [drawn(chart, "", "mean 2")[name][-1] for name in ("mean", "low", "high")]
+    assert_allclose(last, [100 * verdict[name] for name in ("mean", "low", "high")], rtol=1e-4)
+
+
+def test_the_gap_is_training_less_inference():
+    gap = drawn(charts.gap(Cells(results())), "", "mean 1")
+    assert_allclose(gap["mean"], 3.0, rtol=1e-6)
+
+
+def test_corrections_have_the_limits_of_the_schedule():
+    chart = corrections.corrections(Cells(results()))
+    limits = drawn(chart, "0,0", "limits 2")
+    # warm-up 2 steps, then 1 to 3 over 4 steps; the record of step n is that of the n-th batch, n - 1 from 0 on
+    assert limits["step"] == STEPS
+    assert_allclose(limits["high"], [1.0, 1.0, 1.5, 3.0])
+    assert_allclose(limits["low"], 1 / np.array([1.0, 1.0, 1.5, 3.0]), rtol=1e-4)
+    assert_allclose(drawn(chart, "1,0", "limits 2")["high"], [0.0, 0.0, 2.5, 5.0])
+
+
+def test_corrections_of_what_has_none_are_not_drawn():
+    chart = corrections.corrections(Cells(results()))
+    assert drawn(chart, "0,0", "lines 0")["step"] == []
+    assert drawn(chart, "0,0", "lines 1")["step"] == []  # BN has r = 1
+    assert drawn(chart, "4,0", "lines 1")["step"] == STEPS  # but its statistics have distances
+
+
+def test_the_share_clipped_counts_both_ends():
+    run = results()
+    share = drawn(corrections.corrections(Cells(run)), "2,0", "lines 2")["middle"]
+    ends = [curves_of(run, "BRN", f"layer1_r_clipped_{side}").mean(axis=0) for side in ("high", "low")]
+    assert_allclose(share, 100 * sum(ends), rtol=1e-4)
+
+
+def test_the_forest_has_a_row_for_every_comparison_and_a_dot_for_every_seed():
+    verdicts = results().verdicts
+    sources = forest.forest(verdicts).frames[""]["sources"]
+    assert_allclose(sources["means"]["mean"], [100 * verdict["mean"] for verdict in verdicts], rtol=1e-4)
+    assert_allclose(sources["dots"]["x"], 100 * np.concatenate([v["differences"] for v in verdicts]), rtol=1e-4)
+    assert sources["means"]["name"] == ["BN - none", "BRN - none", "BRN - BN"]
+
+
+def test_a_comparison_without_values_keeps_its_row():
+    verdicts = results(diverged=[("BRN", seed) for seed in range(6)]).verdicts
+    chart = forest.forest(verdicts)
+    assert chart.frames[""]["sources"]["means"]["mean"][1:] == [None, None]
+    assert chart.alt.endswith("BRN - none: BRN diverged; BRN - BN: BRN diverged.")
+    assert forest.forest([verdict for verdict in verdicts if verdict["mean"] is None]) is None
+
+
+@pytest.mark.parametrize(("bands", "seeds", "steps"), [(1, 1, 200), (10**6, 1, 12), (300, 1, 100), (1, 400, 50)])
+def test_many_bands_have_fewer_steps(bands, seeds, steps):
+    assert charts.steps_each(bands, seeds) == steps
+
+
+def test_a_large_grid_is_drawn_in_part_and_says_so():
+    rates = ", ".join(f"{0.001 * i:.3f}" for i in range(1, POINTS + 4))
+    chart = charts.curves(
+        Cells(results(f"{TEXT.replace('seeds: 6', 'seeds: 1')}grid: {{training.optimizer.lr: [{rates}]}}\n"))
+    )
+    assert len(chart.selects[1].options) == POINTS
+    assert "3 more grid points are in curves.csv" in chart.caption

@@ -1,0 +1,147 @@
+"""The page: complete, self-contained, and safe whatever the names in it."""
+
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+
+from bnrenorm.analysis.report import page
+from tests.analysis.report.runs import TEXT, Page, results
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>$$x$$&'\""
+
+
+@pytest.fixture(scope="module")
+def html():
+    return page.render([results()])
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    return page.render([results(TEXT.replace("  BN: {", f"  {json.dumps(HOSTILE)}: {{"))])
+
+
+def test_it_has_the_parts_of_a_report_in_their_order(html):
+    parts = [attributes["id"] for attributes in Page(html).having("id")]
+    assert parts == [
+        "answer", "run1", "run1-forest", "run1-curves", "run1-differences", "run1-corrections", "run1-gap",
+        "run1-verdicts", "run1-variants", "run1-settings", "run1-trials", "run1-provenance", "run1-document",
+    ]  # fmt: skip
+    for sentence in (verdict["sentence"] for verdict in results().verdicts):
+        assert sentence in Page(html).text
+
+
+def test_thirty_trials_take_less_than_three_million_bytes():
+    thirty = results(TEXT.replace("seeds: 6", "seeds: 10"))
+    assert len(thirty.trials) == 30
+    assert len(page.render([thirty]).encode()) < 3e6
+
+
+def test_nothing_is_loaded_from_elsewhere(html, hostile):
+    for text in (html, hostile):
+        shown = Page(text)
+        loaded = [
+            attributes[name]
+            for name in ("src", "href", "srcset", "data", "action")
+            for attributes in shown.having(name)
+        ]
+        assert set(loaded) == {"#answer", "data:,"}
+        style = text[text.index("<style>") : text.index("</style>")]
+        assert "url(" not in style
+        assert "@import" not in style
+        assert not re.search(r"</(?!script)", "".join(content for kind, content in shown.scripts if kind))
+
+
+def test_the_policy_allows_the_scripts_of_the_page_and_no_other(html):
+    shown = Page(html)
+    (policy,) = [tag["content"] for tag in shown.having("http-equiv")]
+    assert policy.startswith("default-src 'none'; script-src ")
+    allowed = re.search("script-src ([^;]*)", policy)[1].split()
+    scripts = [content for kind, content in shown.scripts if not kind]
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert [f"'sha256-{digest}'" for digest in digests] == allowed
+    assert len(scripts) == 3
+
+
+def test_a_hostile_name_stays_text(html, hostile):
+    before, after = Page(html), Page(hostile)
+    assert [tag for tag, _ in before.tags] == [tag for tag, _ in after.tags]
+    assert [kind for kind, _ in before.scripts] == [kind for kind, _ in after.scripts]
+    assert HOSTILE in after.text
+    assert not after.having("onerror")
+
+
+def test_data_in_the_page_are_json_without_markup(hostile):
+    data = [content for kind, content in Page(hostile).scripts if kind == {"type": "application/json"}]
+    assert len(data) == 5 + 5
+    for content in data:
+        json.loads(content, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        assert "<" not in content
+        assert "&" not in content
+
+
+def test_numbers_are_those_of_the_verdicts(html):
+    table = next(
+        data
+        for kind, content in Page(html).scripts
+        if kind
+        for data in [json.loads(content)]
+        if data.get("key") == "verdicts"
+    )
+    heads = [column["name"] for column in table["columns"]]
+    assert len(table["rows"]) == 3
+    for row, verdict in zip(table["rows"], results().verdicts, strict=True):
+        cells = dict(zip(heads, row, strict=True))
+        assert (cells["a"], cells["b"], cells["verdict"]) == (verdict["a"], verdict["b"], verdict["verdict"])
+        assert cells["p"] == verdict["p"]
+        assert cells["p after Holm"] == verdict["p_holm"]
+        for name, key in (("b - a (points)", "mean"), ("low (points)", "low"), ("high (points)", "high")):
+            assert cells[name] == 100 * verdict[key]
+
+
+def test_every_chart_has_a_text_in_its_place_and_every_control_a_name(html):
+    shown = Page(html)
+    drawn = [attributes for attributes in shown.having("role") if attributes["role"] == "img"]
+    assert len(drawn) == 5
+    assert all(len(attributes["aria-label"]) > 40 for attributes in drawn)
+    assert "BN ends at" in drawn[1]["aria-label"]
+    assert all(attributes["aria-pressed"] == "true" for attributes in shown.having("data-tag"))
+    assert shown.tags[0] == ("html", {"lang": "en"})
+
+
+def test_diverged_trials_are_shown_as_such():
+    html = Page(page.render([results(diverged=[("BRN", seed) for seed in range(6)])])).text
+    assert "BRN diverged in 6 of 6 trials" in html
+    assert "BRN diverged in 6 of 6 seeds" in html
+    assert "NaN" in html
+
+
+def test_one_variant_has_no_comparison():
+    text = "name: one\nvariants:\n  BN: {norm: {kind: batch}}\nseeds: 2\n"
+    html = page.render([results(text)])
+    assert "there is nothing to compare" in html
+    assert "run1-forest" not in html
+    assert "run1-verdicts" not in html
+
+
+def test_two_runs_stand_side_by_side():
+    other = results(TEXT.replace("training: {steps: 8}", "training: {steps: 8, optimizer: {lr: 0.5}}"))
+    shown = Page(page.render([results(), other]))
+    parts = [attributes["id"] for attributes in shown.having("id")]
+    assert len(parts) == len(set(parts)) == 1 + 2 + 2 * 12
+    assert "What differs between the runs" in shown.text
+    differing = next(
+        data
+        for kind, text in shown.scripts
+        if kind
+        for data in [json.loads(text)]
+        if data.get("key") == "both-settings"
+    )
+    assert differing["rows"] == [["training.optimizer.lr", "0.01", "0.5"]]
+
+
+def test_a_page_of_a_script_that_would_end_early_is_refused():
+    with pytest.raises(ValueError, match="contains its own end"):
+        page._closed("let text = '</ScRiPt>'")

@@ -1,0 +1,79 @@
+"""The report's tables: exact cells, what is shown of them, and the settings that differ."""
+
+import math
+
+import pytest
+
+from bnrenorm.analysis.report import tables
+from bnrenorm.analysis.report.tables import Column, Table, text
+from tests.analysis.report.runs import TEXT, results
+
+
+@pytest.mark.parametrize(
+    ("cell", "digits", "shown"),
+    [
+        (None, 2, ""),
+        (91.9876, 2, "91.99"),
+        (0.0, 2, "0.00"),
+        (1.5e14, 2, "1.50e14"),
+        (1.5e14, -4, "1.50e14"),
+        (788234.5, -4, "788200"),
+        (0.31412345, -4, "0.3141"),
+        (2e-5, -3, "2.00e-5"),
+        (math.nan, 2, "NaN"),
+        (math.inf, -4, "∞"),
+        (-math.inf, -4, "-∞"),
+        (12, None, "12"),
+        ("diverged", 2, "diverged"),
+    ],
+)
+def test_what_is_shown_of_a_cell(cell, digits, shown):
+    assert text(cell, digits) == shown
+
+
+def test_the_page_holds_the_first_rows_and_the_data_all():
+    table = Table("t", "T", [Column("n"), Column("x", 1)], [[i, i / 8] for i in range(tables.PAGE + 5)])
+    assert len(table.page()) == tables.PAGE
+    assert table.page()[3] == ["3", "0.4"]
+    assert len(table.data()["rows"]) == tables.PAGE + 5
+    assert table.data()["rows"][3] == [3, 0.375]
+
+
+def test_numbers_that_json_lacks_are_text():
+    table = Table("t", "T", [Column("x", 1)], [[math.nan], [math.inf], [-math.inf], [None]])
+    assert table.data()["rows"] == [["nan"], ["inf"], ["-inf"], [None]]
+
+
+def test_a_row_per_variant_has_means_over_the_seeds_that_finished():
+    made = results(f"{TEXT}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n", diverged=[("BN", 2)])
+    table = tables.variants(made.summary, ["training.optimizer.lr"])
+    heads = [column.name for column in table.columns]
+    assert [row[:2] for row in table.rows] == [[name, lr] for name in ("none", "BN", "BRN") for lr in (0.1, 0.5)]
+    for row in table.rows:
+        cells = dict(zip(heads, row, strict=True))
+        of = made.summary[
+            (made.summary.variant == cells["variant"]) & (made.summary["training.optimizer.lr"] == row[1])
+        ]
+        of = of[of.outcome == "finished"]
+        assert cells["finished"] == len(of) == (5 if cells["variant"] == "BN" else 6)
+        assert cells["diverged"] == 6 - len(of)
+        assert cells["test accuracy %"] == pytest.approx(100 * of.final_test_accuracy.mean(), rel=1e-12)
+        assert cells["± test accuracy %"] == pytest.approx(100 * of.final_test_accuracy.std(ddof=1), rel=1e-9)
+
+
+def test_a_row_per_trial_has_its_final_values():
+    made = results(diverged=[("BRN", 0)])
+    table = tables.trials(made.summary, [], [1] * len(made.trials))
+    heads = [column.name for column in table.columns]
+    assert len(table.rows) == 18
+    by_seed = {tuple(row[:2]): dict(zip(heads, row, strict=True)) for row in table.rows}
+    assert by_seed["BRN", 0]["outcome"] == "diverged"
+    assert math.isnan(by_seed["BRN", 0]["test loss"])
+    want = made.summary.set_index(["variant", "seed"]).loc[("BN", 3), "final_test_accuracy"]
+    assert by_seed["BN", 3]["test accuracy %"] == 100 * want
+
+
+def test_settings_are_listed_where_they_differ():
+    table = tables.settings({"A": {"x": {"y": 1, "z": None}}, "B": {"x": {"y": 2, "z": None}, "w": True}}, "s", "S", "")
+    assert [column.name for column in table.columns] == ["setting", "A", "B"]
+    assert table.rows == [["x.y", "1", "2"], ["w", "", "true"]]

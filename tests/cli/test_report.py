@@ -1,0 +1,94 @@
+"""`bnrenorm report`: of a stored run, of two, opened, saved elsewhere, and of what is no run."""
+
+import json
+import webbrowser
+
+import pytest
+
+from bnrenorm.data.dataset import Dataset
+from bnrenorm.runs import finished
+from bnrenorm.runs.finished import FinishedRun
+from tests.analysis.report.runs import TEXT, Page, results
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    """Make every run folder hold the test results, whose name is that of the folder."""
+
+    def read(folder):
+        made = results(TEXT, folder)
+        assert isinstance(made.data, Dataset)
+        return FinishedRun(made.experiment, made.data.described, "cpu", made.trials, folder, ("a note",))
+
+    monkeypatch.setattr(finished, "read", read)
+
+
+def test_it_is_written_into_the_run_folder(call, stored, tmp_path):
+    code, out, err = call("report", tmp_path)
+    assert (code, out, err) == (0, f"{tmp_path / 'report.html'}\n", "")
+    shown = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "a note" in shown.text
+    assert results(TEXT).verdicts[0]["sentence"] in shown.text
+
+
+def test_two_runs_are_written_next_to_the_first(call, stored, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    code, out, _ = call("report", tmp_path / "one", tmp_path / "two")
+    assert (code, out) == (0, f"{tmp_path / 'one-and-two.html'}\n")
+    assert "one and two" in Page((tmp_path / "one-and-two.html").read_text(encoding="utf-8")).text
+
+
+def test_it_is_opened_and_saved_where_one_says(call, stored, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    code, _, _ = call("report", tmp_path, "--save", tmp_path / "here.html", "--open")
+    assert code == 0
+    assert opened == [(tmp_path / "here.html").as_uri()]
+
+
+def test_what_is_no_run_is_one_line(call, tmp_path):
+    code, out, err = call("report", tmp_path / "none")
+    assert (code, out) == (2, "")
+    assert err == f"bnrenorm: {tmp_path / 'none'}: no run folder: it has no experiment.yaml\n"
+
+
+def test_three_runs_are_one_line(call, stored, tmp_path):
+    code, _, err = call("report", tmp_path, tmp_path, tmp_path)
+    assert (code, err) == (2, "bnrenorm: 3 runs: expected one, or two to be shown side by side\n")
+
+
+def test_a_file_that_cannot_be_written_is_one_line(call, stored, tmp_path):
+    code, _, err = call("report", tmp_path, "--save", tmp_path / "none" / "a.html")
+    assert code == 2
+    assert err == f"bnrenorm: {tmp_path / 'none' / 'a.html'}: cannot be written: No such file or directory\n"
+
+
+def test_records_that_no_run_writes_are_one_line(call, stored, tmp_path, monkeypatch):
+    read = finished.read
+
+    def damaged(folder):
+        run = read(folder)
+        for _, result in run.trials:
+            result.records["train_accuracy"] = [0.5, 0.5]
+        return run
+
+    monkeypatch.setattr(finished, "read", damaged)
+    code, _, err = call("report", tmp_path)
+    assert code == 2
+    assert err.startswith(f"bnrenorm: {tmp_path}: cannot be shown: ValueError: ")
+
+
+@pytest.mark.slow
+def test_a_run_and_its_report_again_say_the_same(call, config_file, few_digits_file, tmp_path):
+    out = tmp_path / "out"
+    call("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", out, "--device", "cpu")
+    (folder,) = out.glob("compared-*")
+    before = Page((folder / "report.html").read_text(encoding="utf-8"))
+    few_digits_file.unlink()
+    code, _, _ = call("report", folder)
+    after = Page((folder / "report.html").read_text(encoding="utf-8"))
+    assert code == 0
+    assert (before.text, before.tags) == (after.text, after.tags)
+    tables = [json.loads(text) for kind, text in after.scripts if kind and '"columns"' in text]
+    assert tables == [json.loads(text) for kind, text in before.scripts if kind and '"columns"' in text]

@@ -1,0 +1,113 @@
+"""Reading a run again: the same results, and one line for whatever is no run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bnrenorm
+from bnrenorm.data.dataset import Dataset
+from bnrenorm.errors import InputError
+from bnrenorm.runs import finished
+from tests.helpers import COMPARED, save_digits
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The results of a run whose images no longer exist."""
+    folder = tmp_path_factory.mktemp("trained")
+    images, config = save_digits(folder / "few.npz"), folder / "config.yaml"
+    config.write_text(COMPARED)
+    experiment = bnrenorm.load(config, data__path=str(images))
+    results = bnrenorm.run(experiment, device="cpu", engine="chainer", out=folder / "runs")
+    images.unlink()
+    return results
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """A copy of the run folder with its store, for a test to damage."""
+    shutil.copytree(trained.folder.parent, tmp_path / "runs")
+    return tmp_path / "runs" / trained.folder.name
+
+
+def test_a_run_is_read_as_it_was(trained, folder):
+    run = finished.read(folder)
+    assert isinstance(trained.data, Dataset)
+    assert run.data == trained.data.described
+    assert run.experiment.resolved() == trained.experiment.resolved()
+    assert (run.device, run.notes, run.folder) == ("cpu", (), folder)
+    assert [trial for trial, _ in run.trials] == [trial for trial, _ in trained.trials]
+    assert [result.records for _, result in run.trials] == [result.records for _, result in trained.trials]
+
+
+def test_a_run_that_has_not_ended_is_read_from_its_trials(trained, folder):
+    (folder / "environment.json").unlink()
+    next((folder.parent / "trials").glob("*.json")).unlink()
+    with pytest.raises(InputError, match=r"few.npz"):  # only the images tell what the settings come to
+        finished.read(folder)
+    images = trained.data
+    assert isinstance(images, Dataset)
+    path = trained.experiment.data.path
+    np.savez(path, **images.arrays)
+    try:
+        assert len(finished.read(folder).trials) == 3
+    finally:
+        Path(path).unlink()
+
+
+def test_damaged_trials_are_left_out_with_a_note(folder):
+    path = next((folder.parent / "trials").glob("*.json"))
+    path.write_text(path.read_text().replace("finished", "diverged"))
+    run = finished.read(folder)
+    assert len(run.trials) == 3
+    assert run.notes == ("1 stored trials are damaged and left out: the same command trains them again",)
+
+
+def test_a_folder_without_its_trials_is_one_line(folder):
+    shutil.rmtree(folder.parent / "trials")
+    with pytest.raises(InputError, match=r"none of its 4 trials can be read from .*trials; bnrenorm compare "):
+        finished.read(folder)
+
+
+def test_a_folder_that_is_no_run_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="no run folder: it has no experiment.yaml"):
+        finished.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b"{}",
+        b"[1]",
+        b"null",
+        json.dumps({"device": "../x", "data": {}, "trained_by": []}).encode(),
+        json.dumps({"device": "cpu", "data": {"source": 1}, "trained_by": [{"engine": "cpu"}]}).encode(),
+        b'{"device": NaN}',
+    ],
+)
+def test_an_environment_that_no_run_writes_is_one_line(folder, content):
+    (folder / "environment.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"environment.json: (is not what a run writes|cannot be read)"):
+        finished.read(folder)
+
+
+def test_an_environment_that_is_no_file_is_one_line(folder):
+    (folder / "environment.json").unlink()
+    (folder / "environment.json").mkdir()
+    with pytest.raises(InputError, match="expected a regular file"):
+        finished.read(folder)
+
+
+def test_images_of_other_classes_belong_to_no_trial(folder):
+    path = folder / "environment.json"
+    environment = json.loads(path.read_text())
+    environment["data"]["classes"] = 5
+    path.write_text(json.dumps(environment))
+    with pytest.raises(InputError, match="none of its 4 trials can be read"):
+        finished.read(folder)
