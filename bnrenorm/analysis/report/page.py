@@ -10,7 +10,7 @@ from typing import Any
 from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-import bnrenorm
+from bnrenorm import environment as machine
 from bnrenorm.analysis.report import compared
 from bnrenorm.analysis.report.sections import section
 from bnrenorm.analysis.results import ExperimentResults
@@ -34,7 +34,7 @@ def render(runs: Sequence[ExperimentResults]) -> str:
         scripts=scripts,
         policy=policy,
         style=_text("page.css"),
-        version=bnrenorm.__version__,
+        version=machine.versions().get("bnrenorm", ""),
     )
 
 

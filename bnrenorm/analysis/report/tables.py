@@ -135,7 +135,8 @@ def variants(summary: pd.DataFrame, axes: list[str]) -> Table:
     means, deviations = finished.mean(), finished.std(ddof=1)
     counts: Any = is_finished.groupby(cell).sum()
     rows: list[list[Cell]] = []
-    for i, (number, first) in enumerate(summary.groupby(cell).head(1)[["variant", *axes]].iterrows()):
+    firsts: Any = summary.groupby(cell).head(1)[["variant", *axes]]
+    for i, (number, first) in enumerate(firsts.iterrows()):
         row: list[Cell] = [str(first["variant"]), *(_value(first[axis]) for axis in axes)]
         row += [int(counts.iloc[i]), int((cell == cell[number]).sum() - counts.iloc[i])]
         for name, (_, factor, _) in values.items():
