@@ -29,9 +29,9 @@ def test_a_notebook_gets_tables_verdicts_and_figures(results):
     (verdict,) = results.verdicts
     assert verdict["more_seeds"] == 3
     ax = results.plot.difference(ax=Figure().subplots())
-    assert ax.get_legend_handles_labels()[1] == ["BRN - BN"]
+    assert ax.get_legend_handles_labels()[1] == ["equivalent: within 0.2 points", "BRN - BN"]
     ax = results.plot.difference(ax=Figure().subplots(), only=("BN", "BRN"))
-    assert ax.get_legend_handles_labels()[1] == ["BRN - BN"]
+    assert ax.get_legend_handles_labels()[1] == ["equivalent: within 0.2 points", "BRN - BN"]
     assert results.plot.diagnosis(ax=Figure().subplots()).get_lines()[0].get_label().startswith("BN: ")
     lines = results.plot.curves(ax=Figure().subplots(), metric="train_loss").get_lines()
     want = results.curves[results.curves["variant"] == "BN"].groupby("step")["train_loss"].mean()

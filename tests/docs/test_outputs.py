@@ -165,11 +165,12 @@ def test_files_of_a_run_folder(folders):
     page = {file for row in pages.table(PAGE, "file") for file in row[0].split(", ")}
     written = {name: {path.name for path in folder.iterdir()} - {".lock"} for name, folder in folders.items()}
     assert set.union(*written.values()) == page
-    grid = {"curves.png", "training_curves.png", "difference.png", "weights.png", "affine.png", "affine_epochs.png"}
-    assert written["everything"] == page - {"published.csv", "loss.png", "accuracy.png", "ranking.png"}
-    assert written["plain"] == page - grid - {"published.csv"}
-    assert written["values"] == {*(page - grid), "curves.png", "training_curves.png"} - {
-        "loss.png",
-        "accuracy.png",
-        "ranking.png",
-    }
+
+    def figures(*names):
+        return {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+
+    single, parameters = figures("loss", "accuracy"), figures("weights", "affine", "affine_epochs")
+    grid = figures("curves", "training_curves")
+    assert written["everything"] == page - single - {"published.csv"}
+    assert written["plain"] == page - grid - parameters - {"published.csv"}
+    assert written["values"] == page - single - parameters - figures("difference", "diagnostics")

@@ -58,7 +58,7 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
         labels += ["r clipped", "d clipped", "limit"]
     page.legend(handles, labels, loc="outside lower center", ncols=min(8, len(labels)))
     moment = "" if shown.is_over_time else " at the last record"
-    seeds = spread_of(table) if shown.is_over_time else spread_of(table).replace("band", "bars")
+    seeds = spread_of(table) if shown.is_over_time else spread_of(table).replace("band", "bars").partition(", thin")[0]
     nodes = "r and d: median and 5 to 95 % of the nodes; accuracies: " if shown.layers else ""
     page.suptitle(f"{title}: what the normalisation did{moment} ({nodes}{seeds})")
     return page

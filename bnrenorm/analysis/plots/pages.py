@@ -102,7 +102,7 @@ def count_columns(panels: list[tuple[Any, Any]]) -> int:
     last = len({str(cell[-1]) for cell, _ in panels}) if count > 1 else 1
     if 1 < last <= 6 and count > last:
         return last if count <= 4 * last else last * (6 // last)
-    return min(count, 4 if count <= 8 else 6, math.ceil((2 * count) ** 0.5))
+    return min(count, 4) if count <= 8 else min(6, math.ceil((2 * count) ** 0.5))
 
 
 def name_point(keys: list[str], cell: Any) -> str:

@@ -61,7 +61,8 @@ def test_the_gap_is_that_of_every_variant_in_points():
 
 
 def test_over_a_grid_the_last_record_is_drawn_at_every_point():
-    _, axes = panels(diagnosed(f"{RAMPED}grid: {{training.optimizer.momentum: [0.5, 0.9]}}"))
+    figure, axes = panels(diagnosed(f"{RAMPED}grid: {{training.optimizer.momentum: [0.5, 0.9]}}"))
+    assert figure.get_suptitle().endswith("accuracies: mean of 2 seeds)"), "there are no lines of seeds"
     r = axes["layer 1: r"]
     assert [label.get_text() for label in r.get_xticklabels()] == ["0.5", "0.9"]
     (bars,) = r.containers

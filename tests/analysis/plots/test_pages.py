@@ -68,6 +68,11 @@ def test_with_one_variant_the_lines_are_the_last_setting_and_the_panels_the_othe
     assert [ax.get_title() for ax in figure.axes[:2]] == ["size 4", "size 32"]
 
 
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 3), (4, 4), (8, 4), (9, 5), (24, 6)])
+def test_panels_of_one_axis_fill_rows(count, columns):
+    assert pages.count_columns([((i,), None) for i in range(count)]) == columns
+
+
 @pytest.mark.parametrize("sizes", [3, 13])
 def test_a_large_grid_has_rows_of_panels_on_a_page_of_sane_size(sizes):
     table = pd.concat([grid(np.ones(4)).assign(size=size) for size in range(sizes)])
