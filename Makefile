@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CONSTRAINED := PIP_CONSTRAINT=$(CURDIR)/constraints.txt PIP_BUILD_CONSTRAINT=$(CURDIR)/constraints.txt
 
-.PHONY: compare article2 test lint bench notebooks matrix wheel clean
+.PHONY: compare article2 test lint bench notebooks address matrix wheel clean
 .DELETE_ON_ERROR:
 
 compare: $(VENV)/installed
@@ -29,6 +29,11 @@ bench: $(VENV)/installed-bench
 
 notebooks: $(VENV)/installed-dev
 	$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+	$(BIN)/python notebooks/ja/outputs.py
+
+# Writes the address in pyproject.toml into README and notebooks; make address ADDRESS=https://... changes it there first.
+address:
+	$(PYTHON) docs/address.py $(ADDRESS)
 
 # The tests on every Python 3.11 to 3.13 found here, with the oldest and the newest dependencies that resolve.
 matrix:

@@ -48,3 +48,8 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not: what is offered to complete `bnrenorm.`."""
+    return list(__all__)

@@ -1,4 +1,4 @@
-"""The exceptions that a user sees as one line: mistakes that the user can fix, and devices that fail."""
+"""The exceptions that a user sees as one line, mistakes to fix and devices that fail, and the warning that advises."""
 
 
 class InputError(ValueError):
@@ -20,3 +20,7 @@ class DeviceError(OSError):
 
 class OutOfMemory(DeviceError):
     """A GPU whose memory is full."""
+
+
+class Hint(UserWarning):
+    """Advice on something that is not wrong but could be better. The command line prints it on one line."""

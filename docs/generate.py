@@ -51,6 +51,7 @@ training: {batch: 32, steps: 2 epochs}         # settings of all variants
 | `seeds` | count, or list of integers ≥ 0 | `1` | each variant is trained once per seed at each grid point; a count N stands for the seeds 0 to N - 1. One seed gives all variants the same initial weights and batches |
 | `baseline` | name of a variant | none | compare every other variant with this one only, instead of every pair: fewer comparisons need fewer seeds |
 | `published` | PUBLISHED | none | table of published numbers to compare the results with |
+| `plugins` | path, or list of paths | none | Python files with normalisations of your own; see [A normalisation of your own](#a-normalisation-of-your-own) |
 TOP_LEVEL_GROUPS
 
 ## Variants and grid
@@ -75,6 +76,33 @@ Grid values override those of variants. A variant whose kind does not have a set
 The `experiment.yaml` of a run folder is a config too: given to `bnrenorm compare`, it repeats the run. There `variants`
 is a list with one item per variant and grid point, which has `variant` (its name), a key per axis of the grid, and
 `settings`.
+
+## A normalisation of your own
+
+Any `chainer.Link` that maps (images, nodes) to the same shape can be a variant. Write it into a file that registers it:
+
+```python
+import bnrenorm
+import chainer.links as L
+
+bnrenorm.register_norm("fast", lambda width: L.BatchNormalization(width, decay=0.5))
+```
+
+and name the file and the Link in the config:
+
+```yaml
+name: fast_averages
+plugins: fast.py
+variants:
+  BN: {norm: {kind: batch}}
+  fast: {norm: {kind: custom, name: fast}}
+training: {batch: 4, steps: 4000}
+```
+
+**Whatever is in the file is run**, by `--dry-run` and by `bnrenorm.load` too: read the plugins of a config that somebody gave you.
+A line on standard error names each file before. Its path is relative to the folder of the config, or in `--set` to the
+working directory. Stored results are identified by the source text of what is registered, or by its `version`, which
+`register_norm` takes where that text is not all that the numbers depend on. A run folder keeps a copy of the file.
 
 ## Durations
 

@@ -130,7 +130,7 @@ def test_a_run_takes_a_name_or_a_path_too(config_file, few_digits_file, tmp_path
 
 
 def test_a_figure_that_fails_is_a_warning(results, tmp_path, monkeypatch):
-    monkeypatch.setattr(outputs, "pictures", lambda results: {"loss.png": lambda: 1 / 0})
+    monkeypatch.setattr(outputs, "pictures", lambda *_: {"loss.png": lambda: 1 / 0})
     with pytest.warns(UserWarning, match=r"loss\.png: not drawn: ZeroDivisionError") as caught:
         again = bnrenorm.run(results.experiment, device="cpu", out=tmp_path / "runs")
     assert len(caught) == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from bnrenorm import config
-from bnrenorm.config import identity
+from bnrenorm.config import header, identity
 from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import session
 from tests.helpers import some_digits
@@ -18,10 +18,11 @@ QUICK = {
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_header_says_question_expected_command_and_time(name):
-    header = [line for line in CONFIGS[name].read_text().splitlines() if line.startswith("#")]
-    for word in ("Question:", "Expected:", "Command:", "Time:"):
-        assert any(line.startswith(f"# {word}") for line in header), word
-    assert config.question(CONFIGS[name]).endswith("?")
+    about = header.read(CONFIGS[name])
+    assert about.question.endswith("?")
+    assert about.expected.endswith(".")
+    assert about.command.split("  ")[0] == ("bnrenorm compare" if name == "compare" else f"bnrenorm compare {name}")
+    assert " on 2 cores" in about.time
 
 
 @pytest.mark.slow

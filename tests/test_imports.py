@@ -30,7 +30,8 @@ ALLOWED = {
     "runs": GROUND | {"norm", "config", "data", "network", "engines", "training", "runs"},
     "analysis": GROUND | {"norm", "config", "data", "training.records", "analysis"},
     "analysis.stats": set(),
-    "api": GROUND | {"norm", "config", "data", "network", "engines", "training", "runs", "analysis"},
+    "notebook": GROUND | {"norm", "config", "data", "network", "engines", "training", "runs"},
+    "api": GROUND | {"norm", "config", "data", "network", "engines", "training", "runs", "analysis", "notebook"},
     "cli": GROUND
     | {"norm", "config", "data", "network", "engines", "training", "runs", "analysis", "api", "cli", ROOT},
     "__main__": {"cli"},
@@ -140,6 +141,8 @@ def test_a_folder_imports_only_what_it_may(module):
         ("analysis.results", "from bnrenorm import run"),
         ("analysis.results", "import importlib\nimportlib.import_module('bnrenorm.runs.session')"),
         ("api", "from bnrenorm.cli import commands"),
+        ("notebook", "from bnrenorm.cli.progress import Screen"),
+        ("cli.progress", "from bnrenorm import notebook"),
         ("chainer", "from bnrenorm import api"),
         ("runs.plan", "from . import store"),
         ("runs.plan", "from ..analysis import stats"),
@@ -194,7 +197,8 @@ def loaded_by(statement):
 
 
 HEAVY = {"chainer", "numpy", "scipy", "pandas", "matplotlib", "cupy", "numba", "pydantic"}
-HELP = "import bnrenorm.cli.commands as c; sys.argv = ['bnrenorm', {}'--help']; c.main()"
+CALL = "import bnrenorm.cli.commands as c; sys.argv = ['bnrenorm', {}]; c.main()"
+HELP = CALL.format("{}'--help'")
 
 
 @pytest.mark.parametrize(
@@ -206,6 +210,10 @@ HELP = "import bnrenorm.cli.commands as c; sys.argv = ['bnrenorm', {}'--help']; 
         ("import bnrenorm.cli.commands", set()),
         (HELP.format(""), set()),
         (HELP.format("'compare', "), {"pydantic"}),  # Typer's own use of it
+        (CALL.format(""), {"pydantic"}),
+        (CALL.format("'list'"), {"pydantic"}),
+        (CALL.format("'config', 'limits'"), {"pydantic"}),
+        (CALL.format("'runs', '--out', '/no/where'"), {"pydantic", "numpy"}),
         ("import bnrenorm.config", {"pydantic"}),
         ("import bnrenorm.engines.backend", {"pydantic"}),
         ("import bnrenorm.training.records", {"numpy"}),

@@ -1,10 +1,13 @@
 """Every notebook runs from top to bottom, in a quick form: small numbers in the cell tagged `parameters`."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 
 from tests.helpers import save_digits
@@ -14,6 +17,7 @@ QUICK = {
     "01_bn_and_brn": "STEPS = 4\nTRAIN_IMAGES = 500",
     "02_regularisation": "SEEDS = 2\nVALIDATION = 100\nSHORTER = {'training__steps': 10, 'data__path': {path!r}}",
     "03_where_renormalisation_matters": "SEEDS = 2\nSHORTER = {'training__steps': 10, 'data__path': {path!r}}",
+    "04_in_your_own_trainer": "EPOCHS = 2\nIMAGES = 200\nTEST_IMAGES = 100\nBATCH = 10",
 }
 
 
@@ -33,10 +37,16 @@ def compares_published_rows_with_ours(text):
     assert len(re.findall(r"BN(?:\(n\))? - N = ", text)) == 6
 
 
+def resumes_with_the_same_bits(text):
+    assert "goes on from step 20 with r_max 1.66667 and d_max 1.66667" in text
+    assert re.findall(r"largest difference after the resume: (\S+)", text) == ["0.0", "0.0"]
+
+
 SAYS = {
     "01_bn_and_brn": finds_no_difference,
     "02_regularisation": compares_published_rows_with_ours,
     "03_where_renormalisation_matters": compares_at_every_point,
+    "04_in_your_own_trainer": resumes_with_the_same_bits,
 }
 
 
@@ -59,3 +69,29 @@ def test_it_is_stored_with_the_outputs_of_a_full_run(path):
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in cells)
     assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+
+
+@pytest.mark.parametrize("is_installed", [False, True])
+@pytest.mark.parametrize("is_colab", [False, True])
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.rglob("*.ipynb")), ids=lambda path: path.stem)
+def test_its_first_cell_installs_in_colab_once_and_does_nothing_elsewhere(path, is_colab, is_installed, monkeypatch):
+    cell = next(cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+    assert cell.metadata.tags == ["colab"]
+    assert not cell.outputs
+    commands = []
+
+    class Shell:
+        def system(self, command):
+            commands.append(command)
+
+    if is_colab:
+        monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if is_installed else None)
+    exec(TransformerManager().transform_cell(cell.source), {"get_ipython": Shell})
+    if not is_colab or is_installed:
+        assert commands == []
+        return
+    *chainers, ours = commands
+    assert all(command.startswith("{sys.executable} -m pip install -q ") for command in commands)
+    assert "chainer==7.8.1" in chainers[-1]
+    assert "git+" in ours

@@ -3,11 +3,17 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnrenorm import atomic, environment
 from bnrenorm.analysis.results import ExperimentResults
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bnrenorm.analysis.plots.limits import AxesChoice
 
 _RANKED = 4  # draw a ranking from this many variants on
 
@@ -32,22 +38,26 @@ def write_tables(results: ExperimentResults) -> None:
         atomic.write(results.folder / name, content)
 
 
-def write_figures(results: ExperimentResults) -> list[str]:
-    """Draw each of `pictures` into the run folder; return a line for each that failed.
+def write_figures(results: ExperimentResults, axes: "AxesChoice" = "effect") -> list[str]:
+    """Draw each of `pictures` into the run folder; return a line for each figure that failed.
 
-    Whatever is wrong with a figure or with Matplotlib costs neither the results nor the other figures.
+    axes: as in `pictures`. Whatever is wrong with a figure or with Matplotlib costs neither the results nor the other
+    figures.
     """
     try:
-        drawings = pictures(results)
+        drawings = pictures(results, axes)
     except Exception as error:  # Matplotlib's import may raise anything
         return [_failure(results.folder / "*.png", error)]
-    failures = []
+    failures: dict[str, str] = {}
     for name, draw in drawings.items():
+        figure = Path(name).stem
+        if figure in failures:
+            continue  # the other format of one that cannot be drawn
         try:
             atomic.write(results.folder / name, draw())
         except Exception as error:
-            failures.append(_failure(results.folder / name, error))
-    return failures
+            failures[figure] = _failure(results.folder / name, error)
+    return list(failures.values())
 
 
 def _failure(path: Path, error: Exception) -> str:
@@ -70,37 +80,66 @@ def _environment(results: ExperimentResults) -> dict[str, object]:
     }
 
 
-def pictures(results: ExperimentResults) -> dict[str, Callable[[], bytes]]:
-    """Return functions that draw the figures of a run folder, by the names of the PNG files that they return.
+def pictures(results: ExperimentResults, axes: "AxesChoice" = "effect") -> dict[str, Callable[[], bytes]]:
+    """Return functions that draw the figures of a run folder, by the names of the PNG and SVG files that they return.
 
-    Without a grid: loss.png and accuracy.png (curves), and for four or more variants with several seeds ranking.png
-    (gain of each on the baseline, or else on the first). With a grid: curves.png (test set), training_curves.png
-    (training set) and, for two or more variants, difference.png (paired differences). Where parameters were kept:
-    weights.png, affine.png, affine_epochs.png (`plots.parameters`).
+    effect (what is compared, for two variants or a grid); loss and accuracy without a grid, or curves (test set) and
+    training_curves (training set) with one; difference (paired, by step) where `effect` does not show it; diagnostics
+    where a variant normalises by batches; and where parameters were kept weights, affine, affine_epochs
+    (`plots.parameters`). axes: "effect", on which small differences are seen, or "article" (`plots.limits`).
     """
-    from bnrenorm.analysis.plots import pages, parameters  # not above: results need no Matplotlib
-    from bnrenorm.analysis.plots.names import plain
+    from bnrenorm.analysis.plots import style  # not above: results need no Matplotlib
+
+    files: dict[str, Callable[[], bytes]] = {}
+    for name, draw in _figures(results, axes).items():
+        once = cache(draw)
+        files[f"{name}.png"] = lambda once=once: style.png(once())
+        files[f"{name}.svg"] = lambda once=once: style.svg(once())
+    return files
+
+
+def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Callable[[], Figure]]":
+    """Return functions that draw the figures by their names, the one that shows the effect first."""
+    from bnrenorm.analysis.plots import diagnostics, effects, pages, parameters
 
     experiment, curves = results.experiment, results.curves
-    drawings: dict[str, Callable[[], bytes]] = {}
-    seeds = len(experiment.seeds)
+    name, verdicts = experiment.name, results.verdicts
+    drawings: dict[str, Callable[[], Figure]] = {}
+    keys = [key for key, _ in experiment.points[0]]
     if len(experiment.points) == 1:
-        spread = f"mean of {seeds} seeds, band from minimum to maximum" if seeds > 1 else f"seed {experiment.seeds[0]}"
-        diverged = Counter(trial.variant for trial, result in results.trials if result.outcome == "diverged")
-        spread += "".join(f"; {plain(name)} diverged in {count} of {seeds}" for name, count in diverged.items())
-        for value, ylim in (("loss", (0, 4)), ("accuracy", (0, 1))):
-            title = f"{value.capitalize()}: {experiment.name} ({spread})"
-            drawings[f"{value}.png"] = partial(pages.training_and_test, curves, value, title, ylim)
-        if len(experiment.variants) >= _RANKED and seeds > 1:
+        few = len(experiment.variants) < _RANKED
+        if verdicts and few:
+            drawings["effect"] = partial(effects.by_steps, curves, verdicts, name, choice)
+        elif verdicts:
             base = experiment.baseline or experiment.variants[0]
-            drawings["ranking.png"] = partial(pages.ranking, results.verdicts, base, experiment.name)
+            on_base = [verdict for verdict in verdicts if base in (verdict["a"], verdict["b"])]
+            drawings["effect"] = partial(effects.ranking, on_base, base, name)
+            drawings["difference"] = partial(effects.differences_by_step, curves, on_base, [], name)
+        for value in ("loss", "accuracy"):
+            title = f"{value.capitalize()}: {name} ({pages.spread_of(curves)}{_diverged(results)})"
+            drawings[value] = partial(pages.training_and_test, curves, value, title, choice)
     else:
-        keys = [key for key, _ in experiment.points[0]]
-        for file, split in (("curves.png", "test"), ("training_curves.png", "train")):
-            drawings[file] = partial(pages.over_grid, curves, keys, split, experiment.name)
-        if results.verdicts:
-            verdicts, summary = results.verdicts, results.summary
-            drawings["difference.png"] = partial(pages.differences, verdicts, summary, experiment.name)
+        varying = [key for key in keys if len({dict(point)[key] for point in experiment.points}) > 1]
+        summary = results.summary
+        if len(varying) > 1:
+            drawings["effect"] = partial(effects.over_axes, verdicts, summary, varying, name)
+        else:
+            drawings["effect"] = partial(effects.over_axis, verdicts, summary, varying[0], name)
+        for file, split in (("curves", "test"), ("training_curves", "train")):
+            drawings[file] = partial(pages.over_grid, curves, keys, split, name, choice)
+        if verdicts:
+            drawings["difference"] = partial(effects.differences_by_step, curves, verdicts, keys, name)
+    if {"training_mode_accuracy", "inference_mode_accuracy"} <= set(results.diagnostics):
+        trials = [trial for trial, _ in results.trials]
+        drawings["diagnostics"] = partial(diagnostics.figure, results.diagnostics, trials, name)
     if any(result.parameters for _, result in results.trials):
         drawings |= parameters.pictures(results.trials)
     return drawings
+
+
+def _diverged(results: ExperimentResults) -> str:
+    from bnrenorm.analysis.plots.names import plain
+
+    diverged = Counter(trial.variant for trial, result in results.trials if result.outcome == "diverged")
+    seeds = len(results.experiment.seeds)
+    return "".join(f"; {plain(name)} diverged in {count} of {seeds}" for name, count in diverged.items())

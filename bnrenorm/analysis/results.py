@@ -1,14 +1,16 @@
 """The results of an experiment, as tables, verdicts and figures."""
 
-from dataclasses import dataclass, field
+import warnings
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from bnrenorm import atomic
 from bnrenorm import published as published_tables
-from bnrenorm.analysis import published, tables, verdicts
+from bnrenorm.analysis import aggregates, cell, published, tables, verdicts
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data.dataset import Dataset
@@ -18,18 +20,32 @@ if TYPE_CHECKING:
     from bnrenorm.analysis.plots.notebook import Plot
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExperimentResults:
     """The trained trials of an experiment, with its images, the device ("cpu" or "cuda:N") and its run folder.
 
     The tables are computed when first asked for. `plot` draws: results.plot.curves(metric="train_loss").
     """
 
-    experiment: Experiment = field(repr=False)
-    data: Dataset = field(repr=False)
+    experiment: Experiment
+    data: Dataset
     device: str
-    trials: tables.TrainedTrials = field(repr=False)
+    trials: tables.TrainedTrials
     folder: Path
+
+    def __repr__(self) -> str:
+        return f"ExperimentResults({self.headline}; in {self.folder})"
+
+    def _repr_html_(self) -> str:
+        return cell.page(self)
+
+    @property
+    def headline(self) -> str:
+        """What was trained, in a line: the experiment, its variants, how many seeds and trials, and the device."""
+        experiment, seeds = self.experiment, len(self.experiment.seeds)
+        variants = ", ".join(experiment.variants)
+        counted = f"{seeds} seed{'s' * (seeds != 1)}; {len(self.trials)} trial{'s' * (len(self.trials) != 1)}"
+        return f"{experiment.name}: {variants}; {counted} on {self.device}"
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -45,6 +61,16 @@ class ExperimentResults:
     def summary(self) -> pd.DataFrame:
         """Outcome, final and best values, one row per trial: `tables.summary`."""
         return tables.summary(self.trials)
+
+    @cached_property
+    def final(self) -> pd.DataFrame:
+        """Means of final values over seeds, one row per variant and grid point: `aggregates.final_values`."""
+        return aggregates.final_values(self.summary)
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """The paired comparisons as a table, one row per entry of `verdicts`: `aggregates.differences`."""
+        return aggregates.differences(self.verdicts)
 
     @cached_property
     def verdicts(self) -> list[dict[str, Any]]:
@@ -69,6 +95,28 @@ class ExperimentResults:
         """Published and measured values, where network and images are ours (`published.compare_values`); else None."""
         table = self.published
         return published.compare_values(table, self.summary) if table is not None and table.values else None
+
+    @property
+    def published_count(self) -> str | None:
+        """How many published values agree with ours, in a line, where `published_values` has them; else None."""
+        return None if self.published_values is None else published.count(self.published_values)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write into another folder what a run leaves: experiment, tables, verdicts and figures; return its path.
+
+        Raises OSError if the disk fails. Warns of each figure that cannot be drawn.
+        """
+        from bnrenorm.analysis import outputs  # which imports this module
+
+        target = Path(folder).expanduser()
+        for name, content in self.experiment.files().items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            atomic.write(target / name, content)
+        there = replace(self, folder=target)
+        outputs.write_tables(there)
+        for failure in outputs.write_figures(there):
+            warnings.warn(failure, stacklevel=2)
+        return target
 
     @property
     def plot(self) -> "Plot":

@@ -119,6 +119,30 @@ def _interval(differences: np.ndarray) -> tuple[float, float]:
     return float(means[outside - 1]), float(means[-outside])
 
 
+def mean_intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return low and high (T,) of the 95 % interval of each column's mean, values (S, T).
+
+    At every step the interval that `compare` gives a mean difference; NaN where fewer than 6 seeds have a finite value.
+    """
+    low = np.full(values.shape[1], math.nan)
+    high = low.copy()
+    is_finite = np.isfinite(values)
+    for seeds in np.unique(is_finite, axis=1).T:
+        if seeds.sum() >= MIN_PAIRS:
+            columns = np.flatnonzero((is_finite == seeds[:, None]).all(axis=0))
+            for some in np.array_split(columns, max(1, len(columns) * min(2 ** seeds.sum(), _RESAMPLES) // _AT_ONCE)):
+                low[some], high[some] = _intervals(values[np.ix_(seeds, some)])
+    return low, high
+
+
+def _intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds (T,) of `_interval` for every column of finite values (S, T)."""
+    means = np.concatenate([subsets @ values / subsets.sum(axis=1)[:, None] for subsets in _subsets(len(values))])
+    outside = math.floor((1 - LEVEL) / 2 * (len(means) + 1))
+    means.partition((outside - 1, len(means) - outside), axis=0)
+    return means[outside - 1], means[-outside]
+
+
 def _subsets(n: int) -> Iterator[np.ndarray]:
     """Yield nonempty subsets of n pairs as rows of 0 and 1, some rows at a time: all, or a random sample of them."""
     if 2**n <= _EXACT:

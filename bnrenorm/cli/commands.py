@@ -1,33 +1,30 @@
 """The commands of `bnrenorm`: parse, call, print. Their docstrings are the help texts."""
 
 import io
+import shutil
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 import bnrenorm
-from bnrenorm.cli import startup
-from bnrenorm.errors import InputError
+from bnrenorm.cli import config as config_command
+from bnrenorm.cli import data, listing, startup
+from bnrenorm.cli import runs as runs_command
+from bnrenorm.errors import Hint, InputError
 from bnrenorm.runs.interrupt import Interrupted
 
-if TYPE_CHECKING:
-    from bnrenorm.data.dataset import Dataset
-
-app = typer.Typer(
-    name="bnrenorm", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-)
-data_app = typer.Typer(no_args_is_help=True, help="The 70,000 digits that come with bnrenorm, or images of your own.")
-app.add_typer(data_app, name="data")
+_WIDTHS: dict[str, Any] = {"terminal_width": min(shutil.get_terminal_size().columns - 1, 100)}  # of help texts
+app = typer.Typer(name="bnrenorm", pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_WIDTHS)
+app.add_typer(data.app, name="data")
 
 # Typer bundles its own copy of Click without exporting it: this is the base class of its usage errors.
 _UsageError: Any = typer.BadParameter.__base__
 _INTERRUPTED = 130
-
-DataPath = Annotated[str | None, typer.Option("--path", help="Your images, as in data.path; default: MNIST.")]
-FirstLabel = Annotated[int, typer.Option(min=0, max=1, help="Label of the first class, as in data.first_label.")]
+_python_format = warnings.formatwarning
 
 
 def main() -> None:
@@ -37,6 +34,7 @@ def main() -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # there are encodings without the sign in "0.2 ± 0.1"
+    warnings.formatwarning = _format_warning
     try:
         code = app(standalone_mode=False)
     except InputError as error:
@@ -53,23 +51,38 @@ def main() -> None:
         sys.exit(code)
 
 
+def _format_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
+    """Return a hint as one line, and other warnings as Python writes them."""
+    return f"bnrenorm: {message}\n" if issubclass(category, Hint) else _python_format(message, category, *place, **more)
+
+
 def _fail(message: str, code: int) -> None:
-    print(f"bnrenorm: {' '.join(message.split())}", file=sys.stderr)
+    from bnrenorm.cli.printer import Printer
+
+    Printer(stderr=True).say(f"bnrenorm: {' '.join(message.split())}")
     sys.exit(code)
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     """Compare batch normalisation with batch renormalisation: paired seeds, intervals and a verdict."""
     if version:
         print(bnrenorm.__version__)
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
 def compare(
     config: Annotated[
-        str, typer.Argument(help="A shipped config (bnrenorm list), a YAML file, or a run's experiment.yaml.")
+        str,
+        typer.Argument(
+            help="A shipped config (bnrenorm list), a YAML file, or a run's experiment.yaml.",
+            autocompletion=listing.complete,
+        ),
     ] = "compare",
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
@@ -83,9 +96,17 @@ def compare(
     tf32: Annotated[bool, typer.Option("--tf32", help="On a GPU: round the operands of products to TF32.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
     memory: Annotated[str | None, typer.Option(help="Memory limit, e.g. 4GiB; default: half of what is free.")] = None,
+    axes: Annotated[
+        Literal["effect", "article"],
+        typer.Option(help="Of figures: on which small effects are seen, or loss 0 to 4 and accuracy 0 to 1."),
+    ] = "effect",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be trained, and how long it takes.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the verdicts as one JSON document, and progress on standard error.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the results alone: no progress and no notes.")] = False,
 ) -> None:
     """Train every variant and seed of an experiment, print the comparison and leave a run folder.
 
@@ -96,6 +117,8 @@ def compare(
     from bnrenorm.data import dataset
     from bnrenorm.engines import backend
 
+    if as_json and dry_run:
+        raise InputError("--json: a --dry-run has no verdicts; leave out one of the two")
     options = {"seeds": seeds, "baseline": baseline}
     experiment = configs.load(config, assignments, {key: value for key, value in options.items() if value is not None})
     background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
@@ -106,7 +129,7 @@ def compare(
     from bnrenorm.runs import session
     from bnrenorm.runs.memory import parse_memory
 
-    bound, screen = parse_memory(memory, chosen.device), Screen()
+    bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
     background.submit(startup.import_analysis)
     if dry_run:
         from bnrenorm.runs.store import Store
@@ -126,8 +149,11 @@ def compare(
 
         results = api.results_of(outcome)
         outputs.write_tables(results)
-        summary.show(screen, results)
-        failures.extend(outputs.write_figures(results))
+        if as_json:
+            print(summary.document(results))
+        else:
+            summary.show(screen, results)
+        failures.extend(outputs.write_figures(results, axes))
 
     session.run(experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result())
     for failure in failures:
@@ -136,15 +162,9 @@ def compare(
         raise typer.Exit(1)
 
 
-@app.command(name="list")
-def list_configs() -> None:
-    """List the shipped configs, each with the question that it answers."""
-    from bnrenorm import config as configs
-
-    shipped = configs.shipped()
-    width = max(map(len, shipped))
-    for name, path in shipped.items():
-        print(f"{name:{width}}  {configs.question(path)}")
+app.command(name="list")(listing.list_configs)
+app.command(name="config")(config_command.print_config)
+app.command(name="runs")(runs_command.list_runs)
 
 
 @app.command()
@@ -157,16 +177,17 @@ def doctor(
     trainings against the CPU, bits, memory and speed, as a table in Markdown that an issue can quote.
     """
     from bnrenorm.cli import doctor as checks
+    from bnrenorm.cli.printer import Printer
 
     if device != "cpu":
         _prove("cuda:0" if device == "cuda" else device)
         return
 
-    findings = checks.examine()
+    say, findings = Printer().say, checks.examine()
     for finding in findings:
-        print(f"{'ok  ' if finding.ok else 'BAD '} {finding.name:10} {finding.detail}")
+        say(f"{'ok  ' if finding.ok else 'BAD '} {finding.name:10} {finding.detail}")
         if finding.fix:
-            print(f"     {'':10} {'to improve' if finding.ok else 'to fix'}: {finding.fix}")
+            say(f"     {'':10} {'to improve' if finding.ok else 'to fix'}: {finding.fix}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
@@ -186,65 +207,3 @@ def _prove(device: str) -> None:
         failed += not row.ok
     if failed:
         raise typer.Exit(1)
-
-
-def _load(path: str | None, first_label: int) -> "Dataset":
-    from bnrenorm.config.schema import Data
-    from bnrenorm.data import dataset
-
-    return dataset.load(Data.model_validate({"path": path, "first_label": first_label}))
-
-
-@data_app.command()
-def export(folder: Path, path: DataPath = None, first_label: FirstLabel = 0) -> None:
-    """Write the images as four gzipped IDX files: MNIST's own *-ubyte.gz, or those of another type where it needs one.
-
-    The labels in them start from 0.
-    """
-    from bnrenorm.data import files
-
-    for file in files.export(_load(path, first_label).arrays, folder):
-        print(file)
-
-
-@data_app.command()
-def verify(path: DataPath = None, first_label: FirstLabel = 0) -> None:
-    """Load the images, check them, and print their shapes and checksums."""
-    import hashlib
-
-    from bnrenorm.data import files, idx, mnist
-
-    data = _load(path, first_label)
-    for name, array in data.arrays.items():
-        stem = files.idx_name(name, array)
-        md5 = hashlib.md5(idx.encode(array), usedforsecurity=False).hexdigest()
-        canonical = "the original" if md5 == mnist.MD5.get(stem) else "not MNIST's original"
-        print(f"{name:8} {array.shape!s:16} {array.dtype}  {stem} md5 {md5} ({canonical})")
-    print(f"sha256 of all: {data.checksum}")
-    if path is None:
-        print(mnist.LICENCE)
-
-
-@data_app.command()
-def show(
-    index: Annotated[int, typer.Option(help="Which image, from 0.")] = 0,
-    save: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("digit.png"),
-    test: Annotated[bool, typer.Option("--test", help="Take the test set instead of the training set.")] = False,
-    path: DataPath = None,
-    first_label: FirstLabel = 0,
-) -> None:
-    """Draw one image with its label."""
-    from bnrenorm import atomic
-    from bnrenorm.analysis.plots import pages
-
-    data = _load(path, first_label)
-    split, images, labels = ("test", data.x_test, data.y_test) if test else ("train", data.x_train, data.y_train)
-    if not 0 <= index < len(images):
-        raise InputError(f"--index {index}: expected 0 to {len(images) - 1}")
-    if images.ndim != 3:
-        raise InputError(f"{data.source}: images have shape {images.shape[1:]}, expected (height, width) to draw one")
-    try:
-        atomic.write(save, pages.digit(images[index], int(labels[index])))
-    except OSError as error:
-        raise InputError(f"--save {save}: cannot be written: {error.strerror}") from error
-    print(f"{split} image {index}: label {labels[index]}, drawn in {save}")

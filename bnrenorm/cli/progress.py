@@ -1,75 +1,77 @@
 """The progress of a comparison: what will be trained, then a bar on a terminal or plain lines elsewhere."""
 
-import math
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
+from rich.progress import BarColumn, Progress
 
-from bnrenorm.cli.narrow import fitted
+from bnrenorm.cli import bar
+from bnrenorm.cli.printer import Printer
 from bnrenorm.config import Experiment, Trial
-from bnrenorm.config.identity import identities
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.engines.backend import CHAINER, Backend
-from bnrenorm.runs import runner
+from bnrenorm.engines.backend import Backend
+from bnrenorm.runs import narration, runner
 from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
 from bnrenorm.runs.plan import Plan
 from bnrenorm.runs.session import Watcher
 
 _PLAIN_LINES = 10  # progress lines per run where standard output is no terminal
-_COUNT_AND_TIME = 34  # columns for "12345678/12345678 left: 12:34:56"
+_WIDE = 100  # columns from which on there is room for the bar itself
 
 
 class Screen(Watcher):
-    """Shows a session while it runs, on standard output if the console's options name no other file.
+    """Shows a session while it runs, by a `Printer` of those options: on standard output if they name no other file.
 
-    Everything is printed literally: names of variants may look like rich's markup or emoji codes.
+    A quiet one shows only what is printed by `say` and `table`, the results.
     """
 
-    def __init__(self, **options: Any):
-        self.console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True, **options)
+    def __init__(self, *, is_quiet: bool = False, **options: Any):
+        self.printer, self.is_quiet = Printer(**options), is_quiet
+        self.say, self.table = self.printer.say, self.printer.table
 
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
         """Print what will be trained on which device, notes on the engines, and which variants are identical."""
-        self.say(
-            f"{experiment.name}: {', '.join(experiment.variants)}; seeds {', '.join(map(str, experiment.seeds))}; "
-            f"{len(trials)} trials; {len(data.x_train)} + {len(data.x_test)} images of {data.source}; "
-            f"on {backend.device}"
-        )
-        for note in (*_range_notes(experiment, data), *_engine_notes(trials, backend)):
-            self.note(note)
-        for identity in identities(trials):
-            point = f" at {dict(identity.point)}" if identity.point else ""
-            self.note(f"{identity.a} and {identity.b}{point} are identical by construction: {identity.reason}")
+        self._tell(narration.headline(experiment, trials, data, backend))
+        for remark in narration.remarks(experiment, trials, data, backend):
+            self.note(remark)
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Print that kernels are being compiled, and how long it took."""
         started = time.perf_counter()
-        self.say("Compiling kernels for this kind of training, once per machine ...")
+        self._tell(narration.COMPILING)
         yield
-        self.say(f"Compiled in {time.perf_counter() - started:.0f} s.")
+        self._tell(f"Compiled in {time.perf_counter() - started:.0f} s.")
 
     @contextmanager
     def training(self) -> Iterator[Callable[[runner.Progress], None]]:
         """Yield a function that shows a `runner.Progress`: as a bar on a terminal, as ten lines elsewhere."""
-        if not self.console.is_terminal:
-            yield _PlainProgress(self.say)
+        pace, console = bar.Pace(), self.printer.console
+        if self.is_quiet:
+            yield lambda progress: None
             return
-        with Progress(*_bar_columns(self.console.width), console=self.console) as bar:
-            task = bar.add_task("training", loss="", start=False)
+        if not self.printer.is_terminal or console.is_dumb_terminal:
+            yield _PlainProgress(self.say, pace)
+            return
+        width = console.width
+        shown = [BarColumn(bar_width=width // 4)] if width > _WIDE else []
+        line = bar.Line(pace, lambda: width - len(shown) * (width // 4 + 1))
+        with Progress(*shown, line, console=console, refresh_per_second=4) as progress_bar:
+            task = progress_bar.add_task("", total=None)
 
             def show(progress: runner.Progress) -> None:
-                bar.start_task(task)
-                bar.update(task, completed=progress.done, total=progress.total, loss=_loss(progress))
+                pace.update(progress)
+                progress_bar.update(task, completed=progress.done, total=progress.total)
 
             yield show
+            pace.is_complete = True
+            if pace.progress is None:  # all trials are stored
+                progress_bar.remove_task(task)
+            else:
+                progress_bar.update(task, completed=pace.progress.total)
 
     def rehearsal(self, plan: Plan, data: Dataset, backend: Backend) -> None:
         """Print what a plan would train, with memory and with time from timing a few steps; train nothing."""
@@ -87,75 +89,27 @@ class Screen(Watcher):
 
     def note(self, text: str) -> None:
         """Print what the user should know."""
-        self.say(f"Note: {text}.")
+        self._tell(f"Note: {text}.")
 
-    def table(self, table: Table) -> None:
-        """Print a table, as a list where the terminal is too narrow for it."""
-        self.console.print(fitted(table, self.console.width), soft_wrap=False)
-
-    def say(self, text: str) -> None:
-        """Print a line."""
-        self.console.print(text)
-
-
-def _range_notes(experiment: Experiment, data: Dataset) -> list[str]:
-    """Say that pixels are not in 0..1, where no scaling by the training set is asked for."""
-    if data.unusual_range is None or experiment.data.scaling != "unit":
-        return []
-    low, high = data.unusual_range
-    how = "floats are taken as they are" if data.x_train.dtype.kind == "f" else "bytes are divided by 255"
-    return [f"pixels are {low:.3g} to {high:.3g} ({how}); data.scaling: min_max would map them to 0..1"]
-
-
-def _engine_notes(trials: list[Trial], backend: Backend) -> list[str]:
-    """Return a note on why a faster engine is unavailable, and one on the variants that it cannot train."""
-    notes = [backend.note] if backend.note else []
-    by_engine: dict[str, list[str]] = {}
-    for trial in trials:
-        by_engine.setdefault(backend.engine_for(trial.settings), []).append(trial.variant)
-    if backend.engine != CHAINER and CHAINER in by_engine:
-        names = ", ".join(dict.fromkeys(by_engine[CHAINER]))
-        differs = ", whose rounding differs" if len(by_engine) > 1 else ""
-        notes.append(f"no compiled kernels for {names}: trained by the Chainer engine on {backend.device}{differs}")
-    return notes
-
-
-def _bar_columns(width: int) -> list[ProgressColumn]:
-    """Return what a progress bar shows in so many columns: always count and time left, then losses, then the bar."""
-    columns: list[ProgressColumn] = [MofNCompleteColumn(table_column=Column(no_wrap=True))]
-    if width >= _COUNT_AND_TIME:
-        columns.append(TextColumn("left:"))
-    columns.append(TimeRemainingColumn(table_column=Column(no_wrap=True)))
-    if width > 2 * _COUNT_AND_TIME:
-        rest = Column(no_wrap=True, overflow="ellipsis", max_width=width - _COUNT_AND_TIME)
-        columns.append(TextColumn("loss {task.fields[loss]}", markup=False, table_column=rest))
-    if width > 3 * _COUNT_AND_TIME:
-        columns = [BarColumn(bar_width=width // 4), *columns]
-    return columns
+    def _tell(self, text: str) -> None:
+        if not self.is_quiet:
+            self.say(text)
 
 
 class _PlainProgress:
-    def __init__(self, say: Callable[[str], None]):
-        self.say, self.started, self.last_tenth = say, time.monotonic(), -1
+    def __init__(self, say: Callable[[str], None], pace: bar.Pace):
+        self.say, self.pace, self.last_tenth = say, pace, -1
 
     def __call__(self, progress: runner.Progress) -> None:
+        self.pace.update(progress)
         tenth = _PLAIN_LINES * progress.done // progress.total
         if tenth == self.last_tenth or not progress.done:
             return
         self.last_tenth = tenth
-        elapsed = time.monotonic() - self.started
-        left = elapsed / progress.done * (progress.total - progress.done)
-        percent = 100 * progress.done // progress.total
+        left = self.pace.left()
+        diverged = f"  {self.pace.diverged} diverged" if self.pace.diverged else ""
         self.say(
-            f"{percent:3} %  step {progress.record.step}  loss {_loss(progress)}  {elapsed:.0f} s, {left:.0f} s left"
+            f"{100 * progress.done // progress.total:3} %  step {progress.record.step}  "
+            f"loss {', '.join(bar.losses(progress))}{diverged}  {self.pace.elapsed:.0f} s"
+            + ("" if left is None else f", {left:.0f} s left")
         )
-
-
-def _loss(progress: runner.Progress) -> str:
-    """Return each variant's training loss as text: the mean over its networks in training that have not diverged."""
-    losses: dict[str, list[float]] = {trial.variant: [] for trial in progress.trials}
-    for trial, loss in zip(progress.trials, progress.record.values["train_loss"], strict=True):
-        if math.isfinite(loss):
-            losses[trial.variant].append(float(loss))
-    means = {variant: statistics.fmean(values) if values else math.nan for variant, values in losses.items()}
-    return ", ".join(f"{variant} {mean:.4f}" for variant, mean in means.items())

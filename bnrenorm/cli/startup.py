@@ -80,4 +80,5 @@ def import_analysis() -> None:
         importlib.import_module("bnrenorm.api")
         importlib.import_module("bnrenorm.cli.summary")
         importlib.import_module("bnrenorm.analysis.plots.parameters")
+        importlib.import_module("bnrenorm.analysis.plots.diagnostics")
     gc.enable()

@@ -1,4 +1,6 @@
-"""The end of a comparison in the terminal: the table of the variants, the verdicts, and the path of the files."""
+"""The end of a comparison: the table of the variants, the verdicts and the path of the files, or JSON for programs."""
+
+import json
 
 from bnrenorm.analysis import published
 from bnrenorm.analysis.results import ExperimentResults
@@ -36,3 +38,17 @@ def show(screen: Screen, results: ExperimentResults) -> None:
             f"{100 * largest:.2f} points."
         )
     screen.say(f"Curves, tables and figures: {results.folder}")
+
+
+def document(results: ExperimentResults) -> str:
+    """Return the verdicts as JSON, with the experiment's name, variants, seeds, device and run folder."""
+    experiment = results.experiment
+    content = {
+        "experiment": experiment.name,
+        "variants": experiment.variants,
+        "seeds": experiment.seeds,
+        "device": results.device,
+        "folder": str(results.folder),
+        "verdicts": results.verdicts,
+    }
+    return json.dumps(content, indent=2, allow_nan=False)

@@ -1,109 +1,111 @@
-"""Results as tables for the terminal (Rich), each built from a table of `bnrenorm.analysis`."""
+"""Results as tables for the terminal, each built from a table of `bnrenorm.analysis`."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
-from bnrenorm.analysis.verdicts import IDENTICAL, more_seeds
+from bnrenorm.analysis.verdicts import IDENTICAL
+from bnrenorm.cli.sheet import Sheet
 
-_METRICS = (  # heading, column after "final_", factor, digits
-    ("training loss", "train_loss", 1, 4),
-    ("test loss", "test_loss", 1, 4),
-    ("training %", "train_accuracy", 100, 2),
-    ("test %", "test_accuracy", 100, 2),
+_METRICS = (  # heading, column after "final_", factor, digits, rank in a `Sheet`
+    ("training loss", "train_loss", 1, 4, 0),
+    ("test loss", "test_loss", 1, 4, 1),
+    ("training %", "train_accuracy", 100, 2, 2),
+    ("test %", "test_accuracy", 100, 2, None),
 )
-_HUGE = 1e4  # write larger means, those of networks that explode, in scientific notation, to fit 80 columns
+_LARGE = 1e3  # write larger numbers, those of networks that explode, in scientific notation
 
 
-def summary(trials: Any) -> Table:
+def summary(trials: Any) -> Sheet:
     """Return a table of `analysis.tables.summary`: the final values of every variant and grid point.
 
-    Means are over the trials that finished; a row below counts those that diverged. A grid of several settings shows
-    accuracies only, to fit 80 columns.
+    Means are over the trials that finished; where any diverged, a column counts them.
     """
     keys = list(trials.columns[: list(trials.columns).index("seed")])
-    is_narrow = len(keys) > 2
-    metrics = _METRICS[2:] if is_narrow else _METRICS
-    table = _new_table(f"final {'accuracies' if is_narrow else 'values'}, mean ± standard deviation over seeds")
+    sheet = Sheet("final values, mean ± standard deviation over seeds")
     for key in keys:
-        table.add_column(key.rpartition(".")[2], overflow="fold")
-    for heading, *_ in metrics:
-        table.add_column(heading, justify="right", no_wrap=True)
+        sheet.add_column(key.rpartition(".")[2])
+    has_diverged = (trials["outcome"] == "diverged").any()
+    if has_diverged:
+        sheet.add_column("diverged")
+    for heading, *_, rank in _METRICS:
+        sheet.add_column(heading, rank=rank, is_number=True)
     for cell, rows in trials.groupby(keys, sort=False):
         names = [str(name) for name in (cell if isinstance(cell, tuple) else (cell,))]
         finished = rows[rows["outcome"] != "diverged"]
-        if len(finished):
-            values = [
-                _mean_and_spread(factor * finished[f"final_{name}"], digits) for _, name, factor, digits in metrics
-            ]
-            table.add_row(*names, *values)
-        if len(finished) < len(rows):
-            table.add_row(*names, f"{len(rows) - len(finished)} of {len(rows)} diverged")
-    return table
+        lost = len(rows) - len(finished)
+        count = [f"{lost} of {len(rows)}" if lost else ""] if has_diverged else []
+        values = [
+            _mean_and_spread(factor * finished[f"final_{name}"], digits) for _, name, factor, digits, _ in _METRICS
+        ]
+        sheet.add_row(*names, *count, *values)
+    return sheet
 
 
-def verdicts(entries: list[dict[str, Any]]) -> Table:
-    """Return a table of `analysis.verdicts.verdicts` over a grid, with a section per pair of variants."""
+def verdicts(entries: list[dict[str, Any]]) -> Sheet:
+    """Return a table of `analysis.verdicts.verdicts`, over a grid with a section per pair of variants."""
     metric = entries[0]["metric"].removeprefix("final_").replace("_", " ") if entries else ""
-    over = f" over {entries[0]['comparisons']} comparisons" if entries else ""
-    table = _new_table(f"paired differences in {metric} (percentage points), p after Holm's correction{over}")
+    count = entries[0]["comparisons"] if entries else 0
+    over = f", p after Holm's correction over {count} comparisons" if count else ""
+    sheet = Sheet(f"paired differences in {metric} (percentage points){over}")
     for key in entries[0]["point"] if entries else ():
-        table.add_column(key.rpartition(".")[2])
-    table.add_column("difference")
-    for heading in ("mean", "95 % interval", "p"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict")
+        sheet.add_column(key.rpartition(".")[2])
+    sheet.add_column("difference")
+    for heading, rank in (("mean", 3), ("95 % interval", 1), ("p", 0)):
+        sheet.add_column(heading, rank=rank, is_number=True)
+    sheet.add_column("verdict")
+    sheet.add_column("more seeds", rank=2, is_number=True)
     pairs = list(dict.fromkeys((entry["a"], entry["b"]) for entry in entries))
     for a, b in pairs:
         for entry in entries:
             if (entry["a"], entry["b"]) == (a, b):
                 point = (str(value) for value in entry["point"].values())
-                table.add_row(*point, f"{b} - {a}", *_verdict_cells(entry))
-        if len(entries) > len(pairs):
-            table.add_section()
-    return table
+                sheet.add_row(*point, f"{b} - {a}", *_verdict_cells(entry))
+        if len(entries) > len(pairs) and (a, b) != pairs[-1]:
+            sheet.end_section()
+    return sheet
 
 
-def published_differences(compared: pd.DataFrame) -> Table:
+def published_differences(compared: pd.DataFrame) -> Sheet:
     """Return a table of `analysis.published.compare_differences`."""
-    table = _new_table("published and measured differences (percentage points)")
+    sheet = Sheet("published and measured differences (percentage points)")
     keys = list(compared.columns[: list(compared.columns).index("a")])
     for heading in (*keys, "difference"):
-        table.add_column(heading)
-    for heading in ("published", "measured"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
+        sheet.add_column(heading)
+    for heading, rank in (("published", 1), ("measured", 0)):
+        sheet.add_column(heading, rank=rank, is_number=True)
+    sheet.add_column("")
     for row in compared.to_dict("records"):
-        table.add_row(
+        sheet.add_row(
             *(str(row[key]) for key in keys),
             f"{row['b']} - {row['a']}",
             f"{row['published_difference']:+.1f}",
             "" if pd.isna(row["mean"]) else f"{row['mean']:+.2f}",
             str(row["agreement"]),
         )
-    return table
+    return sheet
 
 
-def published_values(compared: pd.DataFrame) -> Table:
+def published_values(compared: pd.DataFrame) -> Sheet:
     """Return a table of `analysis.published.compare_values`: a line of ours, below it the published one if any."""
     seeds = max(compared["seeds"])
     spread = f": accuracies are means, epochs medians over {seeds} seeds" if seeds > 1 else ""
-    table = _new_table(f"ours, and below it what was published{spread}")
+    sheet = Sheet(f"ours, and below it what was published{spread}")
     keys = list(compared.columns[: list(compared.columns).index("seeds")])
     keys = [key for key in keys if len(set(compared[key])) > 1] or keys
     for key in keys:
-        table.add_column(key.rpartition(".")[2], no_wrap=True)
-    for heading in ("train %", "test %", "95 %", "97 %", "98 %", "best %", "epoch", "s"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
+        sheet.add_column(key.rpartition(".")[2])
+    for heading, rank in zip(
+        ("train %", "test %", "95 %", "97 %", "98 %", "best %", "epoch", "s"), (5, None, 4, 3, 2, 6, 1, 0), strict=True
+    ):
+        sheet.add_column(heading, rank=rank, is_number=True)
+    sheet.add_column("")
     for row in compared.to_dict("records"):
-        table.add_row(*(str(row[key]) for key in keys), *_value_cells(row, ""), str(row["verdict"]))
+        sheet.add_row(*(str(row[key]) for key in keys), *_value_cells(row, ""), str(row["verdict"]))
         if row["verdict"]:
-            table.add_row(*("" for _ in keys), *_value_cells(row, "published_"), "published", style="dim")
-    return table
+            sheet.add_row(*("" for _ in keys), *_value_cells(row, "published_"), "published", style="dim")
+    return sheet
 
 
 def _value_cells(row: dict[Any, Any], prefix: str) -> list[str]:
@@ -119,35 +121,36 @@ def _value_cells(row: dict[Any, Any], prefix: str) -> list[str]:
     ]
 
 
-def _verdict_cells(entry: dict[str, Any]) -> tuple[str, str, str, str]:
-    """Return mean, interval, p and verdict as text, empty where there is none."""
+def _verdict_cells(entry: dict[str, Any]) -> tuple[str, ...]:
+    """Return mean, interval, p, verdict and the number of further seeds as text, empty where there is none."""
     mean, low, high, p = (entry[name] for name in ("mean", "low", "high", "p_holm"))
     verdict, more = entry["verdict"], entry["more_seeds"]
     if verdict == IDENTICAL:
-        return "0", "", "", verdict
+        return "0", "", "", verdict, ""
     counts = [f"{name} diverged in {count} of {entry['seeds']}" for name, count in entry["diverged"].items() if count]
-    words = [] if verdict.endswith("diverged") else [f"{verdict}: {more_seeds(more)}" if more else verdict]
+    words = [] if verdict.endswith("diverged") else [verdict]
     return (
         "" if mean is None else f"{100 * mean:+.2f}",
         "" if low is None else f"{100 * low:+.2f} to {100 * high:+.2f}",
-        "" if p is None else f"{p:.2g}",
+        "" if p is None else number(p, ".2g"),
         "; ".join([*words, *counts]),
-    )
-
-
-def _new_table(title: str) -> Table:
-    return Table(
-        title=title,
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        collapse_padding=True,
+        f"about {more}" if more else "",
     )
 
 
 def _mean_and_spread(values: pd.Series, digits: int) -> str:
-    """Return a mean and, with more than one seed, the standard deviation, as "0.2795 ± 0.0012"."""
-    mean, spread = values.mean(), values.std(ddof=1)
-    style = f".{digits}f" if abs(mean) < _HUGE else ".0e"
-    return f"{mean:{style}}" + (f" ± {spread:{style}}" if np.isfinite(spread) else "")
+    """Return a mean and, with more than one value, the standard deviation, as "0.2795 ± 0.0012"; "" for none."""
+    numbers = values.to_numpy(float)
+    if not len(numbers):
+        return ""
+    with np.errstate(invalid="ignore"):  # losses may be infinite
+        mean, spread = numbers.mean(), numbers.std(ddof=1) if len(numbers) > 1 else np.nan
+    is_large, is_small = max(abs(mean), spread) >= _LARGE, 0 < abs(mean) < 0.5 * 10**-digits
+    style = ".1e" if is_large or is_small else f".{digits}f"
+    return number(mean, style) + (f" ± {number(spread, style)}" if np.isfinite(spread) else "")
+
+
+def number(value: float, style: str) -> str:
+    """Format a number, its exponent short: 1.5e14 and 2e-5."""
+    digits, e, exponent = f"{value:{style}}".partition("e")
+    return f"{digits}e{int(exponent)}" if e else digits

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bnrenorm.config import document, limits
+from bnrenorm.config import document, limits, plugins
 from bnrenorm.config.build import build
 from bnrenorm.config.document import unknown
 from bnrenorm.config.experiment import Experiment
@@ -25,7 +25,8 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
     """Load a shipped config by name, or a YAML file by path, and apply overrides.
 
     `overrides` are "KEY=VALUE" strings as on the command line, VALUE being YAML; `values` maps dotted keys to Python
-    values. Raises InputError with file, line, key, value and what was expected.
+    values. The Python files that the config names under `plugins` are run. Raises InputError with file, line, key,
+    value and what was expected.
     """
     configs = shipped()
     path = configs.get(str(config), Path(config))
@@ -41,7 +42,7 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
     for key, value in (values or {}).items():
         location = f"{key}={shown(value)}"
         parsed.assign(key, plain(value, location), location)
-    return build(parsed)
+    return build(parsed, plugins.load(parsed, path.parent))
 
 
 def _read(path: Path) -> str:
@@ -53,14 +54,3 @@ def _read(path: Path) -> str:
     if len(content) > limits.BYTES:
         raise ValueError(f"expected at most {limits.BYTES:,} bytes")
     return content.decode("utf-8")
-
-
-def question(path: Path) -> str:
-    """Return the question in a config's header."""
-    header = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        header.append(line.lstrip("# ").strip())
-    text = " ".join(header).partition("Question:")[2]
-    return text.partition("Expected:")[0].partition("Command:")[0].strip()

@@ -9,16 +9,21 @@ from bnrenorm.config.document import Document, unknown
 from bnrenorm.config.experiment import Experiment
 from bnrenorm.config.explain import validate
 from bnrenorm.config.merge import leaves
+from bnrenorm.config.plugins import KEY as PLUGINS
+from bnrenorm.config.plugins import Plugin
 from bnrenorm.config.reader import Path, shown, unquoted
 from bnrenorm.config.schema import Settings
 from bnrenorm.config.trial import Point
 from bnrenorm.errors import InputError
 
-KEYS = ("name", "variants", "grid", "seeds", "baseline", "published", *Settings.model_fields)
+KEYS = ("name", "variants", "grid", "seeds", "baseline", "published", PLUGINS, *Settings.model_fields)
 
 
-def build(document: Document) -> Experiment:
-    """Validate a document and return its experiment. Raises InputError with the location of the first mistake."""
+def build(document: Document, plugins: tuple[Plugin, ...] = ()) -> Experiment:
+    """Validate a document, whose `plugins` have been run, and return its experiment.
+
+    Raises InputError with the location of the first mistake.
+    """
     data = document.data
     for key in data:
         if key not in KEYS:
@@ -40,7 +45,7 @@ def build(document: Document) -> Experiment:
         raise InputError(
             f"{document.location(('baseline',))}: {unknown(str(baseline), variants, 'variant')}{unquoted(baseline)}"
         )
-    return Experiment(name, settings, seeds, document, baseline, table)
+    return Experiment(name, settings, seeds, document, baseline, table, plugins)
 
 
 def _settings(document: Document) -> dict[tuple[str, Point], Settings]:

@@ -1,12 +1,13 @@
 """An experiment: variants at the points of a grid with their seeds, and the trials that they make."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from bnrenorm.config import cells, reader
 from bnrenorm.config.document import Document
+from bnrenorm.config.plugins import Plugin
 from bnrenorm.config.reader import Path, dotted
 from bnrenorm.config.resolve import resolve
 from bnrenorm.config.schema import Data, Settings
@@ -20,6 +21,7 @@ class Experiment:
 
     `baseline` names the variant that every other is compared with; None: every pair of variants is compared.
     `published` names the table of published numbers to compare the results with, None if there is none.
+    `plugins` are the user's files that were run for it.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Experiment:
     document: Document
     baseline: str | None = None
     published: str | None = None
+    plugins: tuple[Plugin, ...] = ()
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -75,6 +78,15 @@ class Experiment:
             ],
         }
 
-    def as_config(self) -> str:
-        """Return the text of a config that repeats the experiment: the same trials, and the same `resolved`."""
-        return reader.dump({**self.resolved(), "published": self.published})
+    def as_config(self, plugins: Sequence[str] | None = None) -> str:
+        """Return the text of a config that repeats the experiment: the same trials, and the same `resolved`.
+
+        plugins: their paths in it, by default absolute ones.
+        """
+        paths = [str(plugin.path) for plugin in self.plugins] if plugins is None else list(plugins)
+        return reader.dump({**self.resolved(), "published": self.published, "plugins": paths})
+
+    def files(self) -> dict[str, str | bytes]:
+        """Return the files that repeat the experiment, by their paths in a folder: experiment.yaml and its plugins."""
+        copies = {f"plugins/{plugin.path.name}": plugin.source for plugin in self.plugins}
+        return {"experiment.yaml": self.as_config(list(copies)), **copies}

@@ -105,7 +105,9 @@ class Custom(Strict):
     def _registered(cls, name: str) -> str:
         if name not in registry.names():
             known = ", ".join(registry.names()) or "none"
-            raise ValueError(f"expected a name that bnrenorm.register_norm was given; registered: {known}")
+            raise ValueError(
+                f"expected a name that bnrenorm.register_norm was given, in a file under plugins; registered: {known}"
+            )
         return name
 
     @field_validator("source")

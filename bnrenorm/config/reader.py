@@ -124,9 +124,10 @@ def plain(value: Any, location: str) -> Any:
     return convert(value, 0)
 
 
-def dump(data: Any) -> str:
-    """Write plain data as YAML that `read` reads back the same."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+def dump(data: Any, *, flow: bool = False) -> str:
+    """Write plain data as YAML that `read` reads back the same; `flow`: innermost lists and groups on one line."""
+    style = {"default_flow_style": None, "width": float("inf")} if flow else {}
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, **style)
 
 
 def dotted(path: Iterable[str | int]) -> str:

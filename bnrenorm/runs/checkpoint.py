@@ -90,6 +90,13 @@ def sweep(root: Path, finished: Callable[[str], bool]) -> None:
         atomic.remove_abandoned(root, path.name)
 
 
+def remove(root: Path, is_unwanted: Callable[[list[str]], bool]) -> None:
+    """Delete the checkpoints of the groups whose trials' keys are unwanted."""
+    for path, keys in _heads(root):
+        if keys and is_unwanted(keys):
+            _remove(path)
+
+
 def _heads(root: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield every checkpoint with the keys of its group, none if it is spoilt."""
     for path in sorted(root.glob("*.step-*.json")):

@@ -13,6 +13,13 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 class Interrupted(Exception):
     """The user asked to stop; everything is saved."""
 
+    def __init__(self) -> None:
+        super().__init__("everything is saved; run the same again, and it goes on from here")
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython prints below a cell in place of a traceback: nothing has gone wrong."""
+        return [f"Interrupted: {self}."]
+
 
 class Request:
     """Whether the user has asked to stop."""

@@ -35,23 +35,41 @@ def opened(root: Path, experiment: Experiment) -> Iterator[Path]:
     folder = path_of(root, experiment)
     make_folder(folder)
     atomic.remove_abandoned(folder)
-    lock_file, owner = folder / _LOCK, folder / _OWNER
+    with locked(folder):
+        owner = folder / _OWNER
+        atomic.write(owner, json.dumps({"pid": os.getpid(), "host": platform.node()}))
+        for name, content in experiment.files().items():
+            make_folder((folder / name).parent)
+            atomic.write(folder / name, content)
+        yield folder
+        owner.unlink()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run folder. Raises InputError like `opened`."""
+    lock_file = folder / _LOCK
     if lock_file.is_symlink():  # older versions of filelock would empty its target
         lock_file.unlink()
     lock = filelock.FileLock(lock_file)
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout as error:
-        raise InputError(f"{folder}: {_name(owner)} is writing there") from error
+        raise InputError(f"{folder}: {_name(folder / _OWNER)} is writing there") from error
     except NotImplementedError as error:  # what filelock raises on a file system without flock
-        raise InputError(f"--out {root}: its file system cannot lock files, expected one that can") from error
+        raise InputError(f"--out {folder.parent}: its file system cannot lock files, expected one that can") from error
     try:
-        atomic.write(owner, json.dumps({"pid": os.getpid(), "host": platform.node()}))
-        atomic.write(folder / "experiment.yaml", experiment.as_config())
-        yield folder
-        owner.unlink()
+        yield
     finally:
         lock.release()
+
+
+def state(folder: Path) -> str:
+    """Tell whether a run folder is "finished", "unfinished" or "being written"."""
+    if _is_held(folder):
+        return "being written"
+    is_finished = (folder / "verdict.json").is_file() and not (folder / _OWNER).is_file()
+    return "finished" if is_finished else "unfinished"
 
 
 def unfinished(root: Path, experiment: Experiment) -> list[Path]:

@@ -13,7 +13,7 @@ from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
-from bnrenorm.runs import run_folder, runner
+from bnrenorm.runs import inventory, run_folder, runner
 from bnrenorm.runs.plan import Plan, plan
 from bnrenorm.runs.runner import Report
 from bnrenorm.runs.sealed import Spoilt
@@ -73,6 +73,7 @@ def run(
     todo = plan(experiment, data, store, memory, backend)
     store.prepare()
     with run_folder.opened(out, experiment) as folder:
+        inventory.list_trials(folder, todo.keys.values())
         watcher.opening(experiment, list(todo.keys), data, backend)
         for other in run_folder.unfinished(out, experiment):
             config = other / "experiment.yaml"

@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,35 +13,42 @@ from matplotlib.text import Text
 
 import bnrenorm
 from bnrenorm.analysis import outputs
-from bnrenorm.analysis.plots import pages, parameters
+from bnrenorm.analysis.plots import effects, pages, parameters, style
 from tests.helpers import COMPARED, results_of
 
 TABLES = {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json"}
 WRITTEN_BY_THE_SESSION = {"experiment.yaml"}
 FOUR = "none: {norm: {kind: none}}\n  N: {norm: {kind: batch, affine: none}}"
+
+
+def figures(names):
+    """Return the files of figures."""
+    return {f"{name}.{kind}" for name in names.split() for kind in ("png", "svg")}
+
+
 KINDS = {
-    "two variants": (COMPARED, {"loss.png", "accuracy.png"}),
-    "one variant": (COMPARED.replace("  BRN: {norm: {kind: renorm, r_max: 3, d_max: 5}}\n", ""), {"loss.png", "accuracy.png"}),
-    "four variants": (COMPARED.replace("variants:\n", f"variants:\n  {FOUR}\n"), {"loss.png", "accuracy.png", "ranking.png"}),
+    "two variants": (COMPARED, figures("effect loss accuracy diagnostics")),
+    "one variant": (COMPARED.replace("  BRN: {norm: {kind: renorm, r_max: 3, d_max: 5}}\n", ""), figures("loss accuracy diagnostics")),
+    "four variants": (COMPARED.replace("variants:\n", f"variants:\n  {FOUR}\n"), figures("effect difference loss accuracy diagnostics")),
     "a grid": (
         f"{COMPARED}grid: {{training.optimizer.momentum: [0.5, 0.9]}}",
-        {"curves.png", "training_curves.png", "difference.png"},
+        figures("effect curves training_curves difference diagnostics"),
     ),
     "a grid of one variant": (
         COMPARED.replace("  BN: {norm: {kind: batch}}\n", "") + "grid: {norm.d_max: [1, 5]}",
-        {"curves.png", "training_curves.png"},
+        figures("effect curves training_curves diagnostics"),
     ),
     "parameters": (
         f"{COMPARED}evaluation: {{parameters: true}}",
-        {"loss.png", "accuracy.png", "weights.png", "affine.png", "affine_epochs.png"},
+        figures("effect loss accuracy diagnostics weights affine affine_epochs"),
     ),
     "published differences": (
         f"{COMPARED}published: brn17\ngrid: {{batches: {{independent: {{}}, few labels: {{training: {{batch: 10}}}}}}}}",
-        {"curves.png", "training_curves.png", "difference.png", "published.csv"},
+        figures("effect curves training_curves difference diagnostics") | {"published.csv"},
     ),
     "published values": (
         f"{COMPARED}published: article2/normalisation\ngrid: {{training.optimizer.lr: [0.1, 0.5]}}",
-        {"curves.png", "training_curves.png", "difference.png", "published.csv"},
+        figures("effect curves training_curves difference diagnostics") | {"published.csv"},
     ),
 }  # fmt: skip
 
@@ -60,8 +68,8 @@ def run(config_file, few_digits_file, tmp_path):
 @pytest.mark.slow
 def test_every_kind_of_experiment_leaves_its_files(run, monkeypatch, kind):
     text, files = KINDS[kind]
-    for module in (pages, parameters):
-        monkeypatch.setattr(module, "png", lambda figure: b"PNG")  # which files, not which pixels
+    for render in ("png", "svg"):
+        monkeypatch.setattr(style, render, lambda figure: b"drawn")  # which files, not which pixels
     monkeypatch.setattr(parameters, "_LEARNED", 0.0)
     results = run(text)
     written = {path.name for path in results.folder.iterdir() if not path.name.startswith(".")}
@@ -76,7 +84,7 @@ def test_the_files_hold_the_tables_and_real_figures(run):
         pd.testing.assert_frame_equal(table, getattr(results, name), check_dtype=False)
     assert json.loads((results.folder / "verdict.json").read_text()) == results.verdicts
     for name, draw in outputs.pictures(results).items():
-        assert draw().startswith(b"\x89PNG")
+        assert draw().startswith({".png": b"\x89PNG", ".svg": b"<?xml"}[Path(name).suffix])
         assert (results.folder / name).read_bytes() == draw()
 
 
@@ -121,16 +129,16 @@ def test_variants_of_two_engines_are_told_apart_in_the_summary(run):
     assert {entry["engine"] for entry in outputs._environment(results)["trained_by"]} == {"cpu", "chainer"}
 
 
-def test_titles_name_one_seed_or_the_spread_over_several(run, monkeypatch):
+def test_titles_name_what_the_lines_are(run, monkeypatch):
     titles = []
-    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, ylim: titles.append(title) or b"")
+    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, choice: titles.append(title))
     run(COMPARED, seeds=1)
     run(COMPARED)
     assert titles == [
         "Loss: compared (seed 0)",
         "Accuracy: compared (seed 0)",
-        "Loss: compared (mean of 2 seeds, band from minimum to maximum)",
-        "Accuracy: compared (mean of 2 seeds, band from minimum to maximum)",
+        "Loss: compared (mean of 2 seeds, thin: single seeds)",
+        "Accuracy: compared (mean of 2 seeds, thin: single seeds)",
     ]
 
 
@@ -140,15 +148,24 @@ def test_titles_name_the_variants_that_diverged(tmp_path, monkeypatch):
         (trial, replace(result, outcome="diverged") if trial.variant == "BN" or trial.seed else result)
         for trial, result in results.trials
     ]
-    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, ylim: titles.append(title) or b"")
+    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, choice: titles.append(title))
     outputs.write_figures(replace(results, trials=trials))
-    assert titles[1].endswith("minimum to maximum; BN diverged in 2 of 2; BRN diverged in 1 of 2)")
+    assert titles[1].endswith("single seeds; BN diverged in 2 of 2; BRN diverged in 1 of 2)")
+
+
+def test_the_articles_axes_are_kept_on_request(tmp_path, monkeypatch):
+    choices = []
+    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, choice: choices.append(choice))
+    monkeypatch.setattr(effects, "by_steps", lambda table, verdicts, title, choice: choices.append(choice))
+    outputs.write_figures(results_of(folder=tmp_path))
+    outputs.write_figures(results_of(folder=tmp_path), "article")
+    assert choices == 3 * ["effect"] + 3 * ["article"]
 
 
 @pytest.mark.parametrize(("baseline", "base"), [("", "none"), ("baseline: BN\n", "BN")])
 def test_the_ranking_is_against_the_baseline(tmp_path, monkeypatch, baseline, base):
     bases = []
-    monkeypatch.setattr(pages, "ranking", lambda verdicts, base, title: bases.append(base) or b"")
+    monkeypatch.setattr(effects, "ranking", lambda verdicts, base, title: bases.append(base))
     outputs.write_figures(results_of(KINDS["four variants"][0] + baseline, folder=tmp_path))
     assert bases == [base]
 
@@ -164,7 +181,7 @@ def test_a_figure_that_fails_costs_one_line_and_no_other_file(tmp_path, monkeypa
     monkeypatch.setattr(pages, "training_and_test", fail_at_loss)
     results = results_of(folder=tmp_path)
     assert outputs.write_figures(results) == [f"{tmp_path / 'loss.png'}: not drawn: ValueError: one line"]
-    assert [path.name for path in tmp_path.iterdir()] == ["accuracy.png"]
+    assert {path.name for path in tmp_path.iterdir()} == figures("effect accuracy")
 
 
 def test_a_matplotlib_that_cannot_be_imported_costs_one_line(tmp_path, monkeypatch):
@@ -175,24 +192,23 @@ def test_a_matplotlib_that_cannot_be_imported_costs_one_line(tmp_path, monkeypat
 
 @pytest.mark.parametrize("grid", ["", "grid: {'$a$ _': {'_$b': {}, '$\\frac$': {}}}"])
 def test_every_name_is_drawn_literally_in_every_figure(tmp_path, monkeypatch, grid):
-    figures = {}
-    png = pages.png
+    drawn_figures = []
+    png = style.png
 
     def keep(figure):
-        figures[len(figures)] = figure
+        drawn_figures.append(figure)
         return png(figure)
 
-    for module in (pages, parameters):
-        monkeypatch.setattr(module, "png", keep)
+    monkeypatch.setattr(style, "png", keep)
     names = ["_none", "$x$ %", r"$\frac$", "$"]
     variants = "".join(f"\n  '{name}': {{model: {{hidden: [{10 + i}]}}}}" for i, name in enumerate(names))
     results = results_of(f"name: a\nseeds: 2\n{grid}\nvariants:{variants}\n", lambda trial: 0.5, tmp_path)
     for _, trained in results.trials:
         trained.parameters.update({"linears/0/W": np.ones((2, 3)), "norms/0/affine/gamma": np.ones((1, 3))})
-        trained.records.update(layer1_gamma=[1.0, 1.1])
+        trained.records.update(layer1_gamma=[1.0, 1.1], training_mode_accuracy=[0.5, 0.6])
     assert outputs.write_figures(results) == []
-    assert len(figures) == len(outputs.pictures(results)) >= 6
-    for figure in figures.values():
+    assert 2 * len(drawn_figures) == len(outputs.pictures(results)) >= 12
+    for figure in drawn_figures:
         drawn = [text._preprocess_math(text.get_text()) for text in figure.findobj(Text) if "$" in text.get_text()]
         assert all(kind is False or text.startswith(r"$\mathdefault") for text, kind in drawn)
         literal = " ".join(text for text, kind in drawn if kind is False)

@@ -1,9 +1,9 @@
 """The results of an experiment: each table once."""
 
-from pathlib import Path
-
 import pytest
 
+from bnrenorm import config
+from bnrenorm.analysis import outputs
 from tests.helpers import COMPARED, results_of
 
 
@@ -42,5 +42,29 @@ def test_a_published_table_compares_differences_or_values(published, grid, diffe
         assert table is None if rows is None else len(table) == rows
 
 
-def test_a_notebook_shows_results_in_one_line():
-    assert repr(results_of()) == f"ExperimentResults(device='cpu', folder={Path('nowhere')!r})"
+def test_a_terminal_shows_results_in_one_line():
+    assert repr(results_of()) == "ExperimentResults(compared: BN, BRN; 2 seeds; 4 trials on cpu; in nowhere)"
+
+
+def test_published_values_are_counted():
+    text = f"{COMPARED}published: article2/normalisation\ngrid: {{training.optimizer.lr: [0.1, 0.5]}}\n"
+    assert results_of(text).published_count.startswith("of 2 published rows: ")
+    assert results_of().published_count is None
+
+
+def test_results_are_saved_into_another_folder_as_a_run_leaves_them(tmp_path):
+    results = results_of(folder=tmp_path / "run")
+    place = results.save(tmp_path / "a" / "b")
+    assert place == tmp_path / "a" / "b"
+    files = {path.name for path in place.iterdir()}
+    assert {"experiment.yaml", "curves.csv", "summary.csv", "verdict.json", "environment.json"} <= files
+    assert {path.suffix for path in place.iterdir()} >= {".png"}
+    assert config.load(place / "experiment.yaml").resolved() == results.experiment.resolved()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_figure_that_is_not_saved_is_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr(outputs, "pictures", lambda results, axes: {"loss.png": lambda: 1 / 0})
+    with pytest.warns(UserWarning, match=r"loss\.png: not drawn: ZeroDivisionError") as caught:
+        results_of(folder=tmp_path).save(tmp_path / "there")
+    assert caught[0].filename == __file__

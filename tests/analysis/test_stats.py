@@ -113,3 +113,18 @@ def test_memory_does_not_grow_with_the_pairs(rng):
     error = differences.std(ddof=1) / 2000**0.5
     assert result.low == pytest.approx(differences.mean() - 1.96 * error, abs=0.2 * error)
     assert result.high == pytest.approx(differences.mean() + 1.96 * error, abs=0.2 * error)
+
+
+@pytest.mark.parametrize("seeds", [6, 9, 20])
+def test_intervals_of_many_means_are_those_of_one_after_the_other(rng, seeds):
+    values = rng.normal(size=(seeds, 70))
+    values[0, 3] = np.nan
+    low, high = stats.mean_intervals(values)
+    for i in (0, 3, 69):
+        finite = values[np.isfinite(values[:, i]), i]
+        want = stats.paired(np.zeros(len(finite)), finite)
+        np.testing.assert_allclose([low[i], high[i]], [want.low, want.high])
+
+
+def test_means_of_few_values_have_no_interval(rng):
+    assert np.isnan(stats.mean_intervals(rng.normal(size=(5, 2)))).all()

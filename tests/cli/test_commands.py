@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ import yaml
 from bnrenorm import _compat
 from bnrenorm.data import mnist
 from bnrenorm.engines import device
-from bnrenorm.errors import DeviceError
+from bnrenorm.errors import DeviceError, Hint
 from bnrenorm.training import loop
 from tests.helpers import COMPARED
 
@@ -35,8 +36,9 @@ def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_f
     assert (done.returncode, done.stderr) == (0, "")
     (folder,) = out.glob("compared-*")
     assert sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) == [
-        "accuracy.png", "curves.csv", "diagnostics.csv", "environment.json", "experiment.yaml", "loss.png",
-        "summary.csv", "verdict.json",
+        "accuracy.png", "accuracy.svg", "curves.csv", "diagnostics.csv", "diagnostics.png", "diagnostics.svg",
+        "effect.png", "effect.svg", "environment.json", "experiment.yaml", "loss.png", "loss.svg", "summary.csv",
+        "verdict.json",
     ]  # fmt: skip
     curves = pd.read_csv(folder / "curves.csv")
     assert len(curves) == 2 * 2 * 4
@@ -130,7 +132,7 @@ def test_an_encoding_without_the_plus_minus_sign_escapes_it(config_file, few_dig
     arguments = ("compare", config_file(text), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
     done = bnrenorm(*arguments, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.search(r"\d \\xb1 \d", done.stdout)
+    assert re.search(r"\d \+- \d", done.stdout)
     assert r"B\xc4RN - BN" in done.stdout
 
 
@@ -189,6 +191,7 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         (["compare", "--set", "data.path=/no/where"], "data.path: '/no/where' cannot be read: No such file"),
         (["compare", "--device", "cuda"], "--device cuda: expected auto, cpu or cuda:N"),
         (["compare", "--device", "cuda:99"], "--device cuda:99: there is no such GPU"),
+        (["compare", "--json", "--dry-run"], "--json: a --dry-run has no verdicts"),
         (["compare", "--engine", "gpu"], "--engine gpu: expected auto, cpu, cuda or chainer"),
         (["compare", "--memory", "much"], "--memory much: expected a size such as 4GiB"),
         (["compare", "--out", "/dev/null/x"], "--out /dev/null/x: cannot be written"),
@@ -256,9 +259,7 @@ def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(
 ):
     from bnrenorm.analysis import outputs
 
-    monkeypatch.setattr(
-        outputs, "pictures", lambda results: {"loss.png": lambda: 1 / 0, "accuracy.png": lambda: b"PNG"}
-    )
+    monkeypatch.setattr(outputs, "pictures", lambda *_: {"loss.png": lambda: 1 / 0, "accuracy.png": lambda: b"PNG"})
     code, out, err = call(
         *COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out"
     )
@@ -268,6 +269,35 @@ def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(
     assert {"summary.csv", "verdict.json", "accuracy.png"} <= {path.name for path in folder.iterdir()}
 
 
+def test_json_is_all_of_standard_output(call, config_file, few_digits_file, tmp_path, monkeypatch):
+    from bnrenorm.analysis import outputs
+
+    monkeypatch.setattr(outputs, "pictures", lambda results, axes: {})
+    arguments = (*COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
+    code, out, err = call(*arguments, "--json")
+    (folder,) = (tmp_path / "out").glob("compared-*")
+    content = json.loads(out)
+    assert (code, content["folder"]) == (0, str(folder))
+    assert content["verdicts"] == json.loads((folder / "verdict.json").read_text())
+    assert "compared: BN, BRN" in err
+    assert "%  step" in err
+    code, out, err = call(*arguments, "--json", "--quiet")
+    assert (code, json.loads(out), err) == (0, content, "")
+    code, out, err = call(*arguments, "--quiet")
+    assert (code, out.splitlines()[0], err) == (0, "final values, mean ± standard deviation over seeds", "")
+
+
+def test_the_axes_of_the_figures_are_chosen(call, config_file, few_digits_file, tmp_path, monkeypatch):
+    from bnrenorm.analysis import outputs
+
+    choices = []
+    monkeypatch.setattr(outputs, "write_figures", lambda results, axes: choices.append(axes) or [])
+    given = [*COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out"]
+    assert call(*given)[0] == call(*given, "--axes", "article")[0] == 0
+    assert choices == ["effect", "article"]
+    assert call(*given, "--axes", "other")[0] == 2
+
+
 def test_tables_and_verdicts_are_there_before_the_first_figure(
     call, config_file, few_digits_file, tmp_path, monkeypatch, capsys
 ):
@@ -275,7 +305,7 @@ def test_tables_and_verdicts_are_there_before_the_first_figure(
 
     seen = []
 
-    def look(results):
+    def look(results, axes):
         seen.append(({path.name for path in results.folder.iterdir()}, capsys.readouterr().out))
         return {}
 
@@ -284,13 +314,6 @@ def test_tables_and_verdicts_are_there_before_the_first_figure(
     ((files, printed),) = seen
     assert {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json"} <= files
     assert "BRN - BN = " in printed
-
-
-def test_list_shows_every_config_with_its_question(call):
-    code, out, _ = call("list")
-    assert code == 0
-    assert re.search(r"^compare +does batch renormalisation beat batch normalisation", out, re.MULTILINE)
-    assert all(line.endswith("?") for line in out.splitlines())
 
 
 @pytest.mark.slow
@@ -364,11 +387,28 @@ def test_doctor_prints_the_fix_of_a_fault_and_fails(call, monkeypatch):
     ]
 
 
+def test_a_hint_is_one_line_and_other_warnings_are_pythons(call, monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # restored after the test
+    call("--version")
+    assert warnings.formatwarning("install a font", Hint, "fonts.py", 7) == "bnrenorm: install a font\n"
+    assert warnings.formatwarning("old", DeprecationWarning, "no.py", 7) == "no.py:7: DeprecationWarning: old\n"
+
+
 def test_version_and_help(call):
     assert call("--version")[1].strip() == "0.1.0"
-    code, out, _ = call("--help")
-    assert code == 0
+    code, out, err = call("--help")
+    assert (code, err) == (0, "")
     assert "compare" in out
+    assert call() == (0, out, "")
+    assert call("data") == (0, call("data", "--help")[1], "")
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_help_is_no_wider_than_the_terminal(columns):
+    for command in ([], ["compare"], ["data", "show"]):
+        done = bnrenorm(*command, "--help", env={**os.environ, "COLUMNS": str(columns)})
+        assert done.returncode == 0
+        assert max(map(len, done.stdout.splitlines())) < columns
 
 
 def test_the_installed_command_finds_its_configs_in_any_folder(tmp_path):

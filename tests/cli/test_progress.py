@@ -2,14 +2,15 @@
 
 import dataclasses
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.table import Column, Table
 
 from bnrenorm import config
 from bnrenorm.cli import progress
+from bnrenorm.cli.sheet import Sheet
 from bnrenorm.engines.backend import CHAINER, CPU, CUDA, Backend
 from bnrenorm.runs.plan import plan
 from bnrenorm.runs.runner import Progress
@@ -37,27 +38,53 @@ def test_plain_lines_are_ten_with_the_time_left():
             show(progress_at(step))
     lines = file.getvalue().splitlines()
     assert len(lines) == 11
-    assert lines[-1].startswith("100 %  step 50  loss BN 1.0000, BRN 2.0000")
+    assert lines[-1].startswith("100 %  step 50  loss BN 1, BRN 2")
     assert all(line.endswith("s left") for line in lines)
     assert "\x1b" not in file.getvalue()
 
 
+def interrupted_bar(width, step, total=50):
+    """Return what a bar shows when the training is interrupted after a step."""
+    shown, file = screen(is_terminal=True, width=width)
+    with pytest.raises(KeyboardInterrupt), shown.training() as show:  # noqa: PT012 - the bar is what is tested
+        assert "0/" not in file.getvalue(), "no count before there is one"
+        show(progress_at(step, total))
+        raise KeyboardInterrupt
+    return file.getvalue()
+
+
 def test_a_terminal_gets_a_bar():
+    assert "50/100" in interrupted_bar(120, 25)
+    assert "BRN 2" in interrupted_bar(120, 25)
+
+
+def test_a_bar_ends_with_the_total():
     shown, file = screen(is_terminal=True)
     with shown.training() as show:
         show(progress_at(25))
-    assert "50/100" in file.getvalue()
-    assert "BRN 2.0000" in file.getvalue()
+    assert "100/100  0:00 left" in file.getvalue()
 
 
-@pytest.mark.parametrize("width", [20, 33, 34, 40, 60, 80, 103, 200])
-def test_a_bar_of_any_width_shows_how_far_it_is(width):
-    shown, file = screen(is_terminal=True, width=width)
+def test_a_bar_of_nothing_to_train_leaves_no_line():
+    shown, file = screen(is_terminal=True)
+    with shown.training():
+        pass
+    assert "100" not in file.getvalue()
+
+
+def test_a_terminal_without_control_codes_gets_plain_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    shown, file = screen(is_terminal=True)
     with shown.training() as show:
-        show(progress_at(25, 5000))
-    assert "50/10000" in file.getvalue()
-    assert "-:--:--" in file.getvalue()
-    assert ("loss BN 1.0000, BR" in file.getvalue()) == (width > 68)
+        show(progress_at(50))
+    assert file.getvalue().startswith("100 %  step 50")
+
+
+@pytest.mark.parametrize("width", [20, 33, 34, 50, 60, 80, 103, 200])
+def test_a_bar_of_any_width_shows_how_far_it_is(width):
+    text = interrupted_bar(width, 25, 5000)
+    assert re.search(r"50/10000  \d+:\d\d", text)
+    assert ("loss BN 1, BRN 2" in text) == (width >= 50)
 
 
 def test_a_note_is_a_line():
@@ -66,20 +93,41 @@ def test_a_note_is_a_line():
     assert file.getvalue() == "Note: trials/x.json is not as it was written: trained again.\n"
 
 
-def test_a_table_that_is_too_wide_is_printed_as_a_list_with_brackets_as_they_are():
+def shown_table(width, *, is_terminal):
+    shown, file = screen(is_terminal=is_terminal, width=width)
+    sheet = Sheet("means ± spreads")
+    sheet.add_column("variant")
+    sheet.add_column("test loss", rank=0, is_number=True)
+    sheet.add_row("[a]", "0.2550 ± 0.0071 nats")
+    shown.table(sheet)
+    return file.getvalue()
+
+
+def test_a_terminal_is_told_which_columns_it_is_too_narrow_for():
+    text = shown_table(20, is_terminal=True)
+    assert "[a]" in text
+    assert "nats" not in text
+    assert text.endswith("Left out, for want\nof width: test loss.\n")
+
+
+def test_a_file_gets_whole_tables_and_whole_lines():
+    assert "0.2550 ± 0.0071 nats" in shown_table(20, is_terminal=False)
     shown, file = screen(width=20)
-    table = Table("variant", Column("test loss", no_wrap=True), title="means")
-    table.add_row("[a]", "0.2550 ± 0.0071 nats")
-    shown.table(table)
-    assert file.getvalue() == "means\nvariant [a]\n  test loss 0.2550 ±\n0.0071 nats\n"
+    shown.say("word " * 99)
+    assert file.getvalue().count("\n") == 1
 
 
-def test_the_loss_is_that_of_the_networks_that_have_not_diverged():
-    trials = config.load("quick", ["seeds=3"]).trials(1000)
-    losses = np.where([trial.variant == "BRN" for trial in trials], np.nan, 2.0)
-    losses[[trial.variant for trial in trials].index("BN")] = np.inf
-    record = Record(1, 1.0, {"train_loss": losses})
-    assert progress._loss(Progress(1, 2, trials, record)) == "BN 2.0000, BRN nan"
+def test_a_terminal_breaks_lines_between_words_and_paths_nowhere():
+    shown, file = screen(is_terminal=True, width=20)
+    shown.say("Curves, tables and figures: runs/a-rather-long-name-0123abcd")
+    assert file.getvalue().splitlines() == ["Curves, tables and", "figures:", "runs/a-rather-long-name-0123abcd"]
+
+
+def test_an_encoding_without_a_character_gets_another():
+    file = io.TextIOWrapper(io.BytesIO(), "ascii")
+    progress.Screen(file=file, width=80).say("1 ± 2 Ä")
+    file.seek(0)
+    assert file.read() == "1 +- 2 \\xc4\n"
 
 
 def opening(experiment, backend):
@@ -132,13 +180,25 @@ def test_a_backend_that_cannot_use_the_kernels_says_why():
     assert note == "Note: numba is missing; the Chainer engine trains, several times slower."
 
 
-def test_identical_variants_are_named_with_their_grid_point():
+def test_identical_variants_are_one_note_with_their_grid_point():
     """The grid of `limits` has a point with r_max 1 and d_max 0, where renormalisation is batch normalisation."""
-    notes = opening(config.load("limits", ["seeds=1"]), Backend(CPU, "cpu"))[1:]
-    assert (
-        "Note: BN and BRN at once at {'norm.r_max': 1.0, 'norm.d_max': 0.0} are identical by construction" in notes[0]
+    (note,) = opening(config.load("limits", ["seeds=1"]), Backend(CPU, "cpu"))[1:]
+    assert note.startswith(
+        "Note: BN, BRN at once and BRN warmed up at r_max 1.0, d_max 0.0 are identical by construction: in BRN at once r"
     )
-    assert all("'norm.r_max': 1.0, 'norm.d_max': 0.0" in note for note in notes)
+
+
+def test_identical_variants_at_several_points_are_one_note():
+    text = COMPARED.replace("r_max: 3, d_max: 5", "r_max: 1, d_max: 0")
+    (note,) = opening(f"{text}grid: {{training.optimizer.momentum: [0.5, 0.9, 0]}}", Backend(CPU, "cpu"))[1:]
+    assert note.startswith("Note: BN and BRN at momentum 0.5 and 2 more points are identical by construction")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"), [("7", "seeds 0 to 6;"), ("6", "seeds 0, 1, 2, 3, 4, 5;"), ("[1, 0]", "seeds 1, 0;")]
+)
+def test_many_seeds_are_a_range(seeds, text):
+    assert text in opening(COMPARED.replace("seeds: 2", f"seeds: {seeds}"), Backend(CPU, "cpu"))[0]
 
 
 def test_the_compilation_is_announced_and_timed():
@@ -187,4 +247,17 @@ def test_names_are_printed_literally():
     trials = experiment_of(COMPARED.replace("BN:", f"'{NAMES}':", 1)).trials(200)[::2]
     with shown.training() as show:
         show(Progress(1, 4, trials, Record(1, 1.0, {"train_loss": np.array([1.0, 2.0])})))
-    assert f"{NAMES} 1.0000" in file.getvalue()
+    assert f"{NAMES} 1" in file.getvalue()
+
+
+def test_a_quiet_screen_shows_results_only():
+    file = io.StringIO()
+    shown = progress.Screen(is_quiet=True, file=file, width=80)
+    experiment, data = experiment_of(COMPARED), some_digits(200, 100)
+    shown.opening(experiment, experiment.trials(200), data, Backend(CPU, "cpu"))
+    shown.note("something")
+    with shown.compiling(), shown.training() as show:
+        show(progress_at(25))
+    assert file.getvalue() == ""
+    shown.say("BRN is better")
+    assert file.getvalue() == "BRN is better\n"

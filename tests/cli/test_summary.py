@@ -1,13 +1,14 @@
 """What is printed when a comparison has ended, for each kind of experiment."""
 
 import io
+import json
 
 import pytest
 
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.cli import progress, summary
 from bnrenorm.training.records import TrialResults
-from tests.helpers import COMPARED, experiment_of, some_digits
+from tests.helpers import COMPARED, experiment_of, results_of, some_digits
 
 
 def printed(text, folder, accuracy=lambda trial: 0.5):
@@ -42,7 +43,7 @@ def test_several_comparisons_end_with_a_table(tmp_path):
     three = COMPARED.replace("variants:", "variants:\n  none: {norm: {kind: none}}")
     lines = printed(three, tmp_path)
     assert "p after Holm's correction over 3 comparisons" in " ".join(lines)
-    assert "BRN - BN +0.00 inconclusive: about 5 more seeds needed" in lines
+    assert "BRN - BN +0.00 inconclusive about 5" in lines
     lines = printed(f"{three}baseline: BN\n", tmp_path)
     assert [line.split(" +")[0] for line in lines if "inconclusive" in line] == ["none - BN", "BRN - BN"]
 
@@ -50,7 +51,7 @@ def test_several_comparisons_end_with_a_table(tmp_path):
 def test_a_grid_ends_with_a_table_of_verdicts(tmp_path):
     lines = printed(f"{COMPARED}grid: {{training.optimizer.momentum: [0.5, 0.9]}}", tmp_path)
     assert any(line.startswith("paired differences in test accuracy") for line in lines)
-    assert "0.5 BRN - BN +0.00 inconclusive: about 5 more seeds needed" in lines
+    assert "0.5 BRN - BN +0.00 inconclusive about 5" in lines
 
 
 @pytest.mark.parametrize(("gap", "percent"), [(0.0, "0.00"), (0.02, "2.00")])
@@ -90,3 +91,16 @@ def test_names_are_printed_literally(tmp_path, grid):
     lines = "\n".join(printed(f"{text}{grid}", tmp_path))
     assert "[x] :smile:" in lines
     assert all(name in lines for name in ("[how]", "[a]", "[/b]")) or not grid
+
+
+def test_the_document_for_programs_has_experiment_folder_and_verdicts(tmp_path):
+    results = results_of(COMPARED, folder=tmp_path)
+    content = json.loads(summary.document(results))
+    assert content == {
+        "experiment": "compared",
+        "variants": ["BN", "BRN"],
+        "seeds": [0, 1],
+        "device": "cpu",
+        "folder": str(tmp_path),
+        "verdicts": json.loads(json.dumps(results.verdicts)),
+    }

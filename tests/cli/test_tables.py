@@ -24,7 +24,10 @@ def test_mean_and_spread(count):
 
 
 def test_the_numbers_of_a_diverging_network_stay_short():
-    assert tables._mean_and_spread(pd.Series([1e20, 3e20]), 4) == "2e+20 ± 1e+20"
+    assert tables._mean_and_spread(pd.Series([1e20, 3e20]), 4) == "2.0e20 ± 1.4e20"
+    assert tables._mean_and_spread(pd.Series([1.0, 1e9]), 4) == "5.0e8 ± 7.1e8"
+    assert tables._mean_and_spread(pd.Series([1.5e-5]), 4) == "1.5e-5"
+    assert tables._mean_and_spread(pd.Series([0.0, 0.0]), 4) == "0.0000 ± 0.0000"
     assert tables._mean_and_spread(pd.Series([float("nan")] * 2), 4) == "nan"
 
 
@@ -48,7 +51,7 @@ def test_a_grids_verdicts_have_a_section_per_pair_of_variants():
         "2 BRN - BN +5.61 +5.00 to +6.00 0.012 BRN better",
         "4 BRN - BN 0 identical by construction",
         "",
-        "2 BN - none -1.00 inconclusive: about 1 more seed needed; BN diverged in 3 of 8",
+        "2 BN - none -1.00 inconclusive; BN diverged in 3 of 8 about 1",
     ]
 
 
@@ -86,13 +89,12 @@ def test_means_are_of_the_trials_that_finished():
         for n in outcomes
         for s, outcome in enumerate(outcomes[n])
     ]
-    lines = lines_of(tables.summary(pd.DataFrame(rows)), width=80)
+    lines = lines_of(tables.summary(pd.DataFrame(rows)), width=120)
     assert lines[0] == "final values, mean ± standard deviation over seeds"
-    assert "variant size training loss test loss training % test %" in lines
-    assert lines[3:7] == [
-        "A 2 2 of 2 diverged",
-        "A 4 0.5000 0.2500 50.00 50.00",
-        "A 4 1 of 2 diverged",
+    assert "variant size diverged training loss test loss training % test %" in lines
+    assert lines[3:6] == [
+        "A 2 2 of 2",
+        "A 4 1 of 2 0.5000 0.2500 50.00 50.00",
         "A 8 0.5000 ± 0.0000 0.7500 ± 0.7071 50.00 ± 0.00 50.00 ± 0.00",
     ]
 
@@ -100,6 +102,23 @@ def test_means_are_of_the_trials_that_finished():
 def test_a_grid_of_two_settings_fits_eighty_columns():
     names = ("variant", "norm.r_max", "norm.d_max", "seed", "outcome")
     rows = [dict(zip(names, ("BRN warmed up", 3.0, 0.5, seed, "finished"), strict=True)) | FINAL for seed in (0, 1)]
-    lines = lines_of(tables.summary(pd.DataFrame(rows)), width=80)
-    assert "variant r_max d_max training % test %" in lines
-    assert "BRN warmed up 3.0 0.5 50.00 ± 0.00 50.00 ± 0.00" in lines
+    table, out = tables.summary(pd.DataFrame(rows)).fitted(80)
+    lines = lines_of(table, width=80)
+    assert "variant r_max d_max test loss training % test %" in lines
+    assert "BRN warmed up 3.0 0.5 0.5000 ± 0.0000 50.00 ± 0.00 50.00 ± 0.00" in lines
+    assert out == ["training loss"]
+
+
+def test_where_nothing_was_tested_no_correction_is_named():
+    entries = [verdict("BN", "BRN", 2, verdict="both diverged", comparisons=0, diverged={"BN": 8, "BRN": 8})]
+    lines = lines_of(tables.verdicts(entries))
+    assert lines[0] == "paired differences in test accuracy (percentage points)"
+    assert lines[-1] == "2 BRN - BN BN diverged in 8 of 8; BRN diverged in 8 of 8"
+
+
+def test_keys_difference_and_verdict_are_never_left_out():
+    entries = [verdict("BN", "BRN", 2, verdict="BRN better", mean=0.0561, low=0.05, high=0.06, p_holm=2.4e-5)]
+    table, out = tables.verdicts(entries).fitted(28)
+    assert lines_of(table)[-1] == "2 BRN - BN BRN better"
+    assert out == ["mean", "95 % interval", "p"]
+    assert "2.4e-5" in " ".join(lines_of(tables.verdicts(entries)))

@@ -9,6 +9,8 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "benchmarks/README.md",
     *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "README.ja.md",
+    *sorted((ROOT / "docs/ja").glob("*.md")),
 ]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 _CODE = re.compile(r"`([^`\n]+)`")

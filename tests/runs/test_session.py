@@ -295,7 +295,7 @@ def test_what_a_run_leaves_is_written_while_its_folder_is_held(few_digits_file, 
     held = []
     for write in ("write_tables", "write_figures"):
         monkeypatch.setattr(
-            api.outputs, write, lambda results: held.append((results.folder / ".owner.json").is_file()) or []
+            api.outputs, write, lambda results, *axes: held.append((results.folder / ".owner.json").is_file()) or []
         )
     experiment = bnrenorm.load(config_file(), data__path=str(few_digits_file))
     bnrenorm.run(experiment, device="cpu", engine="chainer", out=tmp_path / "out")

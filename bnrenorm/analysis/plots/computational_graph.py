@@ -1,10 +1,17 @@
 """Chainer's computational graphs, drawn: which operations a function consists of, forward and backward."""
 
+import itertools
 from typing import Any
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 from bnrenorm._compat import F, chainer
+
+_HALF = 0.25  # of the height of a rank: half a box with space around it
+_GAP = 0.45  # width that an edge needs between boxes
+_STRAIGHT = 6.0  # weight of an edge's own wishes where it passes boxes
+_SWEEPS = 40
 
 
 def batch_normalisation(rows: int = 4, width: int = 3) -> tuple[Any, Any]:
@@ -28,31 +35,78 @@ def batch_normalisation(rows: int = 4, width: int = 3) -> tuple[Any, Any]:
 
 
 def draw(ax: Any, output: Any) -> Any:
-    """Draw the graph that computes a Variable: inputs on top, each operation below its operands."""
+    """Draw the graph that computes a Variable: inputs on top, each operation below its operands; edges cross no box."""
     parents, labels = _walk(output)
-    rank = dict.fromkeys(parents, 0)
-    for _ in parents:  # longest path from an input, by relaxation
-        rank = {node: max((rank[p] + 1 for p in parents[node]), default=0) for node in parents}
-    levels = [[node for node in parents if rank[node] == level] for level in range(max(rank.values()) + 1)]
-    x: dict[int, float] = {}
-    for level in levels:
-        centre = {node: float(np.mean([x[p] for p in parents[node]] or [0])) for node in level}
-        for i, node in enumerate(sorted(level, key=lambda node: centre[node])):
-            x[node] = 1.6 * (i - (len(level) - 1) / 2)
-    for node, operands in parents.items():
-        for parent in operands:
-            ends = {"xy": (x[node], -rank[node] + 0.2), "xytext": (x[parent], -rank[parent] - 0.2)}
-            bend = 0.3 if rank[node] - rank[parent] > 1 else 0.0  # avoid the nodes in between
-            style = {"arrowstyle": "->", "color": "0.55", "linewidth": 0.9, "connectionstyle": f"arc3,rad={bend}"}
-            ax.annotate("", **ends, arrowprops=style)
+    rank, x, routes = layout(parents, {node: 0.105 * len(label) + 0.3 for node, label in labels.items()})
+    for route in routes:
+        # From below a box through a gap at every rank on the way, straight down within a rank, to above the next box.
+        corners = [(x[node], -rank[node] + side) for node in route for side in (_HALF, -_HALF)][1:-1]
+        if len(corners) > 2:
+            ax.plot(*zip(*corners[:-1], strict=True), color="0.55", linewidth=0.9, solid_joinstyle="round", zorder=1)
+        style = {"arrowstyle": "->", "color": "0.55", "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", xy=corners[-1], xytext=corners[-2], arrowprops=style)
     for node, label in labels.items():
         face = "white" if parents[node] else "#cfe8f7"
         box = {"boxstyle": "round", "facecolor": face, "edgecolor": "0.3"}
         ax.text(x[node], -rank[node], label, ha="center", va="center", fontsize=9, bbox=box)
-    half_width = max(map(abs, x.values())) + 1
-    ax.set(xlim=(-half_width, half_width), ylim=(-len(levels) + 0.4, 0.6))
+    half_width = max(map(abs, x.values())) + 0.9
+    ax.set(xlim=(-half_width, half_width), ylim=(-max(rank.values()) - 0.6, 0.6))
     ax.axis("off")
     return ax
+
+
+def layout(
+    parents: dict[int, list[int]], widths: dict[int, float]
+) -> tuple[dict[int, int], dict[int, float], list[list[int]]]:
+    """Return the rank and x of every node, and each edge's route: its nodes from top to bottom.
+
+    An edge over several ranks gets an invisible node at each in between (negative numbers), which keeps a gap free for
+    it there [Sugiyama 1981]. Within a rank the nodes stand in the order of their neighbours' mean x, at distances that
+    their widths need.
+    """
+    rank = dict.fromkeys(parents, 0)
+    for _ in parents:  # longest path from an input, by relaxation
+        rank = {node: max((rank[p] + 1 for p in parents[node]), default=0) for node in parents}
+    children: dict[int, list[int]] = {node: [] for node in parents}
+    for node, operands in parents.items():
+        for parent in operands:
+            children[parent].append(node)
+    for node in parents:  # an input stands right above its first user
+        if not parents[node]:
+            rank[node] = min(rank[child] for child in children[node]) - 1
+    routes, gaps = [], 0
+    for node, operands in parents.items():
+        for parent in operands:
+            route = [parent]
+            for level in range(rank[parent] + 1, rank[node]):
+                gaps -= 1
+                rank[gaps] = level
+                route.append(gaps)
+            routes.append([*route, node])
+    neighbours: dict[int, list[int]] = {node: [] for node in rank}
+    for route in routes:
+        for above, below in itertools.pairwise(route):
+            neighbours[above].append(below)
+            neighbours[below].append(above)
+    levels = [[node for node in rank if rank[node] == level] for level in range(max(rank.values()) + 1)]
+    x = {node: float(i) for level in levels for i, node in enumerate(level)}
+    for sweep in range(_SWEEPS):
+        for level in levels if sweep % 2 else reversed(levels):
+            wish = {node: float(np.mean([x[other] for other in neighbours[node]] or [x[node]])) for node in level}
+            x |= _apart(wish, {node: widths.get(node, _GAP) for node in level})
+    middle = (min(x.values()) + max(x.values())) / 2
+    return rank, {node: value - middle for node, value in x.items()}, routes
+
+
+def _apart(wish: dict[int, float], widths: dict[int, float]) -> dict[int, float]:
+    """Return x near the wishes, in their order, so that the nodes of a rank do not overlap."""
+    nodes = sorted(wish, key=lambda node: wish[node])
+    starts = np.cumsum([0.0, *((widths[a] + widths[b]) / 2 for a, b in itertools.pairwise(nodes))])
+    # With y = x - starts, the distances hold where y does not fall: the nearest such y is the isotonic regression.
+    straight = [_STRAIGHT if node < 0 else 1.0 for node in nodes]
+    wishes = [wish[node] - start for node, start in zip(nodes, starts, strict=True)]
+    fitted = isotonic_regression(wishes, weights=straight).x
+    return {node: float(y + start) for node, y, start in zip(nodes, fitted, starts, strict=True)}
 
 
 def _walk(output: Any) -> tuple[dict[int, list[int]], dict[int, str]]:
@@ -77,6 +131,13 @@ def _walk(output: Any) -> tuple[dict[int, list[int]], dict[int, str]]:
 
 def _operation_name(label: str) -> str:
     """Translate Chainer's label of an operation into words."""
-    words = {"BroadcastTo": "broadcast", "SumTo": "sum", "__neg__": "negative", "MultiAdd": "sum", "Mean": "mean"}
-    words |= {"_ * _": "times", "_ / _": "divided by", "_ + _": "plus", "_ - _": "minus"}
+    words = {
+        "BroadcastTo": "broadcast",
+        "SumTo": "sum",
+        "__neg__": "negative",
+        "MultiAdd": "sum",
+        "Mean": "mean",
+        "Reshape": "reshape",
+    }
+    words |= {"_ * _": "times", "_ / _": "divided by", "_ + _": "plus", "_ - _": "minus", "DivGrad": "gradient of /"}
     return words.get(label) or label.replace("_ * ", "times ").replace("_ + ", "plus ")

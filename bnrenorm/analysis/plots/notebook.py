@@ -9,7 +9,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from bnrenorm.analysis.plots import axes, pages
+from bnrenorm.analysis.plots import axes, effects, fonts, gains
 from bnrenorm.config.document import unknown
 from bnrenorm.errors import InputError
 
@@ -25,8 +25,8 @@ class Plot:
     """The figures of some results. Every method draws on a Matplotlib `ax`, by default of a new figure, and returns it.
 
     `at` restricts a figure to the grid points with these values, as {"training.batch.size": 4}. `accuracy` and
-    `difference` draw the points next to each other; `curves` and `diagnosis` draw one point, so that `at` must name a
-    value of every axis.
+    `difference` draw the points next to each other; `curves`, `diagnosis` and `difference_by_step` draw one point, so
+    that `at` must name a value of every axis.
 
     Every method raises TypeError if `ax` is no Matplotlib Axes, and InputError for a name or value that the results do
     not have.
@@ -35,7 +35,7 @@ class Plot:
     results: "ExperimentResults"
 
     def curves(self, ax: Any = None, metric: str = "test_accuracy", at: At | None = None) -> Any:
-        """Draw a column of `results.curves` over the steps, one line per variant."""
+        """Draw a column of `results.curves` over the steps: mean of each variant, its interval from 6 seeds on."""
         return self._over_steps(ax, "curves", metric, at)
 
     def diagnosis(self, ax: Any = None, metric: str = "inference_mode_accuracy", at: At | None = None) -> Any:
@@ -46,7 +46,7 @@ class Plot:
         """Draw the final test accuracy of every variant over the grid, in %."""
         fixed = self._fixed(at)
         table = _restricted(self.results.summary, fixed)
-        return _finish(axes.accuracies(_checked(ax), table, [key for key in self._grid if key not in fixed]))
+        return _finish(gains.accuracies(_checked(ax), table, [key for key in self._grid if key not in fixed]))
 
     def difference(self, ax: Any = None, only: tuple[str, str] | None = None, at: At | None = None) -> Any:
         """Draw the paired differences in final test accuracy with their intervals over the grid, in percentage points.
@@ -60,9 +60,9 @@ class Plot:
             for verdict in self._compared(only)
             if fixed.items() <= verdict["point"].items()
         ]
-        ax = axes.differences(_checked(ax), verdicts)
+        ax = gains.differences(_checked(ax), verdicts)
         if any(verdict["low"] is None for verdict in verdicts):
-            ax.set_title(pages.pairing(verdicts))
+            ax.set_title(effects.pairing(verdicts))
         return _finish(ax)
 
     @property
@@ -70,6 +70,15 @@ class Plot:
         """The values of each axis of the grid."""
         points = [dict(point) for point in self.results.experiment.points]
         return {key: list(dict.fromkeys(point[key] for point in points)) for key in points[0]}
+
+    def difference_by_step(self, ax: Any = None, only: tuple[str, str] | None = None, at: At | None = None) -> Any:
+        """Draw the paired differences in test accuracy over the steps with their intervals, in percentage points.
+
+        `only` selects a pair as in `difference`. The grey zone holds the differences that count as equivalent.
+        """
+        fixed = self._one_point(at)
+        verdicts = [verdict for verdict in self._compared(only) if fixed.items() <= verdict["point"].items()]
+        return _finish(gains.by_step(_checked(ax), _restricted(self.results.curves, fixed), verdicts))
 
     def _over_steps(self, ax: Any, source: str, metric: str, at: At | None) -> Any:
         table: pd.DataFrame = getattr(self.results, source)
@@ -79,13 +88,18 @@ class Plot:
             raise InputError(f"results.{source} has nothing to draw: no variant has batch normalisation")
         if metric not in metrics:
             raise InputError(f"metric={metric!r}: {unknown(str(metric), metrics, f'column of results.{source}')}")
+        fixed = self._one_point(at)
+        ax = axes.label_ends(axes.curves(_checked(ax), _restricted(table, fixed), metric))
+        ax.set_ylabel(metric.replace("_", " "))
+        return _finish(ax)
+
+    def _one_point(self, at: At | None) -> dict[str, Any]:
+        """Return `_fixed(at)`, which must leave one grid point."""
         fixed = self._fixed(at)
         if open_axes := {key: values for key, values in self._grid.items() if key not in fixed and len(values) > 1}:
             example = fixed | {key: values[0] for key, values in open_axes.items()}
             raise InputError(f"at={at!r}: one grid point expected, such as at={example}; {_listed(open_axes)}")
-        ax = axes.label_ends(axes.curves(_checked(ax), _restricted(table, fixed), metric))
-        ax.set_ylabel(metric.replace("_", " "))
-        return _finish(ax)
+        return fixed
 
     def _fixed(self, at: At | None) -> dict[str, Any]:
         """Return `at` with lists as tuples, as the grid has them."""
@@ -132,7 +146,13 @@ def _reversed(verdict: dict[str, Any]) -> dict[str, Any]:
     """Return a verdict on b - a as one on a - b."""
     names = {"mean": "mean", "low": "high", "high": "low"}
     negated = {name: None if verdict[of] is None else -verdict[of] for name, of in names.items()}
-    return {**verdict, "a": verdict["b"], "b": verdict["a"], **negated}
+    return {
+        **verdict,
+        "a": verdict["b"],
+        "b": verdict["a"],
+        **negated,
+        "differences": [-d for d in verdict["differences"]],
+    }
 
 
 def _listed(grid: dict[str, list[Any]]) -> str:
@@ -149,8 +169,10 @@ def _checked(ax: Any) -> Axes:
 
 
 def _finish(ax: Axes) -> Axes:
-    """Have Matplotlib read all texts as `names.plain` writes them, whatever the user has set; return `ax`."""
+    """Add the legend, and have Matplotlib read all texts as `names.plain` writes them; return `ax`."""
+    ax.legend(frameon=False)
     for text in ax.findobj(Text):
         text.set_usetex(False)
         text.set_parse_math(True)
+    fonts.complete(ax)
     return ax

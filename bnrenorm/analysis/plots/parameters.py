@@ -1,52 +1,52 @@
-"""Figures of the learned parameters: weights, gamma and beta, as PNG."""
+"""Figures of the learned parameters: weights, gamma and beta."""
 
 import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bnrenorm.analysis.plots import axes
-from bnrenorm.analysis.plots.names import plain, plain_list
-from bnrenorm.analysis.plots.pages import own_settings, png
+from bnrenorm.analysis.plots.names import plain
+from bnrenorm.analysis.plots.style import Look, look, own_settings
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config import Trial
 
-_LEGEND_LINES = 9
+_ROWS = 12  # more would not fit a page
 _LEARNED = 0.2  # test accuracy above which a network has learned something
 _WEIGHTS = re.compile(r"linears/\d+/W")
 _AFFINE = re.compile(r"norms/\d+/affine/(gamma|beta)")
 _AFFINE_RECORDS = re.compile(r"layer\d+_(gamma|beta)")
 
 
-def pictures(trials: TrainedTrials) -> dict[str, Callable[[], bytes]]:
-    """Return functions that draw the learned parameters, by the names of the PNG files that they return.
+def pictures(trials: TrainedTrials) -> dict[str, Callable[[], Figure]]:
+    """Return functions that draw the learned parameters, by the names of the figures.
 
-    Rows are variants, columns layers, lines grid points.
+    Columns are layers, lines the values of the grid's last axis, rows the variants and the values of the other axes.
 
-    weights.png and affine.png: histograms of the weights and of gamma and beta after training, of the first seed.
-    affine_epochs.png: gamma and beta over the epochs, means over a layer's nodes and over seeds. Trials that kept no
-    parameters or learned nothing are left out, and so are files with nothing to show.
+    weights, affine: histograms of the weights and of gamma and beta after training, of the first seed. affine_epochs:
+    gamma and beta over the epochs, means over a layer's nodes and over seeds. Trials that kept no parameters or learned
+    nothing are left out, and so are figures with nothing to show.
     """
     learned = [(t, result) for t, result in trials if result.parameters and _has_learned(result.records)]
     one_seed = [(trial, result) for trial, result in learned if trial.seed == learned[0][0].seed]
     paths = {path for _, result in one_seed for path in result.parameters}
-    drawings: dict[str, Callable[[], bytes]] = {}
-    for file, pattern in (("weights.png", _WEIGHTS), ("affine.png", _AFFINE)):
-        names = sorted(filter(pattern.fullmatch, paths), key=_order)
-        rows = [(trial, result) for trial, result in one_seed if any(name in result.parameters for name in names)]
+    drawings: dict[str, Callable[[], Figure]] = {}
+    for name, pattern in (("weights", _WEIGHTS), ("affine", _AFFINE)):
+        columns = sorted(filter(pattern.fullmatch, paths), key=_order)
+        rows = [(trial, result) for trial, result in one_seed if any(path in result.parameters for path in columns)]
         if rows:
-            drawings[file] = partial(_grid, rows, names, "after training", _histogram)
-    columns = {column for _, result in learned for column in result.records}
-    names = sorted(filter(_AFFINE_RECORDS.fullmatch, columns), key=_order)
-    rows = [(trial, result) for trial, result in learned if any(name in result.records for name in names)]
+            drawings[name] = partial(_grid, rows, columns, f"after training, seed {rows[0][0].seed}", _histogram)
+    recorded = {column for _, result in learned for column in result.records}
+    columns = sorted(filter(_AFFINE_RECORDS.fullmatch, recorded), key=_order)
+    rows = [(trial, result) for trial, result in learned if any(column in result.records for column in columns)]
     if rows:
-        drawings["affine_epochs.png"] = partial(_grid, rows, names, "means over a layer's nodes", _over_epochs)
+        drawings["affine_epochs"] = partial(_grid, rows, columns, "means over a layer's nodes", _over_epochs)
     return drawings
 
 
@@ -56,47 +56,68 @@ def _has_learned(records: dict[str, list[float]]) -> bool:
 
 @own_settings()
 def _grid(
-    trials: TrainedTrials, names: list[str], title: str, draw: Callable[[Any, TrainedTrials, str, Any], None]
-) -> bytes:
-    variants = list(dict.fromkeys(trial.variant for trial, _ in trials))
-    points = list(dict.fromkeys(_point_name(trial) for trial, _ in trials))
-    colours = dict(zip(points, colormaps["viridis"](np.linspace(0, 0.9, len(points))), strict=True))
-    size = max(6.0, 3.6 * len(names)), 0.8 + 2.6 * len(variants)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(variants), len(names), squeeze=False, sharex="col")
-    for row, variant in enumerate(variants):
-        of_variant = [(trial, result) for trial, result in trials if trial.variant == variant]
+    trials: TrainedTrials,
+    names: list[str],
+    title: str,
+    draw: Callable[[Any, TrainedTrials, str, dict[str, Look]], None],
+) -> Figure:
+    varying = [key for key, _ in trials[0][0].point if len({dict(trial.point)[key] for trial, _ in trials}) > 1]
+    headings = list(dict.fromkeys(_row_name(trial, varying[:-1]) for trial, _ in trials))
+    if len(headings) > _ROWS:
+        title, headings = f"{title}: the first {_ROWS} of {len(headings)} rows", headings[:_ROWS]
+    values = list(dict.fromkeys(_line_name(trial) for trial, _ in trials))
+    styles = {value: _shade(i, len(values)) for i, value in enumerate(values)}
+    size = max(6.0, 2.9 * len(names)) + 1.2, 1.0 + max(1.5, 2.4 - 0.15 * len(headings)) * len(headings)
+    figure = Figure(figsize=size)
+    grid = figure.subplots(len(headings), len(names), squeeze=False, sharex="col")
+    for row, heading in enumerate(headings):
+        of_row = [(trial, result) for trial, result in trials if _row_name(trial, varying[:-1]) == heading]
         for ax, name in zip(grid[row], names, strict=True):
-            draw(ax, of_variant, name, colours)
-            ax.set(title="" if row else _title(name))
-        grid[row, 0].set(ylabel=plain(variant))
-    if axes_of_grid := [key.rpartition(".")[2] for key, _ in trials[0][0].point]:
-        labelled = points[:: -(-len(points) // _LEGEND_LINES)]
-        handles = [Line2D([], [], color=colours[point]) for point in labelled]
-        style: Any = {"frameon": False, "fontsize": "x-small", "title": plain_list(axes_of_grid)}
-        grid[0, -1].legend(handles, labelled, **style)
+            draw(ax, of_row, name, styles)
+            ax.set(title="" if row else _title(name), xlabel=ax.get_xlabel() if row == len(headings) - 1 else "")
+        grid[row, 0].set(ylabel=heading)
+    if trials[0][0].point:
+        kinds: list[Any] = [{"color": style.color, "linestyle": style.linestyle} for style in styles.values()]
+        lines = [Line2D([], [], **kind) for kind in kinds]
+        key = plain(trials[0][0].point[-1][0].rpartition(".")[2])
+        place: Any = {"loc": "outside center right", "ncols": 1 + len(values) // 30}
+        figure.legend(lines, values, title=key, fontsize="small", **place)
     figure.suptitle(title)
-    return png(figure)
+    return figure
 
 
-def _histogram(ax: Any, trials: TrainedTrials, name: str, colours: Any) -> None:
-    arrays = {_point_name(trial): result.parameters[name] for trial, result in trials if name in result.parameters}
-    axes.histogram(ax, arrays, [colours[point] for point in arrays])
+def _shade(i: int, count: int) -> Look:
+    """Return the look of a value of an axis: colours from dark to light in its order, and four line styles in turn."""
+    dash = look(8 * (i % 4))
+    return Look(to_hex(colormaps["viridis"](0.9 * i / max(1, count - 1))), look(i).marker, dash.linestyle)
 
 
-def _over_epochs(ax: Any, trials: TrainedTrials, name: str, colours: Any) -> None:
+def _row_name(trial: Trial, keys: list[str]) -> str:
+    settings = [f"{plain(key.rpartition('.')[2])} {plain(value)}" for key, value in trial.point if key in keys]
+    return "\n".join([plain(trial.variant), *settings])
+
+
+def _line_name(trial: Trial) -> str:
+    return plain(trial.point[-1][1]) if trial.point else ""
+
+
+def _histogram(ax: Any, trials: TrainedTrials, name: str, styles: dict[str, Look]) -> None:
+    axes.histogram(
+        ax,
+        {_line_name(trial): result.parameters[name] for trial, result in trials if name in result.parameters},
+        styles,
+    )
+
+
+def _over_epochs(ax: Any, trials: TrainedTrials, name: str, styles: dict[str, Look]) -> None:
     frames = [
-        pd.DataFrame({"point": _point_name(trial), "epoch": result.records["epoch"], name: result.records[name]})
+        pd.DataFrame({"line": _line_name(trial), "epoch": result.records["epoch"], name: result.records[name]})
         for trial, result in trials
         if name in result.records
     ]
     if frames:
         table: Any = pd.concat(frames).dropna()
-        axes.lines(ax, table, name, "point", [colours[point] for point in dict.fromkeys(table["point"])])
-
-
-def _point_name(trial: Trial) -> str:
-    return plain_list(value for _, value in trial.point)
+        axes.lines(ax, table, name, "line", styles)
 
 
 def _order(name: str) -> tuple[int, bool]:

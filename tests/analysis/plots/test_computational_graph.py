@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 
 from bnrenorm.analysis.plots import computational_graph
 from bnrenorm.norm import formulas
@@ -27,3 +28,16 @@ def test_every_operation_is_drawn_below_its_operands():
         assert len({text.get_position() for text in boxes}) == len(boxes)
         arrows = [text for text in ax.texts if not text.get_text()]
         assert all(arrow.xy[1] < arrow.xyann[1] for arrow in arrows)
+
+
+def test_no_edge_runs_through_a_box():
+    for output in computational_graph.batch_normalisation():
+        figure = Figure(figsize=(7, 14))
+        ax = computational_graph.draw(figure.subplots(), output)
+        figure.draw_without_rendering()
+        boxes = [text.get_bbox_patch().get_window_extent() for text in ax.texts if text.get_text()]
+        lines = [ax.transData.transform(line.get_xydata()) for line in ax.get_lines()]
+        arrows = [ax.transData.transform([arrow.xyann, arrow.xy]) for arrow in ax.texts if not arrow.get_text()]
+        assert len(arrows) > len(boxes) > 10
+        for corners in (*lines, *arrows):
+            assert not any(Path(corners).intersects_bbox(box, filled=False) for box in boxes)

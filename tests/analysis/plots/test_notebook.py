@@ -35,7 +35,7 @@ def test_plots_over_a_grid_show_every_point_and_the_pair_that_was_asked_for():
     assert_allclose([line[0].get_ydata() for line in (none, bn, brn)], [[50, 50], [70, 70], [80, 80]])
     assert len(results.plot.difference(Figure().subplots()).containers) == 3
     ax = results.plot.difference(Figure().subplots(), only=("BN", "BRN"))
-    assert ax.get_legend_handles_labels()[1] == ["BRN - BN"]
+    assert ax.get_legend_handles_labels()[1] == ["equivalent: within 0.2 points", "BRN - BN"]
     assert_allclose(ax.containers[0][0].get_ydata(), [10, 10])
 
 
@@ -62,10 +62,20 @@ def test_a_pair_may_be_asked_for_either_way():
     seeds = COMPARED.replace("seeds: 2", "seeds: 6")
     results = results_of(seeds, accuracy=lambda trial: 0.5 + 0.01 * trial.seed * (trial.variant == "BRN"))
     one, other = (results.plot.difference(Figure().subplots(), only=pair) for pair in (("BN", "BRN"), ("BRN", "BN")))
-    assert other.get_legend_handles_labels()[1] == ["BN - BRN"]
+    assert other.get_legend_handles_labels()[1][1:] == ["BN - BRN"]
     bars = [ax.containers[0][2][0].get_segments()[0][:, 1] for ax in (one, other)]
     assert_allclose(bars[1], -bars[0][::-1])
     assert one.get_title() == other.get_title() == ""
+
+
+def test_differences_by_step_are_those_of_one_point_and_pair():
+    ax = results_of(GRID, accuracy=lambda trial: 0.8 - 0.1 * (trial.variant == "BN")).plot.difference_by_step(
+        Figure().subplots(), only=("BRN", "BN"), at=AT
+    )
+    line = next(line for line in ax.get_lines() if line.get_label() == "BN - BRN")
+    assert_allclose(line.get_ydata(), [-5, -10])
+    with pytest.raises(InputError, match="one grid point expected"):
+        results_of(GRID).plot.difference_by_step()
 
 
 def test_differences_without_intervals_say_so():

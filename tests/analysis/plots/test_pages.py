@@ -4,14 +4,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import font_manager
 
-from bnrenorm.analysis.plots import pages
-
-
-@pytest.fixture
-def as_figures(monkeypatch):
-    """The pages return Figures, not PNG files."""
-    monkeypatch.setattr(pages, "png", lambda figure: figure)
+from bnrenorm.analysis.plots import pages, style
+from bnrenorm.errors import Hint
 
 
 def grid(loss):
@@ -29,118 +25,98 @@ def grid(loss):
     return pd.DataFrame(rows)
 
 
-def verdict(mean, low=None, high=None, lr=1, pairs=6):
-    """Return what the pages need of an entry of `verdicts.verdicts`."""
-    return {
-        "a": "BN",
-        "b": "BRN",
-        "point": {"lr": lr},
-        "mean": mean,
-        "low": low,
-        "high": high,
-        "pairs": pairs,
-        "diverged": {},
-    }
-
-
-@pytest.mark.parametrize(("split", "factor", "lowest"), [("train", 1, 0.9), ("test", 2, 0)])
-def test_a_grid_has_a_panel_a_setting_and_a_line_a_variant(as_figures, split, factor, lowest):
+@pytest.mark.parametrize(("split", "factor"), [("train", 1), ("test", 2)])
+def test_a_grid_has_a_panel_a_setting_and_a_line_a_variant(split, factor):
     loss = np.array([9, 0.5, 0.2, 0.01])
-    figure = pages.over_grid(grid(loss), ["lr"], split, "a title")
+    figure = pages.over_grid(grid(loss), ["lr"], split, "a title", "article")
     above, below = figure.axes[:2], figure.axes[2:]
     assert [ax.get_title() for ax in above] == ["lr 0.1", "lr 1"]
     for ax in above:
         assert [list(line.get_ydata()) for line in ax.get_lines()] == 2 * [list(factor * loss)]
-    assert above[0].get_ylim() == (0, factor * 0.5)  # the first epoch's loss, not that of before
-    assert below[0].get_ylim() == (lowest, 1)
+    assert {ax.get_ylim() for ax in above} == {(0, 4)}
+    assert {ax.get_ylim() for ax in below} == {(0, 1)}
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["BN", "BRN"]
 
 
-def test_the_loss_axis_does_not_end_below_what_most_come_to(as_figures):
-    figure = pages.over_grid(grid(np.array([9, 0.5, 0.4, 0.4])), ["lr"], "train", "a title")
-    assert figure.axes[0].get_ylim() == (0, 1.6)
-    diverged = pages.over_grid(grid(np.array([9, np.nan, np.nan, np.nan])), ["lr"], "train", "a title")
-    assert diverged.axes[0].get_ylim()[1] > 0
-
-
-def test_a_page_of_curves_has_both_splits_on_one_scale(as_figures):
-    figure = pages.training_and_test(grid(np.array([9, 0.5, 0.2, 0.1])), "loss", "a title", (0, 4))
+def test_a_page_of_curves_has_both_splits_on_one_scale():
+    figure = pages.training_and_test(grid(np.array([9, 0.5, 0.2, 0.1])), "loss", "a title", "article")
     assert [ax.get_title() for ax in figure.axes] == ["training loss", "test loss"]
     assert {ax.get_ylim() for ax in figure.axes} == {(0, 4)}
-    margins = [ax.get_position().bounds for ax in figure.axes]
-    assert margins[0][0] > 0.04, "space for the tick labels"
-    assert margins[1][0] + margins[1][2] < 1
+    accuracy = pages.training_and_test(grid(np.ones(4)), "accuracy", "a title")
+    assert accuracy.axes[0].get_ylim() == accuracy.axes[1].get_ylim() != (0, 1)
+    assert accuracy.axes[0].get_ylabel() == "accuracy"
 
 
-def test_with_one_variant_the_lines_are_the_last_setting_and_the_panels_the_others(as_figures):
+def test_legends_are_off_the_data():
+    figure = pages.training_and_test(grid(np.array([9, 0.5, 0.2, 0.1])), "loss", "a title")
+    style.png(figure)
+    for ax in figure.axes:
+        legend = ax.get_legend().get_window_extent()
+        assert legend.y1 < ax.get_window_extent().y0
+        assert legend.y0 >= 0
+        assert not legend.overlaps(ax.xaxis.label.get_window_extent())
+
+
+def test_with_one_variant_the_lines_are_the_last_setting_and_the_panels_the_others():
     table = grid(np.array([9, 0.5, 0.2, 0.1])).query("variant == 'BN'")
     figure = pages.over_grid(table, ["lr"], "test", "a title")
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["0.1", "1"]
     assert len(figure.axes) == 2
     sizes = pd.concat([table.assign(**{"batch.size": size}) for size in (4, 32)])
+    sizes = sizes[["variant", "batch.size", *sizes.columns[1:-1]]]
     figure = pages.over_grid(sizes, ["batch.size", "lr"], "test", "a title")
     assert [ax.get_title() for ax in figure.axes[:2]] == ["size 4", "size 32"]
 
 
-def test_a_page_of_differences_has_accuracies_on_the_left(as_figures):
-    verdicts = [verdict(0.01, 0.0, 0.02, lr) for lr in (1, 2)]
-    rows = [(variant, lr, seed, 0.9) for variant in ("BN", "BRN") for lr in (1, 2) for seed in range(6)]
-    summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
-    left, right = pages.differences(verdicts, summary, "a title").axes
-    assert left.get_legend_handles_labels()[1] == ["BN", "BRN"]
-    assert right.get_legend_handles_labels()[1] == ["BRN - BN"]
-    assert left.get_title() == "mean and standard deviation over 6 seeds"
-    assert right.get_title() == "paired by seed, with 95 % intervals"
-    left, _ = pages.differences(verdicts, summary[summary["seed"] == 0], "a title").axes
-    assert left.get_title() == "one seed"
+@pytest.mark.parametrize("sizes", [3, 13])
+def test_a_large_grid_has_rows_of_panels_on_a_page_of_sane_size(sizes):
+    table = pd.concat([grid(np.ones(4)).assign(size=size) for size in range(sizes)])
+    table = table[["variant", "size", *table.columns[1:-1]]]
+    figure = pages.over_grid(table, ["size", "lr"], "test", "mine")
+    assert sum(ax.get_visible() for ax in figure.axes) == 2 * min(24, 2 * sizes)
+    assert figure.get_suptitle() == ("mine" if sizes == 3 else "mine: the first 24 of 26 panels")
+    assert max(figure.get_size_inches()) < 16
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "title"),
+    ("seeds", "words"),
     [
-        ([verdict(0.01, 0.0, 0.02), verdict(None)], "paired by seed, with 95 % intervals"),
-        ([verdict(0.01, pairs=2), verdict(0.01, pairs=3)], "paired by seed, no intervals: 3 of the 6 seeds needed"),
-        ([verdict(0.01, 0.0, 0.02), verdict(0.01)], "paired by seed, with 95 % intervals where there are 6 seeds"),
-        ([verdict(None, pairs=0)], "no pairs of seeds that can be compared"),
+        ([4], "seed 4"),
+        ([0, 1], "mean of 2 seeds, thin: single seeds"),
+        (range(6), "mean of 6 seeds, band: its 95 % interval"),
     ],
 )
-def test_titles_promise_only_intervals_that_are_drawn(as_figures, verdicts, title):
-    assert pages.ranking(verdicts, "BN", "mine").get_suptitle() == f"mine: {title}"
-    summary = pd.DataFrame([("BN", 1, 0, 0.9)], columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(
-        outcome="finished"
-    )
-    assert pages.differences(verdicts, summary, "mine").axes[1].get_title() == title
-
-
-def test_a_large_grid_shows_its_first_panels_and_says_so(as_figures):
-    table = pd.concat([grid(np.ones(4)).assign(size=size) for size in range(13)])
-    figure = pages.over_grid(table, ["size", "lr"], "test", "mine")
-    assert len(figure.axes) == 2 * 24
-    assert figure.get_suptitle() == "mine: the first 24 of 26 points of the grid"
+def test_titles_name_the_band(seeds, words):
+    assert pages.spread_of(pd.DataFrame({"seed": list(seeds) * 2})) == words
 
 
 @pytest.mark.parametrize("settings", [{}, {"text.usetex": True}, {"text.parse_math": False}, {"font.size": 40, "lines.linewidth": 9}, {"font.family": ["No Such Font"]}])  # fmt: skip
 def test_the_users_settings_change_no_figure_and_are_kept(settings):
     table = grid(np.array([9, 0.5, 0.2, 0.1]))
-    want = pages.training_and_test(table, "loss", "$Loss$", (0, 4))
+    want = style.png(pages.training_and_test(table, "loss", "$Loss$"))
     with matplotlib.rc_context(settings):
         before = dict(matplotlib.rcParams)
-        assert pages.training_and_test(table, "loss", "$Loss$", (0, 4)) == want
+        assert style.png(pages.training_and_test(table, "loss", "$Loss$")) == want
         assert dict(matplotlib.rcParams) == before
 
 
 def test_the_users_fonts_serve_for_what_ours_lacks():
-    with matplotlib.rc_context({"font.family": ["cmr10"]}), pages.own_settings():
+    with matplotlib.rc_context({"font.family": ["cmr10"]}), style.own_settings():
         assert matplotlib.rcParams["font.family"][:2] == ["DejaVu Sans", "cmr10"]
 
 
-def test_a_character_that_no_font_has_does_not_stop_a_figure():
-    assert pages.training_and_test(grid(np.ones(4)), "loss", "日本", (0, 4)).startswith(b"\x89PNG")
+def test_a_character_that_no_font_has_does_not_stop_a_figure(monkeypatch):
+    monkeypatch.setattr(style.fonts, "FAMILIES", ())
+    monkeypatch.setattr(font_manager, "findSystemFonts", list)
+    monkeypatch.setattr(style.fonts, "_numbers", {})
+    with pytest.warns(Hint, match='"日本" as'):
+        assert style.png(pages.training_and_test(grid(np.ones(4)), "loss", "日本")).startswith(b"\x89PNG")
 
 
-def test_pages_are_png_files_with_the_same_bytes_twice():
+def test_pages_are_files_with_the_same_bytes_twice():
     table = grid(np.array([9, 0.5, 0.2, 0.1]))
-    one, two = (pages.training_and_test(table, "loss", "Loss", (0, 4)) for _ in range(2))
-    assert one.startswith(b"\x89PNG")
-    assert one == two
+    for render, begin in ((style.png, b"\x89PNG"), (style.svg, b"<?xml")):
+        one, two = (render(pages.training_and_test(table, "loss", "Loss")) for _ in range(2))
+        assert one.startswith(begin)
+        assert one == two
     assert pages.digit(np.zeros((28, 28), np.uint8), 3).startswith(b"\x89PNG")

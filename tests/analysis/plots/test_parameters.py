@@ -1,6 +1,7 @@
 """Figures of the learned parameters: which files, which panels, and which trials are left out."""
 
 import numpy as np
+from matplotlib.colors import to_hex
 
 from bnrenorm.analysis.plots import parameters
 from bnrenorm.training.records import TrialResults
@@ -31,43 +32,55 @@ def trained(rng, accuracy=0.9, text=TEXT):
     return trials
 
 
-def drawn_by(trials, monkeypatch):
-    """Return the figures of trials by file."""
-    monkeypatch.setattr(parameters, "png", lambda figure: figure)
+def drawn_by(trials):
+    """Return the figures of trials by name."""
     return {name: draw() for name, draw in parameters.pictures(trials).items()}
 
 
-def test_every_file_shows_the_networks_that_have_learned(rng, monkeypatch):
-    drawn = drawn_by(trained(rng), monkeypatch)
-    assert list(drawn) == ["weights.png", "affine.png", "affine_epochs.png"]
+def test_every_file_shows_the_networks_that_have_learned(rng):
+    drawn = drawn_by(trained(rng))
+    assert list(drawn) == ["weights", "affine", "affine_epochs"]
     assert [[ax.get_title() for ax in figure.axes] for figure in drawn.values()] == [
         ["layer 1: weights", ""],
         ["layer 1: gamma", "layer 1: beta"],
         ["layer 1: gamma", "layer 1: beta"],
     ]
-    weights = drawn["weights.png"]
+    weights = drawn["weights"]
     assert [ax.get_ylabel() for ax in weights.axes] == ["none", "BN"]
-    assert [text.get_text() for text in weights.axes[0].get_legend().get_texts()] == ["0.1"]
+    assert [text.get_text() for text in weights.legends[0].get_texts()] == ["0.1"]
     assert parameters.pictures(trained(rng, accuracy=0.1)) == {}
 
 
-def test_a_legend_names_the_points_of_a_grid_and_without_one_there_is_none(rng, monkeypatch):
-    def legends(grid):
+def test_a_legend_names_the_points_of_a_grid_and_without_one_there_is_none(rng):
+    def figure(grid):
         text = TEXT.replace("grid: {training.optimizer.lr: [0.1, 9]}", grid)
-        return [ax.get_legend() for ax in drawn_by(trained(rng, text=text), monkeypatch)["affine.png"].axes]
+        return drawn_by(trained(rng, text=text))["affine"]
 
-    assert legends("") == [None, None]
-    _, legend = legends("grid: {training.optimizer.lr: [0.1], evaluation.average: [null, 0.9]}")
-    assert [text.get_text() for text in legend.get_texts()] == ["0.1, null", "0.1, 0.9"]
-    assert legend.get_title().get_text() == "lr, average"
+    assert figure("").legends == []
+    both = figure("grid: {training.optimizer.lr: [0.1, 0.2], evaluation.average: [null, 0.9]}")
+    assert [text.get_text() for text in both.legends[0].get_texts()] == ["null", "0.9"]
+    assert both.legends[0].get_title().get_text() == "average"
+    assert [ax.get_ylabel() for ax in both.axes[::2]] == ["BN\nlr 0.1", "BN\nlr 0.2"]
 
 
-def test_the_panels_show_the_weights_and_the_affine_parameters_over_epochs(rng, monkeypatch):
+def test_all_36_lines_of_a_grid_are_named(rng):
+    six = "[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]"
+    grid = f"grid: {{training.optimizer.lr: {six}, training.optimizer.momentum: {six}}}"
+    text = TEXT.replace("grid: {training.optimizer.lr: [0.1, 9]}", grid).replace(", BN: {norm: {kind: batch}}", "")
+    weights = drawn_by(trained(rng, text=text))["weights"]
+    assert [ax.get_ylabel() for ax in weights.axes] == [f"none\nlr 0.{i}" for i in range(1, 7)]
+    assert [len(ax.patches) for ax in weights.axes] == [6] * 6
+    assert [text.get_text() for text in weights.legends[0].get_texts()] == [f"0.{i}" for i in range(1, 7)]
+    legend = weights.legends[0].get_lines()
+    assert [line.get_color() for line in legend] == [to_hex(patch.get_edgecolor()) for patch in weights.axes[0].patches]
+
+
+def test_the_panels_show_the_weights_and_the_affine_parameters_over_epochs(rng):
     trials = trained(rng)
-    drawn = drawn_by(trials, monkeypatch)
+    drawn = drawn_by(trials)
     weights = next(result.parameters["linears/0/W"] for trial, result in trials if trial.variant == "none")
-    (outline,) = drawn["weights.png"].axes[0].patches
+    (outline,) = drawn["weights"].axes[0].patches
     assert outline.get_data().values.sum() == weights.size
-    for ax, mean in zip(drawn["affine_epochs.png"].axes, (1.1, 0.2), strict=True):  # gamma, beta
+    for ax, mean in zip(drawn["affine_epochs"].axes, (1.1, 0.2), strict=True):  # gamma, beta
         (line,) = ax.get_lines()
         assert (list(line.get_xdata()), list(line.get_ydata())) == ([1.0], [mean])

@@ -1,0 +1,40 @@
+"""Tables over seeds, for people: final values by variant, and the paired differences, one row per comparison."""
+
+from typing import Any
+
+import pandas as pd
+
+METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+
+
+def final_values(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per variant and grid point of a `tables.summary`: means over the seeds that finished.
+
+    Columns: variant, the grid's columns, seeds, diverged (a number), then for each of `METRICS` the mean of the final
+    values and, as ..._std, their standard deviation over seeds; NaN where there are too few values.
+    """
+    keys = list(summary.columns[: list(summary.columns).index("seed")])
+    rows = []
+    cells: Any = summary.groupby(keys, sort=False, dropna=False)
+    for values, trials in cells:
+        finished = trials[trials["outcome"] != "diverged"]
+        row = dict(zip(keys, values, strict=True)) | {"seeds": len(trials), "diverged": len(trials) - len(finished)}
+        for name in METRICS:
+            row |= {name: finished[f"final_{name}"].mean(), f"{name}_std": finished[f"final_{name}"].std(ddof=1)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def differences(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return one row per comparison of `verdicts.verdicts`: the grid's columns, then `difference` ("BRN - BN").
+
+    The other columns are keys of verdict.json: mean, low, high (fractions), p, p_holm, pairs, verdict, more_seeds; NaN
+    for null.
+    """
+    columns = ("mean", "low", "high", "p", "p_holm", "pairs", "verdict", "more_seeds")
+    rows = [
+        {**entry["point"], "difference": f"{entry['b']} - {entry['a']}", **{name: entry[name] for name in columns}}
+        for entry in verdicts
+    ]
+    table = pd.DataFrame(rows, columns=None if rows else ["difference", *columns])
+    return table.astype(dict.fromkeys(("mean", "low", "high", "p", "p_holm"), float))  # None is NaN

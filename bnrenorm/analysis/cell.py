@@ -1,0 +1,100 @@
+"""Results as a notebook shows them below a cell: verdicts, a table and a figure, as HTML without a script."""
+
+import base64
+import html
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bnrenorm.analysis import aggregates
+
+if TYPE_CHECKING:
+    from bnrenorm.analysis.results import ExperimentResults
+
+_SENTENCES = 3  # more comparisons than this are a table
+_ROWS = 60  # the middle of a longer table is left out; results.final and results.differences have all of it
+_LABELS = {
+    "train_loss": ("training loss", 1, 4),
+    "test_loss": ("test loss", 1, 4),
+    "train_accuracy": ("training %", 100, 2),
+    "test_accuracy": ("test %", 100, 2),
+}
+
+
+def page(results: "ExperimentResults") -> str:
+    """Return the results as HTML: a sentence or a row per verdict, the final values, a figure, the run folder."""
+    verdicts = results.verdicts
+    parts = [f"<p>{html.escape(results.headline)}</p>"]
+    if len(verdicts) <= _SENTENCES:
+        parts += [f"<p><b>{html.escape(verdict['sentence'])}</b></p>" for verdict in verdicts]
+    else:
+        parts.append(
+            _table(_readable_differences(results.differences), "paired differences in test accuracy, in points")
+        )
+    parts.append(_table(_readable_values(results.final), "final values, mean ± standard deviation over seeds"))
+    try:
+        drawing = base64.b64encode(_figure(results)).decode()
+        text = html.escape(" ".join(verdict["sentence"] for verdict in verdicts[:_SENTENCES]), quote=True)
+        parts.append(f'<img style="max-width: 100%" alt="{text}" src="data:image/png;base64,{drawing}">')
+    except Exception as error:  # whatever is wrong with Matplotlib costs neither the verdicts nor the table
+        parts.append(f"<p>Not drawn: {html.escape(f'{type(error).__name__}: {error}')}</p>")
+    parts.append(f"<p>Curves, tables and figures: <code>{html.escape(str(results.folder))}</code></p>")
+    return "\n".join(parts)
+
+
+def _figure(results: "ExperimentResults") -> bytes:
+    """Draw test accuracies on the left and, where variants are compared, the paired differences on the right, as a PNG.
+
+    The accuracies are those over the steps, or with a grid the final ones.
+    """
+    from matplotlib.figure import Figure  # not above: results need no Matplotlib
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    left, *right = figure.subplots(1, 2 if results.verdicts else 1, squeeze=False)[0]
+    if len(results.experiment.points) == 1:
+        results.plot.curves(left).legend(frameon=False, loc="lower right")  # accuracies rise
+    else:
+        results.plot.accuracy(left)
+    for ax in right:
+        results.plot.difference(ax)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90, facecolor="white", metadata={"Software": None})  # on dark pages too
+    return buffer.getvalue()
+
+
+def _readable_values(final: pd.DataFrame) -> pd.DataFrame:
+    """Return `aggregates.final_values` with a column of text per metric: "91.99 ± 0.21"."""
+    keys = list(final.columns[: list(final.columns).index(aggregates.METRICS[0])])
+    diverged: Any = final["diverged"]
+    shown = final.filter([key for key in keys if key != "diverged" or diverged.any()])
+    for name in aggregates.METRICS:
+        label, factor, digits = _LABELS[name]
+        pairs = zip(factor * final[name], factor * final[f"{name}_std"], strict=True)
+        shown[label] = [_mean_and_spread(mean, spread, digits) for mean, spread in pairs]
+    return shown
+
+
+def _readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
+    """Return `aggregates.differences` in percentage points, without what people do not read."""
+    shown: Any = differences.drop(columns=["low", "high", "p", "pairs", "more_seeds"])
+    shown["mean"] = ["" if np.isnan(value) else f"{100 * value:+.2f}" for value in differences["mean"]]
+    shown["p_holm"] = ["" if np.isnan(p) else f"{p:.2g}" for p in differences["p_holm"]]
+    bounds = zip(differences["low"], differences["high"], strict=True)
+    interval = ["" if np.isnan(low) else f"{100 * low:+.2f} to {100 * high:+.2f}" for low, high in bounds]
+    shown.insert(list(shown.columns).index("mean") + 1, "95 % interval", interval)
+    return shown.rename(columns={"p_holm": "p (Holm)"})
+
+
+def _mean_and_spread(mean: float, spread: float, digits: int) -> str:
+    if np.isnan(mean):
+        return ""
+    style = f".{digits}f" if abs(mean) < 10**digits else ".3g"
+    return f"{mean:{style}}" + ("" if np.isnan(spread) else f" ± {spread:{style}}")
+
+
+def _table(table: pd.DataFrame, title: str) -> str:
+    """Return a table as HTML, its names escaped; it scrolls by itself where the page is narrow."""
+    text = table.to_html(index=False, border=0, na_rep="", max_rows=_ROWS)
+    return f'<div style="overflow-x: auto"><p>{html.escape(title)}</p>{text}</div>'

@@ -1,0 +1,65 @@
+"""Values of several seeds over the steps of the training: their mean, its interval, and paired differences."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bnrenorm.analysis import stats
+
+_STEPS = 200  # of a band: the eye sees no more, and 30 seeds of 10,000 steps would take a minute
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Seeds at T steps: `values` (T, S) by step and seed, their `mean` (T,), and the 95 % interval of the mean.
+
+    low and high are NaN at steps where fewer than 6 seeds have a value (`stats.mean_intervals`).
+    """
+
+    values: pd.DataFrame
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The steps (T,), or epochs."""
+        return self.values.index.to_numpy()
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there is an interval at any step."""
+        return bool(np.isfinite(self.low).any())
+
+
+def by_seed(table: pd.DataFrame | Any, metric: str, time: str = "step") -> pd.DataFrame:
+    """Return a column of a `tables.curves` table of one variant and grid point as (T, S), by step and seed.
+
+    Of more than 200 steps, 200 at equal distances, the first and the last among them. A trial that has diverged has NaN
+    from its end on.
+    """
+    values: Any = table.pivot_table(index=time, columns="seed", values=metric, dropna=False, sort=True)
+    if len(values) > _STEPS:
+        values = values.iloc[np.linspace(0, len(values) - 1, _STEPS).round().astype(int)]
+    return values.astype(float)
+
+
+def spread(values: pd.DataFrame) -> Spread:
+    """Summarise values (T, S) by step and seed."""
+    numbers = values.to_numpy()
+    numbers = np.where(np.isfinite(numbers), numbers, np.nan)
+    low, high = stats.mean_intervals(numbers.T)
+    count = np.isfinite(numbers).sum(axis=1)
+    mean = np.divide(np.nansum(numbers, axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
+    return Spread(values, mean, low, high)
+
+
+def difference(table: pd.DataFrame, a: str, b: str, metric: str = "test_accuracy") -> Spread:
+    """Return the paired differences b - a of a `tables.curves` table of one grid point, by step.
+
+    A seed counts at the steps at which both variants have a value.
+    """
+    of_a, of_b = (by_seed(table[table["variant"] == name], metric) for name in (a, b))
+    return spread((of_b - of_a).dropna(how="all"))

@@ -1,0 +1,189 @@
+"""The figures that show the effect: what is compared, with its interval and the zone of equivalence."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bnrenorm.analysis import stats
+from bnrenorm.analysis.plots import axes, gains, heat_maps, limits
+from bnrenorm.analysis.plots.limits import AxesChoice, late_bands
+from bnrenorm.analysis.plots.names import plain, plain_list
+from bnrenorm.analysis.plots.pages import add_legend, count_columns, name_point, split_panels, spread_of
+from bnrenorm.analysis.plots.style import legend_below, own_settings
+
+_LINES = 6  # pairs of variants in a panel of differences
+
+
+@own_settings()
+def by_steps(table: pd.DataFrame, verdicts: list[dict[str, Any]], title: str, choice: AxesChoice = "effect") -> Figure:
+    """Draw what is compared: test accuracy by step, paired difference by step, and difference by seed at the end.
+
+    table: `tables.curves` without a grid, of few variants; verdicts: `verdicts.verdicts`.
+    """
+    figure = Figure(figsize=(12, 4.8))
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 1.2, 0.5 + 0.2 * len(verdicts)))
+    axes.curves(left, table, "test_accuracy").set(title="test accuracy", ylabel="accuracy")
+    limits.set_limits([left], table, ["test_accuracy"], choice)
+    gains.by_step(middle, table, verdicts).set_title(f"difference: {spread_of(table)}")
+    gains.by_seed(right, verdicts).set_title("at the end, a dot a seed")
+    axes.label_ends(left)
+    for ax in (left, middle):
+        legend_below(ax)
+    if choice == "effect":
+        _span_what_it_comes_to([middle, right], [verdict["differences"] for verdict in verdicts])
+    figure.suptitle(f"{title}: {pairing(verdicts)}")
+    return figure
+
+
+def _span_what_it_comes_to(panels: list[Any], at_the_end: list[list[float]]) -> None:
+    """End the y axes of differences so that those of the second half of the training, and all at the end, are seen."""
+    values = [np.array([0, 100 * stats.MARGIN, -100 * stats.MARGIN]), *(100 * np.array(end) for end in at_the_end)]
+    for ax in panels:
+        lines = (np.asarray(line.get_ydata(), float) for line in ax.get_lines())
+        values += [late_bands(ax), *(line[len(line) // 2 :] for line in lines)]
+    pooled = np.concatenate(values)
+    pooled = pooled[np.isfinite(pooled)]
+    margin = 0.06 * (pooled.max() - pooled.min())
+    for ax in panels:
+        ax.set_ylim(pooled.min() - margin, pooled.max() + margin)
+
+
+@own_settings()
+def over_axis(verdicts: list[dict[str, Any]], summary: pd.DataFrame, key: str, title: str) -> Figure:
+    """Draw a grid of one axis: accuracies on the left, and on the right the paired differences, if there are any."""
+    figure = Figure(figsize=(12 if verdicts else 7, 5.4))
+    left, *others = np.atleast_1d(figure.subplots(1, 1 + bool(verdicts)))
+    gains.accuracies(left, summary, [key]).set_title(means_of(summary))
+    if len(set(summary["variant"])) == 1:
+        gains.write_means(left)
+    else:
+        limits.focus(left)
+    for ax in others:
+        at_key = [{**verdict, "point": {key: verdict["point"][key]}} for verdict in verdicts]
+        gains.differences(ax, at_key).set_title(pairing(verdicts))
+        limits.widen(ax)
+    for ax in (left, *others):
+        legend_below(ax, columns=3)
+    figure.suptitle(title)
+    return figure
+
+
+@own_settings()
+def over_axes(verdicts: list[dict[str, Any]], summary: pd.DataFrame, keys: list[str], title: str) -> Figure:
+    """Draw a grid of two axes or more as heat maps of the last two, a panel per pair of variants and other values.
+
+    With one variant the cells are accuracies, else paired differences. At most 24 panels are drawn.
+    """
+    *others, row, column = keys
+    if verdicts:
+        pairs: Any = pd.DataFrame([{"pair": i, **verdict["point"]} for i, verdict in enumerate(verdicts)])
+        pairs["name"] = [f"{plain(verdict['b'])} - {plain(verdict['a'])}" for verdict in verdicts]
+        panels, title = split_panels(pairs, ["name", *others], title)
+        maps = [heat_maps.difference_cells([verdicts[i] for i in rows["pair"]], (row, column)) for _, rows in panels]
+        scale = heat_maps.difference_scale([cell.value for cells in maps for cell in cells.values()])
+        name, write = "difference (percentage points)", "{:+.2f}".format
+        title = f"{title}: {pairing(verdicts)}"
+        title += (
+            ", bold where one is better" if any(cell.is_decided for cells in maps for cell in cells.values()) else ""
+        )
+    else:
+        panels, title = split_panels(summary, others, title)
+        maps = [heat_maps.accuracy_cells(rows, (row, column)) for _, rows in panels]
+        scale = heat_maps.accuracy_scale([cell.value for cells in maps for cell in cells.values()])
+        name, write = "final test accuracy (%)", "{:.2f}".format
+        title = f"{title}: {means_of(summary).partition(' with')[0]}"
+    columns = min(3, len(panels)) if len(panels) != 4 else 2
+    bands = math.ceil(len(panels) / columns)
+    rows_and_columns = [len({key[i] for cells in maps for key in cells}) for i in (0, 1)]
+    width = min(4.5, max(2.8, 0.95 * rows_and_columns[1] + 0.6))
+    height = min(4.5, 0.55 * rows_and_columns[0] + 0.8)
+    figure = Figure(figsize=(max(6.5, width * columns + 1.2), height * bands + 0.6))
+    grid = figure.subplots(bands, columns, squeeze=False)
+    for ax in grid.flat[len(panels) :]:
+        ax.set_visible(False)
+    drawn = list(grid.flat)[: len(panels)]
+    for ax, cells, (values, _) in zip(drawn, maps, panels, strict=True):
+        mesh = heat_maps.heat_map(ax, cells, scale, (row, column), write)
+        heading = [*values[:1], name_point(others, values[1:])] if verdicts else [name_point(others, values)]
+        ax.set_title(", ".join(filter(None, heading)))
+    figure.colorbar(mesh, ax=drawn, label=name, extend=scale.extend, fraction=0.04, aspect=30)
+    figure.suptitle(title)
+    return figure
+
+
+@own_settings()
+def ranking(verdicts: list[dict[str, Any]], base: str, title: str) -> Figure:
+    """Draw the gain of each variant on `base`, the best on top (`gains.ranking`)."""
+    figure = Figure(figsize=(8, max(3.5, 0.5 * len(verdicts) + 1.5)))
+    ax = figure.subplots()
+    gains.ranking(ax, [verdict for verdict in verdicts if base in (verdict["a"], verdict["b"])], base)
+    legend_below(ax)
+    figure.suptitle(f"{title}: {pairing(verdicts)}")
+    return figure
+
+
+@own_settings()
+def differences_by_step(table: pd.DataFrame, verdicts: list[dict[str, Any]], keys: list[str], title: str) -> Figure:
+    """Draw the paired differences in test accuracy by step, a panel per grid point, or per pair without a grid.
+
+    table: `tables.curves`; keys: its grid columns. Of more than six pairs, those with the first variant are drawn.
+    """
+    if len(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts)) > _LINES and keys:
+        base = verdicts[0]["a"]
+        verdicts = [verdict for verdict in verdicts if verdict["a"] == base]
+        title = f"{title}, against {plain(base)}"
+    panel_keys = [key for key in keys if len(set(table[key])) > 1]
+    if keys:
+        panels, title = split_panels(table, panel_keys, title)
+        shown = [(name_point(panel_keys, cell), rows, _at(verdicts, panel_keys, cell)) for cell, rows in panels]
+        columns = count_columns(panels)
+    else:
+        shown = [("", table, [verdict]) for verdict in verdicts]
+        columns = min(4, len(shown))
+    bands = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(max(6.0, 2.5 * columns + 1.8), 2.5 * bands + 0.9))
+    grid = figure.subplots(bands, columns, sharex=True, sharey=True, squeeze=False)
+    for ax in grid.flat[len(shown) :]:
+        ax.set_visible(False)
+    panels_drawn = list(grid.flat)[: len(shown)]
+    styles = gains.pair_looks(verdicts)
+    for i, (ax, (heading, rows, of_point)) in enumerate(zip(panels_drawn, shown, strict=True)):
+        gains.by_step(ax, rows, of_point, styles).set(ylabel="" if i % columns else "difference (points)")
+        names = " and ".join(f"{plain(verdict['b'])} - {plain(verdict['a'])}" for verdict in of_point)
+        ax.set_title(heading if keys else names, fontsize="medium")
+        ax.tick_params(labelbottom=i + columns >= len(shown))
+        ax.set_xlabel("step" if i + columns >= len(shown) else "")
+    _span_what_it_comes_to(panels_drawn, [])
+    add_legend(figure, panels_drawn[0] if keys else None, "")
+    figure.suptitle(f"{title}: differences in test accuracy, {spread_of(table)}")
+    return figure
+
+
+def _at(verdicts: list[dict[str, Any]], keys: list[str], cell: Any) -> list[dict[str, Any]]:
+    """Return the verdicts at the values `cell` of the axes `keys`."""
+    want = plain_list(cell)
+    return [verdict for verdict in verdicts if plain_list(verdict["point"][key] for key in keys) == want]
+
+
+def pairing(verdicts: list[dict[str, Any]]) -> str:
+    """Say what the drawn differences of `verdicts.verdicts` are: which of them have intervals, or why none has."""
+    drawn = [verdict for verdict in verdicts if verdict["mean"] is not None]
+    bare = [verdict["pairs"] for verdict in drawn if verdict["low"] is None]
+    if not drawn:
+        return "no pairs of seeds that can be compared"
+    if not bare:
+        return "paired by seed, with 95 % intervals"
+    if len(bare) < len(drawn):
+        return f"paired by seed, with 95 % intervals where there are {stats.MIN_PAIRS} seeds"
+    return f"paired by seed, no intervals: {max(bare)} of the {stats.MIN_PAIRS} seeds needed"
+
+
+def means_of(summary: pd.DataFrame) -> str:
+    """Say what a point and a bar of a `tables.summary` are."""
+    seeds = len(set(summary["seed"]))
+    if seeds == 1:
+        return "one seed"
+    return f"mean of {seeds} seeds" + (" with its 95 % interval" if seeds >= stats.MIN_PAIRS else "")

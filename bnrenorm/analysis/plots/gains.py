@@ -1,0 +1,208 @@
+"""Final accuracies and paired differences: over one axis of a grid, by step, by seed, and as a ranking.
+
+Each function draws the numbers that it is given on `ax` and returns `ax`; differences are in percentage points.
+"""
+
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bnrenorm.analysis import over_steps, stats
+from bnrenorm.analysis.over_steps import Spread
+from bnrenorm.analysis.plots.axes import BEYOND, draw_grid, draw_spread, hide_box
+from bnrenorm.analysis.plots.names import plain, plain_list
+from bnrenorm.analysis.plots.style import Look, looks
+
+Verdicts = list[dict[str, Any]]
+_DENSITY = 13  # characters per inch under an axis
+
+
+def pair_looks(verdicts: Verdicts) -> dict[tuple[str, str], Look]:
+    """Return a look for every pair of variants: with one base that of the other variant, else looks not yet taken."""
+    pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
+    variants = looks(name for pair in pairs for name in pair)
+    if len({a for a, _ in pairs}) == 1:
+        return {pair: variants[pair[1]] for pair in pairs}
+    return looks(pairs, skip=len(variants))
+
+
+def zone(ax: Any, *, across: str = "y", label: bool = True) -> None:
+    """Draw no difference as a line, and the zone of equivalence around it in grey; across: the axis of differences."""
+    margin = 100 * stats.MARGIN
+    line, span = (ax.axhline, ax.axhspan) if across == "y" else (ax.axvline, ax.axvspan)
+    line(0, color="0.4", linewidth=1, zorder=0.6)
+    name = f"equivalent: within {margin:g} points" if label else None
+    span(-margin, margin, color="0.85", linewidth=0, zorder=0.5, label=name)
+
+
+def ranking(ax: Any, verdicts: Verdicts, base: str) -> Any:
+    """Draw the gain of each variant on `base`, the best on top: mean paired difference, 95 % interval, a dot a seed.
+
+    `verdicts` are those of one grid point (`verdicts.verdicts`); those without a mean or without `base` are left out. A
+    gain without an interval is a hollow square.
+    """
+    gains: list[tuple[float, float, float, str, np.ndarray]] = []  # mean, low, high, variant, by seed
+    for verdict in verdicts:
+        if verdict["mean"] is None or base not in (verdict["a"], verdict["b"]):
+            continue
+        sign, variant = (100, verdict["b"]) if verdict["a"] == base else (-100, verdict["a"])
+        low, high = sorted(sign * bound for bound in _interval(verdict))
+        gains.append((sign * verdict["mean"], low, high, variant, sign * np.array(verdict["differences"])))
+    gains.sort(key=lambda gain: gain[0])
+    zone(ax, across="x")
+    for y, (mean, low, high, _, by_seed) in enumerate(gains):
+        ax.plot(by_seed, y + 0.22 + _spread_out(len(by_seed), 0.1), ".", color="0.55", markersize=4, zorder=1)
+        style: Any = {"fmt": "s", "color": "black", "markerfacecolor": "white" if np.isnan(low) else "black"}
+        ax.errorbar(mean, y, xerr=[[mean - low], [high - mean]], **style, capsize=4)
+    ax.set(xlabel=f"gain in test accuracy on {plain(base)} (percentage points)")
+    ax.set_yticks(range(len(gains)), [plain(variant) for *_, variant, _ in gains])
+    draw_grid(ax, "x")
+    return hide_box(ax)
+
+
+def by_seed(ax: Any, verdicts: Verdicts) -> Any:
+    """Draw the final differences of one grid point, pairs next to each other: a dot a seed, mean and 95 % interval."""
+    zone(ax, label=False)
+    styles = pair_looks(verdicts)
+    for x, verdict in enumerate(verdicts):
+        style, values = styles[verdict["a"], verdict["b"]], 100 * np.array(verdict["differences"])
+        ax.plot(x + _spread_out(len(values), 0.15), values, ".", color=style.color, alpha=0.6, markersize=5, zorder=2)
+        if verdict["mean"] is not None:
+            mean, (low, high) = 100 * verdict["mean"], (100 * bound for bound in _interval(verdict))
+            face = "white" if np.isnan(low) else style.color
+            kind: Any = {"fmt": style.marker, "color": style.color, "markerfacecolor": face, "zorder": 3, "capsize": 4}
+            ax.errorbar(x + 0.32, mean, yerr=[[mean - low], [high - mean]], **kind)
+    names = [f"{plain(verdict['b'])}\n- {plain(verdict['a'])}" for verdict in verdicts]
+    ax.set_xticks(range(len(verdicts)), names)
+    ax.set_xlim(-0.5, len(verdicts) - 0.3)
+    draw_grid(ax, "y")
+    return hide_box(ax)
+
+
+def by_step(ax: Any, table: pd.DataFrame, verdicts: Verdicts, styles: dict[tuple[str, str], Look] | None = None) -> Any:
+    """Draw the paired differences in test accuracy over the steps, for the pairs of `verdicts`, of one grid point.
+
+    table: `tables.curves`; styles: by default `pair_looks`. The band is the 95 % interval of the mean from 6 seeds on;
+    below there is a line per seed.
+    """
+    zone(ax)
+    styles = styles or pair_looks(verdicts)
+    for i, (a, b) in enumerate(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts)):
+        spread = over_steps.difference(table, a, b)
+        points = Spread(100 * spread.values, 100 * spread.mean, 100 * spread.low, 100 * spread.high)
+        draw_spread(ax, points, styles[a, b], f"{plain(b)} - {plain(a)}", order=i)
+    ax.set(xlabel="step", xlim=(0, BEYOND * table["step"].max()), ylabel="difference in test accuracy (points)")
+    draw_grid(ax)
+    return hide_box(ax)
+
+
+def differences(ax: Any, verdicts: Verdicts) -> Any:
+    """Draw `verdicts.verdicts` over the grid: mean paired difference and interval, in percentage points.
+
+    A line per pair of variants, its grid points at equal distances in the grid's order; the points are joined if they
+    are numbers of one axis. A mean without an interval is hollow. The x axis tells how many trials diverged.
+    """
+    points = list(dict.fromkeys(plain_list(verdict["point"].values()) for verdict in verdicts))
+    styles = pair_looks(verdicts)
+    offset = min(0.12, 0.8 / len(styles))  # between the pairs at a point, so that none reaches the next point
+    zone(ax)
+    joined = _is_scale([tuple(verdict["point"].values()) for verdict in verdicts])
+    for i, ((a, b), style) in enumerate(styles.items()):
+        rows = [
+            verdict for verdict in verdicts if (verdict["a"], verdict["b"]) == (a, b) and verdict["mean"] is not None
+        ]
+        positions = np.array([points.index(plain_list(row["point"].values())) for row in rows])
+        x = positions + offset * (i - (len(styles) - 1) / 2)
+        means = 100 * np.array([row["mean"] for row in rows])
+        low, high = 100 * np.array([_interval(row) for row in rows]).reshape(-1, 2).T
+        kind: Any = {"color": style.color, "marker": style.marker, "linestyle": style.linestyle if joined else "none"}
+        bars = [means - low, high - means]
+        ax.errorbar(x, means, yerr=bars, capsize=min(4, 25 * offset), **kind, label=f"{plain(b)} - {plain(a)}")
+        bare = np.isnan(low)
+        ax.plot(x[bare], means[bare], style.marker, color=style.color, markerfacecolor="white", zorder=3)
+    ax.set(xlabel=plain_list(verdicts[0]["point"]), ylabel="difference in test accuracy (percentage points)")
+    diverged: dict[str, dict[str, int]] = {point: {} for point in points}
+    for verdict in verdicts:
+        diverged[plain_list(verdict["point"].values())] |= verdict["diverged"]
+    return _finish_grid_axis(ax, diverged)
+
+
+def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
+    """Draw the final test accuracy of a `tables.summary` over the grid columns `keys`, in %.
+
+    A line per variant: mean over the seeds that finished, from 6 seeds on with the 95 % interval of the mean. The
+    points are joined if they are numbers of one axis; without a grid the variants stand next to each other. The x axis
+    tells how many trials diverged.
+    """
+    rows: Any = summary[keys].astype(object).to_numpy()  # one by one: an array of all would make floats of integers
+    joined = _is_scale(tuple(row) for row in rows)
+    point_of_row = pd.Series([plain_list(row) for row in rows], index=summary.index)
+    points = list(dict.fromkeys(point_of_row))
+    variants = looks(summary["variant"])
+    offset = 0.8 / len(variants) if len(points) == 1 else min(0.06, 0.5 / len(variants))
+    finished = summary.where(summary["outcome"] != "diverged")
+    for i, (variant, style) in enumerate(variants.items()):
+        values: Any = finished.loc[summary["variant"] == variant, "final_test_accuracy"]
+        cells = (100 * values).groupby(point_of_row, sort=False)
+        means = cells.mean()
+        intervals = np.array([stats.mean_intervals(cell.to_numpy(float)[:, None]) for _, cell in cells])[..., 0]
+        x = np.array([points.index(point) for point in means.index]) + offset * (i - (len(variants) - 1) / 2)
+        kind: Any = {"color": style.color, "marker": style.marker, "linestyle": style.linestyle if joined else "none"}
+        bars = [means.to_numpy() - intervals[:, 0], intervals[:, 1] - means.to_numpy()]
+        ax.errorbar(x, means.to_numpy(), yerr=bars, **kind, capsize=4, label=plain(variant))
+    ax.set(xlabel=plain_list(keys), ylabel="final test accuracy (%)")
+    is_diverged = summary["outcome"] == "diverged"
+    counts: Any = is_diverged.groupby([point_of_row, summary["variant"]], sort=False).sum()
+    return _finish_grid_axis(ax, {point: counts[point].to_dict() for point in points})
+
+
+def write_means(ax: Any) -> None:
+    """Write the means that `accuracies` has drawn next to their points."""
+    for bars in ax.containers:
+        for x, mean in bars.lines[0].get_xydata():
+            if mean == mean:
+                ax.annotate(f"{mean:.2f}", (x, mean), xytext=(0, -7), textcoords="offset points", ha="center", va="top")
+    ax.margins(y=0.12)
+
+
+def _is_scale(points: Iterable[tuple[Any, ...]]) -> bool:
+    """Whether grid points are numbers of one axis, between which a line makes sense."""
+    cells = [point[0] if len(point) == 1 else None for point in points]
+    return all(isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell for cell in cells)
+
+
+def _spread_out(count: int, half_width: float) -> np.ndarray:
+    """Return offsets (count,) that keep dots apart; the same every time."""
+    return half_width * (2 * (np.arange(count) * 0.618 % 1) - 1)
+
+
+def _interval(verdict: dict[str, Any]) -> tuple[float, float]:
+    """Return a verdict's interval, NaN if it has none: Matplotlib draws no bar for NaN."""
+    low, high = verdict["low"], verdict["high"]
+    return (np.nan, np.nan) if low is None else (low, high)
+
+
+def _finish_grid_axis(ax: Any, diverged: dict[str, dict[str, int]]) -> Any:
+    """Name the points of the grid at the x axis, each with its numbers of diverged trials by variant, where not 0."""
+    labels = [
+        "\n".join([point, *(f"{count} {plain(name)} diverged" for name, count in counts.items() if count)])
+        for point, counts in diverged.items()
+    ]
+    name_points(ax, labels)
+    draw_grid(ax, "y")
+    return hide_box(ax)
+
+
+def name_points(ax: Any, labels: list[str]) -> None:
+    """Write labels at 0, 1, ... of the x axis, in several lines or slanted where they would touch each other."""
+    inches = ax.get_window_extent().width / ax.figure.dpi
+    room = int(_DENSITY * inches / len(labels)) - 1
+    words = [word for label in labels for word in label.split()]
+    if max(map(len, words), default=0) <= room:
+        lines = ([textwrap.fill(line, room) for line in label.split("\n")] for label in labels)
+        ax.set_xticks(range(len(labels)), ["\n".join(line) for line in lines])
+    else:
+        ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")

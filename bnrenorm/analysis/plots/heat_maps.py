@@ -1,0 +1,118 @@
+"""Grids of two axes: a heat map whose cells hold the numbers, so that it can be read without colours too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bnrenorm.analysis.plots.names import plain
+
+_FARTHEST = 3.0  # values beyond so many times the typical one all have the last colour
+_SMALLEST = 0.2  # of the scale of colours, in percentage points
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One grid point: the value (NaN: none), a short word below it, and whether the value is a decided one."""
+
+    value: float
+    note: str = ""
+    is_decided: bool = False
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The colours of the values from `low` to `high`; `extend` as Matplotlib's: which ends values go beyond."""
+
+    colormap: str
+    low: float
+    high: float
+    extend: str
+
+
+def heat_map(
+    ax: Any, cells: dict[tuple[Any, Any], Cell], scale: Scale, axes: tuple[str, str], write: Callable[[float], str]
+) -> Any:
+    """Draw cells by (row, column), both in the order of their first appearance; return the colours, for a colour bar.
+
+    axes: names of rows and columns; write: a value as the cell's text, which is bold where the value is decided.
+    """
+    rows, columns = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
+    values = np.full((len(rows), len(columns)), np.nan)
+    for (row, column), cell in cells.items():
+        values[rows.index(row), columns.index(column)] = cell.value
+    mesh = ax.pcolormesh(values, cmap=scale.colormap, vmin=scale.low, vmax=scale.high, edgecolor="white", linewidth=1.5)
+    for (row, column), cell in cells.items():
+        centre = (columns.index(column) + 0.5, rows.index(row) + 0.5)
+        text = "" if np.isnan(cell.value) else write(cell.value)
+        is_dark = not np.isnan(cell.value) and sum(mesh.cmap(mesh.norm(cell.value))[:3]) < 1.4
+        style: Any = {"ha": "center", "color": "white" if is_dark else "black", "textcoords": "offset points"}
+        above = {"xytext": (0, 1), "va": "bottom"} if cell.note else {"xytext": (0, 0), "va": "center"}
+        ax.annotate(text, centre, **style, **above, weight="bold" if cell.is_decided else "normal")
+        ax.annotate(cell.note, centre, **style, xytext=(0, -1), va="top", fontsize="x-small")
+    ax.set_xticks(np.arange(len(columns)) + 0.5, [plain(column) for column in columns])
+    ax.set_yticks(np.arange(len(rows)) + 0.5, [plain(row) for row in rows])
+    ax.set(xlabel=plain(axes[1]), ylabel=plain(axes[0]), facecolor="0.93")
+    ax.invert_yaxis()
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return mesh
+
+
+def difference_cells(verdicts: list[dict[str, Any]], axes: tuple[str, str]) -> dict[tuple[Any, Any], Cell]:
+    """Return the verdicts on one pair as cells in percentage points; the note is the verdict in a word."""
+    return {
+        (_key(verdict["point"][axes[0]]), _key(verdict["point"][axes[1]])): Cell(
+            np.nan if verdict["mean"] is None else 100 * verdict["mean"],
+            _note(verdict),
+            verdict["verdict"].endswith(" better"),
+        )
+        for verdict in verdicts
+    }
+
+
+def accuracy_cells(summary: pd.DataFrame, axes: tuple[str, str]) -> dict[tuple[Any, Any], Cell]:
+    """Return a `tables.summary` of one variant as cells: mean final test accuracy in % of the trials that finished."""
+    cells: dict[tuple[Any, Any], Cell] = {}
+    for key, rows in summary.groupby(list(axes), sort=False, dropna=False):
+        finished: Any = rows.loc[rows["outcome"] != "diverged", "final_test_accuracy"]
+        diverged = len(rows) - len(finished)
+        note = f"{diverged} diverged" if diverged else ""
+        row, column = key if isinstance(key, tuple) else (key, "")
+        cells[_key(row), _key(column)] = Cell(100 * float(finished.mean()), note)
+    return cells
+
+
+def _key(value: Any) -> Any:
+    """Return a value of a grid axis as one that equals itself."""
+    return None if value is None or value != value else value
+
+
+def _note(verdict: dict[str, Any]) -> str:
+    if any(verdict["diverged"].values()):
+        return ", ".join(f"{count} {plain(name)} diverged" for name, count in verdict["diverged"].items() if count)
+    if verdict["verdict"].endswith(" better"):
+        return f"{plain(verdict['verdict'].removesuffix(' better'))} better"
+    return verdict["verdict"].removesuffix(" by construction")
+
+
+def difference_scale(values: Any) -> Scale:
+    """Return red to blue, white at 0; a few values that are much larger than the others do not stretch the colours."""
+    size = np.abs(np.asarray(values, float))
+    size = size[np.isfinite(size)]
+    largest = float(size.max(initial=0))
+    high = max(_SMALLEST, min(largest, _FARTHEST * float(np.median(size)) if len(size) else 0))
+    return Scale("RdBu", -high, high, "both" if largest > high else "neither")
+
+
+def accuracy_scale(values: Any) -> Scale:
+    """Return dark to light; a few values that are much worse than the others do not stretch the colours."""
+    numbers = np.asarray(values, float)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return Scale("viridis", 0, 100, "neither")
+    lowest, median, high = float(numbers.min()), float(np.median(numbers)), float(numbers.max())
+    low = min(max(lowest, median - _FARTHEST * (high - median)), high - _SMALLEST)
+    return Scale("viridis", low, high, "min" if lowest < low else "neither")

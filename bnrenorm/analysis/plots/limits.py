@@ -1,0 +1,122 @@
+"""Where axes end: at what the curves come to, or at the articles' limits."""
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+AxesChoice = Literal["effect", "article"]
+"""Axes on which a small effect is seen, or those of the articles, which are the same for every run."""
+
+ARTICLE = {"loss": (0.0, 4.0), "accuracy": (0.0, 1.0)}
+_FARTHEST = 4.0  # a curve leaves the axis below the median by so many times the distance from the median to the best
+_MOST_THAT_LEAVE = 1 / 3
+_FEW = 6  # curves or means all stay on the axis
+_SMALLEST = 0.004  # of an axis of accuracies: 0.4 percentage points
+
+
+def set_limits(axes: Any, table: pd.DataFrame, metrics: list[str], choice: AxesChoice) -> None:
+    """End the y axes of panels of one kind of `metrics`, losses or accuracies, columns of a `tables.curves` table.
+
+    "effect": accuracies span what the variants come to in the second half of the training, losses are logarithmic over
+    all of it; a few curves that are far worse than the others leave the panel (`name_those_below`).
+    """
+    kind = metrics[0].rpartition("_")[2]
+    if choice == "article":
+        for ax in axes:
+            ax.set_ylim(ARTICLE[kind])
+        return
+    means = mean_curves(table, metrics)
+    low, high = _accuracies(means) if kind == "accuracy" else _losses(means)
+    if kind == "accuracy":
+        high = max(high, *(late_bands(ax).max(initial=high) for ax in axes))
+    for ax in axes:
+        if kind == "loss":
+            ax.set_yscale("log")
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.set_ylim(low, high)
+
+
+def late_bands(ax: Any) -> np.ndarray:
+    """Return what the bands and single lines of `ax` span in the second half of the training."""
+    paths = [path.vertices for band in ax.collections for path in band.get_paths()]
+    late = [path[path[:, 0] >= 0.5 * path[:, 0].max(), 1] for path in paths if len(path)]
+    values = np.concatenate([np.empty(0), *late])
+    return values[np.isfinite(values)]
+
+
+def mean_curves(table: pd.DataFrame, metrics: list[str]) -> list[np.ndarray]:
+    """Return the means over seeds of every variant and grid point, a curve (T,) per metric, after the first step."""
+    keys = [key for key in table.columns[: list(table.columns).index("step")] if key != "seed"]
+    trained: Any = table[table["epoch"] > 0]
+    means: Any = trained.groupby([*keys, "step"], sort=False, dropna=False)[metrics].mean()
+    by_curve = means.groupby(keys, sort=False, dropna=False)
+    return [curve[metric].to_numpy(float) for _, curve in by_curve for metric in metrics]
+
+
+def _accuracies(curves: list[np.ndarray]) -> tuple[float, float]:
+    late = np.concatenate([curve[len(curve) // 2 :] for curve in curves])
+    late = late[np.isfinite(late)]
+    if not len(late):
+        return ARTICLE["accuracy"]
+    low, high = float(late.min()), float(late.max())
+    if len(curves) > _FEW:
+        low = max(low, _lowest(late, _SMALLEST))
+    margin = max(0.06 * (high - low), (_SMALLEST - (high - low)) / 2)
+    return low - margin, high + margin
+
+
+def _lowest(values: np.ndarray, smallest: float) -> float:
+    median, high = float(np.median(values)), float(values.max())
+    return median - _FARTHEST * max(high - median, smallest)
+
+
+def focus(ax: Any) -> None:
+    """End the y axis of `gains.accuracies` where up to a third of the means, which are far worse, leave it.
+
+    These are written at the lower edge.
+    """
+    means = {line: np.asarray(line.get_ydata(), float) for line in (bars.lines[0] for bars in ax.containers)}
+    pooled = np.concatenate(list(means.values()))
+    pooled = pooled[np.isfinite(pooled)]
+    if len(pooled) <= _FEW or not 0 < np.mean(pooled < (low := _lowest(pooled, 100 * _SMALLEST))) <= _MOST_THAT_LEAVE:
+        return
+    ax.set_ylim(low, ax.dataLim.y1 + 0.06 * (ax.dataLim.y1 - low))
+    for i, (line, values) in enumerate(means.items()):
+        for x, mean in zip(line.get_xdata(), values, strict=True):
+            if mean < low:
+                place: Any = {"xytext": (0, 2 + 10 * i), "textcoords": "offset points", "ha": "center"}
+                ax.annotate(f"↓ {mean:.1f}", (x, low), **place, color=line.get_color(), fontsize="small")
+
+
+def widen(ax: Any) -> None:
+    """Make the y axis of `gains.differences` logarithmic beyond 1 point if a few differences dwarf the others."""
+    sizes = np.abs(np.concatenate([np.asarray(bars.lines[0].get_ydata(), float) for bars in ax.containers]))
+    sizes = sizes[np.isfinite(sizes)]
+    if len(sizes) and sizes.max() > 8 * max(1.0, float(np.median(sizes))):
+        low, high = ax.dataLim.intervaly
+        ax.set_yscale("symlog", linthresh=1.0)
+        ax.set_ylim(min(-1.0, 1.6 * low), max(1.0, 1.6 * high))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _losses(curves: list[np.ndarray]) -> tuple[float, float]:
+    positive = [curve[np.isfinite(curve) & (curve > 0)] for curve in curves]
+    positive = [curve for curve in positive if len(curve)]
+    if not positive:
+        return 0.1, ARTICLE["loss"][1]
+    lowest, begin = min(curve.min() for curve in positive), float(np.median([curve[0] for curve in positive]))
+    highest = max(curve.max() for curve in positive)
+    return 0.9 * lowest, 1.1 * min(highest, max(2 * begin, 4 * float(np.median([curve[-1] for curve in positive]))))
+
+
+def name_those_below(ax: Any) -> None:
+    """Name at the lower edge the lines of which nothing is seen because they lie below it, with their last values."""
+    bottom = ax.get_ylim()[0]
+    below = [line for line in ax.get_lines() if len(line.get_ydata()) and np.nanmax([*line.get_ydata(), 0]) < bottom]
+    for i, line in enumerate(below):
+        text = f"↓ {line.get_label()} {line.get_ydata()[-1]:.2f}"
+        ax.text(0.03, 0.03 + 0.1 * i, text, color=line.get_color(), transform=ax.transAxes, fontsize="small")

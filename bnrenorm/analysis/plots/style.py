@@ -1,0 +1,103 @@
+"""How figures look: the style file as a context, a look per variant, and the bytes of a figure as PNG or SVG."""
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.transforms import offset_copy
+
+from bnrenorm.analysis.plots import fonts
+
+STYLE = Path(__file__).with_name("bnrenorm.mplstyle")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_LINES = ("-", "--", "-.", ":")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one variant looks like in every figure of a run; no two of the first 32 are alike, even without colours."""
+
+    color: str
+    marker: str
+    linestyle: str
+
+
+@cache
+def _settings() -> dict[str, Any]:
+    settings = matplotlib.rc_params_from_file(STYLE, use_default_template=True)
+    return {key: value for key, value in settings.items() if key != "backend"}
+
+
+def colours() -> list[str]:
+    """Return the colours of the style file, whatever style is in use."""
+    return list(_settings()["axes.prop_cycle"].by_key()["color"])
+
+
+def look(i: int) -> Look:
+    """Return the look of variant `i` of a run."""
+    palette = colours()
+    return Look(palette[i % len(palette)], _MARKERS[i % len(_MARKERS)], _LINES[i // len(palette) % len(_LINES)])
+
+
+def looks(names: Iterable[Any], skip: int = 0) -> dict[Any, Look]:
+    """Return a look for every name, in their order; skip: how many looks are taken."""
+    return {name: look(skip + i) for i, name in enumerate(dict.fromkeys(names))}
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Context, or decorator, in which Matplotlib has its default settings and bnrenorm.mplstyle.
+
+    Characters that DejaVu Sans lacks come from the fonts that the user has set, if these have them; `fonts` looks for
+    others, and says so where there are none.
+    """
+    chosen = [*matplotlib.rcParams["font.family"], *matplotlib.rcParams["font.sans-serif"]]
+    installed = set(font_manager.get_font_names())
+    families = dict.fromkeys(["DejaVu Sans", *(font for font in chosen if font in installed)])
+    settings: Any = {**_settings(), "font.family": list(families)}
+    with matplotlib.rc_context(settings):
+        yield
+
+
+@own_settings()
+def png(figure: Any) -> bytes:
+    """Render a figure as a PNG file, without a display; the same figure gives the same bytes."""
+    return _saved(FigureCanvasAgg(figure), "png", {"Software": None})
+
+
+@own_settings()
+def svg(figure: Any) -> bytes:
+    """Render a figure as an SVG file, letters as outlines; the same figure gives the same bytes."""
+    return _saved(FigureCanvasSVG(figure), "svg", {"Date": None, "Creator": None})
+
+
+def _saved(canvas: Any, kind: str, metadata: dict[str, None]) -> bytes:
+    fonts.complete(canvas.figure)
+    buffer = io.BytesIO()
+    canvas.figure.savefig(buffer, format=kind, metadata=metadata)
+    canvas.figure.set_layout_engine("none")  # the other format has the same layout, and need not compute it
+    return buffer.getvalue()
+
+
+def legend_below(ax: Any, columns: int = 1) -> None:
+    """Put the legend of `ax` below its x label, off the data; a constrained layout makes room for it."""
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    size = ax.xaxis.label.get_size()
+    is_slanted = any(label.get_rotation() for label in ax.get_xticklabels())
+    longest, most_lines = (max((count(label) for label in labels), default=1) for count in (len, _count_lines))
+    depth = 0.35 * size * longest if is_slanted else 1.4 * size * most_lines
+    below = offset_copy(ax.transAxes, ax.figure, y=-(depth + 2.2 * size), units="points")
+    columns = min(columns, max(1, len(ax.get_legend_handles_labels()[1])))
+    ax.legend(frameon=False, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below)
+
+
+def _count_lines(text: str) -> int:
+    return text.count("\n") + 1

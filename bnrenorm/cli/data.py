@@ -1,0 +1,85 @@
+"""`bnrenorm data`: export, check and draw the images."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bnrenorm.errors import InputError
+
+if TYPE_CHECKING:
+    from bnrenorm.data.dataset import Dataset
+
+app = typer.Typer(help="The 70,000 digits that come with bnrenorm, or images of your own.")
+
+DataPath = Annotated[str | None, typer.Option("--path", help="Your images, as in data.path; default: MNIST.")]
+FirstLabel = Annotated[int, typer.Option(min=0, max=1, help="Label of the first class, as in data.first_label.")]
+
+
+@app.callback(invoke_without_command=True)
+def _data(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _load(path: str | None, first_label: int) -> "Dataset":
+    from bnrenorm.config.schema import Data
+    from bnrenorm.data import dataset
+
+    return dataset.load(Data.model_validate({"path": path, "first_label": first_label}))
+
+
+@app.command()
+def export(folder: Path, path: DataPath = None, first_label: FirstLabel = 0) -> None:
+    """Write the images as four gzipped IDX files: MNIST's own *-ubyte.gz, or those of another type where it needs one.
+
+    The labels in them start from 0.
+    """
+    from bnrenorm.data import files
+
+    for file in files.export(_load(path, first_label).arrays, folder):
+        print(file)
+
+
+@app.command()
+def verify(path: DataPath = None, first_label: FirstLabel = 0) -> None:
+    """Load the images, check them, and print their shapes and checksums."""
+    import hashlib
+
+    from bnrenorm.cli.printer import Printer
+    from bnrenorm.data import files, idx, mnist
+
+    say, data = Printer().say, _load(path, first_label)
+    for name, array in data.arrays.items():
+        stem = files.idx_name(name, array)
+        md5 = hashlib.md5(idx.encode(array), usedforsecurity=False).hexdigest()
+        canonical = "the original" if md5 == mnist.MD5.get(stem) else "not MNIST's original"
+        say(f"{name:8} {array.shape!s:16} {array.dtype}  {stem} md5 {md5} ({canonical})")
+    say(f"sha256 of all: {data.checksum}")
+    if path is None:
+        say(mnist.LICENCE)
+
+
+@app.command()
+def show(
+    index: Annotated[int, typer.Option(help="Which image, from 0.")] = 0,
+    save: Annotated[Path, typer.Option(help="PNG file to write.")] = Path("digit.png"),
+    test: Annotated[bool, typer.Option("--test", help="Take the test set instead of the training set.")] = False,
+    path: DataPath = None,
+    first_label: FirstLabel = 0,
+) -> None:
+    """Draw one image with its label."""
+    from bnrenorm import atomic
+    from bnrenorm.analysis.plots import pages
+
+    data = _load(path, first_label)
+    split, images, labels = ("test", data.x_test, data.y_test) if test else ("train", data.x_train, data.y_train)
+    if not 0 <= index < len(images):
+        raise InputError(f"--index {index}: expected 0 to {len(images) - 1}")
+    if images.ndim != 3:
+        raise InputError(f"{data.source}: images have shape {images.shape[1:]}, expected (height, width) to draw one")
+    try:
+        atomic.write(save, pages.digit(images[index], int(labels[index])))
+    except OSError as error:
+        raise InputError(f"--save {save}: cannot be written: {error.strerror}") from error
+    print(f"{split} image {index}: label {labels[index]}, drawn in {save}")

@@ -1,0 +1,37 @@
+"""`bnrenorm list`: the shipped configs, each with question, answer, seeds and time."""
+
+import glob
+import re
+from pathlib import Path
+
+
+def list_configs() -> None:
+    """List the shipped configs: the question of each, the answer, how many seeds it takes, and how long."""
+    from bnrenorm import config as configs
+    from bnrenorm.cli.printer import Printer
+    from bnrenorm.config import header
+
+    say = Printer().say
+    for i, (name, path) in enumerate(configs.shipped().items()):
+        about, count = header.read(path), seeds(path)
+        if i:
+            say("")
+        say(f"{name}: {count} seed{'s' * (count != 1)}, {about.time}")
+        for text in (about.question, about.expected):
+            say(f"  {text[:1].upper()}{text[1:]}")
+
+
+def seeds(path: Path) -> int:
+    """Return how many seeds a config asks for; read without a YAML parser, which would take most of the time."""
+    found = re.search(r"^seeds: +(\d+|\[.*\])", path.read_text(encoding="utf-8"), re.M)
+    text = found[1] if found else "1"
+    return text.count(",") + 1 if text.startswith("[") else int(text)
+
+
+def complete(incomplete: str) -> list[str]:
+    """Return the configs, and the YAML files and folders here, whose names begin so: for a shell's completion."""
+    from bnrenorm import config as configs
+
+    paths = sorted(map(Path, glob.glob(f"{glob.escape(incomplete)}*")))
+    files = [f"{path}/" if path.is_dir() else str(path) for path in paths if path.is_dir() or path.suffix == ".yaml"]
+    return [*(name for name in configs.shipped() if name.startswith(incomplete)), *files]

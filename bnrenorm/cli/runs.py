@@ -1,0 +1,59 @@
+"""`bnrenorm runs`: what a folder of results holds, and the removal of a run."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def list_runs(
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
+    remove: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Remove this run, and the trials that no other run uses.")
+    ] = None,
+) -> None:
+    """List the runs in a folder of results: whether finished, how many of the trials, what size, how old."""
+    from bnrenorm.cli.printer import Printer
+    from bnrenorm.cli.sheet import Sheet
+    from bnrenorm.runs import inventory
+    from bnrenorm.runs.store import Store
+
+    printer, store = Printer(), Store(out)
+    if remove is not None:
+        gone = inventory.remove(store, remove)
+        kept = f"; {_counted(gone.kept, 'trial')} that other runs use or may use stay" if gone.kept else ""
+        printer.say(f"{out / remove} removed, with {_counted(gone.trials, 'trial')}: {_bytes(gone.size)}{kept}")
+        return
+    runs = inventory.runs(store)
+    if not runs:
+        printer.say(f"{out}: no runs")
+        return
+    sheet = Sheet(f"runs in {out}")
+    for heading, rank, is_number in (
+        ("run", None, False), ("state", None, False), ("trials", 2, True), ("size", 1, True), ("last written", 0, False)
+    ):  # fmt: skip
+        sheet.add_column(heading, rank=rank, is_number=is_number)
+    for run in runs:
+        trials = "" if run.keys is None else f"{run.stored} of {len(run.keys)}"
+        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.written))
+        sheet.add_row(run.folder.name, run.state, trials, _bytes(run.size), date)
+    printer.table(sheet)
+    printer.say(
+        "Sizes include the trials, which runs may share. --remove RUN removes a run and the trials of it alone."
+    )
+    unfinished = [run.folder for run in runs if run.state == "unfinished"]
+    if unfinished:
+        printer.say(f"bnrenorm compare {unfinished[-1]}/experiment.yaml --out {out} goes on with an unfinished run.")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:.3g} GiB"

@@ -1,0 +1,148 @@
+"""Tables of text that fit a terminal of any width: no word is cut, and keys and verdicts are never left out."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from rich.box import SIMPLE_HEAD, Box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.table import Table
+
+_GAP = 2  # blanks between columns
+_ASCII_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)  # SIMPLE_HEAD without its line
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading and texts. `rank`: columns of a lower rank are left out first; None: never left out.
+
+    Numbers are aligned at the right and are not wrapped.
+    """
+
+    heading: str
+    texts: tuple[str, ...]
+    rank: int | None
+    is_number: bool
+
+    @property
+    def natural(self) -> int:
+        """Width, in cells of the terminal, of the longest text."""
+        return max(map(cell_len, (self.heading, *self.texts)))
+
+    @property
+    def least(self) -> int:
+        """Width of the longest word: narrower, a word would be cut."""
+        words = self.texts if self.is_number else [word for text in self.texts for word in text.split()]
+        return max(map(cell_len, (*self.heading.split(), *words)), default=0)
+
+
+@dataclass
+class Sheet:
+    """A table under construction. `fitted` lays it out; printed by Rich as it is, it has all its columns."""
+
+    title: str
+    headings: list[tuple[str, int | None, bool]] = field(default_factory=list)
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    styles: list[str | None] = field(default_factory=list)
+    ends: set[int] = field(default_factory=set)
+
+    def add_column(self, heading: str, *, rank: int | None = None, is_number: bool = False) -> None:
+        """Add a column of that `Column.rank`."""
+        self.headings.append((heading, rank, is_number))
+
+    def add_row(self, *texts: str, style: str | None = None) -> None:
+        """Add a row with a text for every column."""
+        self.rows.append(texts)
+        self.styles.append(style)
+
+    def end_section(self) -> None:
+        """Leave a blank line after the last row."""
+        self.ends.add(len(self.rows) - 1)
+
+    def translated(self, translate: Callable[[str], str]) -> "Sheet":
+        """Return the sheet with another text in place of each."""
+        headings = [(translate(heading), rank, is_number) for heading, rank, is_number in self.headings]
+        rows = [tuple(map(translate, row)) for row in self.rows]
+        return replace(self, title=translate(self.title), headings=headings, rows=rows)
+
+    def fitted(
+        self, width: int, *, may_drop: bool = True, is_ascii: bool = False
+    ) -> tuple[Table | list[str], list[str]]:
+        """Return the table for a terminal of so many columns, and the headings of the columns that were left out.
+
+        The title is not in it. Texts are wrapped between words. If that is not enough, columns are left out by rank; if
+        that is not enough either, the rows become "heading text" lines. Without `may_drop` the table is as wide as it
+        must be.
+        """
+        columns = [column for column in self._columns() if column.rank is None or any(column.texts)]
+        dropped = sorted((c for c in columns if c.rank is not None), key=lambda c: c.rank or 0) if may_drop else []
+        for count in range(len(dropped) + 1):
+            out = dropped[:count]
+            kept = [column for column in columns if column not in out]
+            widths = _widths(kept, width)
+            if widths is not None:
+                return self._table(kept, widths, is_ascii), [column.heading for column in columns if column in out]
+        if may_drop:
+            return self._lines(columns), []
+        return self._table(columns, [column.natural for column in columns], is_ascii), []
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield title and table with all columns, as Rich asks for it."""
+        yield self.title
+        table, _ = self.fitted(options.max_width, may_drop=False, is_ascii=options.ascii_only)
+        yield table if isinstance(table, Table) else "\n".join(table)
+
+    def _columns(self) -> list[Column]:
+        texts = zip(*self.rows, strict=True) if self.rows else [() for _ in self.headings]
+        return [
+            Column(heading, own, rank, is_number)
+            for (heading, rank, is_number), own in zip(self.headings, texts, strict=True)
+        ]
+
+    def _table(self, columns: Sequence[Column], widths: list[int], is_ascii: bool) -> Table:
+        table = Table(
+            box=_ASCII_HEAD if is_ascii else SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            collapse_padding=True,
+        )
+        for column, width in zip(columns, widths, strict=True):
+            justify = "right" if column.is_number else "left"
+            table.add_column(column.heading, justify=justify, width=width, overflow="fold")
+        for i, row in enumerate(zip(*(column.texts for column in columns), strict=True)):
+            table.add_row(*row, style=self.styles[i], end_section=i in self.ends)
+        return table
+
+    def _lines(self, columns: Sequence[Column]) -> list[str]:
+        lines = []
+        for row in zip(*(column.texts for column in columns), strict=True):
+            named = [f"{c.heading} {text}".strip() for c, text in zip(columns, row, strict=True) if text]
+            lines += [f"  {text}" if i else text for i, text in enumerate(named)]
+        return lines
+
+
+def _widths(columns: Sequence[Column], width: int) -> list[int] | None:
+    """Return the columns' widths in a table of at most that width, the widest narrowed first; None if none is."""
+    widths, least = [column.natural for column in columns], [column.least for column in columns]
+    available = width - _GAP * (len(columns) - 1)
+    while sum(widths) > available:
+        narrowable = [i for i in range(len(columns)) if widths[i] > least[i]]
+        if not narrowable:
+            return None
+        widths[max(narrowable, key=lambda i: widths[i])] -= 1
+    return widths
+
+
+def wrapped(text: str, width: int) -> str:
+    """Break a text between words to lines of at most that width, indented like the first; a longer word stays whole."""
+    if cell_len(text) <= width:
+        return text
+    first, *others = re.findall(r"\s*\S+", text)  # words, with the blanks before them
+    lines = [first]
+    for word in others:
+        if cell_len(lines[-1] + word) > width:
+            lines.append(first[: -len(first.lstrip())] + word.lstrip())
+        else:
+            lines[-1] += word
+    return "\n".join(lines)

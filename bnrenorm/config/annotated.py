@@ -1,0 +1,175 @@
+"""Write an experiment as a config with every setting, each explained by a comment where it first stands."""
+
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+
+from bnrenorm.config import document, reader
+from bnrenorm.config.build import build
+from bnrenorm.config.document import Document
+from bnrenorm.config.experiment import Experiment
+from bnrenorm.config.schema import Settings
+from bnrenorm.errors import InputError
+
+_TOP_LEVEL = {
+    "name": "name of the experiment and of its run folder",
+    "seeds": "a count N, for the seeds 0 to N - 1, or a list; one seed gives all variants the same weights and batches",
+    "baseline": "the variant that every other is compared with; left out: every pair is compared",
+    "published": "table of published numbers to compare the results with",
+    "variants": "what is compared: settings of each variant, in addition to those above",
+    "grid": "settings that vary in addition: every combination of their values is a grid point",
+}
+_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
+_INDENT = "  "
+
+Groups = dict[str, Any]
+
+
+class _Comments:
+    """Writes each explanation once, in lines of a width."""
+
+    def __init__(self, width: int):
+        self.width, self.written = width, set()
+
+    def of(self, key: str, text: str, indent: str) -> Iterator[str]:
+        if text and (key, text) not in self.written:
+            self.written.add((key, text))
+            begin = f"{indent}# "
+            text = _LINK.sub(r"\1", text)
+            yield from textwrap.wrap(
+                text, self.width, initial_indent=begin, subsequent_indent=begin, break_long_words=False,
+                break_on_hyphens=False,
+            )  # fmt: skip
+
+
+def annotated(experiment: Experiment, width: int = 100) -> str:
+    """Return the text of a config that repeats the experiment, its comments in lines of at most `width` characters.
+
+    Settings that all trials share stand at the top level. Variants and grid stand as in the experiment's own config
+    where its grid does not decide any default; else the variants are a list with an item for every grid point.
+    """
+    for variants, grid in _forms(experiment):
+        text = "\n".join(_lines(experiment, variants, grid, _Comments(width))) + "\n"
+        if _repeats(text, experiment):
+            return text
+    raise AssertionError(f"{experiment.name}: a list of all cells does not repeat it")
+
+
+def _repeats(text: str, experiment: Experiment) -> bool:
+    try:
+        return build(document.parse(text, experiment.name)).resolved() == experiment.resolved()
+    except InputError:  # explicit defaults may contradict the grid: a full batch and a grid of batch sizes
+        return False
+
+
+def _forms(experiment: Experiment) -> Iterator[tuple[Mapping[Any, Settings], Groups | None]]:
+    """Yield settings by variant with the grid, where a config without its grid is valid; then settings by cell."""
+    data = deepcopy(experiment.document.data)
+    grid = data.pop("grid", None)
+    if not isinstance(data.get("variants"), list):
+        try:
+            ungridded = build(Document(experiment.document.source, data)).settings
+        except InputError:  # a setting that only the grid gives
+            ungridded = None
+        if ungridded is not None:
+            yield {variant: settings for (variant, _), settings in ungridded.items()}, grid
+    yield experiment.settings, None
+
+
+def _lines(
+    experiment: Experiment, variants: Mapping[Any, Settings], grid: Groups | None, comments: _Comments
+) -> Iterator[str]:
+    seeds = list(experiment.seeds)
+    top = {
+        "name": experiment.name,
+        "seeds": len(seeds) if seeds == list(range(len(seeds))) else seeds,
+        "baseline": experiment.baseline,
+        "published": experiment.published,
+    }
+    for key, value in top.items():
+        if value is not None:
+            yield from comments.of(key, _TOP_LEVEL[key], "")
+            yield from _value(key, value, "")
+    dumped = {name: settings.model_dump(mode="json") for name, settings in variants.items()}
+    shared = _shared(list(dumped.values()))
+    yield from _group(shared, next(iter(variants.values())), "", comments, "")
+    yield from comments.of("variants", _TOP_LEVEL["variants"], "")
+    yield "variants:"
+    for name, settings in variants.items():
+        own = _without(dumped[name], shared)
+        if isinstance(name, str):
+            (line,) = _value(name, None, _INDENT)
+            yield line.removesuffix(" null") + ("" if own else " {}")
+            yield from _group(own, settings, "", comments, 2 * _INDENT)
+        else:
+            variant, point = name
+            axes = [_value(key, _as_lists(value), 2 * _INDENT) for key, value in (("variant", variant), *point)]
+            first, *more = [line for lines in axes for line in lines]
+            yield f"{_INDENT}- {first.strip()}"
+            yield from more
+            yield f"{2 * _INDENT}settings:{'' if own else ' {}'}"
+            yield from _group(own, settings, "", comments, 3 * _INDENT)
+    if grid:
+        yield from comments.of("grid", _TOP_LEVEL["grid"], "")
+        yield from _value("grid", grid, "")
+
+
+def _group(values: Groups, model: BaseModel, path: str, comments: _Comments, indent: str) -> Iterator[str]:
+    """Yield the lines of a group of settings, of which `values` may have a part."""
+    for key, value in values.items():
+        field, inner = type(model).model_fields[key], getattr(model, key)
+        choices = _choices(field.annotation)
+        one_of = f" (one of {', '.join(map(str, choices))})" if len(choices) > 1 else ""
+        yield from comments.of(f"{path}{key}", f"{field.description or ''}{one_of}", indent)
+        if isinstance(value, dict):
+            yield f"{indent}{key}:"
+            yield from _group(value, inner, f"{path}{key}.", comments, indent + _INDENT)
+        else:
+            yield from _value(key, value, indent)
+
+
+def _value(key: str, value: Any, indent: str) -> list[str]:
+    text = reader.dump({key: value}, flow=isinstance(value, list | dict))
+    return textwrap.indent(text, indent).splitlines()
+
+
+def _as_lists(value: Any) -> Any:
+    """Return a value of a grid as YAML can write it: its tuples as lists."""
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _choices(annotation: Any) -> list[Any]:
+    """Return the values of a Literal, or the kinds of a group that has several."""
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _choices(annotation.model_fields["kind"].annotation) if "kind" in annotation.model_fields else []
+    return [choice for part in get_args(annotation) for choice in _choices(part)]
+
+
+def _shared(groups: list[Groups]) -> Groups:
+    """Return the settings that are equal in all groups; nothing of a group whose kinds differ."""
+    first, *others = groups
+    shared = {}
+    for key, value in first.items():
+        values = [value, *(other.get(key, other) for other in others)]
+        if all(other == value for other in values):
+            shared[key] = value
+        elif all(isinstance(each, dict) for each in values) and len({each.get("kind") for each in values}) == 1:
+            shared[key] = _shared(values)
+    return shared
+
+
+def _without(group: Groups, shared: Groups) -> Groups:
+    """Return what a group has in addition to what is shared."""
+    own = {}
+    for key, value in group.items():
+        if key not in shared:
+            own[key] = value
+        elif value != shared[key]:
+            own[key] = _without(value, shared[key])
+    return own

@@ -1,0 +1,91 @@
+"""Python files that a config names under `plugins`: they are run, to register normalisations of the user's own."""
+
+import pathlib
+import sys
+import traceback
+from dataclasses import dataclass
+from types import ModuleType
+
+from bnrenorm.config import limits
+from bnrenorm.config.document import Document
+from bnrenorm.config.reader import shown
+from bnrenorm.errors import InputError
+from bnrenorm.norm import registry
+
+KEY = "plugins"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A file that was run: its absolute path, and its content at that time."""
+
+    path: pathlib.Path
+    source: bytes
+
+
+def load(document: Document, folder: pathlib.Path) -> tuple[Plugin, ...]:
+    """Run the files that a document names, once more if they were run before, and return them.
+
+    Paths are relative to `folder`, that of the config, or to the working directory where an option gives them. Each
+    file is announced on standard error before it is run. Raises InputError for one that cannot be read, raises, or
+    registers nothing, and for two files of one name.
+    """
+    names = document.data.get(KEY) or []
+    names = [names] if isinstance(names, str) else names
+    location = document.location((KEY,))
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise InputError(f"{location}: {KEY} is {shown(names)}, expected the path of a Python file, or a list of paths")
+    if any(path[0] == KEY for path in document.overrides):
+        folder = pathlib.Path()
+    plugins = [_read(folder / pathlib.Path(name).expanduser(), name, location) for name in names]
+    files = [plugin.path.name for plugin in plugins]
+    if len(set(files)) < len(files):
+        raise InputError(f"{location}: {KEY} has two files of one name, expected names that differ: {', '.join(files)}")
+    for plugin in plugins:
+        print(
+            f"bnrenorm: running the Python code in {plugin.path}, a plugin of {location}", file=sys.stderr, flush=True
+        )
+        _run(plugin, location)
+    return tuple(plugins)
+
+
+def _read(path: pathlib.Path, name: str, location: str) -> Plugin:
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{location}: {KEY}: {name}: expected a regular file")
+        with path.open("rb") as file:
+            source = file.read(limits.BYTES + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{location}: {KEY}: {path}: cannot be read: {reason}") from error
+    if len(source) > limits.BYTES:
+        raise InputError(f"{location}: {KEY}: {name}: expected at most {limits.BYTES:,} bytes")
+    return Plugin(path.resolve(), source)
+
+
+def _run(plugin: Plugin, location: str) -> None:
+    """Run a plugin as a module, which `sys.modules` keeps: `inspect` finds the source of its classes there."""
+    before = {name: registry.find(name) for name in registry.names()}
+    module = ModuleType(f"bnrenorm_plugin_{plugin.path.stem}")
+    module.__file__ = str(plugin.path)
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(plugin.source, module.__file__, "exec", dont_inherit=True), vars(module))
+    except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise InputError(f"{location}: {KEY}: {module.__file__}:{_line(error, module.__file__)}: {reason}") from error
+    if all(registry.find(name) is before.get(name) for name in registry.names()):
+        raise InputError(
+            f"{location}: {KEY}: {plugin.path} registers nothing, expected a call of bnrenorm.register_norm"
+        )
+
+
+def _line(error: BaseException, file: str) -> int:
+    """Return the line of the file at which an error was raised, or which is no Python."""
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return error.lineno or 1
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return (lines[-1] if lines else None) or 1

@@ -1,0 +1,117 @@
+"""What a folder of results holds: its runs with their trials, and how to remove a run and the trials of it alone.
+
+A run folder lists the keys of its trials in `.trials.json`. Trials are shared: one that another run lists is kept, and
+so are all trials while there is a run that does not say which are its own.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bnrenorm import atomic
+from bnrenorm.config.document import unknown
+from bnrenorm.errors import InputError
+from bnrenorm.runs import checkpoint, run_folder
+from bnrenorm.runs.store import Store
+
+_LIST = ".trials.json"
+_NAME = re.compile(r"\w[\w-]*-[0-9a-f]{8}")
+_KEY = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder: its state ("finished", "unfinished" or "being written"), and when it was last written to.
+
+    `keys` are those of its trials, None if it does not list them, as those of older versions; `stored` counts the ones
+    that are finished; `size` is in bytes, with the trials.
+    """
+
+    folder: Path
+    state: str
+    keys: frozenset[str] | None
+    stored: int
+    size: int
+    written: float
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was removed with a run: how many trials and bytes; `kept` trials are in use by other runs."""
+
+    trials: int
+    kept: int
+    size: int
+
+
+def list_trials(folder: Path, keys: Collection[str]) -> None:
+    """Write down that a run has the trials of these keys, those of another engine that it lists already among them."""
+    atomic.write(folder / _LIST, json.dumps(sorted({*keys, *(_listed(folder) or ())})))
+
+
+def runs(store: Store) -> list[Run]:
+    """Return the runs, the one that was written last at the end."""
+    found = [_run(folder, store) for folder in _folders(store)]
+    return sorted(found, key=lambda run: run.written)
+
+
+def remove(store: Store, name: str) -> Removed:
+    """Remove a run by the name of its folder, with its checkpoints and the trials that no other run lists.
+
+    Raises InputError if there is no such run, or if a process is writing there; OSError if the disk fails.
+    """
+    folders = {folder.name: folder for folder in _folders(store)}
+    if name not in folders:
+        raise InputError(f"--remove {unknown(name, folders, 'run')}" if folders else f"--remove {name}: no runs there")
+    with run_folder.locked(folders[name]):
+        run = _run(folders[name], store)
+        others = [_listed(folder) for other, folder in folders.items() if other != name]
+        used = frozenset().union(*(keys for keys in others if keys is not None))
+        own = frozenset() if None in others or run.keys is None else run.keys - used
+        size = run.size - sum(_size(path) for key in (run.keys or frozenset()) - own for path in _files(store, key))
+        removed = 0
+        for key in sorted(own):
+            removed += store.has(key)
+            for path in _files(store, key):
+                path.unlink(missing_ok=True)
+        checkpoint.remove(store.checkpoints, lambda keys: run.keys is not None and run.keys - used >= set(keys))
+        shutil.rmtree(run.folder)
+    return Removed(removed, run.stored - removed, size)
+
+
+def _folders(store: Store) -> list[Path]:
+    """Return the run folders; a symbolic link is none, for what is behind it may be anything."""
+    candidates = (path for path in sorted(store.root.glob("*-*")) if _NAME.fullmatch(path.name))
+    return [path for path in candidates if not path.is_symlink() and (path / "experiment.yaml").is_file()]
+
+
+def _run(folder: Path, store: Store) -> Run:
+    keys = _listed(folder)
+    stored = [key for key in keys or () if store.has(key)]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    size = sum(map(_size, files)) + sum(_size(path) for key in stored for path in _files(store, key))
+    written = max((path.lstat().st_mtime for path in files if not path.name.startswith(".lock")), default=0.0)
+    return Run(folder, run_folder.state(folder), keys, len(stored), size, written)
+
+
+def _listed(folder: Path) -> frozenset[str] | None:
+    """Return the keys that a run lists; None if it has no list, or one that is not as it was written."""
+    with suppress(OSError, ValueError, TypeError):
+        keys = json.loads((folder / _LIST).read_text(encoding="utf-8"))
+        if keys and isinstance(keys, list) and all(_KEY.fullmatch(key) for key in keys):
+            return frozenset(keys)
+    return None
+
+
+def _files(store: Store, key: str) -> tuple[Path, Path]:
+    """Return the files of a trial, the one last that says that there is one."""
+    path = store.path(key)
+    return path.with_suffix(".npz"), path
+
+
+def _size(path: Path) -> int:
+    return path.lstat().st_size if path.exists() else 0

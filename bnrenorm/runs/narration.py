@@ -1,0 +1,90 @@
+"""What a terminal and a notebook both say of a run: what will be trained, remarks on it, and the losses so far."""
+
+import itertools
+import math
+import statistics
+
+from bnrenorm.config import Experiment, Trial
+from bnrenorm.config.identity import Identity, identities
+from bnrenorm.config.trial import Point
+from bnrenorm.data.dataset import Dataset
+from bnrenorm.engines.backend import CHAINER, Backend
+from bnrenorm.runs.runner import Progress
+
+_LISTED = 6  # seeds that are listed one by one
+
+COMPILING = "Compiling kernels for this kind of training, once per machine ..."
+
+
+def headline(experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> str:
+    """Say what will be trained, on which images and device."""
+    return (
+        f"{experiment.name}: {', '.join(experiment.variants)}; seeds {_seeds(experiment.seeds)}; "
+        f"{len(trials)} trials; {len(data.x_train)} + {len(data.x_test)} images of {data.source}; "
+        f"on {backend.device}"
+    )
+
+
+def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> list[str]:
+    """Return what the user should know before the training: pixels, engines, identical variants; no full stops."""
+    return [*_range_notes(experiment, data), *_engine_notes(trials, backend), *_identity_notes(identities(trials))]
+
+
+def mean_losses(progress: Progress) -> dict[str, float]:
+    """Return each variant's training loss: the mean over its networks in training that have not diverged, or NaN."""
+    losses: dict[str, list[float]] = {trial.variant: [] for trial in progress.trials}
+    for trial, loss in zip(progress.trials, progress.record.values["train_loss"], strict=True):
+        if math.isfinite(loss):
+            losses[trial.variant].append(float(loss))
+    return {variant: statistics.fmean(values) if values else math.nan for variant, values in losses.items()}
+
+
+def _seeds(seeds: tuple[int, ...]) -> str:
+    if len(seeds) > _LISTED and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def _identity_notes(pairs: list[Identity]) -> list[str]:
+    """Return a note per set of variants that are identical, for all points of the grid where they are."""
+    points: dict[tuple[str, ...], dict[Point, str]] = {}
+    for point, of_point in itertools.groupby(pairs, lambda pair: pair.point):
+        groups: list[tuple[set[str], str]] = []
+        for pair in of_point:  # identity is transitive, and each pair of a group is listed
+            group = next((names for names, _ in groups if pair.a in names), None)
+            if group is None:
+                groups.append(({pair.a, pair.b}, pair.reason))
+            else:
+                group.add(pair.b)
+        for names, reason in groups:
+            points.setdefault(tuple(sorted(names)), {})[point] = reason
+    notes = []
+    for names, reasons in points.items():
+        (point, reason), *others = reasons.items()
+        at = ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in point)
+        at = f" at {at}{f' and {len(others)} more points' if others else ''}" if at else ""
+        *first, last = names
+        notes.append(f"{', '.join(first)} and {last}{at} are identical by construction: {reason}")
+    return notes
+
+
+def _range_notes(experiment: Experiment, data: Dataset) -> list[str]:
+    """Say that pixels are not in 0..1, where no scaling by the training set is asked for."""
+    if data.unusual_range is None or experiment.data.scaling != "unit":
+        return []
+    low, high = data.unusual_range
+    how = "floats are taken as they are" if data.x_train.dtype.kind == "f" else "bytes are divided by 255"
+    return [f"pixels are {low:.3g} to {high:.3g} ({how}); data.scaling: min_max would map them to 0..1"]
+
+
+def _engine_notes(trials: list[Trial], backend: Backend) -> list[str]:
+    """Return a note on why a faster engine is unavailable, and one on the variants that it cannot train."""
+    notes = [backend.note] if backend.note else []
+    by_engine: dict[str, list[str]] = {}
+    for trial in trials:
+        by_engine.setdefault(backend.engine_for(trial.settings), []).append(trial.variant)
+    if backend.engine != CHAINER and CHAINER in by_engine:
+        names = ", ".join(dict.fromkeys(by_engine[CHAINER]))
+        differs = ", whose rounding differs" if len(by_engine) > 1 else ""
+        notes.append(f"no compiled kernels for {names}: trained by the Chainer engine on {backend.device}{differs}")
+    return notes

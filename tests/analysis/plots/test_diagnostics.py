@@ -1,0 +1,84 @@
+"""The diagnostics figure: which panels there are, and what they show of the table."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from bnrenorm.analysis.plots import diagnostics
+from tests.helpers import COMPARED, experiment_of, results_of
+
+RAMPED = COMPARED.replace("d_max: 5", "d_max: 5, warmup: 1, ramp_r: 2, ramp_d: 1")
+
+
+def diagnosed(text=RAMPED):
+    """Return results whose r is 0.5 to 2 around 1, whose d is -1 to 3 around 0.5, and a tenth of whose r is clipped."""
+    results = results_of(text)
+    values = {"r_05": 0.5, "r_50": 1.0, "r_95": 2.0, "d_05": -1.0, "d_50": 0.5, "d_95": 3.0}
+    clipped = {"r_clipped_high": 0.07, "r_clipped_low": 0.03, "d_clipped_high": 0.0, "d_clipped_low": 0.0}
+    for trial, result in results.trials:
+        if trial.settings.norm.kind not in ("batch", "renorm"):
+            del result.records["inference_mode_accuracy"]
+            continue
+        result.records["training_mode_accuracy"] = [0.27, 0.52 + 0.01 * trial.seed]
+        result.records.update({f"layer1_{name}": [value] * 2 for name, value in (values | clipped).items()})
+    return results
+
+
+def panels(results):
+    trials = [trial for trial, _ in results.trials]
+    figure = diagnostics.figure(results.diagnostics, trials, "mine")
+    return figure, {ax.get_title().partition(",")[0]: ax for ax in figure.axes}
+
+
+def test_r_and_d_have_bands_of_the_nodes_and_their_limits():
+    figure, axes = panels(diagnosed())
+    assert list(axes) == [
+        "layer 1: r",
+        "layer 1: d",
+        "layer 1: nodes clipped (%)",
+        "inference - training mode (points)",
+    ]
+    r, d = axes["layer 1: r"], axes["layer 1: d"]
+    middle, upper, lower, _ = r.get_lines()
+    assert_allclose(middle.get_ydata(), [1, 1])
+    assert_allclose(upper.get_ydata(), [1, 1 + 2 * 0 / 2], err_msg="r_max before each record")
+    assert_allclose(lower.get_ydata(), [1, 1])
+    band = r.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (0.5, 2)
+    assert_allclose(d.get_lines()[0].get_ydata(), [0.5, 0.5])
+    r_clipped, d_clipped, _ = axes["layer 1: nodes clipped (%)"].get_lines()
+    assert_allclose(r_clipped.get_ydata(), [10, 10])
+    assert_allclose(d_clipped.get_ydata(), [0, 0])
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["BN", "BRN", "r clipped", "d clipped", "limit"]
+
+
+def test_the_gap_is_that_of_every_variant_in_points():
+    _, axes = panels(diagnosed())
+    bn, brn, _ = axes["inference - training mode (points)"].get_lines()
+    assert_allclose(bn.get_ydata(), [-2, -2.5])
+    assert_allclose(brn.get_ydata(), [-2, -2.5])
+
+
+def test_over_a_grid_the_last_record_is_drawn_at_every_point():
+    _, axes = panels(diagnosed(f"{RAMPED}grid: {{training.optimizer.momentum: [0.5, 0.9]}}"))
+    r = axes["layer 1: r"]
+    assert [label.get_text() for label in r.get_xticklabels()] == ["0.5", "0.9"]
+    (bars,) = r.containers
+    assert_allclose(bars[0].get_xydata(), [[0, 1], [1, 1]])
+    assert_allclose(bars[2][0].get_segments()[0][:, 1], [0.5, 2])
+    bn, _ = axes["inference - training mode (points)"].containers
+    assert_allclose(bn[0].get_ydata(), [-2.5, -2.5])
+
+
+def test_without_renormalisation_there_is_the_gap_alone():
+    text = COMPARED.replace("kind: renorm, r_max: 3, d_max: 5", "kind: none")
+    figure, axes = panels(diagnosed(text))
+    assert list(axes) == ["inference - training mode (points)"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["BN"]
+
+
+@pytest.mark.parametrize(("step", "r_max", "d_max"), [(1, 1, 0), (2, 1, 0), (3, 2, 5), (4, 3, 5), (9, 3, 5)])
+def test_limits_are_those_of_the_step_before_the_record(step, r_max, d_max):
+    trial = experiment_of(RAMPED).trials(100)[-1]
+    assert_allclose(np.ravel(diagnostics.limits(trial, np.array([step]))), [r_max, d_max])

@@ -1,0 +1,132 @@
+"""The figures that show the effect: their panels, axes and titles."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bnrenorm.analysis.plots import effects, style
+
+
+def verdict(mean, low=None, high=None, point=None, pairs=6, a="BN", b="BRN"):
+    """Return what the pages need of an entry of `verdicts.verdicts`."""
+    return {
+        "a": a,
+        "b": b,
+        "point": point or {},
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "pairs": pairs,
+        "differences": [] if mean is None else [mean] * pairs,
+        "verdict": "inconclusive" if low is None or low < 0 else f"{b} better",
+        "diverged": {},
+    }
+
+
+def main_job(points=None, gain=-0.013):
+    """Return curves of 50 steps in which BRN ends 1.3 points below BN."""
+    rows = [
+        {"variant": v, **point, "seed": s, "step": t, "epoch": float(t),
+         "test_accuracy": 0.92 * (1 - 0.8 * np.exp(-t / 8)) + 0.001 * s + gain * (v == "BRN") * t / 50}
+        for v in ("BN", "BRN") for point in points or [{}] for s in range(6) for t in range(1, 51)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def summary_of(points, variants=("BN", "BRN")):
+    rows = [(v, *point.values(), s, 0.9) for v in variants for point in points for s in range(6)]
+    table = pd.DataFrame(rows, columns=["variant", *points[0], "seed", "final_test_accuracy"])
+    return table.assign(outcome="finished")
+
+
+def test_the_main_jobs_difference_is_seen():
+    figure = effects.by_steps(main_job(), [verdict(-0.013, -0.015, -0.011)], "compare")
+    left, middle, right = figure.axes
+    low, high = left.get_ylim()
+    assert 0.1 * (high - low) < 0.013, "1.3 points are a tenth of the axis at least"
+    assert all(low < line.get_ydata()[-1] < high for line in left.get_lines())
+    for ax in (middle, right):
+        low, high = ax.get_ylim()
+        assert low < -1.5 < 0.2 < high < 1, "differences, 0 and the zone of equivalence"
+    article = effects.by_steps(main_job(), [verdict(-0.013)], "compare", "article")
+    assert article.axes[0].get_ylim() == (0, 1)
+
+
+def test_differences_by_step_have_a_panel_a_point_with_one_look_a_pair():
+    points = [{"size": 4}, {"size": 32}]
+    rows = [verdict(-0.013, -0.015, -0.011, point) for point in points]
+    figure = effects.differences_by_step(main_job(points), rows, ["size"], "mine")
+    assert [ax.get_title() for ax in figure.axes] == ["size 4", "size 32"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["equivalent: within 0.2 points", "BRN - BN"]
+    assert figure.get_suptitle() == "mine: differences in test accuracy, mean of 6 seeds, band: its 95 % interval"
+
+
+def test_without_a_grid_differences_by_step_have_a_panel_a_pair():
+    table = main_job()
+    rows = [verdict(0.0), verdict(0.0, b="L1")]
+    table = pd.concat([table, table[table["variant"] == "BN"].assign(variant="L1")])
+    figure = effects.differences_by_step(table, rows, [], "mine")
+    assert [ax.get_title() for ax in figure.axes] == ["BRN - BN", "L1 - BN"]
+    colours = {next(line for line in ax.get_lines() if "- BN" in line.get_label()).get_color() for ax in figure.axes}
+    assert len(colours) == 2
+
+
+def test_a_grid_of_one_axis_has_accuracies_and_differences():
+    points = [{"lr": 1}, {"lr": 2}]
+    rows = [verdict(0.01, 0.0, 0.02, point) for point in points]
+    left, right = effects.over_axis(rows, summary_of(points), "lr", "a title").axes
+    assert left.get_legend_handles_labels()[1] == ["BN", "BRN"]
+    assert right.get_legend_handles_labels()[1][1:] == ["BRN - BN"]
+    assert left.get_title() == "mean of 6 seeds with its 95 % interval"
+    assert right.get_title() == "paired by seed, with 95 % intervals"
+    (alone,) = effects.over_axis([], summary_of(points, ["BN"]), "lr", "a title").axes
+    assert [text.get_text() for text in alone.texts] == ["90.00", "90.00"]
+
+
+def test_a_grid_of_two_axes_is_a_heat_map_a_pair_with_the_numbers_in_it():
+    points = [{"r_max": r, "d_max": d} for r in (1, 3) for d in (0, 5)]
+    means = [0.0, 0.01, 0.02, 0.03]
+    rows = [
+        verdict(m, m - 0.005, m + 0.005, point, b=b)
+        for b in ("BRN", "C")
+        for point, m in zip(points, means, strict=True)
+    ]
+    first, second, bar = effects.over_axes(rows, summary_of(points), ["r_max", "d_max"], "limits").axes
+    assert [first.get_title(), second.get_title()] == ["BRN - BN", "C - BN"]
+    assert [text.get_text() for text in first.texts][::2] == ["+0.00", "+1.00", "+2.00", "+3.00"]
+    assert [text.get_weight() for text in first.texts][::2] == ["normal", "bold", "bold", "bold"]
+    assert bar.get_ylabel() == "difference (percentage points)"
+
+
+def test_further_axes_have_panels_and_one_variant_has_accuracies():
+    points = [{"batches": b, "decay": d, "warm-up": w} for b in "xy" for d in (0.9, 0.99) for w in ("none", "long")]
+    figure = effects.over_axes([], summary_of(points, ["BN"]), list(points[0]), "tuning")
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["batches x", "batches y"]
+    assert {text.get_text() for text in figure.axes[0].texts} == {"90.00", ""}
+    assert figure.get_suptitle() == "tuning: mean of 6 seeds"
+    assert max(figure.get_size_inches()) < 16
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "title"),
+    [
+        ([verdict(0.01, 0.0, 0.02), verdict(None)], "paired by seed, with 95 % intervals"),
+        ([verdict(0.01, pairs=2), verdict(0.01, pairs=3)], "paired by seed, no intervals: 3 of the 6 seeds needed"),
+        ([verdict(0.01, 0.0, 0.02), verdict(0.01)], "paired by seed, with 95 % intervals where there are 6 seeds"),
+        ([verdict(None, pairs=0)], "no pairs of seeds that can be compared"),
+    ],
+)
+def test_titles_promise_only_intervals_that_are_drawn(verdicts, title):
+    assert effects.ranking(verdicts, "BN", "mine").get_suptitle() == f"mine: {title}"
+
+
+def test_the_legend_of_a_grid_does_not_lie_on_the_names_of_its_points():
+    points = [{"batches": name} for name in ("independent", "micro-batches of four images", "few labels")]
+    rows = [verdict(0.01, 0.0, 0.02, point) for point in points]
+    figure = effects.over_axis(rows, summary_of(points), "batches", "a title")
+    style.png(figure)
+    for ax in figure.axes:
+        legend = ax.get_legend().get_window_extent()
+        assert legend.y0 >= 0
+        for text in (ax.xaxis.label, *ax.get_xticklabels()):
+            assert not legend.overlaps(text.get_window_extent())

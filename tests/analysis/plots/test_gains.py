@@ -1,0 +1,191 @@
+"""Final accuracies and paired differences: which points, bars, dots and zones are drawn."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
+
+from bnrenorm.analysis import stats
+from bnrenorm.analysis.plots import gains
+
+
+def verdict(a, b, size, mean, low=None, high=None):
+    return {
+        "a": a,
+        "b": b,
+        "point": {"training.batch.size": size},
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "diverged": {},
+    }
+
+
+def test_differences_are_points_with_their_intervals_in_the_grids_order():
+    rows = [
+        verdict("BN", "BRN", 32, 0.01, 0.005, 0.02),
+        verdict("BN", "BRN", 4, -0.03),
+        verdict("none", "BN", 4, 0.5, 0.4, 0.6),
+    ]
+    ax = gains.differences(Figure().subplots(), rows)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["32", "4"]
+    brn, bn = ax.containers
+    assert_allclose(brn[0].get_ydata(), [1, -3])
+    bar, none = brn[2][0].get_segments()
+    assert_allclose(bar[:, 1], [0.5, 2])
+    assert len(none) == 0
+    hollow, *_ = (line for line in ax.get_lines() if line.get_markerfacecolor() == "white")
+    assert_allclose(hollow.get_xydata(), [[1 - 0.06, -3]], err_msg="a mean without an interval")
+    assert ax.get_legend_handles_labels()[1][0] == "equivalent: within 0.2 points"
+    assert_allclose([ax.patches[0].get_y(), ax.patches[0].get_height()], [-0.2, 0.4])
+    assert_allclose(bn[0].get_ydata(), [50])
+    assert ax.get_legend_handles_labels()[1][1:] == ["BRN - BN", "BN - none"]
+
+
+def test_a_pair_without_any_mean_draws_no_point():
+    ax = gains.differences(Figure().subplots(), [verdict("BN", "BRN", 32, None), verdict("none", "BN", 32, 0.5)])
+    assert [len(container[0].get_ydata()) for container in ax.containers] == [0, 1]
+
+
+def test_many_pairs_stay_at_their_points_and_look_different():
+    names = ["none", "N", "BN", "BN(n)", "BRN"]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    ax = gains.differences(Figure().subplots(), [verdict(a, b, size, 0.01) for a, b in pairs for size in (4, 32)])
+    for container in ax.containers:
+        assert_allclose(container[0].get_xdata(), [0, 1], atol=0.45)
+    assert len({(line[0].get_color(), line[0].get_linestyle()) for line in ax.containers}) == len(pairs)
+
+
+def summary(rows, *keys):
+    """Return what is drawn of a `tables.summary`."""
+    return pd.DataFrame(rows, columns=["variant", *keys, "seed", "final_test_accuracy"]).assign(outcome="finished")
+
+
+def test_the_axis_of_the_grid_tells_how_many_trials_diverged():
+    diverged = {"BN": 2, "BRN": 0}
+    rows = [verdict("BN", "BRN", 4, None) | {"diverged": diverged}, verdict("BN", "BRN", 32, 0.1)]
+    table = summary([(v, n, s, 0.1) for v in diverged for n in (4, 32) for s in (0, 1)], "training.batch.size")
+    is_diverged = (table["variant"] == "BN") & (table["training.batch.size"] == 4)
+    table["outcome"] = table["outcome"].where(~is_diverged, "diverged")
+    for ax in (
+        gains.differences(Figure().subplots(), rows),
+        gains.accuracies(Figure().subplots(), table, ["training.batch.size"]),
+    ):
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["4\n2 BN diverged", "32"]
+
+
+def test_accuracies_are_those_of_the_trials_that_finished():
+    table = summary([("BN", n, s, 0.1 + 0.8 * (s > 0)) for n in (4, 32) for s in (0, 1, 2)], "training.batch.size")
+    table["outcome"] = table["outcome"].where(table["seed"] > 0, "diverged")
+    ax = gains.accuracies(Figure().subplots(), table, ["training.batch.size"])
+    assert_allclose(ax.containers[0][0].get_ydata(), [90, 90])
+
+
+def test_accuracies_are_means_with_intervals_from_six_seeds_on():
+    values = [0.91, 0.92, 0.93, 0.9, 0.94, 0.92]
+    rows = [(v, n, s, values[s] + (v == "BRN") * 0.02) for v in ("BN", "BRN") for n in (4, 32) for s in range(6)]
+    table = summary(rows, "training.batch.size")
+    bn, brn = gains.accuracies(Figure().subplots(), table, ["training.batch.size"]).containers
+    assert_allclose(bn[0].get_ydata(), [92, 92])
+    assert_allclose(brn[0].get_ydata(), [94, 94])
+    segment, _ = bn[2][0].get_segments()
+    assert_allclose(segment[:, 1], 100 * np.ravel(stats.mean_intervals(np.array(values)[:, None])))
+    few = gains.accuracies(Figure().subplots(), table[table["seed"] < 5], ["training.batch.size"])
+    assert not any(map(len, few.containers[0][2][0].get_segments()))
+
+
+def test_accuracies_of_one_seed_have_no_bars_and_integers_stay_integers():
+    keys = ["training.batch.size", "training.optimizer.lr", "evaluation.average"]
+    rows = [("BN", *point, 0, 0.9) for point in ((4, 0.1, None), (4, 1.0, 0.5), (32, 1.0, None))]
+    ax = gains.accuracies(Figure().subplots(), summary(rows, *keys), keys)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["4, 0.1, null", "4, 1, 0.5", "32, 1, null"]
+    assert not any(map(len, ax.containers[0][2][0].get_segments()))
+
+
+def test_accuracies_without_a_grid_stand_next_to_each_other():
+    rows = [(variant, seed, 0.9) for variant in ("none", "BN", "BRN") for seed in (0, 1)]
+    ax = gains.accuracies(Figure().subplots(), summary(rows), [])
+    assert_allclose([container[0].get_xdata()[0] for container in ax.containers], [-0.8 / 3, 0, 0.8 / 3], atol=1e-12)
+
+
+def test_a_ranking_shows_gains_on_the_base_in_order():
+    verdicts = [
+        {"a": "none", "b": "L1", "mean": 0.01, "low": 0.005, "high": 0.02, "differences": [0.005, 0.015]},
+        {"a": "BN", "b": "none", "mean": 0.03, "low": -0.01, "high": 0.05, "differences": []},
+        {"a": "none", "b": "L2", "mean": 0.02, "low": None, "high": None, "differences": []},
+        {"a": "L1", "b": "BN", "mean": 0.5, "low": 0.1, "high": 0.9, "differences": []},
+        {"a": "none", "b": "N", "mean": None, "low": None, "high": None, "differences": []},
+    ]
+    ax = gains.ranking(Figure().subplots(), verdicts, "none")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["BN", "L1", "L2"]  # -3 points, +1, +2
+    assert_allclose([container.lines[0].get_xdata()[0] for container in ax.containers], [-3, 1, 2])
+    *bars, none = (container.lines[2][0].get_segments()[0] for container in ax.containers)
+    assert_allclose([bar[:, 0] for bar in bars], [[-5, 1], [0.5, 2]])
+    assert len(none) == 0
+    dots = next(line for line in ax.get_lines() if line.get_marker() == "." and len(line.get_xdata()))
+    assert_allclose(dots.get_xdata(), [0.5, 1.5], err_msg="a dot a seed")
+    assert [c.lines[0].get_markerfacecolor() == "white" for c in ax.containers] == [False, False, True]
+
+
+def test_points_are_joined_only_if_they_are_numbers_of_one_axis():
+    def lines(*points):
+        rows = [verdict("BN", "BRN", 0, 0.01) | {"point": point} for point in points]
+        ax = gains.differences(Figure().subplots(), rows)
+        table = summary([("BN", *point.values(), 0, 0.9) for point in points], *points[0])
+        other = gains.accuracies(Figure().subplots(), table, list(points[0]))
+        return {container[0].get_linestyle() for container in (*ax.containers, *other.containers)}
+
+    assert lines({"size": 4}, {"size": 32}) == {"-"}
+    assert lines({"batches": "few labels"}, {"batches": "many"}) == {"None"}
+    assert lines({"average": None}, {"average": 0.9}) == {"None"}
+    assert lines({"r_max": 1, "d_max": 0}, {"r_max": 3, "d_max": 5}) == {"None"}
+
+
+def curves_of(seeds):
+    """Return curves of BN and BRN in which BRN - BN is 1, 2 and 3 points plus 0.1 points a seed."""
+    rows = [
+        (v, s, t, 0.5 + 0.01 * s + (v == "BRN") * (0.01 * t + 0.001 * s))
+        for v in ("BN", "BRN")
+        for s in range(seeds)
+        for t in (1, 2, 3)
+    ]
+    return pd.DataFrame(rows, columns=["variant", "seed", "step", "test_accuracy"])
+
+
+def test_differences_by_step_have_the_interval_of_the_verdict():
+    ax = gains.by_step(Figure().subplots(), curves_of(6), [verdict("BN", "BRN", 4, 0.0)])
+    line = next(line for line in ax.get_lines() if line.get_label() == "BRN - BN")
+    assert_allclose(line.get_xydata(), [[1, 1.25], [2, 2.25], [3, 3.25]])
+    (band,) = ax.collections
+    at_the_end = [y for x, y in band.get_paths()[0].vertices if x == 3]
+    differences = np.array([0.03 + 0.001 * seed for seed in range(6)])
+    want = stats.paired(np.zeros(6), differences)
+    assert_allclose([min(at_the_end), max(at_the_end)], [100 * want.low, 100 * want.high])
+    assert_allclose([ax.patches[0].get_y(), ax.patches[0].get_height()], [-0.2, 0.4], err_msg="zone of equivalence")
+
+
+def test_few_seeds_are_single_lines():
+    ax = gains.by_step(Figure().subplots(), curves_of(3), [verdict("BN", "BRN", 4, 0.0)])
+    (seeds,) = ax.collections
+    assert_allclose([segment[-1, 1] for segment in seeds.get_segments()], [3, 3.1, 3.2])
+
+
+def test_the_end_has_a_dot_a_seed_next_to_the_mean():
+    row = verdict("BN", "BRN", 4, 0.02, 0.01, 0.03) | {"differences": [0.01, 0.02, 0.03]}
+    ax = gains.by_seed(Figure().subplots(), [row, verdict("BN", "BRN", 4, None) | {"differences": []}])
+    dots = next(line for line in ax.get_lines() if line.get_marker() == ".")
+    assert_allclose(dots.get_ydata(), [1, 2, 3])
+    assert len(set(dots.get_xdata())) == 3
+    assert_allclose(ax.containers[0][2][0].get_segments()[0][:, 1], [1, 3])
+    assert len(ax.containers) == 1
+
+
+def test_labels_that_would_touch_stand_in_several_lines_or_are_slanted():
+    def named(labels):
+        ax = Figure(figsize=(4, 3)).subplots()
+        gains.name_points(ax, labels)
+        return ax.get_xticklabels()
+
+    assert [label.get_text() for label in named(["1", "2\n1 diverged"])] == ["1", "2\n1 diverged"]
+    assert named(["some few labels", "others"] * 2)[0].get_text() == "some few\nlabels"
+    assert {label.get_rotation() for label in named(["micro-batches"] * 9)} == {35}

@@ -1,0 +1,61 @@
+"""Heat maps: where cells stand, what they say, and what a few extreme values do to the colours."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from bnrenorm.analysis.plots import heat_maps
+from bnrenorm.analysis.plots.heat_maps import Cell
+
+
+def verdict(mean, words, diverged=None, point=(1, 0)):
+    return {
+        "a": "BN", "b": "BRN", "point": dict(zip(("r", "d"), point, strict=True)), "mean": mean, "verdict": words,
+        "diverged": diverged or {},
+    }  # fmt: skip
+
+
+def test_rows_stand_from_top_to_bottom_with_the_numbers_in_the_cells():
+    cells = {(1, 0): Cell(1.0), (1, 5): Cell(2.0), (3, 0): Cell(np.nan, "both diverged"), (3, 5): Cell(-4.0, "x", True)}
+    ax = Figure().subplots()
+    mesh = heat_maps.heat_map(ax, cells, heat_maps.difference_scale([1, 2, -4]), ("r_max", "d_max"), "{:+.1f}".format)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "3"]
+    assert ax.yaxis_inverted()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("d_max", "r_max")
+    values = np.ma.filled(mesh.get_array().reshape(2, 2), np.nan)
+    np.testing.assert_array_equal(values, [[1, 2], [np.nan, -4]])
+    texts = {text.xy: text.get_text() for text in ax.texts if text.get_text()}
+    assert texts == {(0.5, 0.5): "+1.0", (1.5, 0.5): "+2.0", (0.5, 1.5): "both diverged", (1.5, 1.5): "x"}
+    assert [text.get_text() for text in ax.texts if text.get_weight() == "bold"] == ["-4.0"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "cell"),
+    [
+        (verdict(0.01, "BRN better"), Cell(1.0, "BRN better", True)),
+        (verdict(0.01, "equivalent"), Cell(1.0, "equivalent")),
+        (verdict(0.0, "identical by construction"), Cell(0.0, "identical")),
+        (verdict(0.01, "BRN diverged", {"BN": 0, "BRN": 2}), Cell(1.0, "2 BRN diverged")),
+    ],
+)
+def test_a_cell_says_the_verdict_in_a_word(entry, cell):
+    assert heat_maps.difference_cells([entry], ("r", "d")) == {(1, 0): cell}
+
+
+def test_accuracies_are_means_of_the_trials_that_finished():
+    rows = [(1, None, 0.9, "finished"), (1, None, 0.1, "diverged"), (1, 0.5, 0.8, "finished")]
+    summary = pd.DataFrame(rows, columns=["r", "d", "final_test_accuracy", "outcome"])
+    cells = heat_maps.accuracy_cells(summary, ("r", "d"))
+    assert cells == {(1, None): Cell(90.0, "1 diverged"), (1, 0.5): Cell(80.0)}
+
+
+def test_a_few_extreme_values_do_not_stretch_the_colours():
+    scale = heat_maps.difference_scale([0.5, -1, 1, 1, 80])
+    assert (scale.low, scale.high, scale.extend) == (-3, 3, "both")
+    assert heat_maps.difference_scale([1.0, -2.0]).extend == "neither"
+    assert heat_maps.difference_scale([np.nan]).high > 0
+    accuracy = heat_maps.accuracy_scale([11, 97, 98, 98, 98.5])
+    assert 90 < accuracy.low < 98
+    assert (accuracy.high, accuracy.extend) == (98.5, "min")
+    assert heat_maps.accuracy_scale([np.nan]).low == 0

@@ -1,0 +1,79 @@
+"""Where axes end."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from bnrenorm.analysis.plots import axes, gains, limits
+
+
+def table(**curves):
+    """Return curves of variants: their test accuracies, and losses of 1 - accuracy."""
+    frames = [
+        pd.DataFrame({"variant": name, "seed": 0, "step": range(1, len(values) + 1), "test_accuracy": values})
+        for name, values in curves.items()
+    ]
+    joined = pd.concat(frames)
+    return joined.assign(epoch=joined["step"] / 2.0, test_loss=1 - joined["test_accuracy"])
+
+
+def drawn(data, metric, choice):
+    ax = axes.curves(Figure().subplots(), data, metric)
+    limits.set_limits([ax], data, [metric], choice)
+    return ax
+
+
+def test_accuracies_span_the_second_half_of_the_training():
+    data = table(BN=[0.1, 0.5, 0.90, 0.92], BRN=[0.1, 0.4, 0.89, 0.91])
+    low, high = drawn(data, "test_accuracy", "effect").get_ylim()
+    assert 0.88 < low < 0.89
+    assert 0.92 < high < 0.93
+    assert drawn(data, "test_accuracy", "article").get_ylim() == (0, 1)
+
+
+def test_losses_are_logarithmic_with_plain_numbers():
+    ax = drawn(table(BN=[0.1, 0.5, 0.9, 0.99]), "test_loss", "effect")
+    assert ax.get_yscale() == "log"
+    assert ax.get_ylim()[0] < 0.01 < 0.9 < ax.get_ylim()[1] < 1.1
+    assert ax.yaxis.get_major_formatter()(0.05, 0) == "0.05"
+    assert drawn(table(BN=[0.1, 0.9]), "test_loss", "article").get_ylim() == (0, 4)
+
+
+@pytest.mark.parametrize("metric", ["test_loss", "test_accuracy"])
+def test_what_diverged_does_not_break_an_axis(metric):
+    nothing = drawn(table(BN=[np.nan, np.nan]), metric, "effect").get_ylim()
+    assert np.isfinite(nothing).all()
+    _, high = drawn(table(BN=[0.1, 0.9], BRN=[0.1, -np.inf]), metric, "effect").get_ylim()
+    assert high < 10
+
+
+def test_curves_that_are_far_worse_than_many_others_are_named_at_the_edge():
+    data = table(bad=[0.1] * 4, **{f"good {i}": [0.5, 0.9, 0.95, 0.96 + 0.001 * i] for i in range(7)})
+    ax = drawn(data, "test_accuracy", "effect")
+    assert ax.get_ylim()[0] > 0.8
+    limits.name_those_below(ax)
+    assert [text.get_text() for text in ax.texts] == ["↓ bad 0.10"]
+
+
+def test_a_failure_does_not_hide_the_other_accuracies_of_a_grid():
+    rows = [("BN", lr, 0, 0.97 + 0.001 * lr) for lr in range(7)] + [("BN", 7, 0, 0.1)]
+    summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
+    ax = gains.accuracies(Figure().subplots(), summary, ["lr"])
+    limits.focus(ax)
+    assert 90 < ax.get_ylim()[0] < 97
+    assert [text.get_text() for text in ax.texts] == ["↓ 10.0"]
+
+
+def test_a_few_huge_differences_make_the_axis_logarithmic_beyond_one_point():
+    rows = [
+        {"a": "BN", "b": "BRN", "point": {"lr": i}, "mean": mean, "low": None, "high": None, "diverged": {}}
+        for i, mean in enumerate([0.001, 0.002, 0.8])
+    ]
+    ax = gains.differences(Figure().subplots(), rows)
+    limits.widen(ax)
+    assert ax.get_yscale() == "symlog"
+    assert ax.get_ylim()[1] > 80
+    other = gains.differences(Figure().subplots(), rows[:2])
+    limits.widen(other)
+    assert other.get_yscale() == "linear"

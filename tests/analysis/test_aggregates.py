@@ -1,0 +1,63 @@
+"""Tables over seeds: means of final values, and the paired differences."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bnrenorm.analysis import aggregates
+from tests.helpers import COMPARED, results_of
+
+GRID = f"{COMPARED}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n"
+
+
+def accuracy(trial):
+    return {"BN": 0.5, "BRN": 0.75}[trial.variant] + trial.seed / 8
+
+
+def test_final_values_are_means_with_the_spread_over_seeds():
+    final = results_of(accuracy=accuracy).final
+    assert list(final["variant"]) == ["BN", "BRN"]
+    assert list(final["seeds"]) == [2, 2]
+    assert list(final["test_accuracy"]) == [0.5625, 0.8125]
+    assert final["test_accuracy_std"][0] == pytest.approx(np.std([0.5, 0.625], ddof=1))
+    assert list(final["train_loss"]) == [1.0, 1.0]
+
+
+def test_a_grid_has_a_row_per_point_and_keeps_its_columns():
+    final = results_of(GRID).final
+    assert list(final.columns[:4]) == ["variant", "training.optimizer.lr", "seeds", "diverged"]
+    assert list(final["training.optimizer.lr"]) == [0.1, 0.5, 0.1, 0.5]
+
+
+def test_trials_that_diverged_are_counted_and_left_out_of_the_means():
+    summary = results_of(accuracy=accuracy).summary
+    summary["outcome"] = ["diverged", "finished", "diverged", "diverged"]
+    final = aggregates.final_values(summary)
+    assert list(final["diverged"]) == [1, 2]
+    assert final["test_accuracy"][0] == 0.625
+    assert math.isnan(final["test_accuracy_std"][0])
+    assert math.isnan(final["test_accuracy"][1])
+
+
+def test_differences_are_the_verdicts_as_rows():
+    differences = results_of(GRID.replace("seeds: 2", "seeds: 7"), accuracy).differences
+    assert list(differences["training.optimizer.lr"]) == [0.1, 0.5]
+    assert set(differences["difference"]) == {"BRN - BN"}
+    assert list(differences["mean"]) == pytest.approx([0.25, 0.25])
+    assert list(differences["verdict"]) == ["BRN better"] * 2
+
+
+def test_what_few_seeds_cannot_tell_is_not_a_number():
+    differences = results_of(accuracy=accuracy).differences
+    assert differences["low"].isna().all()
+    assert differences["low"].dtype == float
+    assert list(differences["more_seeds"]) == [4]
+
+
+def test_without_a_comparison_the_table_is_empty():
+    differences = results_of("name: one\nvariants: {only: {}}\n").differences
+    assert isinstance(differences, pd.DataFrame)
+    assert len(differences) == 0
+    assert "verdict" in differences

@@ -1,0 +1,82 @@
+"""Results below a notebook's cell, as HTML."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from bnrenorm.analysis import cell
+from tests.helpers import COMPARED, results_of
+
+GRID = f"{COMPARED}grid: {{training.optimizer.lr: [0.1, 0.5, 1.0, 2.0]}}\n"
+
+
+class Read(HTMLParser):
+    """The tags, the texts, and the attributes of the image in an HTML text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.texts, self.image = [], [], {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag == "img":
+            self.image = dict(attrs)
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def accuracy(trial):
+    return {"BN": 0.5}.get(trial.variant, 0.75) + trial.seed / 100
+
+
+def test_verdict_table_and_figure_are_shown():
+    results = results_of(COMPARED.replace("seeds: 2", "seeds: 6"), accuracy)
+    read = Read(results._repr_html_())
+    (verdict,) = results.verdicts
+    assert verdict["sentence"] in read.texts
+    assert read.texts.count("BRN") == 1
+    assert "77.50 ± 1.87" in read.texts
+    kind, _, content = read.image["src"].partition(",")
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(content).startswith(b"\x89PNG")
+    assert read.image["alt"] == verdict["sentence"]
+
+
+def test_many_verdicts_are_a_table():
+    read = Read(results_of(GRID.replace("seeds: 2", "seeds: 9"), accuracy)._repr_html_())
+    assert read.texts.count("BRN better") == 4
+    assert "+25.00 to +25.00" in read.texts
+    assert not [text for text in read.texts if "is better" in text]
+
+
+def test_names_are_text():
+    text = cell.page(results_of(COMPARED.replace("  BRN: ", "  '<script>alert(1)</script>': ")))
+    read = Read(text)
+    assert "script" not in read.tags
+    assert any("<script>alert(1)</script>" in words for words in read.texts)
+
+
+def test_diverged_trials_are_counted():
+    results = results_of(COMPARED, accuracy)
+    for trial, result in results.trials:
+        if trial.variant == "BRN":
+            object.__setattr__(result, "outcome", "diverged")
+    read = Read(cell.page(results))
+    assert "diverged" in read.texts
+    assert not re.search(r"\bnan\b", " ".join(read.texts), re.I)
+
+
+@pytest.mark.parametrize("text", ["name: one\nvariants: {only: {}}\n", GRID])
+def test_one_variant_and_few_seeds_are_shown_too(text):
+    assert "img" in Read(results_of(text)._repr_html_()).tags
+
+
+def test_a_figure_that_fails_costs_nothing_else(monkeypatch):
+    monkeypatch.setattr(cell, "_figure", lambda results: 1 / 0)
+    read = Read(results_of()._repr_html_())
+    assert "Not drawn: ZeroDivisionError: division by zero" in read.texts
+    assert "table" in read.tags

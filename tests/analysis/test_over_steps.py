@@ -1,0 +1,51 @@
+"""Values over the steps: by seed, their means and intervals, and paired differences."""
+
+import numpy as np
+import pandas as pd
+from numpy.testing import assert_allclose, assert_array_equal
+
+from bnrenorm.analysis import over_steps, stats
+
+
+def table(values, variant="BN"):
+    """Return curves of values (S, T)."""
+    rows = [(variant, s, t + 1, value) for s, of_seed in enumerate(values) for t, value in enumerate(of_seed)]
+    return pd.DataFrame(rows, columns=["variant", "seed", "step", "test_accuracy"])
+
+
+def test_values_are_by_step_and_seed():
+    values = over_steps.by_seed(table([[1, 2, 3], [4, 5]]), "test_accuracy")
+    assert_array_equal(values.to_numpy(), [[1, 4], [2, 5], [3, np.nan]])
+    assert list(values.index) == [1, 2, 3]
+
+
+def test_many_steps_are_thinned_to_the_first_the_last_and_some_between():
+    values = over_steps.by_seed(table([np.arange(1000)]), "test_accuracy")
+    assert len(values) == 200
+    assert values.index[[0, -1]].tolist() == [1, 1000]
+    assert set(np.diff(values.index)) <= {5, 6}
+
+
+def test_means_and_intervals_leave_out_what_is_not_finite(rng):
+    numbers = rng.normal(size=(7, 3))
+    numbers[0, 1:] = np.nan, np.inf
+    spread = over_steps.spread(over_steps.by_seed(table(numbers), "test_accuracy"))
+    assert_allclose(spread.mean, [numbers[:, 0].mean(), *numbers[1:, 1:].mean(axis=0)])
+    for i, seeds in enumerate([numbers, numbers[1:], numbers[1:]]):
+        want = stats.paired(np.zeros(len(seeds)), seeds[:, i])
+        assert_allclose([spread.low[i], spread.high[i]], [want.low, want.high])
+    assert spread.has_interval
+
+
+def test_fewer_than_six_seeds_have_no_interval():
+    spread = over_steps.spread(over_steps.by_seed(table(np.eye(5)), "test_accuracy"))
+    assert not spread.has_interval
+    assert_allclose(spread.mean, 0.2)
+
+
+def test_differences_are_paired_by_seed_and_step():
+    both = pd.concat([table([[0.1, 0.2], [0.5, 0.6]]), table([[0.2, 0.4], [0.5]], "BRN")])
+    spread = over_steps.difference(both, "BN", "BRN")
+    assert_allclose(spread.values.to_numpy(), [[0.1, 0.0], [0.2, np.nan]], atol=1e-12)
+    assert_allclose(spread.mean, [0.05, 0.2])
+    assert_array_equal(spread.steps, [1, 2])

@@ -1,0 +1,62 @@
+"""`bnrenorm runs`, on folders that look like those of runs."""
+
+import json
+import os
+
+import pytest
+
+from bnrenorm.cli.runs import _bytes
+
+KEYS = [f"{i:016}" for i in range(3)]
+
+
+@pytest.fixture
+def out(tmp_path):
+    for name, keys, is_finished in (("a-00000000", KEYS[:2], True), ("b-11111111", KEYS, False)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "experiment.yaml").write_text("name: a\n")
+        (folder / ".trials.json").write_text(json.dumps(keys))
+        if is_finished:
+            (folder / "verdict.json").write_text("[]")
+        for path in folder.iterdir():
+            os.utime(path, (1e9 + is_finished, 1e9 + is_finished))
+    (tmp_path / "trials").mkdir()
+    for key in KEYS[:2]:
+        (tmp_path / "trials" / f"{key}.json").write_text("x" * 1024)
+    return tmp_path
+
+
+def test_runs_are_a_table(call, out):
+    code, text, err = call("runs", "--out", out)
+    assert (code, err) == (0, "")
+    title, heading, _, *rows = [line.split() for line in text.splitlines()]
+    assert title == ["runs", "in", str(out)]
+    assert heading == ["run", "state", "trials", "size", "last", "written"]
+    assert rows[0][:7] == ["b-11111111", "unfinished", "2", "of", "3", "2.07", "KiB"]
+    assert rows[1][:7] == ["a-00000000", "finished", "2", "of", "2", "2.05", "KiB"]
+    assert f"bnrenorm compare {out}/b-11111111/experiment.yaml --out {out} goes on with an unfinished run." in text
+
+
+def test_a_run_is_removed_by_name(call, out):
+    code, text, err = call("runs", "--out", out, "--remove", "b-11111111")
+    assert (code, err) == (0, "")
+    assert text.startswith(f"{out}/b-11111111 removed, with 0 trials: ")
+    assert text.endswith("; 2 trials that other runs use or may use stay\n")
+    assert not (out / "b-11111111").exists()
+    assert len(list((out / "trials").iterdir())) == 2
+    assert "removed, with 2 trials" in call("runs", "--out", out, "--remove", "a-00000000")[1]
+    assert call("runs", "--out", out) == (0, f"{out}: no runs\n", "")
+
+
+def test_an_unknown_run_is_one_line(call, out):
+    code, text, err = call("runs", "--out", out, "--remove", "a-00000001")
+    assert (code, text, err.count("\n")) == (2, "", 1)
+    assert "unknown run 'a-00000001'; did you mean a-00000000?" in err
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1024, "1 KiB"), (5 * 2**20, "5 MiB"), (2**31, "2 GiB")]
+)
+def test_sizes_have_units(count, text):
+    assert _bytes(count) == text

@@ -1,0 +1,89 @@
+"""A config with every setting, explained, repeats the experiment that it was written from."""
+
+import pytest
+from pydantic import BaseModel
+
+from bnrenorm import config
+from bnrenorm.config import document
+from bnrenorm.config.annotated import annotated
+from bnrenorm.config.build import build
+from tests.helpers import COMPARED, experiment_of
+
+SEMANTICS = "grid: {norm.semantics: [chainer, paper]}"
+OWN = {
+    "a grid that decides a default": COMPARED + SEMANTICS,
+    "a grid that gives what is required": COMPARED + "grid: {training.batch.size: [10, 20]}",
+    "a grid of kinds": COMPARED + "grid: {training.optimizer.kind: [adam, sgd]}",
+    "a grid of lists": COMPARED + "grid: {model.hidden: [[10], [20, 10]]}",
+    "a grid that a variant ignores": COMPARED + "grid: {norm.r_max: [2.0, 3.0]}",
+    "names like YAML": COMPARED.replace("BN:", "'[x]: #':", 1).replace("BRN:", "'null':"),
+    "one variant": "name: a\nnorm: {kind: none}",
+    "seeds and published": COMPARED.replace("seeds: 2", "seeds: [3, 1]\npublished: brn17\nbaseline: BRN"),
+    "groups that may be null": COMPARED + "data: {validation: 10}\ngrid: {stop: {no: {}, 'yes': {training: "
+    "{early_stopping: {patience: 3}}}}}",
+}  # fmt: skip
+
+
+def read(text):
+    return build(document.parse(text, "written.yaml"))
+
+
+@pytest.mark.parametrize("name", config.shipped())
+def test_a_shipped_config_is_repeated(name):
+    experiment = config.load(name)
+    text = annotated(experiment)
+    repeated = read(text)
+    assert repeated.resolved() == experiment.resolved()
+    assert repeated.trials(60_000) == experiment.trials(60_000)
+    assert (repeated.published, repeated.baseline) == (experiment.published, experiment.baseline)
+    assert ("grid:" in text) == ("grid" in experiment.document.data)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_any_config_is_repeated(name):
+    experiment = experiment_of(OWN[name])
+    text = annotated(experiment)
+    repeated = read(text)
+    assert repeated.resolved() == experiment.resolved()
+    assert repeated.trials(200) == experiment.trials(200)
+    assert annotated(repeated) == annotated(read(annotated(repeated))), "what it says itself is repeated too"
+
+
+def test_where_the_grid_decides_a_default_every_point_is_listed():
+    text = annotated(experiment_of(OWN["a grid that decides a default"]))
+    assert "grid:" not in text
+    assert text.count("- variant: ") == 4
+
+
+def test_overrides_are_in_it():
+    text = annotated(config.load("compare", ["training.steps=7", "variants.BRN.norm.r_max=2"], {"seeds": 2}))
+    assert "\n  steps: 7\n" in text
+    assert "\n      r_max: 2.0\n" in text
+    assert "\nseeds: 2\n" in text
+
+
+def described(model):
+    """Yield the description of every setting of a model's instance, that of groups inside it too."""
+    for name, field in type(model).model_fields.items():
+        yield name, field.description
+        if isinstance(getattr(model, name), BaseModel):
+            yield from described(getattr(model, name))
+
+
+def test_every_setting_has_its_description_once():
+    experiment = config.load("compare")
+    lines = [line.strip() for line in annotated(experiment, width=10**6).splitlines()]
+    for settings in experiment.settings.values():
+        for name, description in described(settings):
+            assert any(line.startswith(f"{name}:") for line in lines), name
+            assert any(line.startswith(f"# {description}") for line in lines) or "](" in description, name
+    assert "# update rule of the parameters (one of sgd, momentum_sgd, adam, rmsprop)" in lines
+    assert len([line for line in lines if line.startswith("# weight of the old running statistics")]) == 1
+
+
+@pytest.mark.parametrize("width", [40, 80, 100])
+def test_comments_fit_the_width_and_hold_no_links(width):
+    text = annotated(config.load("limits"), width)
+    comments = [line for line in text.splitlines() if line.lstrip().startswith("#")]
+    assert max(map(len, comments)) <= width
+    assert "](" not in text

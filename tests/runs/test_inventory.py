@@ -1,0 +1,123 @@
+"""What a folder of results holds, and what is removed with a run: never what another run uses."""
+
+import json
+
+import pytest
+
+from bnrenorm import InputError
+from bnrenorm.engines.backend import Backend
+from bnrenorm.runs import inventory, run_folder, session
+from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
+from bnrenorm.runs.store import Store
+from tests.helpers import COMPARED, experiment_of, some_digits
+
+ONE_SEED, TWO_SEEDS = (experiment_of(COMPARED, [f"seeds={count}"]) for count in (1, 2))
+
+
+def leave(outcome):
+    (outcome.folder / "verdict.json").write_text("[]")
+
+
+def train(experiment, out):
+    backend = Backend("chainer", "cpu")
+    return session.run(experiment, backend, out, memory=2**30, leave=leave, load=lambda _: some_digits(60, 20)).folder
+
+
+@pytest.fixture
+def out(tmp_path):
+    train(ONE_SEED, tmp_path)
+    train(TWO_SEEDS, tmp_path)
+    return tmp_path
+
+
+def trials(out):
+    return sorted(path.stem for path in (out / "trials").iterdir())
+
+
+def named(out, experiment):
+    return run_folder.path_of(out, experiment).name
+
+
+def test_runs_are_listed_with_state_trials_size_and_date(out):
+    one, two = inventory.runs(Store(out))
+    assert [run.folder.name for run in (one, two)] == [named(out, ONE_SEED), named(out, TWO_SEEDS)]
+    assert [(run.state, run.stored, len(run.keys)) for run in (one, two)] == [("finished", 2, 2), ("finished", 4, 4)]
+    assert one.keys < two.keys
+    files = [*two.folder.iterdir(), *(out / f"trials/{key}.json" for key in two.keys)]
+    assert two.size == sum(path.stat().st_size for path in files)
+    assert one.written <= two.written
+
+
+def test_removal_keeps_what_another_run_uses(out):
+    removed = inventory.remove(Store(out), named(out, TWO_SEEDS))
+    assert (removed.trials, removed.kept) == (2, 2)
+    (one,) = inventory.runs(Store(out))
+    assert trials(out) == sorted(one.keys)
+    assert one.stored == 2
+    removed = inventory.remove(Store(out), named(out, ONE_SEED))
+    assert (removed.trials, removed.kept) == (2, 0)
+    assert trials(out) == []
+    assert inventory.runs(Store(out)) == []
+
+
+def test_what_is_removed_is_counted_in_bytes(out):
+    def size():
+        return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+    before = size()
+    removed = inventory.remove(Store(out), named(out, TWO_SEEDS))
+    assert removed.size == before - size()
+
+
+@pytest.mark.parametrize("content", [None, "{}", "[]", "[1]", '["../../x"]', "no json"])
+def test_a_run_without_a_list_keeps_all_trials(out, content):
+    path = out / named(out, ONE_SEED) / ".trials.json"
+    path.unlink() if content is None else path.write_text(content)
+    assert inventory.runs(Store(out))[0].keys is None or content is not None
+    removed = inventory.remove(Store(out), named(out, TWO_SEEDS))
+    assert (removed.trials, removed.kept) == (0, 4)
+    assert len(trials(out)) == 4
+
+
+def test_a_run_of_a_second_engine_lists_the_trials_of_both(out):
+    folder = out / named(out, ONE_SEED)
+    before = json.loads((folder / ".trials.json").read_text())
+    inventory.list_trials(folder, ["0" * 16])
+    assert json.loads((folder / ".trials.json").read_text()) == sorted([*before, "0" * 16])
+
+
+def test_checkpoints_of_an_unfinished_run_go_with_it(out):
+    one, two = (sorted(run.keys) for run in inventory.runs(Store(out)))
+    own, shared = (Checkpoints(out / "checkpoints", keys) for keys in (sorted(set(two) - set(one)), one))
+    for group in (own, shared):
+        group.save(Checkpoint({"step": 3}, [{} for _ in group.keys], 1.0))
+    inventory.remove(Store(out), named(out, TWO_SEEDS))
+    assert {path.name.split(".")[0] for path in (out / "checkpoints").iterdir()} == {shared.group}
+
+
+def test_an_unfinished_run_is_one_that_did_not_end(out):
+    (out / named(out, ONE_SEED) / ".owner.json").write_text("{}")
+    (out / named(out, TWO_SEEDS) / "verdict.json").unlink()
+    assert [run.state for run in inventory.runs(Store(out))] == ["unfinished", "unfinished"]
+
+
+def test_a_run_that_is_being_written_is_not_removed(out):
+    with run_folder.opened(out, ONE_SEED) as folder:
+        assert {run.folder: run.state for run in inventory.runs(Store(out))}[folder] == "being written"
+        with pytest.raises(InputError, match="is writing there"):
+            inventory.remove(Store(out), folder.name)
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize("name", ["compared", "../compared-00000000", "trials", "", "linked-00000000"])
+def test_nothing_but_a_run_is_removed(out, name):
+    (out / "linked-00000000").symlink_to(out / named(out, ONE_SEED))
+    with pytest.raises(InputError, match="unknown run"):
+        inventory.remove(Store(out), name)
+    assert len(inventory.runs(Store(out))) == 2
+
+
+def test_a_folder_without_runs(tmp_path):
+    assert inventory.runs(Store(tmp_path / "none")) == []
+    with pytest.raises(InputError, match="no runs there"):
+        inventory.remove(Store(tmp_path), "compared-00000000")
