@@ -30,7 +30,7 @@ def test_update_weights(dtype, optimizer, replicas, shape, average, decays):
 
 def test_a_few_blocks_update_many_weights(dtype, monkeypatch):
     """More weights than threads: a thread takes several."""
-    monkeypatch.setattr(launches, "_FILLING", 4)
+    monkeypatch.setattr(launches, "FILLING", 4)
     make = Inputs(dtype)
     tensor, hyper = make.tensor(MOMENTUM, 3, 31, 33), make.hyper(3)
     compare(dtype, "update_weights", tensor, make.normal(3, 31, 33), MOMENTUM, hyper, make.schedule(3))
