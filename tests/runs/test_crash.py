@@ -40,11 +40,13 @@ def command(tmp_path, few_digits_file):
 NURSERY = """
 import contextlib, os, signal, sys
 from bnrenorm.analysis import outputs
+from bnrenorm.analysis.report import write as report
 from bnrenorm.cli import commands
 from bnrenorm.runs import runner
 from bnrenorm.training import loop
 runner.SAVE_EVERY = loop.CALL_SECONDS = 0
 outputs.pictures = lambda results, axes: {}  # no time for figures here
+report.write = lambda results: []
 def run(name, number, arguments):
     real, calls = getattr(os, name), 0
     def counted(*arguments, **named):
