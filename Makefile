@@ -15,8 +15,9 @@ ARTICLE2 := normalisation l1 l2 dropout dropout_100_epochs learning_rate_range g
 article2: $(VENV)/installed
 	for table in $(ARTICLE2); do $(BIN)/bnrenorm compare article2/$$table $(ARGS) || exit; done
 
+# On all cores; ARGS=-n0 for one after the other.
 test: $(VENV)/installed-dev
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -55,6 +55,16 @@ def config_file(tmp_path):
     return write
 
 
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """What this process runs leaves its tables, but no figure and no report: these take seconds."""
+    from bnrenorm.analysis import outputs
+    from bnrenorm.analysis.report import write
+
+    monkeypatch.setattr(outputs, "pictures", lambda results, axes: {})
+    monkeypatch.setattr(write, "write", lambda results: [])
+
+
 def pytest_collection_modifyitems(items):
     """Tests marked gpu run where there is a GPU."""
     from bnrenorm import _compat

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def results(tmp_path, few_digits_file, config_file):
+def results(tmp_path, few_digits_file, config_file, no_pictures):
     experiment = bnrenorm.load(config_file(), seeds=3, training__steps=2, data__path=str(few_digits_file))
     return bnrenorm.run(experiment, device="cpu", out=tmp_path / "runs")
 
@@ -70,7 +70,7 @@ def test_a_watcher_hears_of_every_step(results, tmp_path):
 
 
 def test_a_run_folder_is_left(results):
-    assert {"curves.csv", "summary.csv", "verdict.json", "environment.json", "experiment.yaml", "accuracy.png"} <= {
+    assert {"curves.csv", "summary.csv", "verdict.json", "environment.json", "experiment.yaml"} <= {
         path.name for path in results.folder.iterdir()
     }
     assert results.folder.name.startswith("compared-")
@@ -119,7 +119,7 @@ def test_an_argument_of_another_type_is_named(call, argument):
 
 
 @pytest.mark.parametrize("kind", [str, Path])
-def test_a_run_takes_a_name_or_a_path_too(config_file, few_digits_file, tmp_path, monkeypatch, kind):
+def test_a_run_takes_a_name_or_a_path_too(config_file, few_digits_file, tmp_path, monkeypatch, no_pictures, kind):
     monkeypatch.chdir(tmp_path)
     config = config_file(f"{COMPARED}data: {{path: {few_digits_file}}}")
     results = bnrenorm.run(kind(config), device="cpu")

@@ -11,6 +11,7 @@ from tests.helpers import some_digits
 CONFIGS = config.shipped()
 _BATCHES = ("of 4", "of 16", "of 128", "of two classes", "of one class")
 QUICK = {
+    "quick": ["training.steps=10", "evaluation.every=5 steps"],
     "tuning": ["data.validation=100", *(f"grid.batches.{name}.training.steps=10" for name in _BATCHES)],
     "article2/regularisers": ["data.validation=100", "training.steps=10"],
 }

@@ -127,7 +127,7 @@ def test_an_interrupt_leaves_what_was_shown_and_prints_one_line(shown, clock):
 
 
 @pytest.fixture
-def experiment(config_file, few_digits_file):
+def experiment(config_file, few_digits_file, no_pictures):
     return bnrenorm.load(config_file(), seeds=1, training__steps=2, data__path=str(few_digits_file))
 
 

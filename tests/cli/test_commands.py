@@ -84,7 +84,7 @@ def test_a_gpu_that_fails_is_one_line_and_exit_code_1(call, config_file, few_dig
 
 
 @pytest.mark.slow
-def test_the_articles_variants_are_known_to_be_identical_and_agree(call, few_digits_file, tmp_path):
+def test_the_articles_variants_are_known_to_be_identical_and_agree(call, few_digits_file, tmp_path, no_pictures):
     settings = [f"data.path={few_digits_file}", "training.steps=5", "model.hidden=[30]"]
     code, out, _ = call("compare", "article", "--out", tmp_path / "out", *(a for s in settings for a in ("--set", s)))
     assert code == 0
@@ -99,7 +99,7 @@ def test_the_articles_variants_are_known_to_be_identical_and_agree(call, few_dig
 
 
 @pytest.mark.slow
-def test_a_second_call_trains_nothing(call, config_file, few_digits_file, tmp_path):
+def test_a_second_call_trains_nothing(call, config_file, few_digits_file, tmp_path, no_pictures):
     arguments = ("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
     _, first, _ = call(*arguments)
     _, second, _ = call(*arguments)
@@ -109,7 +109,7 @@ def test_a_second_call_trains_nothing(call, config_file, few_digits_file, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_runs_experiment_yaml_repeats_it(call, config_file, few_digits_file, tmp_path):
+def test_a_runs_experiment_yaml_repeats_it(call, config_file, few_digits_file, tmp_path, no_pictures):
     out = tmp_path / "out"
     settings = ("--set", f"data.path={few_digits_file}", "--set", "training.optimizer.lr=1e-2", "--seeds", "1")
     _, first, _ = call("compare", config_file(COMPARED + "grid: {training.batch: [10, full]}"), *settings, "--out", out)
@@ -138,7 +138,7 @@ def test_an_encoding_without_the_plus_minus_sign_escapes_it(config_file, few_dig
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["auto", "cpu"])
-def test_a_comparison_by_two_engines_says_so(call, config_file, few_digits_file, tmp_path, engine):
+def test_a_comparison_by_two_engines_says_so(call, config_file, few_digits_file, tmp_path, no_pictures, engine):
     """There are no compiled kernels for tanh."""
     text = COMPARED.replace("  BRN: {", "  tanh: {model: {activation: tanh}, ")
     settings = ("--set", f"data.path={few_digits_file}", "--device", "cpu", "--engine", engine)
@@ -152,7 +152,7 @@ def test_a_comparison_by_two_engines_says_so(call, config_file, few_digits_file,
 
 
 @pytest.mark.slow
-def test_the_chainer_engine_trains_all_if_asked_to(call, config_file, few_digits_file, tmp_path):
+def test_the_chainer_engine_trains_all_if_asked_to(call, config_file, few_digits_file, tmp_path, no_pictures):
     settings = ("--set", f"data.path={few_digits_file}", "--device", "cpu", "--engine", "chainer")
     code, out, _ = call("compare", config_file(), *settings, "--out", tmp_path / "out")
     assert code == 0
@@ -269,10 +269,7 @@ def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(
     assert {"summary.csv", "verdict.json", "accuracy.png"} <= {path.name for path in folder.iterdir()}
 
 
-def test_json_is_all_of_standard_output(call, config_file, few_digits_file, tmp_path, monkeypatch):
-    from bnrenorm.analysis import outputs
-
-    monkeypatch.setattr(outputs, "pictures", lambda results, axes: {})
+def test_json_is_all_of_standard_output(call, config_file, few_digits_file, tmp_path, no_pictures):
     arguments = (*COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
     code, out, err = call(*arguments, "--json")
     (folder,) = (tmp_path / "out").glob("compared-*")

@@ -14,7 +14,7 @@ def forgotten(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_run_says_what_it_runs_and_keeps_a_copy_that_repeats_it(call, tmp_path, few_digits_file):
+def test_a_run_says_what_it_runs_and_keeps_a_copy_that_repeats_it(call, tmp_path, few_digits_file, no_pictures):
     (tmp_path / "my.yaml").write_text(f"{CONFIG}{SMALL}data: {{path: {few_digits_file}}}\n")
     (tmp_path / "mine.py").write_text(MINE)
     out = tmp_path / "runs"

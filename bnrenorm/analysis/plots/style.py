@@ -12,6 +12,7 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.transforms import offset_copy
 
 from bnrenorm.analysis.plots import fonts
@@ -80,10 +81,11 @@ def svg(figure: Any) -> bytes:
 
 
 def _saved(canvas: Any, kind: str, metadata: dict[str, None]) -> bytes:
-    fonts.complete(canvas.figure)
-    buffer = io.BytesIO()
-    canvas.figure.savefig(buffer, format=kind, metadata=metadata)
-    canvas.figure.set_layout_engine("none")  # the other format has the same layout, and need not compute it
+    figure, buffer = canvas.figure, io.BytesIO()
+    if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine):
+        fonts.complete(figure)
+    figure.savefig(buffer, format=kind, metadata=metadata)
+    figure.set_layout_engine("none")  # a placeholder; the other format has the same fonts and layout
     return buffer.getvalue()
 
 

@@ -23,6 +23,7 @@ class Track:
         monkeypatch.setattr(time, "perf_counter", lambda: self.now)
         monkeypatch.setattr(contenders, "of", lambda job: [OURS, EAGER, VMAP, PRODUCTS, CHAINER])
         monkeypatch.setattr(measure, "prepare", self.prepare)
+        monkeypatch.setattr(measure.gc, "collect", lambda: 0)  # of hundreds of samples, in a process full of tests
 
     def prepare(self, contender, job, device):
         self.now += self.preparation.get(contender, 0.0)
