@@ -38,10 +38,8 @@ class CellOutput(Watcher):
         self._shown = -_SECONDS  # when the output was last written
 
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
-        """Show what will be trained, and the remarks on it."""
+        """Show what will be trained, on which images and device."""
         self._lines.append(narration.headline(experiment, trials, data, backend))
-        for remark in narration.remarks(experiment, trials, data, backend):
-            self.note(remark)
         self._show()
 
     def note(self, text: str) -> None:

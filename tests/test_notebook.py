@@ -64,7 +64,8 @@ def test_a_notebook_is_a_kernel_of_ipython_and_no_terminal(monkeypatch):
 def test_what_is_trained_is_escaped_and_stays_above_the_progress(shown, clock):
     experiment = experiment_of(COMPARED.replace("  BN:", "  <b>BN:"))
     cell = notebook.CellOutput()
-    cell.opening(experiment, experiment.trials(200), some_digits(200, 100), Backend(CPU, "cpu", "a & b"))
+    cell.opening(experiment, experiment.trials(200), some_digits(200, 100), Backend(CPU, "cpu"))
+    cell.note("a & b")
     clock.seconds += 1
     with cell.training() as show:
         show(progress_at(25))

@@ -13,14 +13,19 @@ def final_values(summary: pd.DataFrame) -> pd.DataFrame:
     Columns: variant, the grid's columns, seeds, diverged (a number), then for each of `METRICS` the mean of the final
     values and, as ..._std, their standard deviation over seeds; NaN where there are too few values.
     """
+    return means(summary, {f"final_{name}": name for name in METRICS})
+
+
+def means(summary: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    """Return what `final_values` does, of other columns of a `tables.summary`; names: what each is called then."""
     keys = list(summary.columns[: list(summary.columns).index("seed")])
     rows = []
     cells: Any = summary.groupby(keys, sort=False, dropna=False)
     for values, trials in cells:
         finished = trials[trials["outcome"] != "diverged"]
         row = dict(zip(keys, values, strict=True)) | {"seeds": len(trials), "diverged": len(trials) - len(finished)}
-        for name in METRICS:
-            row |= {name: finished[f"final_{name}"].mean(), f"{name}_std": finished[f"final_{name}"].std(ddof=1)}
+        for column, name in names.items():
+            row |= {name: finished[column].mean(), f"{name}_std": finished[column].std(ddof=1)}
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
+from bnrenorm.analysis.report import write as report
 
 if TYPE_CHECKING:
     from bnrenorm.analysis.results import ExperimentResults
@@ -40,7 +41,8 @@ def page(results: "ExperimentResults") -> str:
         parts.append(f'<img style="max-width: 100%" alt="{text}" src="data:image/png;base64,{drawing}">')
     except Exception as error:  # whatever is wrong with Matplotlib costs neither the verdicts nor the table
         parts.append(f"<p>Not drawn: {html.escape(f'{type(error).__name__}: {error}')}</p>")
-    parts.append(f"<p>Curves, tables and figures: <code>{html.escape(str(results.folder))}</code></p>")
+    path = html.escape(str(results.folder / report.FILE))
+    parts.append(f"<p>Report (tables and figures stand beside it): <code>{path}</code></p>")
     return "\n".join(parts)
 
 

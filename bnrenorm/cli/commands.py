@@ -135,9 +135,7 @@ def compare(
         from bnrenorm.runs.store import Store
 
         data = images.result()
-        todo = session.rehearse(experiment, data, Store(out), bound, chosen)
-        screen.opening(experiment, list(todo.keys), data, chosen)
-        screen.rehearsal(todo, data, chosen)
+        screen.rehearsal(session.rehearse(experiment, data, Store(out), bound, chosen), experiment, data, chosen)
         return
 
     failures: list[str] = []

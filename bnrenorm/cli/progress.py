@@ -33,10 +33,8 @@ class Screen(Watcher):
         self.say, self.table = self.printer.say, self.printer.table
 
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
-        """Print what will be trained on which device, notes on the engines, and which variants are identical."""
+        """Print what will be trained, on which images and device."""
         self._tell(narration.headline(experiment, trials, data, backend))
-        for remark in narration.remarks(experiment, trials, data, backend):
-            self.note(remark)
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
@@ -73,8 +71,11 @@ class Screen(Watcher):
             else:
                 progress_bar.update(task, completed=pace.progress.total)
 
-    def rehearsal(self, plan: Plan, data: Dataset, backend: Backend) -> None:
+    def rehearsal(self, plan: Plan, experiment: Experiment, data: Dataset, backend: Backend) -> None:
         """Print what a plan would train, with memory and with time from timing a few steps; train nothing."""
+        self.opening(experiment, list(plan.keys), data, backend)
+        for remark in narration.remarks(experiment, list(plan.keys), data, backend):
+            self.note(remark)
         self.say(f"{len(plan.keys)} trials, {len(plan.keys) - plan.missing} of them finished, {plan.missing} to train")
         total = 0.0
         for i, (group, (seconds, is_timed)) in enumerate(

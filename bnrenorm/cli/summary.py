@@ -3,6 +3,7 @@
 import json
 
 from bnrenorm.analysis import published
+from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli import tables
@@ -37,7 +38,7 @@ def show(screen: Screen, results: ExperimentResults) -> None:
             f"Where variants are {IDENTICAL}, their measured test accuracies differ by at most "
             f"{100 * largest:.2f} points."
         )
-    screen.say(f"Curves, tables and figures: {results.folder}")
+    screen.say(f"Report (tables and figures stand beside it): {results.folder / report.FILE}")
 
 
 def document(results: ExperimentResults) -> str:

@@ -13,7 +13,7 @@ from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
-from bnrenorm.runs import inventory, run_folder, runner
+from bnrenorm.runs import inventory, narration, run_folder, runner
 from bnrenorm.runs.plan import Plan, plan
 from bnrenorm.runs.runner import Report
 from bnrenorm.runs.sealed import Spoilt
@@ -37,7 +37,10 @@ class Watcher:
     """Callbacks that show the progress of a run; these show nothing."""
 
     def note(self, text: str) -> None:
-        """Called with a remark that the user should read, such as stored files that cannot be used; no full stop."""
+        """Called with a remark that the user should read, such as stored files that cannot be used; no full stop.
+
+        The run's results keep these remarks.
+        """
 
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
         """Called before the training with what will be trained."""
@@ -82,6 +85,8 @@ def run(
     with run_folder.opened(out, experiment) as folder:
         inventory.list_trials(folder, todo.keys.values())
         watcher.opening(experiment, list(todo.keys), data, backend)
+        for remark in narration.remarks(experiment, list(todo.keys), data, backend):
+            note(remark)
         for other in run_folder.unfinished(out, experiment):
             config = other / "experiment.yaml"
             note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")

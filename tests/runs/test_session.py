@@ -194,6 +194,14 @@ def test_many_spoilt_trials_are_one_line(run, tmp_path):
     assert note.endswith(".json is not as it was written, and 3 more: trained again")
 
 
+def test_the_remarks_on_a_run_are_kept_with_its_results(run):
+    witness = Witness()
+    outcome = run(COMPARED.replace("r_max: 3, d_max: 5", "r_max: 1, d_max: 0"), watcher=witness)
+    (remark,) = witness.notes
+    assert remark.startswith("BN and BRN are identical by construction: ")
+    assert outcome.notes == (remark,)
+
+
 def test_a_trial_that_the_disk_does_not_give_back_ends_the_run_and_is_named(run, tmp_path, monkeypatch):
     """It is neither left out of the comparison nor trained again: it may be there once the disk works."""
     run()

@@ -5,7 +5,6 @@ from typing import Any
 from bnrenorm.analysis.report.tables import Cell, Column, Table
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.stats import MIN_PAIRS
-from bnrenorm.analysis.verdicts import IDENTICAL
 
 _LONGEST = 300  # characters of a value that a stored file gives
 _ROWS = 200
@@ -57,8 +56,6 @@ def notes(results: ExperimentResults) -> list[str]:
             f"{len(experiment.seeds)} seed{'s' * (len(experiment.seeds) != 1)}: with fewer than {MIN_PAIRS} there is "
             "neither an interval nor a verdict"
         )
-    identical = {(entry["a"], entry["b"]) for entry in results.verdicts if entry["verdict"] == IDENTICAL}
-    remarks += [f"{a} and {b} are {IDENTICAL}" for a, b in sorted(identical)]
     return list(dict.fromkeys([*remarks, *_origins(results)]))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bnrenorm.analysis import aggregates
 from bnrenorm.analysis.report.words import shown
 
 Cell = float | int | str | None
@@ -126,22 +127,14 @@ _VALUES = {
 def variants(summary: pd.DataFrame, axes: list[str]) -> Table:
     """Return a row per variant and grid point: means and standard deviations over the seeds that finished."""
     values = {name: how for name, how in _VALUES.items() if name in summary and not name.startswith("best")}
+    means = aggregates.means(summary, {name: name for name in values})
     columns = [Column("variant"), *map(Column, axes), Column("finished"), Column("diverged")]
-    for heading, _, digits in values.values():
+    cells = [means["variant"].tolist(), *(map(_value, means[axis].tolist()) for axis in axes)]
+    cells += [(means["seeds"] - means["diverged"]).tolist(), means["diverged"].tolist()]
+    for name, (heading, factor, digits) in values.items():
         columns += [Column(heading, digits), Column(f"± {heading}", digits)]
-    cell: Any = summary.groupby(["variant", *axes], sort=False, dropna=False).ngroup()
-    is_finished = summary["outcome"] != "diverged"
-    finished: Any = summary[list(values)].where(is_finished).groupby(cell)
-    means, deviations = finished.mean(), finished.std(ddof=1)
-    counts: Any = is_finished.groupby(cell).sum()
-    rows: list[list[Cell]] = []
-    firsts: Any = summary.groupby(cell).head(1)[["variant", *axes]]
-    for i, (number, first) in enumerate(firsts.iterrows()):
-        row: list[Cell] = [str(first["variant"]), *(_value(first[axis]) for axis in axes)]
-        row += [int(counts.iloc[i]), int((cell == cell[number]).sum() - counts.iloc[i])]
-        for name, (_, factor, _) in values.items():
-            row += [_number(factor * means[name].iloc[i]), _number(factor * deviations[name].iloc[i])]
-        rows.append(row)
+        cells += [map(_number, factor * means[column]) for column in (name, f"{name}_std")]
+    rows = [list(row) for row in zip(*cells, strict=True)]
     return Table("variants", "Final values", columns, rows, "Means ± standard deviations over the seeds that finished.")
 
 

@@ -1,14 +1,17 @@
 """Write the report into a run folder."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bnrenorm import atomic
-from bnrenorm.analysis.results import ExperimentResults
+
+if TYPE_CHECKING:
+    from bnrenorm.analysis.results import ExperimentResults
 
 FILE = "report.html"
 
 
-def write(results: ExperimentResults) -> list[str]:
+def write(results: "ExperimentResults") -> list[str]:
     """Write report.html into the run folder; return a line if that failed, which costs nothing else."""
     path = results.folder / FILE
     try:
@@ -18,7 +21,7 @@ def write(results: ExperimentResults) -> list[str]:
     return []
 
 
-def save(path: Path, runs: list[ExperimentResults]) -> None:
+def save(path: Path, runs: "list[ExperimentResults]") -> None:
     """Write the report of one run or of two. Raises OSError if the disk fails."""
     from bnrenorm.analysis.report import page  # not above: results need neither Bokeh nor Jinja2
 
