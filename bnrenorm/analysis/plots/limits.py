@@ -19,8 +19,9 @@ _SMALLEST = 0.004  # of an axis of accuracies: 0.4 percentage points
 def set_limits(axes: Any, table: pd.DataFrame, metrics: list[str], choice: AxesChoice) -> None:
     """End the y axes of panels of one kind of `metrics`, losses or accuracies, columns of a `tables.curves` table.
 
-    "effect": accuracies span what the variants come to in the second half of the training, losses are logarithmic over
-    all of it; a few curves that are far worse than the others leave the panel (`name_those_below`).
+    "effect": accuracies span what the variants come to in the second half of the training, where these are few their
+    bands too; losses are logarithmic over all of it; a few curves that are far worse than the others leave the panel
+    (`name_those_below`).
     """
     kind = metrics[0].rpartition("_")[2]
     if choice == "article":
@@ -30,7 +31,10 @@ def set_limits(axes: Any, table: pd.DataFrame, metrics: list[str], choice: AxesC
     means = mean_curves(table, metrics)
     low, high = _accuracies(means) if kind == "accuracy" else _losses(means)
     if kind == "accuracy":
-        high = max(high, *(late_bands(ax).max(initial=high) for ax in axes))
+        bands = np.concatenate([late_bands(ax) for ax in axes])
+        high = bands.max(initial=high)
+        if len(means) <= _FEW and len(bands):
+            low = min(low, max(bands.min(), _lowest(bands, _SMALLEST)))
     for ax in axes:
         if kind == "loss":
             ax.set_yscale("log")
@@ -43,7 +47,7 @@ def set_limits(axes: Any, table: pd.DataFrame, metrics: list[str], choice: AxesC
 def late_bands(ax: Any) -> np.ndarray:
     """Return what the bands and single lines of `ax` span in the second half of the training."""
     paths = [path.vertices for band in ax.collections for path in band.get_paths()]
-    late = [path[path[:, 0] >= 0.5 * path[:, 0].max(), 1] for path in paths if len(path)]
+    late = [path[path[:, 0] > 0.5 * path[:, 0].max(), 1] for path in paths if len(path)]
     values = np.concatenate([np.empty(0), *late])
     return values[np.isfinite(values)]
 

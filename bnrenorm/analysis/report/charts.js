@@ -45,6 +45,7 @@
   }
 
   async function drawAll() {
+    Bokeh.set_log_level("error"); // it warns of every hidden logarithmic plot that it has no range yet
     let index = 0;
     for (const element of document.querySelectorAll("[data-chart]")) await draw(element, index++);
     document.documentElement.dataset.drawn = index;

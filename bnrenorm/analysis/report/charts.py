@@ -127,7 +127,7 @@ def over_steps(
             single.append(plot.multi_line("xs", "ys", source=lines[i], line_width=1, line_alpha=0.5, **line))
             drawn.append(plot.line("step", "mean", source=means[i], line_width=2.5, line_dash=look.dash, **line))
         plot.add_tools(hover(drawn, _TOOLTIPS, "vline"), hover(single, [("", "@name, seed @seed"), ("", "$y")]))
-        if has_log:
+        if scale == "log":
             plot.y_range.renderers = drawn  # type: ignore  # a band may reach below 0, which has no logarithm
         plots.append(plot)
     if has_log:

@@ -32,6 +32,16 @@ def test_accuracies_span_the_second_half_of_the_training():
     assert drawn(data, "test_accuracy", "article").get_ylim() == (0, 1)
 
 
+def test_the_bands_of_few_curves_are_seen_whole_in_the_second_half():
+    seeds = [table(BN=[0.1, 0.5, 0.90 + spread, 0.92 + spread]) for spread in (-0.03, -0.02, -0.01, 0.01, 0.02, 0.03)]
+    ax = drawn(pd.concat(one.assign(seed=seed) for seed, one in enumerate(seeds)), "test_accuracy", "effect")
+    low, high = ax.get_ylim()
+    (path,) = ax.collections[0].get_paths()
+    late = path.vertices[path.vertices[:, 0] >= 3, 1]
+    assert 0.85 < low <= late.min() < 0.89
+    assert 0.93 < late.max() <= high < 0.96
+
+
 def test_losses_are_logarithmic_with_plain_numbers():
     ax = drawn(table(BN=[0.1, 0.5, 0.9, 0.99]), "test_loss", "effect")
     assert ax.get_yscale() == "log"
