@@ -17,7 +17,7 @@ from numba import types
 
 from bnrenorm.engines.cpu.codegen.decorators import intrinsic, strict_subroutine
 from bnrenorm.engines.cpu.codegen.numba_private import cgutils
-from bnrenorm.engines.cpu.codegen.simd import REGISTERS_OF_FOUR, Vectors
+from bnrenorm.engines.cpu.codegen.simd import FUSE, REGISTERS_OF_FOUR, Call, Vectors
 
 
 @strict_subroutine
@@ -44,28 +44,11 @@ def four_sums(begin, end, factors, rows, table, out, width):
     _four_sums(begin, end, factors, rows, table, out, width)
 
 
-class _Call:
-    """A call of an intrinsic while LLVM IR is generated for it."""
-
-    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any):
-        self.context, self.builder, self.signature, self.arguments = context, builder, signature, arguments
-
-    def array(self, k: int) -> Any:
-        """Return argument k, an array, with its data pointer and shape."""
-        return self.context.make_array(self.signature.args[k])(self.context, self.builder, self.arguments[k])
-
-    def pointer(self, k: int, offset: Any) -> Any:
-        """Return a pointer into argument k, an array."""
-        return self.builder.gep(self.array(k).data, [offset])
-
-    def variable(self, x: Any) -> Any:
-        """Make a variable with the value x; LLVM keeps it in a register."""
-        memory = cgutils.alloca_once(self.builder, x.type)
-        self.builder.store(x, memory)
-        return memory
+class _Sum(Call):
+    """A call whose first arguments are begin, end, factors, rows, table."""
 
     def add_weighted_rows(self, vectors: Vectors, columns: list[Any], sums: list[Any]) -> None:
-        """Add factor times row at `columns` to `sums`; the first arguments are begin, end, factors, rows, table."""
+        """Add factor times row at `columns` to `sums`."""
         builder, (begin, end) = self.builder, self.arguments[:2]
         factors, rows, table = (self.array(k).data for k in (2, 3, 4))
         pitch = cgutils.unpack_tuple(builder, self.array(4).shape)[1]
@@ -74,8 +57,8 @@ class _Call:
             row = builder.mul(builder.sext(builder.load(builder.gep(rows, [t])), pitch.type), pitch)
             for total, column in zip(sums, columns, strict=True):
                 pointer = builder.gep(table, [builder.add(row, column)])
-                term = builder.fmul(factor, vectors.load_all(pointer), flags=_FUSE)
-                builder.store(builder.fadd(builder.load(total), term, flags=_FUSE), total)
+                term = builder.fmul(factor, vectors.load_all(pointer), flags=FUSE)
+                builder.store(builder.fadd(builder.load(total), term, flags=FUSE), total)
 
     def add_rows_weighted_by_four(self, vectors: Vectors, columns: list[Any], sums: list[list[Any]]) -> None:
         """Add each row at `columns` to four lists of sums, by its four factors."""
@@ -89,17 +72,14 @@ class _Call:
                 pointer = builder.gep(factors, [builder.add(builder.mul(t, t.type(4)), t.type(g))])
                 factor = vectors.splat(builder.load(pointer))
                 for total, value in zip(totals, values, strict=True):
-                    term = builder.fmul(factor, value, flags=_FUSE)
-                    builder.store(builder.fadd(builder.load(total), term, flags=_FUSE), total)
-
-
-_FUSE = ["contract"]  # a product and a sum may be one instruction
+                    term = builder.fmul(factor, value, flags=FUSE)
+                    builder.store(builder.fadd(builder.load(total), term, flags=FUSE), total)
 
 
 @intrinsic
 def _add_rows(typing_context, begin, end, factors, rows, table, out, offset, width):
     def generate(*arguments: Any) -> Any:
-        call = _Call(*arguments)
+        call = _Sum(*arguments)
         builder, vectors = call.builder, Vectors(call.builder, table.dtype)
         target = call.pointer(5, call.arguments[6])
 
@@ -119,7 +99,7 @@ def _add_rows(typing_context, begin, end, factors, rows, table, out, offset, wid
 @intrinsic
 def _four_sums(typing_context, begin, end, factors, rows, table, out, width):
     def generate(*arguments: Any) -> Any:
-        call = _Call(*arguments)
+        call = _Sum(*arguments)
         builder, vectors = call.builder, Vectors(call.builder, table.dtype)
         pitch = cgutils.unpack_tuple(builder, call.array(5).shape)[1]
 
@@ -140,7 +120,7 @@ def _four_sums(typing_context, begin, end, factors, rows, table, out, width):
 @intrinsic
 def _momentum_row(typing_context, begin, end, factors, rows, table, velocity, p, offset, width, momentum):
     def generate(*arguments: Any) -> Any:
-        call = _Call(*arguments)
+        call = _Sum(*arguments)
         builder, vectors = call.builder, Vectors(call.builder, table.dtype)
         decay = vectors.splat(call.arguments[9])
 
@@ -167,7 +147,7 @@ def _momentum_row(typing_context, begin, end, factors, rows, table, velocity, p,
 @intrinsic
 def _coast(typing_context, steps, velocity, p, offset, width, momentum):
     def generate(*arguments: Any) -> Any:
-        call = _Call(*arguments)
+        call = _Sum(*arguments)
         builder, vectors = call.builder, Vectors(call.builder, p.dtype)
         decay = vectors.splat(call.arguments[5])
 
@@ -196,7 +176,7 @@ def prefetch(typing_context, array, offset):
     """Fetch the cache line of array[offset] into the cache; `offset` may lie outside of the array."""
 
     def generate(*arguments: Any) -> Any:
-        call, word, byte = _Call(*arguments), ir.IntType(32), ir.IntType(8).as_pointer()
+        call, word, byte = _Sum(*arguments), ir.IntType(32), ir.IntType(8).as_pointer()
         signature = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         function = cgutils.get_or_insert_function(call.builder.module, signature, "llvm.prefetch.p0")
         address = call.builder.bitcast(call.pointer(0, call.arguments[1]), byte)
@@ -206,7 +186,7 @@ def prefetch(typing_context, array, offset):
     return types.void(array, types.intp), generate
 
 
-def _pointers(call: _Call, arrays: tuple[int, int], offset: Any, columns: list[Any]) -> Iterator[list[Any]]:
+def _pointers(call: Call, arrays: tuple[int, int], offset: Any, columns: list[Any]) -> Iterator[list[Any]]:
     """Yield, for each of two array arguments, pointers to the columns."""
     for k in arrays:
         begin = call.pointer(k, offset)

@@ -16,6 +16,31 @@ REGISTERS_OF_FOUR = 5 if _BITS == 512 else 2
 """Registers that hold sums at a time for each of four sums; with their terms these are all the registers there are."""
 
 
+FUSE = ["contract"]
+"""Flags: a product and a sum may be one instruction."""
+
+
+class Call:
+    """A call of an intrinsic while LLVM IR is generated for it."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any):
+        self.context, self.builder, self.signature, self.arguments = context, builder, signature, arguments
+
+    def array(self, k: int) -> Any:
+        """Return argument k, an array, with its data pointer and shape."""
+        return self.context.make_array(self.signature.args[k])(self.context, self.builder, self.arguments[k])
+
+    def pointer(self, k: int, offset: Any) -> Any:
+        """Return a pointer into argument k, an array."""
+        return self.builder.gep(self.array(k).data, [offset])
+
+    def variable(self, x: Any) -> Any:
+        """Make a variable with the value x; LLVM keeps it in a register."""
+        memory = cgutils.alloca_once(self.builder, x.type)
+        self.builder.store(x, memory)
+        return memory
+
+
 class Vectors:
     """Loads, stores and constants of one vector type: `lanes` values of `real`, a numba float type."""
 

@@ -15,13 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.alignment import aligned
-from bnrenorm.engines.cpu.codegen.arrays import copy, vector
+from bnrenorm.engines.cpu.codegen.arrays import copy, vector, zero
 from bnrenorm.engines.cpu.codegen.decorators import subroutine
 from bnrenorm.engines.cpu.codegen.row_sums import add_rows, coast, momentum_row
+from bnrenorm.engines.cpu.codegen.tiles import add_products, momentum_products
 from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
 from bnrenorm.engines.spec import MOMENTUM
+
+_BLOCK = 16_384  # weights that stay in a core's cache while a batch of dense images passes by
 
 
 class FirstLayer(NamedTuple):
@@ -45,24 +47,36 @@ def allocate(batches: Minibatches, depth: int, pitch: int, dropping: bool, dtype
 def forward(batches, s, images, scratch, w, b, mask, y):
     """Set y (n, K) = x w + b, where x are the images of step s after dropout."""
     n, width = y.shape
-    dense = len(scratch.x) > 0
-    if dense:
-        for i in range(n):
-            image = images[batches.chosen[s, i]]
-            for j in range(len(image)):
-                scratch.x[i, j] = image[j] * mask[j] if len(mask) else image[j]
-        blas.forward_transposed(scratch.x[:n], w, y)
+    for i in range(n):
+        for k in range(width):
+            y[i, k] = b[k]
+    if len(scratch.x):
+        _forward_dense(batches.chosen[s], images, scratch.x, w, mask, y)
+        return
     indptr, pixels = batches.indptr[s], batches.indices.shape[1]
     indices, data = vector(batches.indices, s * pixels, pixels), vector(batches.data, s * pixels, pixels)
-    if not dense and len(mask):
+    if len(mask):
         for t in range(indptr[0], indptr[n]):
             scratch.data[t] = data[t] * mask[indices[t]]
         data = scratch.data
     for i in range(n):
-        for k in range(width):
-            y[i, k] = y[i, k] + b[k] if dense else b[k]
-        if not dense:
-            add_rows(np.int64(indptr[i]), np.int64(indptr[i + 1]), data, indices, w, y, i * width, width)
+        add_rows(np.int64(indptr[i]), np.int64(indptr[i + 1]), data, indices, w, y, i * width, width)
+
+
+@subroutine
+def _forward_dense(chosen, images, x, w, mask, y):
+    """Set x (N, D) to the chosen images after dropout and add x w to y, by as many pixels as suit the cache."""
+    n, width = y.shape
+    depth, pitch = w.shape
+    for i in range(n):
+        image = images[chosen[i]]
+        for j in range(depth):
+            x[i, j] = image[j] * mask[j] if len(mask) else image[j]
+    block = depth if n <= 4 else max(16, _BLOCK // pitch)
+    for begin in range(0, depth, block):
+        end = min(begin + block, depth)
+        for i in range(0, n, 4):
+            add_products(begin, end, x, i * depth, 1, depth, min(4, n - i), w, 0, y, i * width, width, width)
 
 
 @subroutine
@@ -97,10 +111,21 @@ def descend(batches, s, gy, lr, momentum, scratch, spec, w, velocity, mask):
     """Take step s of SGD or momentum in place, from gy (n, K), the gradient of the layer's linear output."""
     width, pitch, offset = gy.shape[1], w.shape[1], s * batches.rows.shape[1]
     data, rows = vector(batches.col_data, 0, batches.col_data.size), vector(batches.rows, 0, batches.rows.size)
-    for i in range(gy.shape[0]):
+    n, depth = len(gy), len(scratch.steps_taken)
+    for i in range(n):
         for k in range(width):
             scratch.gy[i, k] = -lr * gy[i, k]
-    for j in range(len(scratch.steps_taken)):
+    if len(scratch.x):
+        for j in range(0, depth, 4):
+            members = min(4, depth - j)
+            if spec.optimizer == MOMENTUM:
+                momentum_products(
+                    0, n, scratch.x, j, depth, 1, members, scratch.gy, 0, velocity, w, j * pitch, pitch, width, momentum
+                )
+            else:
+                add_products(0, n, scratch.x, j, depth, 1, members, scratch.gy, 0, w, j * pitch, pitch, width)
+        return
+    for j in range(depth):
         begin, end = offset + batches.col_indptr[s, j], offset + batches.col_indptr[s, j + 1]
         if _is_black(batches, s, j, mask):
             continue
@@ -115,13 +140,16 @@ def descend(batches, s, gy, lr, momentum, scratch, spec, w, velocity, mask):
 def gradient(batches, s, gy, scratch, mask, gw):
     """Set gw (D, pitch) = x^T gy over the images of step s; gy (n, K) is the gradient of the layer's linear output."""
     n, width = gy.shape
-    if len(scratch.x):
-        blas.backward_weight_transposed(gy, scratch.x[:n], gw, width, 0)
-        return
+    depth, pitch = gw.shape
     copy(scratch.gy, gy)
-    offset, pitch = s * batches.rows.shape[1], gw.shape[1]
+    if len(scratch.x):
+        zero(vector(gw, 0, gw.size))
+        for j in range(0, depth, 4):
+            add_products(0, n, scratch.x, j, depth, 1, min(4, depth - j), scratch.gy, 0, gw, j * pitch, pitch, width)
+        return
+    offset = s * batches.rows.shape[1]
     data, rows = vector(batches.col_data, 0, batches.col_data.size), vector(batches.rows, 0, batches.rows.size)
-    for j in range(len(gw)):
+    for j in range(depth):
         for k in range(pitch):
             gw[j, k] = 0
         begin, end = offset + batches.col_indptr[s, j], offset + batches.col_indptr[s, j + 1]

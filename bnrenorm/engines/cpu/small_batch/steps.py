@@ -42,11 +42,10 @@ def train(
     classes, one = layers[-1, WIDTH], p.dtype.type(1)
     w, b = matrix(p, offset, depth, pitch), vector(p, layers[0, B], width)
     velocity = matrix(exp_avg, offset, depth if len(exp_avg) else 0, pitch)
-    sparse = len(scratch.x) == 0
     decays = hyper.l2 != 0 or hyper.l1 != 0
-    lazy = sparse and spec.optimizer <= MOMENTUM and not decays
-    coasting = lazy and spec.optimizer == MOMENTUM
-    gw = vector(ws.flat, ws.gw, 0 if lazy else depth * pitch)
+    in_place = spec.optimizer <= MOMENTUM and not decays
+    coasting = in_place and spec.optimizer == MOMENTUM and len(scratch.x) == 0
+    gw = vector(ws.flat, ws.gw, 0 if in_place else depth * pitch)
     zero(gw)
     before = flush()
     for s in range(steps):
@@ -80,7 +79,7 @@ def train(
 
 @cached_subroutine
 def update_first(batches, s, n, mask, scratch, spec, hyper, lr, layout, p, exp_avg, exp_avg_sq, gw, ws):
-    """Update the first layer's weights from ws.g[1]; with gw empty, only those of lit pixels (`first_layer`).
+    """Update the first layer's weights from ws.g[1]; with gw empty, in place (`first_layer.descend`).
 
     lr: scalar; gw (D * pitch,): scratch for the gradient; other arguments as in `train`, of step s with n images.
     """
