@@ -1,14 +1,20 @@
 """What all contenders of a job share: images, initial weights and batches."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks.jobs import Job
-from bnrenorm.config.schema import Iid
-from bnrenorm.data import dataset
+from benchmarks import synthetic
+from benchmarks.jobs import Images, Job
+from benchmarks.peers import Missing
+from bnrenorm.config.schema import Data, Iid
+from bnrenorm.data.dataset import Dataset, load
 from bnrenorm.data.sampling import Sampler
 from bnrenorm.rng import Stream, generator
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+"""Where Debian's package has the four files."""
 
 BLOCK = 10_000
 """Images per forward pass of the peers in evaluation."""
@@ -17,23 +23,52 @@ SIZES = {"train_set": 60_000, "test": 10_000}
 """Images of each set."""
 
 
+_chosen: Images = "digits"
+
+
+def choose(images: Images) -> None:
+    """Set the images that this process trains on; it trains one job."""
+    global _chosen
+    _chosen = images
+
+
+def dataset() -> Dataset:
+    """Return the chosen images. Raises Missing if they are not installed."""
+    return _dataset(_chosen)
+
+
 @cache
-def digits(name: str) -> tuple[np.ndarray, np.ndarray]:
+def _dataset(name: Images) -> Dataset:
+    if name == "digits":
+        return load()
+    if name != "fashion":
+        return synthetic.pictures(lit=0.5 if name == "half lit" else 1.0)
+    if not FASHION.is_dir():
+        raise Missing(f"Fashion-MNIST is not installed: {FASHION}, the Debian package dataset-fashion-mnist")
+    return load(Data(path=str(FASHION)))
+
+
+def images(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the images (N, 784), float32 in 0..1, and labels (N,), int64, of the "train_set" or the "test" set."""
-    data, split = dataset.load(), "test" if name == "test" else "train"
-    return data.scaled(split), data.labels(split).astype(np.int64)
+    return _arrays(_chosen, name)
+
+
+@cache
+def _arrays(chosen: Images, name: str) -> tuple[np.ndarray, np.ndarray]:
+    split = "test" if name == "test" else "train"
+    return _dataset(chosen).scaled(split), _dataset(chosen).labels(split).astype(np.int64)
 
 
 def blocks(name: str) -> list[slice]:
     """Return slices of `BLOCK` images; both sets are multiples of it."""
-    return [slice(start, start + BLOCK) for start in range(0, len(digits(name)[0]), BLOCK)]
+    return [slice(start, start + BLOCK) for start in range(0, len(images(name)[0]), BLOCK)]
 
 
 def evaluated(job: Job, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the images and labels of a set that the job evaluates, its first 1 / `eval_share`."""
-    images, labels = digits(name)
-    count = len(images) // job.eval_share
-    return images[:count], labels[:count]
+    x, t = images(name)
+    count = len(x) // job.eval_share
+    return x[:count], t[:count]
 
 
 @cache
@@ -42,7 +77,7 @@ def batches(job: Job, seed: int, steps: int | None = None) -> np.ndarray:
 
     Peers repeat them and draw them before the measurement; bnrenorm draws its batches during the measurement.
     """
-    sampler = Sampler(Iid(kind="iid", size=job.batch), digits("train_set")[1])
+    sampler = Sampler(Iid(kind="iid", size=job.batch), images("train_set")[1])
     steps = steps or len(sampler.labels) // job.batch
     return np.stack([sampler.indices(seed, step) for step in range(steps)])
 

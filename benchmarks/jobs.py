@@ -1,7 +1,10 @@
-"""The four jobs: what is trained, what a sample is, and the required speed."""
+"""The jobs: what is trained, what a sample is, and the required speed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+Images = Literal["digits", "half lit", "all lit", "fashion"]
+"""MNIST, a fifth of whose pixels is lit; pictures from `synthetic`, with half or all of them lit; Fashion-MNIST, half."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Job:
     stack: int
     gates: tuple[Gate, ...]
     eval_share: int = 1
+    images: Images = "digits"
 
     @property
     def replicas(self) -> list[Replica]:
@@ -188,4 +192,25 @@ SMALL = Job(
     gates=(Gate("PyTorch eager", 1.0),),
 )
 
-JOBS = {job.name: job for job in (FULL_BATCH, MINI_BATCH, MICRO_BATCH, SMALL)}
+_SHARE = {"half lit": "half of the pixels lit", "all lit": "all pixels lit", "fashion": "Fashion-MNIST"}
+
+
+def _on(images: Images, job: Job, *gates: Gate) -> Job:
+    name, title = f"{job.name}-{images.replace(' ', '-')}", f"{job.title}; {_SHARE[images]}"
+    return replace(job, name=name, title=title, gates=gates, images=images)
+
+
+_ALL = (
+    FULL_BATCH,
+    MINI_BATCH,
+    MICRO_BATCH,
+    SMALL,
+    _on("half lit", FULL_BATCH, Gate("peers", 1.15), Gate("floor", 1.15)),
+    _on("half lit", MINI_BATCH, Gate("peers", 1.5)),
+    _on("half lit", MICRO_BATCH, Gate("peers", 1.5)),
+    _on("half lit", SMALL, Gate("PyTorch eager", 2.0)),
+    _on("all lit", MICRO_BATCH),
+    *(_on("fashion", job) for job in (FULL_BATCH, MINI_BATCH, MICRO_BATCH, SMALL)),
+)
+
+JOBS = {job.name: job for job in _ALL}

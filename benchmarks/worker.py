@@ -40,6 +40,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _serve(arguments: argparse.Namespace, answers: IO[str]) -> None:
+    from benchmarks import data
     from benchmarks.contenders import CONTENDERS
     from benchmarks.jobs import JOBS
     from benchmarks.peers import Missing
@@ -49,6 +50,7 @@ def _serve(arguments: argparse.Namespace, answers: IO[str]) -> None:
 
     job, contender = JOBS[arguments.job], CONTENDERS[arguments.contender]
     job = dataclasses.replace(job, round=min(job.round, arguments.most or job.round))
+    data.choose(job.images)
     groups = contender.groups(job, arguments.part, arguments.parts, every=arguments.every)
     try:
         module = importlib.import_module(f"benchmarks.peers.{contender.module}")

@@ -19,7 +19,7 @@ _SMALL = 10_000_000  # elements; larger arrays are not tried in the other memory
 def prepare_products(job: Job, replicas: list[Replica]) -> Run:
     """Compute the matrix products of the steps and of the evaluation after them, into preallocated arrays."""
     del replicas  # every replica has the same products
-    images, _ = data.digits("train_set")
+    images, _ = data.images("train_set")
     batch = images if job.full else images[data.batches(job, 0)[0]]
     weights = [data.weights(job, layer, 0) for layer in range(len(job.widths) - 1)]
     steps = _step(batch, weights)
@@ -27,7 +27,7 @@ def prepare_products(job: Job, replicas: list[Replica]) -> Run:
         product
         for name in job.eval_sets
         for block in data.blocks(name)
-        for product in _forward(data.digits(name)[0][block], weights)
+        for product in _forward(data.images(name)[0][block], weights)
     ]
 
     def run() -> Values:

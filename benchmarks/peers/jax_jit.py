@@ -65,13 +65,13 @@ class _Stack:
 
 @cache
 def _digits(name: str) -> tuple[Any, Any]:
-    images, labels = data.digits(name)
+    images, labels = data.images(name)
     return jnp.asarray(images), jnp.asarray(labels, jnp.int32)
 
 
 @cache
 def _blocks(name: str) -> list[tuple[Any, Any]]:
-    images, labels = data.digits(name)
+    images, labels = data.images(name)
     return [(jnp.asarray(images[block]), jnp.asarray(labels[block], jnp.int32)) for block in data.blocks(name)]
 
 

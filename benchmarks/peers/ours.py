@@ -9,7 +9,7 @@ from benchmarks.jobs import Job, Kind, Replica
 from benchmarks.peers import Run, Values
 from bnrenorm import config
 from bnrenorm.config import Trial
-from bnrenorm.data import dataset
+from bnrenorm.data.dataset import Dataset
 from bnrenorm.network import mlp
 from bnrenorm.training import loop
 
@@ -18,13 +18,13 @@ _FOR_EVER = 1_000_000  # steps
 
 def prepare(job: Job, replicas: list[Replica], engine: str = "cpu", device: str = "cpu") -> Run:
     """Stack the job's replicas by structure, as `bnrenorm compare` does, and train one stack after another."""
-    digits = dataset.load()
-    trials = _trials(job, len(digits.x_train))
+    images = data.dataset()
+    trials = _trials(job, len(images.x_train))
     assert [(trial.variant, trial.seed) for trial in trials] == [(r.kind.name, r.seed) for r in replicas]
     stacks: dict[Any, list[int]] = {}
     for index, trial in enumerate(trials):
         stacks.setdefault(mlp.structure(trial), []).append(index)
-    runs = [_Stack(job, [trials[index] for index in indices], digits, engine, device) for indices in stacks.values()]
+    runs = [_Stack(job, [trials[index] for index in indices], images, engine, device) for indices in stacks.values()]
 
     def run() -> Values:
         values: Values = {}
@@ -61,19 +61,19 @@ def _norm(job: Job, kind: Kind) -> dict[str, Any]:
 class _Stack:
     """A training of replicas of one structure, from the initial weights shared by all contenders."""
 
-    def __init__(self, job: Job, trials: list[Trial], digits: dataset.Dataset, engine: str, device: str):
+    def __init__(self, job: Job, trials: list[Trial], images: Dataset, engine: str, device: str):
         self.job = job
-        network = mlp.build(trials, digits.inputs)
+        network = mlp.build(trials, images.inputs)
         for layer, linear in enumerate(network.linears):
             linear.W.array[...] = [data.weights(job, layer, trial.seed) for trial in trials]
-        self.training = loop.Training(trials, digits, engine=engine, device=device, network=network)
+        self.training = loop.Training(trials, images, engine=engine, device=device, network=network)
         inputs = self.training.engine.inputs
         if "train_set" in job.eval_sets:
             inputs.eval_sets["train_set"] = inputs.images, inputs.labels
         if job.eval_share > 1:
-            for name, (images, labels) in inputs.eval_sets.items():
-                count = len(images) // job.eval_share
-                inputs.eval_sets[name] = images[:count], labels[:count]
+            for name, (x, t) in inputs.eval_sets.items():
+                count = len(x) // job.eval_share
+                inputs.eval_sets[name] = x[:count], t[:count]
         self.records = iter(self.training)
 
     def round(self) -> Values:

@@ -22,8 +22,8 @@ def prepare(job: Job, replicas: list[Replica]) -> Run:
 
 
 def _article(network: "Network", optimizer: "chainer.Optimizer") -> Run:
-    x, t = data.digits("train_set")
-    x_test, t_test = data.digits("test")
+    x, t = data.images("train_set")
+    x_test, t_test = data.images("test")
     t, t_test = t.astype(np.int32), t_test.astype(np.int32)
 
     def run() -> Values:
@@ -43,7 +43,7 @@ def _article(network: "Network", optimizer: "chainer.Optimizer") -> Run:
 
 
 def _batches(job: Job, replica: Replica, network: "Network", optimizer: "chainer.Optimizer") -> Run:
-    x, t = data.digits("train_set")
+    x, t = data.images("train_set")
     t = t.astype(np.int32)
     batches = itertools.cycle(data.batches(job, replica.seed))
 
@@ -65,7 +65,7 @@ def _batches(job: Job, replica: Replica, network: "Network", optimizer: "chainer
 
 
 def _evaluate(network: "Network", name: str) -> Iterator[tuple[float, float]]:
-    x, t = data.digits(name)
+    x, t = data.images(name)
     with chainer.using_config("train", False), chainer.no_backprop_mode():
         for block in data.blocks(name):
             y, labels = network(x[block]), t[block].astype(np.int32)

@@ -44,7 +44,7 @@ def _prepare(job: Job, replicas: list[Replica], transform: Callable[[Step], Step
     (replica,) = replicas
     network = Network(job, replica)
     optimizer = torch.optim.SGD(network.parameters(), lr=replica.rate, momentum=job.momentum, fused=True)
-    images, labels = map(torch.from_numpy, data.digits("train_set"))
+    images, labels = map(torch.from_numpy, data.images("train_set"))
     rows = None if job.full else itertools.cycle(torch.from_numpy(data.batches(job, replica.seed)))
 
     def forward(x: Any, t: Any) -> tuple[Any, Any]:
@@ -82,7 +82,7 @@ def _prepare(job: Job, replicas: list[Replica], transform: Callable[[Step], Step
 @torch.inference_mode()
 def evaluate(network: Any, name: str, measure: Callable[[Any, Any], Any]) -> Any:
     """Return the mean over all blocks of a set of `measure(logits, labels)`, (2, ...)."""
-    images, labels = map(torch.from_numpy, data.digits(name))
+    images, labels = map(torch.from_numpy, data.images(name))
     results = [measure(network(images[block]), labels[block]) for block in data.blocks(name)]
     return torch.stack(results).mean(0)
 

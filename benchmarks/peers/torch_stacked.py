@@ -33,7 +33,7 @@ def _prepare(job: Job, replicas: list[Replica], transform: Callable[[Step], Step
     stack = Stack(job, replicas)
     rates = torch.tensor([replica.rate for replica in replicas])
     optimizer = torch.optim.SGD(stack.parameters(), lr=1.0, momentum=job.momentum, fused=True)
-    images, labels = map(torch.from_numpy, data.digits("train_set"))
+    images, labels = map(torch.from_numpy, data.images("train_set"))
     rows = None if job.full else itertools.cycle(torch.from_numpy(_indices(job, replicas)))
 
     def forward(x: Any, t: Any) -> tuple[Any, Any]:

@@ -53,7 +53,7 @@ def send(array: np.ndarray, device: Device) -> Tensor:
 
 def digits(name: str, device: Device) -> tuple[Tensor, Tensor]:
     """Return images and labels of the "train_set" or the "test" set on the device."""
-    return device.kept(("digits", name), lambda: tuple(send(array, device) for array in data.digits(name)))
+    return device.kept(("digits", name), lambda: tuple(send(array, device) for array in data.images(name)))
 
 
 def seeds_of(replicas: list[Replica]) -> list[int]:
