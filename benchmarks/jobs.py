@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Images = Literal["digits", "half lit", "all lit", "fashion"]
-"""MNIST, a fifth of whose pixels is lit; pictures from `synthetic`, with half or all of them lit; Fashion-MNIST, half."""
+"""MNIST, a fifth of whose pixels is lit; pictures of `synthetic`, half or all of them lit; Fashion-MNIST, half."""
 
 
 @dataclass(frozen=True)
