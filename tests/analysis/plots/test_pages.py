@@ -79,7 +79,7 @@ def test_a_large_grid_has_rows_of_panels_on_a_page_of_sane_size(sizes):
     table = table[["variant", "size", *table.columns[1:-1]]]
     figure = pages.over_grid(table, ["size", "lr"], "test", "mine")
     assert sum(ax.get_visible() for ax in figure.axes) == 2 * min(24, 2 * sizes)
-    assert figure.get_suptitle() == ("mine" if sizes == 3 else "mine: the first 24 of 26 panels")
+    assert figure.get_suptitle() == (f"mine{'' if sizes == 3 else ': the first 24 of 26 panels'} (one seed)")
     assert max(figure.get_size_inches()) < 16
 
 
