@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bnrenorm.analysis.published import ONE_SEED
 from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli.sheet import Sheet
 
@@ -48,14 +49,14 @@ def verdicts(entries: list[dict[str, Any]]) -> Sheet:
     metric = entries[0]["metric"].removeprefix("final_").replace("_", " ") if entries else ""
     count = entries[0]["comparisons"] if entries else 0
     over = f", p after Holm's correction over {count} comparisons" if count else ""
-    sheet = Sheet(f"paired differences in {metric} (percentage points){over}")
+    sheet = Sheet(f"paired differences in {metric} (percentage points)", about={"p": over})
     for key in entries[0]["point"] if entries else ():
         sheet.add_column(key.rpartition(".")[2])
     sheet.add_column("difference")
-    for heading, rank in (("mean", 3), ("95 % interval", 1), ("p", 0)):
+    for heading, rank in (("mean", None), ("95 % interval", 2), ("p", 1)):
         sheet.add_column(heading, rank=rank, is_number=True)
     sheet.add_column("verdict")
-    sheet.add_column("more seeds", rank=2, is_number=True)
+    sheet.add_column("more seeds", rank=0, is_number=True)
     pairs = list(dict.fromkeys((entry["a"], entry["b"]) for entry in entries))
     for a, b in pairs:
         for entry in entries:
@@ -97,12 +98,15 @@ def published_values(compared: pd.DataFrame) -> Sheet:
     for key in keys:
         sheet.add_column(key.rpartition(".")[2])
     for heading, rank in zip(
-        ("train %", "test %", "95 %", "97 %", "98 %", "best %", "epoch", "s"), (5, None, 4, 3, 2, 6, 1, 0), strict=True
+        ("train %", "test %", *(f"epochs to {n} %" for n in (95, 97, 98)), "best %", "best epoch", "seconds"),
+        (5, None, 4, 3, 2, 6, 1, 0),
+        strict=True,
     ):
         sheet.add_column(heading, rank=rank, is_number=True)
-    sheet.add_column("")
+    sheet.add_column("verdict")
     for row in compared.to_dict("records"):
-        sheet.add_row(*(str(row[key]) for key in keys), *_value_cells(row, ""), str(row["verdict"]))
+        verdict = "not judged (one seed)" if row["verdict"] == ONE_SEED else str(row["verdict"])
+        sheet.add_row(*(str(row[key]) for key in keys), *_value_cells(row, ""), verdict)
         if row["verdict"]:
             sheet.add_row(*("" for _ in keys), *_value_cells(row, "published_"), "published", style="dim")
     return sheet

@@ -47,6 +47,17 @@ def test_it_is_opened_and_saved_where_one_says(call, stored, tmp_path, monkeypat
     assert opened == [(tmp_path / "here.html").as_uri()]
 
 
+def test_a_run_is_found_by_its_name(call, stored, tmp_path):
+    run = tmp_path / "quick-d9dea2ac"
+    run.mkdir()
+    (run / "experiment.yaml").touch()
+    assert call("report", run.name, "--out", tmp_path) == (0, f"{run / 'report.html'}\n", "")
+    code, _, err = call("report", "quick-d9dea2ad", "--out", tmp_path)
+    assert (code, err) == (
+        2, f"bnrenorm: quick-d9dea2ad: no run folder: it has no experiment.yaml; did you mean {run}?\n",
+    )  # fmt: skip
+
+
 def test_what_is_no_run_is_one_line(call, tmp_path):
     code, out, err = call("report", tmp_path / "none")
     assert (code, out) == (2, "")
