@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bnrenorm.analysis.report import charts, corrections, forest, provenance, tables, words
+from bnrenorm.analysis.report import answer, charts, corrections, forest, provenance, tables, words
+from bnrenorm.analysis.report.answer import Line
 from bnrenorm.analysis.report.cells import Cells
 from bnrenorm.analysis.report.chart import Chart
 from bnrenorm.analysis.report.tables import Table
@@ -18,7 +19,8 @@ class Section:
 
     name: str
     question: str
-    answer: list[str]
+    answer: list[Line]
+    letters: str
     facts: list[str]
     charts: list[Chart]
     tables: list[Table]
@@ -36,10 +38,13 @@ def section(results: ExperimentResults) -> Section:
         corrections.corrections(cells),
         charts.gap(cells),
     ]
+    question, lines = words.question(results), answer.answer(results)
+    said = " ".join([question, *(f"{line.text} {line.numbers}" for line in lines)])
     return Section(
         name=results.folder.name,
-        question=words.question(results),
-        answer=words.answer(results),
+        question=question,
+        answer=lines,
+        letters=words.letters(results, said),
         facts=_facts(results),
         charts=[chart for chart in drawn if chart is not None],
         tables=_tables(results),
@@ -51,13 +56,15 @@ def section(results: ExperimentResults) -> Section:
 def _facts(results: ExperimentResults) -> list[str]:
     """Return what was trained, in a few short phrases."""
     experiment, data = results.experiment, results.data
-    count = len(experiment.seeds)
-    facts = [f"{len(experiment.variants)} variants: {', '.join(experiment.variants)}"]
+    count, trials = len(experiment.seeds), len(results.trials)
+    variants = len(experiment.variants)
+    facts = [f"{variants} variant{'s' * (variants != 1)}: {', '.join(experiment.variants)}"]
     if len(experiment.points) > 1:
         axes = ", ".join(key for key, _ in experiment.points[0])
         facts.append(f"{len(experiment.points)} grid points: {axes}")
-    facts.append(f"{count} seed{'s' * (count != 1)}, {len(results.trials)} trials")
-    facts.append(f"images of {data.source}, on {results.device}")
+    facts.append(f"{count} seed{'s' * (count != 1)}, {trials} trial{'s' * (trials != 1)}")
+    images = "MNIST digits" if data.source == "mnist" else data.source
+    facts.append(f"{images}, on {results.device}")
     return facts
 
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from bnrenorm.analysis.report import page
+from bnrenorm.analysis.report.answer import answer
 from tests.analysis.report.runs import TEXT, Page, results
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>$$x$$&'\""
@@ -29,8 +30,10 @@ def test_it_has_the_parts_of_a_report_in_their_order(html):
         "answer", "run1", "run1-forest", "run1-curves", "run1-differences", "run1-corrections", "run1-gap",
         "run1-verdicts", "run1-variants", "run1-settings", "run1-trials", "run1-provenance", "run1-document",
     ]  # fmt: skip
-    for sentence in (verdict["sentence"] for verdict in results().verdicts):
-        assert sentence in Page(html).text
+    for line in answer(results()):
+        assert line.text in Page(html).text
+        assert line.numbers in Page(html).text
+    assert "BN: batch normalisation; BRN: " in Page(html).text
 
 
 def test_thirty_trials_take_less_than_three_million_bytes():
@@ -121,7 +124,7 @@ def test_diverged_trials_are_shown_as_such():
 def test_one_variant_has_no_comparison():
     text = "name: one\nvariants:\n  BN: {norm: {kind: batch}}\nseeds: 2\n"
     html = page.render([results(text)])
-    assert "there is nothing to compare" in html
+    assert "BN reaches " in html
     assert "run1-forest" not in html
     assert "run1-verdicts" not in html
 
