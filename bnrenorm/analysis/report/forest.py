@@ -10,6 +10,7 @@ from bnrenorm.analysis import stats
 from bnrenorm.analysis.report.chart import GREY, Chart, axes, hover, rounded, source
 from bnrenorm.analysis.report.words import pair, point
 
+_TITLE = "Paired differences"
 _ROWS = 40
 _ROW = 46  # pixels of height
 _BELOW = 0.22  # the dots are drawn below the interval, in rows
@@ -56,9 +57,14 @@ def forest(verdicts: list[dict[str, Any]]) -> Chart | None:
         f"Diamond: mean over the seeds; line: its 95 % interval, from {stats.MIN_PAIRS} seeds on; dot: one seed. "
         f"Grey zone: less than {margin:g} points, which counts as equivalent.{rest}"
     )
-    chart = Chart("forest", "Paired differences", caption, plot, is_told=False)  # a table tells it
+    chart = Chart("forest", _TITLE, caption, plot, is_told=False)  # a table tells it
     chart.frames[""] = {"sources": _sources(shown), "alt": _alt(shown)}
     return chart
+
+
+def nothing(verdicts: list[dict[str, Any]]) -> Chart | None:
+    """Return the chart without a row, for comparisons of which no seed can be compared."""
+    return Chart("forest", _TITLE, "", None, frames={"": {"sources": {}, "alt": ""}}) if verdicts else None
 
 
 def _sources(shown: list[dict[str, Any]]) -> dict[str, dict[str, list[Any]]]:

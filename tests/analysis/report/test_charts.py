@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bokeh.models import ColumnDataSource
+from bokeh.models import ColumnDataSource, Plot
 from numpy.testing import assert_allclose
 
 from bnrenorm.analysis.report import charts, corrections, forest
@@ -70,9 +70,42 @@ def test_differences_are_paired_by_seed():
     assert_allclose(last, [100 * verdict[name] for name in ("mean", "low", "high")], rtol=1e-4)
 
 
-def test_the_gap_is_training_less_inference():
+def test_the_gap_is_inference_less_training():
     gap = drawn(charts.gap(Cells(results())), "", "mean 1")
-    assert_allclose(gap["mean"], 3.0, rtol=1e-6)
+    assert_allclose(gap["mean"], -3.0, rtol=1e-6)
+
+
+def test_the_y_axis_is_named_from_the_start():
+    cells = Cells(results())
+    for chart in (charts.curves(cells), charts.differences(cells), charts.gap(cells), corrections.corrections(cells)):
+        chart.data()
+        labels = {axis.axis_label for plot in chart.model.select({"type": Plot}) for axis in plot.left}
+        assert labels == {chart.frames[next(iter(chart.frames))]["axis"]}
+        assert labels != {""}
+
+
+def test_a_variant_that_diverged_in_every_seed_has_no_end():
+    cells = Cells(results(diverged=[("BRN", seed) for seed in range(6)]))
+    for chart in (charts.curves(cells), charts.differences(cells), charts.gap(cells), corrections.corrections(cells)):
+        assert chart.alt.endswith("BRN diverged in 6 of 6 seeds.")
+        assert "BRN ends" not in chart.alt
+        assert "BRN - BN ends" not in chart.alt
+    assert "BN ends at -3;" in charts.gap(cells).alt
+
+
+def test_a_variant_that_diverged_in_some_seeds_ends_with_the_others():
+    cells = Cells(results(diverged=[("BRN", 4)]))
+    assert charts.curves(cells).alt.endswith("(BRN diverged in 1 of 6 seeds).")
+    assert "BRN ends at " in charts.curves(cells).alt
+
+
+def test_a_chart_without_a_finite_value_is_empty():
+    made = results()
+    assert not charts.curves(Cells(made)).is_empty
+    for _, result in made.trials:
+        result.records["test_accuracy"] = [float("nan")] * len(STEPS)
+    assert charts.differences(Cells(made)).is_empty
+    assert not charts.curves(Cells(made)).is_empty  # the losses are there
 
 
 def test_corrections_have_the_limits_of_the_schedule():
