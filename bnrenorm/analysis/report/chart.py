@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.embed import json_item
-from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter
+from bokeh.models import ColumnDataSource, HoverTool, InlineStyleSheet, NumeralTickFormatter
 from bokeh.plotting import figure
 
 from bnrenorm.analysis.report.palette import Style
@@ -113,6 +113,7 @@ def axes(name: str, *, height: int = HEIGHT, x_label: str = "training step", **o
         **options,
     )
     plot.toolbar.logo = None
+    plot.toolbar.stylesheets = [InlineStyleSheet(css="@media print { :host { display: none !important; } }")]
     plot.xaxis.formatter = NumeralTickFormatter(format="0.[0]a") if x_label == "training step" else plot.xaxis.formatter
     lines = dict.fromkeys(("axis_line_color", "major_tick_line_color"), GREY)
     texts = dict.fromkeys(("axis_label_text_color", "major_label_text_color"), GREY)

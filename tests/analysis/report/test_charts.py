@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bokeh.models import ColumnDataSource, Plot
+from bokeh.models import BoxAnnotation, ColumnDataSource, Label, Plot
 from numpy.testing import assert_allclose
 
 from bnrenorm.analysis.report import charts, corrections, forest
@@ -86,6 +86,10 @@ def test_the_y_axis_is_named_from_the_start():
 
 def test_a_variant_that_diverged_in_every_seed_has_no_end():
     cells = Cells(results(diverged=[("BRN", seed) for seed in range(6)]))
+    for _, result in cells.results.trials:
+        if result.outcome == "diverged":  # found after the last record, which is finite
+            for values in result.records.values():
+                values[-1] = 9.8 if values[-1] != values[-1] else values[-1]
     for chart in (charts.curves(cells), charts.differences(cells), charts.gap(cells), corrections.corrections(cells)):
         assert chart.alt.endswith("BRN diverged in 6 of 6 seeds.")
         assert "BRN ends" not in chart.alt
@@ -138,6 +142,21 @@ def test_the_forest_has_a_row_for_every_comparison_and_a_dot_for_every_seed():
     assert_allclose(sources["means"]["mean"], [100 * verdict["mean"] for verdict in verdicts], rtol=1e-4)
     assert_allclose(sources["dots"]["x"], 100 * np.concatenate([v["differences"] for v in verdicts]), rtol=1e-4)
     assert sources["means"]["name"] == ["BN - none", "BRN - none", "BRN - BN"]
+
+
+def test_the_labels_of_the_forest_fit_a_phone_and_lie_on_nothing():
+    names = [f"a variant with a name of many words {letter}" for letter in "ab"]
+    kinds = zip(names, ("batch", "renorm"), strict=True)
+    variants = "".join(f"  {name}: {{norm: {{kind: {kind}}}}}\n" for name, kind in kinds)
+    text = f"name: long\nvariants:\n{variants}seeds: 2\n"
+    chart = forest.forest(results(text + GRID).verdicts)
+    labels = chart.model.select({"type": Label})
+    assert all(len(label.text.text) == 54 and label.text.text.endswith("…") for label in labels)
+    assert chart.frames[""]["sources"]["means"]["name"][0] == f"{names[1]} - {names[0]}, lr 0.1"
+    zones = [(box.bottom, box.top) for box in chart.model.center if isinstance(box, BoxAnnotation)]
+    dots = chart.frames[""]["sources"]["dots"]["y"]
+    spans = [*zones, *((y, y) for y in dots)]
+    assert all(top < label.y or bottom > label.y + 0.3 for label in labels for bottom, top in spans)
 
 
 def test_a_comparison_without_values_keeps_its_row():
