@@ -5,6 +5,7 @@ import webbrowser
 
 import pytest
 
+from bnrenorm.analysis.report.answer import answer
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.runs import finished
 from bnrenorm.runs.finished import FinishedRun
@@ -28,7 +29,7 @@ def test_it_is_written_into_the_run_folder(call, stored, tmp_path):
     assert (code, out, err) == (0, f"{tmp_path / 'report.html'}\n", "")
     shown = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "a note" in shown.text
-    assert results(TEXT).verdicts[0]["sentence"] in shown.text
+    assert answer(results(TEXT))[0].text in shown.text
 
 
 def test_two_runs_are_written_next_to_the_first(call, stored, tmp_path):
