@@ -140,5 +140,5 @@ def test_the_number_of_further_seeds_is_left_out_first():
 def test_a_row_of_one_seed_is_not_judged():
     names = (*published.ACCURACIES, *published.EPOCHS, "seconds")
     row = {"variant": "BN", "seeds": 1, **dict.fromkeys(names, 1.0), **{f"published_{name}": 1.0 for name in names}}
-    lines = lines_of(tables.published_values(pd.DataFrame([row | {"verdict": published.ONE_SEED}])), width=200)
-    assert any(line.endswith(" not judged (one seed)") for line in lines)
+    lines = lines_of(tables.published_values(pd.DataFrame([row | {"verdict": published.FEW_SEEDS}])), width=200)
+    assert any(line.endswith(" not judged (too few seeds)") for line in lines)
