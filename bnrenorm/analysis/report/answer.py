@@ -165,16 +165,16 @@ def _where(points: list[dict[str, Any]], of: int, *, names_axis: bool) -> str:
 
 def _without_comparison(results: ExperimentResults) -> list[Line]:
     """Return the final test accuracy of the only variant, with a grid at its best point."""
-    variants = results.experiment.variants
+    name, *others = results.experiment.variants
     if not results.trials:
         return [Line("No trial is here yet.")]
-    if len(variants) > 1:
+    if others:
         return [Line("No grid point has trials of two variants yet: there is nothing to compare.")]
     summary = results.summary
-    means = aggregates.means(summary, {"final_test_accuracy": "mean"})
+    means: Any = aggregates.means(summary, {"final_test_accuracy": "mean"})
     reached = means[means["mean"].notna()]
     diverged, trials = int(means["diverged"].sum()), int(means["seeds"].sum())
-    ended = f"{variants[0]} diverged in {diverged} of {trials} trials"
+    ended = f"{name} diverged in {diverged} of {trials} trials"
     if reached.empty:
         return [Line(f"{ended}.")]
     best = reached.loc[reached["mean"].idxmax()]
@@ -183,7 +183,7 @@ def _without_comparison(results: ExperimentResults) -> list[Line]:
         "one seed" if finished == 1 else f"mean of {finished} seeds, standard deviation {100 * best['mean_std']:.2f}"
     )
     accuracy = f"{100 * best['mean']:.2f} % test accuracy"
-    text = f"{variants[0]} reaches {accuracy}."
+    text = f"{name} reaches {accuracy}."
     if len(results.experiment.points) > 1:
         text = f"Best at {point({key: best[key] for key, _ in results.experiment.points[0]})}: {accuracy}."
         numbers += f"; the lowest of {len(reached)} grid points has {100 * reached['mean'].min():.2f} %"

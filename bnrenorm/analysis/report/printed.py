@@ -30,7 +30,7 @@ def table(results: ExperimentResults) -> Table | None:
 
 def _values(frame: pd.DataFrame, axes: list[str], source: str) -> Table:
     """Return a row per published variant and grid point: each accuracy as published and ours, and what comes of it."""
-    rows = frame[frame["verdict"] != ""]
+    rows: Any = frame[frame["verdict"] != ""]
     columns = [Column("variant"), *map(Column, axes), Column("seeds")]
     cells = [rows["variant"], *(rows[axis] for axis in axes), rows["seeds"]]
     for name, heading in _ACCURACIES.items():
