@@ -35,7 +35,7 @@ def compare_values(published: Published, summary: pd.DataFrame) -> pd.DataFrame:
     """
     keys = list(summary.columns[: list(summary.columns).index("seed")])
     rows = []
-    cells: Any = summary.groupby(keys, sort=False)
+    cells: Any = summary.groupby(keys, sort=False, dropna=False)
     for values, trials in cells:
         cell = dict(zip(keys, values if isinstance(values, tuple) else (values,), strict=True))
         row = next((row for row in published.rows if _matches(row, cell)), {})

@@ -32,8 +32,8 @@ def summary(trials: Any) -> Sheet:
         sheet.add_column("diverged")
     for heading, *_, rank in _METRICS:
         sheet.add_column(heading, rank=rank, is_number=True)
-    for cell, rows in trials.groupby(keys, sort=False):
-        names = [str(name) for name in (cell if isinstance(cell, tuple) else (cell,))]
+    for cell, rows in trials.groupby(keys, sort=False, dropna=False):
+        names = map(_name, cell if isinstance(cell, tuple) else (cell,))
         finished = rows[rows["outcome"] != "diverged"]
         lost = len(rows) - len(finished)
         count = [f"{lost} of {len(rows)}" if lost else ""] if has_diverged else []
@@ -42,6 +42,11 @@ def summary(trials: Any) -> Sheet:
         ]
         sheet.add_row(*names, *count, *values)
     return sheet
+
+
+def _name(value: Any) -> str:
+    """Write a value of the grid; None and NaN, which is None in a column of numbers, as in a config."""
+    return "null" if value is None or value != value else str(value)
 
 
 def verdicts(entries: list[dict[str, Any]]) -> Sheet:
@@ -61,7 +66,7 @@ def verdicts(entries: list[dict[str, Any]]) -> Sheet:
     for a, b in pairs:
         for entry in entries:
             if (entry["a"], entry["b"]) == (a, b):
-                point = (str(value) for value in entry["point"].values())
+                point = map(_name, entry["point"].values())
                 sheet.add_row(*point, f"{b} - {a}", *_verdict_cells(entry))
         if len(entries) > len(pairs) and (a, b) != pairs[-1]:
             sheet.end_section()

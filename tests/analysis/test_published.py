@@ -46,9 +46,10 @@ def test_every_setting_is_compared_with_its_row():
         trials(1e-5, 2 * (0.978, 0.979, 0.980), 2 * (2, 3, np.nan)),
         trials(0.5, 2 * (0.9700, 0.9701, 0.9702)),
         trials(7, 2 * (0.9700, 0.9701, 0.9702)),
+        trials(None, 2 * (0.9700, 0.9701, 0.9702)),
     )
-    assert list(table["verdict"]) == ["both fail", "inside", "outside", ""]
-    assert list(table["judged"]) == ["test_accuracy", "test_accuracy", "best_test_accuracy", "test_accuracy"]
+    assert list(table["verdict"]) == ["both fail", "inside", "outside", "", ""]
+    assert list(table["judged"]) == ["test_accuracy", "test_accuracy", "best_test_accuracy", *["test_accuracy"] * 2]
     row = table.iloc[1]
     assert row["test_accuracy"] == pytest.approx(97.9)
     assert row["epochs_to_95"] == 3  # the median, where a seed that never got there counts as later than all

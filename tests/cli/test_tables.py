@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bnrenorm.analysis import published
 from bnrenorm.cli import tables
+from tests.helpers import COMPARED, results_of
 
 
 def lines_of(table, width=120):
@@ -108,6 +109,13 @@ def test_a_grid_of_two_settings_fits_eighty_columns():
     assert "variant r_max d_max test loss training % test %" in lines
     assert "BRN warmed up 3.0 0.5 0.5000 ± 0.0000 50.00 ± 0.00 50.00 ± 0.00" in lines
     assert out == ["training loss"]
+
+
+def test_null_on_the_grid_has_its_rows():
+    results = results_of(f"{COMPARED}grid: {{evaluation.average: [null, 0.9]}}")
+    text = "\n".join(lines_of(tables.summary(results.summary)))
+    assert [text.count(f"{variant} {value} 1.0") for variant in ("BN", "BRN") for value in ("null", 0.9)] == [1] * 4
+    assert "null BRN - BN" in "\n".join(lines_of(tables.verdicts(results.verdicts)))
 
 
 def test_where_nothing_was_tested_no_correction_is_named():

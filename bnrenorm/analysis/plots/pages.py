@@ -96,7 +96,9 @@ def digit(image: np.ndarray, label: int) -> bytes:
 
 def split_panels(table: pd.DataFrame, keys: list[str], title: str) -> tuple[list[tuple[Any, Any]], str]:
     """Return the rows of every combination of the columns `keys`, 24 at most, and the title, which says so."""
-    panels: list[tuple[Any, Any]] = list(table.groupby(keys, sort=False, dropna=False)) if keys else [((), table)]
+    # without iter, list asks for the length first, which pandas 2 cannot count where a key is null
+    by_point = iter(table.groupby(keys, sort=False, dropna=False)) if keys else [((), table)]
+    panels: list[tuple[Any, Any]] = list(by_point)
     if len(panels) > _PANELS:
         return panels[:_PANELS], f"{title}: the first {_PANELS} of {len(panels)} panels"
     return panels, title
