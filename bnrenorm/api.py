@@ -48,11 +48,11 @@ def run(
 ) -> ExperimentResults:
     """Train what `out` does not hold yet and return all results; does and leaves what `bnrenorm compare` does.
 
-    experiment: what `load` returns, or a name or path for it; device: "auto", "cpu" or "cuda:N"; engine: "auto", "cpu"
-    or "cuda" (compiled), or "chainer"; tf32: on a GPU, round the operands of products to TF32; memory: bound such as
-    "4GiB", by default half of what is free; progress: show below a notebook's cell what is trained and how far it is;
-    watcher: hears of the progress instead; axes: of the figures, "effect", on which small effects are seen, or
-    "article", with losses from 0 to 4 and accuracies from 0 to 1.
+    experiment: what `load` returns, or a name or path for it; device: "auto", "cpu", "cuda" (the first GPU) or
+    "cuda:N"; engine: "auto", "cpu" or "cuda" (compiled), or "chainer"; tf32: on a GPU, round the operands of products
+    to TF32; memory: bound such as "4GiB", by default half of what is free; progress: show below a notebook's cell what
+    is trained and how far it is; watcher: hears of the progress instead; axes: of the figures, "effect", on which small
+    effects are seen, or "article", with losses from 0 to 4 and accuracies from 0 to 1.
 
     An interrupt saves everything and is raised as `runs.interrupt.Interrupted`: the same call goes on from there.
     Raises InputError for what the user can mend, and TypeError for an argument of another type. Warns of each figure

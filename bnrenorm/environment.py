@@ -86,6 +86,12 @@ def gpu(device: str) -> str | None:
     return cupy.cuda.runtime.getDeviceProperties(int(device.removeprefix("cuda:")))["name"].decode()
 
 
+def _program(path: str) -> str:
+    """Return the name of a program; of a package that `python -m` runs, the package's."""
+    folder, name = os.path.split(path)
+    return os.path.basename(folder) if name == "__main__.py" and folder else name
+
+
 def provenance(engine: str, device: str) -> dict[str, Any]:
     """Return what made a trial, apart from its settings, to be stored with each result.
 
@@ -104,7 +110,7 @@ def provenance(engine: str, device: str) -> dict[str, Any]:
         "threads": threads(),
         "versions": relevant,
         "commit": commit(),
-        "command": shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        "command": shlex.join([_program(sys.argv[0]), *sys.argv[1:]]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

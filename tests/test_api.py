@@ -87,7 +87,7 @@ def test_the_engine_may_be_chosen(results, tmp_path):
     ("options", "message"),
     [
         ({"engine": "gpu"}, "--engine gpu: expected auto, cpu, cuda or chainer"),
-        ({"device": "gpu"}, "--device gpu: expected auto, cpu or cuda:N"),
+        ({"device": "gpu"}, "--device gpu: expected auto, cpu, cuda or cuda:N"),
         ({"memory": "much"}, "--memory much: expected a size such as 4GiB"),
     ],
 )

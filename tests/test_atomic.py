@@ -96,6 +96,7 @@ atomic.write(path, new)
         ("replace", 1, OLD),
         ("fsync", 2, NEW),  # that of the folder, after the rename
     ],
+    ids=lambda value: {OLD: "old", NEW: "new"}.get(value),
 )
 def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path, name, number, want):
     path = tmp_path / "file"

@@ -51,6 +51,16 @@ def test_the_provenance_has_the_versions_that_the_engine_uses(monkeypatch, engin
     }
 
 
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [("/lib/bnrenorm/__main__.py", "bnrenorm quick"), ("./train.py", "train.py quick"), ("-c", "-c quick")],
+)
+def test_the_command_of_a_package_that_is_run_as_a_module_is_its_name(monkeypatch, program, command):
+    monkeypatch.setattr(environment, "commit", lambda: "")
+    monkeypatch.setattr(sys, "argv", [program, "quick"])
+    assert environment.provenance("chainer", "cpu")["command"] == command
+
+
 @pytest.mark.parametrize("state", ["clean", "changed", "no checkout", "no git"])
 def test_the_commit_is_that_of_the_source(tmp_path, monkeypatch, state):
     source = tmp_path / "source"

@@ -15,8 +15,8 @@ from bnrenorm.published import Published
 ACCURACIES = ("train_accuracy", "test_accuracy", "best_test_accuracy")
 EPOCHS = ("epochs_to_95", "epochs_to_97", "epochs_to_98", "best_epoch")
 
-INSIDE, OUTSIDE, BOTH_FAIL, ONE_SEED = "inside", "outside", "both fail", "one seed"
-"""Verdicts on a published value; "both fail" where it and all of our trials are at chance."""
+INSIDE, OUTSIDE, BOTH_FAIL, FEW_SEEDS = "inside", "outside", "both fail", "too few seeds"
+"""Verdicts on a published value; "both fail" where it and all of our trials are at chance; a verdict needs 6 seeds."""
 
 SAME, OPPOSITE, UNDECIDED = "same direction", "opposite direction", "not decided here"
 """Verdicts on a published difference."""
@@ -30,12 +30,12 @@ def compare_values(published: Published, summary: pd.DataFrame) -> pd.DataFrame:
 
     Accuracies are means over seeds in %, epochs medians, `seconds` a mean; `published_...` are the printed values, NaN
     where nothing was printed. `judged` names the column that is compared: the final test accuracy or, where that was
-    not published, the best one. low and high are the 95 % prediction interval of one more seed of ours, in %.
+    not published, the best one. low and high are the 95 % prediction interval of one more seed of ours, in 0..100 %.
     `verdict` tells whether the published value lies in it; it is empty for rows that were not published.
     """
     keys = list(summary.columns[: list(summary.columns).index("seed")])
     rows = []
-    cells: Any = summary.groupby(keys, sort=False)
+    cells: Any = summary.groupby(keys, sort=False, dropna=False)
     for values, trials in cells:
         cell = dict(zip(keys, values if isinstance(values, tuple) else (values,), strict=True))
         row = next((row for row in published.rows if _matches(row, cell)), {})
@@ -46,7 +46,7 @@ def compare_values(published: Published, summary: pd.DataFrame) -> pd.DataFrame:
 def count(table: pd.DataFrame) -> str:
     """Summarise a `compare_values` table in one line: the number of published rows of each verdict."""
     verdicts = list(table["verdict"][table["verdict"] != ""])
-    counts = {word: verdicts.count(word) for word in (INSIDE, BOTH_FAIL, OUTSIDE, ONE_SEED)}
+    counts = {word: verdicts.count(word) for word in (INSIDE, BOTH_FAIL, OUTSIDE, FEW_SEEDS)}
     return f"of {len(verdicts)} published rows: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
 
 
@@ -78,14 +78,15 @@ def _accuracies(trials: Any, name: str) -> Any:
 def _compare_cell(row: dict[str, str], trials: Any) -> dict[str, Any]:
     printed = {f"published_{name}": float(row.get(name) or "nan") for name in (*ACCURACIES, *EPOCHS, "seconds")}
     name = "best_test_accuracy" if row and not row.get("test_accuracy") else "test_accuracy"
-    low, high = stats.prediction_interval(100 * _accuracies(trials, name).to_numpy())
+    bounds = stats.prediction_interval(100 * _accuracies(trials, name).to_numpy())
+    low, high = (float(np.clip(bound, 0, 100)) for bound in bounds)
     value = printed[f"published_{name}"]
     if not row:
         verdict = ""
     elif value < _CHANCE and (100 * _accuracies(trials, "test_accuracy") < _CHANCE).all():
         verdict = BOTH_FAIL
-    elif np.isnan(low):
-        verdict = ONE_SEED
+    elif len(trials) < stats.MIN_PAIRS:  # the interval of two seeds holds nearly everything
+        verdict = FEW_SEEDS
     else:
         verdict = INSIDE if low - _ROUNDING <= value <= high + _ROUNDING else OUTSIDE
     return {**printed, "judged": name, "low": low, "high": high, "verdict": verdict}

@@ -35,11 +35,16 @@ def diagnostics(trials: TrainedTrials) -> pd.DataFrame:
 
 
 def _one_row_per_record(trials: TrainedTrials, is_wanted: Callable[[str], bool]) -> pd.DataFrame:
+    # pandas 2 makes NaN of None where it joins a column of None to one of floats, with a FutureWarning
+    dtypes: dict[str, Any] = {key: object for trial, _ in trials for key, value in trial.point if value is None}
     frames = [
         pd.DataFrame(
             {
                 "variant": trial.variant,
-                **{key: [value] * len(result.records["step"]) for key, value in trial.point},
+                **{
+                    key: pd.Series([value] * len(result.records["step"]), dtype=dtypes.get(key))
+                    for key, value in trial.point
+                },
                 "seed": trial.seed,
                 **{name: values for name, values in result.records.items() if is_wanted(name)},
             }

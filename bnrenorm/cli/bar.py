@@ -10,6 +10,7 @@ from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from bnrenorm.config import Trial
+from bnrenorm.runs import narration
 from bnrenorm.runs.runner import Progress
 
 _MORE = ", ..."
@@ -73,11 +74,13 @@ def line(pace: Pace, width: float = math.inf) -> str:
         return "starting ..."
     done = progress.total if pace.is_complete else progress.done
     text = f"{done}/{progress.total}  {'-:--' if left is None else _clock(0.0 if pace.is_complete else left)}"
-    parts = [" left", *([f"  {pace.diverged} diverged"] if pace.diverged else [])]
+    group, at = narration.group(progress)
+    parts = [" left", *([f"  {pace.diverged} diverged"] if pace.diverged else []), *([f"  {group}"] if group else [])]
     for part in parts:
         if cell_len(text + part) > width:
             return text
         text += part
+    text += _fitting(" (", [f"{at})"], width - cell_len(text)) if at else ""
     return text + _fitting("  loss ", losses(progress), width - cell_len(text))
 
 

@@ -5,6 +5,7 @@ import shutil
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ import typer
 
 import bnrenorm
 from bnrenorm.cli import config as config_command
-from bnrenorm.cli import data, listing, startup
+from bnrenorm.cli import data, ending, listing, startup
 from bnrenorm.cli import runs as runs_command
 from bnrenorm.errors import Hint, InputError
 from bnrenorm.runs.interrupt import Interrupted
@@ -23,7 +24,6 @@ app.add_typer(data.app, name="data")
 
 # Typer bundles its own copy of Click without exporting it: this is the base class of its usage errors.
 _UsageError: Any = typer.BadParameter.__base__
-_INTERRUPTED = 130
 _python_format = warnings.formatwarning
 
 
@@ -41,13 +41,15 @@ def main() -> None:
         _fail(str(error), 2)
     except _UsageError as error:
         _fail(f"{error.format_message()} (bnrenorm --help)", 2)
+    except ending.Ended as end:
+        _fail(str(end), end.code)
     except OSError as error:
-        _fail(f"{error}; finished trials are kept, the same command goes on from them", 1)
+        _fail(str(error), 1)
     except Interrupted:
-        _fail("interrupted; everything is saved, the same command goes on from here", _INTERRUPTED)
+        _fail("interrupted; everything is saved, the same command goes on from here", ending.INTERRUPTED)
     else:
-        if code == _INTERRUPTED:  # Typer's own answer to a KeyboardInterrupt
-            _fail("interrupted; the same command goes on from the last checkpoint", code)
+        if code == ending.INTERRUPTED:  # Typer's own answer to a KeyboardInterrupt
+            _fail("interrupted", code)
         sys.exit(code)
 
 
@@ -80,7 +82,7 @@ def compare(
     config: Annotated[
         str,
         typer.Argument(
-            help="A shipped config (bnrenorm list), a YAML file, or a run's experiment.yaml.",
+            help="A shipped config (bnrenorm list), a YAML file, or a run folder, to repeat the run.",
             autocompletion=listing.complete,
         ),
     ] = "compare",
@@ -89,7 +91,7 @@ def compare(
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds: 0, 1, ..., N-1.")] = None,
     baseline: Annotated[str | None, typer.Option(help="Compare the other variants with this one only.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda (the first GPU) or cuda:N.")] = "auto",
     engine: Annotated[
         str, typer.Option(help="auto, cpu or cuda (compiled kernels), or chainer (the reference).")
     ] = "auto",
@@ -106,7 +108,7 @@ def compare(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the verdicts as one JSON document, and progress on standard error.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the results alone: no progress and no notes.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the results and the path of the report alone.")] = False,
 ) -> None:
     """Train every variant and seed of an experiment, print the comparison and leave a run folder.
 
@@ -120,55 +122,62 @@ def compare(
     if as_json and dry_run:
         raise InputError("--json: a --dry-run has no verdicts; leave out one of the two")
     options = {"seeds": seeds, "baseline": baseline}
-    experiment = configs.load(config, assignments, {key: value for key, value in options.items() if value is not None})
-    background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
-    images = background.submit(dataset.load, experiment.data)
-    chosen = backend.choose(engine, device, tf32=tf32)
+    given = {key: value for key, value in options.items() if value is not None}
+    with ending.of_comparison() as course:
+        experiment = configs.load(listing.in_folder(config, out), assignments, given)
+        background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
+        images = background.submit(dataset.load, experiment.data)
+        chosen = backend.choose(engine, device, tf32=tf32)
 
-    from bnrenorm.cli.progress import Screen
-    from bnrenorm.runs import session
-    from bnrenorm.runs.memory import parse_memory
+        from bnrenorm.cli.progress import Screen
+        from bnrenorm.runs import session
+        from bnrenorm.runs.memory import parse_memory
 
-    bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
-    background.submit(startup.import_analysis)
-    if dry_run:
-        from bnrenorm.runs.store import Store
+        bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
+        course.has_begun = lambda: screen.has_begun
+        background.submit(startup.import_analysis)
+        if dry_run:
+            from bnrenorm.runs.store import Store
 
-        data = images.result()
-        screen.rehearsal(session.rehearse(experiment, data, Store(out), bound, chosen), experiment, data, chosen)
-        return
+            data = images.result()
+            screen.rehearsal(session.rehearse(experiment, data, Store(out), bound, chosen), experiment, data, chosen)
+            return
 
-    failures: list[str] = []
+        failures: list[str] = []
 
-    def leave(outcome: session.Outcome) -> None:
-        from bnrenorm import api
-        from bnrenorm.analysis import outputs
-        from bnrenorm.analysis.report import write as report
-        from bnrenorm.cli import summary
+        def leave(outcome: session.Outcome) -> None:
+            with screen.working("comparing the results ..."):
+                from bnrenorm import api
+                from bnrenorm.analysis import outputs
+                from bnrenorm.analysis.report import write as report
+                from bnrenorm.cli import summary
 
-        results = api.results_of(outcome)
-        outputs.write_tables(results)
-        if as_json:
-            print(summary.document(results))
-        else:
-            summary.show(screen, results)
-        failures.extend(outputs.write_figures(results, axes))
-        failures.extend(report.write(results))
+                results = api.results_of(outcome)
+                outputs.write_tables(results)
+            if as_json:
+                with suppress(BrokenPipeError):  # the end of the process meets it again, and exits with code 1
+                    print(summary.document(results))
+            else:
+                summary.show(screen, results)
+            with screen.working("drawing figures and the report ..."):
+                failures.extend(outputs.write_figures(results, axes))
+                failures.extend(report.write(results))
 
-    session.run(experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result())
+        session.run(experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result())
     for failure in failures:
         print(f"bnrenorm: {failure}", file=sys.stderr)
-    if failures:
+    if failures or screen.is_closed:
         raise typer.Exit(1)
 
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="A run folder; two are shown side by side.")],
+    runs: Annotated[list[Path], typer.Argument(help="A run folder, or its name in --out; two are shown side by side.")],
     show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     save: Annotated[
         Path | None, typer.Option(help="HTML file to write; default: report.html in the run folder.")
     ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
 ) -> None:
     """Write the report of a run, or of two side by side, from what is stored; trains nothing.
 
@@ -176,7 +185,7 @@ def report(
     """
     from bnrenorm.cli import report as reports
 
-    print(reports.make(runs, save, open_it=show))
+    print(reports.make([reports.locate(run, out) for run in runs], save, open_it=show))
 
 
 app.command(name="list")(listing.list_configs)
@@ -197,7 +206,7 @@ def doctor(
     from bnrenorm.cli.printer import Printer
 
     if device != "cpu":
-        _prove("cuda:0" if device == "cuda" else device)
+        _prove(device)
         return
 
     say, findings = Printer().say, checks.examine()

@@ -4,6 +4,8 @@ import glob
 import re
 from pathlib import Path
 
+from bnrenorm.errors import InputError
+
 
 def list_configs() -> None:
     """List the shipped configs: the question of each, the answer, how many seeds it takes, and how long."""
@@ -19,6 +21,15 @@ def list_configs() -> None:
         say(f"{name}: {count} seed{'s' * (count != 1)}, {about.time}")
         for text in (about.question, about.expected):
             say(f"  {text[:1].upper()}{text[1:]}")
+
+
+def in_folder(config: str, out: Path) -> str:
+    """Return a config's name; raises InputError for the name of a run, which is the folder `out / config`."""
+    from bnrenorm import config as configs
+
+    if config in configs.shipped() or Path(config).exists() or not (out / config / "experiment.yaml").is_file():
+        return config
+    raise InputError(f"{config}: no such file; did you mean {out / config}?")
 
 
 def seeds(path: Path) -> int:

@@ -34,7 +34,7 @@ class Printer:
         sheet = sheet.translated(self._encodable)
         width = self.console.width if self.is_terminal else _PREFERRED
         table, out = sheet.fitted(width, may_drop=self.is_terminal, is_ascii=self.console.options.ascii_only)
-        self.say(sheet.title)
+        self.say(sheet.titled(out))
         if isinstance(table, Table):
             self.console.print(table)
         else:

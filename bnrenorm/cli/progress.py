@@ -1,18 +1,20 @@
 """The progress of a comparison: what will be trained, then a bar on a terminal or plain lines elsewhere."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from rich.progress import BarColumn, Progress
+from rich.status import Status
 
 from bnrenorm.cli import bar
 from bnrenorm.cli.printer import Printer
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
-from bnrenorm.runs import narration, runner
+from bnrenorm.runs import narration, runner, session
 from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
 from bnrenorm.runs.plan import Plan
@@ -25,29 +27,37 @@ _WIDE = 100  # columns from which on there is room for the bar itself
 class Screen(Watcher):
     """Shows a session while it runs, by a `Printer` of those options: on standard output if they name no other file.
 
-    A quiet one shows only what is printed by `say` and `table`, the results.
+    A quiet one shows only what is printed by `say` and `table`, the results. `has_begun`: the training; `is_closed`:
+    whoever read the output has gone, as `head` does, and the rest is printed nowhere.
     """
 
     def __init__(self, *, is_quiet: bool = False, **options: Any):
         self.printer, self.is_quiet = Printer(**options), is_quiet
         self.say, self.table = self.printer.say, self.printer.table
+        self.has_begun = self.is_closed = False
+        self.printer.console.on_broken_pipe = self._close  # Rich's own would end the process
+
+    def _close(self) -> None:
+        self.is_closed = self.printer.console.quiet = True
+        with open(os.devnull, "w") as nowhere:  # what is buffered would fail again at the end
+            os.dup2(nowhere.fileno(), self.printer.console.file.fileno())
 
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
         """Print what will be trained, on which images and device."""
-        self._tell(narration.headline(experiment, trials, data, backend))
+        self.tell(narration.headline(experiment, trials, data, backend))
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Print that kernels are being compiled, and how long it took."""
         started = time.perf_counter()
-        self._tell(narration.COMPILING)
+        self.tell(narration.COMPILING)
         yield
-        self._tell(f"Compiled in {time.perf_counter() - started:.0f} s.")
+        self.tell(f"Compiled in {time.perf_counter() - started:.0f} s.")
 
     @contextmanager
     def training(self) -> Iterator[Callable[[runner.Progress], None]]:
         """Yield a function that shows a `runner.Progress`: as a bar on a terminal, as ten lines elsewhere."""
-        pace, console = bar.Pace(), self.printer.console
+        pace, console, self.has_begun = bar.Pace(), self.printer.console, True
         if self.is_quiet:
             yield lambda progress: None
             return
@@ -76,7 +86,10 @@ class Screen(Watcher):
         self.opening(experiment, list(plan.keys), data, backend)
         for remark in narration.remarks(experiment, list(plan.keys), data, backend):
             self.note(remark)
-        self.say(f"{len(plan.keys)} trials, {len(plan.keys) - plan.missing} of them finished, {plan.missing} to train")
+        differ = len(set(plan.keys.values()))
+        which = "different " if differ < len(plan.keys) else ""
+        self.say(f"{differ} {which}trials, {differ - plan.missing} of them finished, {plan.missing} to train")
+        session.compile_kernels(plan, backend, self)
         total = 0.0
         for i, (group, (seconds, is_timed)) in enumerate(
             zip(plan.groups, estimates(plan.groups, data, backend), strict=True), start=1
@@ -90,9 +103,18 @@ class Screen(Watcher):
 
     def note(self, text: str) -> None:
         """Print what the user should know."""
-        self._tell(f"Note: {text}.")
+        self.tell(f"Note: {text}.")
 
-    def _tell(self, text: str) -> None:
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Say on a terminal what is being done, as long as it is; nothing stays there."""
+        console = self.printer.console
+        is_shown = self.printer.is_terminal and not (self.is_quiet or console.is_dumb_terminal)
+        with Status(text, console=console) if is_shown else nullcontext():
+            yield
+
+    def tell(self, text: str) -> None:
+        """Print a line that a quiet screen leaves out."""
         if not self.is_quiet:
             self.say(text)
 
@@ -109,8 +131,10 @@ class _PlainProgress:
         self.last_tenth = tenth
         left = self.pace.left()
         diverged = f"  {self.pace.diverged} diverged" if self.pace.diverged else ""
+        group, at = narration.group(progress)
+        place = f"{group}{f' ({at})' if at else ''}  " if group else ""
         self.say(
-            f"{100 * progress.done // progress.total:3} %  step {progress.record.step}  "
+            f"{100 * progress.done // progress.total:3} %  {place}step {progress.record.step}  "
             f"loss {', '.join(bar.losses(progress))}{diverged}  {self.pace.elapsed:.0f} s"
             + ("" if left is None else f", {left:.0f} s left")
         )

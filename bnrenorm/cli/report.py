@@ -1,5 +1,6 @@
 """`bnrenorm report`: the report of finished runs, from what their folders hold."""
 
+import difflib
 import webbrowser
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from bnrenorm.analysis.report import write
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.errors import InputError
 from bnrenorm.runs import finished
+
+_CONFIG = "experiment.yaml"  # in every run folder
 
 
 def make(folders: list[Path], save: Path | None, *, open_it: bool) -> Path:
@@ -29,6 +32,21 @@ def make(folders: list[Path], save: Path | None, *, open_it: bool) -> Path:
     if open_it:
         webbrowser.open(path.resolve().as_uri())
     return path
+
+
+def locate(run: Path, out: Path) -> Path:
+    """Return a run's folder, which is given as such or by its name in `out`.
+
+    Raises InputError if there is neither, with the run of the most similar name.
+    """
+    if run.exists():
+        return run
+    if (out / run / _CONFIG).is_file():
+        return out / run
+    names = [path.parent.name for path in out.glob(f"*/{_CONFIG}")]
+    near = difflib.get_close_matches(run.name, names, n=1, cutoff=0.6)
+    hint = f"; did you mean {out / near[0]}?" if near else ""
+    raise InputError(f"{run}: no run folder: it has no {_CONFIG}{hint}")
 
 
 def read(folder: Path) -> ExperimentResults:

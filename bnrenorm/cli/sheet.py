@@ -1,7 +1,7 @@
 """Tables of text that fit a terminal of any width: no word is cut, and keys and verdicts are never left out."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from rich.box import SIMPLE_HEAD, Box
@@ -39,13 +39,17 @@ class Column:
 
 @dataclass
 class Sheet:
-    """A table under construction. `fitted` lays it out; printed by Rich as it is, it has all its columns."""
+    """A table under construction. `fitted` lays it out; printed by Rich as it is, it has all its columns.
+
+    `about`: by a column's heading, what the title says of it where it is shown.
+    """
 
     title: str
     headings: list[tuple[str, int | None, bool]] = field(default_factory=list)
     rows: list[tuple[str, ...]] = field(default_factory=list)
     styles: list[str | None] = field(default_factory=list)
     ends: set[int] = field(default_factory=set)
+    about: dict[str, str] = field(default_factory=dict)
 
     def add_column(self, heading: str, *, rank: int | None = None, is_number: bool = False) -> None:
         """Add a column of that `Column.rank`."""
@@ -64,7 +68,13 @@ class Sheet:
         """Return the sheet with another text in place of each."""
         headings = [(translate(heading), rank, is_number) for heading, rank, is_number in self.headings]
         rows = [tuple(map(translate, row)) for row in self.rows]
-        return replace(self, title=translate(self.title), headings=headings, rows=rows)
+        about = {translate(heading): translate(text) for heading, text in self.about.items()}
+        return replace(self, title=translate(self.title), headings=headings, rows=rows, about=about)
+
+    def titled(self, out: Collection[str] = ()) -> str:
+        """Return the title of the table without the columns `out`."""
+        shown = [column.heading for column in self._columns() if any(column.texts) and column.heading not in out]
+        return self.title + "".join(text for heading, text in self.about.items() if heading in shown)
 
     def fitted(
         self, width: int, *, may_drop: bool = True, is_ascii: bool = False
@@ -89,7 +99,7 @@ class Sheet:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Yield title and table with all columns, as Rich asks for it."""
-        yield self.title
+        yield self.titled()
         table, _ = self.fitted(options.max_width, may_drop=False, is_ascii=options.ascii_only)
         yield table if isinstance(table, Table) else "\n".join(table)
 

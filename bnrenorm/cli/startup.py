@@ -41,7 +41,7 @@ def run(module: str) -> None:
         code = int(end.code or 0)
     except KeyboardInterrupt:
         code = 130
-        _say("interrupted; the same command goes on from the last checkpoint")
+        _say("interrupted before it began")
     run_exit_functions = getattr(atexit, "_run_exitfuncs", None)  # private: without it, Python's own way out
     if run_exit_functions is None:
         sys.exit(code)

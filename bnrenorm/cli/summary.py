@@ -5,6 +5,7 @@ import json
 from bnrenorm.analysis import published
 from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.analysis.stats import MIN_PAIRS
 from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli import tables
 from bnrenorm.cli.progress import Screen
@@ -20,9 +21,11 @@ def show(screen: Screen, results: ExperimentResults) -> None:
     else:
         screen.table(tables.summary(results.summary))
         if not all(trial.settings.evaluation.training_set for trial, _ in results.trials):
-            screen.say("Training values are means over the batches since the last record, in training mode.")
+            screen.tell("Training values are means over the batches since the last record, in training mode.")
     if len(results.verdicts) > _SENTENCES:
         screen.table(tables.verdicts(results.verdicts))
+        if any(verdict["verdict"] != IDENTICAL and verdict["seeds"] < MIN_PAIRS for verdict in results.verdicts):
+            screen.tell(f"With fewer than {MIN_PAIRS} seeds there is neither an interval nor a verdict.")
     else:
         for verdict in results.verdicts:
             screen.say(verdict["sentence"])

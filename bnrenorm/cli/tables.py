@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bnrenorm.analysis.published import FEW_SEEDS
 from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli.sheet import Sheet
 
@@ -31,8 +32,8 @@ def summary(trials: Any) -> Sheet:
         sheet.add_column("diverged")
     for heading, *_, rank in _METRICS:
         sheet.add_column(heading, rank=rank, is_number=True)
-    for cell, rows in trials.groupby(keys, sort=False):
-        names = [str(name) for name in (cell if isinstance(cell, tuple) else (cell,))]
+    for cell, rows in trials.groupby(keys, sort=False, dropna=False):
+        names = map(_name, cell if isinstance(cell, tuple) else (cell,))
         finished = rows[rows["outcome"] != "diverged"]
         lost = len(rows) - len(finished)
         count = [f"{lost} of {len(rows)}" if lost else ""] if has_diverged else []
@@ -43,24 +44,29 @@ def summary(trials: Any) -> Sheet:
     return sheet
 
 
+def _name(value: Any) -> str:
+    """Write a value of the grid; None and NaN, which is None in a column of numbers, as in a config."""
+    return "null" if value is None or value != value else str(value)
+
+
 def verdicts(entries: list[dict[str, Any]]) -> Sheet:
     """Return a table of `analysis.verdicts.verdicts`, over a grid with a section per pair of variants."""
     metric = entries[0]["metric"].removeprefix("final_").replace("_", " ") if entries else ""
     count = entries[0]["comparisons"] if entries else 0
     over = f", p after Holm's correction over {count} comparisons" if count else ""
-    sheet = Sheet(f"paired differences in {metric} (percentage points){over}")
+    sheet = Sheet(f"paired differences in {metric} (percentage points)", about={"p": over})
     for key in entries[0]["point"] if entries else ():
         sheet.add_column(key.rpartition(".")[2])
     sheet.add_column("difference")
-    for heading, rank in (("mean", 3), ("95 % interval", 1), ("p", 0)):
+    for heading, rank in (("mean", None), ("95 % interval", 2), ("p", 1)):
         sheet.add_column(heading, rank=rank, is_number=True)
     sheet.add_column("verdict")
-    sheet.add_column("more seeds", rank=2, is_number=True)
+    sheet.add_column("more seeds", rank=0, is_number=True)
     pairs = list(dict.fromkeys((entry["a"], entry["b"]) for entry in entries))
     for a, b in pairs:
         for entry in entries:
             if (entry["a"], entry["b"]) == (a, b):
-                point = (str(value) for value in entry["point"].values())
+                point = map(_name, entry["point"].values())
                 sheet.add_row(*point, f"{b} - {a}", *_verdict_cells(entry))
         if len(entries) > len(pairs) and (a, b) != pairs[-1]:
             sheet.end_section()
@@ -97,12 +103,15 @@ def published_values(compared: pd.DataFrame) -> Sheet:
     for key in keys:
         sheet.add_column(key.rpartition(".")[2])
     for heading, rank in zip(
-        ("train %", "test %", "95 %", "97 %", "98 %", "best %", "epoch", "s"), (5, None, 4, 3, 2, 6, 1, 0), strict=True
+        ("train %", "test %", *(f"epochs to {n} %" for n in (95, 97, 98)), "best %", "best epoch", "seconds"),
+        (5, None, 4, 3, 2, 6, 1, 0),
+        strict=True,
     ):
         sheet.add_column(heading, rank=rank, is_number=True)
-    sheet.add_column("")
+    sheet.add_column("verdict")
     for row in compared.to_dict("records"):
-        sheet.add_row(*(str(row[key]) for key in keys), *_value_cells(row, ""), str(row["verdict"]))
+        verdict = "not judged (too few seeds)" if row["verdict"] == FEW_SEEDS else str(row["verdict"])
+        sheet.add_row(*(str(row[key]) for key in keys), *_value_cells(row, ""), verdict)
         if row["verdict"]:
             sheet.add_row(*("" for _ in keys), *_value_cells(row, "published_"), "published", style="dim")
     return sheet

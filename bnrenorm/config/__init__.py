@@ -13,6 +13,8 @@ from bnrenorm.errors import InputError
 
 __all__ = ["Experiment", "Trial", "load", "shipped"]
 
+_OF_A_RUN = "experiment.yaml"  # in a run folder
+
 
 def shipped() -> dict[str, Path]:
     """Map the names of the configs shipped with bnrenorm to their files."""
@@ -22,7 +24,7 @@ def shipped() -> dict[str, Path]:
 
 
 def load(config: str | Path, overrides: list[str] | None = None, values: dict[str, Any] | None = None) -> Experiment:
-    """Load a shipped config by name, or a YAML file by path, and apply overrides.
+    """Load a shipped config by name, a YAML file by path, or a run's by its folder, and apply overrides.
 
     `overrides` are "KEY=VALUE" strings as on the command line, VALUE being YAML; `values` maps dotted keys to Python
     values. The Python files that the config names under `plugins` are run. Raises InputError with file, line, key,
@@ -30,10 +32,14 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
     """
     configs = shipped()
     path = configs.get(str(config), Path(config))
+    if (path / _OF_A_RUN).is_file():
+        config = path = path / _OF_A_RUN
     try:
         text = _read(path)
     except FileNotFoundError as error:
-        raise InputError(f"{config}: no such file; {unknown(str(config), configs, 'config')}") from error
+        inside = [name for name in configs if name.startswith(f"{config}/")]
+        known = f"did you mean one of {', '.join(inside)}?" if inside else unknown(str(config), configs, "config")
+        raise InputError(f"{config}: no such file; {known}") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{config}: cannot be read: {error}") from error
     parsed = document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml")

@@ -40,8 +40,16 @@ def cells(document: Document) -> Iterator[tuple[str, Point, Cell]]:
 
 def location(document: Document, variant: str, point: Point, path: Path) -> str:
     """Return the location of a setting of one cell, as `explain.location`."""
-    cell = next(cell for *names, cell in cells(document) if names == [variant, point])
-    return explain.location(document, cell, path)
+    return explain.location(document, _cell(document, variant, point), path)
+
+
+def key(document: Document, variant: str, point: Point, path: Path) -> str:
+    """Return the key of the document that sets a setting of one cell."""
+    return document.key(_cell(document, variant, point).origin(path))
+
+
+def _cell(document: Document, variant: str, point: Point) -> Cell:
+    return next(cell for *names, cell in cells(document) if names == [variant, point])
 
 
 def check_overrides(document: Document, seen: set[Path]) -> None:

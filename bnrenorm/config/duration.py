@@ -27,7 +27,9 @@ class Duration:
         text = f"{value} steps" if type(value) in (int, float) else value
         match = _TEXT.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:
-            raise ValueError("expected a duration such as 50, 50 steps, 2 epochs or 10%")
+            is_negative = isinstance(text, str) and _TEXT.fullmatch(text.strip().removeprefix("-")) is not None
+            which = "positive duration" if is_negative else "duration"
+            raise ValueError(f"expected a {which} such as 50, 50 steps, 2 epochs or 10%")
         amount, unit = float(match["amount"]), match["unit"]
         if amount > limits.STEPS:
             raise ValueError(f"expected at most {limits.STEPS:,}")

@@ -62,9 +62,19 @@ class Experiment:
             for seed in self.seeds
         ]
 
-    def _error(self, variant: str, point: Point, path: Path, message: str) -> InputError:
-        """Make an error about a setting of a variant at a grid point, located where it is set."""
-        return InputError(f"{cells.location(self.document, variant, point, path)}: {dotted(path)} {message}")
+    def _error(self, variant: str, point: Point, path: Path, message: str, /, example: str = "") -> InputError:
+        """Make an error about a setting of a variant at a grid point, located where it is set.
+
+        Where overrides of other settings may have made it impossible, it says how to set this one too.
+        """
+        location = cells.location(self.document, variant, point, path)
+        given = [place for key, place in self.document.overrides.items() if key[0] not in ("name", "seeds", "baseline")]
+        if given and location not in given:
+            key = cells.key(self.document, variant, point, path)
+            option = "--set " if given[0].startswith("--set ") else ""
+            shown = f", for example {option}{key}={example}" if example else ""
+            message += f"; with {', '.join(place.removeprefix('--set ') for place in given)} also set {key}{shown}"
+        return InputError(f"{location}: {dotted(path)} {message}")
 
     def resolved(self) -> dict[str, Any]:
         """Return the experiment as plain data, each variant with all its settings; it has a stable `digest`."""

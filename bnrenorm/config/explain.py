@@ -23,10 +23,23 @@ _EXPECTED = {
     "too_short": "a list that is not empty",
     "string_type": "text",
     "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
     "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
     "bool_type": "true or false",
+    "bool_parsing": "true or false",
 }
 """What is expected, by pydantic's type of an error; elsewhere its own message says so."""
+
+_BOUNDS = {
+    "greater_than_equal": ("ge", "from {:g} on"),
+    "greater_than": ("gt", "above {:g}"),
+    "less_than_equal": ("le", "up to {:g}"),
+    "less_than": ("lt", "below {:g}"),
+}
+"""Key of the bound in the error's context, and which numbers keep it, by pydantic's type of the error."""
 
 
 def validate(model: type[Model], cell: Cell, document: Document, elsewhere: Callable[[Path], str]) -> Model:
@@ -111,8 +124,10 @@ def _message(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         meaning = f": {field.description}" if field and (models or kind == "tuple_type") else ""
         expected = f"expected {_EXPECTED[kind]}{meaning}"
     remark = unquoted(value) if kind == "string_type" else ""
-    if kind == "greater_than_equal":  # pydantic writes 2^-126 with all its zeros
-        expected = f"expected greater than or equal to {error.get('ctx', {})['ge']:g}"
+    if kind in _BOUNDS:
+        (bound, numbers), (_, field) = _BOUNDS[kind], _at(model, error["loc"])
+        noun = "whole number" if field and _is_whole(field.annotation) else "number"
+        expected = f"expected a {noun} {numbers.format(error.get('ctx', {})[bound])}"
     return f"{key} is {shown(value)}{remark}, {expected}"
 
 
@@ -132,3 +147,8 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
     return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _is_whole(annotation: Any) -> bool:
+    """Tell whether a field, or each item of it, is a whole number."""
+    return annotation is int or any(map(_is_whole, get_args(annotation)))

@@ -1,6 +1,7 @@
 """Resolve settings for a training set of known size and classes: cross-checks, and durations in steps."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from bnrenorm.config import limits
 from bnrenorm.config.duration import Duration, steps
@@ -9,10 +10,15 @@ from bnrenorm.config.reader import Path
 from bnrenorm.config.schema import Full, Iid, NonIid, Settings
 from bnrenorm.errors import InputError
 
-Error = Callable[[Path, str], InputError]
-"""Make the error for a key (its path) from a message that says what is wrong with it."""
-
 InSteps = Callable[[Duration], Duration]
+
+
+class Error(Protocol):
+    """Makes the error about a setting."""
+
+    def __call__(self, path: Path, message: str, /, example: str = "") -> InputError:
+        """Return the error for a key (its path): what is wrong with it, and perhaps a value that would be right."""
+        ...
 
 
 def resolve(settings: Settings, images: int, classes: int, error: Error) -> Settings:
@@ -101,7 +107,8 @@ def _resolve_every(settings: Settings, in_steps: InSteps, total: int, error: Err
     if interval.unit == "%" and interval.amount:
         every = steps(max(1, int(every.amount)))  # 10 % of 9 steps is a record after every step
     if not 1 <= every.amount <= total:
-        raise error(("evaluation", "every"), f"is {every.amount:g} steps, expected 1 to the training's {total}")
+        message = f"is {every.amount:g} steps, expected 1 to the training's {total}"
+        raise error(("evaluation", "every"), message, example=str(max(1, total // 2)))
     return every
 
 

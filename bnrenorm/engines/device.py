@@ -17,7 +17,8 @@ def choose(name: str) -> tuple[str, str]:
     """Return the device for a name, and a note for the user or "".
 
     "auto" is "cuda:0" if there is a GPU that computes, and "cpu" otherwise; the note says why a GPU is not taken.
-    Raises InputError for anything but "auto", "cpu" and "cuda:N", and for a GPU that does not exist or compute.
+    "cuda" is "cuda:0". Raises InputError for anything but these and "cpu" and "cuda:N", and for a GPU that does not
+    exist or compute.
     """
     if name == "cpu":
         return name, ""
@@ -26,9 +27,10 @@ def choose(name: str) -> tuple[str, str]:
         fault = problem(0) if count else None
         note = "" if fault is None else f"the GPU is not used: {fault}; {DOCTOR}"
         return ("cuda:0" if count and fault is None else "cpu"), note
+    name = "cuda:0" if name == "cuda" else name
     match = re.fullmatch(r"cuda:(\d+)", name)
     if match is None:
-        raise InputError(f"--device {name}: expected auto, cpu or cuda:N")
+        raise InputError(f"--device {name}: expected auto, cpu, cuda or cuda:N")
     if int(match[1]) >= count:
         available = f"{count} found by CuPy" if count else f"none found; {DOCTOR}"
         raise InputError(f"--device {name}: there is no such GPU ({available})")

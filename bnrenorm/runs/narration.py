@@ -14,20 +14,29 @@ from bnrenorm.runs.runner import Progress
 _LISTED = 6  # seeds that are listed one by one
 
 COMPILING = "Compiling kernels for this kind of training, once per machine ..."
+NOT_CACHED = (
+    "compiled kernels cannot be kept, as their cache folder cannot be written: every run compiles them first; set "
+    "NUMBA_CACHE_DIR to a folder that can be written"
+)
 
 
 def headline(experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> str:
     """Say what will be trained, on which images and device."""
+    validation = experiment.data.validation
+    learning = f"{len(data.x_train) - validation} + {validation} validation" if validation else f"{len(data.x_train)}"
+    differ = len({trial.key(data.checksum, backend.address(trial.settings)) for trial in trials})
     return (
         f"{experiment.name}: {', '.join(experiment.variants)}; seeds {_seeds(experiment.seeds)}; "
-        f"{len(trials)} trials; {len(data.x_train)} + {len(data.x_test)} images of {data.source}; "
-        f"on {backend.device}"
+        f"{len(trials)} trials{f', of which {differ} differ' if differ < len(trials) else ''}; "
+        f"{learning} + {len(data.x_test)} images of {data.source}; on {backend.device}"
     )
 
 
 def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> list[str]:
     """Return what the user should know before the training: pixels, engines, identical variants; no full stops."""
-    return [*_range_notes(experiment, data), *_engine_notes(trials, backend), *_identity_notes(identities(trials))]
+    lone = ["one variant: nothing is compared"] if len(experiment.variants) == 1 and not experiment.published else []
+    identical = _identity_notes(identities(trials))
+    return [*lone, *_range_notes(experiment, data), *_engine_notes(trials, backend), *identical]
 
 
 def mean_losses(progress: Progress) -> dict[str, float]:
@@ -37,6 +46,17 @@ def mean_losses(progress: Progress) -> dict[str, float]:
         if math.isfinite(loss):
             losses[trial.variant].append(float(loss))
     return {variant: statistics.fmean(values) if values else math.nan for variant, values in losses.items()}
+
+
+def group(progress: Progress) -> tuple[str, str]:
+    """Return "group 2 of 7" and the part of the grid's point that its trials share, both "" for a single group."""
+    if progress.groups == 1:
+        return "", ""
+    shared = dict(progress.trials[0].point).items()
+    for trial in progress.trials:
+        shared = [pair for pair in shared if pair in trial.point]
+    at = ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in shared)
+    return f"group {progress.group} of {progress.groups}", at
 
 
 def _seeds(seeds: tuple[int, ...]) -> str:

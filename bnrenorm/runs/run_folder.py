@@ -80,11 +80,14 @@ def unfinished(root: Path, experiment: Experiment) -> list[Path]:
 
 
 def _is_held(folder: Path) -> bool:
+    """Tell whether a process has locked the folder; False where this one may not ask, as in a read-only folder."""
     lock = filelock.FileLock(folder / _LOCK)
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout:
         return True
+    except (OSError, NotImplementedError):
+        return False
     lock.release()
     return False
 

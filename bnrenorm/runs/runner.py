@@ -31,12 +31,17 @@ SAVE_EVERY = 60.0
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the training is, in replica-steps. `record` is the newest one, of the group `trials`."""
+    """How far the training is, in replica-steps. `record` is the newest one, of the group `trials`.
+
+    `group` is its number, from 1, of `groups`.
+    """
 
     done: int
     total: int
     trials: list[Trial]
     record: Record
+    group: int = 1
+    groups: int = 1
 
 
 Report = Callable[[Progress], None]
@@ -53,6 +58,7 @@ def train(
     if a GPU fails.
     """
     total, done, pending = sum(_steps(group[0]) * len(group) for group in plan.groups), 0, plan.groups
+    number = 1  # of the group in training
     fitting: dict[Any, int] = {}  # by structure: how many replicas a group may have after one was too large
     with requests() as request:
         while pending:
@@ -63,8 +69,12 @@ def train(
                 pending = [*_halve(group, saved), *pending]
                 continue
 
-            def show(record: Record, group: list[Trial] = group, before: int = before) -> None:
-                report(Progress(before + record.step * len(group), total, group, record))
+            places = number, number + len(pending)
+
+            def show(
+                record: Record, group: list[Trial] = group, before: int = before, places: tuple[int, int] = places
+            ) -> None:
+                report(Progress(before + record.step * len(group), total, group, record, *places))
 
             results, full = [], None
             try:
@@ -87,6 +97,7 @@ def train(
                 store.write(plan.keys[trial], trial, data.checksum, result)
             saved.discard()
             done += _steps(group[0]) * len(group)
+            number += 1
     checkpoint.sweep(store.checkpoints, store.has)
 
 

@@ -109,13 +109,21 @@ def rehearse(experiment: Experiment, data: Dataset, store: Store, memory: int, b
     return plan(experiment, data, store, memory, backend, useless)
 
 
-def _train(todo: Plan, data: Dataset, store: Store, backend: Backend, watcher: Watcher, note: runner.Note) -> None:
-    if backend.engine == CPU and todo.groups:
-        from bnrenorm.engines.cpu import compilation  # takes numba's import time
+def compile_kernels(todo: Plan, backend: Backend, watcher: Watcher) -> None:
+    """Compile the kernels that a plan needs and that are not in the cache; without a cache, say that they will be."""
+    if backend.engine != CPU or not todo.groups:
+        return
+    from bnrenorm.engines.cpu import compilation  # takes numba's import time
 
-        if missing := compilation.missing(group[0].settings for group in todo.groups):
-            with watcher.compiling():
-                compilation.compile_kernels(missing)
+    if not compilation.is_cached():
+        watcher.note(narration.NOT_CACHED)
+    elif missing := compilation.missing(group[0].settings for group in todo.groups):
+        with watcher.compiling():
+            compilation.compile_kernels(missing)
+
+
+def _train(todo: Plan, data: Dataset, store: Store, backend: Backend, watcher: Watcher, note: runner.Note) -> None:
+    compile_kernels(todo, backend, watcher)
     with watcher.training() as report:
         runner.train(todo, data, store, backend, report, note)
 

@@ -25,7 +25,7 @@ PUBLISHED = Published(
 ARTICLE2 = [name for name in published_tables.names() if name.startswith("article2/")]
 
 
-def trials(decay, accuracies, reached=(2, 2, 2)):
+def trials(decay, accuracies, reached=9 * (2,)):
     return [
         {
             "variant": "none", AXIS: decay, "seed": seed, "final_train_accuracy": 1.0, "final_test_accuracy": accuracy,
@@ -43,25 +43,28 @@ def compare_values(*cells):
 def test_every_setting_is_compared_with_its_row():
     table = compare_values(
         trials(0.1, (0.1135, 0.1135, 0.098)),
-        trials(1e-5, (0.978, 0.979, 0.980), (2, 3, np.nan)),
-        trials(0.5, (0.9700, 0.9701, 0.9702)),
-        trials(7, (0.9700, 0.9701, 0.9702)),
+        trials(1e-5, 2 * (0.978, 0.979, 0.980), 2 * (2, 3, np.nan)),
+        trials(0.5, 2 * (0.9700, 0.9701, 0.9702)),
+        trials(7, 2 * (0.9700, 0.9701, 0.9702)),
+        trials(None, 2 * (0.9700, 0.9701, 0.9702)),
     )
-    assert list(table["verdict"]) == ["both fail", "inside", "outside", ""]
-    assert list(table["judged"]) == ["test_accuracy", "test_accuracy", "best_test_accuracy", "test_accuracy"]
+    assert list(table["verdict"]) == ["both fail", "inside", "outside", "", ""]
+    assert list(table["judged"]) == ["test_accuracy", "test_accuracy", "best_test_accuracy", *["test_accuracy"] * 2]
     row = table.iloc[1]
     assert row["test_accuracy"] == pytest.approx(97.9)
     assert row["epochs_to_95"] == 3  # the median, where a seed that never got there counts as later than all
     assert row["published_epochs_to_95"] == 2
-    half_width = 4.302653 * 0.1 * np.sqrt(1 + 1 / 3)  # Student's t, 2 degrees of freedom
+    half_width = 2.570582 * np.sqrt(0.04 / 5) * np.sqrt(1 + 1 / 6)  # Student's t, 5 degrees of freedom
     assert (row["low"], row["high"]) == (pytest.approx(97.9 - half_width), pytest.approx(97.9 + half_width))
     assert published.count(table) == "of 3 published rows: 1 inside, 1 both fail, 1 outside"
 
 
-def test_one_seed_decides_nothing_but_a_failure():
-    table = compare_values(trials(0.1, (0.098,)), trials(1e-5, (0.979,)))
-    assert list(table["verdict"]) == ["both fail", "one seed"]
-    assert published.count(table) == "of 2 published rows: 1 both fail, 1 one seed"
+def test_fewer_than_six_seeds_decide_nothing_but_a_failure():
+    table = compare_values(trials(0.1, (0.098,)), trials(1e-5, (0.979,)), trials(0.5, (0.5, 0.6, 0.7, 0.8, 0.9)))
+    assert list(table["verdict"]) == ["both fail", "too few seeds", "too few seeds"]
+    assert published.count(table) == "of 3 published rows: 1 both fail, 2 too few seeds"
+    assert np.isnan(table["low"][1])
+    assert 0 < table["low"][2] < table["high"][2] == 100  # no accuracy is above
 
 
 @pytest.mark.parametrize(

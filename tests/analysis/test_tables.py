@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 
 from bnrenorm import config
 from bnrenorm.analysis import tables
 from bnrenorm.training.records import TrialResults
+from tests.helpers import COMPARED, results_of
 
 
 def trained(accuracies, outcome="finished", overrides=()):
@@ -31,6 +34,12 @@ def test_curves_have_the_columns_of_the_contract():
     ]  # fmt: skip
     assert list(table["step"]) == [1, 2, 1]
     assert list(table["variant"]) == ["BN", "BN", "BRN"]
+
+
+@pytest.mark.parametrize("values", [[None, 0.9], [0.9, None]])
+def test_null_on_the_grid_stays_none(values):
+    table = results_of(f"{COMPARED}grid: {{evaluation.average: {json.dumps(values)}}}").curves
+    assert list(table["evaluation.average"].unique()) == values
 
 
 def test_summary_has_final_and_best_values_and_the_epochs_of_the_milestones():

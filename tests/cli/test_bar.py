@@ -97,3 +97,15 @@ def test_times_are_those_of_a_clock(clock, seconds, text):
     clock.now = seconds
     pace.update(progress(2, total=4))
     assert re.match(rf"2/4  {text} left", bar.line(pace))
+
+
+@pytest.mark.parametrize(
+    ("width", "ending"),
+    [(20, " left"), (34, "  group 2 of 7"), (45, "  group 2 of 7 (momentum 0.5)"), (80, "loss BN 1, BRN 2")],
+)
+def test_the_group_is_told_where_it_fits(clock, width, ending):
+    pace = bar.Pace(clock)
+    clock.now = 1
+    trials = trials_of(f"{VARIANTS}training: {{steps: 50}}\ngrid: {{training.optimizer.momentum: [0.5]}}")
+    pace.update(replace(progress(2), trials=trials, group=2, groups=7))
+    assert bar.line(pace, width).endswith(ending)

@@ -189,7 +189,8 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         (["compare", "/"], "/: cannot be read: expected a regular file"),
         (["compare", "--set", "trainin.steps=3"], "did you mean training?"),
         (["compare", "--set", "data.path=/no/where"], "data.path: '/no/where' cannot be read: No such file"),
-        (["compare", "--device", "cuda"], "--device cuda: expected auto, cpu or cuda:N"),
+        (["compare", "--device", "cuda"], "--device cuda:0: there is no such GPU"),
+        (["compare", "--device", "gpu"], "--device gpu: expected auto, cpu, cuda or cuda:N"),
         (["compare", "--device", "cuda:99"], "--device cuda:99: there is no such GPU"),
         (["compare", "--json", "--dry-run"], "--json: a --dry-run has no verdicts"),
         (["compare", "--engine", "gpu"], "--engine gpu: expected auto, cpu, cuda or chainer"),
@@ -252,6 +253,62 @@ def test_a_full_disk_is_one_line_and_exit_code_one(call, config_file, few_digits
     assert (code, err.count("\n")) == (1, 1)
     assert "No space left on device" in err
     assert "finished trials are kept" in err
+
+
+def test_only_a_comparison_says_that_trials_are_kept(call, tmp_path, monkeypatch):
+    from bnrenorm.runs import inventory
+
+    def refuse(store):
+        raise PermissionError(13, "Permission denied", "runs")
+
+    monkeypatch.setattr(inventory, "runs", refuse)
+    assert call("runs", "--out", tmp_path) == (1, "", "bnrenorm: [Errno 13] Permission denied: 'runs'\n")
+
+
+@pytest.mark.parametrize(
+    ("where", "ending"),
+    [
+        ("bnrenorm.config.load", " before the training began"),
+        ("bnrenorm.runs.session.compile_kernels", " before the training began"),
+        ("bnrenorm.runs.runner.train", "; the same command goes on from the last checkpoint"),
+        ("bnrenorm.api.results_of", "; the same command goes on from the last checkpoint"),
+    ],
+)
+def test_an_interrupt_says_what_there_is_to_go_on_from(
+    call, config_file, few_digits_file, tmp_path, monkeypatch, no_pictures, where, ending
+):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupt)
+    data = ("--set", f"data.path={few_digits_file}")
+    code, _, err = call(*COMPARE_QUICKLY, config_file(), *data, "--out", tmp_path / "out")
+    assert (code, err) == (130, f"bnrenorm: interrupted{ending}\n")
+
+
+@pytest.mark.slow
+def test_a_pipe_that_is_closed_costs_no_file(config_file, few_digits_file, tmp_path):
+    arguments = (*COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
+    command = [sys.executable, "-m", "bnrenorm", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert (process.wait(), process.stderr.read()) == (1, "")
+    (folder,) = (tmp_path / "out").glob("compared-*")
+    assert {"verdict.json", "accuracy.png", "report.html"} <= {path.name for path in folder.iterdir()}
+
+
+def test_a_run_is_repeated_by_its_folder_and_its_name_is_not_a_config(call, few_digits_file, config_file, tmp_path):
+    from bnrenorm import config
+
+    run = tmp_path / "quick-d9dea2ac"
+    run.mkdir()
+    experiment = config.load(config_file(), [f"data.path={few_digits_file}"])
+    (run / "experiment.yaml").write_text(experiment.as_config())
+    code, out, _ = call(*COMPARE_QUICKLY, run, "--out", tmp_path, "--dry-run")
+    assert (code, "compared: BN, BRN" in out) == (0, True)
+    code, _, err = call("compare", run.name, "--out", tmp_path)
+    assert (code, err) == (2, f"bnrenorm: {run.name}: no such file; did you mean {run}?\n")
 
 
 def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(

@@ -1,6 +1,7 @@
 """What is shown while a session runs, on a terminal and elsewhere."""
 
 import io
+import os
 import re
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from bnrenorm import config
 from bnrenorm.cli import progress
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
+from bnrenorm.engines.cpu import compilation
 from bnrenorm.runs.plan import plan
 from bnrenorm.runs.runner import Progress
 from bnrenorm.runs.store import Store
@@ -199,3 +201,62 @@ def test_a_quiet_screen_shows_results_only():
     assert file.getvalue() == ""
     shown.say("BRN is better")
     assert file.getvalue() == "BRN is better\n"
+
+
+def test_what_is_being_done_is_said_on_a_terminal_alone():
+    def said(**options):
+        file = io.StringIO()
+        shown = progress.Screen(file=file, width=80, **options)
+        with shown.working("drawing figures and the report ..."):
+            pass
+        return file.getvalue()
+
+    text = said(force_terminal=True)
+    assert "drawing figures and the report ..." in text
+    assert text.endswith("\x1b[2K"), "nothing stays there"
+    assert said() == said(force_terminal=True, is_quiet=True) == ""
+
+
+def test_a_screen_whose_pipe_is_closed_is_silent():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as file:
+        shown = progress.Screen(file=file)
+        assert not shown.is_closed
+        for _ in range(3):
+            shown.say("a line")
+        assert shown.is_closed
+
+
+GRID = "grid: {training.batch: [5, 10]}\n"
+
+
+def test_a_group_is_named_where_there_are_several():
+    shown, file = screen()
+    trials = [
+        trial for trial in experiment_of(COMPARED + GRID).trials(200) if dict(trial.point)["training.batch"] == 10
+    ]
+    record = Record(3, 1.0, {"train_loss": np.ones(len(trials))})
+    with shown.training() as show:
+        show(Progress(20, 40, trials, record, 2, 7))
+    assert file.getvalue().startswith(" 50 %  group 2 of 7 (batch 10)  step 3  loss BN 1, BRN 1")
+
+
+def test_a_dry_run_announces_the_compilation(monkeypatch, tmp_path):
+    experiment, data, backend = experiment_of(COMPARED), some_digits(200, 100), Backend(CPU, "cpu")
+    compiled = []
+    monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True)] if compiled else 1 / 0)
+    monkeypatch.setattr(compilation, "missing", lambda settings: ["some"])
+    monkeypatch.setattr(compilation, "compile_kernels", compiled.extend)
+    shown, file = screen()
+    shown.rehearsal(plan(experiment, data, Store(tmp_path), 2**30, backend), experiment, data, backend)
+    assert "Compiling kernels" in file.getvalue()
+
+
+def test_a_dry_run_counts_equal_trials_once(monkeypatch, tmp_path):
+    same = COMPARED.replace("BN: {norm: {kind: batch}}", "same: {norm: {kind: renorm, r_max: 3, d_max: 5}}")
+    experiment, data, backend = experiment_of(same), some_digits(200, 100), Backend(CHAINER, "cpu")
+    monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True)] * len(groups))
+    shown, file = screen()
+    shown.rehearsal(plan(experiment, data, Store(tmp_path), 2**30, backend), experiment, data, backend)
+    assert "\n2 different trials, 0 of them finished, 2 to train\n" in file.getvalue()

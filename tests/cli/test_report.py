@@ -5,6 +5,7 @@ import webbrowser
 
 import pytest
 
+from bnrenorm.analysis.report.answer import answer
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.runs import finished
 from bnrenorm.runs.finished import FinishedRun
@@ -28,7 +29,7 @@ def test_it_is_written_into_the_run_folder(call, stored, tmp_path):
     assert (code, out, err) == (0, f"{tmp_path / 'report.html'}\n", "")
     shown = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "a note" in shown.text
-    assert results(TEXT).verdicts[0]["sentence"] in shown.text
+    assert answer(results(TEXT))[0].text in shown.text
 
 
 def test_two_runs_are_written_next_to_the_first(call, stored, tmp_path):
@@ -45,6 +46,17 @@ def test_it_is_opened_and_saved_where_one_says(call, stored, tmp_path, monkeypat
     code, _, _ = call("report", tmp_path, "--save", tmp_path / "here.html", "--open")
     assert code == 0
     assert opened == [(tmp_path / "here.html").as_uri()]
+
+
+def test_a_run_is_found_by_its_name(call, stored, tmp_path):
+    run = tmp_path / "quick-d9dea2ac"
+    run.mkdir()
+    (run / "experiment.yaml").touch()
+    assert call("report", run.name, "--out", tmp_path) == (0, f"{run / 'report.html'}\n", "")
+    code, _, err = call("report", "quick-d9dea2ad", "--out", tmp_path)
+    assert (code, err) == (
+        2, f"bnrenorm: quick-d9dea2ad: no run folder: it has no experiment.yaml; did you mean {run}?\n",
+    )  # fmt: skip
 
 
 def test_what_is_no_run_is_one_line(call, tmp_path):

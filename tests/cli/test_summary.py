@@ -11,7 +11,7 @@ from bnrenorm.training.records import TrialResults
 from tests.helpers import COMPARED, experiment_of, results_of, some_digits
 
 
-def printed(text, folder, accuracy=lambda trial: 0.5):
+def printed(text, folder, accuracy=lambda trial: 0.5, **options):
     """Return the lines that end an experiment whose trials have a given test accuracy, without training it."""
     experiment, data = experiment_of(text), some_digits(200, 100)
     trials = []
@@ -20,7 +20,7 @@ def printed(text, folder, accuracy=lambda trial: 0.5):
         records |= {"train_accuracy": [accuracy(trial)], "test_accuracy": [accuracy(trial)]}
         trials.append((trial, TrialResults("finished", 1.0, records, {"engine": "cpu", "device": "cpu"})))
     file = io.StringIO()
-    screen = progress.Screen(file=file, width=160)
+    screen = progress.Screen(file=file, width=160, **options)
     summary.show(screen, ExperimentResults(experiment, data, "cpu", trials, folder))
     return [" ".join(line.split()) for line in file.getvalue().splitlines()]
 
@@ -42,7 +42,8 @@ def test_what_training_values_are_is_said(tmp_path, training_set):
 def test_several_comparisons_end_with_a_table(tmp_path):
     three = COMPARED.replace("variants:", "variants:\n  none: {norm: {kind: none}}")
     lines = printed(three, tmp_path)
-    assert "p after Holm's correction over 3 comparisons" in " ".join(lines)
+    assert "paired differences in test accuracy (percentage points)" in lines, "no p is shown"
+    assert lines.count("With fewer than 6 seeds there is neither an interval nor a verdict.") == 1
     assert "BRN - BN +0.00 inconclusive about 5" in lines
     lines = printed(f"{three}baseline: BN\n", tmp_path)
     assert [line.split(" +")[0] for line in lines if "inconclusive" in line] == ["none - BN", "BRN - BN"]
@@ -68,6 +69,7 @@ def test_published_values_replace_the_summary(tmp_path):
     text = COMPARED.replace("BRN: {norm: {kind: renorm, r_max: 3, d_max: 5}}", "none: {norm: {kind: none}}")
     lines = printed(f"{text}published: article2/normalisation\ngrid: {{training.optimizer.lr: [0.1, 0.5]}}", tmp_path)
     assert lines[0].startswith("ours, and below it what was published")
+    assert lines[1].endswith("epochs to 95 % epochs to 97 % epochs to 98 % best % best epoch seconds verdict")
     assert "of 4 published rows: 4 outside" in lines
     assert lines[-2].startswith("Published: The second article")
 
@@ -104,3 +106,17 @@ def test_the_document_for_programs_has_experiment_folder_and_verdicts(tmp_path):
         "folder": str(tmp_path),
         "verdicts": json.loads(json.dumps(results.verdicts)),
     }
+
+
+def test_six_seeds_have_a_p_and_what_it_is_corrected_for(tmp_path):
+    three = COMPARED.replace("variants:", "variants:\n  none: {norm: {kind: none}}").replace("seeds: 2", "seeds: 6")
+    text = " ".join(printed(three, tmp_path, lambda trial: 0.5 + 0.1 * (trial.variant == "BN") + 0.01 * trial.seed))
+    assert "(percentage points), p after Holm's correction over 3 comparisons" in text
+    assert "fewer than 6 seeds" not in text
+
+
+def test_a_quiet_screen_has_results_alone(tmp_path):
+    three = COMPARED.replace("variants:", "variants:\n  none: {norm: {kind: none}}")
+    lines = printed(three, tmp_path, is_quiet=True)
+    assert any(line.startswith("paired differences") for line in lines)
+    assert not any(line.startswith(("Training values", "With fewer")) for line in lines)

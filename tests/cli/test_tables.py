@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from bnrenorm.analysis import published
 from bnrenorm.cli import tables
+from tests.helpers import COMPARED, results_of
 
 
 def lines_of(table, width=120):
@@ -109,6 +111,13 @@ def test_a_grid_of_two_settings_fits_eighty_columns():
     assert out == ["training loss"]
 
 
+def test_null_on_the_grid_has_its_rows():
+    results = results_of(f"{COMPARED}grid: {{evaluation.average: [null, 0.9]}}")
+    text = "\n".join(lines_of(tables.summary(results.summary)))
+    assert [text.count(f"{variant} {value} 1.0") for variant in ("BN", "BRN") for value in ("null", 0.9)] == [1] * 4
+    assert "null BRN - BN" in "\n".join(lines_of(tables.verdicts(results.verdicts)))
+
+
 def test_where_nothing_was_tested_no_correction_is_named():
     entries = [verdict("BN", "BRN", 2, verdict="both diverged", comparisons=0, diverged={"BN": 8, "BRN": 8})]
     lines = lines_of(tables.verdicts(entries))
@@ -118,7 +127,26 @@ def test_where_nothing_was_tested_no_correction_is_named():
 
 def test_keys_difference_and_verdict_are_never_left_out():
     entries = [verdict("BN", "BRN", 2, verdict="BRN better", mean=0.0561, low=0.05, high=0.06, p_holm=2.4e-5)]
-    table, out = tables.verdicts(entries).fitted(28)
-    assert lines_of(table)[-1] == "2 BRN - BN BRN better"
-    assert out == ["mean", "95 % interval", "p"]
+    table, out = tables.verdicts(entries).fitted(40)
+    assert lines_of(table)[-1] == "2 BRN - BN +5.61 BRN better"
+    assert out == ["95 % interval", "p"]
+    assert "Holm" in tables.verdicts(entries).titled()
+    assert "Holm" not in tables.verdicts(entries).titled(out)
+    lines, out = tables.verdicts(entries).fitted(20)
+    assert "  mean +5.61" in lines
+    assert "  verdict BRN better" in lines
     assert "2.4e-5" in " ".join(lines_of(tables.verdicts(entries)))
+
+
+def test_the_number_of_further_seeds_is_left_out_first():
+    entries = [
+        verdict("BN", "BRN", 2, verdict="inconclusive", mean=0.01, low=-0.05, high=0.06, p_holm=0.4, more_seeds=9)
+    ]
+    assert tables.verdicts(entries).fitted(60)[1] == ["more seeds"]
+
+
+def test_a_row_of_one_seed_is_not_judged():
+    names = (*published.ACCURACIES, *published.EPOCHS, "seconds")
+    row = {"variant": "BN", "seeds": 1, **dict.fromkeys(names, 1.0), **{f"published_{name}": 1.0 for name in names}}
+    lines = lines_of(tables.published_values(pd.DataFrame([row | {"verdict": published.FEW_SEEDS}])), width=200)
+    assert any(line.endswith(" not judged (too few seeds)") for line in lines)

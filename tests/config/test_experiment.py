@@ -116,9 +116,9 @@ def test_the_config_of_the_design_is_the_shipped_default():
         ("training: {optimizer: {lr: 1_0}}", "x.yaml:7: training.optimizer.lr is '1_0', expected a number"),
         ("training: {optimizer: {lr: nan}}", "x.yaml:7: training.optimizer.lr is 'nan', expected a number"),
         ("training: {optimizer: {lr: 1e300}}", r"x.yaml:7: training.optimizer.lr is 1e\+300, expected at most 3.4e\+38"),
-        ("training: {optimizer: {kind: adam, eps: 1e-50}}", "x.yaml:7: training.optimizer.eps is 1e-50, expected greater than or equal to 1.17549e-38"),
-        ("training: {optimizer: {kind: rmsprop, eps: 0}}", "x.yaml:7: training.optimizer.eps is 0, expected greater than"),
-        ("      eps: 1e-46", "x.yaml:7: norm.eps is 1e-46, expected greater than"),
+        ("training: {optimizer: {kind: adam, eps: 1e-50}}", "x.yaml:7: training.optimizer.eps is 1e-50, expected a number from 1.17549e-38 on"),
+        ("training: {optimizer: {kind: rmsprop, eps: 0}}", "x.yaml:7: training.optimizer.eps is 0, expected a number from"),
+        ("      eps: 1e-46", "x.yaml:7: norm.eps is 1e-46, expected a number from"),
         ("training: 3", "x.yaml:7: training is 3, expected a group of settings: batches, optimizer"),
         ("model: {hidden: 400}", "x.yaml:7: model.hidden is 400, expected a list: number of nodes of each hidden layer"),
         ("model: {activation: [1]}", r"x.yaml:7: model.activation is \[1\], expected a group of settings: activation function"),
@@ -129,8 +129,15 @@ def test_the_config_of_the_design_is_the_shipped_default():
         ("training: {steps: 1e45}", r"x.yaml:7: training.steps is 1e\+45, expected at most 1,000,000,000,000"),
         ("training: {steps: 1e12 epochs, batch: 1}", "x.yaml:7: training.steps is 1,000,000,000,000,000 steps, expected 1 to 1,000,000,000,000"),
         ("seeds: 1e3", "x.yaml:7: seeds is 1000.0, expected a count or a list"),
-        ("      r_max: 0.5", "x.yaml:7: norm.r_max is 0.5, expected greater than or equal to 1"),
-        ("      d_max: -1", "x.yaml:7: norm.d_max is -1, expected greater than or equal to 0"),
+        ("      r_max: 0.5", "x.yaml:7: norm.r_max is 0.5, expected a number from 1 on"),
+        ("training: {batch: {kind: iid, size: 0}}", "x.yaml:7: training.batch.size is 0, expected a whole number from 1 on"),
+        ("training: {batch: {kind: iid, size: many}}", "x.yaml:7: training.batch.size is 'many', expected a whole number"),
+        ("training: {micro_batch: 1.5}", "x.yaml:7: training.micro_batch is 1.5, expected a whole number"),
+        ("training: {optimizer: {momentum: 1}}", "x.yaml:7: training.optimizer.momentum is 1, expected a number below 1"),
+        ("model: {dropout: {keep_input: 0}}", "x.yaml:7: model.dropout.keep_input is 0, expected a number above 0"),
+        ("model: {dropout: {keep_input: 2}}", "x.yaml:7: model.dropout.keep_input is 2, expected a number up to 1"),
+        ("training: {steps: -5}", "x.yaml:7: training.steps is -5, expected a positive duration such as 50"),
+        ("      d_max: -1", "x.yaml:7: norm.d_max is -1, expected a number from 0 on"),
         ("training: {optimizer: {lr: .nan}}", "x.yaml:7: training.optimizer.lr is nan, expected a finite number"),
         ("training: {optimizer: {lr: .inf}}", "x.yaml:7: training.optimizer.lr is inf, expected a finite number"),
         ("      warmup: 60", "x.yaml:7: norm.warmup is 60 steps, but the training has 50"),
@@ -205,3 +212,30 @@ def test_a_baseline_is_a_variant_and_part_of_the_experiment():
     assert "baseline" not in experiment_of(variants).resolved()
     with pytest.raises(InputError, match=r"x.yaml:3: unknown variant 'BRM'; did you mean BRN\? allowed: BN, BRN"):
         experiment_of(f"{variants}baseline: BRM\n")
+
+
+def refused(name, overrides=None, values=None):
+    with pytest.raises(InputError) as caught:
+        config.load(name, overrides, values).trials(60_000)
+    return str(caught.value)
+
+
+def test_a_setting_that_an_override_makes_impossible_says_what_to_set_too():
+    long = "configs/article2/l1.yaml:11: evaluation.every is 600 steps, expected 1 to the training's 20"
+    assert refused("article2/l1", ["training.steps=20", "seeds=1"]) == (
+        f"{long}; with training.steps=20 also set evaluation.every, for example --set evaluation.every=10"
+    )
+    assert refused("article2/l1", None, {"training.steps": 20}).endswith(", for example evaluation.every=10")
+    assert "also set" not in refused("compare", ["evaluation.every=100"])
+
+
+def test_the_folder_of_configs_suggests_what_is_in_it():
+    assert "did you mean one of article2/dropout, article2/" in refused("article2")
+
+
+def test_a_run_folder_is_a_config(tmp_path):
+    experiment = config.load("quick")
+    (tmp_path / "experiment.yaml").write_text(experiment.as_config())
+    assert config.load(tmp_path).resolved() == experiment.resolved()
+    (tmp_path / "experiment.yaml").write_text("name: a\ntrainin: 1\n")
+    assert refused(tmp_path).startswith(f"{tmp_path}/experiment.yaml:2: unknown key 'trainin'")

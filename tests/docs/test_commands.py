@@ -58,7 +58,14 @@ def test_a_wrong_command_is_found():
 def test_the_readme_is_short_and_shows_every_way_in():
     text = pages.text("README.md")
     assert len(text.splitlines()) <= 100
-    for way in ("make compare ", "make test ", "uv run bnrenorm", "--no-build-isolation", "cuda12"):
+    for way in (
+        "make compare ",
+        "make compare ARGS=quick",
+        "make test ",
+        "uv run bnrenorm",
+        "--no-build-isolation",
+        "cuda12",
+    ):
         assert way in text
 
 

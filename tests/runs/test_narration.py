@@ -48,7 +48,7 @@ def test_variants_without_kernels_are_named_in_one_line():
     (remark,) = remarks(text, Backend(CPU, "cpu"))
     assert remark == "no compiled kernels for tanh: trained by the Chainer engine on cpu, whose rounding differs"
     assert remarks(text, Backend(CHAINER, "cpu")) == [], "one engine trains all variants"
-    (remark,) = remarks(f"name: a\nvariants: {{tanh: {TANH}}}", Backend(CUDA, "cuda:1"))
+    _, remark = remarks(f"name: a\nvariants: {{tanh: {TANH}}}", Backend(CUDA, "cuda:1"))
     assert remark == "no compiled kernels for tanh: trained by the Chainer engine on cuda:1"
 
 
@@ -69,3 +69,27 @@ def test_identical_variants_at_several_points_are_one_remark():
     text = COMPARED.replace("r_max: 3, d_max: 5", "r_max: 1, d_max: 0")
     (remark,) = remarks(f"{text}grid: {{training.optimizer.momentum: [0.5, 0.9, 0]}}", Backend(CPU, "cpu"))
     assert remark.startswith("BN and BRN at momentum 0.5 and 2 more points are identical by construction")
+
+
+def headline(text):
+    experiment = experiment_of(text)
+    return narration.headline(experiment, experiment.trials(200), some_digits(200, 100), Backend(CPU, "cpu"))
+
+
+def test_images_for_validation_are_counted_by_themselves():
+    assert "; 200 + 100 images of" in headline(COMPARED)
+    assert "; 170 + 30 validation + 100 images of" in headline(f"{COMPARED}data: {{validation: 30}}")
+
+
+def test_trials_that_differ_are_counted():
+    assert "; 4 trials; " in headline(COMPARED)
+    assert "; 4 trials, of which 2 differ; " in headline(
+        COMPARED.replace(
+            "r_max: 3, d_max: 5", "r_max: 3, d_max: 5}}\n  same: {norm: {kind: renorm, r_max: 3, d_max: 5"
+        ).replace("  BN: {norm: {kind: batch}}\n", "")
+    )
+
+
+def test_a_single_variant_is_remarked_unless_it_is_compared_with_published_numbers():
+    assert remarks("name: a", Backend(CPU, "cpu")) == ["one variant: nothing is compared"]
+    assert remarks("name: a\npublished: article2/l1", Backend(CPU, "cpu")) == []

@@ -120,3 +120,14 @@ def test_a_file_system_without_locks_is_refused_in_one_line(tmp_path, monkeypatc
         run_folder.opened(tmp_path, experiment()),
     ):
         raise AssertionError("opened without a lock")
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", ".lock"), NotImplementedError()])
+def test_a_folder_that_cannot_be_locked_has_a_state(tmp_path, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error
+
+    with run_folder.opened(tmp_path, experiment()) as path:
+        (path / "verdict.json").write_text("[]")
+    monkeypatch.setattr(run_folder.filelock.FileLock, "acquire", refuse)
+    assert run_folder.state(path) == "finished"

@@ -325,6 +325,13 @@ def test_progress_counts_what_is_trained(few, store):
     assert shown == [(4, 16), (8, 16), (12, 16), (16, 16)]
 
 
+def test_progress_tells_the_group_and_how_many_there_are(few, store):
+    shown = set()
+    text = COMPARED + "grid: {training.batch: [5, 10, full]}\n"
+    train(text, few, store, report=lambda progress: shown.add((progress.group, progress.groups)))
+    assert shown == {(1, 3), (2, 3), (3, 3)}
+
+
 def test_progress_goes_on_over_groups(few, store):
     shown = []
     text = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}")

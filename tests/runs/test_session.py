@@ -16,6 +16,7 @@ import bnrenorm
 from bnrenorm import api
 from bnrenorm.cli import commands
 from bnrenorm.engines.backend import Backend
+from bnrenorm.engines.cpu import compilation
 from bnrenorm.errors import InputError
 from bnrenorm.runs import run_folder, runner, session
 from bnrenorm.runs.interrupt import Interrupted
@@ -318,3 +319,13 @@ def test_a_rehearsal_counts_trials_that_cannot_be_used_as_missing(run, few, tmp_
     next(iter(store.trials.glob("*.json"))).write_text("{}")
     todo = session.rehearse(experiment_of(COMPARED), few, store, 2**30, Backend("chainer", "cpu"))
     assert (len(todo.keys), todo.missing) == (4, 1)
+
+
+def test_kernels_that_cannot_be_kept_are_announced(run, few, tmp_path, monkeypatch):
+    monkeypatch.setattr(compilation, "is_cached", lambda: False)
+    witness, store = Witness(), Store(tmp_path / "out")
+    todo = session.rehearse(experiment_of(COMPARED), few, store, 2**30, Backend("cpu", "cpu"))
+    session.compile_kernels(todo, Backend("cpu", "cpu"), witness)
+    session.compile_kernels(todo, Backend("chainer", "cpu"), witness)
+    (note,) = witness.notes
+    assert note.startswith("compiled kernels cannot be kept, as their cache folder cannot be written")

@@ -55,15 +55,16 @@ def draw_spread(ax: Any, spread: Spread, style: Look, label: str, *, width: floa
 def lines(ax: Any, table: pd.DataFrame, metric: str, key: str, styles: dict[Any, Look] | None = None) -> Any:
     """Draw a column of a `tables.curves` table over the epochs, means over seeds: a line per value of column `key`.
 
-    styles: a look per value; by default in the values' order.
+    Less than an epoch is drawn over the steps. styles: a look per value; by default in the values' order.
     """
+    over = "step" if "step" in table and float(table["epoch"].max()) < 1 else "epoch"
     by_name: Any = table.groupby(key, sort=False, dropna=False)
     for i, (name, rows) in enumerate(by_name):
-        mean = rows.groupby("epoch")[metric].mean()
+        mean = rows.groupby(over)[metric].mean()
         style, every = look(i) if styles is None else styles[name], max(1, len(mean) // 5)
         kind: Any = {"color": style.color, "linestyle": style.linestyle, "marker": style.marker, "markersize": 4}
         ax.plot(mean.index, mean, **kind, markevery=(i % every, every), linewidth=1.3, label=plain(name))
-    ax.set(xlabel="epoch", xlim=(0, BEYOND * table["epoch"].max()))
+    ax.set(xlabel=over, xlim=(0, BEYOND * table[over].max()))
     ax.xaxis.set_major_locator(MaxNLocator(4))
     draw_grid(ax)
     return hide_box(ax)
@@ -86,6 +87,7 @@ def histogram(ax: Any, values: dict[str, np.ndarray], styles: dict[str, Look] | 
         ax.set_yscale("log")
         ax.minorticks_off()  # eight for every decade: half of the drawing's time
     ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.set_xlabel("value")
     return hide_box(ax)
 
 

@@ -182,7 +182,7 @@ def _draw_by_point(ax: Any, shown: _Shown, value: str, layer: int) -> None:
         if bars:
             at, low, middle, high = np.array(bars).T
             style = {**kind, "linestyle": "none", "markersize": 5, "label": plain(name)}
-            ax.errorbar(at, middle, yerr=[middle - low, high - middle], **style)
+            ax.errorbar(at, middle, yerr=np.stack([middle - low, high - middle]), **style)
     name_points(ax, labels)
     ax.set_xlim(-0.5, len(labels) - 0.5)
     ax.set_xlabel(plain_list(key.rpartition(".")[2] for key in keys))

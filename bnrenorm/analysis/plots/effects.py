@@ -11,7 +11,14 @@ from bnrenorm.analysis import stats
 from bnrenorm.analysis.plots import axes, gains, heat_maps, limits
 from bnrenorm.analysis.plots.limits import AxesChoice, late_bands
 from bnrenorm.analysis.plots.names import plain, plain_list
-from bnrenorm.analysis.plots.pages import add_legend, count_columns, name_point, split_panels, spread_of
+from bnrenorm.analysis.plots.pages import (
+    add_legend,
+    count_columns,
+    means_of,
+    name_point,
+    split_panels,
+    spread_of,
+)
 from bnrenorm.analysis.plots.style import legend_below, own_settings
 
 _LINES = 6  # pairs of variants in a panel of differences
@@ -56,11 +63,12 @@ def over_axis(verdicts: list[dict[str, Any]], summary: pd.DataFrame, key: str, t
     """Draw a grid of one axis: accuracies on the left, and on the right the paired differences, if there are any."""
     figure = Figure(figsize=(12 if verdicts else 7, 5.4))
     left, *others = np.atleast_1d(figure.subplots(1, 1 + bool(verdicts)))
-    gains.accuracies(left, summary, [key]).set_title(means_of(summary))
+    gains.accuracies(left, summary, [key]).set_title(_means_and_intervals(summary))
     if len(set(summary["variant"])) == 1:
         gains.write_means(left)
     else:
         limits.focus(left)
+    verdicts, title = _few_pairs(verdicts, title)
     for ax in others:
         at_key = [{**verdict, "point": {key: verdict["point"][key]}} for verdict in verdicts]
         gains.differences(ax, at_key).set_title(pairing(verdicts))
@@ -94,7 +102,7 @@ def over_axes(verdicts: list[dict[str, Any]], summary: pd.DataFrame, keys: list[
         maps = [heat_maps.accuracy_cells(rows, (row, column)) for _, rows in panels]
         scale = heat_maps.accuracy_scale([cell.value for cells in maps for cell in cells.values()])
         name, write = "final test accuracy (%)", "{:.2f}".format
-        title = f"{title}: {means_of(summary).partition(' with')[0]}"
+        title = f"{title}: {means_of(summary)}"
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     bands = math.ceil(len(panels) / columns)
     rows_and_columns = [len({key[i] for cells in maps for key in cells}) for i in (0, 1)]
@@ -131,10 +139,8 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[dict[str, Any]], key
 
     table: `tables.curves`; keys: its grid columns. Of more than six pairs, those with the first variant are drawn.
     """
-    if len(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts)) > _LINES and keys:
-        base = verdicts[0]["a"]
-        verdicts = [verdict for verdict in verdicts if verdict["a"] == base]
-        title = f"{title}, against {plain(base)}"
+    if keys:
+        verdicts, title = _few_pairs(verdicts, title)
     panel_keys = [key for key in keys if len(set(table[key])) > 1]
     if keys:
         panels, title = split_panels(table, panel_keys, title)
@@ -162,6 +168,14 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[dict[str, Any]], key
     return figure
 
 
+def _few_pairs(verdicts: list[dict[str, Any]], title: str) -> tuple[list[dict[str, Any]], str]:
+    """Return the verdicts to draw in one panel, of more than six pairs those with the first variant, and the title."""
+    if len({(verdict["a"], verdict["b"]) for verdict in verdicts}) <= _LINES:
+        return verdicts, title
+    base = verdicts[0]["a"]
+    return [verdict for verdict in verdicts if verdict["a"] == base], f"{title}, against {plain(base)}"
+
+
 def _at(verdicts: list[dict[str, Any]], keys: list[str], cell: Any) -> list[dict[str, Any]]:
     """Return the verdicts at the values `cell` of the axes `keys`."""
     want = plain_list(cell)
@@ -181,9 +195,7 @@ def pairing(verdicts: list[dict[str, Any]]) -> str:
     return f"paired by seed, no intervals: {max(bare)} of the {stats.MIN_PAIRS} seeds needed"
 
 
-def means_of(summary: pd.DataFrame) -> str:
+def _means_and_intervals(summary: pd.DataFrame) -> str:
     """Say what a point and a bar of a `tables.summary` are."""
-    seeds = len(set(summary["seed"]))
-    if seeds == 1:
-        return "one seed"
-    return f"mean of {seeds} seeds" + (" with its 95 % interval" if seeds >= stats.MIN_PAIRS else "")
+    has_intervals = len(set(summary["seed"])) >= stats.MIN_PAIRS
+    return means_of(summary) + (" with its 95 % interval" if has_intervals else "")

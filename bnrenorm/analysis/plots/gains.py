@@ -119,7 +119,7 @@ def differences(ax: Any, verdicts: Verdicts) -> Any:
         means = 100 * np.array([row["mean"] for row in rows])
         low, high = 100 * np.array([_interval(row) for row in rows]).reshape(-1, 2).T
         kind: Any = {"color": style.color, "marker": style.marker, "linestyle": style.linestyle if joined else "none"}
-        bars = [means - low, high - means]
+        bars = np.stack([means - low, high - means])
         ax.errorbar(x, means, yerr=bars, capsize=min(4, 25 * offset), **kind, label=f"{plain(b)} - {plain(a)}")
         bare = np.isnan(low)
         ax.plot(x[bare], means[bare], style.marker, color=style.color, markerfacecolor="white", zorder=3)
@@ -151,7 +151,7 @@ def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
         intervals = np.array([stats.mean_intervals(cell.to_numpy(float)[:, None]) for _, cell in cells])[..., 0]
         x = np.array([points.index(point) for point in means.index]) + offset * (i - (len(variants) - 1) / 2)
         kind: Any = {"color": style.color, "marker": style.marker, "linestyle": style.linestyle if joined else "none"}
-        bars = [means.to_numpy() - intervals[:, 0], intervals[:, 1] - means.to_numpy()]
+        bars = np.stack([means.to_numpy() - intervals[:, 0], intervals[:, 1] - means.to_numpy()])
         ax.errorbar(x, means.to_numpy(), yerr=bars, **kind, capsize=4, label=plain(variant))
     ax.set(xlabel=plain_list(keys), ylabel="final test accuracy (%)")
     is_diverged = summary["outcome"] == "diverged"

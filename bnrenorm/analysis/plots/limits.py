@@ -21,7 +21,7 @@ def set_limits(axes: Any, table: pd.DataFrame, metrics: list[str], choice: AxesC
 
     "effect": accuracies span what the variants come to in the second half of the training, where these are few their
     bands too; losses are logarithmic over all of it; a few curves that are far worse than the others leave the panel
-    (`name_those_below`).
+    (`name_those_outside`).
     """
     kind = metrics[0].rpartition("_")[2]
     if choice == "article":
@@ -105,6 +105,7 @@ def widen(ax: Any) -> None:
         ax.set_yscale("symlog", linthresh=1.0)
         ax.set_ylim(min(-1.0, 1.6 * low), max(1.0, 1.6 * high))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.set_ylabel(f"{ax.get_ylabel()}\nlogarithmic beyond 1 point")
 
 
 def _losses(curves: list[np.ndarray]) -> tuple[float, float]:
@@ -117,10 +118,17 @@ def _losses(curves: list[np.ndarray]) -> tuple[float, float]:
     return 0.9 * lowest, 1.1 * min(highest, max(2 * begin, 4 * float(np.median([curve[-1] for curve in positive]))))
 
 
-def name_those_below(ax: Any) -> None:
-    """Name at the lower edge the lines of which nothing is seen because they lie below it, with their last values."""
-    bottom = ax.get_ylim()[0]
-    below = [line for line in ax.get_lines() if len(line.get_ydata()) and np.nanmax([*line.get_ydata(), 0]) < bottom]
-    for i, line in enumerate(below):
-        text = f"↓ {line.get_label()} {line.get_ydata()[-1]:.2f}"
-        ax.text(0.03, 0.03 + 0.1 * i, text, color=line.get_color(), transform=ax.transAxes, fontsize="small")
+def name_those_outside(ax: Any) -> None:
+    """Name at the edges the lines of which nothing is seen, because they lie below or above, with their last values."""
+    low, high = ax.get_ylim()
+    for line in ax.get_lines():
+        values = np.asarray(line.get_ydata(), float)
+        values = values[np.isfinite(values)]
+        if not len(values) or (values.max() >= low and values.min() <= high):
+            continue
+        is_below = values.max() < low
+        named = sum(text.get_text().startswith("↓" if is_below else "↑") for text in ax.texts)
+        place: Any = {"y": 0.03 + 0.1 * named, "va": "bottom"} if is_below else {"y": 0.97 - 0.1 * named, "va": "top"}
+        text = f"{'↓' if is_below else '↑'} {line.get_label()} {values[-1]:.3g}"
+        place |= {"ha": "right", "transform": ax.transAxes, "fontsize": "small"}  # where few curves pass by the end
+        ax.text(0.97, s=text, color=line.get_color(), **place)

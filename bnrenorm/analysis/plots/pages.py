@@ -55,7 +55,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
         band, column = divmod(i, columns)
         for row, metric in enumerate(metrics):
             ax = grid[2 * band + row, column]
-            axes.lines(ax, rows, metric, line_key).set(xlabel="epoch" if row else "", visible=True)
+            axes.lines(ax, rows, metric, line_key).set(visible=True, **({} if row else {"xlabel": ""}))
             ax.tick_params(labelbottom=bool(row), labelleft=not column)
             drawn[metric].append(ax)
         grid[2 * band, column].set_title(name_point(panel_keys, cell), fontsize="medium")
@@ -64,10 +64,10 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
         limits.set_limits(panels_of_metric, table, [metric], choice)
         for ax in panels_of_metric[::columns]:
             ax.set_ylabel(f"{name} {metric.rpartition('_')[2]}")
-    for ax in drawn[metrics[1]]:
-        limits.name_those_below(ax)
+    for ax in (*drawn[metrics[0]], *drawn[metrics[1]]):
+        limits.name_those_outside(ax)
     add_legend(figure, drawn[metrics[1]][-1], plain(line_key.rpartition(".")[2]))
-    figure.suptitle(title)
+    figure.suptitle(f"{title} ({means_of(table)})")
     return figure
 
 
@@ -80,6 +80,12 @@ def spread_of(table: pd.DataFrame) -> str:
     return f"{several}, band: its 95 % interval" if len(seeds) >= stats.MIN_PAIRS else f"{several}, thin: single seeds"
 
 
+def means_of(table: pd.DataFrame) -> str:
+    """Say of which seeds a line or a point without a band is the mean."""
+    seeds = len(set(table["seed"]))
+    return "one seed" if seeds == 1 else f"mean of {seeds} seeds"
+
+
 @own_settings()
 def digit(image: np.ndarray, label: int) -> bytes:
     """Draw one image (H, W), uint8, with its label, as a PNG file."""
@@ -90,7 +96,9 @@ def digit(image: np.ndarray, label: int) -> bytes:
 
 def split_panels(table: pd.DataFrame, keys: list[str], title: str) -> tuple[list[tuple[Any, Any]], str]:
     """Return the rows of every combination of the columns `keys`, 24 at most, and the title, which says so."""
-    panels: list[tuple[Any, Any]] = list(table.groupby(keys, sort=False, dropna=False)) if keys else [((), table)]
+    # without iter, list asks for the length first, which pandas 2 cannot count where a key is null
+    by_point = iter(table.groupby(keys, sort=False, dropna=False)) if keys else [((), table)]
+    panels: list[tuple[Any, Any]] = list(by_point)
     if len(panels) > _PANELS:
         return panels[:_PANELS], f"{title}: the first {_PANELS} of {len(panels)} panels"
     return panels, title

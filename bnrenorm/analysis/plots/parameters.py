@@ -35,18 +35,24 @@ def pictures(trials: TrainedTrials) -> dict[str, Callable[[], Figure]]:
     """
     learned = [(t, result) for t, result in trials if result.parameters and _has_learned(result.records)]
     one_seed = [(trial, result) for trial, result in learned if trial.seed == learned[0][0].seed]
+    kept = sum(bool(result.parameters) for _, result in trials)
+    without = (
+        f"; not drawn: {kept - len(learned)} of {kept} networks, which learned nothing" if len(learned) < kept else ""
+    )
     paths = {path for _, result in one_seed for path in result.parameters}
     drawings: dict[str, Callable[[], Figure]] = {}
     for name, pattern in (("weights", _WEIGHTS), ("affine", _AFFINE)):
         columns = sorted(filter(pattern.fullmatch, paths), key=_order)
         rows = [(trial, result) for trial, result in one_seed if any(path in result.parameters for path in columns)]
         if rows:
-            drawings[name] = partial(_grid, rows, columns, f"after training, seed {rows[0][0].seed}", _histogram)
+            drawings[name] = partial(
+                _grid, rows, columns, f"after training, seed {rows[0][0].seed}{without}", _histogram
+            )
     recorded = {column for _, result in learned for column in result.records}
     columns = sorted(filter(_AFFINE_RECORDS.fullmatch, recorded), key=_order)
     rows = [(trial, result) for trial, result in learned if any(column in result.records for column in columns)]
     if rows:
-        drawings["affine_epochs"] = partial(_grid, rows, columns, "means over a layer's nodes", _over_epochs)
+        drawings["affine_epochs"] = partial(_grid, rows, columns, f"means over a layer's nodes{without}", _over_epochs)
     return drawings
 
 

@@ -37,6 +37,14 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Diverged:
+    """Trials that diverged, in words, "" if none did; `are_all`: no seed of some variant came to the end."""
+
+    text: str
+    are_all: bool
+
+
+@dataclass(frozen=True)
 class Cells:
     """A run's trials; a cell is a variant at a grid point."""
 
@@ -96,6 +104,17 @@ class Cells:
         """Return the normalisations that were diagnosed: "layer1", "layer2", ..."""
         names = {name.partition("_")[0] for _, result in self.results.trials for name in result.records}
         return sorted((name for name in names if name[:5] == "layer" and name[5:].isdigit()), key=lambda n: int(n[5:]))
+
+    def diverged(self, point: Point, *variants: str) -> Diverged:
+        """Return what is said of the trials of these variants at a grid point that diverged."""
+        texts, are_all = [], False
+        for variant in variants:
+            outcomes = [result.outcome for _, result in self.trials.get((point, variant), [])]
+            count, of = outcomes.count("diverged"), len(outcomes)
+            if count:
+                texts.append(f"{variant} diverged in {count} of {of} seed{'s' * (of != 1)}")
+            are_all |= 0 < count == of
+        return Diverged(" and ".join(texts), are_all)
 
     def ended_early(self, point: Point, variant: str, column: str) -> list[tuple[int, float, float]]:
         """Return seed, step and last finite value of every trial of a cell that diverged."""

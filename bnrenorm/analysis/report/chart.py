@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.embed import json_item
-from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter
+from bokeh.models import ColumnDataSource, HoverTool, InlineStyleSheet, NumeralTickFormatter
 from bokeh.plotting import figure
 
 from bnrenorm.analysis.report.palette import Style
@@ -18,6 +18,8 @@ from bnrenorm.analysis.report.palette import Style
 HEIGHT = 340
 GREY = "#757575"
 """Of texts: 4.6 : 1 on white, 4.5 : 1 on the black of the dark page, so that what was drawn on one can be printed."""
+_Y_AXIS = "y axis"
+_VALUES = ("mean", "value", "middle", "x")  # the columns of sources that hold what is drawn
 TOOLS = "box_zoom,pan,wheel_zoom,reset,save"
 
 
@@ -59,9 +61,24 @@ class Chart:
 
     def data(self) -> dict[str, Any]:
         """Return what the page's script needs: the document with its first frame, and all frames, whose null is NaN."""
-        for name, columns in next(iter(self.frames.values()))["sources"].items():
+        first = next(iter(self.frames.values()))
+        for axis in self.model.select({"tags": _Y_AXIS}):
+            axis.axis_label = first.get("axis", axis.axis_label)
+        for name, columns in first["sources"].items():
             self.model.select_one({"name": name}).data = {column: _nan(values) for column, values in columns.items()}
         return {"item": json_item(self.model), "frames": self.frames}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no frame has a finite value."""
+        columns = [
+            column
+            for frame in self.frames.values()
+            for of in frame["sources"].values()
+            for name, column in of.items()
+            if name in _VALUES
+        ]
+        return not any(value is not None for column in columns for value in column)
 
     @property
     def alt(self) -> str:
@@ -96,12 +113,13 @@ def axes(name: str, *, height: int = HEIGHT, x_label: str = "training step", **o
         **options,
     )
     plot.toolbar.logo = None
+    plot.toolbar.stylesheets = [InlineStyleSheet(css="@media print { :host { display: none !important; } }")]
     plot.xaxis.formatter = NumeralTickFormatter(format="0.[0]a") if x_label == "training step" else plot.xaxis.formatter
     lines = dict.fromkeys(("axis_line_color", "major_tick_line_color"), GREY)
     texts = dict.fromkeys(("axis_label_text_color", "major_label_text_color"), GREY)
     for axis in (*plot.xaxis, *plot.yaxis):
         axis.update(minor_tick_line_color=None, axis_label_text_font_style="normal", **lines, **texts)
-    plot.yaxis.update(name=f"{name} axis")
+    plot.yaxis.update(tags=[_Y_AXIS])
     plot.ygrid.update(grid_line_color=GREY, grid_line_alpha=0.3)
     plot.xgrid.grid_line_color = None
     return plot

@@ -9,7 +9,7 @@ from bokeh.models import BoxAnnotation, Span
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.report.bands import INTERVAL, Band, band
-from bnrenorm.analysis.report.cells import Cells, Curves
+from bnrenorm.analysis.report.cells import Cells, Curves, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, hover, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.analysis.report.words import point as in_words
@@ -49,7 +49,8 @@ def curves(cells: Cells) -> Chart:
         label, unit, factor = METRICS[metric]
         for j, point in enumerate(cells.points):
             drawn = [cells.curves(point, variant, metric) for variant in cells.variants]
-            frame = frame_of(drawn, cells.variants, steps, factor, f"{label} ({unit})")
+            told = [cells.diverged(point, variant) for variant in cells.variants]
+            frame = frame_of(drawn, cells.variants, steps, factor, f"{label} ({unit})", told)
             ends = [(variant, *end) for variant in cells.variants for end in cells.ended_early(point, variant, metric)]
             frame["sources"]["ended"] = {
                 "name": [end[0] for end in ends],
@@ -79,30 +80,33 @@ def differences(cells: Cells) -> Chart | None:
     chart.selects += point_select(cells)
     for j, point in enumerate(cells.points):
         drawn = [cells.differences(point, a, b, "test_accuracy") for a, b in pairs]
-        chart.frames[key(j, points=len(cells.points))] = frame_of(drawn, names, steps, 100, "difference (points)")
+        told = [cells.diverged(point, *pair) for pair in pairs]
+        chart.frames[key(j, points=len(cells.points))] = frame_of(drawn, names, steps, 100, "difference (points)", told)
     return chart
 
 
 def gap(cells: Cells) -> Chart | None:
-    """Return the accuracy in training mode less that in inference mode, on the same images by the same weights."""
+    """Return the accuracy in inference mode less that in training mode, on the same images by the same weights."""
     modes = ("training_mode_accuracy", "inference_mode_accuracy")
     if not any(all(mode in result.records for mode in modes) for _, result in cells.results.trials):
         return None
     caption = (
-        "The same training images and weights, normalised by their batch less by the running statistics: above 0 the "
-        f"network is worse at inference than it was in training. {kind(cells)}"
+        "Accuracy in inference mode (running statistics) less that in training mode (statistics of the batch), of the "
+        f"same training images and weights: below 0 the network is worse at inference. {kind(cells)}"
     )
     chart = over_steps("gap", "Gap between training and inference", cells.variants, caption)
     chart.model.add_layout(Span(location=0, dimension="width", line_color="#808080"))
     chart.selects += point_select(cells)
+    axis = "inference - training (points)"
     steps = steps_each(len(cells.points) * len(cells.variants), cells.seeds)
     for j, point in enumerate(cells.points):
         drawn: list[Curves | None] = []
         for variant in cells.variants:
             of_modes = [cells.curves(point, variant, mode) for mode in modes]
             training, inference = of_modes
-            drawn.append(training.less(inference) if training and inference else None)
-        chart.frames[key(j, points=len(cells.points))] = frame_of(drawn, cells.variants, steps, 100, "gap (points)")
+            drawn.append(inference.less(training) if training and inference else None)
+        told = [cells.diverged(point, variant) for variant in cells.variants]
+        chart.frames[key(j, points=len(cells.points))] = frame_of(drawn, cells.variants, steps, 100, axis, told)
     return chart
 
 
@@ -138,21 +142,35 @@ def over_steps(
 
 
 def frame_of(
-    drawn: Sequence[Curves | None], names: Sequence[str], steps: int, factor: float, axis: str
+    drawn: Sequence[Curves | None],
+    names: Sequence[str],
+    steps: int,
+    factor: float,
+    axis: str,
+    told: Sequence[Diverged],
 ) -> dict[str, Any]:
-    """Return the data of bands, or of single lines where there are too few seeds for bands, and what they come to."""
+    """Return the data of bands, or of single lines where there are too few seeds for bands, and what they come to.
+
+    told: for every curve the trials of it that diverged: they have no end.
+    """
     sources: dict[str, dict[str, list[Any]]] = {}
     ends = []
-    for i, (curves_, name) in enumerate(zip(drawn, names, strict=True)):
+    for i, (curves_, name, diverged) in enumerate(zip(drawn, names, told, strict=True)):
         few = curves_.thinned(steps) if curves_ else _NO_CURVES
         one = _shown(band(few.steps, few.values) if curves_ else _NO_BAND, factor, name)
         sources[f"mean {i}"] = one
         sources[f"lines {i}"] = _single(few if 1 < len(few.seeds) < MIN_PAIRS else _NO_CURVES, factor, name)
-        last = [value for value in one["mean"] if value is not None][-1:]
-        ends.append(
-            f"{name} ends at {0 if abs(last[0]) < _ROUNDING else last[0]:.4g}" if last else f"{name} has no values"
-        )
-    return {"sources": sources, "axis": axis, "alt": f"{axis} by training step: {'; '.join(ends)}."}
+        ends.append(_end(name, one, diverged))
+    return {"sources": sources, "axis": axis, "alt": f"{axis} by training step: {'; '.join(dict.fromkeys(ends))}."}
+
+
+def _end(name: str, one: dict[str, list[Any]], diverged: Diverged) -> str:
+    """Return "BRN ends at 88.4" if a seed comes to the end, and how many diverged."""
+    last = one["mean"][-1] if one["mean"] and not diverged.are_all else None
+    if last is None:
+        return diverged.text or f"{name} has no values"
+    text = f"{name} ends at {0 if abs(last) < _ROUNDING else last:.4g}"
+    return f"{text} ({diverged.text})" if diverged.text else text
 
 
 _NO_BAND = Band(*(np.empty(0) for _ in range(5)))

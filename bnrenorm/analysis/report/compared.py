@@ -4,9 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from bnrenorm.analysis.report import tables
-from bnrenorm.analysis.report.tables import Cell, Column, Table
+from bnrenorm.analysis.report.tables import PAIR, Cell, Column, Table, difference_columns
 from bnrenorm.analysis.report.words import point
 from bnrenorm.analysis.results import ExperimentResults
+
+
+def title(runs: Sequence[ExperimentResults], conclusions: Sequence[str]) -> str:
+    """Return the conclusions of two runs in one line, or say that the runs compare different things."""
+    pairs = [{(verdict["a"], verdict["b"]) for verdict in results.verdicts} for results in runs]
+    variants = {results.experiment.variants for results in runs}
+    if not pairs[0] & pairs[1] and (any(pairs) or len(variants) > 1):
+        return "Two runs that compare different things"
+    if len(set(conclusions)) == 1:
+        return f"Both runs: {conclusions[0]}"
+    return " ".join(f"{name}: {text}" for name, text in zip(_names(runs), conclusions, strict=True))
 
 
 def tables_of(runs: Sequence[ExperimentResults]) -> list[Table]:
@@ -22,12 +33,12 @@ def _names(runs: Sequence[ExperimentResults]) -> list[str]:
 
 def _verdicts(runs: Sequence[ExperimentResults], names: list[str]) -> Table:
     by_run = [
-        {(verdict["a"], verdict["b"], point(verdict["point"])): verdict for verdict in results.verdicts}
+        {(verdict["b"], verdict["a"], point(verdict["point"])): verdict for verdict in results.verdicts}
         for results in runs
     ]
-    columns = [Column("a"), Column("b"), Column("grid point")]
+    columns = [*PAIR, Column("grid point")]
     for name in names:
-        columns += [Column(f"{name}: b - a (points)", 2), Column("low", 2), Column("high", 2), Column("verdict")]
+        columns += [*difference_columns("", f"{name}: "), Column("verdict")]
     rows: list[list[Cell]] = []
     for comparison in dict.fromkeys(key for one in by_run for key in one):
         row: list[Cell] = list(comparison)
@@ -37,7 +48,7 @@ def _verdicts(runs: Sequence[ExperimentResults], names: list[str]) -> Table:
             row += [None if value is None else 100 * value for value in values]
             row.append("not compared" if verdict is None else verdict["verdict"])
         rows.append(row)
-    note = "Each run's verdicts are its own: no test compares the runs with each other."
+    note = "Differences are in points. Each run's verdicts are its own: no test compares the runs with each other."
     return Table("both-verdicts", "Verdicts of both runs", columns, rows, note)
 
 

@@ -87,8 +87,11 @@ def _frame(cells: Cells, point: Point, layer: str, name: str, steps: int) -> dic
         drawn = step if limits is not None else np.empty(0)
         low, high = (np.empty(0), np.empty(0)) if limits is None else limits
         sources[f"limits {i}"] = {"step": whole(drawn), "low": rounded(low), "high": rounded(high)}
-        last = values[1][np.isfinite(values[1])][-1:]
-        ends += [f"{variant} ends at {last[0]:.4g}"] if len(last) else []
+        diverged = cells.diverged(point, variant)
+        if len(step) and np.isfinite(values[1][-1]) and not diverged.are_all:
+            ends.append(f"{variant} ends at {values[1][-1]:.4g}")
+        elif is_drawn and diverged.text:
+            ends.append(diverged.text)
     alt = f"{_SHOWN[name]} of {layer} by training step: {'; '.join(ends) or 'no values'}."
     return {"sources": sources, "axis": _SHOWN[name].partition(":")[0], "alt": alt}
 

@@ -3,17 +3,19 @@
 from typing import Any
 
 import numpy as np
-from bokeh.models import BoxAnnotation, PlainText, Span
+from bokeh.models import BoxAnnotation, PlainText
 from bokeh.models import Label as Text
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.report.chart import GREY, Chart, axes, hover, rounded, source
 from bnrenorm.analysis.report.words import pair, point
 
+_TITLE = "Paired differences"
 _ROWS = 40
-_ROW = 46  # pixels of height
-_BELOW = 0.22  # the dots are drawn below the interval, in rows
-_LONGEST = 70  # characters
+_ROW = 58  # pixels of height
+_ABOVE, _BELOW = 0.12, 0.22  # what is drawn of a row reaches so far above and below its interval, in rows
+_LABEL = 0.27  # its label stands above that, in rows
+_LONGEST = 54  # characters of a label: what a phone is wide
 _COLOUR, _DOT = "#0072B2", "#56B4E9"
 
 
@@ -28,12 +30,15 @@ def forest(verdicts: list[dict[str, Any]]) -> Chart | None:
         height=_ROW * len(shown) + 90,
         x_label="difference in final test accuracy (points)",
         x_range=_span(shown, margin),
-        y_range=(0.45 - len(shown), 0.75),
+        y_range=(0.6 - len(shown), 0.75),
     )
     plot.yaxis.visible = False
     plot.ygrid.grid_line_color = None
-    plot.add_layout(BoxAnnotation(left=-margin, right=margin, fill_color="#808080", fill_alpha=0.15))
-    plot.add_layout(Span(location=0, dimension="height", line_color="#808080"))
+    for i in range(len(shown)):  # row by row, so that none lies behind a label
+        top, bottom = _ABOVE - i, -2 * _BELOW + _ABOVE - i
+        zone: Any = {"left": -margin, "right": margin, "top": top, "bottom": bottom}
+        plot.add_layout(BoxAnnotation(**zone, fill_color="#808080", fill_alpha=0.15, line_color=None))
+        plot.segment([0], [bottom], [0], [top], line_color="#808080")
     means = source("means", "y", "name", "verdict", "mean", "low", "high", "p", "face")
     dots = source("dots", "x", "y", "name")
     plot.segment("low", "y", "high", "y", source=means, line_width=4, line_color=_COLOUR)
@@ -49,16 +54,21 @@ def forest(verdicts: list[dict[str, Any]]) -> Chart | None:
     ]
     plot.add_tools(hover([drawn], tips), hover([single], [("", "@name"), ("one seed", "@x{+0.000}")]))
     for i, verdict in enumerate(shown):
-        label = PlainText(text=f"{_name(verdict)}: {verdict['verdict']}")  # a plain string with $$ would be mathematics
-        plot.add_layout(Text(x=2, x_units="screen", y=0.14 - i, text=label, text_font_size="13px", text_color=GREY))
+        label = PlainText(text=_label(verdict))  # a plain string with $$ would be mathematics
+        plot.add_layout(Text(x=2, x_units="screen", y=_LABEL - i, text=label, text_font_size="13px", text_color=GREY))
     rest = f" {len(verdicts) - len(shown)} more are in the table of comparisons." if len(verdicts) > len(shown) else ""
     caption = (
         f"Diamond: mean over the seeds; line: its 95 % interval, from {stats.MIN_PAIRS} seeds on; dot: one seed. "
         f"Grey zone: less than {margin:g} points, which counts as equivalent.{rest}"
     )
-    chart = Chart("forest", "Paired differences", caption, plot, is_told=False)  # a table tells it
+    chart = Chart("forest", _TITLE, caption, plot, is_told=False)  # a table tells it
     chart.frames[""] = {"sources": _sources(shown), "alt": _alt(shown)}
     return chart
+
+
+def nothing(verdicts: list[dict[str, Any]]) -> Chart | None:
+    """Return the chart without a row, for comparisons of which no seed can be compared."""
+    return Chart("forest", _TITLE, "", None, frames={"": {"sources": {}, "alt": ""}}) if verdicts else None
 
 
 def _sources(shown: list[dict[str, Any]]) -> dict[str, dict[str, list[Any]]]:
@@ -95,8 +105,16 @@ def _span(shown: list[dict[str, Any]], margin: float) -> tuple[float, float]:
 
 def _name(verdict: dict[str, Any]) -> str:
     at = point(verdict["point"])
-    text = f"{pair(verdict)}{', ' if at else ''}{at}"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return f"{pair(verdict)}{', ' if at else ''}{at}"
+
+
+def _label(verdict: dict[str, Any]) -> str:
+    """Return a row's name and verdict, or what fits of the name: the pointer finds all of it."""
+    name = _name(verdict)
+    text = f"{name}: {verdict['verdict']}"
+    if len(text) <= _LONGEST:
+        return text
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def _alt(shown: list[dict[str, Any]]) -> str:

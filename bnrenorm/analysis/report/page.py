@@ -30,6 +30,7 @@ def render(runs: Sequence[ExperimentResults]) -> str:
     sections = [section(results) for results in runs]
     return _template().render(
         sections=sections,
+        title=compared.title(runs, [one.answer[0].text for one in sections]) if len(runs) > 1 else "",
         differing=compared.tables_of(runs) if len(runs) > 1 else [],
         scripts=scripts,
         policy=policy,

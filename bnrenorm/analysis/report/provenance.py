@@ -1,5 +1,6 @@
 """What trained the trials of a run, and what its reader should know before trusting it."""
 
+from collections import Counter
 from typing import Any
 
 from bnrenorm.analysis.report.tables import Cell, Column, Table
@@ -45,18 +46,19 @@ def notes(results: ExperimentResults) -> list[str]:
     experiment = results.experiment
     remarks = list(results.notes)
     remarks += _missing(results)
-    diverged: dict[str, int] = {}
-    for trial, result in results.trials:
-        if result.outcome == "diverged":
-            diverged[trial.variant] = diverged.get(trial.variant, 0) + 1
     of = len(experiment.seeds) * len(experiment.points)
-    remarks += [f"{name} diverged in {count} of {of} trials" for name, count in diverged.items()]
+    remarks += [f"{name} diverged in {count} of {of} trials" for name, count in diverged(results).items()]
     if len(experiment.variants) > 1 and len(experiment.seeds) < MIN_PAIRS:
         remarks.append(
             f"{len(experiment.seeds)} seed{'s' * (len(experiment.seeds) != 1)}: with fewer than {MIN_PAIRS} there is "
             "neither an interval nor a verdict"
         )
     return list(dict.fromkeys([*remarks, *_origins(results)]))
+
+
+def diverged(results: ExperimentResults) -> dict[str, int]:
+    """Return how many trials of each variant diverged, where any did."""
+    return dict(Counter(trial.variant for trial, result in results.trials if result.outcome == "diverged"))
 
 
 def _missing(results: ExperimentResults) -> list[str]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bnrenorm.analysis.report import charts, corrections, forest, provenance, tables, words
+from bnrenorm.analysis.report import answer, charts, corrections, forest, printed, provenance, tables, words
+from bnrenorm.analysis.report.answer import Line
 from bnrenorm.analysis.report.cells import Cells
 from bnrenorm.analysis.report.chart import Chart
 from bnrenorm.analysis.report.tables import Table
@@ -18,9 +19,11 @@ class Section:
 
     name: str
     question: str
-    answer: list[str]
+    answer: list[Line]
+    letters: str
     facts: list[str]
     charts: list[Chart]
+    left_out: str
     tables: list[Table]
     notes: list[str]
     document: str
@@ -30,34 +33,51 @@ def section(results: ExperimentResults) -> Section:
     """Return a run's part of the page. Its numbers are those of the tables and verdicts that the run folder holds."""
     cells = Cells(results)
     drawn = [
-        forest.forest(results.verdicts),
+        forest.forest(results.verdicts) or forest.nothing(results.verdicts),
         charts.curves(cells),
         charts.differences(cells),
         corrections.corrections(cells),
         charts.gap(cells),
     ]
+    there = [chart for chart in drawn if chart is not None]
+    question, lines = words.question(results), answer.answer(results)
+    said = " ".join([question, *(f"{line.text} {line.numbers}" for line in lines)])
     return Section(
         name=results.folder.name,
-        question=words.question(results),
-        answer=words.answer(results),
+        question=question,
+        answer=lines,
+        letters=words.letters(results, said),
         facts=_facts(results),
-        charts=[chart for chart in drawn if chart is not None],
+        charts=[chart for chart in there if not chart.is_empty],
+        left_out=_left_out([chart.title for chart in there if chart.is_empty], results),
         tables=_tables(results),
         notes=provenance.notes(results),
         document=results.experiment.as_config(),
     )
 
 
+def _left_out(titles: list[str], results: ExperimentResults) -> str:
+    """Say which charts are not drawn and why, in one line; "" if all are."""
+    if not titles:
+        return ""
+    total = len(results.experiment.seeds) * len(results.experiment.points)
+    counts = provenance.diverged(results)
+    reason = "; ".join(f"{name} diverged in {count} of {total} trials" for name, count in counts.items())
+    return f"Not drawn, for want of finite values{f' ({reason})' if reason else ''}: {', '.join(titles)}."
+
+
 def _facts(results: ExperimentResults) -> list[str]:
     """Return what was trained, in a few short phrases."""
     experiment, data = results.experiment, results.data
-    count = len(experiment.seeds)
-    facts = [f"{len(experiment.variants)} variants: {', '.join(experiment.variants)}"]
+    count, trials = len(experiment.seeds), len(results.trials)
+    variants = len(experiment.variants)
+    facts = [f"{variants} variant{'s' * (variants != 1)}: {', '.join(experiment.variants)}"]
     if len(experiment.points) > 1:
         axes = ", ".join(key for key, _ in experiment.points[0])
         facts.append(f"{len(experiment.points)} grid points: {axes}")
-    facts.append(f"{count} seed{'s' * (count != 1)}, {len(results.trials)} trials")
-    facts.append(f"images of {data.source}, on {results.device}")
+    facts.append(f"{count} seed{'s' * (count != 1)}, {trials} trial{'s' * (trials != 1)}")
+    images = "MNIST digits" if data.source == "mnist" else data.source
+    facts.append(f"{images}, on {results.device}")
     return facts
 
 
@@ -69,9 +89,9 @@ def _tables(results: ExperimentResults) -> list[Table]:
     if results.verdicts:
         made.append(tables.verdicts(results.verdicts))
     made.append(tables.variants(results.summary, axes))
-    for published in (results.published_values, results.published_differences):
-        if published is not None and not published.empty and results.published is not None:
-            made.append(tables.frame(published, "published", "Published values", results.published.source))
+    published = printed.table(results)
+    if published is not None:
+        made.append(published)
     made.append(_settings(results))
     return [*made, tables.trials(results.summary, axes, made_by), origin]
 

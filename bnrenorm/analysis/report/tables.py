@@ -1,4 +1,4 @@
-"""The report's tables as plain data: verdicts, variants, trials, settings that differ, published values."""
+"""The report's tables as plain data: verdicts, variants, trials, settings that differ."""
 
 import math
 import numbers
@@ -23,11 +23,13 @@ _HUGE, _TINY = 1e6, 1e-3
 class Column:
     """A column: its heading, and how many digits its numbers show.
 
-    digits: behind the point; negative: significant ones; None: the column holds text and whole numbers.
+    digits: behind the point; negative: significant ones; None: the column holds text and whole numbers. `title` says
+    what the heading means, where a pointer rests on it.
     """
 
     name: str
     digits: int | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,18 +79,35 @@ def _plain(cell: Cell) -> Cell:
     return str(cell) if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
+PAIR = (Column("variant"), Column("against", title="the variant that it is compared with"))
+
+
+def difference_columns(unit: str, of: str = "") -> list[Column]:
+    """Return the columns of a paired difference and its interval."""
+    return [
+        Column(f"{of}difference{unit}", 2, "mean over the seeds of the variant less the one it is against, paired"),
+        Column(f"low{unit}", 2, "lower end of the 95 % interval of the difference"),
+        Column(f"high{unit}", 2, "upper end of the 95 % interval of the difference"),
+    ]
+
+
 def verdicts(entries: list[dict[str, Any]]) -> Table:
     """Return a row per comparison, with differences and intervals in percentage points."""
     axes = list(dict.fromkeys(key for entry in entries for key in entry["point"]))
-    columns = [Column("a"), Column("b"), *map(Column, axes)]
-    columns += [Column(f"{name} (points)", 2) for name in ("b - a", "low", "high")]
-    columns += [Column("p", -3), Column("p after Holm", -3), Column("pairs"), Column("verdict")]
-    columns += [Column("diverged"), Column("more seeds needed")]
+    columns = [*PAIR, *map(Column, axes), *difference_columns(" (points)")]
+    columns += [
+        Column("p", -3, "how often a difference as large would arise by chance if there were none"),
+        Column("p after Holm", -3, "p corrected for the number of comparisons"),
+        Column("pairs", title="seeds in which both variants finished"),
+        Column("verdict"),
+        Column("diverged"),
+        Column("more seeds needed", title="an estimate of how many a decision needs"),
+    ]
     rows: list[list[Cell]] = [
         [
-            entry["a"],
             entry["b"],
-            *(_value(entry["point"].get(key)) for key in axes),
+            entry["a"],
+            *(cell_of(entry["point"].get(key)) for key in axes),
             *(None if entry[name] is None else 100 * entry[name] for name in ("mean", "low", "high")),
             entry["p"],
             entry["p_holm"],
@@ -101,7 +120,8 @@ def verdicts(entries: list[dict[str, Any]]) -> Table:
     ]
     count = entries[0]["comparisons"] if entries else 0
     note = (
-        f"Differences are b - a of {_label(entries[0]['metric'])}; low and high bound the mean with 95 % confidence. "
+        f"Difference: the variant's {_label(entries[0]['metric'])} less that of the one it is against; low and high "
+        "bound the mean with 95 % confidence. "
     )
     note += f"Holm's correction is over {count} comparison{'s' * (count != 1)}."
     return Table("verdicts", "Comparisons", columns, rows, note)
@@ -118,7 +138,7 @@ _VALUES = {
     "final_train_accuracy": ("training accuracy %", 100, 2),
     "final_test_loss": ("test loss", 1, -4),
     "final_train_loss": ("training loss", 1, -4),
-    "best_epoch": ("best epoch", 1, -4),
+    "best_epoch": ("epochs to the best", 1, -3),
     "seconds": ("seconds", 1, 1),
 }
 """Columns of `summary` that are shown: heading, factor, digits."""
@@ -128,11 +148,16 @@ def variants(summary: pd.DataFrame, axes: list[str]) -> Table:
     """Return a row per variant and grid point: means and standard deviations over the seeds that finished."""
     values = {name: how for name, how in _VALUES.items() if name in summary and not name.startswith("best")}
     means = aggregates.means(summary, {name: name for name in values})
-    columns = [Column("variant"), *map(Column, axes), Column("finished"), Column("diverged")]
-    cells = [means["variant"].tolist(), *(map(_value, means[axis].tolist()) for axis in axes)]
+    columns = [
+        Column("variant"),
+        *map(Column, axes),
+        Column("finished"),
+        Column("diverged"),
+    ]
+    cells = [means["variant"].tolist(), *(map(cell_of, means[axis].tolist()) for axis in axes)]
     cells += [(means["seeds"] - means["diverged"]).tolist(), means["diverged"].tolist()]
     for name, (heading, factor, digits) in values.items():
-        columns += [Column(heading, digits), Column(f"± {heading}", digits)]
+        columns += [Column(heading, digits), Column(f"± {heading}", digits, "standard deviation")]
         cells += [map(_number, factor * means[column]) for column in (name, f"{name}_std")]
     rows = [list(row) for row in zip(*cells, strict=True)]
     return Table("variants", "Final values", columns, rows, "Means ± standard deviations over the seeds that finished.")
@@ -145,7 +170,7 @@ def trials(summary: pd.DataFrame, axes: list[str], made_by: list[int]) -> Table:
     columns += [Column(heading, digits) for heading, _, digits in values.values()]
     columns += [Column("engine"), Column("device"), Column("trained by")]
     scaled = [(factor * summary[name]).tolist() for name, (_, factor, _) in values.items()]
-    before = [summary["variant"].tolist(), *(map(_value, summary[axis].tolist()) for axis in axes)]
+    before = [summary["variant"].tolist(), *(map(cell_of, summary[axis].tolist()) for axis in axes)]
     before += [summary["seed"].tolist(), summary["outcome"].tolist()]
     after = [summary["engine"].tolist(), summary["device"].tolist(), made_by]
     rows = [list(row) for row in zip(*before, *scaled, *after, strict=True)]
@@ -173,14 +198,7 @@ def flattened(document: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[s
             yield f"{prefix}{name}", shown(value)
 
 
-def frame(table: pd.DataFrame, key: str, title: str, note: str) -> Table:
-    """Return any table of pandas."""
-    columns = [Column(str(name), -4 if pd.api.types.is_float_dtype(table[name]) else None) for name in table]
-    rows = [[_value(value) for value in row] for row in table.itertuples(index=False)]
-    return Table(key, title, columns, rows, note)
-
-
-def _value(value: Any) -> Cell:
+def cell_of(value: Any) -> Cell:
     """Return a cell of a grid's axis or of a table: a number, or text."""
     if isinstance(value, bool) or value is None:
         return None if value is None else shown(value)

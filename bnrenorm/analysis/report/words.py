@@ -1,5 +1,6 @@
-"""The report's first words: the question, and the verdicts of many comparisons in a few lines."""
+"""The report's first words: the question, what its letters stand for, grid points in words."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,20 @@ from bnrenorm.errors import InputError
 
 Verdict = dict[str, Any]
 
-_SENTENCES = 6  # up to this number, the comparisons' own sentences are the answer
-_POINTS = 6  # grid points that a line names
+_ABBREVIATIONS = (
+    ("BN", "batch", "batch normalisation"),
+    ("BRN", "renorm", "batch renormalisation (Ioffe, 2017)"),
+)
+_TERMS = {
+    "points": "percentage points of accuracy",
+    "paired": "the same seed gives every variant the same initial weights and batches",
+}
 
 
 def question(results: ExperimentResults) -> str:
     """Return the question in the header of the experiment's config, or one made of its variants."""
     experiment = results.experiment
-    shipped = configs.shipped().get(experiment.name)
+    shipped = {_named(name): path for name, path in configs.shipped().items()}.get(_named(experiment.name))
     for path in (Path(experiment.document.source), shipped):
         asked = _asked(path, experiment.variants) if path is not None else ""
         if asked:
@@ -26,6 +33,11 @@ def question(results: ExperimentResults) -> str:
     if len(names) == 1:
         return f"How does {names[0]} train?"
     return f"Which of {', '.join(names[:-1])} and {names[-1]} has the higher test accuracy?"
+
+
+def _named(config: str) -> str:
+    """Return the name of a shipped config without regard to signs: article2/l1 names its experiment article2-l1."""
+    return re.sub("[/_-]", "-", config)
 
 
 def _asked(path: Path, variants: tuple[str, ...]) -> str:
@@ -38,51 +50,17 @@ def _asked(path: Path, variants: tuple[str, ...]) -> str:
     return ""
 
 
-def answer(results: ExperimentResults) -> list[str]:
-    """Return the verdicts in sentences, BN against BRN first: their own where there are few, else a line per pair."""
-    verdicts = sorted(results.verdicts, key=lambda verdict: not _is_decisive(results, verdict))
-    if not verdicts:
-        return ["One variant: there is nothing to compare."]
-    if len(verdicts) <= _SENTENCES:
-        return [f"{_at(verdict)}{verdict['sentence']}" for verdict in verdicts]
-    pairs: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
-    for verdict in verdicts:
-        outcomes = pairs.setdefault((verdict["a"], verdict["b"]), {})
-        outcomes.setdefault(verdict["verdict"], []).append(verdict["point"])
-    return [
-        f"{b} against {a}: {'; '.join(_outcome(*item, len(results.experiment.points)) for item in outcomes.items())}."
-        for (a, b), outcomes in pairs.items()
+def letters(results: ExperimentResults, said: str) -> str:
+    """Return what the abbreviations and terms mean that occur in the variants' names or in what is said."""
+    kinds = {name: settings.norm.kind for (name, _), settings in results.experiment.settings.items()}
+    used = f"{said} {' '.join(results.experiment.variants)}"
+    parts = [
+        f"{term}: {meaning}"
+        for term, kind, meaning in _ABBREVIATIONS
+        if re.search(rf"\b{term}\b", used) and kinds.get(term, kind) == kind  # a variant may use the name otherwise
     ]
-
-
-def _is_decisive(results: ExperimentResults, verdict: Verdict) -> bool:
-    """Tell whether a comparison is one of batch normalisation and renormalisation, or of kinds of these."""
-    point = tuple(verdict["point"].items())
-    kinds = {results.experiment.settings[verdict[name], point].norm.kind for name in ("a", "b")}
-    return kinds <= {"batch", "renorm"}
-
-
-def _at(verdict: Verdict) -> str:
-    return f"{point(verdict['point'])}: " if verdict["point"] else ""
-
-
-def _outcome(verdict: str, points: list[dict[str, Any]], of: int) -> str:
-    """Return "BRN better at micro_batch 2, 4 and 8"."""
-    if of == 1:
-        return verdict
-    if len(points) == of:
-        return f"{verdict} at all {of} grid points"
-    shorter = points if len(points) <= _POINTS else points[:_POINTS]
-    if len(points[0]) == 1:
-        ((key, _),) = points[0].items()
-        named = [shown(value) for one in shorter for value in one.values()]
-        before = f"{key.rpartition('.')[2]} "
-    else:
-        named, before = [f"({point(one)})" for one in shorter], ""
-    if len(shorter) < len(points):
-        named.append(f"{len(points) - len(shorter)} more")
-    listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
-    return f"{verdict} at {before}{listed}"
+    parts += [f"“{term}”: {meaning}" for term, meaning in _TERMS.items() if re.search(rf"(?<!grid )\b{term}\b", said)]
+    return f"{'; '.join(parts)}." if parts else ""
 
 
 def point(values: dict[str, Any]) -> str:

@@ -30,6 +30,11 @@ _COMMAND = "import gc, sys; gc.disable(); from bnrenorm.engines.cpu.compilation 
 _ORDER = [SMALL, LARGE, INFERENCE, DEEP]  # the first that is missing gets a process of its own
 
 
+def is_cached() -> bool:
+    """Tell whether there is a cache for compiled kernels; otherwise every process compiles what it needs."""
+    return decorators.cache_folder() is not None
+
+
 def missing(settings: Iterable[Settings]) -> list[str]:
     """Return the sets of kernels that these settings need and that are not in the cache.
 

@@ -69,6 +69,13 @@ def test_lines_over_epochs_are_means_by_any_column():
     assert ax.get_xlabel() == "epoch"
 
 
+def test_less_than_an_epoch_is_drawn_over_the_steps():
+    data = table().assign(epoch=lambda rows: rows["step"] / 1000)
+    ax = axes.lines(Figure().subplots(), data, "train_loss", "seed")
+    assert ax.get_xlabel() == "step"
+    assert list(ax.get_lines()[0].get_xdata()) == [1, 2, 3]
+
+
 def test_falling_and_rising_epochs_are_marked():
     ax = axes.falls_and_rises(Figure().subplots(), np.arange(5), np.array([3.0, 2, 4, 1, 1]))
     falls, rises, _ = ax.get_lines()

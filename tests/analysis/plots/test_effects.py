@@ -83,6 +83,15 @@ def test_a_grid_of_one_axis_has_accuracies_and_differences():
     assert [text.get_text() for text in alone.texts] == ["90.00", "90.00"]
 
 
+def test_of_many_pairs_those_with_the_first_variant_are_drawn():
+    names = ["BN", *"cdefg"]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    rows = [verdict(0.01, 0.0, 0.02, {"lr": lr}, a=a, b=b) for lr in (1, 2) for a, b in pairs]
+    figure = effects.over_axis(rows, summary_of([{"lr": 1}, {"lr": 2}], names), "lr", "a title")
+    assert figure.axes[1].get_legend_handles_labels()[1][1:] == [f"{b} - BN" for b in names[1:]]
+    assert figure.get_suptitle() == "a title, against BN"
+
+
 def test_a_grid_of_two_axes_is_a_heat_map_a_pair_with_the_numbers_in_it():
     points = [{"r_max": r, "d_max": d} for r in (1, 3) for d in (0, 5)]
     means = [0.0, 0.01, 0.02, 0.03]

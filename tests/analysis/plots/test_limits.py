@@ -62,8 +62,17 @@ def test_curves_that_are_far_worse_than_many_others_are_named_at_the_edge():
     data = table(bad=[0.1] * 4, **{f"good {i}": [0.5, 0.9, 0.95, 0.96 + 0.001 * i] for i in range(7)})
     ax = drawn(data, "test_accuracy", "effect")
     assert ax.get_ylim()[0] > 0.8
-    limits.name_those_below(ax)
-    assert [text.get_text() for text in ax.texts] == ["↓ bad 0.10"]
+    limits.name_those_outside(ax)
+    assert [text.get_text() for text in ax.texts] == ["↓ bad 0.1"]
+
+
+def test_losses_that_leave_at_the_top_are_named_there():
+    data = table(bad=[-9.0] * 4, **{f"good {i}": [0.5, 0.9, 0.95, 0.96 + 0.001 * i] for i in range(7)})
+    ax = drawn(data, "test_loss", "effect")
+    assert ax.get_ylim()[1] < 10
+    limits.name_those_outside(ax)
+    (text,) = ax.texts
+    assert (text.get_text(), text.get_verticalalignment()) == ("↑ bad 10", "top")
 
 
 def test_a_failure_does_not_hide_the_other_accuracies_of_a_grid():

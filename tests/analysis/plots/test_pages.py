@@ -68,6 +68,14 @@ def test_with_one_variant_the_lines_are_the_last_setting_and_the_panels_the_othe
     assert [ax.get_title() for ax in figure.axes[:2]] == ["size 4", "size 32"]
 
 
+@pytest.mark.parametrize("null", [None, np.nan])
+def test_null_has_its_panel(null):
+    table = grid(np.array([9, 0.5, 0.2, 0.1]))
+    table["lr"] = table["lr"].astype(object).where(table["lr"] == 1, null)
+    figure = pages.over_grid(table, ["lr"], "test", "a title")
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["lr null", "lr 1"]
+
+
 @pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 3), (4, 4), (8, 4), (9, 5), (24, 6)])
 def test_panels_of_one_axis_fill_rows(count, columns):
     assert pages.count_columns([((i,), None) for i in range(count)]) == columns
@@ -79,7 +87,7 @@ def test_a_large_grid_has_rows_of_panels_on_a_page_of_sane_size(sizes):
     table = table[["variant", "size", *table.columns[1:-1]]]
     figure = pages.over_grid(table, ["size", "lr"], "test", "mine")
     assert sum(ax.get_visible() for ax in figure.axes) == 2 * min(24, 2 * sizes)
-    assert figure.get_suptitle() == ("mine" if sizes == 3 else "mine: the first 24 of 26 panels")
+    assert figure.get_suptitle() == (f"mine{'' if sizes == 3 else ': the first 24 of 26 panels'} (one seed)")
     assert max(figure.get_size_inches()) < 16
 
 

@@ -47,6 +47,7 @@ def test_every_file_shows_the_networks_that_have_learned(rng):
     ]
     weights = drawn["weights"]
     assert [ax.get_ylabel() for ax in weights.axes] == ["none", "BN"]
+    assert weights.get_suptitle() == "after training, seed 0; not drawn: 2 of 4 networks, which learned nothing"
     assert [text.get_text() for text in weights.legends[0].get_texts()] == ["0.1"]
     assert parameters.pictures(trained(rng, accuracy=0.1)) == {}
 

@@ -124,7 +124,7 @@ def test_the_logarithmic_scale_is_shown_on_request(open_page, file):
 def test_tables_are_sorted_turned_and_saved(open_page, file):
     page, wrong = open_page(file, accept_downloads=True)
     table = page.locator("#run1-verdicts")
-    column = [head.strip() for head in table.locator("th").all_inner_texts()].index("b - a (points)")
+    column = [head.strip() for head in table.locator("th").all_inner_texts()].index("difference (points)")
     for direction in ("ascending", "descending"):
         table.locator("th button").nth(column).click()
         assert table.locator("th").nth(column).get_attribute("aria-sort") == direction

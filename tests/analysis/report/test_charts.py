@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bokeh.models import ColumnDataSource
+from bokeh.models import BoxAnnotation, ColumnDataSource, Label, Plot
 from numpy.testing import assert_allclose
 
 from bnrenorm.analysis.report import charts, corrections, forest
@@ -70,9 +70,46 @@ def test_differences_are_paired_by_seed():
     assert_allclose(last, [100 * verdict[name] for name in ("mean", "low", "high")], rtol=1e-4)
 
 
-def test_the_gap_is_training_less_inference():
+def test_the_gap_is_inference_less_training():
     gap = drawn(charts.gap(Cells(results())), "", "mean 1")
-    assert_allclose(gap["mean"], 3.0, rtol=1e-6)
+    assert_allclose(gap["mean"], -3.0, rtol=1e-6)
+
+
+def test_the_y_axis_is_named_from_the_start():
+    cells = Cells(results())
+    for chart in (charts.curves(cells), charts.differences(cells), charts.gap(cells), corrections.corrections(cells)):
+        chart.data()
+        labels = {axis.axis_label for plot in chart.model.select({"type": Plot}) for axis in plot.left}
+        assert labels == {chart.frames[next(iter(chart.frames))]["axis"]}
+        assert labels != {""}
+
+
+def test_a_variant_that_diverged_in_every_seed_has_no_end():
+    cells = Cells(results(diverged=[("BRN", seed) for seed in range(6)]))
+    for _, result in cells.results.trials:
+        if result.outcome == "diverged":  # found after the last record, which is finite
+            for values in result.records.values():
+                values[-1] = 9.8 if values[-1] != values[-1] else values[-1]
+    for chart in (charts.curves(cells), charts.differences(cells), charts.gap(cells), corrections.corrections(cells)):
+        assert chart.alt.endswith("BRN diverged in 6 of 6 seeds.")
+        assert "BRN ends" not in chart.alt
+        assert "BRN - BN ends" not in chart.alt
+    assert "BN ends at -3;" in charts.gap(cells).alt
+
+
+def test_a_variant_that_diverged_in_some_seeds_ends_with_the_others():
+    cells = Cells(results(diverged=[("BRN", 4)]))
+    assert charts.curves(cells).alt.endswith("(BRN diverged in 1 of 6 seeds).")
+    assert "BRN ends at " in charts.curves(cells).alt
+
+
+def test_a_chart_without_a_finite_value_is_empty():
+    made = results()
+    assert not charts.curves(Cells(made)).is_empty
+    for _, result in made.trials:
+        result.records["test_accuracy"] = [float("nan")] * len(STEPS)
+    assert charts.differences(Cells(made)).is_empty
+    assert not charts.curves(Cells(made)).is_empty  # the losses are there
 
 
 def test_corrections_have_the_limits_of_the_schedule():
@@ -105,6 +142,21 @@ def test_the_forest_has_a_row_for_every_comparison_and_a_dot_for_every_seed():
     assert_allclose(sources["means"]["mean"], [100 * verdict["mean"] for verdict in verdicts], rtol=1e-4)
     assert_allclose(sources["dots"]["x"], 100 * np.concatenate([v["differences"] for v in verdicts]), rtol=1e-4)
     assert sources["means"]["name"] == ["BN - none", "BRN - none", "BRN - BN"]
+
+
+def test_the_labels_of_the_forest_fit_a_phone_and_lie_on_nothing():
+    names = [f"a variant with a name of many words {letter}" for letter in "ab"]
+    kinds = zip(names, ("batch", "renorm"), strict=True)
+    variants = "".join(f"  {name}: {{norm: {{kind: {kind}}}}}\n" for name, kind in kinds)
+    text = f"name: long\nvariants:\n{variants}seeds: 2\n"
+    chart = forest.forest(results(text + GRID).verdicts)
+    labels = chart.model.select({"type": Label})
+    assert all(len(label.text.text) == 54 and label.text.text.endswith("…") for label in labels)
+    assert chart.frames[""]["sources"]["means"]["name"][0] == f"{names[1]} - {names[0]}, lr 0.1"
+    zones = [(box.bottom, box.top) for box in chart.model.center if isinstance(box, BoxAnnotation)]
+    dots = chart.frames[""]["sources"]["dots"]["y"]
+    spans = [*zones, *((y, y) for y in dots)]
+    assert all(top < label.y or bottom > label.y + 0.3 for label in labels for bottom, top in spans)
 
 
 def test_a_comparison_without_values_keeps_its_row():

@@ -4,10 +4,12 @@ import base64
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from bnrenorm.analysis.report import page
+from bnrenorm.analysis.report.answer import answer
 from tests.analysis.report.runs import TEXT, Page, results
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>$$x$$&'\""
@@ -29,8 +31,10 @@ def test_it_has_the_parts_of_a_report_in_their_order(html):
         "answer", "run1", "run1-forest", "run1-curves", "run1-differences", "run1-corrections", "run1-gap",
         "run1-verdicts", "run1-variants", "run1-settings", "run1-trials", "run1-provenance", "run1-document",
     ]  # fmt: skip
-    for sentence in (verdict["sentence"] for verdict in results().verdicts):
-        assert sentence in Page(html).text
+    for line in answer(results()):
+        assert line.text in Page(html).text
+        assert line.numbers in Page(html).text
+    assert "BN: batch normalisation; BRN: " in Page(html).text
 
 
 def test_thirty_trials_take_less_than_three_million_bytes():
@@ -94,10 +98,14 @@ def test_numbers_are_those_of_the_verdicts(html):
     assert len(table["rows"]) == 3
     for row, verdict in zip(table["rows"], results().verdicts, strict=True):
         cells = dict(zip(heads, row, strict=True))
-        assert (cells["a"], cells["b"], cells["verdict"]) == (verdict["a"], verdict["b"], verdict["verdict"])
+        assert (cells["against"], cells["variant"], cells["verdict"]) == (
+            verdict["a"],
+            verdict["b"],
+            verdict["verdict"],
+        )
         assert cells["p"] == verdict["p"]
         assert cells["p after Holm"] == verdict["p_holm"]
-        for name, key in (("b - a (points)", "mean"), ("low (points)", "low"), ("high (points)", "high")):
+        for name, key in (("difference (points)", "mean"), ("low (points)", "low"), ("high (points)", "high")):
             assert cells[name] == 100 * verdict[key]
 
 
@@ -118,10 +126,18 @@ def test_diverged_trials_are_shown_as_such():
     assert "NaN" in html
 
 
+def test_charts_without_values_are_left_out_with_the_reason():
+    text = "name: two\nvariants:\n  BN: {norm: {kind: batch}}\n  BRN: {norm: {kind: renorm}}\nseeds: 2\n"
+    shown = Page(page.render([results(text, diverged=[("BRN", 0), ("BRN", 1)])]))
+    assert "run1-forest" not in [attributes["id"] for attributes in shown.having("id")]
+    assert "Not drawn, for want of finite values (BRN diverged in 2 of 2 trials): Paired differences." in shown.text
+    assert "Not drawn" not in Page(page.render([results(text)])).text
+
+
 def test_one_variant_has_no_comparison():
     text = "name: one\nvariants:\n  BN: {norm: {kind: batch}}\nseeds: 2\n"
     html = page.render([results(text)])
-    assert "there is nothing to compare" in html
+    assert "BN reaches " in html
     assert "run1-forest" not in html
     assert "run1-verdicts" not in html
 
@@ -140,6 +156,24 @@ def test_two_runs_stand_side_by_side():
         if data.get("key") == "both-settings"
     )
     assert differing["rows"] == [["training.optimizer.lr", "0.01", "0.5"]]
+
+
+def test_two_runs_are_titled_by_their_conclusions():
+    made = results()
+    other = results(TEXT.replace("seeds: 6", "seeds: 2"), folder=Path("nowhere/other"))
+    assert title_of([made, made]) == f"Both runs: {answer(made)[0].text}"
+    assert title_of([made, other]) == f"shown-00000000: {answer(made)[0].text} other: {answer(other)[0].text}"
+    unlike = results("name: x\nvariants:\n  A: {norm: {kind: batch}}\n  B: {norm: {kind: renorm}}\n")
+    assert title_of([made, unlike]) == "Two runs that compare different things"
+
+
+def title_of(runs):
+    return re.search("<h1>(.*)</h1>", page.render(runs))[1]
+
+
+def test_headings_that_need_it_are_explained(html):
+    titles = [attributes["title"] for tag, attributes in Page(html).tags if tag == "th" and "title" in attributes]
+    assert "the variant that it is compared with" in titles
 
 
 def test_a_page_of_a_script_that_would_end_early_is_refused():

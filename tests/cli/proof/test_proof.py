@@ -48,7 +48,8 @@ def test_a_broken_kernel_is_a_bad_row(short, monkeypatch):
 
 @pytest.mark.parametrize(("rows", "code"), [([Row("a", "b")], 0), ([Row("a", "b"), Row("c", "d", "e", False)], 1)])
 def test_the_command_prints_a_table_and_tells_by_its_exit_code(call, monkeypatch, rows, code):
-    monkeypatch.setattr("bnrenorm.engines.device.choose", lambda name: (name, ""))
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
+    monkeypatch.setattr("bnrenorm.engines.device.problem", lambda index: None)
     monkeypatch.setattr(proof, "prove", lambda device: iter(rows) if device == "cuda:0" else None)
     got, out, _ = call("doctor", "--device", "cuda")
     assert got == code

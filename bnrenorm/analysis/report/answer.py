@@ -1,0 +1,190 @@
+"""The report's headline: what a run found, the conclusion first and its numbers after it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bnrenorm.analysis import aggregates, stats
+from bnrenorm.analysis.report.words import Verdict, point, shown
+from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.analysis.verdicts import BOTH_DIVERGED, IDENTICAL, more_seeds
+
+_DETAILED = 3  # up to this number, every comparison has a line with its numbers
+_LINES = 6
+_POINTS = 6  # grid points that a line names
+
+
+@dataclass(frozen=True)
+class Line:
+    """A conclusion, and in smaller letters the numbers that it rests on."""
+
+    text: str
+    numbers: str = ""
+
+
+def answer(results: ExperimentResults) -> list[Line]:
+    """Return the conclusions, BN against BRN first: a line per comparison if there are few, else one per pair."""
+    verdicts = sorted(results.verdicts, key=lambda verdict: not _is_decisive(results, verdict))
+    if not verdicts:
+        return _without_comparison(results)
+    count = len(results.experiment.points)
+    if len(verdicts) > _DETAILED and count > 1:
+        pairs: dict[tuple[str, str], list[Verdict]] = {}
+        for verdict in verdicts:
+            pairs.setdefault((verdict["a"], verdict["b"]), []).append(verdict)
+        lines = [_over_grid(of_pair, count) for of_pair in pairs.values()]
+    else:
+        numbers = [_numbers(verdict) for verdict in verdicts[:_DETAILED]]
+        numbers += [""] * (len(verdicts) - len(numbers))
+        lines = [Line(_at(verdict) + _conclusion(verdict), of) for verdict, of in zip(verdicts, numbers, strict=True)]
+    if len(lines) <= _LINES:
+        return lines
+    return [*lines[:_LINES], Line("", f"The table of comparisons has {len(lines) - _LINES} more.")]
+
+
+def _is_decisive(results: ExperimentResults, verdict: Verdict) -> bool:
+    """Tell whether a comparison is one of batch normalisation and renormalisation, or of kinds of these."""
+    at = tuple(verdict["point"].items())
+    kinds = {results.experiment.settings[verdict[name], at].norm.kind for name in ("a", "b")}
+    return kinds <= {"batch", "renorm"}
+
+
+def _at(verdict: Verdict) -> str:
+    return f"At {point(verdict['point'])}, " if verdict["point"] else ""
+
+
+def _conclusion(verdict: Verdict) -> str:
+    a, b, mean, label = verdict["a"], verdict["b"], verdict["mean"], _label(verdict)
+    what = verdict["verdict"]
+    if what == IDENTICAL:
+        return verdict["sentence"]  # it gives the reason
+    if what == BOTH_DIVERGED or what.endswith(" diverged"):
+        return f"{_diverged(verdict)}."
+    if what in (f"{a} better", f"{b} better"):
+        better, worse = (a, b) if what == f"{a} better" else (b, a)
+        return f"{better} is better than {worse} by {100 * abs(mean):.2f} points of {label}."
+    if what == "equivalent":
+        return f"{a} and {b} are equivalent within {100 * stats.MARGIN:g} points of {label}."
+    needed = more_seeds(verdict["more_seeds"]).removeprefix("about " if verdict["pairs"] < stats.MIN_PAIRS else "")
+    if not mean:
+        return f"{b} against {a} is inconclusive: {needed}."
+    ahead = b if mean > 0 else a
+    return f"{b} against {a} is inconclusive: {ahead} is {100 * abs(mean):.2f} points of {label} ahead; {needed}."
+
+
+def _numbers(verdict: Verdict) -> str:
+    """Return interval, p and seeds of a comparison; the interval's sign is that of the conclusion."""
+    if verdict["mean"] is None or verdict["verdict"] == IDENTICAL:
+        return ""
+    pairs, parts = verdict["pairs"], []
+    a_is_better = verdict["verdict"] == f"{verdict['a']} better"
+    sign = -100 if a_is_better or (verdict["verdict"] == "inconclusive" and verdict["mean"] < 0) else 100
+    counted = f"{pairs} paired seed{'s' * (pairs != 1)}"
+    if "diverged" in verdict["verdict"] or verdict["verdict"] == "equivalent":
+        name = f"{verdict['b']} - {verdict['a']}"
+        parts.append(f"{name} = {100 * verdict['mean']:+.2f} points of {_label(verdict)}")
+    if verdict["low"] is None:
+        by_seed = ", ".join(f"{sign * value:+.2f}" for value in verdict["differences"])
+        parts.append(f"{counted}: {by_seed} (no interval below {stats.MIN_PAIRS})")
+    else:
+        low, high = sorted((sign * verdict["low"], sign * verdict["high"]))
+        parts.append(f"95 % interval {low:+.2f} to {high:+.2f}")
+        if verdict["p"] is not None:
+            many = verdict["comparisons"]
+            holm = f" ({verdict['p_holm']:.3g} after Holm's correction over {many} comparisons)" if many > 1 else ""
+            parts.append(f"p = {verdict['p']:.3g}{holm}")
+        parts.append(counted)
+    text = ", ".join(parts)
+    if "diverged" in verdict["verdict"]:
+        return f"where both finished: {text}"
+    return f"{text}; {_diverged(verdict)}" if any(verdict["diverged"].values()) else text
+
+
+def _diverged(verdict: Verdict) -> str:
+    counts = [f"{name} diverged in {n} of {verdict['seeds']} seeds" for name, n in verdict["diverged"].items() if n]
+    others = [f"{name} in none" for name, n in verdict["diverged"].items() if not n]
+    return " and ".join([*counts, *others])
+
+
+def _label(verdict: Verdict) -> str:
+    return verdict["metric"].removeprefix("final_").replace("_", " ")
+
+
+def _over_grid(verdicts: list[Verdict], of: int) -> Line:
+    """Return "BRN is better than BN at batch 2 and 4; equivalent at 32; inconclusive at the other 8." of one pair."""
+    a, b = verdicts[0]["a"], verdicts[0]["b"]
+    outcomes: dict[str, list[dict[str, Any]]] = {}
+    for verdict in sorted(verdicts, key=lambda verdict: _rank(verdict["verdict"])):
+        outcomes.setdefault(verdict["verdict"], []).append(verdict["point"])
+    parts = []
+    for i, (what, points) in enumerate(outcomes.items()):
+        is_rest = 0 < i == len(outcomes) - 1 and len(points) > 2
+        where = f"the other {len(points)}" if is_rest else _where(points, of, names_axis=i == 0)
+        parts.append(f"{_outcome(what, a, b, is_first=i == 0)} at {where}")
+    first = next(iter(outcomes))
+    head = "" if first.endswith(" better") else f"{b} against {a}: "
+    means = [100 * verdict["mean"] for verdict in verdicts if verdict["mean"] is not None]
+    numbers = ""
+    if means:
+        fewest, most = (how(verdict["pairs"] for verdict in verdicts) for how in (min, max))
+        seeds = f"{fewest} to {most}" if fewest < most else f"{most}"
+        low, high = f"{min(means):+.2f}", f"{max(means):+.2f}"
+        numbers = f"{b} - {a} from {low} to {high} points of {_label(verdicts[0])}, {seeds} paired seeds each"
+        numbers += f"; a verdict needs {stats.MIN_PAIRS}" if most < stats.MIN_PAIRS else ""
+    return Line(f"{head}{'; '.join(parts)}.", numbers)
+
+
+def _rank(verdict: str) -> int:
+    if verdict.endswith(" better"):
+        return 0
+    return 1 if "diverged" in verdict else {"equivalent": 2, IDENTICAL: 3}.get(verdict, 4)
+
+
+def _outcome(what: str, a: str, b: str, *, is_first: bool) -> str:
+    for better, worse in ((a, b), (b, a)):
+        if what == f"{better} better":
+            return f"{better} is better than {worse}" if is_first else f"{better} is better"
+    return what
+
+
+def _where(points: list[dict[str, Any]], of: int, *, names_axis: bool) -> str:
+    """Return "micro_batch 2, 4 and 8", or "all 8 grid points"."""
+    if len(points) == of:
+        return f"all {of} grid points"
+    shorter = points if len(points) <= _POINTS else points[:_POINTS]
+    before = ""
+    if len(points[0]) == 1:
+        ((key, _),) = points[0].items()
+        named = [shown(value) for one in shorter for value in one.values()]
+        before = f"{key.rpartition('.')[2]} " if names_axis else ""
+    else:
+        named = [f"({point(one)})" for one in shorter]
+    if len(shorter) < len(points):
+        named.append(f"{len(points) - len(shorter)} more")
+    return before + " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
+
+
+def _without_comparison(results: ExperimentResults) -> list[Line]:
+    """Return the final test accuracy of the only variant, with a grid at its best point."""
+    name, *others = results.experiment.variants
+    if not results.trials:
+        return [Line("No trial is here yet.")]
+    if others:
+        return [Line("No grid point has trials of two variants yet: there is nothing to compare.")]
+    summary = results.summary
+    means: Any = aggregates.means(summary, {"final_test_accuracy": "mean"})
+    reached = means[means["mean"].notna()]
+    diverged, trials = int(means["diverged"].sum()), int(means["seeds"].sum())
+    ended = f"{name} diverged in {diverged} of {trials} trials"
+    if reached.empty:
+        return [Line(f"{ended}.")]
+    best = reached.loc[reached["mean"].idxmax()]
+    finished = int(best["seeds"] - best["diverged"])
+    numbers = (
+        "one seed" if finished == 1 else f"mean of {finished} seeds, standard deviation {100 * best['mean_std']:.2f}"
+    )
+    accuracy = f"{100 * best['mean']:.2f} % test accuracy"
+    text = f"{name} reaches {accuracy}."
+    if len(results.experiment.points) > 1:
+        text = f"Best at {point({key: best[key] for key, _ in results.experiment.points[0]})}: {accuracy}."
+        numbers += f"; the lowest of {len(reached)} grid points has {100 * reached['mean'].min():.2f} %"
+    return [Line(text, f"{numbers}; {ended}" if diverged else numbers)]

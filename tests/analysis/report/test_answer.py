@@ -1,0 +1,144 @@
+"""The answer of a report: conclusions first, their numbers after them."""
+
+import pytest
+
+from bnrenorm.analysis.report.answer import Line, answer
+from tests.analysis.report.runs import TEXT, results
+
+TWO = "name: two\nvariants:\n  BN: {norm: {kind: batch}}\n  BRN: {norm: {kind: renorm}}\nseeds: 6\n"
+ONE = "name: one\nvariants:\n  BN: {norm: {kind: batch}}\nseeds: 6\n"
+GRID = "grid: {training.micro_batch: [2, 4, null]}\n"
+FOUR = "grid: {training.optimizer.lr: [0.1, 0.2], training.optimizer.momentum: [0, 0.9]}\n"
+EIGHT = "grid: {training.micro_batch: [1, 2, 4, 5, 8, 10, 20, 25]}\n"
+
+
+def texts(made):
+    return [line.text for line in answer(made)]
+
+
+def test_the_conclusion_comes_first_and_its_numbers_after():
+    (verdict,) = (made := results(TWO)).verdicts
+    mean, low, high = (100 * verdict[name] for name in ("mean", "low", "high"))
+    assert answer(made) == [
+        Line(
+            f"BRN is better than BN by {mean:.2f} points of test accuracy.",
+            f"95 % interval {low:+.2f} to {high:+.2f}, p = {verdict['p']:.3g}, 6 paired seeds",
+        )
+    ]
+
+
+def test_the_interval_has_the_sign_of_the_conclusion():
+    text = TWO.replace("  BN: {norm: {kind: batch}}\n", "") + "baseline: BRN\n"
+    made = results(text.replace("seeds", "  BN: {norm: {kind: batch}}\nseeds"))
+    (verdict,) = made.verdicts
+    assert (verdict["a"], verdict["mean"] < 0) == ("BRN", True)
+    (line,) = answer(made)
+    assert line.text == f"BRN is better than BN by {-100 * verdict['mean']:.2f} points of test accuracy."
+    assert f"interval {-100 * verdict['high']:+.2f} to {-100 * verdict['low']:+.2f}," in line.numbers
+
+
+def test_three_comparisons_have_a_line_each_bn_against_brn_first():
+    starts = ("BRN against BN is inconclusive: ", "BN against none is inconclusive: ", "BRN against none is ")
+    for line, start in zip(answer(results()), starts, strict=True):
+        assert line.text.startswith(start)
+        assert "after Holm's correction over 3 comparisons" in line.numbers
+
+
+def test_few_seeds_are_inconclusive_and_say_what_is_missing():
+    made = results(TWO.replace("seeds: 6", "seeds: 2"))
+    (verdict,) = made.verdicts
+    (line,) = answer(made)
+    mean = 100 * verdict["mean"]
+    assert (
+        line.text
+        == f"BRN against BN is inconclusive: BRN is {mean:.2f} points of test accuracy ahead; 4 more seeds needed."
+    )
+    by_seed = ", ".join(f"{100 * value:+.2f}" for value in verdict["differences"])
+    assert line.numbers == f"2 paired seeds: {by_seed} (no interval below 6)"
+
+
+def test_a_grid_of_few_comparisons_names_the_point():
+    assert texts(results(TWO + GRID))[0].startswith("At micro_batch 2, BRN against BN is inconclusive: BRN is ")
+
+
+def test_equal_variants_are_equivalent():
+    made = results(TWO)
+    verdict = made.verdicts[0]
+    verdict |= {"verdict": "equivalent", "mean": 0.0004, "low": -0.001, "high": 0.0012, "p": 0.5}
+    assert answer(made) == [
+        Line(
+            "BN and BRN are equivalent within 0.2 points of test accuracy.",
+            "BRN - BN = +0.04 points of test accuracy, 95 % interval -0.10 to +0.12, p = 0.5, 6 paired seeds",
+        )
+    ]
+
+
+def test_a_divergence_is_the_conclusion():
+    assert answer(results(TWO, diverged=[("BRN", seed) for seed in range(6)])) == [
+        Line("BRN diverged in 6 of 6 seeds and BN in none.")
+    ]
+    (line,) = answer(results(TWO, diverged=[("BRN", 1)]))
+    assert line.text == "BRN diverged in 1 of 6 seeds and BN in none."
+    assert line.numbers.startswith("where both finished: BRN - BN = +")
+
+
+def test_the_points_of_a_grid_are_grouped_by_outcome():
+    made = results(TWO + EIGHT)
+    outcomes = [*["inconclusive"] * 5, "equivalent", "BRN better", "BRN better"]
+    for verdict, outcome in zip(made.verdicts, outcomes, strict=True):
+        verdict["verdict"] = outcome
+    assert texts(made) == [
+        "BRN is better than BN at micro_batch 20 and 25; equivalent at 10; inconclusive at the other 5."
+    ]
+    means = [100 * verdict["mean"] for verdict in made.verdicts]
+    (numbers,) = [line.numbers for line in answer(made)]
+    low, high = min(means), max(means)
+    assert numbers == f"BRN - BN from {low:+.2f} to {high:+.2f} points of test accuracy, 6 paired seeds each"
+
+
+def test_many_verdicts_are_a_line_per_pair():
+    made = results(TEXT.replace("seeds: 6", "seeds: 1") + GRID)
+    assert texts(made)[0] == "BRN against BN: inconclusive at all 3 grid points."
+    made.verdicts[-1]["verdict"] = "BRN better"
+    assert texts(made)[:2] == [
+        "BRN is better than BN at micro_batch null; inconclusive at 2 and 4.",
+        "BN against none: inconclusive at all 3 grid points.",
+    ]
+
+
+def test_points_of_several_axes_name_all_of_them():
+    made = results(TWO.replace("seeds: 6", "seeds: 1") + FOUR)
+    made.verdicts[-1]["verdict"] = "equivalent"
+    assert texts(made) == ["BRN against BN: equivalent at (lr 0.2, momentum 0.9); inconclusive at the other 3."]
+
+
+def test_long_lists_of_points_are_cut():
+    made = results(TWO.replace("seeds: 6", "seeds: 1") + EIGHT)
+    made.verdicts[-1]["verdict"] = "inconclusive"
+    for verdict in made.verdicts[:-1]:
+        verdict["verdict"] = "equivalent"
+    assert texts(made) == [
+        "BRN against BN: equivalent at micro_batch 1, 2, 4, 5, 8, 10 and 1 more; inconclusive at 25."
+    ]
+
+
+def test_one_variant_has_its_final_accuracy():
+    made = results(ONE)
+    final = 100 * made.summary.final_test_accuracy
+    assert answer(made) == [
+        Line(
+            f"BN reaches {final.mean():.2f} % test accuracy.",
+            f"mean of 6 seeds, standard deviation {final.std(ddof=1):.2f}",
+        )
+    ]
+    assert texts(results(ONE, diverged=[("BN", seed) for seed in range(6)])) == ["BN diverged in 6 of 6 trials."]
+
+
+@pytest.mark.parametrize("best", [2, 4])
+def test_one_variant_with_a_grid_has_its_best_point(best):
+    made = results(ONE + "grid: {training.micro_batch: [2, 4]}\n")
+    column = made.summary["training.micro_batch"]
+    made.summary.loc[column == best, "final_test_accuracy"] = 0.75
+    (line,) = answer(made)
+    assert line.text == f"Best at micro_batch {best}: 75.00 % test accuracy."
+    assert "the lowest of 2 grid points has " in line.numbers
