@@ -57,7 +57,7 @@ def lines(ax: Any, table: pd.DataFrame, metric: str, key: str, styles: dict[Any,
 
     Less than an epoch is drawn over the steps. styles: a look per value; by default in the values' order.
     """
-    over = "step" if "step" in table and float(table["epoch"].max()) < 1 else "epoch"
+    over = "step" if "step" in table and table["epoch"].to_numpy().max() < 1 else "epoch"
     by_name: Any = table.groupby(key, sort=False, dropna=False)
     for i, (name, rows) in enumerate(by_name):
         mean = rows.groupby(over)[metric].mean()
