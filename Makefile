@@ -24,7 +24,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# Ours beside stock Chainer, PyTorch, JAX and the floor; three quarters of an hour, with nothing else running.
+# Ours beside stock Chainer, PyTorch, JAX and the floor, with nothing else running; ARGS="--job small" is one of the jobs.
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
