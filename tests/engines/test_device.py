@@ -19,14 +19,15 @@ def sound(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("gpus", "name", "want"), [(0, "auto", "cpu"), (2, "auto", "cuda:0"), (2, "cuda:1", "cuda:1"), (2, "cpu", "cpu")]
+    ("gpus", "name", "want"),
+    [(0, "auto", "cpu"), (2, "auto", "cuda:0"), (2, "cuda:1", "cuda:1"), (1, "cuda", "cuda:0"), (2, "cpu", "cpu")],
 )
 def test_a_device_is_chosen(sound, monkeypatch, gpus, name, want):
     monkeypatch.setattr(_compat, "gpu_count", lambda: gpus)
     assert device.choose(name) == (want, "")
 
 
-@pytest.mark.parametrize(("gpus", "name"), [(0, "cuda:0"), (1, "cuda:1"), (1, "cuda"), (1, "gpu"), (1, "cuda:-1")])
+@pytest.mark.parametrize(("gpus", "name"), [(0, "cuda:0"), (0, "cuda"), (1, "cuda:1"), (1, "gpu"), (1, "cuda:-1")])
 def test_what_is_not_there_is_refused(sound, monkeypatch, gpus, name):
     monkeypatch.setattr(_compat, "gpu_count", lambda: gpus)
     with pytest.raises(InputError, match=f"--device {name}"):
