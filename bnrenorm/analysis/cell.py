@@ -42,7 +42,7 @@ def page(results: "ExperimentResults") -> str:
     except Exception as error:  # whatever is wrong with Matplotlib costs neither the verdicts nor the table
         parts.append(f"<p>Not drawn: {html.escape(f'{type(error).__name__}: {error}')}</p>")
     path = html.escape(str(results.folder / report.FILE))
-    parts.append(f"<p>Report (tables and figures stand beside it): <code>{path}</code></p>")
+    parts.append(f"<p>Report, next to tables and figures: <code>{path}</code></p>")
     return "\n".join(parts)
 
 

@@ -41,7 +41,7 @@ def show(screen: Screen, results: ExperimentResults) -> None:
             f"Where variants are {IDENTICAL}, their measured test accuracies differ by at most "
             f"{100 * largest:.2f} points."
         )
-    screen.say(f"Report (tables and figures stand beside it): {results.folder / report.FILE}")
+    screen.say(f"Report, next to tables and figures: {results.folder / report.FILE}")
 
 
 def document(results: ExperimentResults) -> str:

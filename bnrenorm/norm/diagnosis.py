@@ -54,7 +54,7 @@ def _quantiles(values: Array) -> list[Array]:
     """Return the `QUANTILES` of values (R, K), (R,) each."""
     if array_module(values) is np:  # whose bits change if several are asked for at once
         return [np.quantile(values, quantile, axis=1) for quantile in QUANTILES]
-    # CuPy's quantile sorts anew for each, and reads the wrong numbers for several of one replica (14.2).
+    # CuPy's quantile orders the values anew for each, and reads the wrong numbers for several of one replica (14.2).
     ordered, last = array_module(values).sort(values, axis=1), values.shape[1] - 1
     quantiles = []
     for quantile in QUANTILES:

@@ -86,7 +86,7 @@ def _is_held(folder: Path) -> bool:
         lock.acquire(blocking=False)
     except filelock.Timeout:
         return True
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError):  # a folder that may only be read, or a file system without flock
         return False
     lock.release()
     return False

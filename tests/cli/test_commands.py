@@ -322,7 +322,7 @@ def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(
     )
     (folder,) = (tmp_path / "out").glob("compared-*")
     assert (code, err) == (1, f"bnrenorm: {folder / 'loss.png'}: not drawn: ZeroDivisionError: division by zero\n")
-    assert out.splitlines()[-1] == f"Report (tables and figures stand beside it): {folder / 'report.html'}"
+    assert out.splitlines()[-1] == f"Report, next to tables and figures: {folder / 'report.html'}"
     assert {"summary.csv", "verdict.json", "accuracy.png"} <= {path.name for path in folder.iterdir()}
 
 

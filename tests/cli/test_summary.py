@@ -29,7 +29,7 @@ def test_two_variants_end_with_table_sentence_and_folder(tmp_path):
     lines = printed(COMPARED, tmp_path, lambda trial: 0.6 if trial.variant == "BRN" else 0.5)
     assert "BRN 1.0000 ± 0.0000 1.0000 ± 0.0000 60.00 ± 0.00 60.00 ± 0.00" in lines
     assert lines[-2].startswith("BRN - BN = +10.00 points of test accuracy (by seed: +10.00, +10.00): inconclusive")
-    assert lines[-1] == f"Report (tables and figures stand beside it): {tmp_path / 'report.html'}"
+    assert lines[-1] == f"Report, next to tables and figures: {tmp_path / 'report.html'}"
 
 
 @pytest.mark.parametrize("training_set", ["true", "false"])

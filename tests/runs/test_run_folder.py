@@ -110,9 +110,7 @@ def test_temporary_files_of_killed_commands_are_removed_once_they_are_old(tmp_pa
 
 def test_a_file_system_without_locks_is_refused_in_one_line(tmp_path, monkeypatch):
     def acquire(lock, **options):
-        raise NotImplementedError(
-            "FileSystem does not appear to support flock; use SoftFileLock instead"
-        )  # as filelock does
+        raise NotImplementedError("FileSystem does not appear to support flock")  # as filelock does
 
     monkeypatch.setattr(run_folder.filelock.FileLock, "acquire", acquire)
     with (
@@ -122,7 +120,10 @@ def test_a_file_system_without_locks_is_refused_in_one_line(tmp_path, monkeypatc
         raise AssertionError("opened without a lock")
 
 
-@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", ".lock"), NotImplementedError()])
+NO_FLOCK = NotImplementedError()  # what filelock raises on a file system without flock
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", ".lock"), NO_FLOCK])
 def test_a_folder_that_cannot_be_locked_has_a_state(tmp_path, monkeypatch, error):
     def refuse(*_, **__):
         raise error

@@ -16,7 +16,7 @@ _LEFT_OUT = "published.csv has epochs and times too."
 
 
 def table(results: ExperimentResults) -> Table | None:
-    """Return the published values, or differences, beside ours; None if nothing was published."""
+    """Return the published values, or differences, next to ours; None if nothing was published."""
     if results.published is None:
         return None
     source = results.published.source
