@@ -13,7 +13,7 @@ from bnrenorm.engines.cpu.large_batch.passes import Passes
 from bnrenorm.engines.cpu.ops.layout import WIDTH, ParameterLayout
 from bnrenorm.engines.cpu.parameters import StackedParameters
 from bnrenorm.engines.cpu.small_batch import inference, workspace
-from bnrenorm.engines.cpu.sparse.packed import PackedCSR4, pack, panel_workspace
+from bnrenorm.engines.cpu.sparse.packed import PackedImages, pack, panel_workspace
 from bnrenorm.engines.spec import BATCH, KernelSpec, hyperparams_of
 
 Array = Any
@@ -36,10 +36,10 @@ class Evaluator:
     ):
         self.trials, self.spec, self.layout, self.rows, self.masks = trials, spec, layout, rows, masks
         self.workers = workers
-        self.packed_sets: list[tuple[Array, PackedCSR4]] = []
+        self.packed_sets: list[tuple[Array, PackedImages]] = []
         self.batch_evaluators: list[tuple[Array, BatchStatisticsEvaluator]] = []
 
-    def packed(self, images: Array) -> PackedCSR4:
+    def packed(self, images: Array) -> PackedImages:
         """Return a set of images (M, D) packed by fours, computed at the first call."""
         for known, packed in self.packed_sets:
             if known is images:
@@ -79,7 +79,7 @@ class Evaluator:
             scratch = workspace.allocate(self.layout, min(inference.ROWS, len(images)), 1, images.dtype)
             panel = panel_workspace(images.shape[1], int(self.layout.layers[0, WIDTH]), images.dtype)
             inference.evaluate_blocks(
-                images, packed, labels, self.spec, hyperparams_of(trial), self.layout, parameters[index], run,
+                packed.fours, labels, self.spec, hyperparams_of(trial), self.layout, parameters[index], run,
                 scratch, panel, begin, min(begin + share, blocks), sums[index],
             )  # fmt: skip
 

@@ -57,21 +57,3 @@ def backward_weight(gy, x, gw, add):
     n, depth = x.shape
     width = gy.shape[1]
     gemm(_NO, _YES, depth, width, n, x, depth, gy, width, add, gw, depth)
-
-
-@subroutine
-def forward_transposed(x, w, y):
-    """Compute y = x w for weights stored input by input: x (N, D), w (D, >= K), y (N, K)."""
-    n, depth = x.shape
-    width = y.shape[1]
-    gemm(_NO, _NO, width, n, depth, w, w.shape[1], x, depth, 0, y, width)
-
-
-@subroutine
-def backward_weight_transposed(gy, x, gw, width, add):
-    """Compute gw = x^T gy, or gw += x^T gy with `add` 1, in the first K = `width` columns of gw.
-
-    gy (N, >= K), x (N, D), gw (D, >= K).
-    """
-    n, depth = x.shape
-    gemm(_NO, _YES, width, depth, n, gy, gy.shape[1], x, depth, add, gw, gw.shape[1])

@@ -7,7 +7,7 @@ from bnrenorm.engines.cpu.codegen.alignment import aligned
 from bnrenorm.engines.cpu.codegen.arrays import matrix, vector
 from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, kernel, view
 from bnrenorm.engines.cpu.codegen.denormals import flush, restore
-from bnrenorm.engines.cpu.codegen.row_sums import add_rows
+from bnrenorm.engines.cpu.codegen.row_sums import add_fours
 
 _X = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
 
@@ -20,18 +20,19 @@ def run() -> None:
     """
     table = aligned(2, 16, np.float32, np.zeros)
     table[:, :2] = _X
+    factors = np.repeat(_X[1, :, None], 4, axis=1)
     out, product = np.zeros(2, np.float32), np.zeros((2, 2), np.float32)
-    _probe(_X, np.array([1, 0], np.int32), table, out, product)
+    _probe(_X, factors, np.array([1, 0], np.int32), table, out, product)
     want_out, want_product = _X[1, 0] * _X[1] + _X[1, 1] * _X[0], _X @ _X.T
     if not (np.array_equal(out, want_out) and np.array_equal(product, want_product)):
         raise ArithmeticError(f"expected {want_out.tolist()} and {want_product.tolist()}, got {out} and {product}")
 
 
 @kernel
-def _probe(x, rows, table, out, product):
-    """Set out (2,) to the sum of table rows weighted by x[1], and product (2, 2) to x x^T: x (2, 2), rows (2,)."""
+def _probe(x, factors, rows, table, out, product):
+    """Add table rows by factors (2, 4) to out (2,); set product (2, 2) to x x^T: x (2, 2), rows (2,)."""
     before = flush()
-    add_rows(0, 2, vector(x, 2, 2), rows, table, out, 0, 2)
+    add_fours(0, 2, factors, rows, table, vector(out, 0, 2), 0, 0, 0, 0, 2)
     _multiply(_whole(x), product)
     restore(before)
 

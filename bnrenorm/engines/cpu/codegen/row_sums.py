@@ -1,15 +1,16 @@
-"""Weighted sums of table rows by index, and momentum steps from them; for kernels only.
+"""Weighted sums of table rows by index, four results at a time, and steps from them; for kernels only.
+
+A row of the table, once loaded, serves all four, which lie anywhere in memory: the sums are added to the `width` values
+that begin at out[a], out[b], out[c] and out[d]. Some of these may be the same, if their factors are the same too.
 
 Arguments that several functions share. All float arrays are of one dtype and contiguous, and are indexed as flat:
 
 - begin, end: the sum runs over t from begin to end - 1;
-- factors (T,) float: the weight of a row; rows (T,) int32: its index in the table;
+- factors (T, 4) float: the weights of a row in the four sums; rows (T,) int32: its index in the table;
 - table (M, pitch) float, which begins at a cache line and whose pitch is a whole number of them, because its rows are
-  read to the end of the last line that `width` touches;
-- offset: where the changed values, `width` of them, begin in out, p and velocity.
+  read to the end of the last line that `width` touches.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
@@ -21,47 +22,28 @@ from bnrenorm.engines.cpu.codegen.simd import FUSE, REGISTERS_OF_FOUR, Call, Vec
 
 
 @strict_subroutine
-def add_rows(begin, end, factors, rows, table, out, offset, width):
-    """out += the sum over t of factors[t] table[rows[t]]."""
-    _add_rows(begin, end, factors, rows, table, out, offset, width)
+def add_fours(begin, end, factors, rows, table, out, a, b, c, d, width):
+    """out[a:], out[b:], out[c:] and out[d:] += the sums over t of factors[t] table[rows[t]]."""
+    _add_fours(begin, end, factors, rows, table, out, a, b, c, d, width)
 
 
 @strict_subroutine
-def momentum_row(begin, end, factors, rows, table, velocity, p, offset, width, momentum):
-    """velocity = momentum velocity + the sum over t of factors[t] table[rows[t]]; p += velocity."""
-    _momentum_row(begin, end, factors, rows, table, velocity, p, offset, width, momentum)
+def momentum_fours(begin, end, factors, rows, table, velocity, p, a, b, c, d, width, momentum):
+    """velocity = momentum velocity + the sums over t of factors[t] table[rows[t]]; p += velocity: at a, b, c and d."""
+    _momentum_fours(begin, end, factors, rows, table, velocity, p, a, b, c, d, width, momentum)
 
 
 @strict_subroutine
 def coast(steps, velocity, p, offset, width, momentum):
-    """Take this many steps of `momentum_row` with empty sums."""
+    """Take this many steps of `momentum_fours` with empty sums, of the `width` values from `offset` on."""
     _coast(steps, velocity, p, offset, width, momentum)
 
 
-@strict_subroutine
-def four_sums(begin, end, factors, rows, table, out, width):
-    """out[g] = the sum over t of factors[t, g] table[rows[t]], for g = 0 to 3: factors (T, 4), out (4, >= width)."""
-    _four_sums(begin, end, factors, rows, table, out, width)
-
-
-class _Sum(Call):
+class _Sums(Call):
     """A call whose first arguments are begin, end, factors, rows, table."""
 
-    def add_weighted_rows(self, vectors: Vectors, columns: list[Any], sums: list[Any]) -> None:
-        """Add factor times row at `columns` to `sums`."""
-        builder, (begin, end) = self.builder, self.arguments[:2]
-        factors, rows, table = (self.array(k).data for k in (2, 3, 4))
-        pitch = cgutils.unpack_tuple(builder, self.array(4).shape)[1]
-        with cgutils.for_range_slice(builder, begin, end, begin.type(1)) as (t, _):
-            factor = vectors.splat(builder.load(builder.gep(factors, [t])))
-            row = builder.mul(builder.sext(builder.load(builder.gep(rows, [t])), pitch.type), pitch)
-            for total, column in zip(sums, columns, strict=True):
-                pointer = builder.gep(table, [builder.add(row, column)])
-                term = builder.fmul(factor, vectors.load_all(pointer), flags=FUSE)
-                builder.store(builder.fadd(builder.load(total), term, flags=FUSE), total)
-
-    def add_rows_weighted_by_four(self, vectors: Vectors, columns: list[Any], sums: list[list[Any]]) -> None:
-        """Add each row at `columns` to four lists of sums, by its four factors."""
+    def add(self, vectors: Vectors, columns: list[Any], sums: list[list[Any]]) -> None:
+        """Add the table's rows at `columns` to four lists of sums, by their factors."""
         builder, (begin, end) = self.builder, self.arguments[:2]
         factors, rows, table = (self.array(k).data for k in (2, 3, 4))
         pitch = cgutils.unpack_tuple(builder, self.array(4).shape)[1]
@@ -77,93 +59,75 @@ class _Sum(Call):
 
 
 @intrinsic
-def _add_rows(typing_context, begin, end, factors, rows, table, out, offset, width):
+def _add_fours(typing_context, begin, end, factors, rows, table, out, a, b, c, d, width):
     def generate(*arguments: Any) -> Any:
-        call = _Sum(*arguments)
-        builder, vectors = call.builder, Vectors(call.builder, table.dtype)
-        target = call.pointer(5, call.arguments[6])
+        call = _Sums(*arguments)
+        vectors = Vectors(call.builder, table.dtype)
 
         def body(columns: list[Any], masks: list[Any]) -> None:
-            pointers = [builder.gep(target, [column]) for column in columns]
-            sums = [call.variable(vectors.load(*pair)) for pair in zip(pointers, masks, strict=True)]
-            call.add_weighted_rows(vectors, columns, sums)
-            for total, pair in zip(sums, zip(pointers, masks, strict=True), strict=True):
-                vectors.store(builder.load(total), *pair)
+            pointers = call.pointers(5, call.arguments[6:10], columns)
+            sums = call.variables(vectors.load_each(pointers, masks))
+            call.add(vectors, columns, _four(sums))
+            vectors.store_each(sums, pointers, masks)
 
-        vectors.loop(call.arguments[7], body)
+        vectors.loop(call.arguments[10], body, REGISTERS_OF_FOUR)
         return call.context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, factors, rows, table, out, types.intp, types.intp), generate
+    whole = types.intp
+    return types.void(whole, whole, factors, rows, table, out, whole, whole, whole, whole, whole), generate
 
 
 @intrinsic
-def _four_sums(typing_context, begin, end, factors, rows, table, out, width):
+def _momentum_fours(typing_context, begin, end, factors, rows, table, velocity, p, a, b, c, d, width, momentum):
     def generate(*arguments: Any) -> Any:
-        call = _Sum(*arguments)
+        call = _Sums(*arguments)
         builder, vectors = call.builder, Vectors(call.builder, table.dtype)
-        pitch = cgutils.unpack_tuple(builder, call.array(5).shape)[1]
+        decay = vectors.splat(call.arguments[12])
 
         def body(columns: list[Any], masks: list[Any]) -> None:
-            sums = [[call.variable(vectors.type(None)) for _ in columns] for _ in range(4)]
-            call.add_rows_weighted_by_four(vectors, columns, sums)
-            for g, totals in enumerate(sums):
-                row = builder.mul(pitch, pitch.type(g))
-                for total, column, mask in zip(totals, columns, masks, strict=True):
-                    vectors.store(builder.load(total), call.pointer(5, builder.add(row, column)), mask)
+            velocities, weights = (call.pointers(k, call.arguments[7:11], columns) for k in (5, 6))
+            sums = call.variables([builder.fmul(decay, speed) for speed in vectors.load_each(velocities, masks)])
+            call.add(vectors, columns, _four(sums))
+            moved = call.variables(  # all before the first store, since some of the four may be the same
+                [
+                    builder.fadd(weight, builder.load(step))
+                    for weight, step in zip(vectors.load_each(weights, masks), sums, strict=True)
+                ]
+            )
+            vectors.store_each(sums, velocities, masks)
+            vectors.store_each(moved, weights, masks)
 
-        vectors.loop(call.arguments[6], body, REGISTERS_OF_FOUR)
+        vectors.loop(call.arguments[11], body, REGISTERS_OF_FOUR)
         return call.context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, factors, rows, table, out, types.intp), generate
-
-
-@intrinsic
-def _momentum_row(typing_context, begin, end, factors, rows, table, velocity, p, offset, width, momentum):
-    def generate(*arguments: Any) -> Any:
-        call = _Sum(*arguments)
-        builder, vectors = call.builder, Vectors(call.builder, table.dtype)
-        decay = vectors.splat(call.arguments[9])
-
-        def body(columns: list[Any], masks: list[Any]) -> None:
-            velocities, weights = _pointers(call, (5, 6), call.arguments[7], columns)
-            sums = [
-                call.variable(builder.fmul(decay, vectors.load(*pair))) for pair in zip(velocities, masks, strict=True)
-            ]
-            call.add_weighted_rows(vectors, columns, sums)
-            for total, at_velocity, at_weight, mask in zip(sums, velocities, weights, masks, strict=True):
-                step = builder.load(total)
-                vectors.store(step, at_velocity, mask)
-                vectors.store(builder.fadd(vectors.load(at_weight, mask), step), at_weight, mask)
-
-        vectors.loop(call.arguments[8], body)
-        return call.context.get_dummy_value()
-
+    whole = types.intp
     signature = types.void(
-        types.intp, types.intp, factors, rows, table, velocity, p, types.intp, types.intp, table.dtype
+        whole, whole, factors, rows, table, velocity, p, whole, whole, whole, whole, whole, table.dtype
     )
     return signature, generate
+
+
+def _four(sums: list[Any]) -> list[list[Any]]:
+    columns = len(sums) // 4
+    return [sums[k : k + columns] for k in range(0, len(sums), columns)]
 
 
 @intrinsic
 def _coast(typing_context, steps, velocity, p, offset, width, momentum):
     def generate(*arguments: Any) -> Any:
-        call = _Sum(*arguments)
+        call = Call(*arguments)
         builder, vectors = call.builder, Vectors(call.builder, p.dtype)
         decay = vectors.splat(call.arguments[5])
 
         def body(columns: list[Any], masks: list[Any]) -> None:
-            pairs = list(zip(*_pointers(call, (1, 2), call.arguments[3], columns), strict=True))
-            variables = [
-                [call.variable(vectors.load(pointer, mask)) for pointer in pair]
-                for pair, mask in zip(pairs, masks, strict=True)
-            ]
+            velocities, weights = (call.pointers(k, [call.arguments[3]], columns) for k in (1, 2))
+            speeds, moved = (call.variables(vectors.load_each(pointers, masks)) for pointers in (velocities, weights))
             with cgutils.for_range(builder, call.arguments[0]):
-                for speed, weight in variables:
+                for speed, weight in zip(speeds, moved, strict=True):
                     builder.store(builder.fmul(decay, builder.load(speed)), speed)
                     builder.store(builder.fadd(builder.load(weight), builder.load(speed)), weight)
-            for values, pair, mask in zip(variables, pairs, masks, strict=True):
-                for value, pointer in zip(values, pair, strict=True):
-                    vectors.store(builder.load(value), pointer, mask)
+            vectors.store_each(speeds, velocities, masks)
+            vectors.store_each(moved, weights, masks)
 
         vectors.loop(call.arguments[4], body)
         return call.context.get_dummy_value()
@@ -176,7 +140,7 @@ def prefetch(typing_context, array, offset):
     """Fetch the cache line of array[offset] into the cache; `offset` may lie outside of the array."""
 
     def generate(*arguments: Any) -> Any:
-        call, word, byte = _Sum(*arguments), ir.IntType(32), ir.IntType(8).as_pointer()
+        call, word, byte = Call(*arguments), ir.IntType(32), ir.IntType(8).as_pointer()
         signature = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         function = cgutils.get_or_insert_function(call.builder.module, signature, "llvm.prefetch.p0")
         address = call.builder.bitcast(call.pointer(0, call.arguments[1]), byte)
@@ -184,10 +148,3 @@ def prefetch(typing_context, array, offset):
         return call.context.get_dummy_value()
 
     return types.void(array, types.intp), generate
-
-
-def _pointers(call: Call, arrays: tuple[int, int], offset: Any, columns: list[Any]) -> Iterator[list[Any]]:
-    """Yield, for each of two array arguments, pointers to the columns."""
-    for k in arrays:
-        begin = call.pointer(k, offset)
-        yield [call.builder.gep(begin, [column]) for column in columns]

@@ -34,8 +34,15 @@ class Call:
         """Return a pointer into argument k, an array."""
         return self.builder.gep(self.array(k).data, [offset])
 
-    def variable(self, x: Any) -> Any:
-        """Make a variable with the value x; LLVM keeps it in a register."""
+    def pointers(self, k: int, offsets: list[Any], columns: list[Any]) -> list[Any]:
+        """Return pointers to the columns from each of some offsets into argument k, an array, one after another."""
+        return [self.builder.gep(self.pointer(k, offset), [column]) for offset in offsets for column in columns]
+
+    def variables(self, values: list[Any]) -> list[Any]:
+        """Make a variable of each value; LLVM keeps it in a register."""
+        return [self._variable(value) for value in values]
+
+    def _variable(self, x: Any) -> Any:
         memory = cgutils.alloca_once(self.builder, x.type)
         self.builder.store(x, memory)
         return memory
@@ -74,6 +81,15 @@ class Vectors:
     def store(self, x: Any, pointer: Any, mask: Any) -> None:
         """Store the lanes of a mask."""
         self.builder.call(self._store, [x, self._cast(pointer), self.align, mask])
+
+    def load_each(self, pointers: list[Any], masks: list[Any]) -> list[Any]:
+        """Load a vector from each pointer; the masks are those of the first pointers, and again of the next ones."""
+        return [self.load(pointer, masks[k % len(masks)]) for k, pointer in enumerate(pointers)]
+
+    def store_each(self, variables: list[Any], pointers: list[Any], masks: list[Any]) -> None:
+        """Store each variable at its pointer, with masks as in `load_each`."""
+        for k, (variable, pointer) in enumerate(zip(variables, pointers, strict=True)):
+            self.store(self.builder.load(variable), pointer, masks[k % len(masks)])
 
     def _cast(self, pointer: Any) -> Any:
         return self.builder.bitcast(pointer, self.type.as_pointer())

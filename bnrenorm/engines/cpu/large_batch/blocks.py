@@ -12,7 +12,7 @@ Arguments that several functions share; N images, D nodes of this layer, E input
   it, and h is its output;
 - w (D, E), or (E, pitch) in the first layer, b (D,): weights and biases; w_next (K, D): weights of the next layer;
 - g_next (N, K): gradient of the next layer's linear output;
-- images (N, E) in their own order, packed as by `sparse.packed.pack`: rows of all other arrays are in packed order;
+- fours: N images packed by `sparse.packed.pack`: rows of all arrays are in packed order;
 - scratch: one thread's row of `allocate_scratch`; begin, end: the range of blocks.
 """
 
@@ -24,7 +24,7 @@ from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.alignment import CACHE_LINE, aligned
 from bnrenorm.engines.cpu.codegen.arrays import matrix, vector, zero
 from bnrenorm.engines.cpu.codegen.decorators import kernel, subroutine, view
-from bnrenorm.engines.cpu.codegen.row_sums import add_rows
+from bnrenorm.engines.cpu.codegen.row_sums import add_fours
 from bnrenorm.engines.cpu.ops.loss import softmax_cross_entropy
 from bnrenorm.engines.cpu.sparse.packed import PANEL, packed_linear, panel_workspace
 
@@ -56,12 +56,12 @@ def allocate_scratch(depth: int, widest: int, threads: int, dtype: Any) -> np.nd
 
 
 @kernel
-def forward_first(images, packed, w, b, relu, h, moments, scratch, begin, end):
+def forward_first(fours, w, b, relu, h, moments, scratch, begin, end):
     """Set blocks of h to images w + b, followed by ReLU with `relu`, and moments (blocks, 3, D): `relu_and_moments`."""
     rows = len(h)
     for q in range(begin, end, _FIRST_BLOCKS):
         last = min(q + _FIRST_BLOCKS, end)
-        packed_linear(images, packed, q * ROWS, w, b, scratch, block(h, q * ROWS, min(last * ROWS, rows)))
+        packed_linear(fours, q * ROWS, w, b, scratch, block(h, q * ROWS, min(last * ROWS, rows)))
         for k in range(q, last):
             relu_and_moments(block(h, k * ROWS, min((k + 1) * ROWS, rows)), relu, moments[k])
 
@@ -193,28 +193,26 @@ def backward_hidden(g_next, w_next, h, norm, relu_in, factors, below, norm_below
 
 
 @kernel
-def backward_first(g_next, w_next, h, norm, relu_in, factors, images, csc, gw, gb, scratch, begin, end):
+def backward_first(g_next, w_next, h, norm, relu_in, factors, pixels, gw, gb, scratch, begin, end):
     """Run the first layer backward: add to gw (E, pitch) and gb (D,), the gradients of its weights and biases.
 
-    factors (3, D): see `grad_to_linear`; csc: the images as `sparse.csc_blocks` with blocks of ROWS, without blocks if
-    the images are dense.
+    factors (3, D): see `grad_to_linear`; pixels: `sparse.packed.pixels_by_block`, of ROWS images each.
     """
     rows, width = h.shape
-    depth, pitch = gw.shape
+    pitch = gw.shape[1]
     total = vector(scratch, ROWS * pitch, width)
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, rows)
         gz = matrix(scratch, 0, hi - lo, pitch)
         grad_to_linear(block(g_next, lo, hi), w_next, block(h, lo, hi), norm, relu_in, factors, gz, total, gb)
-        if len(csc.indptr):
-            start = csc.indptr[q]
-            for k in range(0, width, PANEL):
-                panel, columns = matrix(gz, k, hi - lo, pitch), min(PANEL, width - k)
-                for j in range(depth):
-                    if start[j] < start[j + 1]:
-                        add_rows(start[j], start[j + 1], csc.data, csc.rows, panel, gw, j * pitch + k, columns)
-        else:
-            blas.backward_weight_transposed(gz, block(images, lo, hi), gw, width, 1)
+        for k in range(0, width, PANEL):
+            panel, columns = matrix(gz, k, hi - lo, pitch), min(PANEL, width - k)
+            for group in range(pixels.batches[q], pixels.batches[q + 1]):
+                j = pixels.pixels[group]
+                add_fours(
+                    pixels.indptr[group], pixels.indptr[group + 1], pixels.data, pixels.indices, panel,
+                    gw, j[0] * pitch + k, j[1] * pitch + k, j[2] * pitch + k, j[3] * pitch + k, columns,
+                )  # fmt: skip
 
 
 @subroutine

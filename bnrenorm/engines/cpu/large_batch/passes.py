@@ -14,7 +14,7 @@ from bnrenorm.engines.cpu.large_batch import blocks
 from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm
 from bnrenorm.engines.cpu.ops import norm
 from bnrenorm.engines.cpu.ops.layout import AFFINE, WIDTH, B, ParameterLayout
-from bnrenorm.engines.cpu.sparse.packed import PackedCSR4
+from bnrenorm.engines.cpu.sparse.packed import PackedImages
 from bnrenorm.engines.spec import KernelSpec
 
 Array = Any
@@ -27,7 +27,13 @@ class Passes:
     """
 
     def __init__(
-        self, images: Array, packed: PackedCSR4, labels: Array, spec: KernelSpec, layout: ParameterLayout, workers: int
+        self,
+        images: Array,
+        packed: PackedImages,
+        labels: Array,
+        spec: KernelSpec,
+        layout: ParameterLayout,
+        workers: int,
     ):
         self.images, self.packed, self.labels = images, packed, np.ascontiguousarray(labels[packed.order])
         self.spec, self.layout, self.workers = spec, layout, workers
@@ -53,7 +59,7 @@ class Passes:
             w, b = self.linear(p, depth)
             moments = np.empty((self.blocks, 3, h.shape[1]), p.dtype)
             if depth == 0:
-                kernel = partial(blocks.forward_first, self.images, self.packed, w, b)
+                kernel = partial(blocks.forward_first, self.packed.fours, w, b)
             else:
                 below = norms[-1]
                 kernel = partial(blocks.forward_hidden, self.h[depth - 1], below.norm, below.relu, *below.fold(w, b))

@@ -13,7 +13,7 @@ from bnrenorm.engines.cpu.large_batch.passes import Passes
 from bnrenorm.engines.cpu.ops import norm, optimizer
 from bnrenorm.engines.cpu.ops.layout import AFFINE, RUN, WIDTH, W
 from bnrenorm.engines.cpu.parameters import ReplicaRows
-from bnrenorm.engines.cpu.sparse.csc_blocks import csc_blocks
+from bnrenorm.engines.cpu.sparse.packed import pixels_by_block
 from bnrenorm.engines.spec import BATCH, FIXED, SHARED, Hyperparams
 from bnrenorm.network.schedule import AFFINE_LR, D_MAX, LR, R_MAX
 from bnrenorm.norm import formulas
@@ -26,7 +26,7 @@ class LargeBatch:
 
     def __init__(self, passes: Passes, logits: int):
         self.passes, self.spec, self.layout, self.rows = passes, passes.spec, passes.layout, passes.rows
-        self.csc = csc_blocks(passes.packed, passes.images.shape[1], blocks.ROWS)
+        self.pixels = pixels_by_block(passes.images, passes.packed, blocks.ROWS)
         widths, dtype = self.layout.layers[:, WIDTH], passes.images.dtype
         self.g = [np.empty((self.rows, width), dtype) for width in widths[1:]]
         self.logits = np.empty((min(logits, self.rows), widths[-1]), dtype)
@@ -116,7 +116,7 @@ class LargeBatch:
                 below = (self.passes.h[depth - 1], norms[depth - 1].norm, self.g[depth - 1])
                 blocks.backward_hidden(*above, *below, gw[i], gb[i], scratch, begin, end)
             else:
-                blocks.backward_first(*above, self.passes.images, self.csc, gw[i], gb[i], scratch, begin, end)
+                blocks.backward_first(*above, self.pixels, gw[i], gb[i], scratch, begin, end)
 
         self.passes.run(pool, work)
         return gw.sum(axis=0), gb.sum(axis=0)

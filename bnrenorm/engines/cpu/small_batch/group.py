@@ -12,8 +12,7 @@ from bnrenorm.engines.cpu.last_step import LastStep
 from bnrenorm.engines.cpu.ops.layout import ParameterLayout
 from bnrenorm.engines.cpu.parameters import StackedParameters
 from bnrenorm.engines.cpu.small_batch import steps as kernels
-from bnrenorm.engines.cpu.sparse import csr, minibatch
-from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
+from bnrenorm.engines.cpu.sparse.minibatch import Buffers, Minibatches
 from bnrenorm.engines.spec import KernelSpec, hyperparams_of
 
 Array = Any
@@ -36,9 +35,7 @@ class SmallBatches:
     ):
         self.trials, self.images, self.labels = trials, images, labels
         self.spec, self.layout, self.rows, self.workers = spec, layout, rows, workers
-        self.masks = DropoutMasks(trials, layout)
-        sparse = csr.density(images) <= csr.SPARSE_BELOW
-        self.csr = csr.compress(images) if sparse else csr.uncompressed(images.dtype)
+        self.masks, self.buffers = DropoutMasks(trials, layout), Buffers()
 
     def advance(
         self, sampler: Sampler, first: int, schedule: Array, active: list[int], last_step: LastStep, sums: Array
@@ -49,7 +46,9 @@ class SmallBatches:
         added.
         """
         seeds = list(dict.fromkeys(self.trials[replica].seed for replica in active))
-        spans = self._spans(len(schedule), len(seeds))
+        span = max(1, min(_SEED_SPAN, _SPAN // max(len(seeds), 1)) // sampler.size)
+        spans = [(begin, min(begin + span, len(schedule))) for begin in range(0, len(schedule), span)]
+        self.buffers.prepare(span, sampler.size)
         gathered: dict[int, dict[int, Future[tuple[Minibatches, Array]]]] = {}
 
         def gather(span: int) -> None:
@@ -63,7 +62,7 @@ class SmallBatches:
 
         def prepare(seed: int, indices: Array, counts: Array, begin: int) -> tuple[Minibatches, Array]:
             drawn = [row[:count] for row, count in zip(indices, counts, strict=True)]
-            batches = minibatch.gather(self.csr, self.labels, drawn, self.images.shape[1])
+            batches = self.buffers.gather(self.images, self.labels, drawn)
             return batches, self.masks.draw(seed, first + begin, len(drawn))
 
         def start(replica: int, span: int) -> Future[int]:
@@ -75,7 +74,7 @@ class SmallBatches:
         def work(replica: int, batches: Minibatches, ranks: Array, begin: int, end: int) -> int:
             masks = self.masks.of(replica, ranks)
             kernels.train(
-                batches, self.images, self.spec, hyperparams_of(self.trials[replica]),
+                batches, self.spec, hyperparams_of(self.trials[replica]),
                 np.ascontiguousarray(schedule[begin:end, replica]), masks, self.layout,
                 *kernels.workspaces(batches, self.spec, self.layout, masks), *self.rows.of(replica),
                 last_step.statistics[replica], last_step.logits[replica], sums[replica],
@@ -93,19 +92,14 @@ class SmallBatches:
                     if span_of[replica] < len(spans):
                         busy.add(start(replica, span_of[replica]))
                 for past in [span for span in gathered if span < min(span_of.values())]:
-                    del gathered[past]
+                    for future in gathered.pop(past).values():
+                        self.buffers.free(future.result()[0])
 
     def compile_subroutines(self) -> None:
         """Compile what `steps.train` calls, but not `train` itself."""
-        one = minibatch.gather(csr.uncompressed(self.images.dtype), self.labels, [np.arange(1)], self.images.shape[1])
+        self.buffers.prepare(1, 1)
+        one = self.buffers.gather(self.images, self.labels, [np.arange(1)])
         rows = self.rows.of(0)
         kernels.compile_subroutines(
             one, self.spec, hyperparams_of(self.trials[0]), self.layout, rows.p, (rows.exp_avg, rows.exp_avg_sq)
         )
-
-    def _spans(self, steps: int, seeds: int) -> list[tuple[int, int]]:
-        """Cut the steps into spans (begin, end) whose batches are gathered together."""
-        batch: Any = self.trials[0].settings.training.batch
-        size = len(self.images) if batch.kind == "full" else batch.size
-        span = max(1, min(_SEED_SPAN, _SPAN // max(seeds, 1)) // size)
-        return [(begin, min(begin + span, steps)) for begin in range(0, steps, span)]

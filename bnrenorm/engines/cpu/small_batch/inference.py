@@ -17,17 +17,17 @@ ROWS = 500
 
 
 @kernel
-def evaluate_blocks(images, packed, labels, spec, hyper, layout, p, run, ws, panel, begin, end, sums):
+def evaluate_blocks(fours, labels, spec, hyper, layout, p, run, ws, panel, begin, end, sums):
     """Set sums (blocks, 2) for the blocks from `begin` to `end`: total loss and count of right answers.
 
-    images (M, D), packed as by `sparse.packed.pack`; labels (M,) int32 in the packed order; spec and hyper are as in
+    fours: images packed by `sparse.packed.pack`; labels (M,) int32 in the packed order; spec and hyper are as in
     `engines.spec`, layout as in `ops.layout`; p (P,) parameters and run (Q,) running statistics, read only; ws:
     `workspace.allocate` for ROWS images; panel: `sparse.packed.panel_workspace`.
     """
     before = flush()
     hidden = len(layout.layers) - 1
     for q in range(begin, end):
-        lo, hi = q * ROWS, min((q + 1) * ROWS, len(images))
+        lo, hi = q * ROWS, min((q + 1) * ROWS, len(labels))
         n, classes = hi - lo, layout.layers[hidden, WIDTH]
         logits, unused = class_scores(ws, ws.logits, n, classes), class_scores(ws, ws.glogits, n, classes)
         for depth in range(hidden):
@@ -35,7 +35,7 @@ def evaluate_blocks(images, packed, labels, spec, hyper, layout, p, run, ws, pan
             z, y = activations(ws, ws.norm_in, depth, n, width), activations(ws, ws.out, depth, n, width)
             if depth == 0:
                 w, b = matrix(p, layout.layers[0, W], fan_in, layout.pitch), vector(p, layout.layers[0, B], width)
-                packed_linear(images, packed, lo, w, b, panel, z)
+                packed_linear(fours, lo, w, b, panel, z)
             else:
                 forward_layer(depth, n, layout, p, ws, z)
             if not spec.norm_first:

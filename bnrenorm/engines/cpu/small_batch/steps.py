@@ -23,28 +23,27 @@ from bnrenorm.network.schedule import LR
 
 @kernel
 def train(
-    batches, images, spec, hyper, schedule, masks, layout, scratch, ws, p, exp_avg, exp_avg_sq, average, run,
-    statistics, logits, sums,
+    batches, spec, hyper, schedule, masks, layout, scratch, ws, p, exp_avg, exp_avg_sq, average, run, statistics,
+    logits, sums,
 ):  # fmt: skip
     """Take S steps of one replica.
 
-    batches: `sparse.minibatch`, S of them, drawn from images (M, D); spec, hyper: `engines.spec`; schedule (S, 4):
-    `network.schedule`; masks (S, D + H + ...): `dropout_masks`, or (S, 0); layout: `ops.layout`; scratch, ws: from
-    `workspaces`.
+    batches: `sparse.minibatch`, S of them; spec, hyper: `engines.spec`; schedule (S, 4): `network.schedule`; masks
+    (S, D + H + ...): `dropout_masks`, or (S, 0); layout: `ops.layout`; scratch, ws: from `workspaces`.
 
     Changed in place: p (P,), the parameters; exp_avg, exp_avg_sq (P,), the optimizer's states; average (P,), the moving
     average of the parameters; all empty where there is none; run (Q,), the running statistics; statistics
     (H, M, 6, W) and logits (K, C), what the last step showed (`last_step`); sums (2,) float64, to which every step's
     mean loss and accuracy are added.
     """
-    steps, layers, pitch = len(batches.chosen), layout.layers, layout.pitch
+    steps, layers, pitch = len(batches.labels), layout.layers, layout.pitch
     depth, width, offset = layers[0, FAN_IN], layers[0, WIDTH], layers[0, W]
     classes, one = layers[-1, WIDTH], p.dtype.type(1)
     w, b = matrix(p, offset, depth, pitch), vector(p, layers[0, B], width)
     velocity = matrix(exp_avg, offset, depth if len(exp_avg) else 0, pitch)
     decays = hyper.l2 != 0 or hyper.l1 != 0
     in_place = spec.optimizer <= MOMENTUM and not decays
-    coasting = in_place and spec.optimizer == MOMENTUM and len(scratch.x) == 0
+    coasting = in_place and spec.optimizer == MOMENTUM
     gw = vector(ws.flat, ws.gw, 0 if in_place else depth * pitch)
     zero(gw)
     before = flush()
@@ -52,8 +51,8 @@ def train(
         n, mask = batches.counts[s], masks[s]
         micro_batches = n // spec.micro_batch if spec.micro_batch else 1
         if coasting:
-            first_layer.catch_up(batches, s, scratch, hyper.momentum, w, velocity, width, mask, True)
-        first_layer.forward(batches, s, images, scratch, w, b, mask, matrix(ws.flat, ws.norm_in, n, width))
+            first_layer.catch_up(batches, s, scratch, hyper.momentum, w, velocity, width, True)
+        first_layer.forward(batches, s, scratch, w, b, mask, matrix(ws.flat, ws.norm_in, n, width))
         forward(n, micro_batches, spec, hyper, schedule[s], layout, p, run, mask, ws)
         scores, glogits = class_scores(ws, ws.logits, n, classes), class_scores(ws, ws.glogits, n, classes)
         loss, accuracy = mean_loss(scores, batches.labels[s], n, True, glogits)
@@ -69,7 +68,7 @@ def train(
         backward(n, micro_batches, spec, hyper, schedule[s], layout, p, exp_avg, exp_avg_sq, mask, ws)
         update_first(batches, s, n, mask, scratch, spec, hyper, schedule[s, LR], layout, p, exp_avg, exp_avg_sq, gw, ws)
         if coasting and (len(average) > 0 or s == steps - 1):
-            first_layer.catch_up(batches, s + 1, scratch, hyper.momentum, w, velocity, width, mask, False)
+            first_layer.catch_up(batches, s + 1, scratch, hyper.momentum, w, velocity, width, False)
         if len(average):
             weight = one - hyper.average_decay
             for j in range(len(p)):
@@ -98,7 +97,7 @@ def workspaces(
     batches: Minibatches, spec: KernelSpec, layout: ParameterLayout, masks: np.ndarray
 ) -> tuple[FirstLayer, Workspace]:
     """Allocate the scratch that `train` needs for these batches."""
-    n, dtype = batches.chosen.shape[1], masks.dtype
+    n, dtype = batches.labels.shape[1], masks.dtype
     micro_batches = n // spec.micro_batch if spec.micro_batch else 1
     depth = int(layout.layers[0, FAN_IN])
     scratch = first_layer.allocate(batches, depth, layout.pitch, masks.shape[1] > 0, dtype)

@@ -7,101 +7,45 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bnrenorm.engines.cpu.codegen.arrays import vector
-from bnrenorm.engines.cpu.codegen.decorators import kernel, subroutine
-from bnrenorm.engines.cpu.codegen.row_sums import prefetch
-from bnrenorm.engines.cpu.sparse.csr import CSR, offsets_from_counts, rewind_offsets
-
-_AHEAD = 4  # images that are prefetched before their turn
+from bnrenorm.engines.cpu.sparse import fours
+from bnrenorm.engines.cpu.sparse.fours import ImageFours, PixelFours
 
 
 class Minibatches(NamedTuple):
-    """S batches of at largest N images, by row and by column; P is the largest number of lit pixels in a batch.
+    """S batches of at largest N images."""
 
-    On the dense path P is 0.
-    """
-
-    chosen: Any  # (S, N) int64: images of the training set, of which a step uses the first counts[s]
-    counts: Any  # (S,)
+    counts: Any  # (S,): images of a step
     labels: Any  # (S, N) int32
-    indptr: Any  # (S, N + 1) int32: the pixels of image i are at indptr[s, i] to indptr[s, i + 1] - 1 of
-    indices: Any  # (S, P) int32, positions, and
-    data: Any  # (S, P), values
-    col_indptr: Any  # (S, D + 1) int32: pixel j is at col_indptr[s, j] to col_indptr[s, j + 1] - 1 of
-    rows: Any  # (S, P) int32, images within the batch, and
-    col_data: Any  # (S, P), values
+    images: ImageFours
+    pixels: PixelFours
 
 
-def gather(csr: CSR, labels: np.ndarray, drawn: list[np.ndarray], width: int) -> Minibatches:
-    """Gather batches of the images `drawn`, each (n,), of `width` pixels, and of labels (M,)."""
-    counts = np.array([len(batch) for batch in drawn])
-    steps, largest = len(drawn), int(counts.max())
-    chosen = np.zeros((steps, largest), np.int64)
-    for row, batch in zip(chosen, drawn, strict=True):
-        row[: len(batch)] = batch
-    sparse = len(csr.indptr) > 1
-    sizes = np.diff(csr.indptr)[chosen].sum(axis=1) if sparse else np.zeros(steps, int)
-    shape, dtype = (steps, int(sizes.max())), csr.data.dtype
-    batches = Minibatches(
-        chosen=chosen,
-        counts=counts,
-        labels=labels[chosen],
-        indptr=np.empty((steps, largest + 1), np.int32),
-        indices=np.empty(shape, np.int32),
-        data=np.empty(shape, dtype),
-        col_indptr=np.zeros((steps, width + 1), np.int32),
-        rows=np.empty(shape, np.int32),
-        col_data=np.empty(shape, dtype),
-    )
-    if sparse:
-        _fill(csr, batches)
-    return batches
+class Buffers:
+    """Memory for minibatches, kept for the next ones: fresh memory would cost page faults, 3 % of small batches."""
 
+    def __init__(self):
+        self.shape: tuple[int, int] = (0, 0)
+        self.spare: list[tuple[ImageFours, PixelFours]] = []
 
-@kernel
-def _fill(csr, batches):
-    """Set the arrays of pixels of `batches` from csr, all images; col_indptr is zero before."""
-    for s in range(len(batches.chosen)):
-        n, chosen, offset, t0 = batches.counts[s], batches.chosen[s], s * batches.indices.shape[1], 0
-        indptr, col_indptr = batches.indptr[s], batches.col_indptr[s]
-        for i in range(n):
-            _prefetch_image(csr, chosen[min(i + _AHEAD, n - 1)])
-            begin = csr.indptr[chosen[i]]
-            size = csr.indptr[chosen[i] + 1] - begin
-            indptr[i] = t0
-            indices, data = vector(batches.indices, offset + t0, size), vector(batches.data, offset + t0, size)
-            from_indices, from_data = vector(csr.indices, begin, size), vector(csr.data, begin, size)
-            for t in range(size):
-                indices[t] = from_indices[t]
-            for t in range(size):
-                data[t] = from_data[t]
-            for t in range(size):
-                col_indptr[np.uint32(indices[t]) + np.uint32(1)] += 1
-            t0 += size
-        indptr[n] = t0
-        _sort(n, indptr, batches.indices[s], batches.data[s], col_indptr, batches.rows[s], batches.col_data[s])
+    def prepare(self, steps: int, largest: int) -> None:
+        """Make memory for up to so many steps and images of a batch; forget that for others."""
+        if self.shape != (steps, largest):
+            self.shape, self.spare = (steps, largest), []
 
+    def gather(self, images: np.ndarray, labels: np.ndarray, drawn: list[np.ndarray]) -> Minibatches:
+        """Gather batches of the images `drawn`, each (n,), from images (M, D) and labels (M,)."""
+        counts = np.array([len(batch) for batch in drawn])
+        chosen = np.zeros((len(drawn), self.shape[1]), np.int64)
+        for row, batch in zip(chosen, drawn, strict=True):
+            row[: len(batch)] = batch
+        try:
+            memory = self.spare.pop()
+        except IndexError:  # of a list that several threads share
+            size = (*self.shape, images.shape[1], images.dtype)
+            memory = fours.images_of(*size), fours.pixels_of(*size)
+        fours.gather(images, chosen, counts, *memory)
+        return Minibatches(counts, labels[chosen], *memory)
 
-@subroutine
-def _sort(n, indptr, indices, data, col_indptr, rows, col_data):
-    """Sort a batch of n images by pixel, by a counting sort: set rows and col_data (P,), from counts in col_indptr.
-
-    indptr (N + 1,), indices, data (P,): the batch by image; col_indptr (D + 1,): counts, and afterwards offsets.
-    """
-    offsets_from_counts(col_indptr, 0)
-    for i in range(n):
-        for t in range(indptr[i], indptr[i + 1]):
-            j = np.uint32(indices[t])  # unsigned, because numba counts negative indices from the end
-            offset = np.uint32(col_indptr[j])
-            rows[offset] = i
-            col_data[offset] = data[t]
-            col_indptr[j] += 1
-    rewind_offsets(col_indptr, 0)
-
-
-@subroutine
-def _prefetch_image(csr, m):
-    """Bring the pixels of image m to the cache."""
-    for t in range(csr.indptr[m], csr.indptr[m + 1], 16):
-        prefetch(csr.indices, t)
-        prefetch(csr.data, t)
+    def free(self, batches: Minibatches) -> None:
+        """Take back the memory of batches that nobody needs any more."""
+        self.spare.append((batches.images, batches.pixels))
