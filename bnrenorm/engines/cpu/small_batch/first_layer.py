@@ -19,7 +19,6 @@ from bnrenorm.engines.cpu.codegen.alignment import aligned
 from bnrenorm.engines.cpu.codegen.arrays import copy, matrix, vector, zero
 from bnrenorm.engines.cpu.codegen.decorators import subroutine
 from bnrenorm.engines.cpu.codegen.row_sums import add_fours, coast, momentum_fours
-from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
 from bnrenorm.engines.spec import MOMENTUM
 
 _BLOCK = 131_072  # weights that stay in a core's cache while a batch passes by
@@ -31,18 +30,13 @@ class FirstLayer(NamedTuple):
     steps_taken: Any  # (D,) int64: the steps that a pixel's weights have taken
     gy: Any  # (N, pitch)
     begins: Any  # (ceil(N / 4),) int64: where the values of the next block of pixels begin
-    data: Any  # (P, 4) a step's values after dropout; empty without dropout
+    data: Any  # (P, 4): a step's values after dropout; empty without dropout
 
 
-def allocate(batches: Minibatches, depth: int, pitch: int, dropping: bool, dtype: np.dtype) -> FirstLayer:
-    """Allocate the scratch for batches of images of `depth` pixels."""
-    steps, n = batches.labels.shape
+def allocate(n: int, depth: int, pitch: int, dropping: bool, dtype: np.dtype) -> FirstLayer:
+    """Allocate the scratch for batches of at most n images of `depth` pixels."""
     groups = -(-n // 4)
-    most = 0
-    if dropping:
-        by_pixel = batches.pixels.indptr[batches.pixels.batches[: steps + 1]]
-        ends = batches.images.indptr[: steps * groups + 1 : groups], by_pixel
-        most = max(int(np.diff(end).max()) for end in ends)
+    most = max(groups * depth, -(-depth // 4) * n) if dropping else 0
     return FirstLayer(
         np.zeros(depth, np.int64), aligned(n, pitch, dtype), np.empty(groups, np.int64), np.empty((most, 4), dtype)
     )
@@ -53,7 +47,7 @@ def forward(batches, s, scratch, w, b, mask, y):
     """Set y (n, K) = x w + b, where x are the images of step s after dropout."""
     n, width = y.shape
     depth, pitch = w.shape
-    groups = len(scratch.begins)
+    groups = -(-batches.labels.shape[1] // 4)
     indptr, last = vector(batches.images.indptr, s * groups, groups + 1), (n - 1) * width
     size = indptr[groups] - indptr[0]
     indices, data = vector(batches.images.indices, indptr[0], size), matrix(batches.images.data, 4 * indptr[0], size, 4)

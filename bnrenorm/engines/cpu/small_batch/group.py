@@ -12,7 +12,9 @@ from bnrenorm.engines.cpu.last_step import LastStep
 from bnrenorm.engines.cpu.ops.layout import ParameterLayout
 from bnrenorm.engines.cpu.parameters import StackedParameters
 from bnrenorm.engines.cpu.small_batch import steps as kernels
-from bnrenorm.engines.cpu.sparse.minibatch import Buffers, Minibatches
+from bnrenorm.engines.cpu.small_batch.spare import Spare
+from bnrenorm.engines.cpu.sparse import minibatch
+from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
 from bnrenorm.engines.spec import KernelSpec, hyperparams_of
 
 Array = Any
@@ -35,7 +37,11 @@ class SmallBatches:
     ):
         self.trials, self.images, self.labels = trials, images, labels
         self.spec, self.layout, self.rows, self.workers = spec, layout, rows, workers
-        self.masks, self.buffers = DropoutMasks(trials, layout), Buffers()
+        self.masks, self.hyper = DropoutMasks(trials, layout), [hyperparams_of(trial) for trial in trials]
+        batch: Any = trials[0].settings.training.batch
+        self.size = len(images) if batch.kind == "full" else batch.size
+        self.span = 0  # steps whose batches are gathered together
+        self.scratch = Spare(lambda: kernels.workspaces(self.size, spec, layout, self.masks.drops, images.dtype))
 
     def advance(
         self, sampler: Sampler, first: int, schedule: Array, active: list[int], last_step: LastStep, sums: Array
@@ -46,9 +52,7 @@ class SmallBatches:
         added.
         """
         seeds = list(dict.fromkeys(self.trials[replica].seed for replica in active))
-        span = max(1, min(_SEED_SPAN, _SPAN // max(len(seeds), 1)) // sampler.size)
-        spans = [(begin, min(begin + span, len(schedule))) for begin in range(0, len(schedule), span)]
-        self.buffers.prepare(span, sampler.size)
+        spans = self._spans(len(schedule), len(seeds))
         gathered: dict[int, dict[int, Future[tuple[Minibatches, Array]]]] = {}
 
         def gather(span: int) -> None:
@@ -62,7 +66,7 @@ class SmallBatches:
 
         def prepare(seed: int, indices: Array, counts: Array, begin: int) -> tuple[Minibatches, Array]:
             drawn = [row[:count] for row, count in zip(indices, counts, strict=True)]
-            batches = self.buffers.gather(self.images, self.labels, drawn)
+            batches = minibatch.gather(self.images, self.labels, drawn, self.memory.take())
             return batches, self.masks.draw(seed, first + begin, len(drawn))
 
         def start(replica: int, span: int) -> Future[int]:
@@ -72,13 +76,13 @@ class SmallBatches:
             return pool.submit(work, replica, batches, ranks, *spans[span])
 
         def work(replica: int, batches: Minibatches, ranks: Array, begin: int, end: int) -> int:
-            masks = self.masks.of(replica, ranks)
+            scratch = self.scratch.take()
             kernels.train(
-                batches, self.spec, hyperparams_of(self.trials[replica]),
-                np.ascontiguousarray(schedule[begin:end, replica]), masks, self.layout,
-                *kernels.workspaces(batches, self.spec, self.layout, masks), *self.rows.of(replica),
+                batches, self.spec, self.hyper[replica], np.ascontiguousarray(schedule[begin:end, replica]),
+                self.masks.of(replica, ranks), self.layout, *scratch, *self.rows.of(replica),
                 last_step.statistics[replica], last_step.logits[replica], sums[replica],
             )  # fmt: skip
+            self.scratch.give_back(scratch)
             return replica
 
         with ThreadPoolExecutor(self.workers) as pool:
@@ -93,13 +97,20 @@ class SmallBatches:
                         busy.add(start(replica, span_of[replica]))
                 for past in [span for span in gathered if span < min(span_of.values())]:
                     for future in gathered.pop(past).values():
-                        self.buffers.free(future.result()[0])
+                        batches, _ = future.result()
+                        self.memory.give_back((batches.images, batches.pixels))
 
     def compile_subroutines(self) -> None:
         """Compile what `steps.train` calls, but not `train` itself."""
-        self.buffers.prepare(1, 1)
-        one = self.buffers.gather(self.images, self.labels, [np.arange(1)])
+        memory = minibatch.allocate(1, 1, self.images.shape[1], self.images.dtype)
+        one = minibatch.gather(self.images, self.labels, [np.arange(1)], memory)
         rows = self.rows.of(0)
-        kernels.compile_subroutines(
-            one, self.spec, hyperparams_of(self.trials[0]), self.layout, rows.p, (rows.exp_avg, rows.exp_avg_sq)
-        )
+        kernels.compile_subroutines(one, self.spec, self.hyper[0], self.layout, rows.p, (rows.exp_avg, rows.exp_avg_sq))
+
+    def _spans(self, steps: int, seeds: int) -> list[tuple[int, int]]:
+        """Cut the steps into spans (begin, end) whose batches are gathered together, and keep memory for one."""
+        span = max(1, min(_SEED_SPAN, _SPAN // max(seeds, 1)) // self.size)
+        if span != self.span:
+            size = span, self.size, self.images.shape[1], self.images.dtype
+            self.span, self.memory = span, Spare(lambda: minibatch.allocate(*size))
+        return [(begin, min(begin + span, steps)) for begin in range(0, steps, span)]

@@ -46,6 +46,7 @@ def train(
     coasting = in_place and spec.optimizer == MOMENTUM
     gw = vector(ws.flat, ws.gw, 0 if in_place else depth * pitch)
     zero(gw)
+    zero(scratch.steps_taken)
     before = flush()
     for s in range(steps):
         n, mask = batches.counts[s], masks[s]
@@ -94,13 +95,12 @@ def update_first(batches, s, n, mask, scratch, spec, hyper, lr, layout, p, exp_a
 
 
 def workspaces(
-    batches: Minibatches, spec: KernelSpec, layout: ParameterLayout, masks: np.ndarray
+    n: int, spec: KernelSpec, layout: ParameterLayout, dropping: bool, dtype: np.dtype
 ) -> tuple[FirstLayer, Workspace]:
-    """Allocate the scratch that `train` needs for these batches."""
-    n, dtype = batches.labels.shape[1], masks.dtype
+    """Allocate the scratch that `train` needs for batches of at most n images."""
     micro_batches = n // spec.micro_batch if spec.micro_batch else 1
     depth = int(layout.layers[0, FAN_IN])
-    scratch = first_layer.allocate(batches, depth, layout.pitch, masks.shape[1] > 0, dtype)
+    scratch = first_layer.allocate(n, depth, layout.pitch, dropping, dtype)
     return scratch, workspace.allocate(layout, n, micro_batches, dtype)
 
 
@@ -114,7 +114,7 @@ def compile_subroutines(
 ) -> None:
     """Compile what `train` calls last, with the types it passes: a process that compiles `train` then finds them."""
     one, schedule, mask, y = np.int64(1), np.zeros(4, p.dtype), np.zeros(0, p.dtype), np.zeros((1, 1), p.dtype)
-    scratch, ws = workspaces(batches, spec, layout, mask[None])
+    scratch, ws = workspaces(1, spec, layout, False, p.dtype)
     _compile(mean_loss, y, batches.labels[0], one, True, y)
     _compile(backward, one, one, spec, hyper, schedule, layout, p, *states, mask, ws)
     _compile(

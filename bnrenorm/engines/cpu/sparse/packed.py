@@ -18,6 +18,7 @@ _BITS = 12  # of the code that images are sorted by, at most
 _BLOCK = 128  # images that stay together
 _GOLDEN = (5**0.5 - 1) / 2  # the fractional parts of its multiples spread evenly
 PANEL = 80
+_WHOLE = 128
 """Columns that are worked on together: 250 kB of MNIST's weights, or 40 kB of a block's gradients, stay in cache."""
 
 
@@ -66,7 +67,7 @@ def similar_order(images: np.ndarray) -> np.ndarray:
 
 def panel_workspace(depth: int, width: int, dtype: Any) -> np.ndarray:
     """Allocate the scratch that `packed_linear` needs for weights (depth, width)."""
-    return aligned(depth if width > PANEL else 0, PANEL, dtype)
+    return aligned(depth if width > _WHOLE else 0, PANEL, dtype)
 
 
 @subroutine
@@ -78,10 +79,11 @@ def packed_linear(fours, lo, w, b, scratch, y):
     n, width = y.shape
     depth, pitch = w.shape
     zero(vector(y, 0, y.size))
-    panel = w if width <= PANEL else matrix(scratch, 0, depth, PANEL)
-    for begin in range(0, width, PANEL):
-        columns = min(PANEL, width - begin)
-        if width > PANEL:
+    whole = width <= _WHOLE
+    panel = w if whole else matrix(scratch, 0, depth, PANEL)
+    for begin in range(0, width, width if whole else PANEL):
+        columns = width if whole else min(PANEL, width - begin)
+        if not whole:
             for j in range(depth):
                 to, row = vector(panel, j * PANEL, columns), vector(w, j * pitch + begin, columns)
                 for k in range(columns):
