@@ -25,7 +25,7 @@ _CUDA = 200 * 2**20  # what cuBLAS and compiled kernels take of a GPU's
 _ENOUGH = 2**30  # for any of the shipped configs: taken even if it is more than that share
 _NAMES = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _PROGRAM = 300 * 2**20  # Python and the libraries
-_ENTRY = 8  # bytes of a nonzero pixel in a sparse format: its index and its value
+_FOUR = 20  # bytes of four pixels of which one is not 0, or of a pixel of four images: their values and an index
 _STATES = {"sgd": 0, "momentum_sgd": 1, "adam": 2, "rmsprop": 1}
 
 
@@ -106,13 +106,13 @@ def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
     images, test = len(data.x_train), len(data.x_test)
     size = images if isinstance(batch, Full) else batch.size
     by_batch, training_set = settings.evaluation.statistics == "batch", settings.evaluation.training_set
-    nonzero = int(np.count_nonzero(data.x_train))
-    fixed = _fixed(data) + _ENTRY * (nonzero + int(np.count_nonzero(data.x_test)))  # CSR of both sets
-    if isinstance(batch, Full) or training_set:
-        fixed += _ENTRY * nonzero  # a second sparse copy of the training set, CSC or PackedCSR4
-    if not isinstance(batch, Full):
-        # CSR and CSC of the prepared minibatches, double-buffered
-        fixed += 2 * 2 * _ENTRY * (nonzero // images) * min(_GATHERED, images)
+    fixed = _fixed(data) + _by_fours(data.x_test)
+    if isinstance(batch, Full):
+        fixed += 2 * _by_fours(data.x_train)  # by image and by pixel
+    else:
+        # likewise, the prepared minibatches, double-buffered
+        fixed += 2 * 2 * _by_fours(data.x_train) * min(_GATHERED, images) // images
+        fixed += _by_fours(data.x_train) * training_set
     if isinstance(batch, Full):  # one activation and one gradient per layer, shared by the replicas
         fixed += 4 * images * (sum(hidden) + sum((*hidden[1:], outputs)))
     if by_batch:  # one activation per layer of every evaluated set
@@ -120,6 +120,11 @@ def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
     copies = 2 * (1 + _STATES[settings.training.optimizer.kind] + (settings.evaluation.average is not None)) + 1
     rows, order = IMAGES + min(size, IMAGES), 0 if isinstance(batch, Full) else images
     return Need(fixed, 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs) + order))
+
+
+def _by_fours(images: np.ndarray) -> int:
+    """Return the bytes of images by fours (`engines.cpu.sparse.fours`): of MNIST twice the lit pixels, at most all."""
+    return _FOUR * min(images.size, 2 * int(np.count_nonzero(images))) // 4
 
 
 def _fixed(data: Dataset) -> int:

@@ -61,9 +61,9 @@ def test_the_cpu_engines_replicas_share_their_activations():
     data = some_digits(2000, 500)
     (trial,) = trials_of("", 2000)
     compiled, graph = (memory.need(trial, data, Backend(engine, "cpu")) for engine in ("cpu", "chainer"))
-    lit, tested = (np.count_nonzero(x) for x in (data.x_train, data.x_test))
+    lit, tested = (2 * np.count_nonzero(x) for x in (data.x_train, data.x_test))  # with those black beside lit ones
     on_gpu = memory.need(trial, data, Backend("chainer", "cuda:0"))
-    assert compiled.fixed - graph.fixed == 4 * 2000 * (400 + 10) + 8 * (2 * lit + tested)
+    assert compiled.fixed - graph.fixed == 4 * 2000 * (400 + 10) + 20 * tested // 4 + 2 * (20 * lit // 4)
     assert compiled.each < graph.each
     assert on_gpu.each == graph.each  # here the training's activations are the largest
     assert on_gpu.fixed == 4 * 784 * 2500 + GPU_BYTES + 200 * 2**20

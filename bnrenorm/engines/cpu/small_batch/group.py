@@ -40,7 +40,7 @@ class SmallBatches:
         self.masks, self.hyper = DropoutMasks(trials, layout), [hyperparams_of(trial) for trial in trials]
         batch: Any = trials[0].settings.training.batch
         self.size = len(images) if batch.kind == "full" else batch.size
-        self.span = 0  # steps whose batches are gathered together
+        self._keep_memory(0)
         self.scratch = Spare(lambda: kernels.workspaces(self.size, spec, layout, self.masks.drops, images.dtype))
 
     def advance(
@@ -53,6 +53,7 @@ class SmallBatches:
         """
         seeds = list(dict.fromkeys(self.trials[replica].seed for replica in active))
         spans = self._spans(len(schedule), len(seeds))
+        self._keep_memory(max(end - begin for begin, end in spans))
         gathered: dict[int, dict[int, Future[tuple[Minibatches, Array]]]] = {}
 
         def gather(span: int) -> None:
@@ -108,9 +109,12 @@ class SmallBatches:
         kernels.compile_subroutines(one, self.spec, self.hyper[0], self.layout, rows.p, (rows.exp_avg, rows.exp_avg_sq))
 
     def _spans(self, steps: int, seeds: int) -> list[tuple[int, int]]:
-        """Cut the steps into spans (begin, end) whose batches are gathered together, and keep memory for one."""
+        """Cut the steps into spans (begin, end) whose batches are gathered together."""
         span = max(1, min(_SEED_SPAN, _SPAN // max(seeds, 1)) // self.size)
-        if span != self.span:
-            size = span, self.size, self.images.shape[1], self.images.dtype
-            self.span, self.memory = span, Spare(lambda: minibatch.allocate(*size))
         return [(begin, min(begin + span, steps)) for begin in range(0, steps, span)]
+
+    def _keep_memory(self, steps: int) -> None:
+        """Let `memory` have pieces for spans of at least so many steps."""
+        if steps == 0 or steps > self.longest:
+            size = steps, self.size, self.images.shape[1], self.images.dtype
+            self.longest, self.memory = steps, Spare(lambda: minibatch.allocate(*size))

@@ -71,8 +71,8 @@ def gather(
     of_pixels: PixelFours | None,
 ) -> None:
     """Gather batches by image, by pixel, or both, into arrays for so many batches or more."""
-    shape, dtype = (0, *images.shape), images.dtype
-    by_image, by_pixel = of_images or images_of(*shape, dtype), of_pixels or pixels_of(*shape, dtype)
+    nothing = 0, 0, images.shape[1], images.dtype
+    by_image, by_pixel = of_images or images_of(*nothing), of_pixels or pixels_of(*nothing)
     bits = _bits(images)
     _fill(
         bits, chosen, counts, *by_image[:2], _bits(by_image.data), *by_pixel[:4], _bits(by_pixel.data), bits[0].copy()

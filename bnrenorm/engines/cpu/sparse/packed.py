@@ -18,8 +18,8 @@ _BITS = 12  # of the code that images are sorted by, at most
 _BLOCK = 128  # images that stay together
 _GOLDEN = (5**0.5 - 1) / 2  # the fractional parts of its multiples spread evenly
 PANEL = 80
-_WHOLE = 128
 """Columns that are worked on together: 250 kB of MNIST's weights, or 40 kB of a block's gradients, stay in cache."""
+_WHOLE = 128  # columns up to which weights are not copied to panels, as they stay in cache as they are
 
 
 class PackedImages(NamedTuple):
@@ -32,7 +32,7 @@ class PackedImages(NamedTuple):
 def pack(images: np.ndarray) -> PackedImages:
     """Pack images (M, D)."""
     order = similar_order(images)
-    fours = images_of(1, *images.shape, images.dtype)
+    fours = images_of(1, len(images), images.shape[1], images.dtype)
     gather(images, order[None], np.array([len(order)]), fours, None)
     return PackedImages(order, fours)
 
@@ -80,9 +80,9 @@ def packed_linear(fours, lo, w, b, scratch, y):
     depth, pitch = w.shape
     zero(vector(y, 0, y.size))
     whole = width <= _WHOLE
-    panel = w if whole else matrix(scratch, 0, depth, PANEL)
-    for begin in range(0, width, width if whole else PANEL):
-        columns = width if whole else min(PANEL, width - begin)
+    panel, step = (w, width) if whole else (matrix(scratch, 0, depth, PANEL), PANEL)
+    for begin in range(0, width, step):
+        columns = min(step, width - begin)
         if not whole:
             for j in range(depth):
                 to, row = vector(panel, j * PANEL, columns), vector(w, j * pitch + begin, columns)

@@ -27,18 +27,3 @@ def test_products(rng, n, width, depth, dtype):
     for add in (0, 1):
         inner.backward_weight(gy, x, gw, add)
         assert_allclose(gw, (1 + add) * gy.T @ x, **close)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(("n", "width", "depth"), SIZES)
-def test_products_of_weights_stored_input_by_input(rng, n, width, depth, dtype):
-    x, w, gy = (rng.normal(size=shape).astype(dtype) for shape in ((n, depth), (width, depth), (n, width + 1)))
-    y, wide = np.empty((n, width), dtype), np.zeros((depth, width + 3), dtype)
-    wide[:, :width] = w.T
-    close = {"rtol": 1e-5, "atol": 1e-3} if dtype is np.float32 else {"rtol": 1e-12, "atol": 1e-11}
-    inner.forward_transposed(x, wide, y)
-    assert_allclose(y, x @ w.T, **close)
-    for add in (0, 1):
-        inner.backward_weight_transposed(gy, x, wide, width, add)
-        assert_allclose(wide[:, :width], (1 + add) * x.T @ gy[:, :width], **close)
-    assert (wide[:, width:] == 0).all()

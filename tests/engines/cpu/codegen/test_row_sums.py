@@ -1,4 +1,4 @@
-"""Sums of chosen rows against NumPy, for every count of vector registers and both dtypes."""
+"""Weighted sums of rows against NumPy, for every count of vector registers and both dtypes."""
 
 import numba
 import numpy as np
@@ -14,56 +14,72 @@ pytestmark = pytest.mark.slow
 inner = entries(row_sums)
 WIDTHS = [1, 7, 8, 16, 17, 50, 100, 128, 129, 300, 400]
 TYPES = [np.float32, np.float64]
+FOURS = [(0, 1, 2, 3), (3, 0, 2, 1), (1, 3, 3, 3), (2, 2, 2, 2)]  # rows of the result; of few ones the last is repeated
 
 
-def data(rng, width, count, dtype):
+def data(rng, width, count, dtype, four):
+    """Return factors, rows and table of which t = 2 to 1 + count are meant, and what is added to five rows."""
     table = aligned(40, whole_lines(width), dtype)
     table[...] = rng.normal(size=table.shape)
     chosen = rng.integers(0, 40, count + 5).astype(np.int32)
-    factors = rng.normal(size=count + 5).astype(dtype)
-    return factors, chosen, table
+    factors = rng.normal(size=(count + 5, 4)).astype(dtype)
+    for g in range(1, 4):
+        if four[g] in four[:g]:
+            factors[:, g] = factors[:, four.index(four[g])]
+    added = np.zeros((5, width), dtype)
+    for g, row in enumerate(four):
+        added[row] = factors[2 : 2 + count, g] @ table[chosen[2 : 2 + count], :width]
+    return factors, chosen, table, added
 
 
+def close(dtype):
+    return {"rtol": 1e-4, "atol": 1e-5} if dtype is np.float32 else {"rtol": 1e-13, "atol": 1e-13}
+
+
+@pytest.mark.parametrize("four", FOURS)
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("count", [0, 1, 6])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_add_rows(rng, width, count, dtype):
-    factors, chosen, table = data(rng, width, count, dtype)
-    out = rng.normal(size=width + 9).astype(dtype)
+def test_add_fours(rng, width, count, dtype, four):
+    factors, chosen, table, added = data(rng, width, count, dtype, four)
+    out = rng.normal(size=(5, width + 3)).astype(dtype)
     want = out.copy()
-    want[4 : 4 + width] += factors[2 : 2 + count] @ table[chosen[2 : 2 + count], :width]
-    inner.add_rows(2, 2 + count, factors, chosen, table, out, 4, width)
-    assert_allclose(out, want, rtol=1e-5 if dtype is np.float32 else 1e-13, atol=1e-5)
-    assert (out[:4] == want[:4]).all()
-    assert (out[4 + width :] == want[4 + width :]).all()
+    want[:, :width] += added
+    inner.add_fours(2, 2 + count, factors, chosen, table, out, *(row * (width + 3) for row in four), width)
+    assert_allclose(out, want, **close(dtype))
+    assert (out[:, width:] == want[:, width:]).all()
+    assert (out[4] == want[4]).all()
+
+
+@pytest.mark.parametrize("four", FOURS)
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_momentum_fours(rng, width, dtype, four):
+    factors, chosen, table, added = data(rng, width, 3, dtype, four)
+    p, velocity = rng.normal(size=(2, 5, width + 3)).astype(dtype)
+    want, moved = velocity.copy(), p.copy()
+    rows = sorted(set(four))
+    want[rows, :width] = dtype(0.9) * velocity[rows, :width] + added[rows]
+    moved[rows, :width] += want[rows, :width]
+    offsets = [row * (width + 3) for row in four]
+    inner.momentum_fours(2, 5, factors, chosen, table, velocity, p, *offsets, width, dtype(0.9))
+    assert_allclose(velocity, want, **close(dtype))
+    assert_allclose(p, moved, **close(dtype))
+    assert (p[:, width:] == moved[:, width:]).all()
+    assert (p[4] == moved[4]).all()
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("width", WIDTHS)
-def test_four_sums(rng, width, dtype):
-    _, chosen, table = data(rng, width, 6, dtype)
-    factors = rng.normal(size=(9, 4)).astype(dtype)
-    out = rng.normal(size=(4, width + 3)).astype(dtype)
-    beyond = out[:, width:].copy()
-    inner.four_sums(2, 8, factors, chosen, table, out, width)
-    want = factors[2:8].T @ table[chosen[2:8], :width]
-    assert_allclose(out[:, :width], want, rtol=1e-5 if dtype is np.float32 else 1e-13, atol=1e-5)
-    assert (out[:, width:] == beyond).all()
-
-
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("width", WIDTHS)
-def test_momentum_row(rng, width, dtype):
-    factors, chosen, table = data(rng, width, 3, dtype)
-    p, velocity = rng.normal(size=(2, width + 9)).astype(dtype)
-    want = velocity.copy()
-    want[4 : 4 + width] = dtype(0.9) * velocity[4 : 4 + width] + factors[:3] @ table[chosen[:3], :width]
-    moved = p.copy()
-    moved[4 : 4 + width] += want[4 : 4 + width]
-    inner.momentum_row(0, 3, factors, chosen, table, velocity, p, 4, width, dtype(0.9))
-    assert_allclose(velocity, want, rtol=1e-4, atol=1e-5)
-    assert_allclose(p, moved, rtol=1e-4, atol=1e-5)
-    assert (p[4 + width :] == moved[4 + width :]).all()
+def test_a_step_of_momentum_with_nothing_to_add_coasts_to_the_last_bit(rng, dtype):
+    """A pixel that is black beside lit ones takes the step that `coast` would take."""
+    factors, chosen, table, _ = data(rng, 50, 3, dtype, (0, 1, 2, 3))
+    factors[:, 1] = 0
+    p, velocity = rng.normal(size=(2, 5, 50)).astype(dtype)
+    coasted = p[1].copy(), velocity[1].copy()
+    inner.momentum_fours(2, 5, factors, chosen, table, velocity, p, 0, 50, 100, 150, 50, dtype(0.9))
+    inner.coast(1, coasted[1], coasted[0], 0, 50, dtype(0.9))
+    assert (p[1] == coasted[0]).all()
+    assert (velocity[1] == coasted[1]).all()
 
 
 @pytest.mark.parametrize("dtype", TYPES)

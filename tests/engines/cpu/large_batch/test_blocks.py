@@ -36,7 +36,7 @@ def test_the_first_layer_fills_its_own_blocks(rng, density, begin, end):
     w[:, :D] = rng.normal(size=(E, D))
     h, moments = np.full((N, D), 7, np.float32), np.full((3, 3, D), 7, np.float32)
     (scratch,) = blocks.allocate_scratch(E, D, 1, np.float32)
-    blocks.forward_first(images, packed, w, b, True, h, moments, scratch, begin, end)
+    blocks.forward_first(packed.fours, w, b, True, h, moments, scratch, begin, end)
     want = np.maximum(images[packed.order] @ w[:, :D] + b, 0)
     for q in range(3):
         rows = slice(128 * q, 128 * (q + 1))

@@ -25,7 +25,7 @@ def test_only_blocks_of_the_range_are_set(begin, end):
     panel = panel_workspace(784, int(layout.layers[0, WIDTH]), images.dtype)
     ws = workspace.allocate(layout, inference.ROWS, 1, images.dtype)
     inference.evaluate_blocks(
-        images, packed, labels, evaluator.spec, hyperparams_of(trial), layout, rows.p, rows.run, ws, panel, begin, end, sums
+        packed.fours, labels, evaluator.spec, hyperparams_of(trial), layout, rows.p, rows.run, ws, panel, begin, end, sums
     )  # fmt: skip
     network = engine.replicas.network
     with evaluate.inference():

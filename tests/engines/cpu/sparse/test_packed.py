@@ -24,16 +24,29 @@ def some(rng, count, density=0.2):
 @pytest.mark.parametrize("count", [1, 2, 4, 7, 50, 301])
 def test_every_image_is_there_once(rng, count):
     images = some(rng, count)
-    quads = packed.pack(images)
+    order, fours = packed.pack(images)
     whole = np.zeros_like(images)
-    for position, m in enumerate(quads.order):
-        here = slice(*quads.indptr[position // 4 : position // 4 + 2])
-        whole[m, quads.indices[here]] = quads.data[here, position % 4]
+    for position, m in enumerate(order):
+        here = slice(*fours.indptr[position // 4 : position // 4 + 2])
+        whole[m, fours.indices[here]] = fours.data[here, position % 4]
     assert (whole == images).all()
-    assert sorted(quads.order) == list(range(count))
-    assert (quads.data != 0).any(axis=1).all()  # no pixel that none of the four has
-    absent = -count % 4
-    assert not quads.data[quads.indptr[-2] :, 4 - absent :].any() or absent == 0
+    assert sorted(order) == list(range(count))
+
+
+@pytest.mark.parametrize("rows", [4, 16, 64])
+def test_every_pixel_is_there_in_its_block(rng, rows):
+    images = some(rng, 51)
+    arranged = packed.pack(images)
+    by_block = packed.pixels_by_block(images, arranged, rows)
+    assert len(by_block.batches) == -(-51 // rows) + 1
+    whole = np.zeros_like(images)
+    for b in range(len(by_block.batches) - 1):
+        block = arranged.order[b * rows : (b + 1) * rows]
+        for q in range(by_block.batches[b], by_block.batches[b + 1]):
+            here = slice(*by_block.indptr[q : q + 2])
+            for g, j in enumerate(by_block.pixels[q]):
+                whole[block[by_block.indices[here]], j] = by_block.data[here, g]
+    assert (whole == images).all()
 
 
 def test_similar_images_are_neighbours_and_every_part_has_its_share_of_pixels(digits):
@@ -46,15 +59,15 @@ def test_similar_images_are_neighbours_and_every_part_has_its_share_of_pixels(di
     assert halves[0] == pytest.approx(halves[1], rel=0.05)
 
 
-@pytest.mark.parametrize("density", [0.2, 0.9])  # packed, and through BLAS
-@pytest.mark.parametrize("width", [7, 80, 112, 300])  # within one panel of columns, and in several
+@pytest.mark.parametrize("density", [0.2, 1])
+@pytest.mark.parametrize("width", [7, 80, 128, 300])  # within one panel of columns, and in several
 @pytest.mark.parametrize("rows", [(0, 51), (8, 20), (48, 3)])
 def test_the_first_layers_product(rng, density, width, rows):
     images, (lo, n) = some(rng, 51, density), rows
     w, b = aligned(30, whole_lines(width), np.float32), rng.normal(size=width).astype(np.float32)
     w[:, :width] = rng.normal(size=(30, width))
     y = np.full((n + 1, width), 7, np.float32)
-    quads = packed.pack(images)
-    inner.packed_linear(images, quads, lo, w, b, packed.panel_workspace(30, width, np.float32), y[:n])
-    assert_allclose(y[:n], images[quads.order[lo : lo + n]] @ w[:, :width] + b, rtol=1e-5, atol=1e-5)
+    order, fours = packed.pack(images)
+    inner.packed_linear(fours, lo, w, b, packed.panel_workspace(30, width, np.float32), y[:n])
+    assert_allclose(y[:n], images[order[lo : lo + n]] @ w[:, :width] + b, rtol=1e-5, atol=1e-5)
     assert (y[n] == 7).all()
