@@ -1,7 +1,7 @@
 """How figures look: the style file as a context, a look per variant, and the bytes of a figure as PNG or SVG."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -71,20 +71,23 @@ def own_settings() -> Iterator[None]:
 @own_settings()
 def png(figure: Any) -> bytes:
     """Render a figure as a PNG file, without a display; the same figure gives the same bytes."""
-    return _saved(FigureCanvasAgg(figure), "png", {"Software": None})
+    return _saved(figure, FigureCanvasAgg(figure).print_png, {"Software": None})
 
 
 @own_settings()
 def svg(figure: Any) -> bytes:
     """Render a figure as an SVG file, letters as outlines; the same figure gives the same bytes."""
-    return _saved(FigureCanvasSVG(figure), "svg", {"Date": None, "Creator": None})
+    return _saved(figure, FigureCanvasSVG(figure).print_svg, {"Date": None, "Creator": None})
 
 
-def _saved(canvas: Any, kind: str, metadata: dict[str, None]) -> bytes:
-    figure, buffer = canvas.figure, io.BytesIO()
+def _saved(figure: Any, write: Callable[..., None], metadata: dict[str, None]) -> bytes:
+    """Draw a figure once; `savefig` would do it twice, for layouts that it cannot know to be done in drawing."""
+    buffer, shown = io.BytesIO(), figure.dpi
     if not isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine):
         fonts.complete(figure)
-    figure.savefig(buffer, format=kind, metadata=metadata)
+    figure.dpi = matplotlib.rcParams["savefig.dpi"]
+    write(buffer, metadata=metadata)
+    figure.dpi = shown
     figure.set_layout_engine("none")  # a placeholder; the other format has the same fonts and layout
     return buffer.getvalue()
 
