@@ -1,5 +1,6 @@
 """Steps of small batches: the replicas are spread over the cores, each taking many steps in one call."""
 
+import itertools
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -19,7 +20,7 @@ from bnrenorm.engines.spec import KernelSpec, hyperparams_of
 
 Array = Any
 
-_SEED_SPAN, _SPAN = 1600, 12_800  # images gathered at a time: for one seed (4 MB of digits), and for all together
+_SEED_SPAN, _SPAN = 1600, 12_800  # images gathered at a time: for one seed (4 MB of digits), and for those at work
 
 
 class SmallBatches:
@@ -51,32 +52,32 @@ class SmallBatches:
         schedule (S, R, 4) as from `network.schedule`; sums (R, 2) float64, to which every step's loss and accuracy are
         added.
         """
-        seeds = list(dict.fromkeys(self.trials[replica].seed for replica in active))
-        spans = self._spans(len(schedule), len(seeds))
+        of_seed: dict[int, list[int]] = {}
+        for replica in active:
+            of_seed.setdefault(self.trials[replica].seed, []).append(replica)
+        waiting, at_once = iter(of_seed), self.workers + 1
+        spans = self._spans(len(schedule), min(at_once, len(of_seed)))
         self._keep_memory(max(end - begin for begin, end in spans))
-        gathered: dict[int, dict[int, Future[tuple[Minibatches, Array]]]] = {}
+        span_of = dict.fromkeys(active, 0)
+        gathered: dict[tuple[int, int], Future[tuple[Minibatches, Array]]] = {}  # by seed and span
 
-        def gather(span: int) -> None:
-            if span < len(spans) and span not in gathered:
-                begin, end = spans[span]
-                indices, counts = sampler.table(seeds, first + begin, end - begin)
-                gathered[span] = {
-                    seed: pool.submit(prepare, seed, indices[:, column], counts, begin)
-                    for column, seed in enumerate(seeds)
-                }
+        def start(replica: int) -> Future[int]:
+            seed, span = self.trials[replica].seed, span_of[replica]
+            for wanted in (span, span + 1):
+                if wanted < len(spans) and (seed, wanted) not in gathered:
+                    begin, end = spans[wanted]
+                    drawn = sampler.table([seed], first + begin, end - begin)
+                    gathered[seed, wanted] = pool.submit(gather, seed, *drawn, first + begin)
+            return pool.submit(work, replica, gathered[seed, span], *spans[span])
 
-        def prepare(seed: int, indices: Array, counts: Array, begin: int) -> tuple[Minibatches, Array]:
-            drawn = [row[:count] for row, count in zip(indices, counts, strict=True)]
+        def gather(seed: int, indices: Array, counts: Array, begin: int) -> tuple[Minibatches, Array]:
+            drawn = [row[:count] for row, count in zip(indices[:, 0], counts, strict=True)]
             batches = minibatch.gather(self.images, self.labels, drawn, self.memory.take())
-            return batches, self.masks.draw(seed, first + begin, len(drawn))
+            return batches, self.masks.draw(seed, begin, len(drawn))
 
-        def start(replica: int, span: int) -> Future[int]:
-            gather(span + 1)
-            batches, ranks = gathered[span][self.trials[replica].seed].result()
+        def work(replica: int, ahead: Future[tuple[Minibatches, Array]], begin: int, end: int) -> int:
+            batches, ranks = ahead.result()  # begun before this, as the pool takes tasks in their order
             last_step.allocate(replica, int(batches.counts[-1]))
-            return pool.submit(work, replica, batches, ranks, *spans[span])
-
-        def work(replica: int, batches: Minibatches, ranks: Array, begin: int, end: int) -> int:
             scratch = self.scratch.take()
             kernels.train(
                 batches, self.spec, self.hyper[replica], np.ascontiguousarray(schedule[begin:end, replica]),
@@ -86,20 +87,27 @@ class SmallBatches:
             self.scratch.give_back(scratch)
             return replica
 
+        def free(seed: int) -> None:
+            """Give back the memory of what all replicas of a seed have passed."""
+            past = min(span_of[replica] for replica in of_seed[seed])
+            for key in [key for key in gathered if key[0] == seed and key[1] < past]:
+                batches, _ = gathered.pop(key).result()
+                self.memory.give_back((batches.images, batches.pixels))
+
         with ThreadPoolExecutor(self.workers) as pool:
-            gather(0)
-            span_of = dict.fromkeys(active, 0)
-            busy = {start(replica, 0) for replica in active}
+            busy = {start(replica) for seed in itertools.islice(waiting, at_once) for replica in of_seed[seed]}
             while busy:  # no replica waits for the others, so that no core does
                 done, busy = wait(busy, return_when=FIRST_COMPLETED)
                 for replica in sorted(task.result() for task in done):
+                    seed = self.trials[replica].seed
                     span_of[replica] += 1
                     if span_of[replica] < len(spans):
-                        busy.add(start(replica, span_of[replica]))
-                for past in [span for span in gathered if span < min(span_of.values())]:
-                    for future in gathered.pop(past).values():
-                        batches, _ = future.result()
-                        self.memory.give_back((batches.images, batches.pixels))
+                        busy.add(start(replica))
+                    elif all(span_of[other] == len(spans) for other in of_seed[seed]):
+                        busy |= {
+                            start(other) for following in itertools.islice(waiting, 1) for other in of_seed[following]
+                        }
+                    free(seed)
 
     def compile_subroutines(self) -> None:
         """Compile what `steps.train` calls, but not `train` itself."""
@@ -109,7 +117,7 @@ class SmallBatches:
         kernels.compile_subroutines(one, self.spec, self.hyper[0], self.layout, rows.p, (rows.exp_avg, rows.exp_avg_sq))
 
     def _spans(self, steps: int, seeds: int) -> list[tuple[int, int]]:
-        """Cut the steps into spans (begin, end) whose batches are gathered together."""
+        """Cut the steps into spans (begin, end) whose batches are gathered together, for so many seeds at a time."""
         span = max(1, min(_SEED_SPAN, _SPAN // max(seeds, 1)) // self.size)
         return [(begin, min(begin + span, steps)) for begin in range(0, steps, span)]
 
