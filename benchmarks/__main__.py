@@ -7,25 +7,27 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import machine, report, results
+from benchmarks import machine, report, results, scaling
 from benchmarks.check import check
 from benchmarks.cuda import command
 from benchmarks.cuda import jobs as cuda_jobs
 from benchmarks.cuda.device import choose
-from benchmarks.jobs import JOBS, Job
+from benchmarks.jobs import JOBS, QUICK, Job
 from benchmarks.measure import measure
 from benchmarks.processes import Absent
 from bnrenorm.errors import InputError
 
 _HERE = Path(__file__).parent
 _BUSY = 0.1
+_SECONDS, _SHORT = 0.5, 0.1  # of a sample
+_SCALING = "scaling"
 
 
 def main(
     job: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"One of {', '.join(JOBS)}, or on a GPU one of their sizes: {', '.join(cuda_jobs.JOBS)}; "
+            help=f"One of {', '.join([*JOBS, _SCALING])}, or on a GPU one of their sizes: {', '.join(cuda_jobs.JOBS)}; "
             "may be repeated. Default: all."
         ),
     ] = None,
@@ -44,13 +46,17 @@ def main(
             "--device rehearsal: compute them there, and nothing else."
         ),
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Samples per contender, taken in turn.")] = 7,
+    samples: Annotated[int, typer.Option(min=1, help="Samples per contender, taken in turn.")] = 5,
     out: Annotated[
         Path,
         typer.Option(help="Folder of results.csv; of cuda.csv and cuda.md.", show_default="benchmarks/results"),
     ] = _HERE / "results",
     quick: Annotated[
-        bool, typer.Option("--quick", help="Two short samples, to check that everything runs; saves nothing.")
+        bool,
+        typer.Option(
+            "--quick",
+            help="One short sample of each contender in four jobs, to check that everything runs; saves nothing.",
+        ),
     ] = False,
     checking: Annotated[
         bool, typer.Option("--check", help="Compare the losses of all contenders instead of measuring.")
@@ -59,10 +65,10 @@ def main(
     """Measure bnrenorm, stock Chainer, PyTorch, JAX and the floor in turn; print and save the tables."""
     if device != "cpu":
         raise typer.Exit(_on_gpu(job, device, seconds, reference, samples, out, quick=quick, checking=checking))
-    unknown = set(job or ()) - set(JOBS)
+    unknown = set(job or ()) - {*JOBS, _SCALING}
     if unknown:
-        raise typer.BadParameter(f"unknown job {sorted(unknown)[0]!r}; allowed: {', '.join(JOBS)}")
-    jobs = [JOBS[name] for name in JOBS if not job or name in job]
+        raise typer.BadParameter(f"unknown job {sorted(unknown)[0]!r}; allowed: {', '.join(JOBS)}, {_SCALING}")
+    jobs = [selected for name, selected in JOBS.items() if (name in job if job else not quick or name in QUICK)]
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     if checking:
         right = [_check(selected, console) for selected in jobs]  # all, even if one is wrong
@@ -74,14 +80,18 @@ def main(
         )
     for selected in jobs:
         if quick:
-            _measure(selected, console, 2, 0.2, "--most", "100")
+            _measure(selected, console, 1, _SHORT, "--most", "20", quick=True)
             continue
-        rows = _measure(selected, console, samples, 1.0)
+        rows = _measure(selected, console, samples, _SECONDS)
         path = out / "results.csv"
         kept = results.merge(results.read(path), rows, list(JOBS))
         results.write(path, kept)
         if out.resolve() == (_HERE / "results").resolve():
             report.fill(_HERE / "README.md", kept)
+    if _SCALING in job if job else not quick:
+        rows = [row for selected in scaling.JOBS.values() for row in _measure(selected, console, 3, _SECONDS)]
+        results.write(out / "scaling.csv", rows)
+        scaling.save(rows, out / "scaling.png")
 
 
 def _on_gpu(
@@ -113,7 +123,9 @@ def _on_gpu(
     return 0 if fine else 1
 
 
-def _measure(job: Job, console: Console, samples: int, seconds: float, *options: str) -> list[results.Row]:
+def _measure(
+    job: Job, console: Console, samples: int, seconds: float, *options: str, quick: bool = False
+) -> list[results.Row]:
     console.print(job.title)
     try:
         with console.status(job.name) as status:
@@ -126,7 +138,7 @@ def _measure(job: Job, console: Console, samples: int, seconds: float, *options:
                     console.print(f"{job.name}: {text}")
                 last_stage = last_stage if who is None else text
 
-            measurements = measure(job, samples, seconds, say, *options)
+            measurements = measure(job, samples, seconds, say, *options, quick=quick)
     except Absent as error:
         console.print(f"{job.name}: {error}")
         raise typer.Exit(1) from error

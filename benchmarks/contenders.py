@@ -86,6 +86,10 @@ class Entry:
 
 def entries(job: Job, cores: int) -> list[Entry]:
     """Return the entries of a job on a number of cores, bnrenorm first, the floor last."""
+    if job.contenders:
+        alone = min(cores, len(job.replicas)), 1
+        named = [CONTENDERS[name] for name in job.contenders]
+        return [Entry(contender, *((1, cores) if contender is OURS else alone)) for contender in named]
     candidates = [
         Entry(contender, *arrangement)
         for contender in _ALL

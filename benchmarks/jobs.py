@@ -58,7 +58,8 @@ class Job:
 
     A round is the smallest unit of work that is timed: `round` steps, then an evaluation of the first 1 / `eval_share`
     of each of `eval_sets` in inference mode. The report gives times in `unit`, which is `unit_steps` steps of one
-    replica. Peers that stack replicas stack at most `stack` of them, as more do not fit the caches.
+    replica. Peers that stack replicas stack at most `stack` of them, as more do not fit the caches. Where `contenders`
+    are named, these alone take part, peers with one process per core.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Job:
     gates: tuple[Gate, ...]
     eval_share: int = 1
     images: Images = "digits"
+    contenders: tuple[str, ...] = ()
 
     @property
     def replicas(self) -> list[Replica]:
@@ -164,7 +166,7 @@ MICRO_BATCH = Job(
     kinds=(Kind("none", "none"), Kind("BN"), Kind("BRN", "renorm", r_max=3.0, d_max=5.0)),
     rates=(0.01,),
     seeds=tuple(range(10)),
-    round=250,
+    round=100,
     eval_sets=(),
     stack=10,
     gates=(
@@ -186,7 +188,7 @@ SMALL = Job(
     kinds=(Kind("BN"),),
     rates=(0.01,),
     seeds=(0,),
-    round=1000,
+    round=500,
     eval_sets=(),
     stack=1,
     gates=(Gate("PyTorch eager", 1.0),),
@@ -214,3 +216,5 @@ _ALL = (
 )
 
 JOBS = {job.name: job for job in _ALL}
+QUICK = ("full-batch-half-lit", "micro-batch-half-lit")
+"""Jobs that show whether every contender runs, with whole sets and with small batches."""

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from benchmarks.contenders import OURS, Entry, entries
 from benchmarks.jobs import Job
 from benchmarks.processes import Absent, Processes, cores
 
+_SIDE_BY_SIDE = 2  # contenders that compile at a time: mostly on one core each
+_AT_LEAST, _ENOUGH = 3, 60  # samples, and seconds after which there are no more
 _PAUSE = 0.1  # seconds between samples, for the threads of the last contender to become idle
 
 
@@ -21,31 +24,55 @@ class Measurement:
     samples: list[float] = field(default_factory=list)
 
 
-def measure(job: Job, samples: int, seconds: float, say: Callable[..., None], *options: str) -> list[Measurement]:
+def measure(
+    job: Job, samples: int, seconds: float, say: Callable[..., None], *options: str, quick: bool = False
+) -> list[Measurement]:
     """Measure all entries of a job; a sample lasts about `seconds`, or one round if that is longer.
 
-    Reports progress by `say(stage, contender)`, and skipped entries by `say(text)`. Raises Absent if bnrenorm itself
-    cannot run. `options` are passed to `worker`.
+    Takes fewer samples, at least three, if all together take longer than some minutes. Reports progress by `say(stage,
+    contender)`, and skipped entries by `say(text)`. Raises Absent if bnrenorm itself cannot run. `options` are passed to
+    `worker`; with `quick`, each contender is in one arrangement.
     """
     with ExitStack() as stack:
-        ready: list[tuple[Measurement, Processes, int]] = []
-        for entry in entries(job, len(cores())):
-            name = f"{entry.contender.name}, {entry.arrangement}"
-            say("warming up", name)
-            try:
-                processes = stack.enter_context(Processes(job, entry, *options))
-                processes.go(1)  # compiles
-                rounds = math.ceil(seconds / processes.go(1)[0])
-            except Absent as error:
-                if entry.contender is OURS:
-                    raise
-                say(f"{name} is skipped: {error}")
-                continue
-            ready.append((Measurement(entry), processes, rounds))
+        ready = [
+            (Measurement(entry), processes, math.ceil(seconds / processes.go(1)[0]))
+            for entry, processes in _warmed_up(job, stack, say, *options, quick=quick)
+        ]
+        begun = time.monotonic()
         for sample in range(samples):
+            if sample >= _AT_LEAST and time.monotonic() - begun > _ENOUGH:
+                break
             for measurement, processes, rounds in ready:
                 say(f"sample {sample + 1} of {samples}", measurement.entry.contender.name)
                 time.sleep(_PAUSE)
                 taken, _ = processes.go(rounds)
                 measurement.samples.append(job.scale * taken / (rounds * processes.units))
     return [measurement for measurement, _, _ in ready]
+
+
+def _warmed_up(
+    job: Job, stack: ExitStack, say: Callable[..., None], *options: str, quick: bool
+) -> list[tuple[Entry, Processes]]:
+    """Start the processes of all entries and let them compile, some side by side; `stack` ends them."""
+
+    def start(entry: Entry) -> Processes | Absent:
+        say("warming up", f"{entry.contender.name}, {entry.arrangement}")
+        try:
+            processes = stack.enter_context(Processes(job, entry, *options))
+            processes.go(1)
+        except Absent as error:
+            return error
+        return processes
+
+    everyone, ready = entries(job, len(cores())), []
+    if quick:
+        everyone = list({entry.contender: entry for entry in everyone}.values())
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        for entry, started in zip(everyone, pool.map(start, everyone), strict=True):
+            if isinstance(started, Processes):
+                ready.append((entry, started))
+            elif entry.contender is OURS:
+                raise started
+            else:
+                say(f"{entry.contender.name}, {entry.arrangement} is skipped: {started}")
+    return ready

@@ -40,7 +40,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _serve(arguments: argparse.Namespace, answers: IO[str]) -> None:
-    from benchmarks import data
+    from benchmarks import data, scaling
     from benchmarks.contenders import CONTENDERS
     from benchmarks.jobs import JOBS
     from benchmarks.peers import Missing
@@ -48,7 +48,7 @@ def _serve(arguments: argparse.Namespace, answers: IO[str]) -> None:
     def answer(**content: Any) -> None:
         print(json.dumps(content), file=answers, flush=True)
 
-    job, contender = JOBS[arguments.job], CONTENDERS[arguments.contender]
+    job, contender = (JOBS | scaling.JOBS)[arguments.job], CONTENDERS[arguments.contender]
     job = dataclasses.replace(job, round=min(job.round, arguments.most or job.round))
     data.choose(job.images)
     groups = contender.groups(job, arguments.part, arguments.parts, every=arguments.every)

@@ -24,10 +24,7 @@ def prepare_products(job: Job, replicas: list[Replica]) -> Run:
     weights = [data.weights(job, layer, 0) for layer in range(len(job.widths) - 1)]
     steps = _step(batch, weights)
     evaluation = [
-        product
-        for name in job.eval_sets
-        for block in data.blocks(name)
-        for product in _forward(data.images(name)[0][block], weights)
+        product for name in job.eval_sets for block, _ in data.blocks(job, name) for product in _forward(block, weights)
     ]
 
     def run() -> Values:

@@ -70,9 +70,8 @@ def _digits(name: str) -> tuple[Any, Any]:
 
 
 @cache
-def _blocks(name: str) -> list[tuple[Any, Any]]:
-    images, labels = data.images(name)
-    return [(jnp.asarray(images[block]), jnp.asarray(labels[block], jnp.int32)) for block in data.blocks(name)]
+def _blocks(job: Job, name: str) -> list[tuple[Any, Any]]:
+    return [(jnp.asarray(x), jnp.asarray(t, jnp.int32)) for x, t in data.blocks(job, name)]
 
 
 def _full_batch(network: _Stack) -> Run:
@@ -115,7 +114,7 @@ def _batches(job: Job, replicas: list[Replica], network: _Stack) -> Run:
         values = {"train_loss": loss}
         parameters, _, running = network.state
         for name in job.eval_sets:
-            results = [evaluate(parameters, running, x, t) for x, t in _blocks(name)]
+            results = [evaluate(parameters, running, x, t) for x, t in _blocks(job, name)]
             losses, accuracies = zip(*results, strict=True)
             values |= {f"{name}_loss": jnp.stack(losses).mean(0), f"{name}_accuracy": jnp.stack(accuracies).mean(0)}
         return {name: np.asarray(value) for name, value in values.items()}

@@ -58,17 +58,16 @@ def _batches(job: Job, replica: Replica, network: "Network", optimizer: "chainer
                 losses.append(loss.array)
         values = {"train_loss": np.mean(losses)}
         for name in job.eval_sets:
-            values[f"{name}_loss"], values[f"{name}_accuracy"] = np.mean(list(_evaluate(network, name)), 0)
+            values[f"{name}_loss"], values[f"{name}_accuracy"] = np.mean(list(_evaluate(network, job, name)), 0)
         return {name: np.array([value]) for name, value in values.items()}
 
     return run
 
 
-def _evaluate(network: "Network", name: str) -> Iterator[tuple[float, float]]:
-    x, t = data.images(name)
+def _evaluate(network: "Network", job: Job, name: str) -> Iterator[tuple[float, float]]:
     with chainer.using_config("train", False), chainer.no_backprop_mode():
-        for block in data.blocks(name):
-            y, labels = network(x[block]), t[block].astype(np.int32)
+        for x, t in data.blocks(job, name):
+            y, labels = network(x), t.astype(np.int32)
             yield float(F.softmax_cross_entropy(y, labels).array), float(F.accuracy(y, labels).array)
 
 

@@ -73,17 +73,16 @@ def _prepare(job: Job, replicas: list[Replica], transform: Callable[[Step], Step
             values["train_accuracy"] = torch.stack(rights).mean()
         network.eval()
         for name in job.eval_sets:
-            values[f"{name}_loss"], values[f"{name}_accuracy"] = evaluate(network, name, _loss_and_accuracy)
+            values[f"{name}_loss"], values[f"{name}_accuracy"] = evaluate(network, job, name, _loss_and_accuracy)
         return {name: value.reshape(1).numpy() for name, value in values.items()}
 
     return run
 
 
 @torch.inference_mode()
-def evaluate(network: Any, name: str, measure: Callable[[Any, Any], Any]) -> Any:
+def evaluate(network: Any, job: Job, name: str, measure: Callable[[Any, Any], Any]) -> Any:
     """Return the mean over all blocks of a set of `measure(logits, labels)`, (2, ...)."""
-    images, labels = map(torch.from_numpy, data.images(name))
-    results = [measure(network(images[block]), labels[block]) for block in data.blocks(name)]
+    results = [measure(network(torch.from_numpy(x)), torch.from_numpy(t)) for x, t in data.blocks(job, name)]
     return torch.stack(results).mean(0)
 
 

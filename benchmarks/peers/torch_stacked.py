@@ -62,7 +62,7 @@ def _prepare(job: Job, replicas: list[Replica], transform: Callable[[Step], Step
             values["train_accuracy"] = torch.stack(rights).mean(0)
         stack.eval()
         for name in job.eval_sets:
-            values[f"{name}_loss"], values[f"{name}_accuracy"] = evaluate(stack, name, _losses_and_accuracies)
+            values[f"{name}_loss"], values[f"{name}_accuracy"] = evaluate(stack, job, name, _losses_and_accuracies)
         return {name: value.numpy() for name, value in values.items()}
 
     return run
