@@ -29,8 +29,8 @@ def measure(
 ) -> list[Measurement]:
     """Measure all entries of a job; a sample lasts about `seconds`, or one round if that is longer.
 
-    Takes fewer samples, at least three, if all together take longer than some minutes. Reports progress by `say(stage,
-    contender)`, and skipped entries by `say(text)`. Raises Absent if bnrenorm itself cannot run. `options` are passed to
+    Takes fewer samples, at least three, if all together take longer than a minute. Reports progress by `say(stage,
+    contender)`, and skipped entries by `say(text)`. Raises Absent if bnrenorm itself cannot run. `options` are for
     `worker`; with `quick`, each contender is in one arrangement.
     """
     with ExitStack() as stack:
