@@ -81,7 +81,7 @@ def batches(job: Job, seed: int, steps: int | None = None) -> np.ndarray:
     """
     sampler = Sampler(Iid(kind="iid", size=job.batch), images("train_set")[1])
     steps = steps or len(sampler.labels) // job.batch
-    return np.stack([sampler.indices(seed, step) for step in range(steps)])
+    return sampler.table([seed], 0, steps)[0][:, 0].astype(np.int64)
 
 
 def weights(job: Job, layer: int, seed: int) -> np.ndarray:

@@ -132,7 +132,7 @@ FULL_BATCH = Job(
 
 MINI_BATCH = Job(
     name="mini-batch",
-    title="Mini-batch: 27 replicas, 784-100-50-10, batches of 100, an epoch, then all 70,000 images evaluated",
+    title="Mini-batch: 27 replicas, 784-100-50-10, batches of 100, half of all 70,000 images evaluated every 300 steps",
     unit="s an epoch and replica",
     unit_steps=600,
     widths=(784, 100, 50, 10),
@@ -143,8 +143,9 @@ MINI_BATCH = Job(
     kinds=(Kind("N", affine="none"), Kind("BN", affine="layer"), Kind("BN(n)", affine="node")),
     rates=(0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0),
     seeds=(0,),
-    round=600,
+    round=300,
     eval_sets=("train_set", "test"),
+    eval_share=2,
     stack=27,
     gates=(
         Gate("peers", 1.5),

@@ -12,7 +12,7 @@ from benchmarks.jobs import Job
 from benchmarks.processes import Absent, Processes, cores
 
 _SIDE_BY_SIDE = 2  # contenders that compile at a time: mostly on one core each
-_AT_LEAST, _ENOUGH = 3, 60  # samples, and seconds after which there are no more
+_AT_LEAST, _ENOUGH = 3, 30  # samples, and seconds after which there are no more
 _PAUSE = 0.1  # seconds between samples, for the threads of the last contender to become idle
 
 
@@ -29,25 +29,41 @@ def measure(
 ) -> list[Measurement]:
     """Measure all entries of a job; a sample lasts about `seconds`, or one round if that is longer.
 
-    Takes fewer samples, at least three, if all together take longer than a minute. Reports progress by `say(stage,
+    Takes fewer samples, at least three, if all together take longer than half a minute. Reports progress by `say(stage,
     contender)`, and skipped entries by `say(text)`. Raises Absent if bnrenorm itself cannot run. `options` are for
     `worker`; with `quick`, each contender is in one arrangement.
     """
     with ExitStack() as stack:
         ready = [
-            (Measurement(entry), processes, math.ceil(seconds / processes.go(1)[0]))
+            _Ready(Measurement(entry), processes)
             for entry, processes in _warmed_up(job, stack, say, *options, quick=quick)
         ]
         begun = time.monotonic()
         for sample in range(samples):
             if sample >= _AT_LEAST and time.monotonic() - begun > _ENOUGH:
                 break
-            for measurement, processes, rounds in ready:
-                say(f"sample {sample + 1} of {samples}", measurement.entry.contender.name)
+            for one in ready:
+                say(f"sample {sample + 1} of {samples}", one.measurement.entry.contender.name)
                 time.sleep(_PAUSE)
-                taken, _ = processes.go(rounds)
-                measurement.samples.append(job.scale * taken / (rounds * processes.units))
-    return [measurement for measurement, _, _ in ready]
+                one.take(job.scale, seconds)
+    return [one.measurement for one in ready]
+
+
+@dataclass
+class _Ready:
+    """A measurement's processes, and the rounds of a sample once they are known."""
+
+    measurement: Measurement
+    processes: Processes
+    rounds: int = 1
+
+    def take(self, scale: float, seconds: float) -> None:
+        """Take a sample of about `seconds`; the first round of all is one if it is as long."""
+        taken, _ = self.processes.go(self.rounds)
+        if not self.measurement.samples and taken < seconds:
+            self.rounds = math.ceil(seconds / taken)
+            taken, _ = self.processes.go(self.rounds)
+        self.measurement.samples.append(scale * taken / (self.rounds * self.processes.units))
 
 
 def _warmed_up(

@@ -40,7 +40,7 @@ def _drawn(patterns: np.ndarray, labels: np.ndarray, lit: float, random: np.rand
     """Return images of these classes: whole numbers from 1 to 255 where the pattern is lit, 0 elsewhere."""
     black = np.quantile(patterns, 1 - lit, axis=(1, 2), keepdims=True)
     depth = (patterns - black) / (patterns.max(axis=(1, 2), keepdims=True) - black)
-    brightness = random.uniform(0.4, 1, (len(labels), 1, 1))
-    noise = random.normal(0, 40, (len(labels), _SIZE, _SIZE))
-    values = np.clip(255 * brightness * depth[labels] + noise, 1, 255)
-    return np.where(depth[labels] >= 0, values, 0).astype(np.uint8)
+    chosen, brightness = depth.astype(np.float32)[labels], random.uniform(0.4, 1, (len(labels), 1, 1))
+    noise = random.standard_normal(chosen.shape, np.float32)
+    values = np.clip(255 * brightness.astype(np.float32) * chosen + 40 * noise, 1, 255)
+    return np.where(chosen >= 0, values, 0).astype(np.uint8)
