@@ -22,5 +22,9 @@ class OutOfMemory(DeviceError):
     """A GPU whose memory is full."""
 
 
+class ClusterError(OSError):
+    """A cluster that was lost while it was working. The command line prints it like a `DeviceError`."""
+
+
 class Hint(UserWarning):
     """Advice on something that is not wrong but could be better. The command line prints it on one line."""

@@ -98,6 +98,12 @@ def compare(
     tf32: Annotated[bool, typer.Option("--tf32", help="On a GPU: round the operands of products to TF32.")] = False,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
     memory: Annotated[str | None, typer.Option(help="Memory limit, e.g. 4GiB; default: half of what is free.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Train in so many processes of this machine, a thread or a GPU each.")
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Train on a Dask cluster, such as tcp://scheduler:8786.")
+    ] = None,
     axes: Annotated[
         Literal["effect", "article"],
         typer.Option(help="Of figures: on which small effects are seen, or loss 0 to 4 and accuracy 0 to 1."),
@@ -121,6 +127,8 @@ def compare(
 
     if as_json and dry_run:
         raise InputError("--json: a --dry-run has no verdicts; leave out one of the two")
+    if workers is not None and dask is not None:
+        raise InputError(f"--workers {workers}: the workers of --dask {dask} train; leave out one of the two")
     options = {"seeds": seeds, "baseline": baseline}
     given = {key: value for key, value in options.items() if value is not None}
     with ending.of_comparison() as course:
@@ -131,6 +139,7 @@ def compare(
 
         from bnrenorm.cli.progress import Screen
         from bnrenorm.runs import session
+        from bnrenorm.runs.cluster import Cluster
         from bnrenorm.runs.memory import parse_memory
 
         bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
@@ -144,6 +153,7 @@ def compare(
             return
 
         failures: list[str] = []
+        cluster = None if workers is None and dask is None else Cluster(workers or 0, dask or "")
 
         def leave(outcome: session.Outcome) -> None:
             with screen.working("comparing the results ..."):
@@ -163,7 +173,11 @@ def compare(
                 failures.extend(outputs.write_figures(results, axes))
                 failures.extend(report.write(results))
 
-        session.run(experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result())
+        outcome = session.run(
+            experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result(),
+            cluster=cluster,
+        )  # fmt: skip
+        failures.extend(outcome.failures)
     for failure in failures:
         print(f"bnrenorm: {failure}", file=sys.stderr)
     if failures or screen.is_closed:

@@ -46,6 +46,10 @@ class Screen(Watcher):
         """Print what will be trained, on which images and device."""
         self.tell(narration.headline(experiment, trials, data, backend))
 
+    def connected(self, workers: int, dashboard: str) -> None:
+        """Print how many workers there are, and where they can be watched."""
+        self.tell(f"{workers} worker{'s' * (workers != 1)}, to be watched at {dashboard}")
+
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Print that kernels are being compiled, and how long it took."""

@@ -45,7 +45,7 @@ def load(document: Document, folder: pathlib.Path) -> tuple[Plugin, ...]:
         print(
             f"bnrenorm: running the Python code in {plugin.path}, a plugin of {location}", file=sys.stderr, flush=True
         )
-        _run(plugin, location)
+        run(plugin, location)
     return tuple(plugins)
 
 
@@ -65,7 +65,7 @@ def _read(path: pathlib.Path, name: str, location: str) -> Plugin:
     return Plugin(path.resolve(), source)
 
 
-def _run(plugin: Plugin, location: str) -> None:
+def run(plugin: Plugin, location: str) -> None:
     """Run a plugin as a module, which `sys.modules` keeps: `inspect` finds the source of its classes there."""
     before = {name: registry.find(name) for name in registry.names()}
     module = ModuleType(f"bnrenorm_plugin_{plugin.path.stem}")

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C, `kill`, and a terminal that is closed."""
@@ -16,13 +17,26 @@ class Interrupted(Exception):
     def __init__(self) -> None:
         super().__init__("everything is saved; run the same again, and it goes on from here")
 
+    def __reduce__(self) -> tuple[type["Interrupted"], tuple[()]]:
+        """Pickle without the message, which is always the same."""
+        return type(self), ()
+
     def _render_traceback_(self) -> list[str]:
         """Return what IPython prints below a cell in place of a traceback: nothing has gone wrong."""
         return [f"Interrupted: {self}."]
 
 
+class Asked(Protocol):
+    """Tells whether the user has asked to stop."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether that is so."""
+        ...
+
+
 class Request:
-    """Whether the user has asked to stop."""
+    """What a signal sets: whether the user has asked to stop."""
 
     asked = False
 

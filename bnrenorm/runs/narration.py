@@ -3,6 +3,7 @@
 import itertools
 import math
 import statistics
+from collections import Counter
 
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.identity import Identity, identities
@@ -108,3 +109,15 @@ def _engine_notes(trials: list[Trial], backend: Backend) -> list[str]:
         differs = ", whose rounding differs" if len(by_engine) > 1 else ""
         notes.append(f"no compiled kernels for {names}: trained by the Chainer engine on {backend.device}{differs}")
     return notes
+
+
+def failures(reasons: dict[Trial, str]) -> list[str]:
+    """Return a line for each reason why trials have no result, with how many of each variant."""
+    lines = []
+    for reason in dict.fromkeys(reasons.values()):
+        variants = Counter(trial.variant for trial, why in reasons.items() if why == reason)
+        counted = ", ".join(f"{count} of {variant}" for variant, count in variants.items())
+        lines.append(
+            f"{variants.total()} trials have no result ({counted}), nor have the pairs that need them: {reason}"
+        )
+    return lines

@@ -35,12 +35,13 @@ def plan(
     memory: int,
     backend: Backend,
     spoilt: Collection[str] = (),
+    workers: int = 1,
 ) -> Plan:
     """Find the trials that are not stored yet, and group them.
 
-    memory: bytes that a group may take; spoilt: keys of stored trials that cannot be used. Interrupted groups come
-    first, unchanged, so that they can resume. Raises InputError if the settings do not fit the data, or if a network
-    alone needs more than the memory.
+    memory: bytes that a group may take; spoilt: keys of stored trials that cannot be used; workers: who train groups at
+    the same time, and are to have some each. Interrupted groups come first, unchanged, so that they can resume. Raises
+    InputError if the settings do not fit the data, or if a network alone needs more than the memory.
     """
     trials = experiment.trials(len(data.x_train), data.classes)
     for batch, validation in {(trial.settings.training.batch, trial.settings.data.validation) for trial in trials}:
@@ -60,6 +61,6 @@ def plan(
     for alike in by_structure.values():
         needed = need(alike[0], data, backend)
         check(alike[0], needed, memory)
-        count = math.ceil(len(alike) / needed.fitting(memory))
+        count = max(math.ceil(len(alike) / needed.fitting(memory)), min(len(alike), workers))
         groups.extend(alike[i * len(alike) // count : (i + 1) * len(alike) // count] for i in range(count))
     return Plan(keys, groups)

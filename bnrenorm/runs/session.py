@@ -3,7 +3,7 @@
 The command line and `bnrenorm.run` both call `run`, so that both lock, resume and write the same files.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,9 @@ from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
+from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs import inventory, narration, run_folder, runner
+from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.plan import Plan, plan
 from bnrenorm.runs.runner import Report
 from bnrenorm.runs.sealed import Spoilt
@@ -31,6 +33,8 @@ class Outcome:
     trials: list[tuple[Trial, TrialResults]]
     folder: Path
     notes: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    """Why trials have no result, in a line each: what workers of a cluster did not survive."""
 
 
 class Watcher:
@@ -44,6 +48,9 @@ class Watcher:
 
     def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
         """Called before the training with what will be trained."""
+
+    def connected(self, workers: int, dashboard: str) -> None:
+        """Called once there is a cluster, with its number of workers and the address of its dashboard."""
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
@@ -65,12 +72,14 @@ def run(
     leave: Callable[[Outcome], None],
     watcher: Watcher | None = None,
     load: Callable[[Data], Dataset] = dataset.load,
+    cluster: Cluster | None = None,
 ) -> Outcome:
     """Train the trials that `out` does not contain yet, then call `leave` to write the outputs to the run folder.
 
-    memory: bytes that a group may take; load: maps the data settings to the images. Raises InputError for mistakes that
-    the user can fix, before anything is written; Interrupted after a SIGINT or SIGTERM, with everything saved; OSError
-    if the disk fails.
+    memory: bytes that all groups in training on this machine may take; load: maps the data settings to the images;
+    cluster: where groups are trained, in this process by default. Raises InputError for mistakes that the user can fix,
+    before anything is written; Interrupted after a SIGINT or SIGTERM, with everything saved; OSError if the disk or the
+    cluster fails.
     """
     watcher = watcher or Watcher()
     notes: list[str] = []
@@ -80,24 +89,42 @@ def run(
         watcher.note(text)
 
     data, store = load(experiment.data), Store(out)
-    todo = plan(experiment, data, store, memory, backend)
+    workers = 1 if cluster is None else clusters.count(cluster)
+    share = memory // workers if cluster and not cluster.address else memory
+    failures: dict[str, str] = {}
+
+    def train(spoilt: Collection[str] = ()) -> dict[Trial, TrialResults | Spoilt]:
+        """Train what is missing or spoilt, and read everything."""
+        todo = plan(experiment, data, store, share, backend, spoilt, workers)
+        compile_kernels(todo, backend, watcher)
+        if cluster is None or not todo.groups:
+            with watcher.training() as report:
+                runner.train(todo, data, store, backend, report, note)
+        else:
+            with clusters.connected(cluster) as client, watcher.training() as report:
+                watcher.connected(clusters.size(client), client.dashboard_link)
+                failures.update(clusters.train(todo, experiment, data, store, backend, client, report, note))
+        return _read({trial: key for trial, key in todo.keys.items() if key not in failures}, store)
+
+    keys = plan(experiment, data, store, share, backend, (), workers).keys
     store.prepare()
     with run_folder.opened(out, experiment) as folder:
-        inventory.list_trials(folder, todo.keys.values())
-        watcher.opening(experiment, list(todo.keys), data, backend)
-        for remark in narration.remarks(experiment, list(todo.keys), data, backend):
+        inventory.list_trials(folder, keys.values())
+        watcher.opening(experiment, list(keys), data, backend)
+        for remark in narration.remarks(experiment, list(keys), data, backend):
             note(remark)
         for other in run_folder.unfinished(out, experiment):
             config = other / "experiment.yaml"
             note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
-        _train(todo, data, store, backend, watcher, note)
-        results = _read(todo, store)
-        if spoilt := {todo.keys[trial]: why for trial, why in results.items() if isinstance(why, Spoilt)}:
+        results = train()
+        if spoilt := {keys[trial]: why for trial, why in results.items() if isinstance(why, Spoilt)}:
             more = f", and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
             note(f"{next(iter(spoilt.values()))}{more}: trained again")
-            _train(plan(experiment, data, store, memory, backend, spoilt), data, store, backend, watcher, note)
-            results = _read(todo, store)
-        outcome = Outcome(experiment, data, backend, _complete(results, store), folder, tuple(notes))
+            results = train(spoilt)
+        lines = narration.failures({trial: failures[key] for trial, key in keys.items() if key in failures})
+        for line in lines:
+            note(line)
+        outcome = Outcome(experiment, data, backend, _complete(results, store), folder, tuple(notes), tuple(lines))
         leave(outcome)
     return outcome
 
@@ -105,7 +132,7 @@ def run(
 def rehearse(experiment: Experiment, data: Dataset, store: Store, memory: int, backend: Backend) -> Plan:
     """Plan what `run` would train, the stored trials that cannot be used among it. Raises InputError like `run`."""
     todo = plan(experiment, data, store, memory, backend)
-    useless = [todo.keys[trial] for trial, result in _read(todo, store).items() if isinstance(result, Spoilt)]
+    useless = [todo.keys[trial] for trial, result in _read(todo.keys, store).items() if isinstance(result, Spoilt)]
     return plan(experiment, data, store, memory, backend, useless)
 
 
@@ -122,15 +149,9 @@ def compile_kernels(todo: Plan, backend: Backend, watcher: Watcher) -> None:
             compilation.compile_kernels(missing)
 
 
-def _train(todo: Plan, data: Dataset, store: Store, backend: Backend, watcher: Watcher, note: runner.Note) -> None:
-    compile_kernels(todo, backend, watcher)
-    with watcher.training() as report:
-        runner.train(todo, data, store, backend, report, note)
-
-
-def _read(todo: Plan, store: Store) -> dict[Trial, TrialResults | Spoilt]:
+def _read(keys: dict[Trial, str], store: Store) -> dict[Trial, TrialResults | Spoilt]:
     results: dict[Trial, TrialResults | Spoilt] = {}
-    for trial, key in todo.keys.items():
+    for trial, key in keys.items():
         try:
             results[trial] = store.read(key)
         except Spoilt as error:

@@ -4,13 +4,13 @@ Where a batch fits a core's cache the replicas are spread over the cores; a larg
 itself, one replica after another. Alone or in a group, a replica's numbers are the same bits.
 """
 
-import os
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from bnrenorm import environment
 from bnrenorm.engines import evaluate
 from bnrenorm.engines.cpu.dropout_masks import DropoutMasks
 from bnrenorm.engines.cpu.evaluator import Evaluator
@@ -44,15 +44,17 @@ class CpuEngine:
         self.rows = StackedParameters(network, settings.training.optimizer.kind, replicas.average.arrays, layout.pitch)
         widths = [norm.run_mean.shape[2] for norm in network.batch_norms]
         self.last_step = LastStep(len(trials), widths, layout, spec.micro_batch, IMAGES)
-        self.evaluator = Evaluator(trials, spec, layout, self.rows, DropoutMasks(trials, layout), _cores())
+        self.evaluator = Evaluator(trials, spec, layout, self.rows, DropoutMasks(trials, layout), environment.threads())
         self.large = self.small = None
         if is_large(settings):
             with self._one_blas_thread():
                 packed = self.evaluator.packed(inputs.images)
-                passes = Passes(inputs.images, packed, inputs.labels, spec, layout, _cores())
+                passes = Passes(inputs.images, packed, inputs.labels, spec, layout, environment.threads())
                 self.large = LargeBatch(passes, IMAGES)
         else:
-            self.small = SmallBatches(trials, inputs.images, inputs.labels, spec, layout, self.rows, _cores())
+            self.small = SmallBatches(
+                trials, inputs.images, inputs.labels, spec, layout, self.rows, environment.threads()
+            )
         self.observed: dict[str, Array] = {}
 
     @property
@@ -144,7 +146,3 @@ class CpuEngine:
     def _one_blas_thread(self) -> AbstractContextManager[Any]:
         """Keep BLAS to the calling thread: its other threads spin on our cores for a while after a product."""
         return self.blas.limit(limits=1)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
