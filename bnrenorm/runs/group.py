@@ -82,8 +82,8 @@ class GroupTrainer:
         devices.release_memory(self.backend.device)
         if results is None and len(group) == 1:
             raise InputError(
-                f"{group[0].variant}: one network needs more memory than there is ({full}); choose a smaller network or "
-                "batch"
+                f"{group[0].variant}: one network needs more memory than there is ({full}); choose a smaller "
+                "network or batch"
             )
         if results is None:
             self.fitting[mlp.structure(group[0])] = fitting = (len(group) + 1) // 2

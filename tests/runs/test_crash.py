@@ -42,9 +42,9 @@ import contextlib, os, signal, sys
 from bnrenorm.analysis import outputs
 from bnrenorm.analysis.report import write as report
 from bnrenorm.cli import commands
-from bnrenorm.runs import runner
+from bnrenorm.runs import group as groups
 from bnrenorm.training import loop
-runner.SAVE_EVERY = loop.CALL_SECONDS = 0
+groups.SAVE_EVERY = loop.CALL_SECONDS = 0
 outputs.pictures = lambda results, axes: {}  # no time for figures here
 report.write = lambda results: []
 def run(name, number, arguments):

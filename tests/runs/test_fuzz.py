@@ -11,7 +11,8 @@ import pytest
 
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
-from bnrenorm.runs import runner, session
+from bnrenorm.runs import group as groups
+from bnrenorm.runs import session
 from bnrenorm.runs.interrupt import Interrupted
 from tests.helpers import COMPARED, experiment_of
 
@@ -104,7 +105,7 @@ def damage(folder, rng):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Collect no garbage: that takes longer than all else here."""
-    monkeypatch.setattr(runner.gc, "collect", lambda: None)
+    monkeypatch.setattr(groups.gc, "collect", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_damaged_trials_are_trained_again(whole, tmp_path):
 
 def test_damaged_checkpoints_are_resumed_from_the_one_before_or_from_the_start(whole, tmp_path, monkeypatch):
     _, want = whole
-    monkeypatch.setattr(runner, "SAVE_EVERY", 0)
+    monkeypatch.setattr(groups, "SAVE_EVERY", 0)
 
     def interrupt(progress):
         if progress.record.step == 3:

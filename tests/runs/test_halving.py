@@ -8,6 +8,7 @@ import pytest
 
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import DeviceError, InputError, OutOfMemory
+from bnrenorm.runs import group as groups
 from bnrenorm.runs import plan, runner
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
@@ -58,7 +59,7 @@ def unbroken(text, data, tmp_path, backend=None):
 
 def limit(monkeypatch, largest, *, step=0, error=OutOfMemoryError):
     """Let every group of more than `largest` replicas fail once it has taken `step` steps; return the groups' sizes."""
-    sizes, real = [], runner.Training
+    sizes, real = [], groups.Training
 
     def training(trials, data, *, engine, device):
         made = real(trials, data, engine=engine, device=device)
@@ -73,7 +74,7 @@ def limit(monkeypatch, largest, *, step=0, error=OutOfMemoryError):
         made.engine.advance = fail_or_advance
         return made
 
-    monkeypatch.setattr(runner, "Training", training)
+    monkeypatch.setattr(groups, "Training", training)
     return sizes
 
 
@@ -111,7 +112,7 @@ def test_groups_of_another_structure_are_tried_as_they_are(few, store, monkeypat
 
 def test_halves_go_on_from_the_groups_checkpoint(few, store, tmp_path, monkeypatch):
     want = unbroken(FIVE, few, tmp_path)
-    monkeypatch.setattr(runner, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(groups, "SAVE_EVERY", 0.0)
     limit(monkeypatch, 5, step=4)
     shown = []
     got = train(FIVE, few, store, report=lambda progress: shown.append((len(progress.trials), progress.record.step)))
@@ -127,7 +128,7 @@ def test_halves_go_on_from_the_groups_checkpoint(few, store, tmp_path, monkeypat
 def test_a_checkpoint_of_a_group_that_is_known_not_to_fit_is_halved_too(few, store, tmp_path, monkeypatch):
     """One that was left by a command on a larger GPU."""
     want = unbroken(FIVE, few, tmp_path)
-    monkeypatch.setattr(runner, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(groups, "SAVE_EVERY", 0.0)
     with monkeypatch.context() as patched:
         limit(patched, 0, step=3, error=CUDARuntimeError)
         with pytest.raises(DeviceError):
@@ -142,14 +143,14 @@ def test_a_checkpoint_of_a_group_that_is_known_not_to_fit_is_halved_too(few, sto
 
 
 def test_one_network_that_does_not_fit_is_an_input_error_and_finished_groups_are_kept(few, store, monkeypatch):
-    real = runner.Training
+    real = groups.Training
 
     def training(trials, data, *, engine, device):
         if trials[0].variant != "plain":
             raise OutOfMemory("cuda:0: full")
         return real(trials, data, engine=engine, device=device)
 
-    monkeypatch.setattr(runner, "Training", training)
+    monkeypatch.setattr(groups, "Training", training)
     text = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}")
     message = r"BN: one network needs more memory than there is \(cuda:0: full\); choose a smaller network or batch"
     with pytest.raises(InputError, match=message):
@@ -168,7 +169,7 @@ def test_a_gpu_that_fails_otherwise_ends_the_run_and_finished_groups_are_kept(fe
 
 
 def test_what_a_group_that_did_not_fit_held_is_gone_before_its_half_is_made(few, store, monkeypatch):
-    alive, made, released, real = [], [], [], runner.Training
+    alive, made, released, real = [], [], [], groups.Training
 
     def training(trials, data, *, engine, device):
         gc.collect()
@@ -183,8 +184,8 @@ def test_what_a_group_that_did_not_fit_held_is_gone_before_its_half_is_made(few,
             job.engine.advance = fail
         return job
 
-    monkeypatch.setattr(runner, "Training", training)
-    monkeypatch.setattr(runner.devices, "release_memory", lambda device: released.append((device, len(made))))
+    monkeypatch.setattr(groups, "Training", training)
+    monkeypatch.setattr(groups.devices, "release_memory", lambda device: released.append((device, len(made))))
     train(FIVE, few, store)
     assert alive == [0, 0, 0]
     assert released == [("cpu", 1), ("cpu", 2), ("cpu", 3)]

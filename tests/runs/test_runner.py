@@ -16,6 +16,7 @@ from bnrenorm import environment
 from bnrenorm.analysis import tables
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
+from bnrenorm.runs import group as groups
 from bnrenorm.runs import plan, runner
 from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.store import Store
@@ -49,20 +50,20 @@ def train(text, data, store, report=lambda progress: None, memory=2**30, backend
 def trained(monkeypatch):
     """Record the trials that are really trained."""
     seen = []
-    real = runner.Training
+    real = groups.Training
 
     def spy(trials, data, *, engine, device):
         seen.extend((trial.variant, trial.seed) for trial in trials)
         return real(trials, data, engine=engine, device=device)
 
-    monkeypatch.setattr(runner, "Training", spy)
+    monkeypatch.setattr(groups, "Training", spy)
     return seen
 
 
 def test_columns_are_of_equal_length_though_the_first_record_has_no_diagnosis():
     columns = [{}]
-    runner._append(columns, Record(0, 0.0, {"train_loss": np.ones(1)}, {}))
-    runner._append(columns, Record(5, 0.5, {"train_loss": np.ones(1)}, {"layer1_r_50": np.full(1, 2.0)}))
+    groups._append(columns, Record(0, 0.0, {"train_loss": np.ones(1)}, {}))
+    groups._append(columns, Record(5, 0.5, {"train_loss": np.ones(1)}, {"layer1_r_50": np.full(1, 2.0)}))
     assert columns[0]["epoch"] == [0.0, 0.5]
     assert np.isnan(columns[0]["layer1_r_50"][0])
     assert columns[0]["layer1_r_50"][1] == 2
@@ -121,14 +122,14 @@ def test_results_of_one_engine_are_not_taken_for_those_of_another(few, store, tr
 def test_a_trials_seconds_are_its_share_of_its_groups_time(few, store, monkeypatch):
     """A clock that gains 10 s with every record: the group of four takes 40 s, all but the first before it is asked."""
     clock = Clock()
-    monkeypatch.setattr(runner.time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(groups.time, "monotonic", clock.monotonic)
     results = train(COMPARED, few, store, report=lambda progress: clock.wait(10))
     assert [result.seconds for _, result in results] == [40 / 4] * 4
 
 
 def test_seconds_of_a_resumed_trial_contain_those_before_the_interrupt(few, store, monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(runner.time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(groups.time, "monotonic", clock.monotonic)
 
     def report(progress):
         clock.wait(10)
@@ -154,16 +155,16 @@ class Clock:
         self.now += seconds
 
 
-@pytest.mark.parametrize(("seconds", "saved"), [(runner.SAVE_EVERY, 4), (runner.SAVE_EVERY / 2, 2), (1, 0)])
+@pytest.mark.parametrize(("seconds", "saved"), [(groups.SAVE_EVERY, 4), (groups.SAVE_EVERY / 2, 2), (1, 0)])
 def test_a_checkpoint_is_saved_once_a_minute(few, store, monkeypatch, seconds, saved):
-    clock, steps, real = Clock(), [], runner.Checkpoints.save
-    monkeypatch.setattr(runner.time, "monotonic", clock.monotonic)
+    clock, steps, real = Clock(), [], groups.Checkpoints.save
+    monkeypatch.setattr(groups.time, "monotonic", clock.monotonic)
 
     def save(self, checkpoint):
         steps.append(int(checkpoint.state["step"]))
         real(self, checkpoint)
 
-    monkeypatch.setattr(runner.Checkpoints, "save", save)
+    monkeypatch.setattr(groups.Checkpoints, "save", save)
     train(COMPARED, few, store, report=lambda progress: clock.wait(seconds))
     assert len(steps) == saved
     assert not list(store.checkpoints.iterdir())
@@ -257,14 +258,14 @@ def test_other_data_is_another_trial(few, store, trained):
 
 def test_finished_groups_survive_a_failure_in_a_later_one(few, store, monkeypatch):
     text = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}")
-    real = runner.Training
+    real = groups.Training
 
     def fail(trials, data, *, engine, device):
         if trials[0].variant == "BN":
             raise OSError(28, "No space left on device")
         return real(trials, data, engine=engine, device=device)
 
-    monkeypatch.setattr(runner, "Training", fail)
+    monkeypatch.setattr(groups, "Training", fail)
     with pytest.raises(OSError, match="No space"):
         train(text, few, store)
     assert len(list(store.trials.glob("*.json"))) == 2
@@ -356,7 +357,7 @@ def test_a_groups_memory_is_free_before_the_next_begins(few, store, monkeypatch,
             super().__init__(*arguments, **named)
             made.append(weakref.ref(self.engine.replicas.network))
 
-    monkeypatch.setattr(runner, "Training", Watched)
+    monkeypatch.setattr(groups, "Training", Watched)
     gc.disable()
     try:
         train(COMPARED + "grid: {training.batch: [10, 20]}", few, store, backend=Backend(engine, "cpu"))
