@@ -167,7 +167,7 @@ MICRO_BATCH = Job(
     kinds=(Kind("none", "none"), Kind("BN"), Kind("BRN", "renorm", r_max=3.0, d_max=5.0)),
     rates=(0.01,),
     seeds=tuple(range(10)),
-    round=100,
+    round=200,
     eval_sets=(),
     stack=10,
     gates=(

@@ -12,7 +12,7 @@ from benchmarks.results import Row
 from bnrenorm import atomic
 
 REPLICAS = (1, 3, 10, 30, 100, 300, 1000)
-BATCHES = (2, 8, 32, 128, 512, 2048, 8192, IMAGES)
+BATCHES = (2, 16, 128, 1024, 8192, IMAGES)
 _IMAGES: tuple[Images, ...] = ("digits", "half lit")
 _BATCH = 4  # of the jobs that differ in their number of replicas
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.contenders import CHAINER, CONTENDERS, Contender, entries
 from benchmarks.jobs import FULL_BATCH, JOBS, MICRO_BATCH, MINI_BATCH, Gate
 
 UNITS = {"full": 1.0, "mini": 1.0, "micro": 1e3, "small": 1e3}
@@ -38,3 +38,12 @@ def test_networks_with_the_same_layers_in_pytorch_are_one_stack():
     assert [len(group) for group in alike.groups(MICRO_BATCH)] == [10, 20]  # BN and BRN are both BN
     assert [len(group) for group in alike.groups(MINI_BATCH)] == [9, 9, 9]
     assert [len(group) for group in alike.groups(FULL_BATCH)] == [2]
+
+
+@pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
+def test_stock_chainer_is_measured_on_two_sets_and_all_peers_on_each(job):
+    taking_part = {entry.contender for entry in entries(job, 2)}
+    assert (CHAINER in taking_part) == (job.images in ("digits", "half lit"))
+    peers = {contender for contender in CONTENDERS.values() if contender.family == "peers"}
+    alone = {contender for contender in peers if contender.takes == "stacks"} if len(job.replicas) == 1 else set()
+    assert peers - alone == taking_part & peers
