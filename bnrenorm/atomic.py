@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from bnrenorm import disk
+
 _ABANDONED = 24 * 3600.0  # seconds after which a temporary file is that of a killed program; a write takes moments
 _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}  # a file system that does not sync folders
 
@@ -19,35 +21,29 @@ def write(path: Path, content: bytes | str) -> None:
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        disk.create(temporary, data)
+        disk.replace(path, by=temporary)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that fails altogether: the file goes with those of killed programs
+            disk.delete(temporary)
         raise
     _sync_folder(path.parent)
 
 
 def remove_abandoned(folder: Path, pattern: str = ".*.tmp") -> None:
     """Delete the files of a pattern that killed programs have left in a folder: those older than a day."""
-    for path in folder.glob(pattern):
+    for path in disk.names(folder, pattern):
         with suppress(OSError):
-            if time.time() - path.lstat().st_mtime > _ABANDONED:
-                path.unlink()
+            if time.time() - disk.own_status(path).st_mtime > _ABANDONED:
+                disk.delete(path)
 
 
 def _sync_folder(folder: Path) -> None:
     """Make the rename durable, where a folder can be opened (not on Windows) and synced."""
     if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            disk.sync(folder)
         except OSError as error:
             if error.errno not in _CANNOT_SYNC:
                 raise
-        finally:
-            os.close(descriptor)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bnrenorm.config import Experiment, Trial
+from bnrenorm.config import Experiment
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import narration, runner
+from bnrenorm.runs.plan import Keys
 from bnrenorm.runs.session import Watcher
 
 _SECONDS = 0.25  # between two updates; every one is a message to the browser
@@ -37,9 +38,9 @@ class CellOutput(Watcher):
         self._handle: Any = None
         self._shown = -_SECONDS  # when the output was last written
 
-    def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
+    def opening(self, experiment: Experiment, keys: Keys, data: Dataset, backend: Backend) -> None:
         """Show what will be trained, on which images and device."""
-        self._lines.append(narration.headline(experiment, trials, data, backend))
+        self._lines.append(narration.headline(experiment, keys, data, backend))
         self._show()
 
     def note(self, text: str) -> None:

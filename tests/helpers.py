@@ -9,6 +9,8 @@ from bnrenorm.config import document
 from bnrenorm.config.build import build
 from bnrenorm.data import mnist
 from bnrenorm.data.dataset import Dataset
+from bnrenorm.engines.backend import CPU, Backend
+from bnrenorm.runs.plan import addresses
 from bnrenorm.training.records import TrialResults
 
 COMPARED = """
@@ -51,6 +53,12 @@ def experiment_of(text, overrides=()):
 def trials_of(text, images=1000, overrides=()):
     """Return the trials of a YAML text, to which a name is added, for a training set of that many images."""
     return experiment_of(f"name: a\n{text}", overrides).trials(images)
+
+
+def opened(experiment, data):
+    """Return what a `Watcher` is told besides the experiment: its trials with their keys, the images, the CPU."""
+    backend = Backend(CPU, "cpu")
+    return addresses(experiment, data, backend), data, backend
 
 
 def results_of(text=COMPARED, accuracy=lambda trial: 0.5, folder=Path("nowhere")):

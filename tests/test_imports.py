@@ -10,7 +10,7 @@ import pytest
 import bnrenorm
 
 PACKAGE = Path(bnrenorm.__file__).parent
-GROUND = {"_compat", "errors", "atomic", "rng", "environment", "published"}
+GROUND = {"_compat", "errors", "atomic", "disk", "rng", "environment", "published"}
 ROOT = "bnrenorm"  # the package itself, whose public names are loaded when asked for
 CPU = "engines.cpu"
 
@@ -188,6 +188,37 @@ def test_only_the_listed_folders_import_chainer():
 def test_only_the_cpu_engine_imports_numba():
     users = {module for module, source in SOURCES.items() if any(t.split(".")[0] == "numba" for t in imported(source))}
     assert {within(module, {"engines.cpu"}) for module in users} == {"engines.cpu"}
+
+
+FILES = {"atomic", "config", "data", "runs", "analysis"}
+"""Where files are touched through `disk` only."""
+OF_THE_PACKAGE = {"analysis.report.page", "config.header", "data.mnist"}  # what is installed with it
+TOUCHES = set(
+    "open read_text read_bytes write_text write_bytes unlink mkdir rmdir rmtree iterdir glob rglob stat lstat exists "
+    "lexists is_file is_dir is_symlink rename touch makedirs listdir scandir fsync".split()
+)
+
+
+def touches(source):
+    """List the calls that touch a file in another way than through `disk`."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    for call in calls:
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        owner = getattr(getattr(call.func, "value", None), "id", "")
+        if name in TOUCHES and owner not in ("disk", "gzip", "archive"):
+            yield f"line {call.lineno}: {name}"
+
+
+@pytest.mark.parametrize(
+    "module", [module for module in SOURCES if within(module, FILES) and module not in OF_THE_PACKAGE]
+)
+def test_files_are_touched_through_one_layer(module):
+    assert list(touches(SOURCES[module])) == []
+
+
+@pytest.mark.parametrize("source", ["path.read_bytes()", "open(path)", "os.unlink(path)", "path.with_name('a').is_file()"])
+def test_a_touch_past_the_layer_is_found(source):
+    assert len(list(touches(source))) == 1
 
 
 def loaded_by(statement):

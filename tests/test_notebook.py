@@ -15,7 +15,7 @@ from bnrenorm.runs import runner
 from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.runner import Progress
 from bnrenorm.training.records import Record
-from tests.helpers import COMPARED, experiment_of, some_digits
+from tests.helpers import COMPARED, experiment_of, opened, some_digits
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_notebook_is_a_kernel_of_ipython_and_no_terminal(monkeypatch):
 def test_what_is_trained_is_escaped_and_stays_above_the_progress(shown, clock):
     experiment = experiment_of(COMPARED.replace("  BN:", "  <b>BN:"))
     cell = notebook.CellOutput()
-    cell.opening(experiment, experiment.trials(200), some_digits(200, 100), Backend(CPU, "cpu"))
+    cell.opening(experiment, *opened(experiment, some_digits(200, 100)))
     cell.note("a & b")
     clock.seconds += 1
     with cell.training() as show:

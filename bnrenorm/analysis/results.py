@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bnrenorm import atomic
+from bnrenorm import atomic, disk
 from bnrenorm import published as published_tables
 from bnrenorm.analysis import aggregates, cell, published, tables, verdicts
 from bnrenorm.config import Experiment
@@ -113,7 +113,7 @@ class ExperimentResults:
 
         target = Path(folder).expanduser()
         for name, content in self.experiment.files().items():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            disk.make((target / name).parent)
             atomic.write(target / name, content)
         there = replace(self, folder=target)
         outputs.write_tables(there)

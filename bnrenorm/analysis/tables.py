@@ -3,7 +3,7 @@
 The names of columns are a contract.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -35,23 +35,24 @@ def diagnostics(trials: TrainedTrials) -> pd.DataFrame:
 
 
 def _one_row_per_record(trials: TrainedTrials, is_wanted: Callable[[str], bool]) -> pd.DataFrame:
-    # pandas 2 makes NaN of None where it joins a column of None to one of floats, with a FutureWarning
-    dtypes: dict[str, Any] = {key: object for trial, _ in trials for key, value in trial.point if value is None}
-    frames = [
-        pd.DataFrame(
-            {
-                "variant": trial.variant,
-                **{
-                    key: pd.Series([value] * len(result.records["step"]), dtype=dtypes.get(key))
-                    for key, value in trial.point
-                },
-                "seed": trial.seed,
-                **{name: values for name, values in result.records.items() if is_wanted(name)},
-            }
-        )
-        for trial, result in trials
-    ]
-    return pd.concat(frames, ignore_index=True).astype({"step": int})
+    lengths = [len(result.records["step"]) for _, result in trials]
+
+    def repeated(values: Iterable[Any]) -> list[Any]:
+        return [value for value, length in zip(values, lengths, strict=True) for _ in range(length)]
+
+    def joined(name: str) -> np.ndarray:
+        columns = (result.records.get(name) for _, result in trials)
+        missing = (np.full(length, np.nan) for length in lengths)
+        return np.concatenate([nan if own is None else own for own, nan in zip(columns, missing, strict=True)])
+
+    points = [dict(trial.point) for trial, _ in trials]
+    names = dict.fromkeys(name for _, result in trials for name in result.records if is_wanted(name))
+    table: dict[str, Any] = {"variant": repeated(trial.variant for trial, _ in trials)}
+    for key in points[0]:
+        values = repeated(point[key] for point in points)
+        table[key] = pd.Series(values, dtype=object if None in values else None)  # not NaN, but None
+    table["seed"] = repeated(trial.seed for trial, _ in trials)
+    return pd.DataFrame({**table, **{name: joined(name) for name in names}}).astype({"step": int})
 
 
 def summary(trials: TrainedTrials) -> pd.DataFrame:
@@ -65,7 +66,7 @@ def summary(trials: TrainedTrials) -> pd.DataFrame:
 
 
 def _summarise(trial: Trial, result: TrialResults) -> dict[str, Any]:
-    records = {name: np.asarray(values) for name, values in result.records.items()}
+    records = {name: np.asarray(result.records[name]) for name in (*_TIME, *CURVES) if name in result.records}
     last = final_record(result.records, trial.watched)
     row: dict[str, Any] = {"variant": trial.variant, **dict(trial.point), "seed": trial.seed, "outcome": result.outcome}
     trained = records["step"] > 0  # without the record before the first step, where there is one

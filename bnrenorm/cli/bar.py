@@ -25,13 +25,15 @@ class Pace:
         self.progress: Progress | None = None
         self.is_complete = False
         self._trained = 0  # replica-steps; those of a checkpoint that was resumed, or that nobody needed, are none
+        self._steps: dict[Trial, int] = {}  # by the first trial of those that train together: their last report
         self._diverged: set[Trial] = set()
 
     def update(self, progress: Progress) -> None:
         """Take account of a report."""
-        before = 0 if self.progress is None else self.progress.done
-        reported = int(progress.trials[0].settings.evaluation.every.amount) * len(progress.trials)
-        self._trained += min(progress.done - before, reported)
+        first, step = progress.trials[0], progress.record.step
+        before = self._steps.get(first, max(0, step - int(first.settings.evaluation.every.amount)))
+        self._steps[first] = step
+        self._trained += max(0, step - before) * len(progress.trials)
         self.progress, self.reported = progress, self.clock()
         losses = zip(progress.trials, progress.record.values["train_loss"], strict=True)
         self._diverged |= {trial for trial, loss in losses if not math.isfinite(loss)}

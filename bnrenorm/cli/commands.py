@@ -13,7 +13,7 @@ import typer
 
 import bnrenorm
 from bnrenorm.cli import config as config_command
-from bnrenorm.cli import data, ending, listing, startup
+from bnrenorm.cli import data, ending, listing, merge, startup
 from bnrenorm.cli import runs as runs_command
 from bnrenorm.errors import Hint, InputError
 from bnrenorm.runs.interrupt import Interrupted
@@ -21,6 +21,8 @@ from bnrenorm.runs.interrupt import Interrupted
 _WIDTHS: dict[str, Any] = {"terminal_width": min(shutil.get_terminal_size().columns - 1, 100)}  # of help texts
 app = typer.Typer(name="bnrenorm", pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_WIDTHS)
 app.add_typer(data.app, name="data")
+
+_ONCE_ALL_ARE = "Once all are, the command without --shard compares them; bnrenorm merge brings folders together."
 
 # Typer bundles its own copy of Click without exporting it: this is the base class of its usage errors.
 _UsageError: Any = typer.BadParameter.__base__
@@ -45,6 +47,8 @@ def main() -> None:
         _fail(str(end), end.code)
     except OSError as error:
         _fail(str(error), 1)
+    except MemoryError as error:
+        _fail(f"out of memory ({error}); what is finished is stored; --memory 1GiB makes smaller groups", 1)
     except Interrupted:
         _fail("interrupted; everything is saved, the same command goes on from here", ending.INTERRUPTED)
     else:
@@ -104,6 +108,9 @@ def compare(
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Train on a Dask cluster, such as tcp://scheduler:8786.")
     ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Train this part of the trials only, as a job of an array.")
+    ] = None,
     axes: Annotated[
         Literal["effect", "article"],
         typer.Option(help="Of figures: on which small effects are seen, or loss 0 to 4 and accuracy 0 to 1."),
@@ -127,6 +134,8 @@ def compare(
 
     if as_json and dry_run:
         raise InputError("--json: a --dry-run has no verdicts; leave out one of the two")
+    if as_json and shard is not None:
+        raise InputError(f"--json: --shard {shard} has no verdicts; leave out one of the two")
     if workers is not None and dask is not None:
         raise InputError(f"--workers {workers}: the workers of --dask {dask} train; leave out one of the two")
     options = {"seeds": seeds, "baseline": baseline}
@@ -139,9 +148,11 @@ def compare(
 
         from bnrenorm.cli.progress import Screen
         from bnrenorm.runs import session
+        from bnrenorm.runs import shard as shards
         from bnrenorm.runs.cluster import Cluster
         from bnrenorm.runs.memory import parse_memory
 
+        part = None if shard is None else shards.parse(shard)
         bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
         course.has_begun = lambda: screen.has_begun
         background.submit(startup.import_analysis)
@@ -149,7 +160,8 @@ def compare(
             from bnrenorm.runs.store import Store
 
             data = images.result()
-            screen.rehearsal(session.rehearse(experiment, data, Store(out), bound, chosen), experiment, data, chosen)
+            plan = session.rehearse(experiment, data, Store(out), bound, chosen, part)
+            screen.rehearsal(plan, experiment, data, chosen)
             return
 
         failures: list[str] = []
@@ -173,11 +185,13 @@ def compare(
                 failures.extend(outputs.write_figures(results, axes))
                 failures.extend(report.write(results))
 
-        outcome = session.run(
-            experiment, chosen, out, memory=bound, watcher=screen, leave=leave, load=lambda _: images.result(),
-            cluster=cluster,
-        )  # fmt: skip
-        failures.extend(outcome.failures)
+        how: Any = {"memory": bound, "watcher": screen, "load": lambda _: images.result(), "cluster": cluster}
+        if part is None:
+            failures.extend(session.run(experiment, chosen, out, leave=leave, **how).failures)
+        else:
+            stored, lost = session.run_shard(experiment, chosen, out, part, **how)
+            failures.extend(lost)
+            screen.say(f"Shard {part}: {stored} trials are stored in {out}. {_ONCE_ALL_ARE}")
     for failure in failures:
         print(f"bnrenorm: {failure}", file=sys.stderr)
     if failures or screen.is_closed:
@@ -203,6 +217,7 @@ def report(
 
 
 app.command(name="list")(listing.list_configs)
+app.command(name="merge")(merge.merge)
 app.command(name="config")(config_command.print_config)
 app.command(name="runs")(runs_command.list_runs)
 

@@ -11,13 +11,13 @@ from rich.status import Status
 
 from bnrenorm.cli import bar
 from bnrenorm.cli.printer import Printer
-from bnrenorm.config import Experiment, Trial
+from bnrenorm.config import Experiment
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import narration, runner, session
 from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
-from bnrenorm.runs.plan import Plan
+from bnrenorm.runs.plan import Keys, Plan
 from bnrenorm.runs.session import Watcher
 
 _PLAIN_LINES = 10  # progress lines per run where standard output is no terminal
@@ -42,9 +42,9 @@ class Screen(Watcher):
         with open(os.devnull, "w") as nowhere:  # what is buffered would fail again at the end
             os.dup2(nowhere.fileno(), self.printer.console.file.fileno())
 
-    def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
+    def opening(self, experiment: Experiment, keys: Keys, data: Dataset, backend: Backend) -> None:
         """Print what will be trained, on which images and device."""
-        self.tell(narration.headline(experiment, trials, data, backend))
+        self.tell(narration.headline(experiment, keys, data, backend))
 
     def connected(self, workers: int, dashboard: str) -> None:
         """Print how many workers there are, and where they can be watched."""
@@ -87,7 +87,7 @@ class Screen(Watcher):
 
     def rehearsal(self, plan: Plan, experiment: Experiment, data: Dataset, backend: Backend) -> None:
         """Print what a plan would train, with memory and with time from timing a few steps; train nothing."""
-        self.opening(experiment, list(plan.keys), data, backend)
+        self.opening(experiment, plan.keys, data, backend)
         for remark in narration.remarks(experiment, list(plan.keys), data, backend):
             self.note(remark)
         differ = len(set(plan.keys.values()))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from bnrenorm import disk
 from bnrenorm.config import document, limits, plugins
 from bnrenorm.config.build import build
 from bnrenorm.config.document import unknown
@@ -19,7 +20,7 @@ _OF_A_RUN = "experiment.yaml"  # in a run folder
 def shipped() -> dict[str, Path]:
     """Map the names of the configs shipped with bnrenorm to their files."""
     package = Path(__file__).parents[1]
-    folder = next(path for path in (package / "configs", package.parent / "configs") if path.is_dir())
+    folder = next(path for path in (package / "configs", package.parent / "configs") if disk.is_folder(path))
     return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.yaml"))}
 
 
@@ -32,7 +33,7 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
     """
     configs = shipped()
     path = configs.get(str(config), Path(config))
-    if (path / _OF_A_RUN).is_file():
+    if disk.is_file(path / _OF_A_RUN):
         config = path = path / _OF_A_RUN
     try:
         text = _read(path)
@@ -53,9 +54,9 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
 
 def _read(path: Path) -> str:
     """Return the text of a regular file. Raises OSError, or ValueError if it is none, is too large, or is not UTF-8."""
-    if path.exists() and not path.is_file():
+    if disk.exists(path) and not disk.is_file(path):
         raise ValueError("expected a regular file")
-    with path.open("rb") as file:
+    with disk.opened(path) as file:
         content = file.read(limits.BYTES + 1)
     if len(content) > limits.BYTES:
         raise ValueError(f"expected at most {limits.BYTES:,} bytes")

@@ -6,6 +6,7 @@ import traceback
 from dataclasses import dataclass
 from types import ModuleType
 
+from bnrenorm import disk
 from bnrenorm.config import limits
 from bnrenorm.config.document import Document
 from bnrenorm.config.reader import shown
@@ -51,9 +52,9 @@ def load(document: Document, folder: pathlib.Path) -> tuple[Plugin, ...]:
 
 def _read(path: pathlib.Path, name: str, location: str) -> Plugin:
     try:
-        if path.exists() and not path.is_file():
+        if disk.exists(path) and not disk.is_file(path):
             raise InputError(f"{location}: {KEY}: {name}: expected a regular file")
-        with path.open("rb") as file:
+        with disk.opened(path) as file:
             source = file.read(limits.BYTES + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):

@@ -17,6 +17,7 @@ from typing import IO, Literal
 
 import numpy as np
 
+from bnrenorm import disk
 from bnrenorm.errors import InputError
 
 LIMIT = 2**30  # bytes per array; the largest of MNIST has 47 million
@@ -85,7 +86,7 @@ def opened(path: Path) -> Iterator[Content]:
     """Open a file for reading. Whatever goes wrong inside the context becomes an InputError that names the file."""
     try:
         size = regular_size(path)
-        with path.open("rb") as raw:
+        with disk.opened(path) as raw:
             gzipped = raw.read(len(_GZIP)) == _GZIP
             raw.seek(0)
             with gzip.open(raw) if gzipped else raw as file:
@@ -105,7 +106,7 @@ def opened(path: Path) -> Iterator[Content]:
 
 def regular_size(path: Path) -> int:
     """Return the size of a regular file in bytes. Raises InputError for anything else, and above the limit."""
-    status = path.stat()
+    status = disk.status(path)
     for is_kind, kind in _NOT_REGULAR.items():
         if is_kind(status.st_mode):
             raise InputError(f"{path}: is {kind}, expected a regular file")

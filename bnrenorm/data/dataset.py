@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bnrenorm import disk
 from bnrenorm.config.schema import Data
 from bnrenorm.data import files, mnist
 from bnrenorm.data.checks import checked
@@ -117,7 +118,7 @@ def load(settings: Data = _DIGITS) -> Dataset:
         if not settings.path:
             raise ValueError("expected a file or a folder")
         location = Path(settings.path).expanduser()
-        location.stat()
+        disk.status(location)
     except (OSError, ValueError, RuntimeError) as error:  # ValueError: also of a null character; RuntimeError: ~nobody
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"data.path: {settings.path!r} cannot be read: {reason}") from error

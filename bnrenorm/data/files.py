@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bnrenorm import atomic
+from bnrenorm import atomic, disk
 from bnrenorm.data import folders, idx, names, npy, table
 from bnrenorm.data.content import CSV, IDX, NPY, NPZ, opened
 from bnrenorm.data.names import ARRAYS
@@ -31,7 +31,7 @@ def read(path: Path) -> Arrays:
 
     Raises InputError that says what is there, if it is none of these or is damaged.
     """
-    if path.is_dir():
+    if disk.is_folder(path):
         return {array: _read_one(file) for array, file in folders.find(path).items()}
     name = names.parse(path.name)
     if name is None:
@@ -115,8 +115,8 @@ def export(arrays: Mapping[str, np.ndarray], folder: Path) -> list[Path]:
     """
     paths = {array: folder / f"{idx_name(array, values)}.gz" for array, values in arrays.items()}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for other in folder.iterdir():
+        disk.make(folder)
+        for other in disk.everything_in(folder):
             if names.parse(other.name) and other not in paths.values():
                 raise InputError(f"{folder}: has {other.name} of another data set, expected an empty folder")
         for array, path in paths.items():

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from bnrenorm import disk
 from bnrenorm.data.names import ARRAYS, Name, parse
 from bnrenorm.errors import InputError
 
@@ -34,7 +35,7 @@ def find(folder: Path) -> Files:
         if complete:
             return complete[0]
         partial += sets
-        level = [inner for each in level for inner in _entries(each) if inner.is_dir()][:_MOST_FOLDERS]
+        level = [inner for each in level for inner in _entries(each) if disk.is_folder(inner)][:_MOST_FOLDERS]
     raise _incomplete(folder, max(partial, key=len, default={}))
 
 
@@ -55,7 +56,7 @@ def tables(path: Path) -> tuple[Path, Path | None]:
     for split in re.finditer("|".join(_OTHER_SPLIT), path.name):
         other = path.name[: split.start()] + _OTHER_SPLIT[split[0]] + path.name[split.end() :]
         for name in (other, f"{other}.gz", other.removesuffix(".gz")):
-            if (file := path.with_name(name)).is_file():
+            if disk.is_file(file := path.with_name(name)):
                 return (path, file) if split[0] in _SPLITS else (file, path)
     return path, None
 
@@ -63,7 +64,7 @@ def tables(path: Path) -> tuple[Path, Path | None]:
 def _incomplete(folder: Path, files: Files) -> InputError:
     if not files:
         entries = _entries(folder)
-        if readable := {str(tables(path)[0]) for path in entries if _ONE_FILE.fullmatch(path.name) and path.is_file()}:
+        if readable := {str(tables(path)[0]) for path in entries if _ONE_FILE.fullmatch(path.name) and disk.is_file(path)}:
             chosen = sorted(readable)[:SHOWN]
             return InputError(f"{folder}: is a folder without four files; use data.path={' or '.join(chosen)}")
         names = [path.name for path in entries]
@@ -77,7 +78,7 @@ def _incomplete(folder: Path, files: Files) -> InputError:
 def _sets(folder: Path) -> dict[tuple[str, str], Files]:
     """Group the known files of a folder into data sets, by what their names share."""
     sets: dict[tuple[str, str], Files] = {}
-    candidates = [path for entry in _entries(folder) for path in (_own(entry) if entry.is_dir() else [entry])]
+    candidates = [path for entry in _entries(folder) for path in (_own(entry) if disk.is_folder(entry) else [entry])]
     for path in sorted(candidates, key=lambda path: (len(path.parts), path.suffix == ".gz", path.name)):
         if name := parse(path.name):
             files = sets.setdefault((name.prefix, name.suffix), {})
@@ -103,6 +104,6 @@ def _stem(path: Path) -> str:
 
 def _entries(folder: Path) -> list[Path]:
     try:
-        return sorted(folder.iterdir())
+        return disk.everything_in(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from error

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm import atomic
+from bnrenorm import atomic, disk
 from bnrenorm.config.trial import digest
 from bnrenorm.runs import sealed
 from bnrenorm.runs.schema import StoredCheckpoint, plain
@@ -67,11 +67,11 @@ class Checkpoints:
 
     def discard(self) -> None:
         """Delete all of them, once the group's results are stored."""
-        for path in [*self._newest_first(), *self.root.glob(f"{self.group}.step-*")]:
+        for path in [*self._newest_first(), *disk.names(self.root, f"{self.group}.step-*")]:
             _remove(path)
 
     def _newest_first(self) -> list[Path]:
-        return sorted(self.root.glob(f"{self.group}.step-*.json"), reverse=True)
+        return disk.names(self.root, f"{self.group}.step-*.json")[::-1]
 
 
 def unfinished(root: Path) -> list[list[str]]:
@@ -85,7 +85,7 @@ def sweep(root: Path, finished: Callable[[str], bool]) -> None:
     for path, keys in _heads(root):
         if all(map(finished, keys)):
             _remove(path)
-    halves = (path for path in root.glob("*.npz") if not path.with_suffix(".json").exists())
+    halves = (path for path in disk.names(root, "*.npz") if not disk.exists(path.with_suffix(".json")))
     for path in halves:
         atomic.remove_abandoned(root, path.name)
 
@@ -99,7 +99,7 @@ def remove(root: Path, is_unwanted: Callable[[list[str]], bool]) -> None:
 
 def _heads(root: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield every checkpoint with the keys of its group, none if it is spoilt."""
-    for path in sorted(root.glob("*.step-*.json")):
+    for path in disk.names(root, "*.step-*.json"):
         try:
             yield path, _read(path)[0].keys
         except ValueError:
@@ -119,4 +119,4 @@ def _read(path: Path) -> tuple[StoredCheckpoint, dict[str, Any]]:
 def _remove(path: Path) -> None:
     for each in (path.with_suffix(".npz"), path):  # the .json file, which says what it was, goes last
         with suppress(OSError):
-            each.unlink()
+            disk.delete(each)

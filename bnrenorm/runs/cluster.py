@@ -5,16 +5,17 @@ scheduler or this process but what was trained since the last checkpoint.
 """
 
 import logging
-import os
 import pickle
 import queue
 import secrets
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from bnrenorm import atomic
+from bnrenorm import atomic, disk
 from bnrenorm.config import Experiment
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
@@ -25,20 +26,21 @@ from bnrenorm.runs.interrupt import Interrupted, Request, requests
 from bnrenorm.runs.plan import Plan
 from bnrenorm.runs.runner import Report, Tally
 from bnrenorm.runs.store import Store
-from bnrenorm.runs.worker import Run, Task
+from bnrenorm.runs.worker import Begun, Noted, Run, Shown, Task
 
 DEATHS = 3
 """Workers that a group may take with it before it is given up."""
 
 _AHEAD = 2  # groups for each worker that the scheduler knows of
+_TICK = 0.5  # seconds without news after which the state of the cluster is looked at
 _TIMEOUT = 20  # seconds in which a scheduler must answer
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": DEATHS - 1,
     "distributed.scheduler.worker-ttl": "30 s",  # a worker that is silent for so long is lost
-    "distributed.nanny.pre-spawn-environ": {},  # Dask's own makes memory be returned at once, which costs page faults
+    # One thread for each worker. Dask's own list also makes memory be returned at once, which costs page faults.
+    "distributed.nanny.pre-spawn-environ": {f"{name}_NUM_THREADS": 1 for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")},
     "distributed.admin.large-graph-warning-threshold": "1 GiB",
 }
-_LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
 
 
 @dataclass(frozen=True)
@@ -70,16 +72,14 @@ def connected(cluster: Cluster) -> Iterator[Any]:
             with client:
                 yield client
             return
-        one = {f"{library}_NUM_THREADS": "1" for library in _LIBRARIES}
         with (
-            _environment(one),
             distributed.LocalCluster(
                 n_workers=cluster.workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
                 memory_limit=0, silence_logs=logging.CRITICAL,
             ) as processes,
             distributed.Client(processes, set_as_default=False) as client,
         ):  # fmt: skip
-            client.register_plugin(_plugin())
+            client.register_plugin(_deaf())
             yield client
 
 
@@ -93,28 +93,25 @@ def count(cluster: Cluster) -> int:
 
 def size(client: Any) -> int:
     """Return how many workers a client's cluster has now."""
-    return len(client.scheduler_info(n_workers=-1)["workers"])
+    return len(client.nthreads())
 
 
-def _plugin() -> Any:
+def _deaf() -> Any:
+    """Return a plugin for the workers on this machine: what a terminal sends to all of its processes is not for them.
+
+    The client stops them, once they have saved what they train.
+    """
+    import signal
+
     from distributed import WorkerPlugin
 
-    return type("IgnoreInterrupts", (worker.IgnoreInterrupts, WorkerPlugin), {})()
+    class Deaf(WorkerPlugin):
+        def setup(self, worker: Any) -> None:
+            for name in ("SIGINT", "SIGHUP"):
+                if hasattr(signal, name):
+                    signal.signal(getattr(signal, name), signal.SIG_IGN)
 
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set variables for the processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    return Deaf()
 
 
 def train(
@@ -133,10 +130,9 @@ def train(
     run = Run(token, experiment.data, data.checksum, backend, store.root.resolve(), proof.resolve(), experiment.plugins)
     try:
         with requests() as request:
-            course = _Course(plan, store, client, run, Tally(plan, report), note, request)
-            failures = course.finish()
+            failures = _Course(plan, store, client, run, Tally(plan, report), note, request).finish()
     finally:
-        proof.unlink(missing_ok=True)
+        disk.delete(proof)
     checkpoint.sweep(store.checkpoints, store.has)
     return failures
 
@@ -148,74 +144,86 @@ class _Course:
         self.plan, self.store, self.client, self.run = plan, store, client, run
         self.tally, self.note, self.request = tally, note, request
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.pending = iter(enumerate(plan.groups))
-        self.running: dict[Any, Task] = {}
+        self.waiting = list(range(len(plan.groups)))[::-1]
+        self.running: dict[Any, int] = {}  # groups by Dask's futures
+        self.begun: Counter[int] = Counter()  # how often a worker has begun with a group
+        self.attempts: Counter[int] = Counter()
         self.failures: dict[str, str] = {}
+        self.looked = float("-inf")  # when the size of the cluster was asked for
+        self.wanted = 1
 
     def finish(self) -> dict[str, str]:
         """Train all groups; return the failures."""
         self.client.subscribe_topic(self.run.token, lambda event: self.events.put(event[1]))
         try:
-            self._submit()
-            while self.running:
-                if self.request.asked:
-                    self._stop()
+            while self.running or (self.waiting and not self.request.asked):
+                self._look()
                 with suppress(queue.Empty):
-                    self._take(self.events.get(timeout=0.2))
-                self._check()
+                    self._take(self.events.get(timeout=_TICK))
+                if self.client.status != "running":
+                    raise ClusterError("the cluster is lost; what is finished is stored, the same command goes on")
         finally:
             with suppress(Exception):  # of a cluster that is gone
+                self.client.cancel(list(self.running))
                 self.client.unsubscribe_topic(self.run.token)
+        if self.request.asked:
+            raise Interrupted
         return self.failures
 
-    def _submit(self) -> None:
-        """Keep every worker busy."""
-        wanted = max(1, _AHEAD * size(self.client))
-        while len(self.running) < wanted and (following := next(self.pending, None)) is not None:
-            number, group = following
-            task = Task(number, group, [self.plan.keys[trial] for trial in group])
-            future = self.client.submit(worker.train, self.run, task, key=f"{self.run.token}-{number}", pure=False)
-            self.running[future] = task
-            future.add_done_callback(self.events.put)
+    def _look(self) -> None:
+        """Keep every worker busy, those that have come since among them; or let all of them stop."""
+        if time.monotonic() - self.looked >= _TICK:
+            self.looked = time.monotonic()
+            self.wanted = max(1, _AHEAD * size(self.client))
+            if self.request.asked:  # again and again, as there may be new workers
+                self.client.cancel([future for future, number in self.running.items() if not self.begun[number]])
+                self.client.run(worker.stop, self.run.token, wait=False)
+        while self.waiting and len(self.running) < self.wanted and not self.request.asked:
+            self._submit(self.waiting.pop())
+
+    def _submit(self, number: int) -> None:
+        group = self.plan.groups[number]
+        self.attempts[number] += 1
+        task = Task(number, group, [self.plan.keys[trial] for trial in group])
+        key = f"{self.run.token}-{number}-{self.attempts[number]}"
+        future = self.client.submit(worker.train, self.run, task, key=key, pure=False)
+        self.running[future] = number
+        future.add_done_callback(self.events.put)
 
     def _take(self, event: Any) -> None:
-        """React to a message of a worker or to a future that is done."""
+        """React to a message of a worker, or to a future that is done."""
         if not isinstance(event, bytes):
             self._end(event, self.running.pop(event))
-            self._submit()
             return
-        message = pickle.loads(event)  # from our own workers
-        if isinstance(message, str):
-            self.note(message)
-        elif any(task.number == message[0] for task in self.running.values()):
-            self.tally.show(*message)
+        match pickle.loads(event):  # from our own workers
+            case Begun(number):
+                self.begun[number] += 1
+            case Noted(text):
+                self.note(text)
+            case Shown(number, first, count, record) if number in self.running.values():
+                self.tally.show(number, self.plan.groups[number][first : first + count], record)
 
-    def _end(self, future: Any, task: Task) -> None:
+    def _end(self, future: Any, number: int) -> None:
         """Store what a group has left, or note why it has left nothing."""
         from distributed.scheduler import KilledWorker
 
+        group = self.plan.groups[number]
         if future.status == "finished":
-            trial_of = dict(zip(task.keys, task.trials, strict=True))
+            trial_of = {self.plan.keys[trial]: trial for trial in group}
             for key, result in future.result():
                 self.store.write(key, trial_of[key], self.run.checksum, result)
-            self.tally.finish(task.number)
+            self.tally.finish(number)
             return
-        if future.status != "error":
-            raise ClusterError("the cluster is lost")
-        error = future.exception()
+        error = future.exception() if future.status == "error" else None
+        if isinstance(error, Interrupted) or self.request.asked:
+            return
+        if error is None:  # cancelled, but not by us
+            raise ClusterError("the cluster has lost a group; what is finished is stored, the same command goes on")
         if not isinstance(error, KilledWorker):
             raise error
-        self.failures |= dict.fromkeys(task.keys, f"its group has taken {DEATHS} workers with it")
-        self.tally.finish(task.number)
-
-    def _stop(self) -> None:
-        """Let the workers save what they train, and end as the user has asked."""
-        self.client.run(worker.stop, self.run.token)
-        for future in self.running:
-            with suppress(Interrupted):
-                future.result(timeout=_TIMEOUT)
-        raise Interrupted
-
-    def _check(self) -> None:
-        if self.client.status != "running":
-            raise ClusterError("the cluster is lost")
+        if self.begun[number] < DEATHS and self.attempts[number] < DEATHS:  # it may only have waited at a worker
+            self.waiting.append(number)
+            return
+        reason = f"{DEATHS} workers were lost with their group"
+        self.failures |= {self.plan.keys[trial]: reason for trial in group}
+        self.tally.finish(number)

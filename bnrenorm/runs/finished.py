@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from bnrenorm import config as configs
+from bnrenorm import disk
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.data import dataset
 from bnrenorm.data.described import Described
@@ -56,7 +57,7 @@ def read(folder: Path) -> FinishedRun:
     are left out, and a note says so.
     """
     path = folder / "experiment.yaml"
-    if not path.is_file():
+    if not disk.is_file(path):
         raise InputError(f"{folder}: no run folder: it has no experiment.yaml")
     experiment = configs.load(path)
     environment = _environment(folder / "environment.json")
@@ -90,11 +91,11 @@ def _preferred(environment: _Environment) -> str:
 def _environment(path: Path) -> _Environment | None:
     """Return what environment.json says, None if there is none. Raises InputError if it is not what a run writes."""
     try:
-        if not path.exists():
+        if not disk.exists(path):
             return None
-        if not path.is_file() or path.stat().st_size > _LIMIT:
+        if not disk.is_file(path) or disk.status(path).st_size > _LIMIT:
             raise ValueError(f"expected a regular file of at most {_LIMIT:,} bytes")
-        return _Environment.model_validate(json.loads(path.read_bytes()))
+        return _Environment.model_validate(json.loads(disk.read(path)))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -6,21 +6,19 @@ so are all trials while there is a run that does not say which are its own.
 
 import json
 import re
-import shutil
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnrenorm import atomic
+from bnrenorm import atomic, disk
 from bnrenorm.config.document import unknown
 from bnrenorm.errors import InputError
 from bnrenorm.runs import checkpoint, run_folder
-from bnrenorm.runs.store import Store
+from bnrenorm.runs.store import KEY, Store
 
 _LIST = ".trials.json"
 _NAME = re.compile(r"\w[\w-]*-[0-9a-f]{8}")
-_KEY = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -77,32 +75,32 @@ def remove(store: Store, name: str) -> Removed:
         for key in sorted(own):
             removed += store.has(key)
             for path in _files(store, key):
-                path.unlink(missing_ok=True)
+                disk.delete(path)
         checkpoint.remove(store.checkpoints, lambda keys: run.keys is not None and run.keys - used >= set(keys))
-        shutil.rmtree(run.folder)
+        disk.delete_folder(run.folder)
     return Removed(removed, run.stored - removed, size)
 
 
 def _folders(store: Store) -> list[Path]:
     """Return the run folders; a symbolic link is none, for what is behind it may be anything."""
-    candidates = (path for path in sorted(store.root.glob("*-*")) if _NAME.fullmatch(path.name))
-    return [path for path in candidates if not path.is_symlink() and (path / "experiment.yaml").is_file()]
+    candidates = (path for path in disk.names(store.root, "*-*") if _NAME.fullmatch(path.name))
+    return [path for path in candidates if not disk.is_link(path) and disk.is_file(path / "experiment.yaml")]
 
 
 def _run(folder: Path, store: Store) -> Run:
     keys = _listed(folder)
     stored = [key for key in keys or () if store.has(key)]
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in disk.names(folder, "**/*") if disk.is_file(path)]
     size = sum(map(_size, files)) + sum(_size(path) for key in stored for path in _files(store, key))
-    written = max((path.lstat().st_mtime for path in files if not path.name.startswith(".lock")), default=0.0)
+    written = max((disk.own_status(path).st_mtime for path in files if not path.name.startswith(".lock")), default=0.0)
     return Run(folder, run_folder.state(folder), keys, len(stored), size, written)
 
 
 def _listed(folder: Path) -> frozenset[str] | None:
     """Return the keys that a run lists; None if it has no list, or one that is not as it was written."""
     with suppress(OSError, ValueError, TypeError):
-        keys = json.loads((folder / _LIST).read_text(encoding="utf-8"))
-        if keys and isinstance(keys, list) and all(_KEY.fullmatch(key) for key in keys):
+        keys = json.loads(disk.read(folder / _LIST))
+        if keys and isinstance(keys, list) and all(KEY.fullmatch(key) for key in keys):
             return frozenset(keys)
     return None
 
@@ -114,4 +112,4 @@ def _files(store: Store, key: str) -> tuple[Path, Path]:
 
 
 def _size(path: Path) -> int:
-    return path.lstat().st_size if path.exists() else 0
+    return disk.own_status(path).st_size if disk.exists(path) else 0

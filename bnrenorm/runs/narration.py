@@ -10,6 +10,7 @@ from bnrenorm.config.identity import Identity, identities
 from bnrenorm.config.trial import Point
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CHAINER, Backend
+from bnrenorm.runs.plan import Keys
 from bnrenorm.runs.runner import Progress
 
 _LISTED = 6  # seeds that are listed one by one
@@ -21,14 +22,14 @@ NOT_CACHED = (
 )
 
 
-def headline(experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> str:
-    """Say what will be trained, on which images and device."""
+def headline(experiment: Experiment, keys: Keys, data: Dataset, backend: Backend) -> str:
+    """Say what will be trained, the trials of these keys, on which images and device."""
     validation = experiment.data.validation
     learning = f"{len(data.x_train) - validation} + {validation} validation" if validation else f"{len(data.x_train)}"
-    differ = len({trial.key(data.checksum, backend.address(trial.settings)) for trial in trials})
+    differ = len(set(keys.values()))
     return (
         f"{experiment.name}: {', '.join(experiment.variants)}; seeds {_seeds(experiment.seeds)}; "
-        f"{len(trials)} trials{f', of which {differ} differ' if differ < len(trials) else ''}; "
+        f"{len(keys)} trials{f', of which {differ} differ' if differ < len(keys) else ''}; "
         f"{learning} + {len(data.x_test)} images of {data.source}; on {backend.device}"
     )
 

@@ -12,14 +12,18 @@ from bnrenorm.engines.backend import Backend
 from bnrenorm.network import mlp
 from bnrenorm.runs import checkpoint
 from bnrenorm.runs.memory import check, need
+from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
+
+Keys = dict[Trial, str]
+"""Trials with their keys, the addresses of their results, in the experiment's order."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All trials with their keys (the addresses of their results), and the groups that are to be trained."""
+    """Trials with their keys, and the groups that are to be trained of them."""
 
-    keys: dict[Trial, str]
+    keys: Keys
     groups: list[list[Trial]]
 
     @property
@@ -28,8 +32,20 @@ class Plan:
         return sum(map(len, self.groups))
 
 
+def addresses(experiment: Experiment, data: Dataset, backend: Backend, shard: Shard | None = None) -> Keys:
+    """Return the experiment's trials, or those of a shard, with their keys.
+
+    Raises InputError if the settings do not fit the data.
+    """
+    trials = experiment.trials(len(data.x_train), data.classes)
+    for batch, validation in {(trial.settings.training.batch, trial.settings.data.validation) for trial in trials}:
+        Sampler(batch, data.learning_labels(validation))
+    keys = {trial: trial.key(data.checksum, backend.address(trial.settings)) for trial in trials}
+    return keys if shard is None else shard.keys(keys)
+
+
 def plan(
-    experiment: Experiment,
+    keys: Keys,
     data: Dataset,
     store: Store,
     memory: int,
@@ -37,24 +53,21 @@ def plan(
     spoilt: Collection[str] = (),
     workers: int = 1,
 ) -> Plan:
-    """Find the trials that are not stored yet, and group them.
+    """Find the trials of `addresses` that are not stored yet, and group them.
 
     memory: bytes that a group may take; spoilt: keys of stored trials that cannot be used; workers: who train groups at
     the same time, and are to have some each. Interrupted groups come first, unchanged, so that they can resume. Raises
-    InputError if the settings do not fit the data, or if a network alone needs more than the memory.
+    InputError if a network alone needs more than the memory.
     """
-    trials = experiment.trials(len(data.x_train), data.classes)
-    for batch, validation in {(trial.settings.training.batch, trial.settings.data.validation) for trial in trials}:
-        Sampler(batch, data.learning_labels(validation))
-    keys = {trial: trial.key(data.checksum, backend.address(trial.settings)) for trial in trials}
     # Variants with equal settings share a key, so they are trained once.
     missing = {key: trial for trial, key in keys.items() if key in spoilt or not store.has(key)}
     groups = []
-    by_key = {key: trial for trial, key in keys.items()}
+    by_key = {key: trial for trial, key in keys.items()} if missing else {}
     for group in checkpoint.unfinished(store.checkpoints):
         if all(key in by_key for key in group) and any(key in missing for key in group):
             groups.append([by_key[key] for key in group])
-            missing = {key: trial for key, trial in missing.items() if key not in group}
+            for key in group:
+                missing.pop(key, None)
     by_structure: dict[Any, list[Trial]] = {}
     for trial in missing.values():
         by_structure.setdefault(mlp.structure(trial), []).append(trial)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import filelock
 
-from bnrenorm import atomic
+from bnrenorm import atomic, disk
 from bnrenorm.config import Experiment
 from bnrenorm.config.trial import digest
 from bnrenorm.errors import InputError
@@ -42,15 +42,15 @@ def opened(root: Path, experiment: Experiment) -> Iterator[Path]:
             make_folder((folder / name).parent)
             atomic.write(folder / name, content)
         yield folder
-        owner.unlink()
+        disk.delete(owner)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder. Raises InputError like `opened`."""
     lock_file = folder / _LOCK
-    if lock_file.is_symlink():  # older versions of filelock would empty its target
-        lock_file.unlink()
+    if disk.is_link(lock_file):  # older versions of filelock would empty its target
+        disk.delete(lock_file)
     lock = filelock.FileLock(lock_file)
     try:
         lock.acquire(blocking=False)
@@ -68,15 +68,15 @@ def state(folder: Path) -> str:
     """Tell whether a run folder is "finished", "unfinished" or "being written"."""
     if _is_held(folder):
         return "being written"
-    is_finished = (folder / "verdict.json").is_file() and not (folder / _OWNER).is_file()
+    is_finished = disk.is_file(folder / "verdict.json") and not disk.is_file(folder / _OWNER)
     return "finished" if is_finished else "unfinished"
 
 
 def unfinished(root: Path, experiment: Experiment) -> list[Path]:
     """Return the folders of other experiments of the same name that were begun, did not end, and have no writer."""
     own, pattern = path_of(root, experiment), re.compile(re.escape(experiment.name) + "-[0-9a-f]{8}")
-    others = (path for path in sorted(root.glob("*")) if pattern.fullmatch(path.name) and path != own)
-    return [path for path in others if (path / _OWNER).is_file() and not _is_held(path)]
+    others = (path for path in disk.names(root) if pattern.fullmatch(path.name) and path != own)
+    return [path for path in others if disk.is_file(path / _OWNER) and not _is_held(path)]
 
 
 def _is_held(folder: Path) -> bool:
@@ -94,7 +94,7 @@ def _is_held(folder: Path) -> bool:
 
 def _name(owner: Path) -> str:
     try:
-        content = json.loads(owner.read_text(encoding="utf-8"))
+        content = json.loads(disk.read(owner))
         return f"process {content['pid']} on {content['host']}"
     except (OSError, ValueError, KeyError):
         return "another process"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm import atomic
+from bnrenorm import atomic, disk
 from bnrenorm.config.trial import digest
 
 _LIMIT = 2**30  # bytes of a JSON file: some 50 million numbers
@@ -65,11 +65,11 @@ def read_arrays(path: Path, content: dict[str, Any]) -> dict[str, np.ndarray]:
 def _regular(path: Path, limit: int) -> bytes:
     """Return the content of a regular file of at most `limit` bytes: a pipe or a device might never end."""
     try:
-        status = path.stat()
+        status = disk.status(path)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ELOOP):
             raise
         raise Spoilt(f"{path} is missing") from error
     if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
         raise Spoilt(f"{path} is no regular file of at most {limit} bytes")
-    return path.read_bytes()
+    return disk.read(path)

@@ -13,12 +13,14 @@ from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
+from bnrenorm.errors import ClusterError
 from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs import inventory, narration, run_folder, runner
 from bnrenorm.runs.cluster import Cluster
-from bnrenorm.runs.plan import Plan, plan
+from bnrenorm.runs.plan import Keys, Plan, addresses, plan
 from bnrenorm.runs.runner import Report
 from bnrenorm.runs.sealed import Spoilt
+from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import TrialResults
 
@@ -46,8 +48,8 @@ class Watcher:
         The run's results keep these remarks.
         """
 
-    def opening(self, experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> None:
-        """Called before the training with what will be trained."""
+    def opening(self, experiment: Experiment, keys: Keys, data: Dataset, backend: Backend) -> None:
+        """Called before the training with what will be trained: the trials and the keys of their results."""
 
     def connected(self, workers: int, dashboard: str) -> None:
         """Called once there is a cluster, with its number of workers and the address of its dashboard."""
@@ -81,59 +83,114 @@ def run(
     before anything is written; Interrupted after a SIGINT or SIGTERM, with everything saved; OSError if the disk or the
     cluster fails.
     """
-    watcher = watcher or Watcher()
-    notes: list[str] = []
-
-    def note(text: str) -> None:
-        notes.append(text)
-        watcher.note(text)
-
-    data, store = load(experiment.data), Store(out)
-    workers = 1 if cluster is None else clusters.count(cluster)
-    share = memory // workers if cluster and not cluster.address else memory
-    failures: dict[str, str] = {}
-
-    def train(spoilt: Collection[str] = ()) -> dict[Trial, TrialResults | Spoilt]:
-        """Train what is missing or spoilt, and read everything."""
-        todo = plan(experiment, data, store, share, backend, spoilt, workers)
-        compile_kernels(todo, backend, watcher)
-        if cluster is None or not todo.groups:
-            with watcher.training() as report:
-                runner.train(todo, data, store, backend, report, note)
-        else:
-            with clusters.connected(cluster) as client, watcher.training() as report:
-                watcher.connected(clusters.size(client), client.dashboard_link)
-                failures.update(clusters.train(todo, experiment, data, store, backend, client, report, note))
-        return _read({trial: key for trial, key in todo.keys.items() if key not in failures}, store)
-
-    keys = plan(experiment, data, store, share, backend, (), workers).keys
-    store.prepare()
+    session = _Session(experiment, backend, Store(out), load(experiment.data), memory, watcher or Watcher(), cluster)
     with run_folder.opened(out, experiment) as folder:
-        inventory.list_trials(folder, keys.values())
-        watcher.opening(experiment, list(keys), data, backend)
-        for remark in narration.remarks(experiment, list(keys), data, backend):
-            note(remark)
+        inventory.list_trials(folder, session.keys.values())
+        session.announce()
         for other in run_folder.unfinished(out, experiment):
             config = other / "experiment.yaml"
-            note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
-        results = train()
-        if spoilt := {keys[trial]: why for trial, why in results.items() if isinstance(why, Spoilt)}:
-            more = f", and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
-            note(f"{next(iter(spoilt.values()))}{more}: trained again")
-            results = train(spoilt)
-        lines = narration.failures({trial: failures[key] for trial, key in keys.items() if key in failures})
-        for line in lines:
-            note(line)
-        outcome = Outcome(experiment, data, backend, _complete(results, store), folder, tuple(notes), tuple(lines))
+            session.note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
+        results, failures = session.results()
+        notes = tuple(session.notes)
+        outcome = Outcome(experiment, session.data, backend, results, folder, notes, tuple(failures))
         leave(outcome)
     return outcome
 
 
-def rehearse(experiment: Experiment, data: Dataset, store: Store, memory: int, backend: Backend) -> Plan:
+def run_shard(
+    experiment: Experiment,
+    backend: Backend,
+    out: Path,
+    shard: Shard,
+    *,
+    memory: int,
+    watcher: Watcher | None = None,
+    load: Callable[[Data], Dataset] = dataset.load,
+    cluster: Cluster | None = None,
+) -> tuple[int, tuple[str, ...]]:
+    """Train a shard of the trials and store their results; there is no run folder, and nothing is compared.
+
+    Shards may run at the same time with the same `out`. Returns how many of the shard's trials are stored now, and why
+    others are not. The arguments and what is raised are those of `run`.
+    """
+    watcher = watcher or Watcher()
+    session = _Session(experiment, backend, Store(out), load(experiment.data), memory, watcher, cluster, shard)
+    session.announce()
+    results, failures = session.results()
+    return len({session.keys[trial] for trial, _ in results}), tuple(failures)
+
+
+class _Session:
+    """An experiment, or a shard of it, that is to be trained; whatever is wrong with it is found when it is made."""
+
+    def __init__(
+        self, experiment: Experiment, backend: Backend, store: Store, data: Dataset, memory: int, watcher: Watcher,
+        cluster: Cluster | None, shard: Shard | None = None,
+    ):  # fmt: skip
+        self.experiment, self.backend, self.store, self.data = experiment, backend, store, data
+        self.watcher, self.cluster = watcher, cluster
+        self.keys = addresses(experiment, data, backend, shard)
+        self.notes: list[str] = []
+        self.failures: dict[str, str] = {}  # by key
+        self.workers = 1 if cluster is None else clusters.count(cluster)
+        self.memory = memory // self.workers if cluster and not cluster.address else memory
+        self.plan()
+        store.prepare()
+
+    def note(self, text: str) -> None:
+        """Keep a remark, and show it."""
+        self.notes.append(text)
+        self.watcher.note(text)
+
+    def announce(self) -> None:
+        """Say what will be trained."""
+        self.watcher.opening(self.experiment, self.keys, self.data, self.backend)
+        for remark in narration.remarks(self.experiment, list(self.keys), self.data, self.backend):
+            self.note(remark)
+
+    def plan(self, spoilt: Collection[str] = ()) -> Plan:
+        """Plan what is missing or spoilt."""
+        return plan(self.keys, self.data, self.store, self.memory, self.backend, spoilt, self.workers)
+
+    def results(self) -> tuple[list[tuple[Trial, TrialResults]], list[str]]:
+        """Train what is missing; return all results, and a line for each reason why trials have none."""
+        results = self._trained()
+        if spoilt := {self.keys[trial]: why for trial, why in results.items() if isinstance(why, Spoilt)}:
+            more = f", and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
+            self.note(f"{next(iter(spoilt.values()))}{more}: trained again")
+            results = self._trained(spoilt)
+        failed = {trial: self.failures[key] for trial, key in self.keys.items() if key in self.failures}
+        lines = narration.failures(failed)
+        for line in lines:
+            self.note(line)
+        if failed and not results:
+            raise ClusterError(lines[0])
+        return _complete(results, self.store), lines
+
+    def _trained(self, spoilt: Collection[str] = ()) -> dict[Trial, TrialResults | Spoilt]:
+        todo, watcher = self.plan(spoilt), self.watcher
+        compile_kernels(todo, self.backend, watcher)
+        if self.cluster is None or not todo.groups:
+            with watcher.training() as report:
+                runner.train(todo, self.data, self.store, self.backend, report, self.note)
+        else:
+            with clusters.connected(self.cluster) as client, watcher.training() as report:
+                watcher.connected(clusters.size(client), client.dashboard_link)
+                failures = clusters.train(
+                    todo, self.experiment, self.data, self.store, self.backend, client, report, self.note
+                )
+            self.failures |= failures
+        return _read({trial: key for trial, key in self.keys.items() if key not in self.failures}, self.store)
+
+
+def rehearse(
+    experiment: Experiment, data: Dataset, store: Store, memory: int, backend: Backend, shard: Shard | None = None
+) -> Plan:
     """Plan what `run` would train, the stored trials that cannot be used among it. Raises InputError like `run`."""
-    todo = plan(experiment, data, store, memory, backend)
-    useless = [todo.keys[trial] for trial, result in _read(todo.keys, store).items() if isinstance(result, Spoilt)]
-    return plan(experiment, data, store, memory, backend, useless)
+    keys = addresses(experiment, data, backend, shard)
+    stored = {trial: key for trial, key in keys.items() if store.has(key)}
+    useless = [keys[trial] for trial, result in _read(stored, store).items() if isinstance(result, Spoilt)]
+    return plan(keys, data, store, memory, backend, useless)
 
 
 def compile_kernels(todo: Plan, backend: Backend, watcher: Watcher) -> None:

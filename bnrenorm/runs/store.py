@@ -5,17 +5,20 @@ one more variant, trains only what is missing. Every file is written whole or no
 was written (`sealed`).
 """
 
-import os
-import tempfile
+import re
 from pathlib import Path
+from typing import Any
 
-from bnrenorm import atomic
+from bnrenorm import atomic, disk
 from bnrenorm.config import Trial
 from bnrenorm.errors import InputError
 from bnrenorm.runs import sealed
 from bnrenorm.runs.schema import StoredTrial, plain
 from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.training.records import TrialResults
+
+KEY = re.compile(r"[0-9a-f]{16}")
+"""The form of a trial's key."""
 
 
 class Store:
@@ -24,7 +27,7 @@ class Store:
     def __init__(self, root: Path):
         """Raises InputError for a path that no file system takes."""
         try:
-            os.stat(root)
+            disk.status(root)
         except (FileNotFoundError, NotADirectoryError):
             pass  # `prepare` creates it, or says why it cannot
         except (OSError, ValueError) as error:
@@ -39,16 +42,28 @@ class Store:
             for folder in (self.trials, self.checkpoints):
                 make_folder(folder)
                 atomic.remove_abandoned(folder)
-            tempfile.TemporaryFile(dir=self.trials).close()
+            disk.try_to_write(self.trials)
         except OSError as error:
             raise InputError(f"--out {self.root}: cannot be written: {error.strerror}") from error
 
     def has(self, key: str) -> bool:
         """Tell whether a trial is finished, without reading its file, which may be spoilt: see `read`."""
-        return os.path.lexists(self.path(key))
+        return disk.exists(self.path(key))
+
+    def keys(self) -> list[str]:
+        """List the trials that are finished."""
+        return [path.stem for path in disk.names(self.trials, "*.json") if KEY.fullmatch(path.stem)]
 
     def read(self, key: str) -> TrialResults:
         """Return a finished trial. Raises Spoilt if it is not as it was written, or OSError if the disk fails."""
+        return self._read(key)[0]
+
+    def copy(self, key: str, source: "Store") -> None:
+        """Store a trial of another folder, in place of what was there. Raises like `read`."""
+        result, content = source._read(key)
+        sealed.write(self.path(key), {name: content[name] for name in content.keys() - {"arrays"}}, result.parameters)
+
+    def _read(self, key: str) -> tuple[TrialResults, dict[str, Any]]:
         path = self.path(key)
         content = sealed.read(path)
         try:
@@ -58,7 +73,7 @@ class Store:
         if stored.key != key:
             raise Spoilt(f"{path} is that of another trial")
         parameters = sealed.read_arrays(path, content)
-        return TrialResults(stored.outcome, stored.seconds, stored.records, stored.provenance, parameters)
+        return TrialResults(stored.outcome, stored.seconds, stored.records, stored.provenance, parameters), content
 
     def write(self, key: str, trial: Trial, checksum: str, result: TrialResults) -> None:
         """Store a finished trial with its settings, in place of what was there."""
@@ -82,6 +97,6 @@ def make_folder(folder: Path) -> None:
 
     Folders inside are written to and cleared without being asked for by name.
     """
-    if folder.is_symlink():
+    if disk.is_link(folder):
         raise InputError(f"{folder}: is a symbolic link, expected a folder; make {folder.parent} the link instead")
-    folder.mkdir(parents=True, exist_ok=True)
+    disk.make(folder)

@@ -1,17 +1,15 @@
 """What a worker of a cluster does: it trains a group, as a process of its own would, and says how far it is."""
 
 import pickle
-import signal
 import tempfile
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from bnrenorm import _compat
+from bnrenorm import _compat, disk
 from bnrenorm.config import Trial
 from bnrenorm.config import plugins as user_files
 from bnrenorm.config.plugins import Plugin
@@ -56,6 +54,30 @@ class Task:
     keys: list[str]
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A message: a worker trains the group of that number now."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A message: a record of so many trials of a group, from its `first` one on."""
+
+    number: int
+    first: int
+    count: int
+    record: Record
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A message: a remark for the user."""
+
+    text: str
+
+
 def train(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
     """Train a group in this worker; return the results that are not in the run's own folder, with their keys.
 
@@ -71,7 +93,7 @@ def _train_alone(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
     images = _images(run.data.model_dump_json())
     if images.checksum != run.checksum:
         raise InputError(f"{images.source}: these are other images on a worker than on this machine")
-    if run.proof.exists():
+    if disk.exists(run.proof):
         _train(run, task, images, Store(run.root))
         return []
     with tempfile.TemporaryDirectory(prefix="bnrenorm-") as folder:
@@ -90,16 +112,20 @@ def _train(run: Run, task: Task, images: Dataset, store: Store) -> None:
         name = worker.name if isinstance(worker.name, int) else 0
         backend = replace(backend, device=f"cuda:{name % _compat.gpu_count()}")
 
+    def send(message: Begun | Shown | Noted) -> None:
+        worker.log_event(run.token, pickle.dumps(message))
+
     def show(trials: list[Trial], record: Record) -> None:
         nonlocal last
         if time.monotonic() - last >= _EVERY:
             last = time.monotonic()
-            worker.log_event(run.token, pickle.dumps((task.number, trials, record)))
+            losses = {"train_loss": record.values["train_loss"]}  # all that progress shows
+            first = next(i for i, trial in enumerate(task.trials) if trial is trials[0])
+            send(Shown(task.number, first, len(trials), Record(record.step, record.epoch, losses)))
 
-    def note(text: str) -> None:
-        worker.log_event(run.token, pickle.dumps(text))
-
-    GroupTrainer(images, store, backend, _Asked(run.token), note).train(task.trials, task.keys, show)
+    send(Begun(task.number))
+    trainer = GroupTrainer(images, store, backend, _Asked(run.token), lambda text: send(Noted(text)))
+    trainer.train(task.trials, task.keys, show)
 
 
 @dataclass(frozen=True)
@@ -125,12 +151,3 @@ def _images(settings: str) -> Dataset:
 @cache
 def _register(plugin: Plugin) -> None:
     user_files.run(plugin, "the config")
-
-
-class IgnoreInterrupts:
-    """A plugin of Dask's for workers on this machine: Ctrl-C in the terminal is for the client, which stops them."""
-
-    def setup(self, worker: Any) -> None:
-        """Let this worker ignore what a terminal sends to all its processes."""
-        with suppress(ValueError):  # not in the main thread
-            signal.signal(signal.SIGINT, signal.SIG_IGN)

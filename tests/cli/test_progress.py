@@ -13,11 +13,11 @@ from bnrenorm.cli import progress
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
 from bnrenorm.engines.cpu import compilation
-from bnrenorm.runs.plan import plan
+from bnrenorm.runs.plan import addresses, plan
 from bnrenorm.runs.runner import Progress
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import Record
-from tests.helpers import COMPARED, experiment_of, some_digits
+from tests.helpers import COMPARED, experiment_of, opened, some_digits
 
 
 def progress_at(step, total=50):
@@ -132,7 +132,7 @@ def test_an_encoding_without_a_character_gets_another():
 def test_the_opening_says_what_is_trained_and_where():
     shown, file = screen()
     experiment = experiment_of(COMPARED)
-    shown.opening(experiment, experiment.trials(200), some_digits(200, 100), Backend(CPU, "cpu"))
+    shown.opening(experiment, *opened(experiment, some_digits(200, 100)))
     assert file.getvalue().splitlines() == [
         "compared: BN, BRN; seeds 0, 1; 4 trials; 200 + 100 images of some digits; on cpu"
     ]
@@ -155,7 +155,7 @@ def test_a_dry_run_shows_groups_with_memory_and_time(tmp_path):
     )
     store.prepare()
     shown, file = screen()
-    shown.rehearsal(plan(experiment, data, store, 2**30, backend), experiment, data, backend)
+    shown.rehearsal(plan(addresses(experiment, data, backend), data, store, 2**30, backend), experiment, data, backend)
     opening, first, group, last = file.getvalue().splitlines()
     assert opening.startswith("compared: BN, BRN; ")
     assert first == "4 trials, 0 of them finished, 4 to train"
@@ -167,7 +167,7 @@ def test_a_dry_run_says_which_times_are_not_measured(monkeypatch, tmp_path):
     experiment, data = experiment_of(COMPARED), some_digits(200, 100)
     backend = Backend(CHAINER, "cpu", "numba is missing")
     monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True), (4.0, False)])
-    todo = plan(experiment, data, Store(tmp_path), 2**30, backend)
+    todo = plan(addresses(experiment, data, backend), data, Store(tmp_path), 2**30, backend)
     shown, file = screen()
     shown.rehearsal(replace(todo, groups=[todo.groups[0][:2], todo.groups[0][2:]]), experiment, data, backend)
     _, remark, _, first, second, total = file.getvalue().splitlines()
@@ -194,7 +194,7 @@ def test_a_quiet_screen_shows_results_only():
     file = io.StringIO()
     shown = progress.Screen(is_quiet=True, file=file, width=80)
     experiment, data = experiment_of(COMPARED), some_digits(200, 100)
-    shown.opening(experiment, experiment.trials(200), data, Backend(CPU, "cpu"))
+    shown.opening(experiment, *opened(experiment, data))
     shown.note("something")
     with shown.compiling(), shown.training() as show:
         show(progress_at(25))
@@ -249,7 +249,7 @@ def test_a_dry_run_announces_the_compilation(monkeypatch, tmp_path):
     monkeypatch.setattr(compilation, "missing", lambda settings: ["some"])
     monkeypatch.setattr(compilation, "compile_kernels", compiled.extend)
     shown, file = screen()
-    shown.rehearsal(plan(experiment, data, Store(tmp_path), 2**30, backend), experiment, data, backend)
+    shown.rehearsal(plan(addresses(experiment, data, backend), data, Store(tmp_path), 2**30, backend), experiment, data, backend)
     assert "Compiling kernels" in file.getvalue()
 
 
@@ -258,5 +258,5 @@ def test_a_dry_run_counts_equal_trials_once(monkeypatch, tmp_path):
     experiment, data, backend = experiment_of(same), some_digits(200, 100), Backend(CHAINER, "cpu")
     monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True)] * len(groups))
     shown, file = screen()
-    shown.rehearsal(plan(experiment, data, Store(tmp_path), 2**30, backend), experiment, data, backend)
+    shown.rehearsal(plan(addresses(experiment, data, backend), data, Store(tmp_path), 2**30, backend), experiment, data, backend)
     assert "\n2 different trials, 0 of them finished, 2 to train\n" in file.getvalue()

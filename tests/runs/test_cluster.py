@@ -2,49 +2,118 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+from bnrenorm.errors import InputError
+from bnrenorm.runs import cluster
+from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.store import Store
 
 pytest.importorskip("distributed", reason="Dask is the extra `cluster`")
 pytestmark = pytest.mark.slow
 
-CONFIG = """
-name: cluster
-model: {hidden: [12]}
-variants: {BN: {norm: {kind: batch}}, BRN: {norm: {kind: renorm, warmup: 5, ramp_r: 5}}, none: {norm: {kind: none}}}
-training: {batch: 10, steps: 40}
-evaluation: {every: 2}
-seeds: 3
+# A norm that takes its time, and one that no worker survives. Both leave a file with the number of their process.
+PLUGIN = """
+import os, pathlib, signal, time
+import bnrenorm
+from bnrenorm._compat import chainer
+from bnrenorm.runs import group
+group.SAVE_EVERY = 0.1
+def mark():
+    pathlib.Path(os.environ["MARKS"], str(os.getpid())).touch()
+class Slow(chainer.Link):
+    def __init__(self, width):
+        super().__init__()
+        mark()
+    def forward(self, x):
+        if chainer.config.train:
+            time.sleep(float(os.environ.get("PAUSE", "0")))
+        return x
+def poison(width):
+    from distributed import get_worker
+    try:
+        get_worker()
+    except ValueError:
+        return Slow(width)
+    mark()
+    os.kill(os.getpid(), signal.SIGKILL)
+bnrenorm.register_norm("slow", Slow)
+bnrenorm.register_norm("poison", poison)
 """
+SLOW = "slow: {norm: {kind: custom, name: slow}}"
+POISON = "poison: {norm: {kind: custom, name: poison}}"
+STEPS, PAUSE = 30, 0.02
 
 
 @pytest.fixture
 def command(tmp_path, few_digits_file):
-    config = tmp_path / "cluster.yaml"
-    config.write_text(CONFIG + f"data: {{path: {few_digits_file}}}\n")
+    """A function that returns the arguments of a comparison."""
+    (tmp_path / "norms.py").write_text(PLUGIN)
+    (tmp_path / "marks").mkdir()
 
-    def command(out, *options):
-        return ["compare", str(config), "--out", str(tmp_path / out), "--device", "cpu", *options]
+    def command(out, *options, variants=("BN: {norm: {kind: batch}}", SLOW)):
+        config = tmp_path / "cluster.yaml"
+        config.write_text(f"""
+name: cluster
+plugins: [norms.py]
+model: {{hidden: [12]}}
+variants: {{{", ".join(variants)}}}
+training: {{batch: 10, steps: {STEPS}}}
+evaluation: {{every: 5}}
+data: {{path: {few_digits_file}}}
+seeds: 4
+""")
+        return ["compare", str(config), "--out", str(tmp_path / out), "--engine", "chainer", "--device", "cpu", *options]
 
     return command
 
 
-def start(arguments, prelude="", **options):
-    code = f"import sys\n{prelude}\nfrom bnrenorm.cli import commands\nif __name__ == '__main__':\n    commands.main()"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment, **options)
+@pytest.fixture
+def start(tmp_path):
+    """A function that starts the command; whatever still runs at the end is killed, by its number."""
+    started = []
+
+    def start(arguments, prelude=""):
+        code = f"from bnrenorm.analysis import outputs\noutputs.pictures = lambda results, axes: {{}}\n{prelude}\nfrom bnrenorm.cli import commands\nif __name__ == '__main__':\n    commands.main()"
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MARKS": str(tmp_path / "marks"), "PAUSE": str(PAUSE)}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments], env=environment, start_new_session=True, **pipes
+        )
+        started.append(psutil.Process(process.pid))
+        return process
+
+    yield start
+    for parent in started:
+        try:
+            family = [*parent.children(recursive=True), parent]
+        except psutil.NoSuchProcess:
+            continue
+        for process in family:
+            process.kill()
 
 
 def finish(process):
-    _, errors = process.communicate(timeout=120)
-    return process.returncode, errors
+    """Wait for a command; return its exit code, what it printed, and its errors but for the plugin's announcement."""
+    printed, errors = process.communicate(timeout=120)
+    return process.returncode, printed, [line for line in errors.splitlines() if "running the Python code" not in line]
+
+
+def wait_for(happens, seconds=60):
+    """Return what a function returns once it is true."""
+    end = time.monotonic() + seconds
+    while not (found := happens()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
 
 
 def results(out):
@@ -56,9 +125,147 @@ def results(out):
     return found
 
 
-def test_workers_train_the_same_bits(command, tmp_path):
+@pytest.fixture
+def want(command, start, tmp_path):
+    """The results of one process with one thread."""
     assert finish(start(command("serial")))[0] == 0
+    for path in (tmp_path / "marks").iterdir():
+        path.unlink()
+    return results(tmp_path / "serial")
+
+
+def in_training(tmp_path):
+    """Return the numbers of the workers that train the slow variant, once there are two."""
+
+    def both():
+        pids = [int(path.name) for path in (tmp_path / "marks").iterdir()]
+        return pids if len(pids) >= 2 else None
+
+    pids = wait_for(both)
+    time.sleep(8 * PAUSE)  # in the middle of it
+    return pids
+
+
+def is_tidy(out):
+    return not [path for path in Store(out).checkpoints.iterdir() if not path.name.startswith(".")]
+
+
+def test_workers_train_the_same_bits(command, start, tmp_path, want):
+    code, printed, errors = finish(start(command("cluster", "--workers", "2")))
+    assert (code, errors) == (0, [])
+    assert re.search(r"^2 workers, to be watched at http://127.0.0.1:\d+/status$", printed, re.M)
+    assert results(tmp_path / "cluster") == want
+    assert len(want) == 8
+    assert is_tidy(tmp_path / "cluster")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_is_lost_is_replaced_and_its_group_goes_on(command, start, tmp_path, want, number):
+    prelude = "from bnrenorm.runs import cluster\ncluster._SETTINGS['distributed.scheduler.worker-ttl'] = '3 s'"
+    process = start(command("cluster", "--workers", "2"), prelude)
+    lost = in_training(tmp_path)[0]
+    os.kill(lost, number)
+    code, _, errors = finish(process)
+    assert (code, errors) == (0, [])
+    assert len(list((tmp_path / "marks").iterdir())) >= 3 or number == signal.SIGSTOP
+    assert results(tmp_path / "cluster") == want
+    assert is_tidy(tmp_path / "cluster")
+
+
+def test_a_killed_command_leaves_no_workers_and_the_same_one_goes_on(command, start, tmp_path, want):
+    process = start(command("cluster", "--workers", "2"))
+    workers = in_training(tmp_path)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(map(psutil.pid_exists, workers)))
     assert finish(start(command("cluster", "--workers", "2")))[0] == 0
-    assert results(tmp_path / "cluster") == results(tmp_path / "serial")
-    assert len(results(tmp_path / "serial")) == 9
-    assert not [path for path in (tmp_path / "cluster/checkpoints").iterdir() if not path.name.startswith(".")]
+    assert results(tmp_path / "cluster") == want
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_all_processes_saves_everything(command, start, tmp_path, want, number):
+    process = start(command("cluster", "--workers", "2"))
+    in_training(tmp_path)
+    if number == signal.SIGTERM:
+        process.send_signal(number)  # as from a batch system, to the command
+    else:
+        os.killpg(process.pid, number)  # as from a terminal, to everyone
+    code, _, errors = finish(process)
+    assert (code, errors) == (130, ["bnrenorm: interrupted; everything is saved, the same command goes on from here"])
+    assert list((tmp_path / "cluster/checkpoints").glob("*.step-*.json"))
+    assert finish(start(command("cluster", "--workers", "2")))[0] == 0
+    assert results(tmp_path / "cluster") == want
+
+
+def test_a_group_that_no_worker_survives_is_given_up_and_the_others_are_not(command, start, tmp_path, want):
+    variants = ("BN: {norm: {kind: batch}}", SLOW, POISON)
+    code, printed, errors = finish(start(command("cluster", "--workers", "2", variants=variants)))
+    lost = "4 trials have no result (4 of poison), and no pair is made of them: 3 workers were lost with their group"
+    assert (code, errors) == (1, [f"bnrenorm: {lost}"])
+    assert lost in " ".join(printed.split())
+    assert results(tmp_path / "cluster") == want
+    (folder,) = (tmp_path / "cluster").glob("cluster-*")
+    verdicts = json.loads((folder / "verdict.json").read_text())
+    assert [(entry["a"], entry["b"], entry["pairs"]) for entry in verdicts] == [("BN", "slow", 4)]
+    assert lost in json.loads((folder / "environment.json").read_text())["notes"]
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """A scheduler with two workers, as a user starts them; yields its process and address."""
+    file = tmp_path / "scheduler.json"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MARKS": str(tmp_path / "marks"), "PAUSE": str(PAUSE)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    dask = [sys.executable, "-m", "dask"]
+    common = ["--scheduler-file", str(file), "--host", "127.0.0.1"]
+    with subprocess.Popen([*dask, "scheduler", *common, "--port", "0", "--no-dashboard"], **quiet) as process:
+        address = wait_for(lambda: file.exists() and file.read_text() and json.loads(file.read_text())["address"])
+        options = ["--nthreads", "1", "--nworkers", "2", "--no-dashboard", "--death-timeout", "5"]
+        with subprocess.Popen([*dask, "worker", *common, *options], **quiet) as workers:
+            yield process, address
+            for each in (workers, process):
+                each.terminate()
+
+
+def test_a_cluster_of_the_users_trains_the_same_bits_and_stays(command, start, tmp_path, scheduler, want):
+    process, address = scheduler
+    assert finish(start(command("cluster", "--dask", address)))[0] == 0
+    assert results(tmp_path / "cluster") == want
+    assert process.poll() is None
+
+
+def test_a_scheduler_that_is_lost_is_one_line_and_the_command_goes_on_without_it(
+    command, start, tmp_path, scheduler, want
+):
+    process, address = scheduler
+    running = start(command("cluster", "--dask", address))
+    in_training(tmp_path)
+    process.kill()
+    code, _, errors = finish(running)
+    assert code == 1
+    assert len(errors) == 1
+    assert re.match("bnrenorm: the cluster .* what is finished is stored, the same command goes on$", errors[0])
+    assert finish(start(command("cluster")))[0] == 0
+    assert results(tmp_path / "cluster") == want
+
+
+def test_no_scheduler_is_an_input_error():
+    with (
+        pytest.raises(InputError, match="--dask tcp://127.0.0.1:1: no scheduler answers there"),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(cluster, "_TIMEOUT", 0.5)
+        cluster.count(Cluster(address="tcp://127.0.0.1:1"))
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"pip install 'bnrenorm\[cluster\]'"), cluster.connected(Cluster(2)):
+        pass
+
+
+def test_a_worker_without_the_folder_hands_its_results_back(command, start, tmp_path, want):
+    elsewhere = f"from bnrenorm.runs import cluster\nfrom pathlib import Path\ncluster.Run = lambda *all, real=cluster.Run: real(*all[:5], Path({str(tmp_path)!r}, 'nowhere'), all[6])"
+    code, _, errors = finish(start(command("cluster", "--workers", "2"), elsewhere))
+    assert (code, errors) == (0, [])
+    assert results(tmp_path / "cluster") == want

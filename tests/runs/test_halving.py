@@ -46,7 +46,7 @@ def store(tmp_path):
 def train(text, data, store, backend=None, notes=None, report=lambda progress: None):
     """Train what is missing; return the results by variant and seed."""
     backend = backend or Backend("chainer", "cpu")
-    todo = plan.plan(experiment_of(text), data, store, 2**30, backend)
+    todo = plan.plan(plan.addresses(experiment_of(text), data, backend), data, store, 2**30, backend)
     runner.train(todo, data, store, backend, report, (notes if notes is not None else []).append)
     return {(trial.variant, trial.seed): store.read(key) for trial, key in todo.keys.items()}
 

@@ -8,7 +8,7 @@ import pytest
 from bnrenorm import config
 from bnrenorm.engines.backend import CHAINER, CPU, CUDA, Backend
 from bnrenorm.runs import narration
-from tests.helpers import COMPARED, experiment_of, some_digits
+from tests.helpers import COMPARED, experiment_of, opened, some_digits
 
 TANH = "{model: {activation: tanh}, norm: {kind: batch}}"
 
@@ -18,7 +18,7 @@ TANH = "{model: {activation: tanh}, norm: {kind: batch}}"
 )
 def test_many_seeds_are_a_range(seeds, text):
     experiment = experiment_of(COMPARED.replace("seeds: 2", f"seeds: {seeds}"))
-    assert text in narration.headline(experiment, [], some_digits(200, 100), Backend(CPU, "cpu"))
+    assert text in narration.headline(experiment, {}, some_digits(200, 100), Backend(CPU, "cpu"))
 
 
 def remarks(experiment, backend, data=None):
@@ -73,7 +73,7 @@ def test_identical_variants_at_several_points_are_one_remark():
 
 def headline(text):
     experiment = experiment_of(text)
-    return narration.headline(experiment, experiment.trials(200), some_digits(200, 100), Backend(CPU, "cpu"))
+    return narration.headline(experiment, *opened(experiment, some_digits(200, 100)))
 
 
 def test_images_for_validation_are_counted_by_themselves():

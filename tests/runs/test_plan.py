@@ -21,7 +21,7 @@ def few():
 
 
 def made(text, few, store, memory=2**30, backend=BACKEND):
-    return plan.plan(experiment_of(text), few, store, memory, backend)
+    return plan.plan(plan.addresses(experiment_of(text), few, backend), few, store, memory, backend)
 
 
 def names(groups):

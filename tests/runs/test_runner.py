@@ -41,7 +41,7 @@ def store(tmp_path):
 
 def train(text, data, store, report=lambda progress: None, memory=2**30, backend=CHAINER, note=lambda text: None):
     """Train what is missing, and return all results in the experiment's order."""
-    todo = plan.plan(experiment_of(text), data, store, memory, backend)
+    todo = plan.plan(plan.addresses(experiment_of(text), data, backend), data, store, memory, backend)
     runner.train(todo, data, store, backend, report, note)
     return [(trial, store.read(key)) for trial, key in todo.keys.items()]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bnrenorm import config as configs
+from bnrenorm import disk
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import header
 from bnrenorm.errors import InputError
@@ -43,7 +44,7 @@ def _named(config: str) -> str:
 def _asked(path: Path, variants: tuple[str, ...]) -> str:
     """Return a config's question, if the config can be read and has these variants; else nothing."""
     try:
-        if path.is_file() and configs.load(path).variants == variants:
+        if disk.is_file(path) and configs.load(path).variants == variants:
             return header.read(path).question
     except (InputError, OSError, ValueError):  # the file may have changed since the run
         pass

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from bnrenorm.runs import interrupt
 from bnrenorm.runs.store import Store
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
 
 CONFIG = """
 name: crash
@@ -36,7 +38,7 @@ def command(tmp_path, few_digits_file):
 
 # Runs the command once, so that everything is loaded, then forks a child for every line of input: it runs the command one
 # step at a time, so that the writes are as many on a slow machine as on a fast one, with a checkpoint after every step,
-# kills itself at the n-th call of a function of `os`, and tells how many calls there were if it gets to the end.
+# kills itself at the n-th call of an operation on files, and tells how many calls there were if it gets to the end.
 NURSERY = """
 import contextlib, os, signal, sys
 from bnrenorm.analysis import outputs
@@ -44,31 +46,25 @@ from bnrenorm.analysis.report import write as report
 from bnrenorm.cli import commands
 from bnrenorm.runs import group as groups
 from bnrenorm.training import loop
+from tests.faults.operations import Faulty
 groups.SAVE_EVERY = loop.CALL_SECONDS = 0
 outputs.pictures = lambda results, axes: {}  # no time for figures here
 report.write = lambda results: []
-def run(name, number, arguments):
-    real, calls = getattr(os, name), 0
-    def counted(*arguments, **named):
-        nonlocal calls
-        calls += 1
-        if calls == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments, **named)
-    setattr(os, name, counted)
+def run(name, how, number, arguments):
     sys.argv = ["bnrenorm", *arguments]
     sys.stdout = open(os.devnull, "w")
-    try:
-        commands.main()
-    finally:
-        os.write(1, f"{calls} ".encode())
+    with Faulty(name, number, 1, how.replace("_", " ")) as counted:
+        try:
+            commands.main()
+        finally:
+            os.write(1, f"{counted.calls} ".encode())
 with contextlib.suppress(SystemExit), contextlib.redirect_stdout(open(os.devnull, "w")):
     commands.main()
 for line in sys.stdin:
-    name, number, *arguments = line.split()
+    name, how, number, *arguments = line.split()
     child = os.fork()
     if child == 0:
-        run(name, int(number), arguments)
+        run(name, how, int(number), arguments)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
@@ -76,14 +72,14 @@ for line in sys.stdin:
 @pytest.fixture
 def run(command, tmp_path):
     """A function that runs the command in a child and returns (exit status, calls that were made)."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # a fork keeps no threads
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}  # a fork keeps no threads
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(
         [sys.executable, "-c", NURSERY, *command(tmp_path / "first")], env=environment, **pipes
     ) as nursery:
 
-        def run(name, number, arguments):
-            nursery.stdin.write(" ".join([name, str(number), *arguments]) + "\n")
+        def run(name, number, arguments, how="kill"):
+            nursery.stdin.write(" ".join([name, how, str(number), *arguments]) + "\n")
             nursery.stdin.flush()
             *calls, status = nursery.stdout.readline().split()
             return int(status), int(calls[0]) if calls else None
@@ -101,16 +97,19 @@ def results(out):
     return found
 
 
-@pytest.mark.parametrize(("name", "stride"), [("replace", 1), ("unlink", 1), ("fsync", 5)])
-def test_killed_at_every_write_the_same_command_ends_with_the_same_bits(command, run, tmp_path, name, stride):
+@pytest.mark.parametrize(
+    ("name", "how", "stride"),
+    [("create", "torn_and_killed", 1), ("replace", "kill", 1), ("delete", "kill", 1), ("sync", "kill", 5), ("make", "kill", 1)],
+)
+def test_killed_at_every_write_the_same_command_ends_with_the_same_bits(command, run, tmp_path, name, how, stride):
     status, points = run(name, 0, command(tmp_path / "whole"))
     assert status == 0
-    assert points > 10
+    assert points > 3
     want = results(tmp_path / "whole")
     assert len(want) == 4
     for number in range(1, points + 1, stride):
         out = tmp_path / f"{name}{number}"
-        assert run(name, number, command(out)) == (-signal.SIGKILL, None)
+        assert run(name, number, command(out), how) == (-signal.SIGKILL, None)
         assert run(name, 0, command(out))[0] == 0
         assert results(out) == want, (name, number)
         left = [path.name for path in Store(out).checkpoints.iterdir()]

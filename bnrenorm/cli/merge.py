@@ -1,0 +1,27 @@
+"""`bnrenorm merge`: the trials of several folders of results in one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of results, as --out of other commands or machines.")],
+    out: Annotated[Path, typer.Option(help="Folder of results that gets their trials.")] = Path("runs"),
+) -> None:
+    """Bring the trials of several folders of results together; trains nothing.
+
+    For shards and seeds that were trained on several machines. A trial is taken only if its file is as it was written,
+    and one that is there already is kept. Then the command that names the experiment compares them all.
+    """
+    from bnrenorm.cli.printer import Printer
+    from bnrenorm.runs import merging
+    from bnrenorm.runs.store import Store
+
+    merged, printer = merging.merge([Store(folder) for folder in folders], Store(out)), Printer()
+    for path in merged.damaged:
+        printer.say(f"Note: {path} is not as it was written, and left out.")
+    printer.say(f"{merged.added} trials added to {out}, {merged.present} were there already.")
+    for run, count, total in merged.runs:
+        printer.say(f"{run}: {count} of {total} trials; bnrenorm compare {run} --out {out} compares them")
