@@ -103,7 +103,7 @@ def _takes_part(contender: Contender, job: Job) -> bool:
     if contender.takes == "stacks":
         return len(job.replicas) > 1
     if contender is CHAINER:  # the slowest by far, and black pixels cost it as much as others
-        return job.images in ("digits", "half lit")
+        return job.images == "digits"
     return contender is not UPDATE or (not job.full and not job.eval_sets)  # otherwise the update is negligible
 
 

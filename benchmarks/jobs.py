@@ -217,5 +217,5 @@ _ALL = (
 )
 
 JOBS = {job.name: job for job in _ALL}
-QUICK = ("full-batch-half-lit", "micro-batch-half-lit")
+QUICK = ("full-batch", "micro-batch-half-lit")
 """Jobs that show whether every contender runs, with whole sets and with small batches."""

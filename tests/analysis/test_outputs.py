@@ -134,7 +134,9 @@ def test_variants_of_two_engines_are_told_apart_in_the_summary(run):
 
 def test_titles_name_what_the_lines_are(run, monkeypatch):
     titles = []
-    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, choice: titles.append(title) or Figure())
+    monkeypatch.setattr(
+        pages, "training_and_test", lambda table, value, title, choice: titles.append(title) or Figure()
+    )
     run(COMPARED, seeds=1)
     run(COMPARED)
     assert titles == [

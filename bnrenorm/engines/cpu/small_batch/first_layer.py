@@ -22,6 +22,7 @@ from bnrenorm.engines.cpu.codegen.row_sums import add_fours, coast, momentum_fou
 from bnrenorm.engines.spec import MOMENTUM
 
 _BLOCK = 131_072  # weights that stay in a core's cache while a batch passes by
+_IMAGES = 256  # whose gradients do, while the weights pass by
 
 
 class FirstLayer(NamedTuple):
@@ -29,7 +30,7 @@ class FirstLayer(NamedTuple):
 
     steps_taken: Any  # (D,) int64: the steps that a pixel's weights have taken
     gy: Any  # (N, pitch)
-    begins: Any  # (ceil(N / 4),) int64: where the values of the next block of pixels begin
+    begins: Any  # (ceil(max(N, D) / 4),) int64: where the values of the next block of pixels, or of images, begin
     data: Any  # (P, 4): a step's values after dropout; empty without dropout
 
 
@@ -38,7 +39,10 @@ def allocate(n: int, depth: int, pitch: int, dropping: bool, dtype: np.dtype) ->
     groups = -(-n // 4)
     most = max(groups * depth, -(-depth // 4) * n) if dropping else 0
     return FirstLayer(
-        np.zeros(depth, np.int64), aligned(n, pitch, dtype), np.empty(groups, np.int64), np.empty((most, 4), dtype)
+        np.zeros(depth, np.int64),
+        aligned(n, pitch, dtype),
+        np.empty(-(-max(n, depth) // 4), np.int64),
+        np.empty((most, 4), dtype),
     )
 
 
@@ -131,7 +135,7 @@ def gradient(batches, s, gy, scratch, mask, gw):
 @subroutine
 def _add_gradient(batches, s, width, momentum, scratch, moving, w, velocity, mask):
     """Add x^T g to w, where g is scratch.gy; if `moving`, take a step of momentum instead."""
-    pixels, pitch = batches.pixels, w.shape[1]
+    pixels, pitch, n = batches.pixels, w.shape[1], batches.counts[s]
     groups, last = pixels.batches[s], pixels.batches[s + 1]
     first = pixels.indptr[groups]
     size = pixels.indptr[last] - first
@@ -143,11 +147,26 @@ def _add_gradient(batches, s, width, momentum, scratch, moving, w, velocity, mas
                     scratch.data[t, g] = data[t, g] * mask[pixels.pixels[q, g]]
         data = matrix(scratch.data, 0, size, 4)
     for q in range(groups, last):
-        begin, end, four = pixels.indptr[q] - first, pixels.indptr[q + 1] - first, pixels.pixels[q]
-        a, b, c, d = four[0] * pitch, four[1] * pitch, four[2] * pitch, four[3] * pitch
-        if moving:
-            momentum_fours(begin, end, data, indices, scratch.gy, velocity, w, a, b, c, d, width, momentum)
-            for g in range(4):
-                scratch.steps_taken[four[g]] = s + 1
-        else:
-            add_fours(begin, end, data, indices, scratch.gy, w, a, b, c, d, width)
+        scratch.begins[q - groups] = pixels.indptr[q] - first
+    for past in range(_IMAGES, n + _IMAGES, _IMAGES):
+        for q in range(groups, last):
+            begin, end, four = scratch.begins[q - groups], pixels.indptr[q + 1] - first, pixels.pixels[q]
+            a, b, c, d = four[0] * pitch, four[1] * pitch, four[2] * pitch, four[3] * pitch
+            if past < n:
+                end = _first_from(past, indices, begin, end)
+                scratch.begins[q - groups] = end
+            if not moving:
+                add_fours(begin, end, data, indices, scratch.gy, w, a, b, c, d, width)
+                continue
+            if past == _IMAGES and past < n:
+                for g in range(4):
+                    if g == 0 or four[g] != four[g - 1]:
+                        for k in range(width):
+                            velocity[four[g], k] *= momentum
+            if past < n:
+                add_fours(begin, end, data, indices, scratch.gy, velocity, a, b, c, d, width)
+            else:
+                decay = momentum if n <= _IMAGES else w.dtype.type(1)
+                momentum_fours(begin, end, data, indices, scratch.gy, velocity, w, a, b, c, d, width, decay)
+                for g in range(4):
+                    scratch.steps_taken[four[g]] = s + 1

@@ -13,8 +13,15 @@ from tests.engines.cpu.entry import entries
 pytestmark = pytest.mark.slow
 
 inner = entries(first_layer)
-D, K, PITCH, N, STEPS = 30, 5, 16, 6, 8
+D, K, PITCH, STEPS = 30, 5, 16, 8
+MORE = 2 * first_layer._IMAGES + 77  # images than stay in a cache while the weights pass by
 NO_MASK = np.zeros(0, np.float32)
+
+
+@pytest.fixture(params=[6, MORE])
+def n(request):
+    """The images of a batch."""
+    return request.param
 
 
 @pytest.fixture
@@ -25,14 +32,14 @@ def images(rng):
     return images
 
 
-def batches_of(rng, images):
+def batches_of(rng, images, n):
     labels = rng.integers(0, 10, 50).astype(np.int32)
-    drawn = [rng.integers(0, 50, N) for _ in range(STEPS)]
-    return drawn, minibatch.gather(images, labels, drawn, minibatch.allocate(STEPS, N, D, images.dtype))
+    drawn = [rng.integers(0, 50, n) for _ in range(STEPS)]
+    return drawn, minibatch.gather(images, labels, drawn, minibatch.allocate(STEPS, n, D, images.dtype))
 
 
-def scratch_of(dropping):
-    return first_layer.allocate(N, D, PITCH, dropping, np.dtype(np.float32))
+def scratch_of(n, dropping):
+    return first_layer.allocate(n, D, PITCH, dropping, np.dtype(np.float32))
 
 
 def weights(rng):
@@ -51,24 +58,24 @@ def dropped(x, mask):
 
 @pytest.mark.parametrize("dropping", [False, True])
 @pytest.mark.parametrize("dense", [False, True])
-def test_forward(rng, images, dense, dropping):
+def test_forward(rng, images, n, dense, dropping):
     images[images == 0] += dense
-    drawn, batches = batches_of(rng, images)
-    scratch = scratch_of(dropping)
+    drawn, batches = batches_of(rng, images, n)
+    scratch = scratch_of(n, dropping)
     w, b, masks = weights(rng), rng.normal(size=K).astype(np.float32), masks_of(rng, dropping)
     for s in (0, STEPS - 1):
-        y = np.empty((N, K), np.float32)
+        y = np.empty((n, K), np.float32)
         inner.forward(batches, s, scratch, w, b, masks[s], y)
         assert_allclose(y, dropped(images[drawn[s]], masks[s]) @ w[:, :K] + b, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dropping", [False, True])
 @pytest.mark.parametrize("dense", [False, True])
-def test_gradient(rng, images, dense, dropping):
+def test_gradient(rng, images, n, dense, dropping):
     images[images == 0] += dense
-    drawn, batches = batches_of(rng, images)
-    scratch, masks = scratch_of(dropping), masks_of(rng, dropping)
-    gy, gw = rng.normal(size=(N, K)).astype(np.float32), aligned(D, PITCH, np.float32)
+    drawn, batches = batches_of(rng, images, n)
+    scratch, masks = scratch_of(n, dropping), masks_of(rng, dropping)
+    gy, gw = rng.normal(size=(n, K)).astype(np.float32), aligned(D, PITCH, np.float32)
     gw[...] = 7
     inner.gradient(batches, 3, gy, scratch, masks[3], gw)
     assert_allclose(gw[:, :K], dropped(images[drawn[3]], masks[3]).T @ gy, rtol=1e-5, atol=1e-5)
@@ -76,16 +83,16 @@ def test_gradient(rng, images, dense, dropping):
 
 @pytest.mark.parametrize("dropping", [False, True])
 @pytest.mark.parametrize("optimizer", [SGD, MOMENTUM])
-def test_steps_that_skip_black_pixels_are_the_dense_steps(rng, images, optimizer, dropping):
+def test_steps_that_skip_black_pixels_are_the_dense_steps(rng, images, n, optimizer, dropping):
     """Every step's weights as its forward pass sees them, and all weights in the end."""
-    drawn, batches = batches_of(rng, images)
-    scratch = scratch_of(dropping)
+    drawn, batches = batches_of(rng, images, n)
+    scratch = scratch_of(n, dropping)
     spec = KernelSpec(0, 0, 0, 0, 0, optimizer, 0)
     w, velocity, masks = weights(rng), aligned(D, PITCH, np.float32, np.zeros), masks_of(rng, dropping)
     lr, momentum = np.float32(0.1), np.float32(0.9 if optimizer == MOMENTUM else 0)
     want, speed = w[:, :K].astype(float), np.zeros((D, K))
     for s in range(STEPS):
-        x, gy = dropped(images[drawn[s]], masks[s]), rng.normal(size=(N, K)).astype(np.float32)
+        x, gy = dropped(images[drawn[s]], masks[s]), rng.normal(size=(n, K)).astype(np.float32)
         if optimizer == MOMENTUM:
             inner.catch_up(batches, s, scratch, momentum, w, velocity, K, True)
         lit = x.any(axis=0)
