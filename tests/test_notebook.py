@@ -10,7 +10,6 @@ import pytest
 
 import bnrenorm
 from bnrenorm import config, notebook
-from bnrenorm.engines.backend import CPU, Backend
 from bnrenorm.runs import runner
 from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.runner import Progress

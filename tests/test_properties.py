@@ -24,7 +24,9 @@ from bnrenorm.training.loop import Training
 from tests import oracle
 from tests.helpers import experiment_of
 
-few = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 # --- a config is written and read again
 
@@ -98,7 +100,14 @@ def test_trials_share_a_key_only_if_their_settings_and_seed_are_equal(config):
 
 
 @few
-@given(st.integers(1, 60), st.integers(1, 60), st.sampled_from(["drop", "keep"]), st.booleans(), st.booleans(), st.integers(0, 9))
+@given(
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.sampled_from(["drop", "keep"]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 9),
+)
 def test_an_epoch_has_every_image_exactly_once(images, size, remainder, shuffle, is_sorted, seed):
     assume(size <= images)
     kind = ClassSorted if is_sorted else Iid
@@ -112,7 +121,12 @@ def test_an_epoch_has_every_image_exactly_once(images, size, remainder, shuffle,
 
 
 @few
-@given(st.sampled_from(["full", "iid", "sorted", "non_iid"]), st.integers(0, 30), st.integers(1, 20), st.lists(st.integers(0, 5), min_size=1, max_size=4))
+@given(
+    st.sampled_from(["full", "iid", "sorted", "non_iid"]),
+    st.integers(0, 30),
+    st.integers(1, 20),
+    st.lists(st.integers(0, 5), min_size=1, max_size=4),
+)
 def test_a_table_of_batches_is_the_batches_one_by_one(kind, first, steps, seeds):
     batch = {
         "full": Full(kind="full"),

@@ -64,7 +64,9 @@ def tables(path: Path) -> tuple[Path, Path | None]:
 def _incomplete(folder: Path, files: Files) -> InputError:
     if not files:
         entries = _entries(folder)
-        if readable := {str(tables(path)[0]) for path in entries if _ONE_FILE.fullmatch(path.name) and disk.is_file(path)}:
+        if readable := {
+            str(tables(path)[0]) for path in entries if _ONE_FILE.fullmatch(path.name) and disk.is_file(path)
+        }:
             chosen = sorted(readable)[:SHOWN]
             return InputError(f"{folder}: is a folder without four files; use data.path={' or '.join(chosen)}")
         names = [path.name for path in entries]

@@ -58,12 +58,12 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     Raises InputError if Dask is not installed, or if no scheduler answers.
     """
     try:
-        import dask
         import distributed
+        from dask import config
     except ImportError as error:
         raise InputError(f"--workers and --dask need Dask: pip install 'bnrenorm[cluster]' ({error})") from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
-    with dask.config.set(_SETTINGS):
+    with config.set(_SETTINGS):
         if cluster.address:
             try:
                 client = distributed.Client(cluster.address, timeout=_TIMEOUT, set_as_default=False)

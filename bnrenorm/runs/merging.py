@@ -28,7 +28,7 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
 
     Raises InputError for a source without trials, before anything is written; OSError if a disk fails.
     """
-    found = {source: source.keys() for source in sources}
+    found = {source: source.finished() for source in sources}
     for source, keys in found.items():
         if not keys:
             raise InputError(f"{source.root}: has no trials, expected a folder of results, the --out of a comparison")

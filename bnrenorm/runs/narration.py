@@ -118,7 +118,5 @@ def failures(reasons: dict[Trial, str]) -> list[str]:
     for reason in dict.fromkeys(reasons.values()):
         variants = Counter(trial.variant for trial, why in reasons.items() if why == reason)
         counted = ", ".join(f"{count} of {variant}" for variant, count in variants.items())
-        lines.append(
-            f"{variants.total()} trials have no result ({counted}), and no pair is made of them: {reason}"
-        )
+        lines.append(f"{variants.total()} trials have no result ({counted}), and no pair is made of them: {reason}")
     return lines

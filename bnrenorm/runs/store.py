@@ -50,8 +50,8 @@ class Store:
         """Tell whether a trial is finished, without reading its file, which may be spoilt: see `read`."""
         return disk.exists(self.path(key))
 
-    def keys(self) -> list[str]:
-        """List the trials that are finished."""
+    def finished(self) -> list[str]:
+        """List the keys of the trials that are finished."""
         return [path.stem for path in disk.names(self.trials, "*.json") if KEY.fullmatch(path.stem)]
 
     def read(self, key: str) -> TrialResults:

@@ -19,7 +19,9 @@ def test_shards_are_merged_and_compared(call, compare, tmp_path):
     for number, count in ((1, 2), (2, 2)):
         code, printed, errors = compare(f"part{number}", "--shard", f"{number}/2", "--quiet")
         assert (code, errors) == (0, "")
-        assert f"Shard {number}/2: {count} trials are stored in {tmp_path / f'part{number}'}." in " ".join(printed.split())
+        assert f"Shard {number}/2: {count} trials are stored in {tmp_path / f'part{number}'}." in " ".join(
+            printed.split()
+        )
     code, printed, _ = call("merge", tmp_path / "part1", tmp_path / "part2", "--out", tmp_path / "all")
     assert code == 0
     assert f"4 trials added to {tmp_path / 'all'}, 0 were there already." in " ".join(printed.split())
@@ -55,7 +57,10 @@ def test_options_that_exclude_each_other_are_one_line(compare, tmp_path, options
 def test_a_folder_without_trials_is_one_line(call, tmp_path):
     code, printed, errors = call("merge", tmp_path / "nowhere", "--out", tmp_path / "all")
     assert (code, printed) == (2, "")
-    assert errors == f"bnrenorm: {tmp_path / 'nowhere'}: has no trials, expected a folder of results, the --out of a comparison\n"
+    assert (
+        errors
+        == f"bnrenorm: {tmp_path / 'nowhere'}: has no trials, expected a folder of results, the --out of a comparison\n"
+    )
 
 
 HOSTILE = {

@@ -249,7 +249,9 @@ def test_a_dry_run_announces_the_compilation(monkeypatch, tmp_path):
     monkeypatch.setattr(compilation, "missing", lambda settings: ["some"])
     monkeypatch.setattr(compilation, "compile_kernels", compiled.extend)
     shown, file = screen()
-    shown.rehearsal(plan(addresses(experiment, data, backend), data, Store(tmp_path), 2**30, backend), experiment, data, backend)
+    shown.rehearsal(
+        plan(addresses(experiment, data, backend), data, Store(tmp_path), 2**30, backend), experiment, data, backend
+    )
     assert "Compiling kernels" in file.getvalue()
 
 
@@ -258,5 +260,7 @@ def test_a_dry_run_counts_equal_trials_once(monkeypatch, tmp_path):
     experiment, data, backend = experiment_of(same), some_digits(200, 100), Backend(CHAINER, "cpu")
     monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True)] * len(groups))
     shown, file = screen()
-    shown.rehearsal(plan(addresses(experiment, data, backend), data, Store(tmp_path), 2**30, backend), experiment, data, backend)
+    shown.rehearsal(
+        plan(addresses(experiment, data, backend), data, Store(tmp_path), 2**30, backend), experiment, data, backend
+    )
     assert "\n2 different trials, 0 of them finished, 2 to train\n" in file.getvalue()

@@ -99,7 +99,13 @@ def results(out):
 
 @pytest.mark.parametrize(
     ("name", "how", "stride"),
-    [("create", "torn_and_killed", 1), ("replace", "kill", 1), ("delete", "kill", 1), ("sync", "kill", 5), ("make", "kill", 1)],
+    [
+        ("create", "torn_and_killed", 1),
+        ("replace", "kill", 1),
+        ("delete", "kill", 1),
+        ("sync", "kill", 5),
+        ("make", "kill", 1),
+    ],
 )
 def test_killed_at_every_write_the_same_command_ends_with_the_same_bits(command, run, tmp_path, name, how, stride):
     status, points = run(name, 0, command(tmp_path / "whole"))

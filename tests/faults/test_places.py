@@ -82,7 +82,7 @@ def run_in(environment, config, out, *options, code="from bnrenorm.cli import co
 def test_no_variable_is_needed(config, tmp_path, environment):
     done = run_in({"NUMBA_CACHE_DIR": str(tmp_path / "kernels"), **environment}, config, tmp_path / "学習")
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(Store(tmp_path / "学習").keys()) == 4
+    assert len(Store(tmp_path / "学習").finished()) == 4
 
 
 @contextlib.contextmanager
@@ -127,7 +127,7 @@ def test_a_read_only_home_and_cache_cost_nothing_but_time(config, open_path):
         places = {"HOME": str(home), "XDG_CACHE_HOME": str(home), "NUMBA_CACHE_DIR": str(home / "kernels")}
         done = run_in({**places, "MPLCONFIGDIR": str(home)}, config, open_path / "out", **how)
     assert done.returncode == 0, done.stderr
-    assert len(Store(open_path / "out").keys()) == 4
+    assert len(Store(open_path / "out").finished()) == 4
 
 
 @pytest.mark.parametrize("what", ["trials", "checkpoints", "."])

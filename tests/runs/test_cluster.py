@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
@@ -71,7 +70,17 @@ evaluation: {{every: 5}}
 data: {{path: {few_digits_file}}}
 seeds: 4
 """)
-        return ["compare", str(config), "--out", str(tmp_path / out), "--engine", "chainer", "--device", "cpu", *options]
+        return [
+            "compare",
+            str(config),
+            "--out",
+            str(tmp_path / out),
+            "--engine",
+            "chainer",
+            "--device",
+            "cpu",
+            *options,
+        ]
 
     return command
 
@@ -249,12 +258,9 @@ def test_a_scheduler_that_is_lost_is_one_line_and_the_command_goes_on_without_it
     assert results(tmp_path / "cluster") == want
 
 
-def test_no_scheduler_is_an_input_error():
-    with (
-        pytest.raises(InputError, match="--dask tcp://127.0.0.1:1: no scheduler answers there"),
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setattr(cluster, "_TIMEOUT", 0.5)
+def test_no_scheduler_is_an_input_error(monkeypatch):
+    monkeypatch.setattr(cluster, "_TIMEOUT", 0.5)
+    with pytest.raises(InputError, match="--dask tcp://127.0.0.1:1: no scheduler answers there"):
         cluster.count(Cluster(address="tcp://127.0.0.1:1"))
 
 

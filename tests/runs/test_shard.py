@@ -47,7 +47,7 @@ def test_each_structure_is_dealt_out_evenly_and_trials_with_one_key_are_one(few)
 
 
 def numbers(store):
-    return {key: store.read(key).records for key in store.keys()}
+    return {key: store.read(key).records for key in store.finished()}
 
 
 @pytest.fixture
@@ -87,17 +87,17 @@ def test_folders_are_merged_and_their_runs_told(run, tmp_path):
     assert numbers(target) == numbers(Store(tmp_path / "whole"))
     again = merging.merge([Store(tmp_path / "whole")], target)
     assert (again.added, again.present, again.runs) == (0, 4, [(whole.folder, 4, 4)])
-    assert json.loads((target.trials / f"{target.keys()[0]}.json").read_text())["key"] == target.keys()[0]
+    assert json.loads((target.trials / f"{target.finished()[0]}.json").read_text())["key"] == target.finished()[0]
 
 
 def test_what_is_damaged_is_left_out_where_it_comes_from_and_replaced_where_it_goes(run, tmp_path):
     run("good")
     run("bad")
     good, bad = Store(tmp_path / "good"), Store(tmp_path / "bad")
-    first, second = good.keys()[:2]
+    first, second = good.finished()[:2]
     bad.path(first).write_text("{}")
     assert merging.merge([bad], Store(tmp_path / "new")).damaged == [bad.path(first)]
-    assert first not in Store(tmp_path / "new").keys()
+    assert first not in Store(tmp_path / "new").finished()
     bad.path(second).write_bytes(bad.path(second).read_bytes()[:-1])
     assert merging.merge([good], bad).added == 2
     assert numbers(bad) == numbers(good)
