@@ -1,7 +1,7 @@
 """What trials cost besides their training: python -m benchmarks.grid 1000 10000 100000.
 
-Grids of so many trials are planned, scheduled, stored, read again, compared and drawn, as by `bnrenorm compare`. A plugin
-of their config puts made-up records in the place of the training, in this process and in workers.
+Grids of so many trials are planned, scheduled, stored, read again, compared and drawn, as by `bnrenorm compare`. A
+plugin of their config puts made-up records in the place of the training, in this process and in workers.
 """
 
 import json

@@ -53,8 +53,7 @@ def everything_in(folder: Path) -> list[Path]:
 
 def read(path: Path) -> bytes:
     """Return the content of a file."""
-    with opened(path) as file:
-        return file.read()
+    return path.read_bytes()
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -196,7 +196,7 @@ OF_THE_PACKAGE = {"analysis.report.page", "config.header", "data.mnist"}  # what
 TOUCHES = {
     *("open", "read_text", "read_bytes", "write_text", "write_bytes", "unlink", "mkdir", "rmdir", "rmtree", "touch"),
     *("iterdir", "glob", "rglob", "stat", "lstat", "exists", "lexists", "is_file", "is_dir", "is_symlink"),
-    *("rename", "makedirs", "listdir", "scandir", "fsync"),
+    *("makedirs", "listdir", "scandir", "fsync"),
 }
 
 

@@ -21,7 +21,7 @@ def shipped() -> dict[str, Path]:
     """Map the names of the configs shipped with bnrenorm to their files."""
     package = Path(__file__).parents[1]
     folder = next(path for path in (package / "configs", package.parent / "configs") if disk.is_folder(path))
-    return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(folder.rglob("*.yaml"))}
+    return {str(path.relative_to(folder).with_suffix("")): path for path in disk.names(folder, "**/*.yaml")}
 
 
 def load(config: str | Path, overrides: list[str] | None = None, values: dict[str, Any] | None = None) -> Experiment:

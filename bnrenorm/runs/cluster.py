@@ -5,9 +5,11 @@ scheduler or this process but what was trained since the last checkpoint.
 """
 
 import logging
+import multiprocessing
 import pickle
 import queue
 import secrets
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import ClusterError, InputError
 from bnrenorm.runs import checkpoint, worker
 from bnrenorm.runs.group import Note
-from bnrenorm.runs.interrupt import Interrupted, Request, requests
+from bnrenorm.runs.interrupt import SIGNALS, Interrupted, Request, requests
 from bnrenorm.runs.plan import Plan
 from bnrenorm.runs.runner import Report, Tally
 from bnrenorm.runs.store import Store
@@ -62,7 +64,8 @@ def connected(cluster: Cluster) -> Iterator[Any]:
         from dask import config
     except ImportError as error:
         raise InputError(f"--workers and --dask need Dask: pip install 'bnrenorm[cluster]' ({error})") from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said here, once
+    for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said here, once
     with config.set(_SETTINGS):
         if cluster.address:
             try:
@@ -72,14 +75,16 @@ def connected(cluster: Cluster) -> Iterator[Any]:
             with client:
                 yield client
             return
-        with (
-            distributed.LocalCluster(
-                n_workers=cluster.workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
-                memory_limit=0, silence_logs=logging.CRITICAL,
-            ) as processes,
-            distributed.Client(processes, set_as_default=False) as client,
-        ):  # fmt: skip
-            client.register_plugin(_deaf())
+        with _deaf_children():
+            processes = distributed.LocalCluster(
+                n_workers=cluster.workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+            )
+        with processes, distributed.Client(processes, set_as_default=False) as client:
             yield client
 
 
@@ -96,22 +101,23 @@ def size(client: Any) -> int:
     return len(client.nthreads())
 
 
-def _deaf() -> Any:
-    """Return a plugin for the workers on this machine: what a terminal sends to all of its processes is not for them.
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Context in which threads are started whose child processes hear none of the user's signals.
 
-    The client stops them, once they have saved what they train.
+    A terminal and a batch system send them to all processes, but this one stops the others, once they have saved what
+    they train. Signals that come meanwhile are heard afterwards.
     """
-    import signal
-
-    from distributed import WorkerPlugin
-
-    class Deaf(WorkerPlugin):
-        def setup(self, worker: Any) -> None:
-            for name in ("SIGINT", "SIGHUP"):
-                if hasattr(signal, name):
-                    signal.signal(getattr(signal, name), signal.SIG_IGN)
-
-    return Deaf()
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    multiprocessing.get_context("spawn").Lock()  # starts a helper of Python's, once, which unblocks some of them
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def train(
@@ -161,7 +167,7 @@ class _Course:
                 with suppress(queue.Empty):
                     self._take(self.events.get(timeout=_TICK))
                 if self.client.status != "running":
-                    raise ClusterError("the cluster is lost; what is finished is stored, the same command goes on")
+                    raise ClusterError("the cluster is lost; what is finished is stored")
         finally:
             with suppress(Exception):  # of a cluster that is gone
                 self.client.cancel(list(self.running))
@@ -187,8 +193,7 @@ class _Course:
         task = Task(number, group, [self.plan.keys[trial] for trial in group])
         key = f"{self.run.token}-{number}-{self.attempts[number]}"
         future = self.client.submit(worker.train, self.run, task, key=key, pure=False)
-        self.running[future] = number
-        future.add_done_callback(self.events.put)
+        self._watch(future, number)
 
     def _take(self, event: Any) -> None:
         """React to a message of a worker, or to a future that is done."""
@@ -208,22 +213,26 @@ class _Course:
         from distributed.scheduler import KilledWorker
 
         group = self.plan.groups[number]
-        if future.status == "finished":
+        if future.status in ("pending", "lost"):  # it was done, but its worker is gone with the answer
+            self._watch(future, number)
+        elif future.status == "finished":
             trial_of = {self.plan.keys[trial]: trial for trial in group}
             for key, result in future.result():
                 self.store.write(key, trial_of[key], self.run.checksum, result)
             self.tally.finish(number)
-            return
-        error = future.exception() if future.status == "error" else None
-        if isinstance(error, Interrupted) or self.request.asked:
-            return
-        if error is None:  # cancelled, but not by us
-            raise ClusterError("the cluster has lost a group; what is finished is stored, the same command goes on")
-        if not isinstance(error, KilledWorker):
+        elif future.status != "error":
+            if not self.request.asked:
+                raise ClusterError("the cluster has lost a group; what is finished is stored")
+        elif not isinstance(error := future.exception(), KilledWorker | Interrupted):
             raise error
-        if self.begun[number] < DEATHS and self.attempts[number] < DEATHS:  # it may only have waited at a worker
-            self.waiting.append(number)
+        elif isinstance(error, Interrupted) or self.request.asked:
             return
-        reason = f"{DEATHS} workers were lost with their group"
-        self.failures |= {self.plan.keys[trial]: reason for trial in group}
-        self.tally.finish(number)
+        elif self.begun[number] < DEATHS and self.attempts[number] < DEATHS:  # it may only have waited at a worker
+            self.waiting.append(number)
+        else:
+            self.failures |= {self.plan.keys[trial]: f"{DEATHS} workers were lost with their group" for trial in group}
+            self.tally.finish(number)
+
+    def _watch(self, future: Any, number: int) -> None:
+        self.running[future] = number
+        future.add_done_callback(self.events.put)

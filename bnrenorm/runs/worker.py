@@ -138,8 +138,11 @@ class _Asked:
         return self.token in _stopped
 
 
-def stop(token: str) -> None:
-    """Ask this worker to stop what it does for a run, at the next record and with everything saved."""
+async def stop(token: str) -> None:
+    """Ask this worker to stop what it does for a run, at the next record and with everything saved.
+
+    A coroutine, because the client waits for functions, and a worker that was stopped by a signal answers nobody.
+    """
     _stopped.add(token)
 
 

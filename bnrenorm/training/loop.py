@@ -135,6 +135,8 @@ class Training:
         own = {"step", "best_value", "best_waited"}
         if (own & state.keys()) != ({"step"} | (own if self.early_stopping else set())):
             raise ValueError("the state is of another group of trials")
+        if state["step"].shape or not 0 <= state["step"] <= self.total:
+            raise ValueError(f"the state is of no step of this training: {state['step']}")
         self.engine.replicas.load_state_dict({key: value for key, value in state.items() if key not in own})
         self.engine.reload()
         self.step = int(state["step"])

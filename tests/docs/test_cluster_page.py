@@ -13,7 +13,7 @@ from tests.docs import pages
 from tests.docs.test_commands import parameters_of
 
 SCRIPTS = pages.blocks("docs/cluster.md", "bash")
-MANIFESTS = pages.blocks("docs/cluster.md", "yaml")
+MANIFESTS = pages.blocks("docs/cluster.md", "yml")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnrenorm.runs import group as groups
 from bnrenorm.runs import sealed
 from bnrenorm.runs.interrupt import Request
 from bnrenorm.runs.store import Store
@@ -123,20 +122,20 @@ def test_a_whole_checkpoint_of_another_version_shape_or_type(command, left, inte
 
 
 def test_a_checkpoint_of_another_config_under_this_ones_name(command, left, interrupted, tmp_path):
-    newest = files(interrupted, "json")[-1]
-    assert command("whole") == (0, "")
-    shutil.rmtree(tmp_path / "out")
-    shutil.copytree(tmp_path / "whole", tmp_path / "out")
-    shutil.rmtree(tmp_path / "out" / "trials")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(groups, "SAVE_EVERY", 0)
-        with Faulty("replace", 3):
-            assert command("out", "--set", "training.optimizer.lr=0.5")[0] == 1
-    for path in files(interrupted, "json"):
-        for kind in ("json", "npz"):
-            path.with_suffix(f".{kind}").rename(newest.with_suffix(f".{kind}"))
+    ours = {path.name.partition(".")[0] for path in files(interrupted, "json")}
+    with Faulty("replace", 10, 10**6):  # the other one ends after its first checkpoint
+        assert command("out", "--set", "training.optimizer.lr=0.5")[0] == 1
+    (theirs,) = {path.name.partition(".")[0] for path in files(interrupted, "json")} - ours
+    (ours,) = ours
+    for path in files(interrupted, "*"):
+        if path.name.startswith(theirs):
+            path.rename(path.with_name(path.name.replace(theirs, ours)))
     assert command("out") == (0, "")
-    assert left("out")[0] == left("whole")[0]
+    assert command("whole") == (0, "")
+    shutil.rmtree(
+        next(folder for folder in (tmp_path / "out").glob("faults-*") if not (folder / "verdict.json").exists())
+    )
+    assert left("out") == left("whole")
 
 
 @pytest.mark.parametrize("older", [0, 3600])

@@ -25,4 +25,4 @@ def save(path: Path, runs: "list[ExperimentResults]") -> None:
     """Write the report of one run or of two. Raises OSError if the disk fails."""
     from bnrenorm.analysis.report import page  # not above: results need neither Bokeh nor Jinja2
 
-    atomic.write(path, page.render(runs))
+    atomic.write(path, page.render(runs).encode(errors="backslashreplace"))  # a path may have undecodable bytes
