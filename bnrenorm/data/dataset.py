@@ -75,6 +75,15 @@ class Dataset:
         counts = {"train": len(self.x_train), "test": len(self.x_test), "classes": self.classes}
         return Described(source=self.source, checksum=self.checksum, **counts)
 
+    @cached_property
+    def nonzero(self) -> tuple[int, int]:
+        """How many values of the training and of the test images are not 0."""
+        return int(np.count_nonzero(self.x_train)), int(np.count_nonzero(self.x_test))
+
+    def keeping(self) -> "Dataset":
+        """Return the same data set, which keeps what `scaled` returns: for groups that train one after another."""
+        return _Keeping(*self.arrays.values(), self.source)
+
     def scaled(self, split: str) -> np.ndarray:
         """Return the "train" or "test" images as float32 (N, D), uint8 multiplied by 1/255 as in `chainer.datasets`."""
         images = self.x_train if split == "train" else self.x_test
@@ -105,6 +114,18 @@ class Dataset:
     def _split(self, validation: int) -> tuple[np.ndarray, np.ndarray]:
         order = generator(0, Stream.VALIDATION).permutation(len(self.x_train))
         return np.sort(order[validation:]), np.sort(order[:validation])
+
+
+class _Keeping(Dataset):
+    @cached_property
+    def _scaled(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def scaled(self, split: str) -> np.ndarray:
+        """Return the same array each time: `Dataset.scaled`."""
+        if split not in self._scaled:
+            self._scaled[split] = super().scaled(split)
+        return self._scaled[split]
 
 
 def load(settings: Data = _DIGITS) -> Dataset:

@@ -5,7 +5,6 @@ import math
 import re
 from dataclasses import dataclass
 
-import numpy as np
 import psutil
 
 from bnrenorm.config import Trial
@@ -106,13 +105,14 @@ def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
     images, test = len(data.x_train), len(data.x_test)
     size = images if isinstance(batch, Full) else batch.size
     by_batch, training_set = settings.evaluation.statistics == "batch", settings.evaluation.training_set
-    fixed = _fixed(data) + _by_fours(data.x_test)
+    train_by_fours, test_by_fours = _by_fours(data)
+    fixed = _fixed(data) + test_by_fours
     if isinstance(batch, Full):
-        fixed += 2 * _by_fours(data.x_train)  # by image and by pixel
+        fixed += 2 * train_by_fours  # by image and by pixel
     else:
         # likewise, the prepared minibatches, double-buffered
-        fixed += 2 * 2 * _by_fours(data.x_train) * min(_GATHERED, images) // images
-        fixed += _by_fours(data.x_train) * training_set
+        fixed += 2 * 2 * train_by_fours * min(_GATHERED, images) // images
+        fixed += train_by_fours * training_set
     if isinstance(batch, Full):  # one activation and one gradient per layer, shared by the replicas
         fixed += 4 * images * (sum(hidden) + sum((*hidden[1:], outputs)))
     if by_batch:  # one activation per layer of every evaluated set
@@ -122,9 +122,16 @@ def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
     return Need(fixed, 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs) + order))
 
 
-def _by_fours(images: np.ndarray) -> int:
-    """Return the bytes of images by fours (`engines.cpu.sparse.fours`): of MNIST twice the lit pixels, at most all."""
-    return _FOUR * min(images.size, 2 * int(np.count_nonzero(images))) // 4
+def _by_fours(data: Dataset) -> tuple[int, int]:
+    """Return the bytes of the training and the test images by fours (`engines.cpu.sparse.fours`).
+
+    Of MNIST twice the lit pixels are kept, at most all.
+    """
+    train, test = (
+        _FOUR * min(images.size, 2 * nonzero) // 4
+        for images, nonzero in zip((data.x_train, data.x_test), data.nonzero, strict=True)
+    )
+    return train, test
 
 
 def _fixed(data: Dataset) -> int:

@@ -1,5 +1,6 @@
 """What a worker of a cluster does: it trains a group, as a process of its own would, and says how far it is."""
 
+import gc
 import pickle
 import tempfile
 import threading
@@ -148,7 +149,8 @@ async def stop(token: str) -> None:
 
 @lru_cache(maxsize=1)
 def _images(settings: str) -> Dataset:
-    return dataset.load(Data.model_validate_json(settings))
+    gc.freeze()  # what a worker has imported stays, and need not be searched after each group
+    return dataset.load(Data.model_validate_json(settings)).keeping()
 
 
 @cache
