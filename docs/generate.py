@@ -75,7 +75,7 @@ Grid values override those of variants. A variant whose kind does not have a set
 
 The `experiment.yaml` of a run folder is a config too: given to `bnrenorm compare`, it repeats the run. There `variants`
 is a list with one item per variant and grid point, which has `variant` (its name), a key per axis of the grid, and
-`settings`.
+`settings`; of more than 100 items, `variants` and `grid` as above, with every default written out.
 
 ## A normalisation of your own
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from bnrenorm.config import cells, reader
@@ -94,7 +94,13 @@ class Experiment:
         plugins: their paths in it, by default absolute ones.
         """
         paths = [str(plugin.path) for plugin in self.plugins] if plugins is None else list(plugins)
-        return reader.dump({**self.resolved(), "published": self.published, "plugins": paths})
+        return reader.dump({**self._plain, "plugins": paths})
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        from bnrenorm.config import written  # not above: it builds experiments
+
+        return written.plain(self)
 
     def files(self) -> dict[str, str | bytes]:
         """Return the files that repeat the experiment, by their paths in a folder: experiment.yaml and its plugins."""

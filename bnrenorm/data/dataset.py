@@ -82,7 +82,7 @@ class Dataset:
 
     def keeping(self) -> "Dataset":
         """Return the same data set, which keeps what `scaled` returns: for groups that train one after another."""
-        return _Keeping(*self.arrays.values(), self.source)
+        return _Keeping(self.x_train, self.y_train, self.x_test, self.y_test, self.source)
 
     def scaled(self, split: str) -> np.ndarray:
         """Return the "train" or "test" images as float32 (N, D), uint8 multiplied by 1/255 as in `chainer.datasets`."""

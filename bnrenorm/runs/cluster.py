@@ -11,6 +11,7 @@ import queue
 import secrets
 import signal
 import time
+from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -212,25 +213,25 @@ class _Course:
         """Store what a group has left, or note why it has left nothing."""
         from distributed.scheduler import KilledWorker
 
-        group = self.plan.groups[number]
         if future.status in ("pending", "lost"):  # it was done, but its worker is gone with the answer
             self._watch(future, number)
-        elif future.status == "finished":
-            trial_of = {self.plan.keys[trial]: trial for trial in group}
-            for key, result in future.result():
-                self.store.write(key, trial_of[key], self.run.checksum, result)
-            self.tally.finish(number)
-        elif future.status != "error":
-            if not self.request.asked:
-                raise ClusterError("the cluster has lost a group; what is finished is stored")
-        elif not isinstance(error := future.exception(), KilledWorker | Interrupted):
-            raise error
-        elif isinstance(error, Interrupted) or self.request.asked:
             return
-        elif self.begun[number] < DEATHS and self.attempts[number] < DEATHS:  # it may only have waited at a worker
-            self.waiting.append(number)
-        else:
-            self.failures |= {self.plan.keys[trial]: f"{DEATHS} workers were lost with their group" for trial in group}
+        trial_of = {self.plan.keys[trial]: trial for trial in self.plan.groups[number]}
+        try:
+            if future.status != "finished" or not all(map(self.store.has, trial_of)):
+                for key, result in future.result(timeout=_TIMEOUT):
+                    self.store.write(key, trial_of[key], self.run.checksum, result)
+            self.tally.finish(number)
+        except TimeoutError:
+            self._watch(future, number)
+        except (Interrupted, CancelledError) as error:
+            if not self.request.asked:
+                raise ClusterError("the cluster has lost a group; what is finished is stored") from error
+        except KilledWorker:
+            if self.begun[number] < DEATHS and self.attempts[number] < DEATHS:  # it may only have waited at a worker
+                self.waiting.append(number)
+                return
+            self.failures |= dict.fromkeys(trial_of, f"{DEATHS} workers were lost with their group")
             self.tally.finish(number)
 
     def _watch(self, future: Any, number: int) -> None:

@@ -18,7 +18,8 @@ from bnrenorm.cli import commands
 from bnrenorm.engines.backend import Backend
 from bnrenorm.engines.cpu import compilation
 from bnrenorm.errors import InputError
-from bnrenorm.runs import run_folder, runner, session
+from bnrenorm.runs import group as groups
+from bnrenorm.runs import run_folder, session
 from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
@@ -258,7 +259,7 @@ def test_runs_that_train_the_same_group_at_a_time_do_not_disturb_each_other(run,
     from concurrent.futures import ThreadPoolExecutor
 
     want = numbers(run(out="alone"))
-    monkeypatch.setattr(runner, "SAVE_EVERY", 0)
+    monkeypatch.setattr(groups, "SAVE_EVERY", 0)
     texts = [COMPARED.replace("name: compared", f"name: {name}") for name in "abcd"]
     with ThreadPoolExecutor(4) as pool:
         assert [numbers(outcome) for outcome in pool.map(run, texts)] == [want] * 4
