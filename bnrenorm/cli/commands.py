@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 import bnrenorm
+from bnrenorm.cli import checkup, data, ending, listing, merge, startup
 from bnrenorm.cli import config as config_command
-from bnrenorm.cli import data, ending, listing, merge, startup
 from bnrenorm.cli import runs as runs_command
 from bnrenorm.errors import Hint, InputError
 from bnrenorm.runs.interrupt import Interrupted
@@ -218,47 +218,6 @@ def report(
 
 app.command(name="list")(listing.list_configs)
 app.command(name="merge")(merge.merge)
+app.command(name="doctor")(checkup.doctor)
 app.command(name="config")(config_command.print_config)
 app.command(name="runs")(runs_command.list_runs)
-
-
-@app.command()
-def doctor(
-    device: Annotated[str, typer.Option(help="cuda or cuda:N: prove that the CUDA engine works there.")] = "cpu",
-) -> None:
-    """Check the installation and print a fix for whatever is wrong; exit code 1 if anything is.
-
-    With --device cuda a GPU is put to the test, which takes a minute or two: every kernel against float64 formulas,
-    trainings against the CPU, bits, memory and speed, as a table in Markdown that an issue can quote.
-    """
-    from bnrenorm.cli import doctor as checks
-    from bnrenorm.cli.printer import Printer
-
-    if device != "cpu":
-        _prove(device)
-        return
-
-    say, findings = Printer().say, checks.examine()
-    for finding in findings:
-        say(f"{'ok  ' if finding.ok else 'BAD '} {finding.name:10} {finding.detail}")
-        if finding.fix:
-            say(f"     {'':10} {'to improve' if finding.ok else 'to fix'}: {finding.fix}")
-    if not all(finding.ok for finding in findings):
-        raise typer.Exit(1)
-
-
-def _prove(device: str) -> None:
-    from bnrenorm.cli import proof
-    from bnrenorm.cli.proof.rows import HEAD
-    from bnrenorm.engines import device as devices
-
-    device, _ = devices.choose(device)
-    if device == "cpu":
-        raise InputError("--device auto: expected cuda or cuda:N")
-    print(HEAD)
-    failed = 0
-    for row in proof.prove(device):
-        print(row, flush=True)
-        failed += not row.ok
-    if failed:
-        raise typer.Exit(1)

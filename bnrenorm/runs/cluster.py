@@ -11,9 +11,9 @@ import queue
 import secrets
 import signal
 import time
-from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +36,7 @@ DEATHS = 3
 
 _AHEAD = 2  # groups for each worker that the scheduler knows of
 _TICK = 0.5  # seconds without news after which the state of the cluster is looked at
+_LOST = "the cluster is lost; what is finished is stored"
 _TIMEOUT = 20  # seconds in which a scheduler must answer
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": DEATHS - 1,
@@ -168,7 +169,7 @@ class _Course:
                 with suppress(queue.Empty):
                     self._take(self.events.get(timeout=_TICK))
                 if self.client.status != "running":
-                    raise ClusterError("the cluster is lost; what is finished is stored")
+                    raise ClusterError(_LOST)
         finally:
             with suppress(Exception):  # of a cluster that is gone
                 self.client.cancel(list(self.running))
@@ -181,10 +182,13 @@ class _Course:
         """Keep every worker busy, those that have come since among them; or let all of them stop."""
         if time.monotonic() - self.looked >= _TICK:
             self.looked = time.monotonic()
-            self.wanted = max(1, _AHEAD * size(self.client))
-            if self.request.asked:  # again and again, as there may be new workers
-                self.client.cancel([future for future, number in self.running.items() if not self.begun[number]])
-                self.client.run(worker.stop, self.run.token, wait=False)
+            try:
+                self.wanted = max(1, _AHEAD * size(self.client))
+                if self.request.asked:  # again and again, as there may be new workers
+                    self.client.cancel([future for future, number in self.running.items() if not self.begun[number]])
+                    self.client.run(worker.stop, self.run.token, wait=False)
+            except (OSError, CancelledError) as error:
+                raise ClusterError(_LOST) from error
         while self.waiting and len(self.running) < self.wanted and not self.request.asked:
             self._submit(self.waiting.pop())
 
@@ -226,7 +230,7 @@ class _Course:
             self._watch(future, number)
         except (Interrupted, CancelledError) as error:
             if not self.request.asked:
-                raise ClusterError("the cluster has lost a group; what is finished is stored") from error
+                raise ClusterError(_LOST) from error
         except KilledWorker:
             if self.begun[number] < DEATHS and self.attempts[number] < DEATHS:  # it may only have waited at a worker
                 self.waiting.append(number)
