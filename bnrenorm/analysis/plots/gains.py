@@ -3,6 +3,7 @@
 Each function draws the numbers that it is given on `ax` and returns `ax`; differences are in percentage points.
 """
 
+import math
 import textwrap
 from collections.abc import Iterable
 from typing import Any
@@ -18,6 +19,7 @@ from bnrenorm.analysis.plots.style import Look, looks
 
 Verdicts = list[dict[str, Any]]
 _DENSITY = 13  # characters per inch under an axis
+_SLANTED = 6  # labels in an inch, at most
 
 
 def pair_looks(verdicts: Verdicts) -> dict[tuple[str, str], Look]:
@@ -197,7 +199,10 @@ def _finish_grid_axis(ax: Any, diverged: dict[str, dict[str, int]]) -> Any:
 
 
 def name_points(ax: Any, labels: list[str]) -> None:
-    """Write labels at 0, 1, ... of the x axis, in several lines or slanted where they would touch each other."""
+    """Write labels at 0, 1, ... of the x axis, in several lines or slanted where they would touch each other.
+
+    Of more slanted ones than there is room for, every second, third ... is written.
+    """
     inches = ax.get_window_extent().width / ax.figure.dpi
     room = int(_DENSITY * inches / len(labels)) - 1
     words = [word for label in labels for word in label.split()]
@@ -205,4 +210,6 @@ def name_points(ax: Any, labels: list[str]) -> None:
         lines = ([textwrap.fill(line, room) for line in label.split("\n")] for label in labels)
         ax.set_xticks(range(len(labels)), ["\n".join(line) for line in lines])
     else:
-        ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
+        every = math.ceil(len(labels) / (_SLANTED * inches))
+        places = range(0, len(labels), every)
+        ax.set_xticks(places, labels[::every], rotation=35, ha="right", rotation_mode="anchor")

@@ -189,3 +189,11 @@ def test_labels_that_would_touch_stand_in_several_lines_or_are_slanted():
     assert [label.get_text() for label in named(["1", "2\n1 diverged"])] == ["1", "2\n1 diverged"]
     assert named(["some few labels", "others"] * 2)[0].get_text() == "some few\nlabels"
     assert {label.get_rotation() for label in named(["micro-batches"] * 9)} == {35}
+
+
+def test_of_a_thousand_points_as_many_are_named_as_there_is_room_for():
+    ax = Figure(figsize=(8, 4)).subplots()
+    gains.name_points(ax, [f"rate {i}" for i in range(1000)])
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    assert 20 < len(names) < 60
+    assert names == [f"rate {place:.0f}" for place in ax.get_xticks()]
