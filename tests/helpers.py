@@ -1,5 +1,6 @@
 """What several test files use: data sets of a few digits, small experiments, and records as arrays."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,15 @@ def results_of(text=COMPARED, accuracy=lambda trial: 0.5, folder=Path("nowhere")
         made_by = {"engine": "cpu", "device": "cpu", "date": "2020-01-01T00:00:00+00:00"}
         trials.append((trial, TrialResults("finished", 1.0, records, made_by)))
     return ExperimentResults(experiment, data, "cpu", trials, folder)
+
+
+def stored_numbers(out):
+    """Return what the trials in a folder of results hold, by their files' names, without times, versions and commands."""
+    found = {}
+    for path in sorted((Path(out) / "trials").glob("*.json")):
+        content = json.loads(path.read_text())
+        found[path.name] = {key: content[key] for key in content.keys() - {"seconds", "checksum", "provenance"}}
+    return found
 
 
 def curves(records):

@@ -156,6 +156,8 @@ class _Course:
         self.running: dict[Any, int] = {}  # groups by Dask's futures
         self.begun: Counter[int] = Counter()  # how often a worker has begun with a group
         self.attempts: Counter[int] = Counter()
+        keys = (plan.keys[trial] for group in plan.groups for trial in group)
+        self.spoilt = {key for key in keys if store.has(key)}  # which are there, but trained again
         self.failures: dict[str, str] = {}
         self.looked = float("-inf")  # when the size of the cluster was asked for
         self.wanted = 1
@@ -222,7 +224,8 @@ class _Course:
             return
         trial_of = {self.plan.keys[trial]: trial for trial in self.plan.groups[number]}
         try:
-            if future.status != "finished" or not all(map(self.store.has, trial_of)):
+            stored = all(self.store.has(key) and key not in self.spoilt for key in trial_of)
+            if future.status != "finished" or not stored:
                 for key, result in future.result(timeout=_TIMEOUT):
                     self.store.write(key, trial_of[key], self.run.checksum, result)
             self.tally.finish(number)

@@ -1,4 +1,3 @@
-import json
 import sys
 
 import numpy as np
@@ -6,8 +5,8 @@ import pytest
 
 from bnrenorm.cli import commands
 from bnrenorm.runs import group as groups
-from bnrenorm.runs.store import Store
 from bnrenorm.training import loop
+from tests.helpers import stored_numbers
 
 CONFIG = """
 name: faults
@@ -51,11 +50,9 @@ def left(tmp_path):
     """A function that returns what a run has left in a folder: all numbers, without times and provenance."""
 
     def left(out):
-        found = {}
-        for path in sorted(Store(tmp_path / out).trials.glob("*.json")):
-            content = json.loads(path.read_text())
-            found[path.name] = {key: content[key] for key in content.keys() - {"seconds", "checksum", "provenance"}}
         (folder,) = (tmp_path / out).glob("faults-*")
-        return found, [(folder / name).read_text() for name in ("curves.csv", "diagnostics.csv", "verdict.json")]
+        return stored_numbers(tmp_path / out), [
+            (folder / name).read_text() for name in ("curves.csv", "diagnostics.csv", "verdict.json")
+        ]
 
     return left

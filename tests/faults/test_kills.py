@@ -1,6 +1,5 @@
 """Real kills: the command is ended by SIGKILL at every point where it writes, and by signals while it trains."""
 
-import json
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import pytest
 
 from bnrenorm.runs import interrupt
 from bnrenorm.runs.store import Store
+from tests.helpers import stored_numbers
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -88,15 +88,6 @@ def run(command, tmp_path):
         nursery.stdin.close()
 
 
-def results(out):
-    """All trials' numbers, by key, without their times and commands."""
-    found = {}
-    for path in sorted(Store(out).trials.glob("*.json")):
-        content = json.loads(path.read_text())
-        found[path.name] = {key: content[key] for key in content.keys() - {"seconds", "checksum", "provenance"}}
-    return found
-
-
 @pytest.mark.parametrize(
     ("name", "how", "stride"),
     [
@@ -111,13 +102,13 @@ def test_killed_at_every_write_the_same_command_ends_with_the_same_bits(command,
     status, points = run(name, 0, command(tmp_path / "whole"))
     assert status == 0
     assert points > 3
-    want = results(tmp_path / "whole")
+    want = stored_numbers(tmp_path / "whole")
     assert len(want) == 4
     for number in range(1, points + 1, stride):
         out = tmp_path / f"{name}{number}"
         assert run(name, number, command(out), how) == (-signal.SIGKILL, None)
         assert run(name, 0, command(out))[0] == 0
-        assert results(out) == want, (name, number)
+        assert stored_numbers(out) == want, (name, number)
         left = [path.name for path in Store(out).checkpoints.iterdir()]
         assert all(path.startswith(".") and path.endswith(".tmp") for path in left), left  # which go after a day
 
@@ -129,7 +120,7 @@ def test_killed_again_and_again_it_still_arrives(command, run, tmp_path):
         attempts += 1
         assert attempts < 100
     assert attempts >= 2
-    assert results(tmp_path / "out") == results(tmp_path / "whole")
+    assert stored_numbers(tmp_path / "out") == stored_numbers(tmp_path / "whole")
 
 
 SIGNALLED = """
@@ -160,7 +151,7 @@ def test_one_signal_finishes_the_step_saves_and_exits_with_130(command, run, tmp
     assert saved.name.endswith(".step-000000000006.json")
     assert run("replace", 0, command(tmp_path / "out"))[0] == 0
     assert run("replace", 0, command(tmp_path / "whole"))[0] == 0
-    assert results(tmp_path / "out") == results(tmp_path / "whole")
+    assert stored_numbers(tmp_path / "out") == stored_numbers(tmp_path / "whole")
 
 
 def test_the_second_signal_ends_at_once(command, tmp_path):

@@ -7,15 +7,20 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import cluster
 from bnrenorm.runs.cluster import Cluster
+from bnrenorm.runs.interrupt import Request
+from bnrenorm.runs.plan import Plan, addresses
+from bnrenorm.runs.runner import Tally
 from bnrenorm.runs.store import Store
-from tests.helpers import save_digits
+from tests.helpers import COMPARED, experiment_of, results_of, save_digits, some_digits, stored_numbers
 
 pytest.importorskip("distributed", reason="Dask is the extra `cluster`")
 pytestmark = pytest.mark.slow
@@ -134,15 +139,6 @@ def wait_for(happens, seconds=60):
     return found
 
 
-def results(out):
-    """All trials' numbers, by key, without their times and commands."""
-    found = {}
-    for path in sorted(Store(out).trials.glob("*.json")):
-        content = json.loads(path.read_text())
-        found[path.name] = {key: content[key] for key in content.keys() - {"seconds", "checksum", "provenance"}}
-    return found
-
-
 _alone = {}
 
 
@@ -153,7 +149,7 @@ def want(command, start, tmp_path):
         assert finish(start(command("serial")))[0] == 0
         for path in (tmp_path / "marks").iterdir():
             path.unlink()
-        _alone.update(results(tmp_path / "serial"))
+        _alone.update(stored_numbers(tmp_path / "serial"))
     return _alone
 
 
@@ -172,7 +168,7 @@ def test_workers_train_the_same_bits(command, start, tmp_path, want):
     code, printed, errors = finish(start(command("cluster", "--workers", "2")))
     assert (code, errors) == (0, [])
     assert re.search(r"^2 workers, to be watched at http://127.0.0.1:\d+/status$", printed, re.M)
-    assert results(tmp_path / "cluster") == want
+    assert stored_numbers(tmp_path / "cluster") == want
     assert len(want) == 8
     assert is_tidy(tmp_path / "cluster")
 
@@ -185,7 +181,7 @@ def test_a_worker_that_is_lost_is_replaced_and_its_group_goes_on(command, start,
     os.kill(lost, number)
     code, _, errors = finish(process)
     assert (code, errors) == (0, [])
-    assert results(tmp_path / "cluster") == want
+    assert stored_numbers(tmp_path / "cluster") == want
     assert is_tidy(tmp_path / "cluster")
 
 
@@ -196,7 +192,7 @@ def test_a_killed_command_leaves_no_workers_and_the_same_one_goes_on(command, st
     process.communicate()
     wait_for(lambda: not any(map(psutil.pid_exists, workers)))
     assert finish(start(command("cluster", "--workers", "2")))[0] == 0
-    assert results(tmp_path / "cluster") == want
+    assert stored_numbers(tmp_path / "cluster") == want
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -211,7 +207,7 @@ def test_a_signal_to_all_processes_saves_everything(command, start, tmp_path, wa
     assert (code, errors) == (130, ["bnrenorm: interrupted; everything is saved, the same command goes on from here"])
     assert list((tmp_path / "cluster/checkpoints").glob("*.step-*.json"))
     assert finish(start(command("cluster", "--workers", "2")))[0] == 0
-    assert results(tmp_path / "cluster") == want
+    assert stored_numbers(tmp_path / "cluster") == want
 
 
 def test_a_group_that_no_worker_survives_is_given_up_and_the_others_are_not(command, start, tmp_path, want):
@@ -220,7 +216,7 @@ def test_a_group_that_no_worker_survives_is_given_up_and_the_others_are_not(comm
     lost = "4 trials have no result (4 of poison), and no pair is made of them: 3 workers were lost with their group"
     assert (code, errors) == (1, [f"bnrenorm: {lost}"])
     assert lost in " ".join(printed.split())
-    assert results(tmp_path / "cluster") == want
+    assert stored_numbers(tmp_path / "cluster") == want
     (folder,) = (tmp_path / "cluster").glob("cluster-*")
     verdicts = json.loads((folder / "verdict.json").read_text())
     assert [(entry["a"], entry["b"], entry["pairs"]) for entry in verdicts] == [("BN", "slow", 4)]
@@ -247,7 +243,7 @@ def scheduler(tmp_path):
 def test_a_cluster_of_the_users_trains_the_same_bits_and_stays(command, start, tmp_path, scheduler, want):
     process, address = scheduler
     assert finish(start(command("cluster", "--dask", address)))[0] == 0
-    assert results(tmp_path / "cluster") == want
+    assert stored_numbers(tmp_path / "cluster") == want
     assert process.poll() is None
 
 
@@ -263,7 +259,7 @@ def test_a_scheduler_that_is_lost_is_one_line_and_the_command_goes_on_without_it
     assert len(errors) == 1
     assert errors[0].startswith("bnrenorm: the cluster is lost; what is finished is stored; ")
     assert finish(start(command("cluster")))[0] == 0
-    assert results(tmp_path / "cluster") == want
+    assert stored_numbers(tmp_path / "cluster") == want
 
 
 def test_no_scheduler_is_an_input_error(monkeypatch):
@@ -282,4 +278,32 @@ def test_a_worker_without_the_folder_hands_its_results_back(command, start, tmp_
     elsewhere = f"from bnrenorm.runs import cluster\nfrom pathlib import Path\ncluster.Run = lambda *all, real=cluster.Run: real(*all[:5], Path({str(tmp_path)!r}, 'nowhere'), all[6])"
     code, _, errors = finish(start(command("cluster", "--workers", "2"), elsewhere))
     assert (code, errors) == (0, [])
-    assert results(tmp_path / "cluster") == want
+    assert stored_numbers(tmp_path / "cluster") == want
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_an_answer_is_stored_unless_its_worker_has_done_so(tmp_path, spoilt):
+    experiment, data = experiment_of(COMPARED), some_digits(200, 100)
+    backend, store = Backend("chainer", "cpu"), Store(tmp_path)
+    store.prepare()
+    keys = addresses(experiment, data, backend)
+    results = results_of()
+    of_key = dict(zip(keys.values(), (result for _, result in results.trials), strict=True))
+
+    def write(text):
+        for key in of_key:
+            store.path(key).write_text(text)
+
+    if spoilt:
+        write("{}")
+    plan = Plan(keys, [list(keys)])
+    tally = Tally(plan, lambda progress: None)
+    run = SimpleNamespace(checksum=data.checksum)
+    course = cluster._Course(plan, store, None, run, tally, lambda text: None, Request())
+    write("{}")  # what a worker that shares the folder would have stored
+    answers = []
+    future = SimpleNamespace(status="finished", result=lambda timeout: answers.append(1) or list(of_key.items()))
+    course._end(future, 0)
+    assert answers == ([1] if spoilt else [])
+    if spoilt:
+        assert all(store.read(key).outcome == "finished" for key in of_key)
