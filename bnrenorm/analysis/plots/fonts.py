@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib import font_manager, rcParams
 from matplotlib.axis import Axis
 from matplotlib.text import Text
+from matplotlib.ticker import ScalarFormatter
 
 from bnrenorm.errors import Hint
 
@@ -34,7 +35,8 @@ def complete(artist: Any) -> None:
     """
     axes: list[Any] = artist.findobj(Axis)
     for axis in axes:
-        axis.get_ticklabels()  # sets the labels' texts, which Matplotlib does not do before it draws
+        if not isinstance(axis.get_major_formatter(), ScalarFormatter):  # whose texts are digits, and take long
+            axis.get_ticklabels()  # sets the labels' texts, which Matplotlib does not do before it draws
     texts: list[Any] = artist.findobj(Text)
     missing: set[str] = set()
     for text in texts:

@@ -62,10 +62,11 @@ class Chart:
     def data(self) -> dict[str, Any]:
         """Return what the page's script needs: the document with its first frame, and all frames, whose null is NaN."""
         first = next(iter(self.frames.values()))
-        for axis in self.model.select({"tags": _Y_AXIS}):
-            axis.axis_label = first.get("axis", axis.axis_label)
-        for name, columns in first["sources"].items():
-            self.model.select_one({"name": name}).data = {column: _nan(values) for column, values in columns.items()}
+        for model in self.model.references():  # once: Bokeh's `select` takes a walk through all models each time
+            if _Y_AXIS in model.tags:
+                model.axis_label = first.get("axis", model.axis_label)
+            elif isinstance(model, ColumnDataSource) and model.name in first["sources"]:
+                model.data = {column: _nan(values) for column, values in first["sources"][model.name].items()}
         return {"item": json_item(self.model), "frames": self.frames}
 
     @property
