@@ -16,6 +16,7 @@ from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import Experiment
 from bnrenorm.engines import backend
 from bnrenorm.errors import InputError
+from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs import session
 from bnrenorm.runs.memory import parse_memory
 from bnrenorm.runs.session import Outcome, Watcher
@@ -42,6 +43,8 @@ def run(
     tf32: bool = False,
     out: str | Path = "runs",
     memory: str | None = None,
+    workers: int | None = None,
+    dask: str | None = None,
     progress: bool = True,
     watcher: Watcher | None = None,
     axes: Literal["effect", "article"] = "effect",
@@ -50,13 +53,15 @@ def run(
 
     experiment: what `load` returns, or a name or path for it; device: "auto", "cpu", "cuda" (the first GPU) or
     "cuda:N"; engine: "auto", "cpu" or "cuda" (compiled), or "chainer"; tf32: on a GPU, round the operands of products
-    to TF32; memory: bound such as "4GiB", by default half of what is free; progress: show below a notebook's cell what
-    is trained and how far it is; watcher: hears of the progress instead; axes: of the figures, "effect", on which small
-    effects are seen, or "article", with losses from 0 to 4 and accuracies from 0 to 1.
+    to TF32; memory: bound such as "4GiB", by default half of what is free; workers: train in so many processes of this
+    machine, of a thread or a GPU each (a script that says so needs `if __name__ == "__main__":`, as these processes
+    import it); dask: address of the scheduler of a Dask cluster that trains; progress: show below a notebook's cell
+    what is trained and how far it is; watcher: hears of the progress instead; axes: of the figures, "effect", on which
+    small effects are seen, or "article", with losses from 0 to 4 and accuracies from 0 to 1.
 
     An interrupt saves everything and is raised as `runs.interrupt.Interrupted`: the same call goes on from there.
     Raises InputError for what the user can mend, and TypeError for an argument of another type. Warns of each figure
-    that could not be drawn.
+    that could not be drawn, and of trials that no worker survived.
     """
     _require("experiment", experiment, Experiment | _PATH, "a config's name or path, or what bnrenorm.load returns")
     _require("device", device, str, "a name such as 'cuda:0'")
@@ -64,6 +69,9 @@ def run(
     _require("tf32", tf32, bool, "True or False")
     _require("out", out, _PATH, "a folder")
     _require("memory", memory, str | None, "a size such as '4GiB'")
+    _require("workers", workers, int | None, "a number of processes")
+    _require("dask", dask, str | None, "an address such as 'tcp://scheduler:8786'")
+    cluster = clusters.chosen(workers, dask)
     if axes not in ("effect", "article"):
         raise InputError(f"axes={axes!r}: expected 'effect' or 'article'")
     _require("progress", progress, bool, "True or False")
@@ -82,13 +90,13 @@ def run(
 
     watcher = watcher or (notebook.CellOutput() if progress and notebook.is_running() else Watcher())
     try:
-        session.run(loaded, chosen, Path(out), memory=bound, watcher=watcher, leave=leave)
+        outcome = session.run(loaded, chosen, Path(out), memory=bound, watcher=watcher, leave=leave, cluster=cluster)
     except KeyboardInterrupt:  # outside of the training, or a second one
         watcher.note(
             "interrupted; finished trials are kept, run the same again, and it goes on from the last checkpoint"
         )
         raise
-    for failure in failures:
+    for failure in (*outcome.failures, *failures):
         warnings.warn(failure, stacklevel=2)
     return left[0]
 

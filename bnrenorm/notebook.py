@@ -48,6 +48,11 @@ class CellOutput(Watcher):
         self._lines.append(f"Note: {text}.")
         self._show()
 
+    def connected(self, workers: int, dashboard: str) -> None:
+        """Show where the workers of a cluster can be watched."""
+        self._lines.append(narration.workers(workers, dashboard))
+        self._show()
+
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Show that kernels are being compiled, then how long it took."""

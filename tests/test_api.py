@@ -1,6 +1,9 @@
 """bnrenorm in a notebook: load, run, look at the results."""
 
+import subprocess
+import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +13,9 @@ from numpy.testing import assert_allclose
 
 import bnrenorm
 from bnrenorm.analysis import outputs
+from bnrenorm.runs import session
 from bnrenorm.runs.session import Watcher
-from tests.helpers import COMPARED
+from tests.helpers import COMPARED, stored_numbers
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +93,8 @@ def test_the_engine_may_be_chosen(results, tmp_path):
         ({"engine": "gpu"}, "--engine gpu: expected auto, cpu, cuda or chainer"),
         ({"device": "gpu"}, "--device gpu: expected auto, cpu, cuda or cuda:N"),
         ({"memory": "much"}, "--memory much: expected a size such as 4GiB"),
+        ({"workers": 0}, "--workers 0: expected 1 or more"),
+        ({"workers": 2, "dask": "tcp://a:1"}, "--workers 2: the workers of --dask tcp://a:1 train"),
     ],
 )
 def test_bad_options_are_named(config_file, tmp_path, options, message):
@@ -106,6 +112,8 @@ def test_bad_options_are_named(config_file, tmp_path, options, message):
         (lambda: bnrenorm.run("quick", engine=None), "engine=None"),
         (lambda: bnrenorm.run("quick", memory=4), "memory=4: expected a size such as '4GiB'"),
         (lambda: bnrenorm.run("quick", out=None), "out=None: expected a folder"),
+        (lambda: bnrenorm.run("quick", workers="2"), "workers='2': expected a number of processes"),
+        (lambda: bnrenorm.run("quick", dask=8786), "dask=8786: expected an address such as 'tcp://scheduler:8786'"),
         (lambda: bnrenorm.run("quick", watcher=print), "watcher=<built-in function print>"),
         (lambda: bnrenorm.load(None), "config=None: expected a config's name or path"),
         (lambda: bnrenorm.load({"name": "x"}), "config={'name': 'x'}"),
@@ -136,6 +144,28 @@ def test_a_figure_that_fails_is_a_warning(results, tmp_path, monkeypatch):
     assert len(caught) == 1
     assert caught[0].filename == __file__
     assert again.summary.equals(results.summary)
+
+
+def test_trials_that_no_worker_survived_are_a_warning(results, tmp_path, monkeypatch):
+    real = session.run
+    lost = "1 trial has no result"
+    monkeypatch.setattr(session, "run", lambda *all_, **named: replace(real(*all_, **named), failures=(lost,)))
+    with pytest.warns(UserWarning, match=lost) as caught:
+        bnrenorm.run(results.experiment, device="cpu", out=tmp_path / "runs")
+    assert caught[0].filename == __file__
+
+
+def test_workers_train_the_same_numbers(results, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys, bnrenorm\n"
+        "if __name__ == '__main__':\n"
+        "    bnrenorm.run(sys.argv[1], device='cpu', out=sys.argv[2], workers=2)\n"
+    )
+    arguments = [sys.executable, script, results.folder, tmp_path / "workers"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert stored_numbers(tmp_path / "workers") == stored_numbers(tmp_path / "runs")
 
 
 @pytest.mark.parametrize(

@@ -153,3 +153,13 @@ def test_an_interrupt_outside_of_the_training_says_what_is_kept(experiment, tmp_
     with pytest.raises(KeyboardInterrupt):
         bnrenorm.run(experiment, device="cpu", engine="chainer", out=tmp_path / "runs")
     assert "finished trials are kept" in shown[-1][0].splitlines()[-2] + shown[-1][0].splitlines()[-1]
+
+
+def test_workers_of_a_cluster_are_counted(shown):
+    output = notebook.CellOutput()
+    output.connected(1, "http://127.0.0.1:8787/status")
+    output.connected(3, "http://a/status")
+    assert shown[-1][0].splitlines() == [
+        "1 worker, to be watched at http://127.0.0.1:8787/status",
+        "3 workers, to be watched at http://a/status",
+    ]

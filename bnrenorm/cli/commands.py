@@ -136,8 +136,6 @@ def compare(
         raise InputError("--json: a --dry-run has no verdicts; leave out one of the two")
     if as_json and shard is not None:
         raise InputError(f"--json: --shard {shard} has no verdicts; leave out one of the two")
-    if workers is not None and dask is not None:
-        raise InputError(f"--workers {workers}: the workers of --dask {dask} train; leave out one of the two")
     options = {"seeds": seeds, "baseline": baseline}
     given = {key: value for key, value in options.items() if value is not None}
     with ending.of_comparison() as course:
@@ -147,12 +145,12 @@ def compare(
         chosen = backend.choose(engine, device, tf32=tf32)
 
         from bnrenorm.cli.progress import Screen
+        from bnrenorm.runs import cluster as clusters
         from bnrenorm.runs import session
         from bnrenorm.runs import shard as shards
-        from bnrenorm.runs.cluster import Cluster
         from bnrenorm.runs.memory import parse_memory
 
-        part = None if shard is None else shards.parse(shard)
+        cluster, part = clusters.chosen(workers, dask), None if shard is None else shards.parse(shard)
         bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
         course.has_begun = lambda: screen.has_begun
         background.submit(startup.import_analysis)
@@ -165,7 +163,6 @@ def compare(
             return
 
         failures: list[str] = []
-        cluster = None if workers is None and dask is None else Cluster(workers or 0, dask or "")
 
         def leave(outcome: session.Outcome) -> None:
             with screen.working("comparing the results ..."):

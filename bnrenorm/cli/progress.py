@@ -48,7 +48,7 @@ class Screen(Watcher):
 
     def connected(self, workers: int, dashboard: str) -> None:
         """Print how many workers there are, and where they can be watched."""
-        self.tell(f"{workers} worker{'s' * (workers != 1)}, to be watched at {dashboard}")
+        self.tell(narration.workers(workers, dashboard))
 
     @contextmanager
     def compiling(self) -> Iterator[None]:

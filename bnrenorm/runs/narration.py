@@ -34,6 +34,11 @@ def headline(experiment: Experiment, keys: Keys, data: Dataset, backend: Backend
     )
 
 
+def workers(count: int, dashboard: str) -> str:
+    """Say how many workers a cluster has, and where they can be watched."""
+    return f"{count} worker{'s' * (count != 1)}, to be watched at {dashboard}"
+
+
 def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> list[str]:
     """Return what the user should know before the training: pixels, engines, identical variants; no full stops."""
     lone = ["one variant: nothing is compared"] if len(experiment.variants) == 1 and not experiment.published else []

@@ -15,7 +15,7 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
 from bnrenorm.errors import ClusterError
 from bnrenorm.runs import cluster as clusters
-from bnrenorm.runs import inventory, narration, run_folder, runner
+from bnrenorm.runs import course, inventory, narration, run_folder, runner
 from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.plan import Keys, Plan, addresses, plan
 from bnrenorm.runs.runner import Report
@@ -133,7 +133,7 @@ class _Session:
         self.notes: list[str] = []
         self.failures: dict[str, str] = {}  # by key
         self.workers = 1 if cluster is None else clusters.count(cluster)
-        self.memory = memory // self.workers if cluster and not cluster.address else memory
+        self.memory = memory if cluster is None else memory // clusters.sharing(cluster, backend.device)
         self.plan()
         store.prepare()
 
@@ -176,7 +176,7 @@ class _Session:
         else:
             with clusters.connected(self.cluster) as client, watcher.training() as report:
                 watcher.connected(clusters.size(client), client.dashboard_link)
-                failures = clusters.train(
+                failures = course.train(
                     todo, self.experiment, self.data, self.store, self.backend, client, report, self.note
                 )
             self.failures |= failures

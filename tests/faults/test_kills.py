@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,48 @@ def test_the_second_signal_ends_at_once(command, tmp_path):
     assert done.returncode == 130
     assert done.stderr == "bnrenorm: interrupted; the same command goes on from the last checkpoint\n"
     assert not list((tmp_path / "out/checkpoints").iterdir())
+
+
+# Two commands meet in the middle of the same group, both with a checkpoint after every step; then one kills itself, and
+# the other goes on once that has happened.
+MEETING = """
+import os, pathlib, signal, sys, time
+from bnrenorm.cli import commands
+from bnrenorm.runs import group as groups
+from bnrenorm.training import loop
+groups.SAVE_EVERY = loop.CALL_SECONDS = 0
+marks, own, other = pathlib.Path(sys.argv.pop(1)), sys.argv.pop(1), sys.argv.pop(1)
+real = loop.Training._advance
+def advance(self, steps, *, record):
+    if self.step == 4:
+        (marks / own).touch()
+        while not (marks / other).exists():
+            time.sleep(0.01)
+        if own == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, steps, record=record)
+loop.Training._advance = advance
+commands.main()
+"""
+
+
+def test_of_two_commands_in_one_folder_that_train_the_same_one_may_be_killed(command, run, tmp_path):
+    marks, out = tmp_path / "marks", tmp_path / "out"
+    marks.mkdir()
+    killed = command(out)
+    other = tmp_path / "other.yaml"
+    other.write_text(Path(killed[1]).read_text().replace("name: crash", "name: other"))
+    left = ["compare", str(other), *killed[2:]]
+    start = [sys.executable, "-c", MEETING, str(marks)]
+    with subprocess.Popen([*start, "left", "dead", *left]) as survivor:
+        while not (marks / "left").exists():
+            assert survivor.poll() is None
+            time.sleep(0.02)
+        assert subprocess.run([*start, "killed", "left", *killed], check=False).returncode == -signal.SIGKILL
+        (marks / "dead").touch()
+        assert survivor.wait(60) == 0
+    assert run("replace", 0, command(tmp_path / "whole"))[0] == 0
+    assert stored_numbers(out) == stored_numbers(tmp_path / "whole")
+    assert run("replace", 0, killed)[0] == 0
+    assert stored_numbers(out) == stored_numbers(tmp_path / "whole")
+    assert not list((out / "checkpoints").glob("*.json"))

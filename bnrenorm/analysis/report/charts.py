@@ -157,17 +157,17 @@ def frame_of(
     ends = []
     for i, (curves_, name, diverged) in enumerate(zip(drawn, names, told, strict=True)):
         few = curves_.thinned(steps) if curves_ else _NO_CURVES
-        one = _shown(band(few.steps, few.values) if curves_ else _NO_BAND, factor, name)
-        sources[f"mean {i}"] = one
+        all_seeds = band(few.steps, few.values) if curves_ else _NO_BAND
+        sources[f"mean {i}"] = _shown(all_seeds, factor, name)
         sources[f"lines {i}"] = _single(few if 1 < len(few.seeds) < MIN_PAIRS else _NO_CURVES, factor, name)
-        ends.append(_end(name, one, diverged))
+        ends.append(_end(name, factor * all_seeds.mean, diverged))
     return {"sources": sources, "axis": axis, "alt": f"{axis} by training step: {'; '.join(dict.fromkeys(ends))}."}
 
 
-def _end(name: str, one: dict[str, list[Any]], diverged: Diverged) -> str:
+def _end(name: str, mean: np.ndarray, diverged: Diverged) -> str:
     """Return "BRN ends at 88.4" if a seed comes to the end, and how many diverged."""
-    last = one["mean"][-1] if one["mean"] and not diverged.are_all else None
-    if last is None:
+    last = mean[-1] if len(mean) and not diverged.are_all else np.nan
+    if not np.isfinite(last):
         return diverged.text or f"{name} has no values"
     text = f"{name} ends at {0 if abs(last) < _ROUNDING else last:.4g}"
     return f"{text} ({diverged.text})" if diverged.text else text

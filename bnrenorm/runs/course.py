@@ -1,0 +1,157 @@
+"""The groups of a plan on their way through a Dask cluster.
+
+Groups are Dask's tasks. The store stays the truth: a task writes its results, and nothing is lost with a worker, a
+scheduler or this process but what was trained since the last checkpoint.
+"""
+
+import pickle
+import queue
+import secrets
+import time
+from collections import Counter
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import Any
+
+from bnrenorm import atomic, disk
+from bnrenorm.config import Experiment
+from bnrenorm.data.dataset import Dataset
+from bnrenorm.engines.backend import Backend
+from bnrenorm.errors import ClusterError
+from bnrenorm.runs import checkpoint, worker
+from bnrenorm.runs.cluster import DEATHS, size
+from bnrenorm.runs.group import Note
+from bnrenorm.runs.interrupt import Interrupted, Request, requests
+from bnrenorm.runs.plan import Plan
+from bnrenorm.runs.runner import Report, Tally
+from bnrenorm.runs.store import Store
+from bnrenorm.runs.worker import Begun, Noted, Run, Shown, Task
+
+_AHEAD = 2  # groups for each worker that the scheduler knows of
+_TICK = 0.5  # seconds without news after which the state of the cluster is looked at
+_ANSWER = 20  # seconds in which a worker must hand its results back
+_LOST = "the cluster is lost; what is finished is stored"
+
+
+def train(
+    plan: Plan, experiment: Experiment, data: Dataset, store: Store, backend: Backend, client: Any, report: Report,
+    note: Note,
+) -> dict[str, str]:  # fmt: skip
+    """Train the plan's groups on a cluster, and store the results; return why trials have none, by their keys.
+
+    A group whose worker is lost is trained again by another one, from its last checkpoint if they share the folder of
+    the results. One that has taken several workers with it is given up. Raises Interrupted after a signal, once the
+    workers have saved everything; InputError and DeviceError as `runner.train`; ClusterError if the cluster is lost.
+    """
+    token = f"bnrenorm-{secrets.token_hex(8)}"
+    proof = store.checkpoints / f".{token}.tmp"
+    atomic.write(proof, "")
+    run = Run(token, experiment.data, data.checksum, backend, store.root.resolve(), proof.resolve(), experiment.plugins)
+    try:
+        with requests() as request:
+            failures = _Course(plan, store, client, run, Tally(plan, report), note, request).finish()
+    finally:
+        disk.delete(proof)
+    checkpoint.sweep(store.checkpoints, store.has)
+    return failures
+
+
+class _Course:
+    """The state of the groups: waiting, given to the scheduler, or done."""
+
+    def __init__(self, plan: Plan, store: Store, client: Any, run: Run, tally: Tally, note: Note, request: Request):
+        self.plan, self.store, self.client, self.run = plan, store, client, run
+        self.tally, self.note, self.request = tally, note, request
+        self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.waiting = list(range(len(plan.groups)))[::-1]
+        self.running: dict[Any, int] = {}  # groups by Dask's futures
+        self.begun: Counter[int] = Counter()  # how often a worker has begun with a group
+        self.attempts: Counter[int] = Counter()
+        keys = (plan.keys[trial] for group in plan.groups for trial in group)
+        self.spoilt = {key for key in keys if store.has(key)}  # which are there, but trained again
+        self.failures: dict[str, str] = {}
+        self.looked = float("-inf")  # when the size of the cluster was asked for
+        self.wanted = 1
+
+    def finish(self) -> dict[str, str]:
+        """Train all groups; return the failures."""
+        self.client.subscribe_topic(self.run.token, lambda event: self.events.put(event[1]))
+        try:
+            while self.running or (self.waiting and not self.request.asked):
+                self._look()
+                with suppress(queue.Empty):
+                    self._take(self.events.get(timeout=_TICK))
+                if self.client.status != "running":
+                    raise ClusterError(_LOST)
+        finally:
+            with suppress(Exception):  # of a cluster that is gone
+                self.client.cancel(list(self.running))
+                self.client.unsubscribe_topic(self.run.token)
+        if self.request.asked:
+            raise Interrupted
+        return self.failures
+
+    def _look(self) -> None:
+        """Keep every worker busy, those that have come since among them; or let all of them stop."""
+        if time.monotonic() - self.looked >= _TICK:
+            self.looked = time.monotonic()
+            try:
+                self.wanted = max(1, _AHEAD * size(self.client))
+                if self.request.asked:  # again and again, as there may be new workers
+                    self.client.cancel([future for future, number in self.running.items() if not self.begun[number]])
+                    self.client.run(worker.stop, self.run.token, wait=False)
+            except (OSError, CancelledError) as error:
+                raise ClusterError(_LOST) from error
+        while self.waiting and len(self.running) < self.wanted and not self.request.asked:
+            self._submit(self.waiting.pop())
+
+    def _submit(self, number: int) -> None:
+        group = self.plan.groups[number]
+        self.attempts[number] += 1
+        task = Task(number, group, [self.plan.keys[trial] for trial in group])
+        key = f"{self.run.token}-{number}-{self.attempts[number]}"
+        future = self.client.submit(worker.train, self.run, task, key=key, pure=False)
+        self._watch(future, number)
+
+    def _take(self, event: Any) -> None:
+        """React to a message of a worker, or to a future that is done."""
+        if not isinstance(event, bytes):
+            self._end(event, self.running.pop(event))
+            return
+        match pickle.loads(event):  # from our own workers
+            case Begun(number):
+                self.begun[number] += 1
+            case Noted(text):
+                self.note(text)
+            case Shown(number, first, count, record) if number in self.running.values():
+                self.tally.show(number, self.plan.groups[number][first : first + count], record)
+
+    def _end(self, future: Any, number: int) -> None:
+        """Store what a group has left, or note why it has left nothing."""
+        from distributed.scheduler import KilledWorker
+
+        if future.status in ("pending", "lost"):  # it was done, but its worker is gone with the answer
+            self._watch(future, number)
+            return
+        trial_of = {self.plan.keys[trial]: trial for trial in self.plan.groups[number]}
+        try:
+            stored = all(self.store.has(key) and key not in self.spoilt for key in trial_of)
+            if future.status != "finished" or not stored:
+                for key, result in future.result(timeout=_ANSWER):
+                    self.store.write(key, trial_of[key], self.run.checksum, result)
+            self.tally.finish(number)
+        except TimeoutError:
+            self._watch(future, number)
+        except (Interrupted, CancelledError) as error:
+            if not self.request.asked:
+                raise ClusterError(_LOST) from error
+        except KilledWorker:
+            if self.begun[number] < DEATHS and self.attempts[number] < DEATHS:  # it may only have waited at a worker
+                self.waiting.append(number)
+                return
+            self.failures |= dict.fromkeys(trial_of, f"{DEATHS} workers were lost with their group")
+            self.tally.finish(number)
+
+    def _watch(self, future: Any, number: int) -> None:
+        self.running[future] = number
+        future.add_done_callback(self.events.put)
