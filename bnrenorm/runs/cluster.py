@@ -86,7 +86,7 @@ def count(cluster: Cluster) -> int:
 
 
 def sharing(cluster: Cluster, device: str) -> int:
-    """Return how many workers share the memory of this machine, or of a GPU of it: 1 for a cluster of the user's own."""
+    """Return how many workers share the memory of this machine, or of a GPU; 1 for a cluster of the user's own."""
     if cluster.address:
         return 1
     return cluster.workers if device == "cpu" else -(-cluster.workers // _compat.gpu_count())

@@ -12,6 +12,7 @@ from bnrenorm.config.schema import Full, Settings
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines import device as devices
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
+from bnrenorm.engines.cpu.required import is_large
 from bnrenorm.engines.cuda import evaluator, spans, workspace
 from bnrenorm.engines.evaluate import GPU_BYTES, GPU_ROWS, ROWS, activations
 from bnrenorm.engines.mode_gap import IMAGES
@@ -111,10 +112,10 @@ def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
         fixed += 2 * train_by_fours  # by image and by pixel
     else:
         # likewise, the prepared minibatches, double-buffered
-        fixed += 2 * 2 * train_by_fours * min(_GATHERED, images) // images
+        fixed += 2 * 2 * train_by_fours * min(max(_GATHERED, size), images) // images
         fixed += train_by_fours * training_set
-    if isinstance(batch, Full):  # one activation and one gradient per layer, shared by the replicas
-        fixed += 4 * images * (sum(hidden) + sum((*hidden[1:], outputs)))
+    if is_large(settings):  # one activation and one gradient per layer, shared by the replicas
+        fixed += 4 * size * (sum(hidden) + sum((*hidden[1:], outputs)))
     if by_batch:  # one activation per layer of every evaluated set
         fixed += 4 * (test + images * training_set) * (sum(hidden) + outputs)
     copies = 2 * (1 + _STATES[settings.training.optimizer.kind] + (settings.evaluation.average is not None)) + 1

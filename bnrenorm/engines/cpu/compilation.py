@@ -15,6 +15,7 @@ from bnrenorm.engines.backend import CPU
 from bnrenorm.engines.cpu.codegen import decorators
 from bnrenorm.engines.cpu.engine import CpuEngine
 from bnrenorm.engines.cpu.required import DEEP, INFERENCE, LARGE, SMALL, required_kernels
+from bnrenorm.engines.cpu.small_batch.group import SmallBatches
 from bnrenorm.engines.select import make_engine
 from bnrenorm.errors import InputError
 
@@ -81,8 +82,8 @@ def main(wanted: list[str]) -> None:
             raise InputError(f"{kernels}: expected some of {', '.join(_ORDER)}")
         engine = make_engine(CPU, _trials(kernels)[:1], data, "cpu")
         assert isinstance(engine, CpuEngine)
-        if kernels == _SUBROUTINES and engine.small is not None:
-            engine.small.compile_subroutines()
+        if kernels == _SUBROUTINES and isinstance(engine.batches, SmallBatches):
+            engine.batches.compile_subroutines()
         elif kernels == INFERENCE:
             engine.evaluate()
         else:

@@ -12,19 +12,17 @@ from threadpoolctl import ThreadpoolController
 
 from bnrenorm import environment
 from bnrenorm.engines import evaluate
-from bnrenorm.engines.cpu.dropout_masks import DropoutMasks
 from bnrenorm.engines.cpu.evaluator import Evaluator
-from bnrenorm.engines.cpu.large_batch.passes import Passes
-from bnrenorm.engines.cpu.large_batch.steps import LargeBatch
+from bnrenorm.engines.cpu.large_batch.group import LargeBatches
 from bnrenorm.engines.cpu.last_step import LastStep
 from bnrenorm.engines.cpu.ops.layout import layout_of
-from bnrenorm.engines.cpu.parameters import StackedParameters
+from bnrenorm.engines.cpu.parameters import Stack, StackedParameters
 from bnrenorm.engines.cpu.required import is_large
 from bnrenorm.engines.cpu.small_batch.group import SmallBatches
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.mode_gap import IMAGES, ModeGap
 from bnrenorm.engines.replicas import Replicas, to_host
-from bnrenorm.engines.spec import hyperparams_of, spec_of
+from bnrenorm.engines.spec import spec_of
 
 Array = Any
 
@@ -44,17 +42,15 @@ class CpuEngine:
         self.rows = StackedParameters(network, settings.training.optimizer.kind, replicas.average.arrays, layout.pitch)
         widths = [norm.run_mean.shape[2] for norm in network.batch_norms]
         self.last_step = LastStep(len(trials), widths, layout, spec.micro_batch, IMAGES)
-        self.evaluator = Evaluator(trials, spec, layout, self.rows, DropoutMasks(trials, layout), environment.threads())
-        self.large = self.small = None
+        stack = Stack(trials, spec, layout, self.rows, environment.threads())
+        self.evaluator = Evaluator(stack)
         if is_large(settings):
             with self._one_blas_thread():
-                packed = self.evaluator.packed(inputs.images)
-                passes = Passes(inputs.images, packed, inputs.labels, spec, layout, environment.threads())
-                self.large = LargeBatch(passes, IMAGES)
+                self.batches = LargeBatches(stack, inputs.images, inputs.labels)
+            if self.batches.all is not None:
+                self.evaluator.packed_sets[id(inputs.images)] = inputs.images, self.batches.all[0]
         else:
-            self.small = SmallBatches(
-                trials, inputs.images, inputs.labels, spec, layout, self.rows, environment.threads()
-            )
+            self.batches = SmallBatches(stack, inputs.images, inputs.labels)
         self.observed: dict[str, Array] = {}
 
     @property
@@ -93,10 +89,7 @@ class CpuEngine:
         for replica in range(len(self.trials)):
             self.last_step.allocate(replica, rows)
         with self._one_blas_thread():
-            if self.small is not None:
-                self.small.advance(sampler, first, schedule, active, self.last_step, sums)
-            else:
-                self._one_by_one(schedule, active, sums)
+            self.batches.advance(sampler, first, schedule, active, self.last_step, sums)
         sums[self.idle] = np.nan
         self.ahead = True
         self.rows.store_statistics()
@@ -105,14 +98,6 @@ class CpuEngine:
             norm.step += steps
         for parameter in self.network.params():
             parameter.update_rule.t += steps
-
-    def _one_by_one(self, schedule: Array, active: list[int], sums: Array) -> None:
-        assert self.large is not None
-        for replica in active:
-            hyper, rows = hyperparams_of(self.trials[replica]), self.rows.of(replica)
-            for row in schedule[:, replica]:
-                sums[replica] += self.large.step(hyper, row, rows, self.last_step.statistics[replica])
-            self.last_step.logits[replica][...] = self.large.logits
 
     def evaluate(self) -> dict[str, np.ndarray]:
         """Return loss and accuracy of every evaluated set: `Engine.evaluate`."""

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.config import Trial
 from bnrenorm.engines.cpu.dropout_masks import DropoutMasks
-from bnrenorm.engines.cpu.large_batch.inference import BatchStatisticsEvaluator
+from bnrenorm.engines.cpu.large_batch.inference import by_batch_statistics
 from bnrenorm.engines.cpu.large_batch.passes import Passes
-from bnrenorm.engines.cpu.ops.layout import WIDTH, ParameterLayout
-from bnrenorm.engines.cpu.parameters import StackedParameters
+from bnrenorm.engines.cpu.ops.layout import WIDTH
+from bnrenorm.engines.cpu.parameters import Stack
 from bnrenorm.engines.cpu.small_batch import inference, workspace
 from bnrenorm.engines.cpu.sparse.packed import PackedImages, pack, panel_workspace
-from bnrenorm.engines.spec import BATCH, KernelSpec, hyperparams_of
+from bnrenorm.engines.spec import BATCH, hyperparams_of
 
 Array = Any
 
@@ -25,27 +24,17 @@ class Evaluator:
     Sets of images are packed once and recognised by identity.
     """
 
-    def __init__(
-        self,
-        trials: list[Trial],
-        spec: KernelSpec,
-        layout: ParameterLayout,
-        rows: StackedParameters,
-        masks: DropoutMasks,
-        workers: int,
-    ):
-        self.trials, self.spec, self.layout, self.rows, self.masks = trials, spec, layout, rows, masks
-        self.workers = workers
-        self.packed_sets: list[tuple[Array, PackedImages]] = []
-        self.batch_evaluators: list[tuple[Array, BatchStatisticsEvaluator]] = []
+    def __init__(self, stack: Stack):
+        self.trials, self.spec, self.layout, self.rows, self.workers = stack
+        self.masks = DropoutMasks(self.trials, self.layout)
+        self.packed_sets: dict[int, tuple[Array, PackedImages]] = {}
+        self.passes: dict[int, Passes] = {}  # by how many images they are for
 
     def packed(self, images: Array) -> PackedImages:
         """Return a set of images (M, D) packed by fours, computed at the first call."""
-        for known, packed in self.packed_sets:
-            if known is images:
-                return packed
-        self.packed_sets.append((images, pack(images)))
-        return self.packed_sets[-1][1]
+        if id(images) not in self.packed_sets:  # which keep the images, and so the number theirs
+            self.packed_sets[id(images)] = images, pack(images)
+        return self.packed_sets[id(images)][1]
 
     def evaluate(
         self, images: Array, labels: Array, replicas: list[int], *, use_batch_statistics: bool
@@ -57,9 +46,12 @@ class Evaluator:
         results = np.full((len(self.trials), 2), np.nan)
         with ThreadPoolExecutor(self.workers) as pool:
             if use_batch_statistics and self.spec.norm == BATCH:
-                evaluator = self._batch_evaluator(images, labels)
+                if len(images) not in self.passes:
+                    shape = len(images), images.dtype
+                    self.passes[len(images)] = Passes(*shape, self.spec, self.layout, self.workers)
+                passes = self.passes[len(images)].take(self.packed(images), labels)
                 for i in replicas:
-                    results[i] = evaluator.evaluate(pool, hyperparams_of(self.trials[i]), self._parameters(i))
+                    results[i] = by_batch_statistics(passes, pool, hyperparams_of(self.trials[i]), self._parameters(i))
             else:
                 results[replicas] = self._by_running(pool, images, labels, replicas)
         loss, accuracy = results.T
@@ -92,12 +84,3 @@ class Evaluator:
         """Return the parameters (P,) that a replica is evaluated with."""
         rows = self.rows.of(replica)
         return self.masks.inference(replica, rows.average if len(rows.average) else rows.p)
-
-    def _batch_evaluator(self, images: Array, labels: Array) -> BatchStatisticsEvaluator:
-        for known, evaluator in self.batch_evaluators:
-            if known is images:
-                return evaluator
-        passes = Passes(images, self.packed(images), labels, self.spec, self.layout, self.workers)
-        evaluator = BatchStatisticsEvaluator(passes)
-        self.batch_evaluators.append((images, evaluator))
-        return evaluator

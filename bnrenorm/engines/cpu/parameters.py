@@ -5,7 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bnrenorm.config import Trial
 from bnrenorm.engines.cpu.codegen.alignment import aligned, whole_lines
+from bnrenorm.engines.cpu.ops.layout import ParameterLayout
+from bnrenorm.engines.spec import KernelSpec
 from bnrenorm.network.mlp import MLP
 
 _EXP_AVG = {"momentum_sgd": "v", "adam": "m"}  # names of Chainer's optimizer states
@@ -22,6 +25,23 @@ class ReplicaRows(NamedTuple):
     exp_avg_sq: np.ndarray  # (P,) second moment of Adam and RMSprop
     average: np.ndarray  # (P,) moving average of the parameters
     run: np.ndarray  # (Q,) running statistics
+
+
+class Stack(NamedTuple):
+    """A group of R trials as kernels train them, on so many threads."""
+
+    trials: list[Trial]
+    spec: KernelSpec
+    layout: ParameterLayout
+    rows: "StackedParameters"
+    workers: int
+
+    def by_seed(self, replicas: list[int]) -> dict[int, list[int]]:
+        """Return the replicas of each seed: they share batches."""
+        of_seed: dict[int, list[int]] = {}
+        for replica in replicas:
+            of_seed.setdefault(self.trials[replica].seed, []).append(replica)
+        return of_seed
 
 
 class StackedParameters:

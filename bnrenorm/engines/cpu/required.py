@@ -4,6 +4,9 @@ from bnrenorm.config.norms import BatchNorm, LayerNorm
 from bnrenorm.config.schema import Full, Settings
 from bnrenorm.engines.spec import is_compiled
 
+LEAST = 2048
+"""Images from which on a minibatch is large: with fewer, replicas side by side are faster."""
+
 SMALL, LARGE, DEEP, INFERENCE = "small", "large", "deep", "inference"
 
 
@@ -27,5 +30,7 @@ def is_large(settings: Settings) -> bool:
 
     Layer normalisation, micro-batches and dropout are only compiled for batches that one core takes.
     """
-    whole = isinstance(settings.training.batch, Full) and not settings.model.dropout.drops
-    return whole and not isinstance(settings.norm, LayerNorm) and not settings.training.micro_batch
+    batch = settings.training.batch
+    if not isinstance(batch, Full) and batch.size < LEAST:
+        return False
+    return not (settings.model.dropout.drops or isinstance(settings.norm, LayerNorm) or settings.training.micro_batch)

@@ -8,6 +8,7 @@ import pytest
 
 from bnrenorm.engines.cpu import compilation, engine
 from bnrenorm.engines.cpu.codegen import decorators
+from bnrenorm.engines.cpu.large_batch.group import LargeBatches
 from bnrenorm.engines.cpu.small_batch.group import SmallBatches
 from bnrenorm.errors import InputError
 from tests.helpers import trials_of
@@ -74,14 +75,14 @@ def test_every_set_calls_its_kernels(monkeypatch):
     called = []
 
     def spy(owner, name):
-        method = getattr(owner, name)
-        monkeypatch.setattr(owner, name, lambda *args, **options: called.append(name) or method(*args, **options))
+        method, of = getattr(owner, name), owner.__name__
+        monkeypatch.setattr(owner, name, lambda *args, **options: called.append(of) or method(*args, **options))
 
-    spy(engine.CpuEngine, "_one_by_one")
     spy(engine.CpuEngine, "evaluate")
+    spy(LargeBatches, "advance")
     spy(SmallBatches, "advance")
     compilation.main(["small", "large", "inference", "deep"])
-    assert called == ["advance", "_one_by_one", "evaluate", "_one_by_one"]
+    assert called == ["SmallBatches", "LargeBatches", "CpuEngine", "LargeBatches"]
     with pytest.raises(InputError, match=r"medium: expected some of small, large, inference, deep"):
         compilation.main(["medium"])
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from bnrenorm.engines.cpu import required
 from bnrenorm.training import loop
 from tests.engines.groups import (
     FULL,
@@ -26,6 +27,8 @@ BATCHES = {
     "rest": "{kind: iid, size: 170, remainder: keep}",
     "skewed": "{kind: non_iid, classes: 2, size: 20}",
     "full": FULL,
+    "large": "{kind: iid, size: 300, remainder: keep}",
+    "large, skewed": "{kind: non_iid, classes: 9, size: 270}",
 }
 
 
@@ -34,9 +37,15 @@ def digits():
     return some_digits(500, 100)
 
 
+@pytest.fixture(autouse=True)
+def small_ones_are_large(monkeypatch):
+    """There are not thousands of digits here: minibatches from 256 on are large."""
+    monkeypatch.setattr(required, "LEAST", 256)
+
+
 @pytest.fixture(scope="module")
 def negatives():
-    """Digits with hardly a black pixel, which go through BLAS as they are."""
+    """Digits with hardly a black pixel."""
     data = some_digits(500, 100)
     return dataclasses.replace(data, x_train=255 - data.x_train, x_test=255 - data.x_test)
 

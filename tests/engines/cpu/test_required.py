@@ -10,7 +10,7 @@ from tests.helpers import trials_of
 
 
 def settings(text):
-    return trials_of(text, 100)[0].settings
+    return trials_of(text, 10_000)[0].settings
 
 
 SMALL = "training: {batch: 10}"
@@ -22,6 +22,9 @@ DEEP = "model: {hidden: [8, 8]}"
     [
         ("", ["large", "inference"]),
         (SMALL, ["small", "inference"]),
+        ("training: {batch: 2047}", ["small", "inference"]),
+        ("training: {batch: 2048}", ["large", "inference"]),
+        ("training: {batch: 2100, micro_batch: 10}", ["small", "inference"]),
         (DEEP, ["large", "deep", "inference"]),
         ("model: {order: linear-norm-activation}", ["large", "deep", "inference"]),
         ("norm: {kind: layer}", ["small", "inference"]),

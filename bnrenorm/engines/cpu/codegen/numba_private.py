@@ -22,16 +22,7 @@ from numba.core.compiler_machinery import AnalysisPass, register_pass
 from numba.core.typed_passes import AnnotateTypes
 from numba.np.arrayobj import populate_array
 
-__all__ = [
-    "KERNEL_OPTIONS",
-    "SUBROUTINE_OPTIONS",
-    "VIEW_OPTIONS",
-    "cgutils",
-    "environment",
-    "keep_on_disk",
-    "populate_array",
-    "xxgemm",
-]
+__all__ = ["cgutils", "populate_array"]
 
 _ENVIRONMENT = "_ZN08NumbaEnv"  # prefix of the global variables that numba sets for each compiled function
 
@@ -88,11 +79,8 @@ class _SubroutineCompiler(CompilerBase):
 KERNEL_OPTIONS: dict[str, Any] = {"_nrt": False, "no_cfunc_wrapper": True}
 """Options of `numba.njit` for functions that Python calls."""
 
-SUBROUTINE_OPTIONS: dict[str, Any] = {
-    **KERNEL_OPTIONS,
-    "no_cpython_wrapper": True,
-    "pipeline_class": _SubroutineCompiler,
-}
+_OWN: dict[str, Any] = {"no_cpython_wrapper": True, "pipeline_class": _SubroutineCompiler}
+SUBROUTINE_OPTIONS: dict[str, Any] = {**KERNEL_OPTIONS, **_OWN}
 """Options of `numba.njit` for functions that only kernels call."""
 
 VIEW_OPTIONS: dict[str, Any] = {**SUBROUTINE_OPTIONS, "_nrt": True}

@@ -15,7 +15,6 @@ _REGISTERS = 8  # that hold sums at a time
 REGISTERS_OF_FOUR = 5 if _BITS == 512 else 2
 """Registers that hold sums at a time for each of four sums; with their terms these are all the registers there are."""
 
-
 FUSE = ["contract"]
 """Flags: a product and a sum may be one instruction."""
 

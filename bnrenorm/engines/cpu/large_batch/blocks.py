@@ -196,7 +196,7 @@ def backward_hidden(g_next, w_next, h, norm, relu_in, factors, below, norm_below
 def backward_first(g_next, w_next, h, norm, relu_in, factors, pixels, gw, gb, scratch, begin, end):
     """Run the first layer backward: add to gw (E, pitch) and gb (D,), the gradients of its weights and biases.
 
-    factors (3, D): see `grad_to_linear`; pixels: `sparse.packed.pixels_by_block`, of ROWS images each.
+    factors (3, D): see `grad_to_linear`; pixels: those of each block.
     """
     rows, width = h.shape
     pitch = gw.shape[1]

@@ -13,23 +13,19 @@ from bnrenorm.engines.spec import Hyperparams
 Array = Any
 
 
-class BatchStatisticsEvaluator:
-    """Evaluates a set of images (N, D); every layer is normalised by its statistics over the whole set."""
+def by_batch_statistics(passes: Passes, pool: ThreadPoolExecutor, hyper: Hyperparams, p: Array) -> tuple[float, float]:
+    """Return the mean loss and the accuracy of all images of `passes`, by whose statistics layers are normalised.
 
-    def __init__(self, passes: Passes):
-        self.passes = passes
+    p (P,): the parameters.
+    """
 
-    def evaluate(self, pool: ThreadPoolExecutor, hyper: Hyperparams, p: Array) -> tuple[float, float]:
-        """Return the mean loss and the accuracy with the parameters p (P,)."""
-        passes = self.passes
+    def normalise(depth: int, mean: Array, var: Array) -> FoldedNorm:
+        mean, std = mean.astype(p.dtype), np.sqrt(var + hyper.eps).astype(p.dtype)
+        one = np.ones_like(mean)
+        return FoldedNorm(passes.spec, mean, std, one, 0 * one, *passes.affine(p, depth))
 
-        def normalise(depth: int, mean: Array, var: Array) -> FoldedNorm:
-            mean, std = mean.astype(p.dtype), np.sqrt(var + hyper.eps).astype(p.dtype)
-            one = np.ones_like(mean)
-            return FoldedNorm(passes.spec, mean, std, one, 0 * one, *passes.affine(p, depth))
-
-        norms = passes.forward(pool, p, normalise)
-        classes = passes.layout.layers[-1, WIDTH]
-        g, logits = np.empty((passes.rows, classes), p.dtype), np.empty((0, classes), p.dtype)
-        *_, loss, right = passes.output(pool, norms, p, g, logits, learning=False)
-        return loss / passes.rows, right / passes.rows
+    norms = passes.forward(pool, p, normalise)
+    classes = passes.layout.layers[-1, WIDTH]
+    g, logits = np.empty((passes.rows, classes), p.dtype), np.empty((0, classes), p.dtype)
+    *_, loss, right = passes.output(pool, norms, p, g, logits, learning=False)
+    return loss / passes.rows, right / passes.rows

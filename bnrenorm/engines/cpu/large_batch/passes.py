@@ -13,7 +13,7 @@ import numpy as np
 from bnrenorm.engines.cpu.large_batch import blocks
 from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm
 from bnrenorm.engines.cpu.ops import norm
-from bnrenorm.engines.cpu.ops.layout import AFFINE, WIDTH, B, ParameterLayout
+from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, WIDTH, B, ParameterLayout
 from bnrenorm.engines.cpu.sparse.packed import PackedImages
 from bnrenorm.engines.spec import KernelSpec
 
@@ -21,27 +21,24 @@ Array = Any
 
 
 class Passes:
-    """Workspace for N images, on `workers` threads.
+    """Workspace for the N images that were taken last, at most `most`, on `workers` threads.
 
     `h[depth]` (N, D) is the input of a hidden layer's normalisation, in the packed order of the images.
     """
 
-    def __init__(
-        self,
-        images: Array,
-        packed: PackedImages,
-        labels: Array,
-        spec: KernelSpec,
-        layout: ParameterLayout,
-        workers: int,
-    ):
-        self.images, self.packed, self.labels = images, packed, np.ascontiguousarray(labels[packed.order])
+    def __init__(self, most: int, dtype: Any, spec: KernelSpec, layout: ParameterLayout, workers: int):
         self.spec, self.layout, self.workers = spec, layout, workers
-        self.rows = len(images)
-        self.blocks = -(-self.rows // blocks.ROWS)
         widths = [int(width) for width in layout.layers[:-1, WIDTH]]
-        self.scratch = blocks.allocate_scratch(images.shape[1], max(widths), workers, images.dtype)
-        self.h = [np.empty((self.rows, width), images.dtype) for width in widths]
+        self.scratch = blocks.allocate_scratch(int(layout.layers[0, FAN_IN]), max(widths), workers, dtype)
+        self.memory = [np.empty((most, width), dtype) for width in widths]
+
+    def take(self, packed: PackedImages, labels: Array) -> "Passes":
+        """Take packed images with their labels, in the images' order; return self."""
+        self.packed, self.labels = packed, np.ascontiguousarray(labels[packed.order])
+        self.rows = len(packed.order)
+        self.blocks = -(-self.rows // blocks.ROWS)
+        self.h = [memory[: self.rows] for memory in self.memory]
+        return self
 
     def run(self, pool: ThreadPoolExecutor, work: Callable[[int, Array, int, int], None]) -> None:
         """Call work(worker, its scratch, first block, end block) on every thread."""

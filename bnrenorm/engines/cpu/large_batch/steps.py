@@ -11,10 +11,11 @@ from bnrenorm.engines.cpu.large_batch import blocks
 from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm, identity
 from bnrenorm.engines.cpu.large_batch.passes import Passes
 from bnrenorm.engines.cpu.ops import norm, optimizer
-from bnrenorm.engines.cpu.ops.layout import AFFINE, RUN, WIDTH, W
+from bnrenorm.engines.cpu.ops.layout import AFFINE, RUN, WIDTH, ParameterLayout, W
 from bnrenorm.engines.cpu.parameters import ReplicaRows
-from bnrenorm.engines.cpu.sparse.packed import pixels_by_block
-from bnrenorm.engines.spec import BATCH, FIXED, SHARED, Hyperparams
+from bnrenorm.engines.cpu.sparse.fours import PixelFours
+from bnrenorm.engines.cpu.sparse.packed import PackedImages
+from bnrenorm.engines.spec import BATCH, FIXED, SHARED, Hyperparams, KernelSpec
 from bnrenorm.network.schedule import AFFINE_LR, D_MAX, LR, R_MAX
 from bnrenorm.norm import formulas
 
@@ -22,24 +23,30 @@ Array = Any
 
 
 class LargeBatch:
-    """Steps over all the images of `passes`; the logits of the last step's first images are in `logits` (K, C)."""
+    """Steps over the batch that was taken last."""
 
-    def __init__(self, passes: Passes, logits: int):
-        self.passes, self.spec, self.layout, self.rows = passes, passes.spec, passes.layout, passes.rows
-        self.pixels = pixels_by_block(passes.images, passes.packed, blocks.ROWS)
-        widths, dtype = self.layout.layers[:, WIDTH], passes.images.dtype
-        self.g = [np.empty((self.rows, width), dtype) for width in widths[1:]]
-        self.logits = np.empty((min(logits, self.rows), widths[-1]), dtype)
+    def __init__(self, most: int, dtype: Any, spec: KernelSpec, layout: ParameterLayout, workers: int):
+        self.passes, self.spec, self.layout = Passes(most, dtype, spec, layout, workers), spec, layout
+        self.memory = [np.empty((most, width), dtype) for width in layout.layers[1:, WIDTH]]
 
-    def step(self, hyper: Hyperparams, schedule: Array, rows: ReplicaRows, statistics: Array) -> tuple[float, float]:
+    def take(self, packed: PackedImages, labels: Array, pixels: PixelFours) -> None:
+        """Take a batch: packed images, their labels in the images' order, and their pixels by blocks of ROWS."""
+        self.passes.take(packed, labels)
+        self.pixels, self.rows = pixels, self.passes.rows
+        self.g = [memory[: self.rows] for memory in self.memory]
+
+    def step(
+        self, hyper: Hyperparams, schedule: Array, rows: ReplicaRows, statistics: Array, logits: Array
+    ) -> tuple[float, float]:
         """Take one step in place; return the mean loss and the accuracy before it.
 
-        schedule (4,): `network.schedule`; statistics (H, 1, 6, W): as in `last_step.LastStep`.
+        schedule (4,): `network.schedule`; statistics (H, 1, 6, W): as in `last_step.LastStep`; logits (K, C) is set to
+        those of the first images.
         """
         p, gradient = rows.p, np.zeros_like(rows.p)
         with ThreadPoolExecutor(self.passes.workers) as pool:
             norms = self.passes.forward(pool, p, partial(self._normalise, hyper, schedule, rows, statistics))
-            loss, right = self._backward(pool, norms, p, gradient)
+            loss, right = self._backward(pool, norms, p, gradient, logits)
         self._apply(hyper, schedule, rows, gradient)
         if len(rows.average):
             one = p.dtype.type(1)
@@ -47,14 +54,7 @@ class LargeBatch:
         return loss / self.rows, right / self.rows
 
     def _normalise(
-        self,
-        hyper: Hyperparams,
-        schedule: Array,
-        rows: ReplicaRows,
-        statistics: Array,
-        depth: int,
-        mean: Array,
-        var: Array,
+        self, hyper: Hyperparams, schedule: Array, rows: ReplicaRows, seen: Array, depth: int, mean: Array, var: Array
     ) -> FoldedNorm:
         """Make a layer's normalisation from the moments (D,) of its batch, and update the running statistics."""
         width, dtype, track_std = len(mean), rows.p.dtype, self.spec.track_std
@@ -65,7 +65,7 @@ class LargeBatch:
         run_mean, run_scale = rows.run[self.layout.layers[depth, RUN] :][: 2 * width].reshape(2, width)
         run_std = norm.running_std.py_func(run_scale, hyper.eps, track_std)
         r, d = formulas.corrections(mean, std, run_mean, run_std, schedule[R_MAX], schedule[D_MAX])
-        statistics[depth, 0, :, :width] = mean, std, r, d, run_mean, run_std
+        seen[depth, 0, :, :width] = mean, std, r, d, run_mean, run_std
         scale = norm.tracked_scale.py_func(var, std, dtype.type(norm.bessel.py_func(self.rows)), track_std)
         one = dtype.type(1)
         for running, new in ((run_mean, mean), (run_scale, scale)):
@@ -73,11 +73,11 @@ class LargeBatch:
         return FoldedNorm(self.spec, mean, std, r, d, *self.passes.affine(rows.p, depth))
 
     def _backward(
-        self, pool: ThreadPoolExecutor, norms: list[FoldedNorm], p: Array, gradient: Array
+        self, pool: ThreadPoolExecutor, norms: list[FoldedNorm], p: Array, gradient: Array, logits: Array
     ) -> tuple[float, float]:
         """Set `gradient` (P,), layer by layer from the output; return total loss and count of right answers."""
         depth = len(norms)
-        gw, gb, loss, right = self.passes.output(pool, norms, p, self.g[-1], self.logits, learning=True)
+        gw, gb, loss, right = self.passes.output(pool, norms, p, self.g[-1], logits, learning=True)
         while True:
             w, b = self.passes.linear(gradient, depth)
             w[...], b[...] = norms[depth - 1].unfold(gw, gb) if depth else gw, gb
@@ -87,17 +87,10 @@ class LargeBatch:
             gw, gb = self._backward_hidden(pool, norms, depth, p, gradient, gw, gb)
 
     def _backward_hidden(
-        self,
-        pool: ThreadPoolExecutor,
-        norms: list[FoldedNorm],
-        depth: int,
-        p: Array,
-        gradient: Array,
-        gw_next: Array,
-        gb_next: Array,
+        self, pool: ThreadPoolExecutor, norms: list[FoldedNorm], depth: int, p: Array, gradient: Array, *of_next: Array
     ) -> tuple[Array, Array]:
         """Return the gradients of a hidden layer's weights and biases, given those of the next layer, folded."""
-        layer, h = norms[depth], self.passes.h[depth]
+        layer, h, (gw_next, gb_next) = norms[depth], self.passes.h[depth], of_next
         w_next, _ = self.passes.linear(p, depth + 1)
         sum_dy_xmu, sum_dy = np.zeros((2, h.shape[1]))  # sums of gy (h - mean) and gy, unused without normalisation
         if self.spec.norm == BATCH:

@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.config import Trial
 from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines.cpu.dropout_masks import DropoutMasks
 from bnrenorm.engines.cpu.last_step import LastStep
-from bnrenorm.engines.cpu.ops.layout import ParameterLayout
-from bnrenorm.engines.cpu.parameters import StackedParameters
+from bnrenorm.engines.cpu.parameters import Stack
 from bnrenorm.engines.cpu.small_batch import steps as kernels
 from bnrenorm.engines.cpu.small_batch.spare import Spare
 from bnrenorm.engines.cpu.sparse import minibatch
 from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
-from bnrenorm.engines.spec import KernelSpec, hyperparams_of
+from bnrenorm.engines.spec import hyperparams_of
 
 Array = Any
 
@@ -26,23 +24,16 @@ _SEED_SPAN, _SPAN = 1600, 12_800  # images gathered at a time: for one seed (4 M
 class SmallBatches:
     """Takes the steps of a group whose batches fit a core's cache."""
 
-    def __init__(
-        self,
-        trials: list[Trial],
-        images: Array,
-        labels: Array,
-        spec: KernelSpec,
-        layout: ParameterLayout,
-        rows: StackedParameters,
-        workers: int,
-    ):
-        self.trials, self.images, self.labels = trials, images, labels
-        self.spec, self.layout, self.rows, self.workers = spec, layout, rows, workers
-        self.masks, self.hyper = DropoutMasks(trials, layout), [hyperparams_of(trial) for trial in trials]
+    def __init__(self, stack: Stack, images: Array, labels: Array):
+        self.stack, self.images, self.labels = stack, images, labels
+        trials, self.spec, self.layout, self.rows, self.workers = stack
+        self.masks = DropoutMasks(trials, self.layout)
+        self.hyper = [hyperparams_of(trial) for trial in trials]
         batch: Any = trials[0].settings.training.batch
         self.size = len(images) if batch.kind == "full" else batch.size
         self._keep_memory(0)
-        self.scratch = Spare(lambda: kernels.workspaces(self.size, spec, layout, self.masks.drops, images.dtype))
+        size = self.size, self.spec, self.layout, self.masks.drops, images.dtype
+        self.scratch = Spare(lambda: kernels.workspaces(*size))
 
     def advance(
         self, sampler: Sampler, first: int, schedule: Array, active: list[int], last_step: LastStep, sums: Array
@@ -52,9 +43,7 @@ class SmallBatches:
         schedule (S, R, 4) as from `network.schedule`; sums (R, 2) float64, to which every step's loss and accuracy are
         added.
         """
-        of_seed: dict[int, list[int]] = {}
-        for replica in active:
-            of_seed.setdefault(self.trials[replica].seed, []).append(replica)
+        of_seed = self.stack.by_seed(active)
         waiting, at_once = iter(of_seed), self.workers + 1
         spans = self._spans(len(schedule), min(at_once, len(of_seed)))
         self._keep_memory(max(end - begin for begin, end in spans))
@@ -62,7 +51,7 @@ class SmallBatches:
         gathered: dict[tuple[int, int], Future[tuple[Minibatches, Array]]] = {}  # by seed and span
 
         def start(replica: int) -> Future[int]:
-            seed, span = self.trials[replica].seed, span_of[replica]
+            seed, span = self.stack.trials[replica].seed, span_of[replica]
             for wanted in (span, span + 1):
                 if wanted < len(spans) and (seed, wanted) not in gathered:
                     begin, end = spans[wanted]
@@ -71,9 +60,8 @@ class SmallBatches:
             return pool.submit(work, replica, gathered[seed, span], *spans[span])
 
         def gather(seed: int, indices: Array, counts: Array, begin: int) -> tuple[Minibatches, Array]:
-            drawn = [row[:count] for row, count in zip(indices[:, 0], counts, strict=True)]
-            batches = minibatch.gather(self.images, self.labels, drawn, self.memory.take())
-            return batches, self.masks.draw(seed, begin, len(drawn))
+            batches = minibatch.gather(self.images, self.labels, indices[:, 0], counts, self.memory.take())
+            return batches, self.masks.draw(seed, begin, len(counts))
 
         def work(replica: int, ahead: Future[tuple[Minibatches, Array]], begin: int, end: int) -> int:
             batches, ranks = ahead.result()  # begun before this, as the pool takes tasks in their order
@@ -99,7 +87,7 @@ class SmallBatches:
             while busy:  # no replica waits for the others, so that no core does
                 done, busy = wait(busy, return_when=FIRST_COMPLETED)
                 for replica in sorted(task.result() for task in done):
-                    seed = self.trials[replica].seed
+                    seed = self.stack.trials[replica].seed
                     span_of[replica] += 1
                     if span_of[replica] < len(spans):
                         busy.add(start(replica))
@@ -112,9 +100,8 @@ class SmallBatches:
     def compile_subroutines(self) -> None:
         """Compile what `steps.train` calls, but not `train` itself."""
         memory = minibatch.allocate(1, 1, self.images.shape[1], self.images.dtype)
-        one = minibatch.gather(self.images, self.labels, [np.arange(1)], memory)
-        rows = self.rows.of(0)
-        kernels.compile_subroutines(one, self.spec, self.hyper[0], self.layout, rows.p, (rows.exp_avg, rows.exp_avg_sq))
+        one = minibatch.gather(self.images, self.labels, np.zeros((1, 1), int), np.ones(1, int), memory)
+        kernels.compile_subroutines(one, self.spec, self.hyper[0], self.layout, self.rows.of(0))
 
     def _spans(self, steps: int, seeds: int) -> list[tuple[int, int]]:
         """Cut the steps into spans (begin, end) whose batches are gathered together, for so many seeds at a time."""

@@ -12,6 +12,7 @@ from bnrenorm.engines.cpu.codegen.denormals import flush, restore
 from bnrenorm.engines.cpu.ops.layout import FAN_IN, WIDTH, B, ParameterLayout, W
 from bnrenorm.engines.cpu.ops.norm import moving_average
 from bnrenorm.engines.cpu.ops.optimizer import apply_update
+from bnrenorm.engines.cpu.parameters import ReplicaRows
 from bnrenorm.engines.cpu.small_batch import first_layer, workspace
 from bnrenorm.engines.cpu.small_batch.first_layer import FirstLayer
 from bnrenorm.engines.cpu.small_batch.network import backward, forward, mean_loss
@@ -105,14 +106,10 @@ def workspaces(
 
 
 def compile_subroutines(
-    batches: Minibatches,
-    spec: KernelSpec,
-    hyper: Hyperparams,
-    layout: ParameterLayout,
-    p: np.ndarray,
-    states: tuple[np.ndarray, np.ndarray],
+    batches: Minibatches, spec: KernelSpec, hyper: Hyperparams, layout: ParameterLayout, rows: ReplicaRows
 ) -> None:
     """Compile what `train` calls last, with the types it passes: a process that compiles `train` then finds them."""
+    p, *states, _, _ = rows
     one, schedule, mask, y = np.int64(1), np.zeros(4, p.dtype), np.zeros(0, p.dtype), np.zeros((1, 1), p.dtype)
     scratch, ws = workspaces(1, spec, layout, False, p.dtype)
     _compile(mean_loss, y, batches.labels[0], one, True, y)

@@ -64,12 +64,9 @@ def pixels_of(steps: int, largest: int, depth: int, dtype: np.dtype) -> PixelFou
 
 
 def gather(
-    images: np.ndarray,
-    chosen: np.ndarray,
-    counts: np.ndarray,
-    of_images: ImageFours | None,
+    images: np.ndarray, chosen: np.ndarray, counts: np.ndarray, of_images: ImageFours | None,
     of_pixels: PixelFours | None,
-) -> None:
+) -> None:  # fmt: skip
     """Gather batches by image, by pixel, or both, into arrays for so many batches or more."""
     nothing = 0, 0, images.shape[1], images.dtype
     by_image, by_pixel = of_images or images_of(*nothing), of_pixels or pixels_of(*nothing)
@@ -100,17 +97,9 @@ def _fill(
             of_images = _fill_images(images, chosen, s, counts[s], of_images, indptr, image_indices, image_data)
         if len(batches) > 1:
             batches[s + 1] = _fill_pixels(
-                images,
-                chosen[s],
-                counts[s],
-                of_pixels,
-                batches[s],
-                pixels,
-                pixel_indptr,
-                pixel_indices,
-                pixel_data,
+                images, chosen[s], counts[s], of_pixels, batches[s], pixels, pixel_indptr, pixel_indices, pixel_data,
                 lit,
-            )
+            )  # fmt: skip
             of_pixels = np.uintp(pixel_indptr[batches[s + 1]])
 
 

@@ -29,11 +29,9 @@ def allocate(steps: int, largest: int, depth: int, dtype: np.dtype) -> Memory:
     return fours.images_of(*size), fours.pixels_of(*size)
 
 
-def gather(images: np.ndarray, labels: np.ndarray, drawn: list[np.ndarray], memory: Memory) -> Minibatches:
-    """Gather batches of the images `drawn`, each (n,), from images (M, D) and labels (M,), in this memory."""
-    counts = np.array([len(batch) for batch in drawn])
-    chosen = np.zeros((len(drawn), counts.max()), np.int64)
-    for row, batch in zip(chosen, drawn, strict=True):
-        row[: len(batch)] = batch
-    fours.gather(images, chosen, counts, *memory)
-    return Minibatches(counts, labels[chosen], *memory)
+def gather(
+    images: np.ndarray, labels: np.ndarray, drawn: np.ndarray, counts: np.ndarray, memory: Memory
+) -> Minibatches:
+    """Gather batches (S, N), the first counts[s] of each, from images (M, D) and labels (M,), in this memory."""
+    fours.gather(images, drawn.astype(np.int64), counts, *memory)
+    return Minibatches(counts, labels[drawn], *memory)

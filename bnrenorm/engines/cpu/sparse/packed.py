@@ -11,7 +11,7 @@ from bnrenorm.engines.cpu.codegen.alignment import aligned
 from bnrenorm.engines.cpu.codegen.arrays import matrix, vector, zero
 from bnrenorm.engines.cpu.codegen.decorators import subroutine
 from bnrenorm.engines.cpu.codegen.row_sums import add_fours
-from bnrenorm.engines.cpu.sparse.fours import ImageFours, PixelFours, gather, images_of, pixels_of
+from bnrenorm.engines.cpu.sparse.fours import ImageFours, gather, images_of
 
 _SAMPLE = 1000  # images from which the order is learned
 _BITS = 12  # of the code that images are sorted by, at most
@@ -35,16 +35,6 @@ def pack(images: np.ndarray) -> PackedImages:
     fours = images_of(1, len(images), images.shape[1], images.dtype)
     gather(images, order[None], np.array([len(order)]), fours, None)
     return PackedImages(order, fours)
-
-
-def pixels_by_block(images: np.ndarray, packed: PackedImages, rows: int) -> PixelFours:
-    """Gather the pixels of packed images (M, D) block by block, of `rows` images each."""
-    blocks = -(-len(images) // rows)
-    chosen = np.resize(packed.order, (blocks, rows))
-    counts = np.minimum(rows, len(images) - rows * np.arange(blocks))
-    fours = pixels_of(blocks, rows, images.shape[1], images.dtype)
-    gather(images, chosen, counts, None, fours)
-    return fours
 
 
 def similar_order(images: np.ndarray) -> np.ndarray:

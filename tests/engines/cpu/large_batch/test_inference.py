@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from bnrenorm.engines.cpu.large_batch.inference import BatchStatisticsEvaluator
+from bnrenorm.engines.cpu.large_batch.inference import by_batch_statistics
 from bnrenorm.engines.cpu.large_batch.passes import Passes
 from bnrenorm.engines.cpu.ops.layout import layout_of
 from bnrenorm.engines.cpu.sparse.packed import pack
@@ -21,11 +21,11 @@ def test_loss_and_accuracy(rng, images_count):
     layout = layout_of([30, 6, 10], spec)
     images = rng.uniform(0, 1, (images_count, 30)).astype(np.float32)
     labels = rng.integers(0, 10, images_count).astype(np.int32)
-    passes = Passes(images, pack(images), labels, spec, layout, 2)
+    passes = Passes(len(images), images.dtype, spec, layout, 2).take(pack(images), labels)
     p = rng.normal(size=1000).astype(np.float32)
     before = p.copy()
     with ThreadPoolExecutor(2) as pool:
-        loss, accuracy = BatchStatisticsEvaluator(passes).evaluate(pool, hyperparams_of(trial), p)
+        loss, accuracy = by_batch_statistics(passes, pool, hyperparams_of(trial), p)
     (w, b), (w_out, b_out) = passes.linear(p, 0), passes.linear(p, 1)
     gamma, beta = passes.affine(p, 0)
     h = np.maximum(images.astype(float) @ w[:, :6] + b, 0)

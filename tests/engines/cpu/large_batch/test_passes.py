@@ -23,7 +23,7 @@ def test_every_layers_input_of_the_norm_and_its_moments(rng, workers, order):
     images = rng.uniform(0, 1, (300, 30)).astype(np.float32)
     images[rng.random(images.shape) < 0.8] = 0
     packed, labels = pack(images), rng.integers(0, 10, 300).astype(np.int32)
-    passes = Passes(images, packed, labels, spec, layout, workers)
+    passes = Passes(300, images.dtype, spec, layout, workers).take(packed, labels)
     p = rng.normal(size=2000).astype(np.float32)
     gamma, beta = rng.normal(size=(2, 6)).astype(np.float32)
     seen = []

@@ -34,8 +34,9 @@ def images(rng):
 
 def batches_of(rng, images, n):
     labels = rng.integers(0, 10, 50).astype(np.int32)
-    drawn = [rng.integers(0, 50, n) for _ in range(STEPS)]
-    return drawn, minibatch.gather(images, labels, drawn, minibatch.allocate(STEPS, n, D, images.dtype))
+    drawn = rng.integers(0, 50, (STEPS, n))
+    memory = minibatch.allocate(STEPS, n, D, images.dtype)
+    return drawn, minibatch.gather(images, labels, drawn, np.full(STEPS, n), memory)
 
 
 def scratch_of(n, dropping):

@@ -17,7 +17,7 @@ def engine_of(size, seeds=2):
 @pytest.mark.parametrize("size", [1, 20, 200])
 @pytest.mark.parametrize("steps", [1, 7, 1000])
 def test_spans_cover_all_steps_and_gather_no_more_than_fits(steps, size, seeds):
-    spans = engine_of(size).small._spans(steps, seeds)
+    spans = engine_of(size).batches._spans(steps, seeds)
     assert [step for begin, end in spans for step in range(begin, end)] == list(range(steps))
     longest = max(end - begin for begin, end in spans)
     assert longest == 1 or (longest * size <= 1600 and longest * size * seeds <= 12_800)
@@ -25,7 +25,7 @@ def test_spans_cover_all_steps_and_gather_no_more_than_fits(steps, size, seeds):
 
 def test_the_spans_change_no_bit(monkeypatch):
     whole, cut = engine_of(20), engine_of(20)
-    monkeypatch.setattr(cut.small, "_spans", lambda steps, seeds: [(0, 1), (1, 4), (4, steps)])
+    monkeypatch.setattr(cut.batches, "_spans", lambda steps, seeds: [(0, 1), (1, 4), (4, steps)])
     for engine in (whole, cut):
         engine.advance(0, 9, observe=False)
     assert_same_bits(cut.replicas.state_dict(), whole.replicas.state_dict())

@@ -8,10 +8,11 @@ from bnrenorm.engines.cpu.sparse import minibatch
 def test_batches_are_the_images_drawn(rng):
     images = rng.uniform(0.1, 1, (50, 30)).astype(np.float32)
     labels = rng.integers(0, 10, 50).astype(np.int32)
-    drawn = [rng.integers(0, 50, n) for n in (6, 6, 3)]  # the last of an epoch is smaller
-    batches = minibatch.gather(images, labels, drawn, minibatch.allocate(4, 6, 30, images.dtype))
-    assert (batches.counts == [6, 6, 3]).all()
-    for s, batch in enumerate(drawn):
+    drawn, counts = rng.integers(0, 50, (3, 6)), np.array([6, 6, 3])  # the last of an epoch is smaller
+    batches = minibatch.gather(images, labels, drawn, counts, minibatch.allocate(4, 6, 30, images.dtype))
+    assert (batches.counts == counts).all()
+    for s in range(3):
+        batch = drawn[s, : counts[s]]
         assert (batches.labels[s, : len(batch)] == labels[batch]).all()
         begin = batches.images.indptr[2 * s]  # all pixels are lit
         assert (images[batch[[0, 1, 2, min(3, len(batch) - 1)]]] == batches.images.data[begin : begin + 30].T).all()

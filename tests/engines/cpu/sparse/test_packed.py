@@ -33,22 +33,6 @@ def test_every_image_is_there_once(rng, count):
     assert sorted(order) == list(range(count))
 
 
-@pytest.mark.parametrize("rows", [4, 16, 64])
-def test_every_pixel_is_there_in_its_block(rng, rows):
-    images = some(rng, 51)
-    arranged = packed.pack(images)
-    by_block = packed.pixels_by_block(images, arranged, rows)
-    assert len(by_block.batches) == -(-51 // rows) + 1
-    whole = np.zeros_like(images)
-    for b in range(len(by_block.batches) - 1):
-        block = arranged.order[b * rows : (b + 1) * rows]
-        for q in range(by_block.batches[b], by_block.batches[b + 1]):
-            here = slice(*by_block.indptr[q : q + 2])
-            for g, j in enumerate(by_block.pixels[q]):
-                whole[block[by_block.indices[here]], j] = by_block.data[here, g]
-    assert (whole == images).all()
-
-
 def test_similar_images_are_neighbours_and_every_part_has_its_share_of_pixels(digits):
     images = digits.scaled("train")
     order = packed.similar_order(images)
