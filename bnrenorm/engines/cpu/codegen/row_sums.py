@@ -13,7 +13,6 @@ Arguments that several functions share. All float arrays are of one dtype and co
 
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 
 from bnrenorm.engines.cpu.codegen.decorators import intrinsic, strict_subroutine
@@ -133,18 +132,3 @@ def _coast(typing_context, steps, velocity, p, offset, width, momentum):
         return call.context.get_dummy_value()
 
     return types.void(types.intp, velocity, p, types.intp, types.intp, p.dtype), generate
-
-
-@intrinsic
-def prefetch(typing_context, array, offset):
-    """Fetch the cache line of array[offset] into the cache; `offset` may lie outside of the array."""
-
-    def generate(*arguments: Any) -> Any:
-        call, word, byte = Call(*arguments), ir.IntType(32), ir.IntType(8).as_pointer()
-        signature = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
-        function = cgutils.get_or_insert_function(call.builder.module, signature, "llvm.prefetch.p0")
-        address = call.builder.bitcast(call.pointer(0, call.arguments[1]), byte)
-        call.builder.call(function, [address, word(0), word(3), word(1)])  # to read, to all cache levels, data
-        return call.context.get_dummy_value()
-
-    return types.void(array, types.intp), generate

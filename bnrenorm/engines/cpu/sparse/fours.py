@@ -15,7 +15,6 @@ import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import vector, zero
 from bnrenorm.engines.cpu.codegen.decorators import kernel, subroutine, view
-from bnrenorm.engines.cpu.codegen.row_sums import prefetch
 
 
 class ImageFours(NamedTuple):
@@ -111,8 +110,6 @@ def _fill_images(images, chosen, s, n, t, indptr, indices, data):
         if 4 * q < n:
             a, b = _image(images, chosen[s, 4 * q]), _image(images, chosen[s, min(4 * q + 1, last)])
             c, d = _image(images, chosen[s, min(4 * q + 2, last)]), _image(images, chosen[s, min(4 * q + 3, last)])
-            for k in range(4):
-                _prefetch(images, chosen, s, 4 * (q + 1) + k)
             for j in range(depth):
                 t = _append(indices, data, t, j, a[j], b[j], c[j], d[j])
         indptr[q + 1] = t
@@ -151,16 +148,6 @@ def _append(indices, data, t, index, u, v, w, x):
 @view
 def _image(images, m):
     return vector(images, m * images.shape[1], images.shape[1])
-
-
-@subroutine
-def _prefetch(images, chosen, s, i):
-    """Bring image i of batch s, or one of the next batch, to the cache."""
-    s, i = s + i // chosen.shape[1], i % chosen.shape[1]
-    if s < len(chosen):
-        begin = chosen[s, i] * images.shape[1]
-        for j in range(begin, begin + images.shape[1], 16):
-            prefetch(images, j)
 
 
 @subroutine

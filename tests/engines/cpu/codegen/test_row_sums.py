@@ -1,6 +1,5 @@
 """Weighted sums of rows against NumPy, for every count of vector registers and both dtypes."""
 
-import numba
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -98,12 +97,3 @@ def test_coasting_in_one_go_is_coasting_step_by_step_to_the_last_bit(rng, width,
     assert (velocity == slowed).all()
     assert (p == moved).all()
     assert (p == one_by_one[0]).all()
-
-
-@numba.njit
-def _prefetch(x, offset):
-    row_sums.prefetch(x, offset)
-
-
-def test_a_prefetch_beyond_the_end_does_no_harm():
-    _prefetch(np.zeros(3, np.float32), 10**6)
