@@ -57,6 +57,58 @@ def test_a_group_takes_what_its_replicas_take_and_something_besides(engine):
     assert need("training: {optimizer: {kind: adam}}").each >= need("training: {optimizer: {kind: sgd}}").each
 
 
+@pytest.mark.parametrize("engine", ["chainer", "cuda"])
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        ("training: {batch: 10}", "training: {batch: 1000}"),
+        ("model: {hidden: [100]}", "model: {hidden: [100, 100]}"),
+        ("training: {batch: 10}", "training: {batch: 10, optimizer: {kind: adam}}"),
+        ("training: {batch: 10}", "training: {batch: 10}\nevaluation: {average: 0.9}"),
+    ],
+)
+def test_on_a_gpu_what_takes_more_needs_more(engine, less, more):
+    small, large = (
+        memory.need(trials_of(text, 2000)[0], some_digits(2000, 500), Backend(engine, "cuda:0"))
+        for text in (less, more)
+    )
+    assert large.each > small.each
+    assert small.fixed > 4 * 784 * 2500  # the images as float32
+    assert large.each >= 4 * 784 * 100 * 3  # weights, gradients, velocities
+
+
+@pytest.mark.parametrize(
+    ("plain", "costly"),
+    [
+        ("model: {activation: relu}", "model: {activation: softplus}"),
+        ("norm: {kind: batch}", "norm: {kind: layer}"),
+        ("norm: {kind: batch}", "model: {dropout: {form: exact, keep_hidden: 0.5}}"),
+        ("evaluation: {statistics: running}", "evaluation: {statistics: batch, training_set: true}"),
+    ],
+)
+def test_by_chainer_on_a_gpu_functions_with_more_steps_need_more(plain, costly):
+    first, second = (
+        memory.need(
+            trials_of(f"training: {{batch: 1000}}\n{text}", 2000)[0],
+            some_digits(2000, 500),
+            Backend("chainer", "cuda:0"),
+        )
+        for text in (plain, costly)
+    )
+    assert second.each > first.each
+
+
+def test_a_large_minibatch_shares_its_activations_too():
+    small, large = (
+        memory.need(
+            trials_of(f"training: {{batch: {size}}}", 10_000)[0], some_digits(10_000, 500), Backend("cpu", "cpu")
+        )
+        for size in (2047, 2048)
+    )
+    assert large.fixed - small.fixed > 4 * 2048 * 400
+    assert large.each == pytest.approx(small.each, rel=0.01)
+
+
 def test_the_cpu_engines_replicas_share_their_activations():
     data = some_digits(2000, 500)
     (trial,) = trials_of("", 2000)
