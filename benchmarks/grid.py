@@ -94,7 +94,7 @@ def measure(count: int, workers: int) -> dict[str, float]:
         row[stage] = time.perf_counter() - started
 
     with tempfile.TemporaryDirectory() as folder:
-        path, backend, memory = Path(folder, "grid.yaml"), Backend("cpu", "cpu"), 2**30
+        path, backend, memory = Path(folder, "grid.yaml"), Backend("cpu", "cpu"), max(1, workers) * 2**30
         rates = ", ".join(str(0.001 + i / 10**6) for i in range(count // (2 * _SEEDS)))
         path.write_text(CONFIG.format(rates=rates, seeds=_SEEDS))
         Path(folder, "nothing.py").write_text(PLUGIN)

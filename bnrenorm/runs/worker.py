@@ -85,7 +85,9 @@ def train(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
     Raises what `GroupTrainer.train` does, and InputError if the worker does not see the same images.
     """
     with _turn:
-        return _train_alone(run, task)
+        results = _train_alone(run, task)
+        _settle()
+        return results
 
 
 def _train_alone(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
@@ -149,8 +151,14 @@ async def stop(token: str) -> None:
 
 @lru_cache(maxsize=1)
 def _images(settings: str) -> Dataset:
-    gc.freeze()  # what a worker has imported stays, and need not be searched after each group
     return dataset.load(Data.model_validate_json(settings)).keeping()
+
+
+@cache
+def _settle() -> None:
+    """After the first group: what a worker has imported and loaded stays, and need not be searched after each group."""
+    gc.collect()
+    gc.freeze()
 
 
 @cache

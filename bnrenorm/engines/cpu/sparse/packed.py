@@ -3,6 +3,7 @@
 For whole-set passes, whose results do not depend on image order.
 """
 
+import weakref
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,9 @@ PANEL = 80
 _WHOLE = 128  # columns up to which weights are not copied to panels, as they stay in cache as they are
 
 
+_orders: dict[int, np.ndarray] = {}  # of arrays by their numbers: the groups of a run share images
+
+
 class PackedImages(NamedTuple):
     """M images in packed order."""
 
@@ -38,11 +42,18 @@ def pack(images: np.ndarray) -> PackedImages:
 
 
 def similar_order(images: np.ndarray) -> np.ndarray:
-    """Return an order (M,) of images (M, D) in which similar ones are neighbours.
+    """Return an order (M,) of images (M, D) in which similar ones are neighbours; kept as long as the images are.
 
     Images are sorted by a binary code: the side of the median they are on along each of the first principal components.
     The order is then cut into blocks, which are shuffled, so that every part of it has its share of full images.
     """
+    if id(images) not in _orders:
+        _orders[id(images)] = _ordered(images)
+        weakref.finalize(images, _orders.pop, id(images))
+    return _orders[id(images)]
+
+
+def _ordered(images: np.ndarray) -> np.ndarray:
     sample = images[np.linspace(0, len(images) - 1, min(_SAMPLE, len(images))).astype(int)]
     bits = min(_BITS, *sample.shape, max(1, len(images).bit_length() - 3))
     centred = sample - sample.mean(axis=0)

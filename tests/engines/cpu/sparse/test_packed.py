@@ -33,6 +33,17 @@ def test_every_image_is_there_once(rng, count):
     assert sorted(order) == list(range(count))
 
 
+def test_an_order_is_kept_as_long_as_its_images(rng):
+    images = some(rng, 50)
+    order = packed.similar_order(images)
+    assert packed.similar_order(images) is order
+    assert (packed.similar_order(images.copy()) == order).all()
+    number = id(images)
+    assert number in packed._orders
+    del images
+    assert number not in packed._orders
+
+
 def test_similar_images_are_neighbours_and_every_part_has_its_share_of_pixels(digits):
     images = digits.scaled("train")
     order = packed.similar_order(images)
