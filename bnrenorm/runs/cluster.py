@@ -1,5 +1,6 @@
 """A Dask cluster that trains: processes of this machine, or any others."""
 
+import importlib
 import logging
 import multiprocessing
 import signal
@@ -48,11 +49,7 @@ def connected(cluster: Cluster) -> Iterator[Any]:
 
     Raises InputError if Dask is not installed, if no scheduler answers, or if no processes start.
     """
-    try:
-        import distributed
-        from dask import config
-    except ImportError as error:
-        raise InputError(f"--workers and --dask need Dask: pip install 'bnrenorm[cluster]' ({error})") from error
+    distributed, config = _dask()
     for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said here, once
     with config.set(_SETTINGS):
@@ -83,9 +80,18 @@ def connected(cluster: Cluster) -> Iterator[Any]:
             yield client
 
 
+def _dask() -> tuple[Any, Any]:
+    """Return the modules distributed and dask.config. Raises InputError if Dask is not installed."""
+    try:
+        return importlib.import_module("distributed"), importlib.import_module("dask.config")
+    except ImportError as error:
+        raise InputError(f"--workers and --dask need Dask: pip install 'bnrenorm[cluster]' ({error})") from error
+
+
 def count(cluster: Cluster) -> int:
     """Return how many workers a cluster has, at least one. Raises InputError as `connected`."""
     if not cluster.address:
+        _dask()  # before anything is compiled or trained
         return max(1, cluster.workers)
     with connected(cluster) as client:
         return max(1, size(client))

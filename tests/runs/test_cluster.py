@@ -9,6 +9,8 @@ from bnrenorm.errors import InputError
 from bnrenorm.runs import cluster
 from bnrenorm.runs.cluster import Cluster
 
+pytest.importorskip("distributed", reason="Dask is the extra `cluster`")
+
 
 @pytest.mark.parametrize(
     ("workers", "dask", "expected"),
@@ -60,7 +62,9 @@ def test_no_scheduler_is_an_input_error(monkeypatch):
         cluster.count(Cluster(address="tcp://127.0.0.1:1"))
 
 
-def test_without_dask_the_extra_is_named(monkeypatch):
+def test_without_dask_the_extra_is_named_before_anything_is_trained(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'bnrenorm\[cluster\]'"), cluster.connected(Cluster(2)):
         pass
+    with pytest.raises(InputError, match=r"pip install 'bnrenorm\[cluster\]'"):
+        cluster.count(Cluster(2))
