@@ -24,7 +24,7 @@ def read(path, text):
         "\ufefflabel,a,b\n7,0,255\n8,1,2\n",
         ",label,a,b\n0,7,0,255\n1,8,1,2\n",
         "Unnamed: 0,a,label,b\n0,0,7,255\n1,1,8,2\n",
-        gzip.compress(b"label,a,b\n7,0,255\n8,1,2\n"),
+        gzip.compress(mtime=0, data=b"label,a,b\n7,0,255\n8,1,2\n"),
     ],
 )
 def test_the_label_is_the_first_column_or_a_named_one(tmp_path, text):
