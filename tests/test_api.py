@@ -156,26 +156,29 @@ def test_trials_that_no_worker_survived_are_a_warning(results, tmp_path, monkeyp
     assert caught[0].filename == __file__
 
 
-def test_workers_train_what_this_process_would(results, tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import sys, bnrenorm\n"
-        "if __name__ == '__main__':\n"
-        "    bnrenorm.run(sys.argv[1], device='cpu', out=sys.argv[2], workers=2)\n"
-    )
-    arguments = [sys.executable, script, results.folder, tmp_path / "workers"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
+@pytest.fixture
+def run_script(results, tmp_path):
+    """A function that runs a script, whose arguments are the run folder and one for results of workers."""
+
+    def run_script(*lines):
+        script = tmp_path / "script.py"
+        script.write_text("\n".join(("import sys, bnrenorm", *lines)))
+        arguments = [sys.executable, script, results.folder, tmp_path / "workers"]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        return subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
+
+    return run_script
+
+
+def test_workers_train_what_this_process_would(run_script, tmp_path):
+    call = "bnrenorm.run(sys.argv[1], device='cpu', out=sys.argv[2], workers=2)"
+    done = run_script("if __name__ == '__main__':", f"    {call}")
     assert (done.returncode, done.stderr) == (0, "")
     assert stored_numbers(tmp_path / "workers").keys() == stored_numbers(tmp_path / "runs").keys()
 
 
-def test_a_script_whose_workers_would_run_it_again_is_told_what_it_needs(results, tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text("import sys, bnrenorm\nbnrenorm.run(sys.argv[1], device='cpu', out=sys.argv[2], workers=1)\n")
-    arguments = [sys.executable, script, results.folder, tmp_path / "workers"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False, env=environment)
+def test_a_script_whose_workers_would_run_it_again_is_told_what_it_needs(run_script):
+    done = run_script("bnrenorm.run(sys.argv[1], device='cpu', out=sys.argv[2], workers=1)")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "bnrenorm.errors.InputError: --workers 1: they did not start (Nanny failed to start.); in a script, call "

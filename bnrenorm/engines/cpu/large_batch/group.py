@@ -58,17 +58,17 @@ class LargeBatches:
         if self.all is not None:
             yield from [self.all] * steps
             return
-        end = first + steps
         with ThreadPoolExecutor(1) as pool:
 
             def gathered(step: int) -> Future[Batch]:
                 indices, counts = sampler.table([seed], step, 1)
                 return pool.submit(self._gather, indices[0, 0, : counts[0]], self.memory[step % 2])
 
-            ahead = [gathered(first)]
-            for step in range(first, end):
-                ahead += [gathered(step + 1)] if step + 1 < end else []
-                yield ahead.pop(0).result()
+            ahead = gathered(first)
+            for step in range(first + 1, first + steps):
+                now, ahead = ahead, gathered(step)
+                yield now.result()
+            yield ahead.result()
 
     def _gather(self, drawn: Array, memory: Memory) -> Batch:
         """Gather images (N,) by blocks of ROWS, neighbours in the packed order together."""
