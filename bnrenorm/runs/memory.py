@@ -13,7 +13,7 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines import device as devices
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
 from bnrenorm.engines.cpu.required import is_large
-from bnrenorm.engines.cuda import evaluator, spans, workspace
+from bnrenorm.engines.cuda import evaluator, pixels, spans, workspace
 from bnrenorm.engines.evaluate import GPU_BYTES, GPU_ROWS, ROWS, activations
 from bnrenorm.engines.mode_gap import IMAGES
 from bnrenorm.errors import InputError
@@ -93,10 +93,13 @@ def _need_of_cuda(settings: Settings, data: Dataset) -> Need:
     copies = 1 + kept + _STATES[training.optimizer.kind] + (training.early_stopping is not None) * kept
     scratch = workspace.bytes_of(1, widths, rows, 4, changed=True, learning=True)
     gathered = 4 * data.inputs * (rows if drops or not is_full else 0)
+    # for tensor cores: images, weights, a batch's images and gradients
+    image = pixels.bytes_of(data.inputs)
+    thirds = widths[1] * image + size * ((0 if is_full else image) + pixels.bytes_of(widths[1]))
     evaluated = max(test, images * evaluation.training_set) if evaluation.statistics == "batch" else test
     at_once = workspace.bytes_of(1, widths, evaluated, 4, changed=True, learning=False)
-    fixed = 4 * data.inputs * (images + test) + max(evaluator.BUDGET, at_once) + spans.BYTES + _CUDA
-    return Need(fixed, 4 * copies * _weights(widths) + scratch + gathered)
+    fixed = (4 * data.inputs + image) * (images + test) + max(evaluator.BUDGET, at_once) + spans.BYTES + _CUDA
+    return Need(fixed, 4 * copies * _weights(widths) + scratch + gathered + thirds)
 
 
 def _need_of_kernels(settings: Settings, data: Dataset) -> Need:

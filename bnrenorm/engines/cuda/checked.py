@@ -6,13 +6,21 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.engines.cuda.launches import Launches
+from bnrenorm.engines.cuda.pixels import numbers
 from bnrenorm.engines.cuda.reference import Reference
 
 Array = Any
 
+_NAN = 0x7FFF  # bits of a bfloat16 number
+
 _OUTPUTS = {
     "gather": ("x",),
+    "split": ("parts",),
+    "pack": ("by_image", "by_pixel"),
     "product": ("out",),
+    "gradient": ("out",),
+    "pixel_product": ("out",),
+    "pixel_gradient": ("out",),
     "enter": ("partial",),
     "statistics": ("stats",),
     "row_moments": ("row_stats",),
@@ -22,13 +30,14 @@ _OUTPUTS = {
     "upstream_sums": ("partial",),
     "coefficients": ("coef", "gradients"),
     "row_gradients": ("row_sums",),
-    "to_linear": ("partial",),
+    "to_linear": ("partial", "parts"),
     "column_sums": ("partial",),
     "update_weights": (),
     "update_vectors": (),
     "diagnose": ("values",),
     "first": ("products",),
     "middle": ("gradient", "stats"),
+    "sweep": (),
 }
 """The arguments of each kernel that it sets without reading them; others it may change."""
 
@@ -38,7 +47,7 @@ class Checked:
 
     `errors` has the largest relative error of each kernel so far: the norm of an array's difference over the array's
     norm. Outputs are filled with NaN (and 255) before a launch: what it leaves out, unlike the formula, is an infinite
-    error.
+    error. Bits of bfloat16 are compared as the numbers whose thirds they are.
     """
 
     def __init__(self, ops: Launches):
@@ -86,10 +95,12 @@ class Checked:
 def _poison(value: Any) -> None:
     for array in value if isinstance(value, tuple) else (value,):
         if array is not None:
-            array.fill(np.nan if array.dtype.kind == "f" else 255)
+            array.fill(np.nan if array.dtype.kind == "f" else _NAN if array.dtype == np.uint16 else 255)
 
 
 def _error(got: Array, want: Array) -> float:
+    if want.dtype == np.uint16:
+        got, want = (numbers(bits).astype(np.float64).sum(axis=-2) for bits in (got, want))
     if want.dtype.kind != "f":
         return 0.0 if np.array_equal(got, want) else np.inf
     finite = np.isfinite(want)

@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from bnrenorm.engines.cuda.pixels import PARTS
+from bnrenorm.engines.cuda.rows import piece_length
 from bnrenorm.errors import InputError
 
 Array = Any
 
 _DEFAULT_MATH, _TF32_MATH = 0, 3  # cublasMath_t, of which CuPy does not have every value
+_FLOAT, _BFLOAT16 = 0, 14  # cudaDataType
+_SUMS_IN_FLOAT, _ANY_ALGORITHM = 68, -1  # cublasComputeType_t, cublasGemmAlgo_t
 _LARGE = 2**30  # multiplications of one replica's product from which cuBLAS takes the replicas one at a time
 
 
@@ -36,12 +40,14 @@ class Products:
             self.strided = library.dgemmStridedBatched if double else library.sgemmStridedBatched
             self.batched = library.dgemmBatched if double else library.sgemmBatched
             self.plain = library.dgemm if double else library.sgemm
+            self.mixed = library.gemmStridedBatchedEx
         except AttributeError as error:
             version = self.cupy.__version__
             raise InputError(
                 f"CuPy {version} lacks {error.name}, which the CUDA engine needs; use --engine chainer"
             ) from error
         self.scalars = np.array([1, 0, -1], dtype)
+        self.of_pixels = np.array([1 / 255, 0], np.float32)
         self.pointers: dict[tuple[int, int, int, int], Array] = {}
 
     def __call__(
@@ -55,7 +61,7 @@ class Products:
         one, zero, minus_one = (self.scalars[i:].ctypes.data for i in range(3))
         alpha, beta = (minus_one, one) if subtract else (one, zero)
         lda, ldb = a.shape[-1], b.shape[-1]
-        handle = self.cupy.cuda.device.get_cublas_handle()
+        handle = self._handle()
         if of is not None:
             a_of, b_of = (None, of) if ta else (of, None)
             addresses = [self._addresses(x, replicas, seeds) for x, seeds in ((b, b_of), (a, a_of), (out, None))]
@@ -71,6 +77,80 @@ class Products:
         for r in range(replicas):
             b_at, a_at, out_at = (x + r * stride * out.itemsize for x, stride in zip(at, strides, strict=True))
             self.plain(handle, *sizes, alpha, b_at, ldb, a_at, lda, beta, out_at, n)
+
+    def gradient(self, g: Array, x: Array, out: Array) -> None:
+        """Do what `reference.Reference.gradient` says, by a product for each piece."""
+        replicas, pieces, k, d = out.shape
+        n, size, x_rows = g.shape[1], out.itemsize, x.shape[1] if x.ndim == 3 else 0
+        length = piece_length(n, pieces)
+        handle, (one, zero) = self._handle(), (self.scalars[i:].ctypes.data for i in range(2))
+
+        def products(r: int, piece: int, rows: int, strides: tuple[int, int, int], count: int) -> None:
+            begin = piece * length
+            x_at, g_at = x.data.ptr + (r * x_rows + begin) * d * size, g.data.ptr + (r * n + begin) * k * size
+            operands = x_at, d, strides[0] * d, g_at, k, strides[1] * k
+            out_at = out.data.ptr + (r * pieces + piece) * k * d * size
+            self.strided(handle, 0, 1, d, k, rows, one, *operands, zero, out_at, d, strides[2] * k * d, count)
+
+        if pieces == 1 and n * k * d < _LARGE:
+            products(0, 0, n, (x_rows, n, 1), replicas)
+            return
+        whole, rest = divmod(n, length)
+        for r in range(replicas):
+            products(r, 0, length, (length, length, 1), whole)
+            if rest:
+                products(r, whole, rest, (0, 0, 0), 1)
+
+    def pixel_product(self, x: Array, weights: Array, runs: list[tuple[int, slice]], out: Array) -> None:
+        """Do what `tensor_reference.pixel_product` says."""
+        _, n, k = out.shape
+        inner = PARTS * x.shape[-1]
+        for seed, replicas in runs:
+            many = replicas.stop - replicas.start
+            at_once = 1 if n * k * inner >= _LARGE else many
+            for r in range(replicas.start, replicas.stop, at_once):
+                w_at, x_at = weights.data.ptr + r * k * inner * 2, x.data.ptr + seed * n * inner * 2
+                out_at = out.data.ptr + r * n * k * 4
+                sizes, strides = (1, 0, k, n, inner), (k * inner, 0, n * k)
+                self._by_tensor_cores(sizes, (w_at, x_at, out_at), (inner, inner, k), strides, at_once)
+
+    def pixel_gradient(self, gradients: Array, x: Array, runs: list[tuple[int, slice]], out: Array) -> None:
+        """Do what `tensor_reference.pixel_gradient` says. The rows of pixels are those of the gradient's thirds."""
+        _, pieces, k, d = out.shape
+        n, pitch, g_pitch = x.shape[1], x.shape[-1], gradients.shape[-1]
+        length = piece_length(n, pieces)
+
+        def products(seed: int, r: int, piece: int, rows: int, strides: tuple[int, int, int], count: int) -> None:
+            begin = piece * length
+            x_at = x.data.ptr + (seed * n + begin) * PARTS * pitch * 2
+            g_at = gradients.data.ptr + (r * n + begin) * PARTS * g_pitch * 2
+            out_at = out.data.ptr + (r * pieces + piece) * k * d * 4
+            sizes, places = (0, 1, d, k, PARTS * rows), (x_at, g_at, out_at)
+            apart = strides[0] * PARTS * pitch, strides[1] * PARTS * g_pitch, strides[2] * k * d
+            self._by_tensor_cores(sizes, places, (pitch, g_pitch, d), apart, count)
+
+        whole, rest = divmod(n, length)
+        for seed, replicas in runs:
+            if pieces == 1 and PARTS * n * k * d < _LARGE:
+                products(seed, replicas.start, 0, n, (0, n, 1), replicas.stop - replicas.start)
+                continue
+            for r in range(replicas.start, replicas.stop):
+                products(seed, r, 0, length, (length, length, 1), whole)
+                if rest:
+                    products(seed, r, whole, rest, (0, 0, 0), 1)
+
+    def _by_tensor_cores(
+        self, sizes: tuple[int, ...], at: tuple[int, int, int], pitches: tuple[int, int, int],
+        strides: tuple[int, int, int], count: int,
+    ) -> None:  # fmt: skip
+        """Set float32 matrices to 1 / 255 of products of bfloat16 ones. sizes: transposes, m, n and k, column-major."""
+        alpha, beta = (self.of_pixels[i:].ctypes.data for i in range(2))
+        a, b = ((at[i], _BFLOAT16, pitches[i], strides[i]) for i in range(2))
+        c = at[2], _FLOAT, pitches[2], strides[2]
+        self.mixed(self._handle(), *sizes, alpha, *a, *b, beta, *c, count, _SUMS_IN_FLOAT, _ANY_ALGORITHM)
+
+    def _handle(self) -> int:
+        return self.cupy.cuda.device.get_cublas_handle()
 
     def _addresses(self, array: Array, replicas: int, seeds: Array | None) -> Array:
         """Return the addresses of each replica's matrix, (R,) uint64 on the device; they are kept."""

@@ -5,19 +5,20 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.engines import evaluate
+from bnrenorm.engines.cuda.batches import Batches
 from bnrenorm.engines.cuda.evaluator import Evaluator
+from bnrenorm.engines.cuda.first_layer import Floats
 from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.observation import ModeGap, diagnosis
 from bnrenorm.engines.cuda.parameters import Layer, Vector, copies_of, layers_of, vectors_of
 from bnrenorm.engines.cuda.passes import Batch, Context, Operations, backward, forward, loss
-from bnrenorm.engines.cuda.rows import Mask, Mode, divide
+from bnrenorm.engines.cuda.rows import Mode, divide
 from bnrenorm.engines.cuda.small_batch import Images, SmallBatches, suits
 from bnrenorm.engines.cuda.spans import Span, Spans
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.replicas import Replicas, to_host
 from bnrenorm.engines.spec import NONE, SGD, hyperparams_of, spec_of
-from bnrenorm.network import dropout
 
 Array = Any
 
@@ -41,7 +42,8 @@ class CudaEngine:
         self.spans = Spans(trials, inputs.sampler, network.schedule, network.dropout, self.dtype)
         self.hyper = self._send(np.array([hyperparams_of(trial) for trial in trials]).astype(self.dtype))
         self.seed_of = self._send(self.spans.seed_of)
-        self.fractions, self.kept = self._dropout()
+        rule = network.dropout
+        self.fractions = [self._send(each.astype(self.dtype)) for each in rule.fractions] if rule.drops else []
         self.workspaces: dict[int, Workspace] = {}
         averaged = settings.evaluation.average is not None
         self.evaluator = Evaluator(self.ops, self.dtype, self.widths, averaged=averaged)
@@ -56,22 +58,13 @@ class CudaEngine:
         if suits(settings, self.spec, self.widths, inputs.sampler, self.dtype.itemsize, memory):
             data, n = Images(inputs.images, inputs.labels), inputs.sampler.size
             self.small = SmallBatches(self.ops, self.dtype, len(trials), n, self.widths[1], data)
+        small = self.small is not None
+        self.batches = Batches(self.ops, self.dtype, inputs, settings, self.spans, self.widths, small=small)
         self.observed: dict[str, Array] = {}
         self.reload()
 
     def _send(self, array: Array) -> Array:
         return self.ops.xp.asarray(array)
-
-    def _dropout(self) -> tuple[list[Array], list[Array]]:
-        """Return the fraction of nodes and their number that a replica keeps of each layer's inputs, (R,) each."""
-        rule = self.network.dropout
-        if not rule.drops:
-            return [], []
-        counts = [
-            np.array([dropout.kept(fraction, width) for fraction in fractions], np.int32)
-            for fractions, width in zip(rule.fractions, rule.widths, strict=True)
-        ]
-        return [self._send(fractions.astype(self.dtype)) for fractions in rule.fractions], list(map(self._send, counts))
 
     def reload(self) -> None:
         """Mark all replicas active: `Engine.reload`. There are no copies of the network's arrays."""
@@ -95,14 +88,14 @@ class CudaEngine:
         self.ops.synchronize()
 
     def _step(self, span: Span, s: int, *, observe: bool) -> None:
-        n = span.counts[s]
-        ws, context, batch = self._workspace(n), self._context(span, s), self._batch(span, s, n)
+        ws, context = self._workspace(span.counts[s]), self._context(span, s)
+        batch = self.batches.at(span, s, context, self.layers[0].weight, ws)
         forward(self.ops, self.layers, batch, context, Mode.TRAINING, ws)
         loss(self.ops, self.layers, batch, context, ws, learn=True)
-        self.ops.add_losses(ws.losses, n, self.replicas.sums)
+        self.ops.add_losses(ws.losses, ws.rows.n, self.replicas.sums)
         if observe:
             self._observe(self.layers, batch, context, ws.right, ws.stats, span.first + s)
-        backward(self.ops, self.layers, self.vectors[n], batch, context, ws)
+        backward(self.ops, self.layers, self.vectors[ws.rows.n], batch, context, ws)
 
     def _small_step(self, span: Span, s: int, *, observe: bool) -> None:
         assert self.small is not None
@@ -112,7 +105,7 @@ class CudaEngine:
         before = copies_of(self.layers) if observe else []
         self.small.middle(span, s, self.layers, context, self.replicas.sums, observe=observe)
         if observe:
-            batch = Batch(None, self.seed_of, self.inputs.labels, span.index[s], [])
+            batch = Batch(Floats(None, self.seed_of), self.inputs.labels, span.index[s], [])
             self._observe(before, batch, context, None, [self.small.stats], span.first + s)
         self.small.end(span, s, self.layers, context)
 
@@ -154,20 +147,6 @@ class CudaEngine:
             self.vectors[n] = vectors_of(self.layers, self.spec, ws.bias, ws.affine)
         return self.workspaces[n]
 
-    def _batch(self, span: Span, s: int, n: int) -> Batch:
-        images, labels, drops = self.inputs.images, self.inputs.labels, self.network.dropout.drops
-        index = None if span.index is None else span.index[s, :, :n]
-        masks, begin = [], 0
-        for width, kept in zip(self.widths, self.kept, strict=False):
-            masks.append(Mask(span.ranks[s, :, begin : begin + width], kept, self.seed_of))
-            begin += width
-        if index is None and not drops:
-            return Batch(images, None, labels, None, [])
-        many = len(self.hyper) if drops else len(self.spans.seeds)
-        x = self.ops.xp.empty((many, n, images.shape[1]), self.dtype)
-        self.ops.gather(images, index, x, masks[0] if drops else None)
-        return Batch(x, None if drops else self.seed_of, labels, index, masks)
-
     def evaluate(self) -> dict[str, np.ndarray]:
         """Return loss and accuracy of every evaluated set: `Engine.evaluate`."""
         kind, inputs = self.replicas.settings.evaluation.statistics, self.inputs
@@ -180,8 +159,10 @@ class CudaEngine:
             evaluate.statistics(self.network, kind, inputs.images),
         ):
             means = [
-                self.evaluator.evaluate(self.layers, *data, context, use_batch_statistics=kind == "batch")
-                for _, data in sets
+                self.evaluator.evaluate(
+                    self.layers, self.batches.eval_images[name], labels, context, use_batch_statistics=kind == "batch"
+                )
+                for name, (_, labels) in sets
             ]
         values = to_host(self.ops.xp.stack(means))
         names = [f"{name}_{value}" for name, _ in sets for value in ("loss", "accuracy")]

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from bnrenorm.engines.cuda import pixels
+from bnrenorm.engines.cuda.first_layer import shared
 from bnrenorm.engines.cuda.parameters import Layer, Tensor
 from bnrenorm.engines.cuda.passes import Batch, Context, Operations, forward, loss
 from bnrenorm.engines.cuda.rows import Mode, divide
@@ -28,12 +30,15 @@ class Evaluator:
     ) -> Array:
         """Return mean loss and accuracy, float64 (R, 2) on the device, of images (M, D) with labels (M,).
 
+        images may be `pixels.repeated` ones (M, PARTS, P).
         With `use_batch_statistics` batch norms use the images' own statistics instead of the running ones.
         """
         mode = Mode.OWN if use_batch_statistics else Mode.RUNNING
         at_once = len(images) if use_batch_statistics else min(len(images), _IMAGES)
         replicas = len(context.hyper)
         each = bytes_of(1, self.widths, at_once, self.dtype.itemsize, changed=True, learning=False)
+        if images.ndim == 3:
+            each += self.widths[1] * pixels.bytes_of(self.widths[0])
         slice_length = max(1, min(replicas, BUDGET // each))
         sums = self.ops.xp.zeros((replicas, 2))
         for begin in range(0, replicas, slice_length):
@@ -41,12 +46,13 @@ class Evaluator:
             own, own_context = [_part_of(layer, part) for layer in layers], _part_of_context(context, part)
             for start in range(0, len(images), at_once):
                 x, chunk = images[start : start + at_once], labels[start : start + at_once]
-                weighted = self._chunk(own, Batch(x, None, chunk, None, []), own_context, mode)
+                first = shared(self.ops, x, len(own_context.hyper), self.widths[1])
+                weighted = self._chunk(own, Batch(first, chunk, None, []), own_context, mode)
                 sums[part] += weighted * (len(x) / len(images))
         return sums
 
     def _chunk(self, layers: list[Layer], batch: Batch, context: Context, mode: Mode) -> Array:
-        rows, drops = divide(len(batch.x)), bool(context.fractions)
+        rows, drops = divide(len(batch.labels)), bool(context.fractions)
         ws = self._workspace(len(context.hyper), rows.n, context, drops)
         means = self.ops.xp.zeros((len(context.hyper), 2))
         forward(self.ops, layers, batch, context, mode, ws, averaged=self.averaged)

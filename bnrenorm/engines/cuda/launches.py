@@ -11,18 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.engines.cuda import packing, small_launches
+from bnrenorm.engines.cuda import packing, small_launches, tensor_launches
 from bnrenorm.engines.cuda.cublas import Products, math_mode
 from bnrenorm.engines.cuda.packing import BLOCK, FILLING, LANES, LINE, THREADS
 from bnrenorm.engines.cuda.parameters import Tensor, Vector
+from bnrenorm.engines.cuda.pixels import CAPABILITY
 from bnrenorm.engines.cuda.rows import Mask, Mode, Rows
 from bnrenorm.engines.spec import NONE, KernelSpec
 
 Array = Any
 
 FOLDER = Path(__file__).parent / "kernels"
-SOURCES = ("common.cuh", "norm.cu", "loss.cu", "update.cu", "diagnosis.cu")
-SMALL_SOURCES = ("common.cuh", "update.cu", "small.cu")
+SOURCES = ("common.cuh", "norm.cu", "loss.cu", "update.cu", "diagnosis.cu", "pixels.cu")
+BEFORE = ("common.cuh", "update.cu")
+"""What stands before the files whose kernels are for one batch size."""
+
 OPTIONS = ("-std=c++17",)
 
 
@@ -33,9 +36,9 @@ def source(dtype: Any, names: tuple[str, ...] = SOURCES) -> str:
 
 
 @cache
-def module(dtype: Any, device: int, batch: int = 0) -> Any:
-    """Return CuPy's module of the kernels on the current device, `device`; with a batch size, of those for it alone."""
-    names, options = (SMALL_SOURCES, (*OPTIONS, f"-DN={batch}")) if batch else (SOURCES, OPTIONS)
+def module(dtype: Any, device: int, batch: int = 0, file: str = "") -> Any:
+    """Return CuPy's module of the kernels on the current device, `device`; with a batch size, of a file's for it."""
+    names, options = ((*BEFORE, file), (*OPTIONS, f"-DN={batch}")) if batch else (SOURCES, OPTIONS)
     return importlib.import_module("cupy").RawModule(code=source(dtype, names), options=options)
 
 
@@ -46,17 +49,19 @@ class Launches:
         self.xp: Any = importlib.import_module("cupy")
         self.dtype, self.device = np.dtype(dtype), self.xp.cuda.Device()
         self.shared_memory = self.device.attributes["MaxSharedMemoryPerBlockOptin"]
+        self.has_tensor_cores = int(self.device.compute_capability) >= CAPABILITY
         self.functions: dict[tuple[str, int], Any] = {}
         self.products = Products(dtype)
         self.tables: dict[int, tuple[list[Vector], Array]] = {}
 
     def launch(
-        self, name: str, grid: tuple[int, ...], block: tuple[int, ...], *values: Any, batch: int = 0, shared: int = 0
-    ) -> None:
-        """Launch a kernel with `shared` bytes of dynamic shared memory; `batch`: one of those for that batch size."""
+        self, name: str, grid: tuple[int, ...], block: tuple[int, ...], *values: Any, batch: int = 0,
+        file: str = "small.cu", shared: int = 0,
+    ) -> None:  # fmt: skip
+        """Launch a kernel with `shared` bytes of dynamic shared memory; `batch`: one of a file's for that size."""
         function = self.functions.get((name, batch))
         if function is None:
-            function = module(self.dtype, self.device.id, batch).get_function(name)
+            function = module(self.dtype, self.device.id, batch, file).get_function(name)
             self.functions[name, batch] = function
         if shared and shared > function.max_dynamic_shared_size_bytes:
             function.max_dynamic_shared_size_bytes = shared
@@ -88,6 +93,10 @@ class Launches:
     ) -> None:
         """Multiply stacked matrices."""
         self.products(a, b, out, ta=ta, tb=tb, of=of, subtract=subtract)
+
+    def gradient(self, g: Array, x: Array, out: Array) -> None:
+        """Multiply gradients by inputs, a piece of the images at a time."""
+        self.products.gradient(g, x, out)
 
     def enter(
         self,
@@ -242,12 +251,13 @@ class Launches:
         mask: Mask | None,
         partial: Array,
         rates: Array | None = None,
+        parts: Array | None = None,
     ) -> None:
         """Take the gradient through dropout, ReLU and normalisation."""
         self.launch(
             "to_linear", packing.columns(rows, a), BLOCK, g, y, a, stats, coef, row_stats, row_sums, affine[0],
             spec.norm, spec.affine, spec.norm_first, not spec.norm_first, rows.n, a.shape[2], rows.group, rows.pieces,
-            *packing.mask(mask), partial, rates,
+            *packing.mask(mask), partial, rates, *packing.thirds(parts),
         )  # fmt: skip
 
     def column_sums(self, g: Array, rows: Rows, partial: Array) -> None:
@@ -256,17 +266,18 @@ class Launches:
         self.launch(
             "to_linear", packing.columns(rows, g), BLOCK,
             g, g, g, *nothing, NONE, 0, 0, 0, rows.n, g.shape[2], rows.group, rows.pieces, *packing.mask(None), partial,
-            None,
+            None, *packing.thirds(None),
         )  # fmt: skip
 
     def update_weights(self, tensor: Tensor, gradient: Array, optimizer: int, hyper: Array, schedule: Array) -> None:
         """Take the optimizer's step of weights."""
-        replicas, size = len(gradient), gradient[0].size
+        replicas, pieces = gradient.shape[:2]
+        size = gradient[0, 0].size
         blocks = min(packing.ceil(size, THREADS), max(1, FILLING // replicas))
         value, *states = tensor
         self.launch(
             "update_weights", (blocks, replicas), LINE,
-            value, gradient, *states, np.int64(size), optimizer, hyper, schedule,
+            value, gradient, *states, np.int64(size), pieces, optimizer, hyper, schedule,
         )  # fmt: skip
 
     def update_vectors(self, vectors: list[Vector], optimizer: int, hyper: Array, schedule: Array) -> None:
@@ -285,3 +296,7 @@ class Launches:
         self.launch("diagnose", (replicas,), LINE, stats, groups, width, size, schedule, values, shared=shared)
 
     first, middle = small_launches.first, small_launches.middle
+    split, pixel_product, pixel_gradient = (
+        tensor_launches.split, tensor_launches.pixel_product, tensor_launches.pixel_gradient,
+    )  # fmt: skip
+    pack, sweep = tensor_launches.pack, tensor_launches.sweep

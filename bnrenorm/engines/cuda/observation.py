@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.data.sampling import Sampler
+from bnrenorm.engines.cuda.first_layer import Floats
 from bnrenorm.engines.cuda.parameters import Layer
 from bnrenorm.engines.cuda.passes import Batch, Context, Operations, forward, loss
 from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
@@ -61,20 +62,19 @@ class ModeGap:
         assert right is not None
         training = right[:, :IMAGES].mean(axis=1)
         if batch.index is None:
-            probe = Batch(self.images[:IMAGES], None, self.labels, None, [])
+            probe = Batch(Floats(self.images[:IMAGES]), self.labels, None, [])
         else:
             index = batch.index[:, :IMAGES]
-            probe = Batch(self._images(index), context.seed_of, self.labels, index, [])
-        inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(probe.x.shape[-2]))
+            probe = Batch(Floats(self._images(index), context.seed_of), self.labels, index, [])
+        inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(min(IMAGES, self.size)))
         return {"training_mode_accuracy": training, "inference_mode_accuracy": inference}
 
     def _by_next_batches(self, layers: list[Layer], masks: list[Mask], context: Context, step: int) -> dict[str, Array]:
         index = self._next_batches(step)
-        probe = Batch(self._images(index), context.seed_of, self.labels, index, [])
+        probe = Batch(Floats(self._images(index), context.seed_of), self.labels, index, [])
         dropped = probe
         if masks:
-            x = self._images(index, masks[0])
-            dropped = Batch(x, None, self.labels, index, masks)
+            dropped = Batch(Floats(self._images(index, masks[0])), self.labels, index, masks)
         rows = divide(index.shape[1], self.group)
         training = self._accuracy(layers, dropped, context, Mode.FROZEN, rows)
         inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(rows.n))

@@ -49,6 +49,11 @@ def mask(mask: Mask | None) -> tuple[Any, ...]:
     return mask.ranks, mask.ranks.strides[0] // mask.ranks.itemsize, mask.seed_of, mask.kept
 
 
+def thirds(parts: Array | None) -> tuple[int, Any]:
+    """Return what kernels take for thirds (R, N, PARTS, Q): Q, and the array."""
+    return (0, None) if parts is None else (parts.shape[-1], parts)
+
+
 def ceil(a: int, b: int) -> int:
     """Return a / b, rounded up."""
     return -(-a // b)

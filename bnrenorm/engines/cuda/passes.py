@@ -3,10 +3,11 @@
 from typing import Any, NamedTuple
 
 from bnrenorm.engines.cuda.checked import Checked
+from bnrenorm.engines.cuda.first_layer import First
 from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.parameters import Layer, Vector
 from bnrenorm.engines.cuda.reference import Reference
-from bnrenorm.engines.cuda.rows import Mask, Mode, divide
+from bnrenorm.engines.cuda.rows import Mask, Mode, divide, pieces_of
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.spec import BATCH, LAYER, KernelSpec
 
@@ -17,13 +18,11 @@ Operations = Launches | Reference | Checked
 class Batch(NamedTuple):
     """The images of a step, and where their labels are.
 
-    x: (S, N, D) per seed; (R, N, D) per replica after dropout; or (N, D), shared by all replicas. of (R,) int32: each
-    replica's seed, only for x per seed. labels (M,) int32 are of the whole set; the batch's are those at index (S, N)
-    int32, and without an index the first N. masks: of dropout, of the inputs and every hidden layer; empty without.
+    labels (M,) int32 are of the whole set; the batch's are those at index (S, N) int32, and without an index the first
+    N. masks: of dropout, of the inputs and every hidden layer; empty without.
     """
 
-    x: Array
-    of: Array | None
+    images: First
     labels: Array
     index: Array | None
     masks: list[Mask]
@@ -60,12 +59,15 @@ def forward(
     Dropout follows the batch's masks, or in mode RUNNING and OWN without masks the fractions: inference. `averaged`:
     with the moving averages of the parameters.
     """
-    spec, rows, x, of = context.spec, ws.rows, batch.x, batch.of
+    spec, rows = context.spec, ws.rows
     inference = mode in (Mode.RUNNING, Mode.OWN)
     for depth, layer in enumerate(layers[:-1]):
         weight, bias = _values(layer, averaged)
         a, y, width = ws.a[depth], ws.y[depth], ws.a[depth].shape[2]
-        ops.product(x, weight, a, tb=True, of=of)
+        if depth:
+            ops.product(ws.y[depth - 1], weight, a, tb=True)
+        else:
+            batch.images.multiply(ops, weight, a)
         moments = ws.moments_of(width) if spec.norm == BATCH and mode != Mode.RUNNING else None
         factor = context.fractions[0] if inference and context.fractions and depth == 0 else None
         ops.enter(a, bias, rows, relu=not spec.norm_first, factor=factor, partial=moments)
@@ -79,8 +81,7 @@ def forward(
             fraction = context.fractions[depth + 1] if context.fractions and inference else None
             affine = layer.affine(averaged=averaged)
             ops.normalise(a, ws.stats[depth], ws.row_stats[depth], affine, spec, rows, mask, fraction, y)
-        x, of = y, None
-    ops.product(x, _values(layers[-1], averaged)[0], ws.logits, tb=True, of=of)
+    ops.product(ws.y[-1], _values(layers[-1], averaged)[0], ws.logits, tb=True)
 
 
 def loss(
@@ -106,19 +107,16 @@ def backward(
     g = ws.logits
     ops.column_sums(g, divide(rows.n), ws.bias[-1])
     for depth in range(len(layers) - 1, -1, -1):
-        weight, x, of = layers[depth].weight, ws.y[depth - 1] if depth else batch.x, None if depth else batch.of
-        if depth == 0 and context.plain:  # the largest weights of the network pass through memory once
-            ops.product(g, x, weight.value, ta=True, of=of, subtract=True)
+        weight = layers[depth].weight
+        if depth == 0:
+            batch.images.learn(ops, g, weight, context, ws)
             break
-        gradient = ws.weight_gradient(weight.value.shape)
-        ops.product(g, x, gradient, ta=True, of=of)
-        if depth:
-            below = ws.gradient(depth - 1)
-            ops.product(g, weight.value, below)
+        gradient, below = ws.weight_gradient(weight.value.shape, pieces_of(rows.n)), ws.gradient(depth - 1)
+        ops.gradient(g, ws.y[depth - 1], gradient)
+        ops.product(g, weight.value, below)
         ops.update_weights(weight, gradient, spec.optimizer, hyper, schedule)
-        if depth:
-            _through_layer(ops, layers[depth - 1], depth - 1, below, batch, context, ws)
-            g = below
+        _through_layer(ops, layers[depth - 1], depth - 1, below, batch, context, ws)
+        g = below
     ops.update_vectors(vectors, spec.optimizer, hyper, schedule)
 
 
@@ -127,7 +125,7 @@ def _through_layer(
 ) -> None:
     """Turn g, the gradient of hidden layer `depth`'s output, into that of its linear product.
 
-    In the first layer of a `plain` context it is multiplied by the learning rate.
+    In the first layer it gets the form that the batch's images take it in.
     """
     spec, rows = context.spec, ws.rows
     a, y, stats, row_stats, coef = ws.a[depth], ws.y[depth], ws.stats[depth], ws.row_stats[depth], ws.coef[depth]
@@ -138,8 +136,8 @@ def _through_layer(
         ops.coefficients(sums, stats, affine, spec, rows, coef, ws.affine[depth])
     if spec.norm == LAYER:
         ops.row_gradients(g, y, a, row_stats, affine, spec, mask, ws.row_sums)
-    rates = context.schedule if context.plain and depth == 0 else None
-    ops.to_linear(g, y, a, stats, coef, row_stats, ws.row_sums, affine, spec, rows, mask, ws.bias[depth], rates)
+    form = {} if depth else batch.images.form(context)
+    ops.to_linear(g, y, a, stats, coef, row_stats, ws.row_sums, affine, spec, rows, mask, ws.bias[depth], **form)
 
 
 def _values(layer: Layer, averaged: bool) -> tuple[Array, Array]:

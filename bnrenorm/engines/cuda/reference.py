@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.engines.cuda import formulas, small_reference
+from bnrenorm.engines.cuda import formulas, small_reference, tensor_reference
 from bnrenorm.engines.cuda.parameters import Tensor, Vector
-from bnrenorm.engines.cuda.rows import Mask, Mode, Rows
+from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, piece_length
 from bnrenorm.engines.spec import BATCH, LAYER, KernelSpec
 from bnrenorm.network.schedule import D_MAX, LR, R_MAX
 from bnrenorm.norm.diagnosis import diagnose
@@ -28,6 +28,7 @@ class Reference:
 
     xp = np
     shared_memory = 2**30  # bytes of a block's; more than any kernel takes
+    has_tensor_cores = True
 
     def math_mode(self, tf32: bool) -> AbstractContextManager[Any]:
         """Return a context in which products may round float32 operands to TF32, or may not; these never do."""
@@ -69,6 +70,13 @@ class Reference:
             a, b = (a, b[of]) if ta else (a[of], b)
         a, b = (x.swapaxes(-1, -2) if transpose else x for x, transpose in ((a, ta), (b, tb)))
         out[...] = out - np.matmul(a, b) if subtract else np.matmul(a, b)
+
+    def gradient(self, g: Array, x: Array, out: Array) -> None:
+        """Set out (R, pieces, K, D) to g^T x, a piece of the rows each: g (R, N, K), x (R, N, D) or (N, D)."""
+        length = piece_length(g.shape[1], out.shape[1])
+        for piece in range(out.shape[1]):
+            span = slice(piece * length, (piece + 1) * length)
+            out[:, piece] = np.matmul(g[:, span].swapaxes(1, 2), x[..., span, :])
 
     def enter(
         self,
@@ -279,10 +287,12 @@ class Reference:
         mask: Mask | None,
         partial: Array,
         rates: Array | None = None,
+        parts: Array | None = None,
     ) -> None:
         """Turn g, the gradient of y, into that of the linear product; set partial (R, rows.total, K), its sums.
 
-        rates: a schedule (R, 4), by whose learning rates g is multiplied then.
+        rates: a schedule (R, 4), by whose learning rates g is multiplied then. parts (R, N, PARTS, Q): gets the thirds
+        of it (see `pixels`) in place of g, which stays as it was.
         """
         gamma, _ = formulas.affine(affine, a.dtype)
         value = formulas.upstream(g, y, spec, mask)
@@ -292,10 +302,12 @@ class Reference:
         elif spec.norm == LAYER:
             hat = formulas.normalised_rows(a, row_stats)
             value = (value * gamma - row_sums[..., :1] - hat * row_sums[..., 1:]) / row_stats[..., 1:]
-        g[...] = value if spec.norm_first else value * (a > 0)
-        self.column_sums(g, rows, partial)
-        if rates is not None:
-            g *= rates[:, LR].reshape(-1, 1, 1)
+        value = value if spec.norm_first else value * (a > 0)
+        self.column_sums(value, rows, partial)
+        if parts is not None:
+            self.split(value, parts)
+        else:
+            g[...] = value if rates is None else value * rates[:, LR].reshape(-1, 1, 1)
 
     def column_sums(self, g: Array, rows: Rows, partial: Array) -> None:
         """Set partial (R, rows.total, K) to the sums of g (R, N, K) over every piece."""
@@ -303,8 +315,11 @@ class Reference:
             partial[:, q] = g[:, begin:end].sum(axis=1)
 
     def update_weights(self, tensor: Tensor, gradient: Array, optimizer: int, hyper: Array, schedule: Array) -> None:
-        """Take the optimizer's step of weights (R, K, D), with L1 and L2 decay, and of their average."""
-        w = tensor.value
+        """Take the optimizer's step of weights (R, K, D), with L1 and L2 decay, and of their average.
+
+        gradient (R, pieces, K, D): its sum over the pieces is the gradient.
+        """
+        w, gradient = tensor.value, gradient.sum(axis=1)
         l2, l1 = formulas.column(hyper, "l2", w.ndim), formulas.column(hyper, "l1", w.ndim)
         formulas.descend(tensor, gradient + l2 * w + l1 * np.sign(w), LR, optimizer, hyper, schedule)
 
@@ -324,3 +339,7 @@ class Reference:
         values[...] = np.stack(list(described.values()), axis=1)
 
     first, middle = small_reference.first, small_reference.middle
+    split, pixel_product, pixel_gradient = (
+        tensor_reference.split, tensor_reference.pixel_product, tensor_reference.pixel_gradient,
+    )  # fmt: skip
+    pack, sweep = tensor_reference.pack, tensor_reference.sweep

@@ -8,6 +8,19 @@ Array = Any
 PIECE = 256
 """Images of a piece at most: a batch of 100 is one, and one of 60,000 fills a GPU with blocks."""
 
+SUMMED = 1024
+"""Images whose gradient of weights is one sum: longer sums are slow, as few blocks take part, and round more."""
+
+
+def pieces_of(n: int) -> int:
+    """Return the number of sums that a gradient over n images is made of."""
+    return -(-n // SUMMED)
+
+
+def piece_length(n: int, pieces: int) -> int:
+    """Return the images of a piece; the last one may have fewer."""
+    return -(-n // pieces)
+
 
 class Mode(IntEnum):
     """The statistics that normalise, as numbered in `kernels/common.cuh`.

@@ -32,7 +32,7 @@ def first(
     """
     if index is not None:
         g = np.matmul(gradient.swapaxes(1, 2), images[index[seed_of]])
-        self.update_weights(weight, g, spec.optimizer, hyper, schedule)
+        self.update_weights(weight, g[:, None], spec.optimizer, hyper, schedule)
     if following is not None:
         np.matmul(images[following[seed_of]], weight.value.swapaxes(1, 2), out=products)
 
@@ -70,7 +70,7 @@ def middle(
     self.loss(logits, last.bias.value, labels, index, seed_of, True, None, partial)
     self.add_losses(partial, n, sums)
     np.matmul(logits, last.weight.value, out=gradient)
-    self.update_weights(last.weight, np.matmul(logits.swapaxes(1, 2), h), spec.optimizer, hyper, schedule)
+    self.update_weights(last.weight, np.matmul(logits.swapaxes(1, 2), h)[:, None], spec.optimizer, hyper, schedule)
     if hidden.run is not None:
         self.upstream_sums(gradient, h, a, stats, None, spec, rows, None, moments)
         self.coefficients(moments, stats, affine, spec, rows, coef, gradients)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.engines.cuda.rows import PIECE, Rows
+from bnrenorm.engines.cuda.rows import PIECE, Rows, pieces_of
 from bnrenorm.engines.spec import BATCH, LAYER, NONE, KernelSpec
 
 Array = Any
@@ -48,16 +48,17 @@ class Workspace:
         self.coef = [real(replicas, rows.groups, 3, width) if batch else None for width in hidden]
         self.row_sums = real(replicas, n, 2) if layer else None
         self._g = [real(replicas * n * max(hidden)) for _ in range(min(2, len(hidden)))]
-        self._weights = real(replicas * max(a * b for a, b in itertools.pairwise(widths)))
+        self._weights = real(replicas * pieces_of(n) * max(a * b for a, b in itertools.pairwise(widths)))
 
     def gradient(self, depth: int) -> Array:
         """Return scratch (R, N, K) for the gradient of hidden layer `depth`; neighbours have different ones."""
         shape = self.a[depth].shape
         return self._g[depth % len(self._g)][: _size(shape)].reshape(shape)
 
-    def weight_gradient(self, shape: tuple[int, ...]) -> Array:
-        """Return scratch for the gradient of a layer's weights (R, K, D)."""
-        return self._weights[: _size(shape)].reshape(shape)
+    def weight_gradient(self, shape: tuple[int, ...], pieces: int = 1) -> Array:
+        """Return scratch (R, pieces, K, D) for the gradient of a layer's weights (R, K, D)."""
+        replicas, *rest = shape
+        return self._weights[: pieces * _size(shape)].reshape(replicas, pieces, *rest)
 
     def moments_of(self, width: int) -> Array | None:
         """Return scratch (R, rows.total, 2, K) for sums over the images of every piece."""
@@ -70,7 +71,7 @@ class Workspace:
 def bytes_of(replicas: int, widths: tuple[int, ...], n: int, itemsize: int, *, changed: bool, learning: bool) -> int:
     """Return the bytes that a workspace takes, less what does not grow with the number of images or of weights."""
     per_image = (1 + changed) * sum(widths[1:-1]) + widths[-1] + learning * min(2, len(widths) - 2) * max(widths[1:-1])
-    weights = learning * max(a * b for a, b in itertools.pairwise(widths))
+    weights = learning * pieces_of(n) * max(a * b for a, b in itertools.pairwise(widths))
     return replicas * itemsize * (n * per_image + weights)
 
 

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 
 from bnrenorm.engines.cuda import cublas
 from bnrenorm.engines.cuda.cublas import Products, math_mode
+from bnrenorm.engines.cuda.pixels import PARTS, numbers, padded, repeated
 from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.errors import InputError
 
@@ -64,9 +65,27 @@ class Library:
         for a_at, b_at, c_at in zip(*map(np.ndarray.tolist, tables), strict=True):
             self.compute(ta, tb, m, n, k, alpha, a_at, lda, b_at, ldb, beta, c_at, ldc)
 
+    def gemmStridedBatchedEx(self, handle, ta, tb, m, n, k, alpha, a, a_type, lda, a_stride, b, b_type, ldb, b_stride, beta,
+                             c, c_type, ldc, c_stride, count, compute, algorithm):  # fmt: skip
+        """Operands of bfloat16 (14), sums and results of float32 (68, 0); by any algorithm."""
+        assert (handle, a_type, b_type, c_type, compute, algorithm) == (42, 14, 14, 0, 68, -1)
+        assert lda % 8 == ldb % 8 == 0
+        self.calls.append(("mixed", count))
+        alpha, beta = (np.frombuffer((ctypes.c_char * 4).from_address(at), np.float32)[0] for at in (alpha, beta))
+        assert beta == 0
+        for i in range(count):
+            places = a + 2 * i * a_stride, b + 2 * i * b_stride
+            operands = self.operands(ta, tb, m, n, k, places[0], lda, places[1], ldb, np.dtype(np.uint16))
+            left, right = (numbers(np.ascontiguousarray(bits)).astype(np.float64) for bits in operands)
+            matrix(c + 4 * i * c_stride, m, n, ldc, np.dtype(np.float32))[...] = alpha * (left @ right)
+
+    def operands(self, ta, tb, m, n, k, a, lda, b, ldb, dtype):
+        a = matrix(a, k, m, lda, dtype).T if ta else matrix(a, m, k, lda, dtype)
+        b = matrix(b, n, k, ldb, dtype).T if tb else matrix(b, k, n, ldb, dtype)
+        return a, b
+
     def compute(self, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc):
-        a = matrix(a, k, m, lda, self.dtype).T if ta else matrix(a, m, k, lda, self.dtype)
-        b = matrix(b, n, k, ldb, self.dtype).T if tb else matrix(b, k, n, ldb, self.dtype)
+        a, b = self.operands(ta, tb, m, n, k, a, lda, b, ldb, self.dtype)
         alpha, beta = (matrix(address, 1, 1, 1, self.dtype)[0, 0] for address in (alpha, beta))
         c = matrix(c, m, n, ldc, self.dtype)
         c[...] = alpha * (a @ b) + (beta * c if beta else 0)  # with beta 0, C, which may be NaN, is not read
@@ -156,10 +175,81 @@ def test_tables_of_addresses_are_kept_for_the_arrays_they_are_of(library, rng):
     assert len(products.pointers) == 5  # weight, out, and images by seeds: three pairs
 
 
-@pytest.mark.parametrize("name", ["gemmStridedBatched", "gemmBatched", "gemm"])
-def test_another_cupy_is_refused_in_one_line(library, name):
-    letter = "d" if library.dtype == np.float64 else "s"
-    delattr(library, letter + name)
+def of_bytes(rng, *shape):
+    return (rng.integers(0, 256, shape) / 255).astype(np.float32)
+
+
+def thirds(array):
+    parts = np.full((*array.shape[:-1], PARTS, padded(array.shape[-1])), 0x7FFF, np.uint16)  # NaN
+    Reference().split(array, parts)
+    return parts
+
+
+RUNS = {
+    "shared": (1, [(0, slice(0, 3))]),
+    "two seeds": (2, [(1, slice(0, 2)), (0, slice(2, 3))]),
+    "a seed in two places": (2, [(0, slice(0, 1)), (1, slice(1, 2)), (0, slice(2, 3))]),
+}
+
+
+def images_and_runs(rng, runs, n):
+    """Return images (S, N, D), their pixels for tensor cores, the runs, and each replica's seed."""
+    seeds, runs = RUNS[runs]
+    x = of_bytes(rng, seeds, n, D)
+    seed_of = [seed for seed, replicas in runs for _ in range(replicas.stop - replicas.start)]
+    return x, repeated(np, x.reshape(-1, D)).reshape(seeds, n, PARTS, -1).view(Array), runs, seed_of
+
+
+@pytest.mark.parametrize("one_at_a_time", [False, True])
+@pytest.mark.parametrize("runs", RUNS)
+def test_products_of_pixels_are_those_of_images(library, rng, monkeypatch, runs, one_at_a_time):
+    """In one call for a run, but large ones a replica at a time."""
+    if one_at_a_time:
+        monkeypatch.setattr(cublas, "_LARGE", 0)
+    images, x, runs, seed_of = images_and_runs(rng, runs, N)
+    w, out = rng.normal(size=(R, K, D)).astype(np.float32), np.full((R, N, K), np.nan, np.float32).view(Array)
+    Products(np.float32 if library.dtype == np.float32 else np.float64).pixel_product(
+        x, thirds(w).view(Array), runs, out
+    )
+    assert_allclose(out, images[seed_of].astype(float) @ w.swapaxes(1, 2), rtol=1e-5, atol=1e-6)
+    counts = [1] * R if one_at_a_time else [replicas.stop - replicas.start for _, replicas in runs]
+    assert library.calls == [("mixed", count) for count in counts]
+
+
+@pytest.mark.parametrize(("n", "pieces", "counts"), [(5, 1, None), (12, 3, [3]), (13, 3, [2, 1]), (9, 5, [4, 1])])
+@pytest.mark.parametrize("runs", RUNS)
+def test_gradients_by_pixels_are_those_by_images(library, rng, runs, n, pieces, counts):
+    """As many sums as pieces, in one or two calls for a replica; where there is one, in one call for a run."""
+    images, x, runs, seed_of = images_and_runs(rng, runs, n)
+    g, out = rng.normal(size=(R, n, K)).astype(np.float32), np.full((R, pieces, K, D), np.nan, np.float32).view(Array)
+    Products(library.dtype).pixel_gradient(thirds(g).view(Array), x, runs, out)
+    want = np.empty(out.shape)
+    Reference().gradient(g.astype(float), images[seed_of].astype(float), want)
+    assert_allclose(out, want, rtol=1e-5, atol=1e-5)
+    of_runs = [replicas.stop - replicas.start for _, replicas in runs]
+    assert library.calls == [("mixed", count) for count in (of_runs if counts is None else counts * R)]
+
+
+@pytest.mark.parametrize("one_at_a_time", [False, True])
+@pytest.mark.parametrize(("n", "pieces", "calls"), [(5, 1, 1), (12, 3, 3), (13, 3, 6)])
+@pytest.mark.parametrize("shared", [True, False])
+def test_gradients_are_sums_over_pieces(library, rng, monkeypatch, shared, n, pieces, calls, one_at_a_time):
+    if one_at_a_time:
+        monkeypatch.setattr(cublas, "_LARGE", 0)
+        calls = max(calls, R)
+    g, x = draw(rng, library.dtype, R, n, K), draw(rng, library.dtype, *(() if shared else (R,)), n, D)
+    got, want = (np.full((R, pieces, K, D), np.nan, library.dtype).view(Array) for _ in range(2))
+    Reference().gradient(*(np.asarray(array) for array in (g, x, want)))
+    assert_allclose(want.sum(axis=1), np.asarray(g).swapaxes(1, 2) @ np.asarray(x), rtol=1e-4, atol=1e-5)
+    Products(library.dtype).gradient(g, x, got)
+    assert_allclose(got, want, rtol=1e-4 if library.dtype == np.float32 else 1e-12, atol=1e-6)
+    assert library.calls == ["strided"] * calls
+
+
+@pytest.mark.parametrize("name", ["gemmStridedBatched", "gemmBatched", "gemm", "gemmStridedBatchedEx"])
+def test_another_cupy_is_refused_in_one_line(library, monkeypatch, name):
+    letter = ("d" if library.dtype == np.float64 else "s") * (not name.endswith("Ex"))
+    monkeypatch.delattr(type(library) if name.endswith("Ex") else library, letter + name)
     want = f"CuPy 14.2.0 lacks {letter}{name}, which the CUDA engine needs; use --engine chainer"
     with pytest.raises(InputError, match=want):
         Products(library.dtype)

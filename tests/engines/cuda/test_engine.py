@@ -127,6 +127,28 @@ def test_twenty_steps_in_float32_are_the_chains(few, engine, settings, batch):
     assert_allclose(*(training.engine.replicas.training_means()[0] for training in (compiled, chain)), rtol=1e-4)
 
 
+@pytest.mark.parametrize("batch", ["{kind: iid, size: 120}", "{kind: iid, size: 250}", FULL])
+@pytest.mark.parametrize("settings", ["adam", "rmsprop", "decay, average", "both decays", "micro", "one gamma a layer", "layer", "sgd"])  # fmt: skip
+def test_every_kind_of_batch_is_trained_by_tensor_cores(few, engine, settings, batch):
+    """In float32: of 120 images by sweeps, of 250 gathered, and of all, which with 1,100 images are two sums."""
+    data = coarse_digits(1100, 100) if batch == FULL else few
+    trials = group(SETTINGS[settings], batch, len(data.x_train), training__steps=4, evaluation__every=2)
+    chain, compiled = (training_of(trials, data, name) for name in ("chainer", engine))
+    batches = compiled.engine.batches
+    if batches.ops.has_tensor_cores:
+        assert (batches.sweeps is not None) == ("120" in batch)
+        assert (batches.pixels is not None) == ("120" not in batch)
+    assert_same_training(chain, compiled, 1e-3 if settings == "rmsprop" else 2e-4)  # one input of a ReLU is 1e-7
+
+
+def test_images_that_are_no_bytes_are_multiplied_as_they_are(few, engine):
+    trials = group("data.scaling: z_score", "{kind: iid, size: 120}", training__steps=2, evaluation__every=2)
+    chain, compiled = (training_of(trials, few, name) for name in ("chainer", engine))
+    assert (compiled.engine.batches.sweeps, compiled.engine.batches.pixels) == (None, None)
+    assert all(images.ndim == 2 for images in compiled.engine.batches.eval_images.values())
+    assert_same_training(chain, compiled, 1e-4)
+
+
 @pytest.mark.parametrize("settings", ["BRN", "dropout"])
 @pytest.mark.parametrize("hidden", ["[30]", "[30, 20]"])
 def test_no_bit_depends_on_how_steps_are_cut_into_spans(few, engine, hidden, settings):

@@ -47,7 +47,7 @@ def test_the_parts_are_as_large_as_the_budget_allows(few, monkeypatch):
     real = engine.evaluator._chunk
 
     def spy(layers, batch, context, mode):
-        seen.append((len(context.hyper), len(batch.x)))
+        seen.append((len(context.hyper), len(batch.labels)))
         return real(layers, batch, context, mode)
 
     monkeypatch.setattr(engine.evaluator, "_chunk", spy)

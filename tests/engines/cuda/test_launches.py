@@ -18,7 +18,9 @@ from bnrenorm.network.schedule import AFFINE_LR
 from bnrenorm.training import loop
 from tests.engines.groups import SETTINGS, coarse_digits, group
 
-SOURCE = launches.source(np.float32) + (launches.FOLDER / "small.cu").read_text(encoding="utf-8")
+SOURCE = launches.source(np.float32) + "".join(
+    (launches.FOLDER / name).read_text(encoding="utf-8") for name in ("small.cu", "sweep.cu")
+)
 APART = {"index", "next", "ranks"}
 """Arrays whose rows may lie apart; the distance is an argument."""
 
@@ -46,6 +48,7 @@ class Kernel:
             "int*": np.int32,
             "double*": np.float64,
             "unsigned char*": np.uint8,
+            "unsigned short*": np.uint16,
             "Vector*": np.int64,
         }
 
@@ -75,14 +78,21 @@ class Kernel:
             assert argument.strides[-1] == argument.itemsize, name
 
 
+class Products(Reference):
+    """cuBLAS, by NumPy."""
+
+    __call__ = Reference.product
+
+
 class Cupy:
     """CuPy on NumPy's arrays, with kernels that compute nothing."""
 
     def __init__(self, dtype):
         self.seen, self.modules = [], []
-        device = SimpleNamespace(id=0, attributes={"MaxSharedMemoryPerBlockOptin": 227 * 1024})
+        shared = {"MaxSharedMemoryPerBlockOptin": 227 * 1024}
+        self.device = SimpleNamespace(id=0, attributes=shared, compute_capability="90")
         stream = SimpleNamespace(synchronize=lambda: None)
-        self.cuda = SimpleNamespace(Device=lambda: device, get_current_stream=lambda: stream)
+        self.cuda = SimpleNamespace(Device=lambda: self.device, get_current_stream=lambda: stream)
         self.dtype = dtype
 
     def RawModule(self, code, options):
@@ -97,7 +107,7 @@ class Cupy:
 def cupy(request, monkeypatch):
     module = Cupy(request.param)
     monkeypatch.setitem(sys.modules, "cupy", module)
-    monkeypatch.setattr(launches, "Products", lambda dtype: Reference().product)
+    monkeypatch.setattr(launches, "Products", lambda dtype: Products())
     launches.module.cache_clear()
     yield module
     launches.module.cache_clear()
@@ -108,6 +118,7 @@ class Both:
 
     def __init__(self, dtype):
         self.launches, self.reference = Launches(dtype), Reference()
+        self.has_tensor_cores = self.launches.has_tensor_cores
 
     def __getattr__(self, name):
         computes = getattr(self.reference, name)
@@ -144,6 +155,8 @@ def test_kernels_get_what_their_source_declares(cupy, monkeypatch, name):
     monkeypatch.setattr(packing, "table_row", lambda vector: [0] * 10)  # NumPy's arrays have no address on a device
     engine = train(SETTINGS[name], "{kind: iid, size: 120, remainder: keep}", cupy.dtype)
     always = {"gather", "enter", "loss", "add_losses", "to_linear", "update_weights", "update_vectors"}
+    if cupy.dtype == np.float32:  # the images are of bytes, in evaluation at least
+        always.add("split")
     of_norm = {
         NONE: set(),
         BATCH: {"statistics", "normalise", "upstream_sums", "coefficients", "diagnose"},
@@ -160,7 +173,7 @@ def test_kernels_of_small_batches_get_what_their_source_declares(cupy, monkeypat
     monkeypatch.setattr(packing, "table_row", lambda vector: [0] * 10)
     engine = train(SETTINGS[name], f"{{kind: iid, size: {n}}}", cupy.dtype, model__hidden="[30]")
     assert engine.small is not None
-    assert set(cupy.seen) - {"first", "middle"} <= {
+    assert set(cupy.seen) - {"first", "middle", "split"} <= {
         "gather",
         "enter",
         "statistics",
@@ -180,6 +193,27 @@ def test_a_step_of_a_small_batch_is_two_launches(cupy):
     training.engine.spans.length = 3
     training.engine.advance(0, 5, observe=False)
     assert cupy.seen == ["first", *["middle", "first"] * 3, "first", *["middle", "first"] * 2]
+
+
+@pytest.mark.parametrize("cupy", [np.float32], indirect=True)
+@pytest.mark.parametrize("name", ["BRN", "layer", "micro", "decay, average", "sgd", "adam", "rmsprop"])
+def test_the_kernel_of_minibatches_gets_what_its_source_declares(cupy, monkeypatch, name):
+    monkeypatch.setattr(packing, "table_row", lambda vector: [0] * 10)
+    engine = train(SETTINGS[name], "{kind: iid, size: 50}", cupy.dtype)
+    assert engine.batches.sweeps is not None
+    assert [cupy.seen.count(name) for name in ("pack", "sweep")] == [3, 5]  # of two spans: two batches, then one
+    assert cupy.seen.count("gather") == bool(engine.network.batch_norms)  # to compare the modes in
+    (options,) = (options for code, options in cupy.modules if "sweep(" in code)
+    assert options == (*launches.OPTIONS, "-DN=50")
+
+
+@pytest.mark.parametrize("cupy", [np.float32], indirect=True)
+def test_older_gpus_multiply_images_as_they_are(cupy, monkeypatch):
+    monkeypatch.setattr(packing, "table_row", lambda vector: [0] * 10)
+    cupy.device.compute_capability = "75"
+    engine = train(SETTINGS["BRN"], "{kind: iid, size: 50}", cupy.dtype)
+    assert (engine.batches.sweeps, engine.batches.pixels) == (None, None)
+    assert not {"split", "pack", "sweep"} & set(cupy.seen)
 
 
 class Address:
@@ -210,7 +244,8 @@ def test_a_module_is_compiled_once_for_a_dtype_a_device_and_a_batch(cupy):
         ops = Launches(cupy.dtype)
         for name, batch in (("enter", 0), ("loss", 0), ("first", 4), ("middle", 4), ("middle", 5)):
             ops.launch(name, (1,), (256,), *dummies(name), batch=batch)
-    assert [options[1:] for _, options in cupy.modules] == [(), ("-DN=4",), ("-DN=5",)]
+        ops.launch("sweep", (1,), (256,), *dummies("sweep"), batch=5, file="sweep.cu")
+    assert [options[1:] for _, options in cupy.modules] == [(), ("-DN=4",), ("-DN=5",), ("-DN=5",)]
 
 
 def test_a_kernel_may_take_as_much_shared_memory_as_asked_for(cupy):

@@ -80,7 +80,8 @@ def test_the_gap_of_a_network_is_chainers_own_measurement(few):
     network.step = 2
     with chainer.using_config("train", True):
         want = mode_gap.ModeGap(network, engine.inputs, engine.replicas.trials).measure(np.empty((2, 30, 10)), 2)
-    batch = engine._batch(next(engine.spans.ahead(2, 1, np.asarray)), 0, 30)
+    span = next(engine.spans.ahead(2, 1, np.asarray))
+    batch = engine.batches.at(span, 0, engine._context(span, 0), engine.layers[0].weight, engine._workspace(30))
     got = engine.gap.measure(engine.layers, batch, context, None, 2)
     for name in want:
         assert_allclose(got[name], want[name], rtol=1e-12, err_msg=name)

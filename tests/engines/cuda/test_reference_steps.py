@@ -157,7 +157,7 @@ def test_updates_of_weights_are_chainers(make, kind, decays):
         for parameter, rule, gradient in zip(parameters, rules, g, strict=True):
             parameter.grad = gradient.copy()
             rule.update(parameter)
-        ops.update_weights(tensor, g, spec.CODES[kind], hyper, rates_at(kind, t))
+        ops.update_weights(tensor, g[:, None], spec.CODES[kind], hyper, rates_at(kind, t))
         average = 0.75 * average + 0.25 * np.stack([parameter.array for parameter in parameters])
         assert_allclose(tensor.value, [parameter.array for parameter in parameters], rtol=1e-12)
         assert_allclose(tensor.average, average, rtol=1e-12)

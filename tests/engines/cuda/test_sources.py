@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bnrenorm.engines import spec
-from bnrenorm.engines.cuda import launches, packing
+from bnrenorm.engines.cuda import launches, packing, pixels, tensor_launches
 from bnrenorm.engines.cuda.rows import Mode
 from bnrenorm.network import schedule
 from tests.engines.cuda import nvrtc
@@ -37,7 +37,16 @@ def test_the_kernels_compile(dtype, architecture):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("batch", [4, *(pytest.param(batch, marks=pytest.mark.slow) for batch in (1, 10, 32))])
 def test_the_kernels_of_small_batches_compile(batch, dtype, architecture):
-    assert_compiles(launches.source(dtype, launches.SMALL_SOURCES), f"-arch={architecture}", f"-DN={batch}")
+    assert_compiles(launches.source(dtype, (*launches.BEFORE, "small.cu")), f"-arch={architecture}", f"-DN={batch}")
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
+@pytest.mark.parametrize("batch", [100, *(pytest.param(batch, marks=pytest.mark.slow) for batch in (1, 20, 128))])
+def test_the_kernel_of_minibatches_compiles(batch, architecture):
+    """On GPUs whose tensor cores take bfloat16."""
+    source = launches.source(np.float32, (*launches.BEFORE, "sweep.cu"))
+    assert_compiles(source, f"-arch={architecture}", f"-DN={batch}")
 
 
 @needs_nvrtc
@@ -78,6 +87,12 @@ def test_hyperparameters_are_in_pythons_order():
 
 def test_every_enum_has_been_looked_at():
     assert len(enums()) == 8
+
+
+def test_sizes_of_tensor_cores_are_pythons():
+    assert f"const int PARTS = {pixels.PARTS}, TILE = {pixels.TILE};" in COMMON
+    sweep = (launches.FOLDER / "sweep.cu").read_text(encoding="utf-8")
+    assert f"const int STAGES = {tensor_launches.STAGES};" in sweep
 
 
 def test_the_sizes_of_blocks_are_pythons():

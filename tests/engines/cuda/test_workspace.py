@@ -51,7 +51,7 @@ def test_the_gradients_of_neighbouring_layers_share_no_memory():
     assert all(g.flags.c_contiguous for g in gradients)
     assert not np.shares_memory(gradients[0], gradients[1])
     assert not np.shares_memory(gradients[1], gradients[2])
-    assert ws.weight_gradient((3, 10, 6)).shape == (3, 10, 6)
+    assert ws.weight_gradient((3, 10, 6)).shape == (3, 1, 10, 6)
     assert ws.weight_gradient((3, 5, 7)).flags.c_contiguous
 
 

@@ -85,3 +85,24 @@ __device__ __forceinline__ void keep(real* stats, int K, const Moments& m) {
   stats[MEAN * K] = m.mean, stats[STD * K] = m.std, stats[R_ * K] = m.r, stats[D_ * K] = m.d;
   stats[RUN_MEAN * K] = m.run_mean, stats[RUN_STD * K] = m.run_std;
 }
+
+const int PARTS = 3, TILE = 16;
+
+// A float32 number as the sum of three bfloat16 numbers, their bits, the smallest first: 8 of its 24 bits in each. NaN
+// stays NaN.
+struct Thirds {
+  unsigned short bits[PARTS];
+};
+
+__device__ __forceinline__ Thirds thirds_of(float value) {
+  Thirds thirds;
+  for (int part = PARTS - 1; part >= 0; part--) {
+    const unsigned bits = __float_as_uint(value) & 0xffff0000u;
+    thirds.bits[part] = bits >> 16;
+    value -= __uint_as_float(bits);
+  }
+  return thirds;
+}
+
+// The row of pixel d of a tile: the order in which a warp's lanes read them at the same time, see sweep.cu.
+__device__ __forceinline__ int slot_of(int d) { return d / 2 % 2 * (TILE / 2) + d / 4 * 2 + d % 2; }

@@ -228,12 +228,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // g (R, N, K), the gradient of y, becomes that of the linear product; set bias (R, groups * pieces, K): its sum over a
 // piece. y and a are what `normalise` set and read; `relu`: the ReLU comes before the norm, and a is its output. With
-// rates, a schedule (R, COLUMNS), g is multiplied by the learning rate after the sum.
+// rates, a schedule (R, COLUMNS), g is multiplied by the learning rate after the sum. With parts (R, N, PARTS, padded),
+// its thirds are written there, and g stays as it was.
 extern "C" __global__ void __launch_bounds__(THREADS)
     to_linear(real* g, const real* y, const real* a, const real* stats, const real* coef, const real* row_stats,
               const real* row_sums, const real* gamma, int norm, int affine, int norm_first, int relu, int n, int K,
               int group, int pieces, const int* ranks, int stride, const int* seed_of, const int* kept, real* bias,
-              const real* rates) {
+              const real* rates, int padded, unsigned short* parts) {
   const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
   const Rows rows = rows_of(blockIdx.x, group, pieces);
   const bool inside = k < K, own_kept = inside && is_kept(ranks, stride, seed_of, kept, r, k);
@@ -260,8 +261,14 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         value = (value * weight - row_sums[row] - hat * row_sums[row + 1]) / std;
       }
       if (relu && o.a <= 0) value = 0;
-      g[column + (long)i * K] = value * lr;
       sum += value;
+      if (!parts) {
+        g[column + (long)i * K] = value * lr;
+        return;
+      }
+      const Thirds thirds = thirds_of(value);
+      for (int part = 0; part < PARTS; part++)
+        parts[(((long)r * n + i) * PARTS + part) * padded + k] = thirds.bits[part];
     });
   sum = column_sum(sum);
   if (inside && threadIdx.y == 0) bias[((long)r * gridDim.x + blockIdx.x) * K + k] = sum;

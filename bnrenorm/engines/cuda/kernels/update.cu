@@ -1,37 +1,50 @@
 // The optimizer's step of every parameter, as Chainer's update rules define it, and the average of the parameters.
 
-// Move parameter i by its gradient g. m, s: velocity of momentum or Adam's first moment, second moment of Adam and
-// RMSprop; average: null where nothing is averaged. lr has Adam's bias correction in it.
+// A parameter moved by its gradient g; m, s: velocity of momentum or Adam's first moment, second moment of Adam and
+// RMSprop, which move too. lr has Adam's bias correction in it.
+__device__ __forceinline__ real moved(int optimizer, const real* hyper, real lr, real l2, real l1, real g, real value,
+                                      real& m, real& s) {
+  if (l2 != 0 || l1 != 0) g += l2 * value + l1 * ((value > 0) - (value < 0));
+  if (optimizer == SGD) return value - lr * g;
+  if (optimizer == MOMENTUM) {
+    m = hyper[MOMENTUM_OF] * m - lr * g;
+    return value + m;
+  }
+  if (optimizer == ADAM) {
+    m += hyper[ONE_MINUS_BETA1] * (g - m), s += hyper[ONE_MINUS_BETA2] * (g * g - s);
+    return value - lr * m / (sqrt(s) + hyper[OPTIMIZER_EPS]);
+  }
+  s = hyper[ALPHA] * s + (1 - hyper[ALPHA]) * g * g;
+  return value - lr * g / (sqrt(s) + hyper[OPTIMIZER_EPS]);
+}
+
+// The optimizers that keep m, and those that keep s.
+__device__ __forceinline__ bool keeps_first(int optimizer) { return optimizer == MOMENTUM || optimizer == ADAM; }
+__device__ __forceinline__ bool keeps_second(int optimizer) { return optimizer == ADAM || optimizer == RMSPROP; }
+
+// Move parameter i of p by its gradient g. average: null where nothing is averaged.
 __device__ __forceinline__ void descend(int optimizer, const real* hyper, real lr, real l2, real l1, real g, long i,
                                         real* p, real* m, real* s, real* average) {
-  real value = p[i];
-  if (l2 != 0 || l1 != 0) g += l2 * value + l1 * ((value > 0) - (value < 0));
-  if (optimizer == SGD) value -= lr * g;
-  if (optimizer == MOMENTUM) value += m[i] = hyper[MOMENTUM_OF] * m[i] - lr * g;
-  if (optimizer == ADAM) {
-    const real mean = m[i] + hyper[ONE_MINUS_BETA1] * (g - m[i]);
-    const real square = s[i] + hyper[ONE_MINUS_BETA2] * (g * g - s[i]);
-    m[i] = mean, s[i] = square;
-    value -= lr * mean / (sqrt(square) + hyper[OPTIMIZER_EPS]);
-  }
-  if (optimizer == RMSPROP) {
-    const real square = hyper[ALPHA] * s[i] + (1 - hyper[ALPHA]) * g * g;
-    s[i] = square;
-    value -= lr * g / (sqrt(square) + hyper[OPTIMIZER_EPS]);
-  }
+  real first = keeps_first(optimizer) ? m[i] : 0, second = keeps_second(optimizer) ? s[i] : 0;
+  const real value = moved(optimizer, hyper, lr, l2, l1, g, p[i], first, second);
   p[i] = value;
+  if (keeps_first(optimizer)) m[i] = first;
+  if (keeps_second(optimizer)) s[i] = second;
   if (average) average[i] += (1 - hyper[AVERAGE_DECAY]) * (value - average[i]);
 }
 
-// Weights p (R, size) and their gradient g (R, size), with L1 and L2 decay. hyper (R, HYPER), schedule (R, COLUMNS).
-// Grid (any, R).
+// Weights p (R, size) and their gradient g (R, pieces, size), which is summed over the pieces, with L1 and L2 decay. hyper
+// (R, HYPER), schedule (R, COLUMNS). Grid (any, R).
 extern "C" __global__ void __launch_bounds__(THREADS)
-    update_weights(real* p, const real* g, real* m, real* s, real* average, long size, int optimizer, const real* hyper,
-                   const real* schedule) {
+    update_weights(real* p, const real* g, real* m, real* s, real* average, long size, int pieces, int optimizer,
+                   const real* hyper, const real* schedule) {
   const int r = blockIdx.y;
   const real *own = hyper + r * HYPER, lr = schedule[r * COLUMNS + LR], l2 = own[L2], l1 = own[L1];
-  for (long i = (long)blockIdx.x * THREADS + threadIdx.x; i < size; i += (long)gridDim.x * THREADS)
-    descend(optimizer, own, lr, l2, l1, g[r * size + i], r * size + i, p, m, s, average);
+  for (long i = (long)blockIdx.x * THREADS + threadIdx.x; i < size; i += (long)gridDim.x * THREADS) {
+    real sum = 0;
+    for (int piece = 0; piece < pieces; piece++) sum += g[((long)r * pieces + piece) * size + i];
+    descend(optimizer, own, lr, l2, l1, sum, r * size + i, p, m, s, average);
+  }
 }
 
 // All biases, gammas and betas of the network: a row of the table is one of them. Its addresses are p, m, s, average

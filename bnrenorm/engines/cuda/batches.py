@@ -1,0 +1,103 @@
+"""Each step's images, in the form that the first layer takes them in on this GPU."""
+
+from typing import Any
+
+import numpy as np
+
+from bnrenorm.config.schema import Settings
+from bnrenorm.engines.cuda import pixels, sweeps
+from bnrenorm.engines.cuda.first_layer import First, Floats, Pixels, runs_of, thirds
+from bnrenorm.engines.cuda.passes import Batch, Context, Operations
+from bnrenorm.engines.cuda.rows import Mask
+from bnrenorm.engines.cuda.spans import Span, Spans
+from bnrenorm.engines.cuda.sweeps import Sweeps
+from bnrenorm.engines.cuda.workspace import Workspace
+from bnrenorm.engines.inputs import Inputs
+from bnrenorm.network import dropout
+
+Array = Any
+
+
+class Batches:
+    """The batches of a group, and `eval_images`, the images of each evaluated set.
+
+    Where the GPU's tensor cores take these images in the engine's dtype, they do (see `pixels`): in evaluation, and in
+    training without dropout, minibatches of a moderate size by `sweeps`. widths: of the network; `small`: small batches
+    are trained in another way.
+    """
+
+    def __init__(
+        self, ops: Operations, dtype: Any, inputs: Inputs, settings: Settings, spans: Spans, widths: tuple[int, ...],
+        *, small: bool,
+    ):  # fmt: skip
+        self.ops, self.dtype, self.inputs, self.spans, self.widths = ops, dtype, inputs, spans, widths
+        self.seed_of = ops.xp.asarray(spans.seed_of)
+        self.drops = spans.dropout.drops
+        self.kept = self._kept()
+        self.scratch: dict[int, tuple[Array, Array]] = {}
+        self.runs = [(0, slice(0, len(spans.seed_of)))] if spans.full else runs_of(spans.seed_of)
+        can = dtype == np.float32 and ops.has_tensor_cores and pixels.are_bytes(ops.xp, inputs.images)
+        takes = can and not small and not self.drops
+        self.sweeps = self.pixels = None
+        if takes and sweeps.suits(settings, widths[0], inputs.sampler, ops.shared_memory):
+            self.sweeps = Sweeps(ops, inputs.images, len(spans.seeds), inputs.sampler.size, self.seed_of)
+        elif takes:
+            self.pixels = pixels.repeated(ops.xp, inputs.images)
+        self.eval_images = {
+            name: self._for_evaluation(images) if can else images for name, (images, _) in inputs.eval_sets.items()
+        }
+
+    def _for_evaluation(self, images: Array) -> Array:
+        if images is self.inputs.images and self.pixels is not None:
+            return self.pixels
+        return pixels.repeated(self.ops.xp, images) if pixels.are_bytes(self.ops.xp, images) else images
+
+    def _kept(self) -> list[Array]:
+        """Return how many nodes of each layer's inputs a replica keeps, (R,) each; none without dropout."""
+        rule, xp = self.spans.dropout, self.ops.xp
+        if not rule.drops:
+            return []
+        return [
+            xp.asarray(np.array([dropout.kept(fraction, width) for fraction in fractions], np.int32))
+            for fractions, width in zip(rule.fractions, rule.widths, strict=True)
+        ]
+
+    def at(self, span: Span, s: int, context: Context, weight: Any, ws: Workspace) -> Batch:
+        """Return the batch of step s of a span. weight: the first layer's `Tensor`; ws: the step's scratch."""
+        n = ws.rows.n
+        index = None if span.index is None else span.index[s, :, :n]
+        masks, begin = [], 0
+        for width, kept in zip(self.widths, self.kept, strict=False):
+            masks.append(Mask(span.ranks[s, :, begin : begin + width], kept, self.seed_of))
+            begin += width
+        if self.sweeps is not None:
+            first: First = self.sweeps.at(span, s, weight, context, ws.a[0])
+        elif self.pixels is not None:
+            first = self._of_pixels(self.pixels, index, n)
+        else:
+            first = self._of_floats(index, n, masks)
+        return Batch(first, self.inputs.labels, index, masks)
+
+    def _of_floats(self, index: Array | None, n: int, masks: list[Mask]) -> Floats:
+        if masks:
+            return Floats(self._gathered(self.inputs.images, index, len(self.seed_of), n, masks[0]))
+        if index is None:
+            return Floats(self.inputs.images)
+        return Floats(self._gathered(self.inputs.images, index, len(self.spans.seeds), n), self.seed_of)
+
+    def _of_pixels(self, images: Array, index: Array | None, n: int) -> Pixels:
+        replicas, width = len(self.seed_of), self.widths[1]
+        if n not in self.scratch:
+            shapes = (replicas, width, self.widths[0]), (replicas, n, width)
+            self.scratch[n] = tuple(thirds(self.ops.xp, *shape) for shape in shapes)
+        x = images[None]
+        if index is not None:
+            words = self._gathered(pixels.of_words(images), index, len(self.spans.seeds), n)
+            x = words.view(images.dtype).reshape(*words.shape[:2], *images.shape[1:])
+        return Pixels(x, self.runs, *self.scratch[n])
+
+    def _gathered(self, images: Array, index: Array | None, many: int, n: int, mask: Mask | None = None) -> Array:
+        """Return the images (M, D) of a batch, (S, N, D), or after dropout (R, N, D)."""
+        x = self.ops.xp.empty((many, n, images.shape[1]), self.dtype)
+        self.ops.gather(images, index, x, mask)
+        return x

@@ -1,0 +1,68 @@
+"""Images whose pixels are bytes, as tensor cores take them: products of float32 numbers that are not rounded for it.
+
+255 x, a whole number up to 255, is exact in bfloat16, and a float32 number w (of at least 1e-33) is exactly the sum of
+three bfloat16 numbers, 8 of its 24 bits in each: its *thirds*. So 255 x w is the sum of three products that tensor
+cores compute exactly; only sums round, in float32. Arrays of bfloat16 hold its bits, uint16, as NumPy lacks the type.
+
+One product does the work of three: a row of weights becomes its low, middle and high thirds side by side, and a row of
+pixels stands there three times. A row of a gradient becomes three rows, as the same memory is three rows of pixels.
+"""
+
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+PARTS = 3
+"""bfloat16 numbers that a float32 number is the sum of."""
+
+TILE = 16
+"""Pixels, or images, that a tensor core's instruction sums over."""
+
+CAPABILITY = 80
+"""Compute capability, times ten, from which on tensor cores take bfloat16."""
+
+_ALIGNED = 8  # numbers of 16 bits, to whose multiple rows are filled up: cuBLAS is fastest with 16 bytes
+_ROWS = 4096  # images that are looked at, or converted, at a time
+_WHOLE = 2.0**-14  # how far 255 x may be from a whole number: more than float32 rounds there
+
+
+def are_bytes(xp: Any, images: Array) -> bool:
+    """Tell whether every pixel of the images (M, D) is one of 0, 1/255, ..., 1 up to the rounding of float32."""
+    for begin in range(0, len(images), _ROWS):
+        scaled = images[begin : begin + _ROWS] * 255
+        whole = xp.rint(scaled)
+        if not bool(((abs(scaled - whole) < _WHOLE) & (whole >= 0) & (whole <= 255)).all()):
+            return False
+    return True
+
+
+def padded(width: int) -> int:
+    """Return the length of a row of thirds, or of pixels."""
+    return -(-width // _ALIGNED) * _ALIGNED
+
+
+def bytes_of(width: int) -> int:
+    """Return the bytes of a row's thirds, or of an image of so many pixels."""
+    return 2 * PARTS * padded(width)
+
+
+def repeated(xp: Any, images: Array) -> Array:
+    """Return 255 times the images (M, D) as bits (M, PARTS, padded(D)) of bfloat16, each of them three times."""
+    many, width = images.shape
+    x = xp.zeros((many, PARTS, padded(width)), np.uint16)
+    for begin in range(0, many, _ROWS):
+        whole = xp.rint(images[begin : begin + _ROWS] * 255).astype(np.float32)
+        x[begin : begin + _ROWS, :, :width] = (whole.view(np.uint32) >> 16).astype(np.uint16)[:, None]
+    return x
+
+
+def numbers(bits: Array) -> np.ndarray:
+    """Return the float32 numbers of bits of bfloat16, by NumPy."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def of_words(x: Array) -> Array:
+    """Return bits (M, PARTS, P) as words of 32 bits (M, PARTS P / 2), which a kernel for float32 copies."""
+    return x.reshape(len(x), -1).view(np.float32)
