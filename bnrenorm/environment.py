@@ -86,6 +86,18 @@ def gpu(device: str) -> str | None:
     return cupy.cuda.runtime.getDeviceProperties(int(device.removeprefix("cuda:")))["name"].decode()
 
 
+def cuda_versions(device: str) -> dict[str, str]:
+    """Return the versions of a GPU's driver, of CUDA's runtime and of cuBLAS, by name; none for "cpu"."""
+    if device == "cpu":
+        return {}
+    cuda: Any = importlib.import_module("cupy").cuda
+    with cuda.Device(int(device.removeprefix("cuda:"))):
+        cublas = cuda.cublas.getVersion(cuda.device.get_cublas_handle())
+    numbers = {"cuda driver": cuda.runtime.driverGetVersion(), "cuda runtime": cuda.runtime.runtimeGetVersion()}
+    named = {name: f"{number // 1000}.{number % 1000 // 10}" for name, number in numbers.items()}
+    return named | {"cublas": f"{cublas // 10_000}.{cublas // 100 % 100}.{cublas % 100}"}
+
+
 def _program(path: str) -> str:
     """Return the name of a program; of a package that `python -m` runs, the package's."""
     folder, name = os.path.split(path)
@@ -96,8 +108,8 @@ def provenance(engine: str, device: str) -> dict[str, Any]:
     """Return what made a trial, apart from its settings, to be stored with each result.
 
     Keys: engine (see `engines.backend`), device ("cpu" or "cuda:N"), gpu (its model name or None), threads, versions
-    (of the packages that this engine uses on this device), commit (`commit`), command (the process's command line) and
-    date (now, in UTC).
+    (of the packages, and of CUDA's libraries, that this engine uses on this device), commit (`commit`), command (the
+    process's command line) and date (now, in UTC).
     """
     used = {*_COMMON, *(["numba"] if engine == "cpu" else [])}
     if device != "cpu":
@@ -108,7 +120,7 @@ def provenance(engine: str, device: str) -> dict[str, Any]:
         "device": device,
         "gpu": gpu(device),
         "threads": threads(),
-        "versions": relevant,
+        "versions": relevant | cuda_versions(device),
         "commit": commit(),
         "command": shlex.join([_program(sys.argv[0]), *sys.argv[1:]]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

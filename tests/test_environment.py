@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,6 +36,8 @@ def test_versions_are_those_of_the_installed_packages():
 def test_the_provenance_has_the_versions_that_the_engine_uses(monkeypatch, engine, device, used):
     monkeypatch.setattr(environment, "versions", lambda: VERSIONS)
     monkeypatch.setattr(environment, "gpu", lambda name: None if name == "cpu" else f"H100 behind {name}")
+    cuda = {} if device == "cpu" else {"cublas": "13.1.0"}
+    monkeypatch.setattr(environment, "cuda_versions", lambda name: cuda if name == device else None)
     monkeypatch.setattr(environment, "commit", lambda: "0123456789ab-dirty")
     monkeypatch.setattr(sys, "argv", ["/somewhere/bin/bnrenorm", "compare", "--set", "a=b c"])
     provenance = environment.provenance(engine, device)
@@ -45,10 +48,36 @@ def test_the_provenance_has_the_versions_that_the_engine_uses(monkeypatch, engin
         "device": device,
         "gpu": None if device == "cpu" else "H100 behind cuda:1",
         "threads": environment.threads(),
-        "versions": {name: VERSIONS[name] for name in VERSIONS if name in used},
+        "versions": {name: VERSIONS[name] for name in VERSIONS if name in used} | cuda,
         "commit": "0123456789ab-dirty",
         "command": "bnrenorm compare --set 'a=b c'",
     }
+
+
+def test_the_versions_of_cuda_are_those_of_the_device(monkeypatch):
+    """As CUDA writes them: 13020 is 13.2, and cuBLAS's 130002 is 13.0.2."""
+    current = []
+
+    class Device:
+        def __init__(self, index):
+            self.index = index
+
+        def __enter__(self):
+            current.append(self.index)
+
+        def __exit__(self, *_):
+            current.pop()
+
+    def handle():
+        return f"of {current[-1]}"
+
+    runtime = SimpleNamespace(driverGetVersion=lambda: 13020, runtimeGetVersion=lambda: 12090)
+    cublas = SimpleNamespace(getVersion=lambda handle: {"of 1": 130002}[handle])
+    device = SimpleNamespace(get_cublas_handle=handle)
+    cuda = SimpleNamespace(Device=Device, runtime=runtime, cublas=cublas, device=device)
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=cuda))
+    assert environment.cuda_versions("cuda:1") == {"cuda driver": "13.2", "cuda runtime": "12.9", "cublas": "13.0.2"}
+    assert environment.cuda_versions("cpu") == {}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bnrenorm.cli.proof import bits, numbers, speed
+from bnrenorm.cli.proof import bits, numbers, products, speed
 from bnrenorm.cli.proof.rows import Row
 
 
@@ -10,6 +10,7 @@ def prove(device: str) -> Iterator[Row]:
     """Run all checks on a device "cuda:N", the short ones first."""
     yield from speed.card(device)
     yield from numbers.kernels(device)
+    yield from products.rows(device)
     yield from numbers.gradients(device)
     yield from numbers.steps(device)
     yield from bits.rows(device)

@@ -10,6 +10,7 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.training.loop import State, Training
 
 _ODD = "model: {hidden: [37, 53]}\nseeds: 3\ntraining: {steps: 2, batch: 257}\nevaluation: {every: 2}\n"
+_TILED = "model: {hidden: [301, 37]}\nseeds: 3\ntraining: {steps: 3, batch: 41}\nevaluation: {every: 3}\n"
 _SMALL = "model: {hidden: [301]}\nseeds: 3\ntraining: {steps: 3, batch: 5}\nevaluation: {every: 3}\n"
 _BRN = "norm: {kind: renorm, r_max: 1.5, d_max: 0.5}\n"
 _ADAPTIVE = "training.optimizer: {{kind: {}, eps: 0.001}}\n"
@@ -22,6 +23,9 @@ _CASES = [
     (_ODD, "norm: {kind: batch}\ntraining.batch: full\nevaluation.statistics: batch\ntraining.l1_decay: 0.01"),
     (_ODD, _BRN + "training.batch: 60\ntraining.micro_batch: 10\nmodel.dropout: {form: exact, keep_input: .7}"),
     (_ODD, "norm: {kind: none}\ntraining.batch: 1"),
+    (_TILED, _BRN + "training.weight_decay: 0.1\nevaluation.average: 0.9"),
+    (_TILED, "norm: {kind: layer}\n" + _ADAPTIVE.format("adam") + "training.batch: 128"),
+    (_TILED, "norm: {kind: batch}\ntraining.optimizer.kind: sgd\ntraining.batch: 5"),
     (_SMALL, _BRN),
     (_SMALL, "norm: {kind: batch}\nmodel.order: linear-norm-activation\ntraining.optimizer.kind: sgd"),
     (_SMALL, "norm: {kind: none}\ntraining.batch: 1"),
@@ -45,7 +49,7 @@ def kernels(device: str) -> Iterator[Row]:
 
         def compute(double: bool = double, limit: float = limit, errors: dict[str, float] = errors) -> Iterator[Row]:
             for base, changes in _CASES:
-                data = noise(700, 64 if base is _SMALL else 63, 7)
+                data = noise(700, 63 if base is _ODD else 64, 7)
                 training = cuda_training(trials(base + changes, data), data, device, double=double, check=True)
                 for _ in training:
                     pass

@@ -85,9 +85,19 @@ def cuda_training(
         replicas, inputs = training.engine.replicas, training.engine.inputs
         if double:
             to_double(replicas, inputs)
+        if check:
+            _set_biases(replicas.network)
         launches = Launches(np.float64 if double else np.float32)
         training.engine = CudaEngine(replicas, inputs, ops=Checked(launches) if check else launches)
     return training
+
+
+def _set_biases(network: Any) -> None:
+    """Set all biases to random numbers: 0 hides errors, and where a norm cancels them, rounding alone moves it."""
+    random = np.random.default_rng(0)
+    for linear in network.linears:
+        values = random.standard_normal(linear.b.shape).astype(linear.b.dtype)
+        linear.b.array[...] = network.xp.asarray(values)
 
 
 def double_reference(group: list[Trial], data: Dataset) -> Training:

@@ -46,9 +46,8 @@ def card(device: str) -> Iterator[Row]:
             free, total = cupy.cuda.Device().mem_info
             size = f"{free / 2**30:.0f} of {total / 2**30:.0f} GiB free"
             yield Row("card", f"{environment.gpu(device)}, {capability}, {size}")
-            runtime = cupy.cuda.runtime
-            versions = map(_version, (runtime.driverGetVersion(), runtime.runtimeGetVersion()))
-            cuda = "driver for CUDA {}, runtime {}".format(*versions)
+            driver, runtime, cublas = environment.cuda_versions(device).values()
+            cuda = f"driver for CUDA {driver}, runtime {runtime}, cuBLAS {cublas}"
             yield Row("software", f"{cuda}, CuPy {cupy.__version__}, NumPy {np.__version__}")
             a, b = cupy.zeros(COPY // 4, np.float32), cupy.ones(COPY // 4, np.float32)
             seconds = _median(cupy, lambda: cupy.copyto(a, b))
@@ -60,10 +59,6 @@ def card(device: str) -> Iterator[Row]:
             )
 
     yield from guarded("card", compute)
-
-
-def _version(number: int) -> str:
-    return f"{number // 1000}.{number % 1000 // 10}"
 
 
 def _median(cupy: Any, work: Any) -> float:

@@ -292,7 +292,7 @@ class Reference:
         """Turn g, the gradient of y, into that of the linear product; set partial (R, rows.total, K), its sums.
 
         rates: a schedule (R, 4), by whose learning rates g is multiplied then. parts (R, N, PARTS, Q): gets the thirds
-        of it (see `pixels`) in place of g, which stays as it was.
+        of it (see `pixels`), up to K, in place of g, which stays as it was.
         """
         gamma, _ = formulas.affine(affine, a.dtype)
         value = formulas.upstream(g, y, spec, mask)
@@ -305,7 +305,7 @@ class Reference:
         value = value if spec.norm_first else value * (a > 0)
         self.column_sums(value, rows, partial)
         if parts is not None:
-            self.split(value, parts)
+            self.split(value, parts[..., : value.shape[2]])
         else:
             g[...] = value if rates is None else value * rates[:, LR].reshape(-1, 1, 1)
 

@@ -33,7 +33,6 @@ def test_every_check_is_fine_on_a_gpu(short):
 @pytest.mark.gpu
 @pytest.mark.slow
 def test_a_broken_kernel_is_a_bad_row(short, monkeypatch):
-    """A bias of 0, as at the first step, hides it; the second step shows it."""
     from bnrenorm.engines.cuda.launches import Launches
 
     right = Launches.enter

@@ -155,7 +155,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       if (own + 8 * half < inside) of_row[half] = ((const Floats*)stage)[(own + 8 * half) * 4 + quad];
     stage += rows * 64;
     if (current) {
-      float moves[2][4] = {};
+      float moves[2][PARTS][4] = {};  // a chain of sums for each part: three times as many in flight
       const unsigned* pixels = (const unsigned*)(stage + IMAGES * 32) + row * PITCH + 2 * quad;
 #pragma unroll
       for (int step = 0; step < DEPTH; step++)
@@ -163,13 +163,17 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         for (int i = 0; i < 2; i++) {
           const uint2 x = *(const uint2*)(pixels + 8 * i * PITCH + 8 * step);
 #pragma unroll
-          for (int part = 0; part < PARTS; part++) multiply(moves[i], gradient[step][part], x);
+          for (int part = 0; part < PARTS; part++) multiply(moves[i][part], gradient[step][part], x);
         }
+#pragma unroll
+      for (int i = 0; i < 8; i++)
+        for (int part = 1; part < PARTS; part++) moves[i / 4][0][i % 4] += moves[i / 4][part][i % 4];
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         if (own + 8 * half >= inside) continue;
-        const int i = 2 * half;
-        const float steps[4] = {UNIT * moves[0][i], UNIT * moves[0][i + 1], UNIT * moves[1][i], UNIT * moves[1][i + 1]};
+        float steps[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++) steps[i] = UNIT * moves[i / 2][0][2 * half + i % 2];
         const long at = weights + (long)(own + 8 * half) * D + tile * TILE + 4 * quad;
         descend_four(optimizer, hyper + r * HYPER, lr, steps, at, of_row[half], m, s, average);
         *(Floats*)(w + at) = of_row[half];
@@ -183,8 +187,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
       for (int column = 0; column < COLUMNS_OF_IMAGES; column++) {
         const uint2 x = images[column * 32];
+        float sum[4] = {};  // of this tile: tensor cores cut off what does not fit in a sum, additions round
 #pragma unroll
-        for (int part = 0; part < PARTS; part++) multiply(sums[column], weight[part], x);
+        for (int part = 0; part < PARTS; part++) multiply(sum, weight[part], x);
+#pragma unroll
+        for (int i = 0; i < 4; i++) sums[column][i] += sum[i];
       }
     }
   }

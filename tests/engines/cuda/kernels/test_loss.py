@@ -96,3 +96,14 @@ def test_product(dtype, monkeypatch, name, one_at_a_time):
     out = make.poisoned(max(len(a) == 3 and a[0], len(b) == 3 and b[0]), m, n)
     of = np.array([0, 1, 0], np.int32) if of_seeds else None
     compare(dtype, "product", make.normal(*a), make.normal(*b), out, of=of, **options)
+
+
+@pytest.mark.parametrize("one_at_a_time", [False, True])
+@pytest.mark.parametrize(("n", "pieces"), [(5, 1), (12, 3), (13, 3)])
+@pytest.mark.parametrize("shared", [True, False])
+def test_gradient_in_pieces(dtype, monkeypatch, shared, n, pieces, one_at_a_time):
+    if one_at_a_time:
+        monkeypatch.setattr(cublas, "_LARGE", 0)
+    make = Inputs(dtype)
+    x = make.normal(*(() if shared else (3,)), n, 33)
+    compare(dtype, "gradient", make.normal(3, n, 7), x, make.poisoned(3, pieces, 7, 33))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bnrenorm.engines.cuda.pixels import PARTS, numbers, padded
 from bnrenorm.engines.cuda.rows import Mode, divide
 from bnrenorm.engines.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED
 from tests.engines.cuda.kernels.cases import DTYPES, SIZES, Inputs, compare, kernel_spec, on_device
@@ -119,6 +120,33 @@ def test_to_linear(dtype, replicas, n, width, group, norm, affine, norm_first, d
     spec, pair = kernel_spec(norm, affine, norm_first), make.affine(affine, replicas, width)
     partial, rates = make.poisoned(replicas, rows.total, width), make.schedule(replicas) if drops else None
     compare(dtype, "to_linear", g, y, a, stats, coef, row_stats, row_sums, pair, spec, rows, mask, partial, rates)
+
+
+@BY_SIZE
+def test_to_linear_in_thirds(dtype, replicas, n, width, group):
+    """What is written are the thirds of what is written otherwise."""
+    from bnrenorm.engines.cuda.launches import Launches
+
+    make, rows, ops = Inputs(dtype), divide(n, group), Launches(dtype)
+    g, y, a, stats, *_ = passed(make, replicas, rows, width, BATCH, False)
+    spec, pair, coef = (
+        kernel_spec(BATCH, NODE, 1),
+        make.affine(NODE, replicas, width),
+        make.normal(replicas, rows.groups, 3, width),
+    )
+    parts = np.full((replicas, n, PARTS, padded(width)), 0x7FFF, np.uint16)
+    arrays = [on_device(array) for array in (y, a, stats, coef)]
+    both, sums = (
+        [on_device(g) for _ in range(2)],
+        [on_device(make.poisoned(replicas, rows.total, width)) for _ in range(2)],
+    )
+    sent, affine = on_device(parts), tuple(map(on_device, pair))
+    for out, partial, thirds in zip(both, sums, (None, sent), strict=True):
+        ops.to_linear(out, *arrays, None, None, affine, spec, rows, None, partial, parts=thirds)
+    assert (both[1].get() == g).all()
+    assert (sums[0].get() == sums[1].get()).all()
+    got = numbers(sent.get()[..., :width]).astype(np.float64).sum(axis=2)
+    assert (got == both[0].get().astype(np.float32)).all()
 
 
 @BY_SIZE

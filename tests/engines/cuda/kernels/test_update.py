@@ -19,12 +19,13 @@ DECAYS = [7, 8]  # columns of the hyperparameters: l2, l1
 @pytest.mark.parametrize(("replicas", "shape"), [(1, (1, 1)), (3, (31, 33)), (3, (100, 17))])
 @pytest.mark.parametrize("average", [False, True])
 @pytest.mark.parametrize("decays", [(0, 0), (1, 0), (0, 1), (1, 1)])
-def test_update_weights(dtype, optimizer, replicas, shape, average, decays):
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_update_weights(dtype, optimizer, replicas, shape, average, decays, pieces):
     make = Inputs(dtype)
     tensor, hyper = make.tensor(optimizer, replicas, *shape, average=average), make.hyper(replicas)
     tensor.value[:, 0] = 0  # where the sign is 0
     hyper[:, DECAYS] *= np.array(decays, dtype)
-    gradient = make.normal(replicas, *shape)
+    gradient = make.normal(replicas, pieces, *shape)
     compare(dtype, "update_weights", tensor, gradient, optimizer, hyper, make.schedule(replicas))
 
 
@@ -33,7 +34,7 @@ def test_a_few_blocks_update_many_weights(dtype, monkeypatch):
     monkeypatch.setattr(launches, "FILLING", 4)
     make = Inputs(dtype)
     tensor, hyper = make.tensor(MOMENTUM, 3, 31, 33), make.hyper(3)
-    compare(dtype, "update_weights", tensor, make.normal(3, 31, 33), MOMENTUM, hyper, make.schedule(3))
+    compare(dtype, "update_weights", tensor, make.normal(3, 1, 31, 33), MOMENTUM, hyper, make.schedule(3))
 
 
 def vectors_of(make, optimizer, replicas, width, *, average=False):
