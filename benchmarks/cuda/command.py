@@ -46,7 +46,7 @@ def run(chosen: list[Job], device: Device, samples: int, seconds: float, out: Pa
     measured = rates.measure(device)
     console.print(
         f"copies {measured.copy / 1e12:.2f} TB/s (read plus written), float32 products "
-        f"{measured.product / 1e12:.1f} TFLOP/s"
+        f"{measured.product / 1e12:.1f} TFLOP/s, of pixels by tensor cores {measured.pixels / 1e12:.1f} TFLOP/s"
     )
     fine, weights = True, [_weight(job) for job in chosen]
     for index, job in enumerate(chosen):

@@ -11,28 +11,41 @@ _FLOAT = 4  # bytes
 
 @dataclass(frozen=True)
 class Rates:
-    """What a GPU has been measured to do in a second: bytes copied (read plus written), and float32 products' FLOP."""
+    """What a GPU has been measured to do in a second: bytes copied (read plus written), and float32 products' FLOP.
+
+    product: those of float32 units; pixels: a third of what tensor cores do in 16 bits, as they take three products for
+    one of pixels (see `bnrenorm.engines.cuda.pixels`).
+    """
 
     copy: float
     product: float
+    pixels: float = 0.0
 
 
 @dataclass(frozen=True)
 class Work:
-    """Floating-point operations of the matrix products, and the fewest bytes that go through the GPU's memory."""
+    """Floating-point operations of the matrix products, and the fewest bytes that go through the GPU's memory.
+
+    pixels: the part of the operations that is in products of pixels.
+    """
 
     flop: float
     bytes: float
+    pixels: float
 
     def __add__(self, other: "Work") -> "Work":
-        return Work(self.flop + other.flop, self.bytes + other.bytes)
+        return Work(self.flop + other.flop, self.bytes + other.bytes, self.pixels + other.pixels)
 
     def __mul__(self, times: float) -> "Work":
-        return Work(self.flop * times, self.bytes * times)
+        return Work(self.flop * times, self.bytes * times, self.pixels * times)
 
     def seconds(self, rates: Rates) -> float:
         """Return the time of the slower of the two, which go on at the same time."""
-        return max(self.flop / rates.product, self.bytes / rates.copy)
+        return max(self.by_products(rates), self.bytes / rates.copy)
+
+    def by_products(self, rates: Rates) -> float:
+        """Return the time of the products, those of pixels by the faster units."""
+        return (self.flop - self.pixels) / rates.product + self.pixels / max(rates.product, rates.pixels)
 
 
 def step(job: Job) -> Work:
@@ -50,6 +63,7 @@ def step(job: Job) -> Work:
     return Work(
         flop=2.0 * replicas * job.batch * (2 * weights + inner),
         bytes=2.0 * arrays * _FLOAT * replicas * weights + len(job.seeds) * job.batch * job.widths[0],
+        pixels=2.0 * replicas * job.batch * 2 * (weights - inner),
     )
 
 
@@ -58,9 +72,13 @@ def evaluation(job: Job) -> Work:
     weights = sum(fan_in * width for fan_in, width in itertools.pairwise(job.widths))
     images = sum(SIZES[name] // job.eval_share for name in job.eval_sets)
     if not images:
-        return Work(0.0, 0.0)
+        return Work(0.0, 0.0, 0.0)
     replicas = len(job.replicas)
-    return Work(flop=2.0 * replicas * images * weights, bytes=_FLOAT * replicas * weights + images * job.widths[0])
+    return Work(
+        flop=2.0 * replicas * images * weights,
+        bytes=_FLOAT * replicas * weights + images * job.widths[0],
+        pixels=2.0 * replicas * images * job.widths[0] * job.widths[1],
+    )
 
 
 def unit(job: Job) -> Work:

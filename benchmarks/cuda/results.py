@@ -12,12 +12,12 @@ from benchmarks.results import Row, Verdict, verdict
 
 MEASURED = (
     "date", "job", "replicas", "contender", "arrangement", "unit", "samples", "median", "min", "max", "ratio", "floor",
-    "copy_rate", "product_rate",
+    "copy_rate", "product_rate", "pixel_rate",
 )  # fmt: skip
 """Columns before those of the machine.
 
-`ratio` is the median divided by bnrenorm's median, `floor` that of the roofline in the unit; the rates are in bytes and
-FLOP a second.
+`ratio` is the median divided by bnrenorm's median, `floor` that of the roofline in the unit; the rates are those of
+`counts.Rates`, in bytes and FLOP a second.
 """
 
 
@@ -31,7 +31,16 @@ def rows(job: Job, measurements: list[Measurement], rates: Rates, machine: dict[
     def row(measurement: Measurement) -> Row:
         contender, samples = measurement.contender, measurement.samples
         median = medians[contender]
-        numbers = (median, min(samples), max(samples), median / medians[OURS], floor, rates.copy, rates.product)
+        numbers = (
+            median,
+            min(samples),
+            max(samples),
+            median / medians[OURS],
+            floor,
+            rates.copy,
+            rates.product,
+            rates.pixels,
+        )
         values = [today, job.name, str(len(job.replicas)), contender.name, arrangement(contender, job), job.unit]
         values += [str(len(samples)), *(f"{number:.6g}" for number in numbers)]
         return dict(zip(MEASURED, values, strict=True)) | machine
@@ -41,7 +50,7 @@ def rows(job: Job, measurements: list[Measurement], rates: Rates, machine: dict[
 
 def rates_of(row: Row) -> Rates:
     """Return the rates that a row was measured with."""
-    return Rates(float(row["copy_rate"]), float(row["product_rate"]))
+    return Rates(float(row["copy_rate"]), float(row["product_rate"]), float(row["pixel_rate"]))
 
 
 def verdicts(job: Job, rows: list[Row]) -> list[Verdict]:
@@ -68,16 +77,18 @@ def roofline(job: Job, rows: list[Row]) -> list[str]:
     own = {row["contender"]: row for row in rows if row["job"] == job.name}
     ours = own[OURS.name]
     rates, work, symbol = rates_of(ours), counts.unit(job), job.unit.split()[0]
-    by_bytes, by_products = (job.scale * seconds for seconds in (work.bytes / rates.copy, work.flop / rates.product))
+    by_bytes, by_products = job.scale * work.bytes / rates.copy, job.scale * work.by_products(rates)
+    products = f"{_scaled(work.flop, 'FLOP')} at {_scaled(rates.product, 'FLOP/s')}"
+    if rates.pixels > rates.product:
+        products += f", {work.pixels / work.flop:.0%} of them at {_scaled(rates.pixels, 'FLOP/s')} by tensor cores,"
     sentences = [
         f"floor: {float(ours['floor']):.3g} {symbol}, of which bnrenorm reaches "
         f"{float(ours['floor']) / float(ours['median']):.0%}: {_scaled(work.bytes, 'B')} at "
-        f"{_scaled(rates.copy, 'B/s')} are {by_bytes:.3g} {symbol}, {_scaled(work.flop, 'FLOP')} at "
-        f"{_scaled(rates.product, 'FLOP/s')} are {by_products:.3g} {symbol}"
+        f"{_scaled(rates.copy, 'B/s')} are {by_bytes:.3g} {symbol}, {products} are {by_products:.3g} {symbol}"
     ]
     if PRODUCTS.name in own:
         rate = work.flop * job.scale / float(own[PRODUCTS.name]["median"])
-        sentences.append(f"cuBLAS computes the job's own products at {_scaled(rate, 'FLOP/s')}")
+        sentences.append(f"cuBLAS computes the job's own products in float32 at {_scaled(rate, 'FLOP/s')}")
     return sentences
 
 

@@ -2,7 +2,8 @@ import pytest
 
 from benchmarks.cuda import results
 from benchmarks.cuda.jobs import JOBS
-from tests.benchmarks.cuda.measured import rows_of
+from tests.benchmarks.cuda import measured
+from tests.benchmarks.cuda.measured import RATES, rows_of
 
 MICRO, FULL, SINGLE = JOBS["micro-batch-999"], JOBS["full-batch-2"], JOBS["small-1"]
 AT_THE_GATE = (5_081_600 + 3_136 / 3) / (0.85 * 3e6)
@@ -26,7 +27,7 @@ def test_rows_are_in_the_order_of_the_tables_with_ratios_to_ours():
     eager = rows[2]
     assert (eager["replicas"], eager["samples"], eager["card"]) == ("999", "3", "Card 9")
     assert [float(eager[name]) for name in ("median", "min", "max")] == [30.0, 15.0, 45.0]
-    assert results.rates_of(eager) == results.Rates(3e12, 50e12)
+    assert results.rates_of(eager) == RATES
     assert float(eager["floor"]) == pytest.approx(0.85 * AT_THE_GATE, rel=1e-5)
 
 
@@ -74,7 +75,14 @@ def test_the_roofline_in_words():
     assert results.roofline(MICRO, rows) == [
         "floor: 1.69 µs, of which bnrenorm reaches 85%: 5.08 MB at 3 TB/s are 1.69 µs, "
         "5.11 MFLOP at 50 TFLOP/s are 0.102 µs",
-        "cuBLAS computes the job's own products at 10.2 TFLOP/s",
+        "cuBLAS computes the job's own products in float32 at 10.2 TFLOP/s",
     ]
     (alone,) = results.roofline(FULL, rows_of(FULL, ours=3.322448))
     assert alone.startswith("floor: 1.66 ms, of which bnrenorm reaches 50%: ")
+
+
+def test_the_roofline_by_tensor_cores_in_words(monkeypatch):
+    monkeypatch.setattr(measured, "RATES", results.Rates(3e12, 50e12, 250e12))
+    (text,) = results.roofline(FULL, rows_of(FULL, ours=0.716))
+    assert text.startswith("floor: 0.357 ms, of which bnrenorm reaches 50%: ")
+    assert text.endswith("83.1 GFLOP at 50 TFLOP/s, 98% of them at 250 TFLOP/s by tensor cores, are 0.357 ms")
