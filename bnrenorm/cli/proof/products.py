@@ -61,7 +61,7 @@ def _by_tensor_cores(ops: Any, images: Array, w: Array, g: Array) -> tuple[Array
     from bnrenorm.engines.cuda.first_layer import thirds
 
     products, gradient = _outputs(ops, w, g)
-    x, runs = pixels.repeated(ops.xp, images)[None], [(0, slice(0, 1))]
+    x, runs = pixels.repeated(ops.xp, images)[None], [(0, 0, slice(0, 1))]
     parts, g_parts = (thirds(ops.xp, *array.shape) for array in (w, g))
     ops.split(w, parts)
     ops.split(g, g_parts)

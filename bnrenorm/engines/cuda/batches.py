@@ -6,7 +6,7 @@ import numpy as np
 
 from bnrenorm.config.schema import Settings
 from bnrenorm.engines.cuda import pixels, sweeps
-from bnrenorm.engines.cuda.first_layer import First, Floats, Pixels, runs_of, thirds
+from bnrenorm.engines.cuda.first_layer import First, Floats, Pixels, thirds
 from bnrenorm.engines.cuda.passes import Batch, Context, Operations
 from bnrenorm.engines.cuda.rows import Mask
 from bnrenorm.engines.cuda.spans import Span, Spans
@@ -22,8 +22,8 @@ class Batches:
     """The batches of a group, and `eval_images`, the images of each evaluated set.
 
     Where the GPU's tensor cores take these images in the engine's dtype, they do (see `pixels`): in evaluation, and in
-    training without dropout, minibatches of a moderate size by `sweeps`. widths: of the network; `small`: small batches
-    are trained in another way.
+    training without dropout, minibatches of a moderate size by `sweeps`, but for an epoch's smaller last one. widths:
+    of the network; `small`: small batches are trained in another way.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Batches:
         self.drops = spans.dropout.drops
         self.kept = self._kept()
         self.scratch: dict[int, tuple[Array, Array]] = {}
-        self.runs = [(0, slice(0, len(spans.seed_of)))] if spans.full else runs_of(spans.seed_of)
+        self.runs = pixels.runs_of(0 * spans.seed_of if spans.full else spans.seed_of)
         can = dtype == np.float32 and ops.has_tensor_cores and pixels.are_bytes(ops.xp, inputs.images)
         takes = can and not small and not self.drops
         self.sweeps = self.pixels = None
@@ -70,7 +70,7 @@ class Batches:
         for width, kept in zip(self.widths, self.kept, strict=False):
             masks.append(Mask(span.ranks[s, :, begin : begin + width], kept, self.seed_of))
             begin += width
-        if self.sweeps is not None:
+        if self.sweeps is not None and n == self.sweeps.n:
             first: First = self.sweeps.at(span, s, weight, context, ws.a[0])
         elif self.pixels is not None:
             first = self._of_pixels(self.pixels, index, n)
@@ -92,8 +92,8 @@ class Batches:
             self.scratch[n] = tuple(thirds(self.ops.xp, *shape) for shape in shapes)
         x = images[None]
         if index is not None:
-            words = self._gathered(pixels.of_words(images), index, len(self.spans.seeds), n)
-            x = words.view(images.dtype).reshape(*words.shape[:2], *images.shape[1:])
+            x = self.ops.xp.empty((len(self.spans.seeds), n, *images.shape[1:]), images.dtype)
+            self.ops.gather_pixels(images, index, x)
         return Pixels(x, self.runs, *self.scratch[n])
 
     def _gathered(self, images: Array, index: Array | None, many: int, n: int, mask: Mask | None = None) -> Array:

@@ -16,6 +16,7 @@ _NAN = 0x7FFF  # bits of a bfloat16 number
 _OUTPUTS = {
     "gather": ("x",),
     "split": ("parts",),
+    "gather_pixels": ("x",),
     "pack": ("by_image", "by_pixel"),
     "product": ("out",),
     "gradient": ("out",),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.engines.cuda.pixels import PARTS
+from bnrenorm.engines.cuda.pixels import PARTS, Run
 from bnrenorm.engines.cuda.rows import piece_length
 from bnrenorm.errors import InputError
 
@@ -20,6 +20,7 @@ _DEFAULT_MATH, _TF32_MATH = 0, 3  # cublasMath_t, of which CuPy does not have ev
 _FLOAT, _BFLOAT16 = 0, 14  # cudaDataType
 _SUMS_IN_FLOAT, _ANY_ALGORITHM = 68, -1  # cublasComputeType_t, cublasGemmAlgo_t
 _LARGE = 2**30  # multiplications of one replica's product from which cuBLAS takes the replicas one at a time
+_MANY = 2**22  # numbers of one replica's product by tensor cores from which it does so
 
 
 def _cublas() -> Any:
@@ -47,7 +48,7 @@ class Products:
                 f"CuPy {version} lacks {error.name}, which the CUDA engine needs; use --engine chainer"
             ) from error
         self.scalars = np.array([1, 0, -1], dtype)
-        self.of_pixels = np.array([1 / 255, 0], np.float32)
+        self.of_pixels = np.array([1 / 255, 0, 1], np.float32)
         self.pointers: dict[tuple[int, int, int, int], Array] = {}
 
     def __call__(
@@ -101,50 +102,58 @@ class Products:
             if rest:
                 products(r, whole, rest, (0, 0, 0), 1)
 
-    def pixel_product(self, x: Array, weights: Array, runs: list[tuple[int, slice]], out: Array) -> None:
+    def pixel_product(self, x: Array, weights: Array, runs: list[Run], out: Array) -> None:
         """Do what `tensor_reference.pixel_product` says."""
         _, n, k = out.shape
         inner = PARTS * x.shape[-1]
-        for seed, replicas in runs:
-            many = replicas.stop - replicas.start
-            at_once = 1 if n * k * inner >= _LARGE else many
+        for seed, seed_step, replicas in runs:
+            at_once = 1 if n * k >= _MANY else replicas.stop - replicas.start
             for r in range(replicas.start, replicas.stop, at_once):
-                w_at, x_at = weights.data.ptr + r * k * inner * 2, x.data.ptr + seed * n * inner * 2
-                out_at = out.data.ptr + r * n * k * 4
-                sizes, strides = (1, 0, k, n, inner), (k * inner, 0, n * k)
-                self._by_tensor_cores(sizes, (w_at, x_at, out_at), (inner, inner, k), strides, at_once)
+                place = seed + seed_step * (r - replicas.start)
+                w_at, x_at = weights.data.ptr + r * k * inner * 2, x.data.ptr + place * n * inner * 2
+                sizes, strides = (1, 0, k, n, inner), (k * inner, seed_step * n * inner, n * k)
+                places = w_at, x_at, out.data.ptr + r * n * k * 4
+                self._by_tensor_cores(sizes, places, (inner, inner, k), strides, at_once)
 
-    def pixel_gradient(self, gradients: Array, x: Array, runs: list[tuple[int, slice]], out: Array) -> None:
-        """Do what `tensor_reference.pixel_gradient` says. The rows of pixels are those of the gradient's thirds."""
+    def pixel_gradient(self, gradients: Array, x: Array, runs: list[Run], out: Array) -> None:
+        """Do what `tensor_reference.pixel_gradient` says: for each piece the sum of three products, the smallest first.
+
+        Tensor cores cut off what does not fit in a sum; among large numbers they would cut off more.
+        """
         _, pieces, k, d = out.shape
-        n, pitch, g_pitch = x.shape[1], x.shape[-1], gradients.shape[-1]
+        n, pitch, g_pitch = x.shape[1], PARTS * x.shape[-1], PARTS * gradients.shape[-1]
         length = piece_length(n, pieces)
 
         def products(seed: int, r: int, piece: int, rows: int, strides: tuple[int, int, int], count: int) -> None:
             begin = piece * length
-            x_at = x.data.ptr + (seed * n + begin) * PARTS * pitch * 2
-            g_at = gradients.data.ptr + (r * n + begin) * PARTS * g_pitch * 2
+            x_at = x.data.ptr + (seed * n + begin) * pitch * 2
+            g_at = gradients.data.ptr + (r * n + begin) * g_pitch * 2
             out_at = out.data.ptr + (r * pieces + piece) * k * d * 4
-            sizes, places = (0, 1, d, k, PARTS * rows), (x_at, g_at, out_at)
-            apart = strides[0] * PARTS * pitch, strides[1] * PARTS * g_pitch, strides[2] * k * d
-            self._by_tensor_cores(sizes, places, (pitch, g_pitch, d), apart, count)
+            apart = strides[0] * pitch, strides[1] * g_pitch, strides[2] * k * d
+            for part in range(PARTS):
+                places = x_at, g_at + part * gradients.shape[-1] * 2, out_at
+                self._by_tensor_cores((0, 1, d, k, rows), places, (pitch, g_pitch, d), apart, count, add=part > 0)
 
         whole, rest = divmod(n, length)
-        for seed, replicas in runs:
-            if pieces == 1 and PARTS * n * k * d < _LARGE:
-                products(seed, replicas.start, 0, n, (0, n, 1), replicas.stop - replicas.start)
+        for seed, seed_step, replicas in runs:
+            if pieces == 1 and k * d < _MANY:
+                products(seed, replicas.start, 0, n, (seed_step * n, n, 1), replicas.stop - replicas.start)
                 continue
             for r in range(replicas.start, replicas.stop):
-                products(seed, r, 0, length, (length, length, 1), whole)
+                place = seed + seed_step * (r - replicas.start)
+                products(place, r, 0, length, (length, length, 1), whole)
                 if rest:
-                    products(seed, r, whole, rest, (0, 0, 0), 1)
+                    products(place, r, whole, rest, (0, 0, 0), 1)
 
     def _by_tensor_cores(
         self, sizes: tuple[int, ...], at: tuple[int, int, int], pitches: tuple[int, int, int],
-        strides: tuple[int, int, int], count: int,
+        strides: tuple[int, int, int], count: int, *, add: bool = False,
     ) -> None:  # fmt: skip
-        """Set float32 matrices to 1 / 255 of products of bfloat16 ones. sizes: transposes, m, n and k, column-major."""
-        alpha, beta = (self.of_pixels[i:].ctypes.data for i in range(2))
+        """Set float32 matrices to 1 / 255 of products of bfloat16 ones, or add that to them.
+
+        sizes: transposes, m, n and k, column-major.
+        """
+        alpha, beta = (self.of_pixels[i:].ctypes.data for i in (0, 2 if add else 1))
         a, b = ((at[i], _BFLOAT16, pitches[i], strides[i]) for i in range(2))
         c = at[2], _FLOAT, pitches[2], strides[2]
         self.mixed(self._handle(), *sizes, alpha, *a, *b, beta, *c, count, _SUMS_IN_FLOAT, _ANY_ALGORITHM)

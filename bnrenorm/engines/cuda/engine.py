@@ -77,8 +77,8 @@ class CudaEngine:
         with self.ops.math_mode(self.tf32):
             for span in self.spans.ahead(first, steps, self._send):
                 last = len(span.counts) - 1 if observe and span.first + len(span.counts) == first + steps else -1
-                take = self._step if self.small is None else self._small_step
-                for s in range(len(span.counts)):
+                for s, n in enumerate(span.counts):
+                    take = self._step if self.small is None or n != self.small.n else self._small_step
                     take(span, s, observe=s == last)
         self.replicas.since += steps
         for norm in self.network.batch_norms:
@@ -100,8 +100,7 @@ class CudaEngine:
     def _small_step(self, span: Span, s: int, *, observe: bool) -> None:
         assert self.small is not None
         context = self._context(span, s)
-        if s == 0:
-            self.small.begin(span, self.layers, context)
+        self.small.begin(span, s, self.layers, context)
         before = copies_of(self.layers) if observe else []
         self.small.middle(span, s, self.layers, context, self.replicas.sums, observe=observe)
         if observe:

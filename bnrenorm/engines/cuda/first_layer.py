@@ -9,9 +9,6 @@ from bnrenorm.engines.cuda.workspace import Workspace
 
 Array = Any
 
-Run = tuple[int, slice]
-"""A seed's place, and the replicas side by side that take its images."""
-
 
 class First(Protocol):
     """The images of a batch."""
@@ -75,7 +72,7 @@ class Pixels(NamedTuple):
     """
 
     x: Array
-    runs: list[Run]
+    runs: list[pixels.Run]
     weights: Array
     gradients: Array | None = None
 
@@ -100,13 +97,7 @@ def shared(ops: Any, images: Array, replicas: int, width: int) -> First:
     if images.ndim == 2:
         return Floats(images)
     weights = ops.xp.empty((replicas, width, *images.shape[1:]), images.dtype)
-    return Pixels(images[None], [(0, slice(0, replicas))], weights)
-
-
-def runs_of(seed_of: Any) -> list[Run]:
-    """Return the replicas side by side that have one seed, for each replica's seed (R,) on the host."""
-    starts = [r for r in range(len(seed_of)) if r == 0 or seed_of[r] != seed_of[r - 1]]
-    return [(int(seed_of[a]), slice(a, b)) for a, b in zip(starts, [*starts[1:], len(seed_of)], strict=True)]
+    return Pixels(images[None], [(0, 0, slice(0, replicas))], weights)
 
 
 def thirds(xp: Any, *shape: int) -> Array:

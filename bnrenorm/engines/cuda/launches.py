@@ -296,7 +296,6 @@ class Launches:
         self.launch("diagnose", (replicas,), LINE, stats, groups, width, size, schedule, values, shared=shared)
 
     first, middle = small_launches.first, small_launches.middle
-    split, pixel_product, pixel_gradient = (
-        tensor_launches.split, tensor_launches.pixel_product, tensor_launches.pixel_gradient,
-    )  # fmt: skip
+    split, gather_pixels = tensor_launches.split, tensor_launches.gather_pixels
+    pixel_product, pixel_gradient = tensor_launches.pixel_product, tensor_launches.pixel_gradient
     pack, sweep = tensor_launches.pack, tensor_launches.sweep

@@ -32,9 +32,9 @@ def argument(value: Any) -> Any:
     return np.int32(value) if isinstance(value, int) else value
 
 
-def columns(rows: Rows, array: Array) -> tuple[int, int, int]:
+def columns(rows: Rows, array: Array) -> tuple[int, int]:
     """Return the grid of a kernel over the columns of an array (R, N, K)."""
-    return rows.total, ceil(array.shape[2], WARP), len(array)
+    return rows.total * ceil(array.shape[2], WARP), len(array)
 
 
 def index(index: Array | None) -> tuple[Any, int]:

@@ -1,11 +1,11 @@
 """Images whose pixels are bytes, as tensor cores take them: products of float32 numbers that are not rounded for it.
 
-255 x, a whole number up to 255, is exact in bfloat16, and a float32 number w (of at least 1e-33) is exactly the sum of
+255 x, a whole number up to 255, is exact in bfloat16, and a float32 number w (of at least 1e-31) is exactly the sum of
 three bfloat16 numbers, 8 of its 24 bits in each: its *thirds*. So 255 x w is the sum of three products that tensor
 cores compute exactly; only sums round, in float32. Arrays of bfloat16 hold its bits, uint16, as NumPy lacks the type.
 
-One product does the work of three: a row of weights becomes its low, middle and high thirds side by side, and a row of
-pixels stands there three times. A row of a gradient becomes three rows, as the same memory is three rows of pixels.
+One product with weights does the work of three: a row of weights becomes its low, middle and high thirds side by side,
+and a row of pixels stands there three times. So tensor cores sum the small numbers first.
 """
 
 from typing import Any
@@ -26,6 +26,23 @@ CAPABILITY = 80
 _ALIGNED = 8  # numbers of 16 bits, to whose multiple rows are filled up: cuBLAS is fastest with 16 bytes
 _ROWS = 4096  # images that are looked at, or converted, at a time
 _WHOLE = 2.0**-14  # how far 255 x may be from a whole number: more than float32 rounds there
+
+
+Run = tuple[int, int, slice]
+"""Replicas side by side, the seed's place of the first of them, and 1 if each next one has the next seed, or 0."""
+
+
+def runs_of(seed_of: Any) -> list[Run]:
+    """Return as few runs as have all replicas, for each replica's seed (R,) on the host."""
+    runs, begin = [], 0
+    while begin < len(seed_of):
+        end = begin + 1
+        step = int(seed_of[end] - seed_of[begin] == 1) if end < len(seed_of) else 0
+        while end < len(seed_of) and seed_of[end] - seed_of[end - 1] == step:
+            end += 1
+        runs.append((int(seed_of[begin]), step, slice(begin, end)))
+        begin = end
+    return runs
 
 
 def are_bytes(xp: Any, images: Array) -> bool:
@@ -61,8 +78,3 @@ def repeated(xp: Any, images: Array) -> Array:
 def numbers(bits: Array) -> np.ndarray:
     """Return the float32 numbers of bits of bfloat16, by NumPy."""
     return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
-def of_words(x: Array) -> Array:
-    """Return bits (M, PARTS, P) as words of 32 bits (M, PARTS P / 2), which a kernel for float32 copies."""
-    return x.reshape(len(x), -1).view(np.float32)

@@ -339,7 +339,6 @@ class Reference:
         values[...] = np.stack(list(described.values()), axis=1)
 
     first, middle = small_reference.first, small_reference.middle
-    split, pixel_product, pixel_gradient = (
-        tensor_reference.split, tensor_reference.pixel_product, tensor_reference.pixel_gradient,
-    )  # fmt: skip
+    split, gather_pixels = tensor_reference.split, tensor_reference.gather_pixels
+    pixel_product, pixel_gradient = tensor_reference.pixel_product, tensor_reference.pixel_gradient
     pack, sweep = tensor_reference.pack, tensor_reference.sweep

@@ -13,8 +13,9 @@ SUMMED = 1024
 
 
 def pieces_of(n: int) -> int:
-    """Return the number of sums that a gradient over n images is made of."""
-    return -(-n // SUMMED)
+    """Return the number of sums that a gradient over n images is made of, of equal length if n has a fit divisor."""
+    least = -(-n // SUMMED)
+    return next((pieces for pieces in range(least, 2 * least) if n % pieces == 0), least)
 
 
 def piece_length(n: int, pieces: int) -> int:

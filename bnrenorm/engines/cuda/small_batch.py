@@ -32,13 +32,12 @@ def suits(
     if isinstance(settings.training.batch, Full) or len(widths) != 3:
         return False
     inputs, width, classes = widths
-    n, per_epoch = sampler.size, sampler.steps_per_epoch
+    n = sampler.size
     needed = max(first_shared(n, inputs, itemsize), middle_shared(n, width, classes, itemsize))
     return (
         n <= LARGEST
         and inputs % 4 == 0
         and needed + _STATIC <= shared_memory
-        and (sampler.counts(0, per_epoch) == n).all()
         and spec.norm in (NONE, BATCH)
         and spec.affine in (NODE, FIXED)
         and spec.optimizer in (SGD, MOMENTUM)
@@ -49,16 +48,20 @@ def suits(
 
 
 class SmallBatches:
-    """Takes the steps of a group that `suits`. `stats` (R, 1, 6, K) has the statistics of the last observed step."""
+    """Takes the steps of a group that `suits`, but for those of an epoch's smaller last batch.
+
+    `stats` (R, 1, 6, K) has the statistics of the last observed step.
+    """
 
     def __init__(self, ops: Operations, dtype: Any, replicas: int, n: int, width: int, data: Images):
-        self.ops, self.data = ops, data
+        self.ops, self.data, self.n = ops, data, n
         self.products, self.gradient = (ops.xp.empty((replicas, n, width), dtype) for _ in range(2))
         self.stats = ops.xp.empty((replicas, 1, 6, width), dtype)
 
-    def begin(self, span: Span, layers: list[Layer], context: Context) -> None:
-        """Multiply the span's first batch with the first layer's weights."""
-        self._first(None, span.index[0], layers, context)
+    def begin(self, span: Span, s: int, layers: list[Layer], context: Context) -> None:
+        """Multiply the batch of step s with the first layer's weights, if the step before has not."""
+        if s == 0 or span.counts[s - 1] != self.n:
+            self._first(None, span.index[s], layers, context)
 
     def middle(self, span: Span, s: int, layers: list[Layer], context: Context, sums: Array, *, observe: bool) -> None:
         """Take step s of the span, but for the update of the first layer's weights, which is left to `end`."""
@@ -68,8 +71,9 @@ class SmallBatches:
         )  # fmt: skip
 
     def end(self, span: Span, s: int, layers: list[Layer], context: Context) -> None:
-        """Update the first layer's weights, and multiply the batch of step s + 1, if the span has one."""
-        following = span.index[s + 1] if s + 1 < len(span.counts) else None
+        """Update the first layer's weights, and multiply the batch of step s + 1, if the span has one of that size."""
+        goes_on = s + 1 < len(span.counts) and span.counts[s + 1] == self.n
+        following = span.index[s + 1] if goes_on else None
         self._first(span.index[s], following, layers, context)
 
     def _first(self, index: Array | None, following: Array | None, layers: list[Layer], context: Context) -> None:

@@ -23,36 +23,34 @@ def suits(settings: Settings, inputs: int, sampler: Sampler, shared_memory: int)
     """
     if isinstance(settings.training.batch, Full):
         return False
-    n, per_epoch = sampler.size, sampler.steps_per_epoch
-    return (
-        n <= LARGEST
-        and inputs % TILE == 0
-        and sweep_shared(n, MOST_ROWS) <= shared_memory
-        and (sampler.counts(0, per_epoch) == n).all()
-        and not settings.model.dropout.drops
-    )
+    fits = sampler.size <= LARGEST and sweep_shared(sampler.size, MOST_ROWS) <= shared_memory
+    return fits and inputs % TILE == 0 and not settings.model.dropout.drops
 
 
 class Sweeps:
     """The images of a group's batches, one after the other: a `first_layer.First` of the step that it is at.
 
-    images (M, D) are of bytes; seed_of (R,) int32: each replica's seed, of `seeds`.
+    images (M, D) are of bytes; n: images of a batch; seed_of (R,) int32: each replica's seed, of `seeds`.
     """
 
     def __init__(self, ops: Any, images: Array, seeds: int, n: int, seed_of: Array):
-        self.ops, self.images, self.seed_of = ops, images, seed_of
+        self.ops, self.images, self.seed_of, self.n = ops, images, seed_of, n
         tiles, padded = images.shape[1] // TILE, -(-n // TILE) * TILE
         self.by_image = ops.xp.empty((seeds, tiles, padded, TILE), "uint16")
         self.current, self.next = (ops.xp.empty((seeds, tiles, TILE, padded), "uint16") for _ in range(2))
         self.following: Array | None = None
 
     def at(self, span: Span, s: int, weight: Tensor, context: Any, a: Array) -> "Sweeps":
-        """Go to step s of the span, the one behind the last: a (R, N, K) has its products with the weights then."""
-        if s == 0:
-            self.ops.pack(self.images, span.index[0], self.by_image, self.next)
+        """Go to step s of the span, the one behind the last: a (R, N, K) has its products with the weights then.
+
+        Only of steps whose batches have n images.
+        """
+        if s == 0 or span.counts[s - 1] != self.n:
+            self.ops.pack(self.images, span.index[s], self.by_image, self.next)
             self._sweep(None, self.by_image, a, weight, context, a)
         self.current, self.next = self.next, self.current
-        self.following = span.index[s + 1] if s + 1 < len(span.counts) else None
+        goes_on = s + 1 < len(span.counts) and span.counts[s + 1] == self.n
+        self.following = span.index[s + 1] if goes_on else None
         return self
 
     def multiply(self, ops: Any, weight: Array, a: Array) -> None:

@@ -7,12 +7,14 @@ import numpy as np
 from bnrenorm.engines.cuda import packing
 from bnrenorm.engines.cuda.packing import FILLING, LINE, THREADS
 from bnrenorm.engines.cuda.parameters import Tensor
-from bnrenorm.engines.cuda.pixels import TILE
+from bnrenorm.engines.cuda.pixels import TILE, Run
 
 Array = Any
 
 STAGES = 4
 """Tiles of the first layer that a block of `sweep` has in shared memory, as in kernels/sweep.cu."""
+
+_WORD = 16  # bytes that a thread copies
 
 MOST_ROWS = 128
 """Rows of the first layer that a block of `sweep` takes: 16 for each of its warps."""
@@ -26,14 +28,21 @@ def split(self: Any, a: Array, parts: Array) -> None:
     self.launch("split", (blocks,), LINE, a, np.int64(rows), width, padded, parts)
 
 
-def pixel_product(self: Any, x: Array, weights: Array, runs: list[tuple[int, slice]], out: Array) -> None:
+def pixel_product(self: Any, x: Array, weights: Array, runs: list[Run], out: Array) -> None:
     """Multiply images by weights."""
     self.products.pixel_product(x, weights, runs, out)
 
 
-def pixel_gradient(self: Any, gradients: Array, x: Array, runs: list[tuple[int, slice]], out: Array) -> None:
+def pixel_gradient(self: Any, gradients: Array, x: Array, runs: list[Run], out: Array) -> None:
     """Multiply gradients by images."""
     self.products.pixel_gradient(gradients, x, runs, out)
+
+
+def gather_pixels(self: Any, images: Array, index: Array, x: Array) -> None:
+    """Fetch the pixels of a batch."""
+    seeds, n, parts, padded = x.shape
+    words = parts * padded * x.itemsize // _WORD
+    self.launch("gather_pixels", (n, seeds), LINE, images, words, *packing.index(index), n, x)
 
 
 def pack(self: Any, images: Array, index: Array, by_image: Array, by_pixel: Array) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.engines.cuda.parameters import Tensor
-from bnrenorm.engines.cuda.pixels import PARTS, TILE, numbers
+from bnrenorm.engines.cuda.pixels import PARTS, TILE, Run, numbers
 from bnrenorm.engines.cuda.rows import piece_length
 
 Array = Any
@@ -23,29 +23,41 @@ def split(self: Any, a: Array, parts: Array) -> None:
         rest = rest - numbers(high)
 
 
-def pixel_product(self: Any, x: Array, weights: Array, runs: list[tuple[int, slice]], out: Array) -> None:
+def pixel_product(self: Any, x: Array, weights: Array, runs: list[Run], out: Array) -> None:
     """Set out (R, N, K) to the products of images x (S, N, PARTS, P) and weights (R, K, PARTS, P), bits of bfloat16."""
-    kind = out.dtype if out.dtype.kind == "f" else np.float32
-    for seed, replicas in runs:
-        rows = numbers(x[seed]).reshape(x.shape[1], -1).astype(kind)
-        own = numbers(weights[replicas]).reshape(*out[replicas].shape[::2], -1).astype(kind)
-        out[replicas] = np.matmul(rows, own.swapaxes(1, 2)) / 255
+    kind = out.dtype
+    for r, seed in _replicas(runs):
+        rows, own = (numbers(bits).reshape(len(bits), -1).astype(kind) for bits in (x[seed], weights[r]))
+        out[r] = rows @ own.T / 255
 
 
-def pixel_gradient(self: Any, gradients: Array, x: Array, runs: list[tuple[int, slice]], out: Array) -> None:
+def pixel_gradient(self: Any, gradients: Array, x: Array, runs: list[Run], out: Array) -> None:
     """Set out (R, pieces, K, D) to the gradients of weights, a piece of the images each.
 
     gradients (R, N, PARTS, Q) and images x (S, N, PARTS, P) are bits of bfloat16.
     """
     _, pieces, width, inputs = out.shape
-    n = x.shape[1]
-    length = piece_length(n, pieces)
-    for seed, replicas in runs:
+    length = piece_length(x.shape[1], pieces)
+    for r, seed in _replicas(runs):
         rows = numbers(x[seed, :, 0, :inputs]).astype(out.dtype)
-        g = numbers(gradients[replicas][..., :width]).astype(out.dtype).sum(axis=2)
+        g = numbers(gradients[r, ..., :width]).astype(out.dtype).sum(axis=1)
         for piece in range(pieces):
             span = slice(piece * length, (piece + 1) * length)
-            out[replicas, piece] = np.matmul(g[:, span].swapaxes(1, 2), rows[span]) / 255
+            out[r, piece] = g[span].T @ rows[span] / 255
+
+
+def _replicas(runs: list[Run]) -> list[tuple[int, int]]:
+    """Return all replicas with their seeds' places."""
+    return [
+        (r, seed + step * (r - replicas.start))
+        for seed, step, replicas in runs
+        for r in range(replicas.start, replicas.stop)
+    ]
+
+
+def gather_pixels(self: Any, images: Array, index: Array, x: Array) -> None:
+    """Set x (S, N, PARTS, P) to the pixels (M, PARTS, P) of the images at index (S, N)."""
+    x[...] = images[index]
 
 
 def pack(self: Any, images: Array, index: Array, by_image: Array, by_pixel: Array) -> None:

@@ -11,7 +11,7 @@ from bnrenorm.cli.proof.rows import Row
 @pytest.fixture
 def short(monkeypatch):
     """Small and few experiments; a kernel of every source among them."""
-    monkeypatch.setattr(numbers, "_CASES", [numbers._CASES[i] for i in (0, 2, 8)])
+    monkeypatch.setattr(numbers, "_CASES", [numbers._CASES[i] for i in (0, 2, 8, 11)])
     monkeypatch.setattr(numbers, "_PROVEN", {"full batch": numbers._PROVEN["full batch"]})
     monkeypatch.setattr(bits, "_COMPANIES", (1, 3))
     for name, value in (("COPY", 2**16), ("SQUARE", 32), ("IMAGES", (200, 50))):
@@ -25,7 +25,7 @@ def test_every_check_is_fine_on_a_gpu(short):
     table = list(proof.prove("cuda:0"))
     assert [row for row in table if not row.ok] == []
     checks = " ".join(row.check for row in table)
-    for word in ("card", "copy", "kernel middle, float64", "gradient", "200 steps in float64", "resume", "company",
+    for word in ("card", "copy", "kernel middle, float64", "kernel sweep, float32", "gradient", "200 steps in float64", "resume", "company",
                  "memory", "batch of 32"):  # fmt: skip
         assert word in checks
 

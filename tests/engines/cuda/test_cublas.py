@@ -72,12 +72,12 @@ class Library:
         assert lda % 8 == ldb % 8 == 0
         self.calls.append(("mixed", count))
         alpha, beta = (np.frombuffer((ctypes.c_char * 4).from_address(at), np.float32)[0] for at in (alpha, beta))
-        assert beta == 0
         for i in range(count):
             places = a + 2 * i * a_stride, b + 2 * i * b_stride
             operands = self.operands(ta, tb, m, n, k, places[0], lda, places[1], ldb, np.dtype(np.uint16))
             left, right = (numbers(np.ascontiguousarray(bits)).astype(np.float64) for bits in operands)
-            matrix(c + 4 * i * c_stride, m, n, ldc, np.dtype(np.float32))[...] = alpha * (left @ right)
+            out = matrix(c + 4 * i * c_stride, m, n, ldc, np.dtype(np.float32))
+            out[...] = alpha * (left @ right) + (beta * out if beta else 0)
 
     def operands(self, ta, tb, m, n, k, a, lda, b, ldb, dtype):
         a = matrix(a, k, m, lda, dtype).T if ta else matrix(a, m, k, lda, dtype)
@@ -186,9 +186,9 @@ def thirds(array):
 
 
 RUNS = {
-    "shared": (1, [(0, slice(0, 3))]),
-    "two seeds": (2, [(1, slice(0, 2)), (0, slice(2, 3))]),
-    "a seed in two places": (2, [(0, slice(0, 1)), (1, slice(1, 2)), (0, slice(2, 3))]),
+    "shared": (1, [(0, 0, slice(0, 3))]),
+    "two seeds": (2, [(1, 0, slice(0, 2)), (0, 0, slice(2, 3))]),
+    "seeds in order": (2, [(0, 1, slice(0, 2)), (0, 0, slice(2, 3))]),
 }
 
 
@@ -196,7 +196,7 @@ def images_and_runs(rng, runs, n):
     """Return images (S, N, D), their pixels for tensor cores, the runs, and each replica's seed."""
     seeds, runs = RUNS[runs]
     x = of_bytes(rng, seeds, n, D)
-    seed_of = [seed for seed, replicas in runs for _ in range(replicas.stop - replicas.start)]
+    seed_of = [seed + i * step for seed, step, replicas in runs for i in range(replicas.stop - replicas.start)]
     return x, repeated(np, x.reshape(-1, D)).reshape(seeds, n, PARTS, -1).view(Array), runs, seed_of
 
 
@@ -205,29 +205,33 @@ def images_and_runs(rng, runs, n):
 def test_products_of_pixels_are_those_of_images(library, rng, monkeypatch, runs, one_at_a_time):
     """In one call for a run, but large ones a replica at a time."""
     if one_at_a_time:
-        monkeypatch.setattr(cublas, "_LARGE", 0)
+        monkeypatch.setattr(cublas, "_MANY", 0)
     images, x, runs, seed_of = images_and_runs(rng, runs, N)
     w, out = rng.normal(size=(R, K, D)).astype(np.float32), np.full((R, N, K), np.nan, np.float32).view(Array)
     Products(np.float32 if library.dtype == np.float32 else np.float64).pixel_product(
         x, thirds(w).view(Array), runs, out
     )
     assert_allclose(out, images[seed_of].astype(float) @ w.swapaxes(1, 2), rtol=1e-5, atol=1e-6)
-    counts = [1] * R if one_at_a_time else [replicas.stop - replicas.start for _, replicas in runs]
+    counts = [1] * R if one_at_a_time else [replicas.stop - replicas.start for *_, replicas in runs]
     assert library.calls == [("mixed", count) for count in counts]
 
 
 @pytest.mark.parametrize(("n", "pieces", "counts"), [(5, 1, None), (12, 3, [3]), (13, 3, [2, 1]), (9, 5, [4, 1])])
 @pytest.mark.parametrize("runs", RUNS)
 def test_gradients_by_pixels_are_those_by_images(library, rng, runs, n, pieces, counts):
-    """As many sums as pieces, in one or two calls for a replica; where there is one, in one call for a run."""
+    """As many sums as pieces, in one or two calls for a replica; where there is one, in one call for a run.
+
+    Three times as many: one for each third, the smallest first.
+    """
     images, x, runs, seed_of = images_and_runs(rng, runs, n)
     g, out = rng.normal(size=(R, n, K)).astype(np.float32), np.full((R, pieces, K, D), np.nan, np.float32).view(Array)
     Products(library.dtype).pixel_gradient(thirds(g).view(Array), x, runs, out)
     want = np.empty(out.shape)
     Reference().gradient(g.astype(float), images[seed_of].astype(float), want)
     assert_allclose(out, want, rtol=1e-5, atol=1e-5)
-    of_runs = [replicas.stop - replicas.start for _, replicas in runs]
-    assert library.calls == [("mixed", count) for count in (of_runs if counts is None else counts * R)]
+    of_runs = [replicas.stop - replicas.start for *_, replicas in runs]
+    calls = of_runs if counts is None else counts * R
+    assert library.calls == [("mixed", count) for count in calls for _ in range(3)]
 
 
 @pytest.mark.parametrize("one_at_a_time", [False, True])

@@ -141,6 +141,20 @@ def test_every_kind_of_batch_is_trained_by_tensor_cores(few, engine, settings, b
     assert_same_training(chain, compiled, 1e-3 if settings == "rmsprop" else 2e-4)  # one input of a ReLU is 1e-7
 
 
+@pytest.mark.parametrize(("hidden", "size"), [("[30]", 30), ("[30, 20]", 30), ("[30]", 32)])
+def test_an_epochs_last_batch_may_be_smaller(engine, hidden, size):
+    """Of 100 images; small batches of one size and the rest by other kernels, in float32 and float64."""
+    trials = group(
+        "norm: {kind: renorm}", f"{{kind: iid, size: {size}, remainder: keep}}", 100, training__steps=9,
+        evaluation__every=5, model__hidden=hidden,
+    )  # fmt: skip
+    data = coarse_digits(100, 50)
+    chain, compiled = pair(trials, data, engine)
+    assert_same_training(chain, compiled)
+    assert (compiled.engine.small is not None) == (hidden == "[30]")
+    assert_same_training(*(training_of(trials, data, name) for name in ("chainer", engine)), 1e-3)
+
+
 def test_images_that_are_no_bytes_are_multiplied_as_they_are(few, engine):
     trials = group("data.scaling: z_score", "{kind: iid, size: 120}", training__steps=2, evaluation__every=2)
     chain, compiled = (training_of(trials, few, name) for name in ("chainer", engine))

@@ -49,6 +49,7 @@ class Kernel:
             "double*": np.float64,
             "unsigned char*": np.uint8,
             "unsigned short*": np.uint16,
+            "uint4*": np.uint16,
             "Vector*": np.int64,
         }
 
@@ -155,8 +156,11 @@ def test_kernels_get_what_their_source_declares(cupy, monkeypatch, name):
     monkeypatch.setattr(packing, "table_row", lambda vector: [0] * 10)  # NumPy's arrays have no address on a device
     engine = train(SETTINGS[name], "{kind: iid, size: 120, remainder: keep}", cupy.dtype)
     always = {"gather", "enter", "loss", "add_losses", "to_linear", "update_weights", "update_vectors"}
-    if cupy.dtype == np.float32:  # the images are of bytes, in evaluation at least
-        always.add("split")
+    by_tensor_cores = cupy.dtype == np.float32 and not engine.network.dropout.drops
+    if cupy.dtype == np.float32:
+        always.add("split")  # of weights, in evaluation
+    if by_tensor_cores:
+        always |= {"pack", "sweep"}  # of the larger batches
     of_norm = {
         NONE: set(),
         BATCH: {"statistics", "normalise", "upstream_sums", "coefficients", "diagnose"},
@@ -164,7 +168,8 @@ def test_kernels_get_what_their_source_declares(cupy, monkeypatch, name):
     }
     dropout = {"normalise"} if engine.network.dropout.drops else set()
     assert set(cupy.seen) == always | of_norm[engine.spec.norm] | dropout
-    assert [options for _, options in cupy.modules] == [launches.OPTIONS]
+    sweep = [(*launches.OPTIONS, "-DN=120")] * by_tensor_cores
+    assert sorted(options for _, options in cupy.modules) == [launches.OPTIONS, *sweep]
 
 
 @pytest.mark.parametrize("n", [1, 20])

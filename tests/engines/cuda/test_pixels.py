@@ -7,8 +7,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm.engines.cuda import pixels
-from bnrenorm.engines.cuda.first_layer import Floats, Pixels, runs_of, shared, thirds
+from bnrenorm.engines.cuda.first_layer import Floats, Pixels, shared, thirds
 from bnrenorm.engines.cuda.parameters import Tensor
+from bnrenorm.engines.cuda.pixels import runs_of
 from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.engines.spec import SGD
 from tests.engines.cuda.kernels.cases import Inputs
@@ -54,9 +55,6 @@ def test_a_row_of_pixels_stands_three_times(monkeypatch, rng):
         assert_allclose(pixels.numbers(x[:, part, :13]) / 255, images, rtol=1e-7)
     assert not x[..., 13:].any()
     assert (pixels.numbers(x) == np.rint(pixels.numbers(x))).all()
-    words = pixels.of_words(x)
-    assert (words.shape, words.dtype) == ((7, 24), np.float32)
-    assert (words[3].view(np.uint16).reshape(3, 16) == x[3]).all()
 
 
 def test_thirds_sum_to_the_number_exactly(rng):
@@ -81,9 +79,18 @@ def test_what_is_not_finite_stays_so(value):
         assert not np.isfinite(pixels.numbers(parts).sum())
 
 
-def test_replicas_of_a_seed_side_by_side_are_a_run():
-    assert runs_of(np.array([0])) == [(0, slice(0, 1))]
-    assert runs_of(np.array([0, 0, 2, 2, 2, 0])) == [(0, slice(0, 2)), (2, slice(2, 5)), (0, slice(5, 6))]
+@pytest.mark.parametrize(
+    ("seed_of", "runs"),
+    [
+        ([0], [(0, 0, slice(0, 1))]),
+        ([0, 0, 2, 2, 2, 0], [(0, 0, slice(0, 2)), (2, 0, slice(2, 5)), (0, 0, slice(5, 6))]),
+        ([0, 1, 2, 0, 1, 2], [(0, 1, slice(0, 3)), (0, 1, slice(3, 6))]),
+        ([0, 1, 1, 2], [(0, 1, slice(0, 2)), (1, 1, slice(2, 4))]),
+        ([3, 1], [(3, 0, slice(0, 1)), (1, 0, slice(1, 2))]),
+    ],
+)
+def test_replicas_side_by_side_of_one_seed_or_of_seeds_in_order_are_a_run(seed_of, runs):
+    assert runs_of(np.array(seed_of)) == runs
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -94,7 +101,8 @@ def test_products_are_those_of_the_images(rng, kind):
     want = np.empty((3, 7, 5))
     for x, runs, seeds in (
         (images, runs_of(np.array([1, 1, 0])), [1, 1, 0]),
-        (images[:1], [(0, slice(0, 3))], [0, 0, 0]),
+        (images, runs_of(np.array([0, 1, 0])), [0, 1, 0]),
+        (images[:1], [(0, 0, slice(0, 3))], [0, 0, 0]),
     ):
         own = pixels.repeated(np, x.reshape(-1, 13)).reshape(len(x), 7, 3, -1)
         out = np.empty((3, 7, 5), kind)

@@ -134,6 +134,7 @@ def suited(*overrides, inputs=64, itemsize=4, shared_memory=200_000):
         "training.batch=1",
         "training.batch={kind: iid, size: 20, remainder: keep}",  # there is no rest
         "training.batch={kind: iid, size: 32, remainder: drop}",
+        "training.batch={kind: iid, size: 32, remainder: keep}",
         "training.batch={kind: non_iid, classes: 2, size: 20}",
         "training.optimizer={kind: sgd}",
         "model.order=linear-norm-activation",
@@ -148,7 +149,6 @@ def test_what_small_batches_suit(override):
     [
         "training.batch=full",
         "training.batch=33",
-        "training.batch={kind: iid, size: 32, remainder: keep}",
         "training.micro_batch=10",
         "training.optimizer={kind: adam}",
         "training.optimizer={kind: rmsprop}",

@@ -32,7 +32,6 @@ def test_batches_fit_up_to_a_size(few, size, fits):
 
 def test_what_has_none(few):
     assert not suits(few, batch="full")
-    assert not suits(few, batch="{kind: iid, size: 120, remainder: keep}")  # of 300: 120, 120, 60
     assert not suits(few, SETTINGS["dropout"])
     assert not suits(few, inputs=63)
     assert not suits(few, memory=48 * 1024)  # what every GPU has
@@ -70,6 +69,29 @@ def test_each_batch_is_packed_once_and_a_span_begins_with_a_product(few):
         (True, True),
         (True, False),
     ]
+
+
+def test_an_epochs_smaller_last_batch_is_trained_without_a_sweep(few):
+    """Of 300 images: 120, 120, 60, and so on; a batch behind a smaller one is multiplied anew."""
+    training = training_of(
+        group("norm: {kind: batch}", "{kind: iid, size: 120, remainder: keep}", 300), few, "reference"
+    )
+    engine, asked = training.engine, []
+    real, product = engine.ops.sweep, engine.ops.product
+
+    def spy(current, following, *rest):
+        asked.append((current is not None, following is not None))
+        real(current, following, *rest)
+
+    def spy_product(a, b, out, **options):
+        if b.shape[2] == 64:
+            asked.append("product")
+        product(a, b, out, **options)
+
+    engine.ops.sweep, engine.ops.product = spy, spy_product
+    engine.advance(0, 5, observe=False)
+    epoch = [(False, True), (True, True), (True, False)]
+    assert asked == [*epoch, "product", "product", *epoch]  # of the smaller one, forward and for the gradient
 
 
 def test_the_tiles_of_a_batch_are_those_that_were_multiplied(few):

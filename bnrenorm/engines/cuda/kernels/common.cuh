@@ -5,7 +5,7 @@
 // that a large batch is spread over many blocks. Sums over images are taken piece by piece and merged in a fixed order,
 // which makes every result independent of timing, and of the other replicas.
 //
-// Kernels over columns have the grid (groups * pieces, K / 32, R) and blocks of 32 nodes x 8 images.
+// Kernels over columns have the grid (groups * pieces * K / 32, R) and blocks of 32 nodes x 8 images.
 
 typedef REAL real;
 
@@ -25,6 +25,17 @@ const int WARP = 32, LANES = 8, THREADS = WARP * LANES;
 struct Rows {
   int group, begin, end;
 };
+
+// A block of a kernel over columns: its piece, the number of all pieces, and a thread's node. Blocks side by side take
+// nodes side by side.
+struct Column {
+  int piece, pieces, k;
+};
+
+__device__ __forceinline__ Column column_of(int K) {
+  const int across = (K + WARP - 1) / WARP;
+  return {(int)blockIdx.x / across, (int)gridDim.x / across, (int)blockIdx.x % across * WARP + (int)threadIdx.x};
+}
 
 // The images of a piece; every piece has some.
 __device__ __forceinline__ Rows rows_of(int q, int group, int pieces) {

@@ -62,6 +62,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const int r = blockIdx.x * THREADS + threadIdx.x;
   if (r >= R) return;
   double total = 0, answers = 0;
+#pragma unroll 8
   for (int piece = 0; piece < pieces; piece++) {
     const double* own = partial + ((long)r * pieces + piece) * 2;
     total += own[0], answers += own[1];

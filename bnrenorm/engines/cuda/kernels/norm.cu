@@ -20,8 +20,9 @@ __device__ __forceinline__ void each_row(const Rows& rows, Load load, Use use) {
 // piece, and its sum of squared distances from that mean. factor (R) or null: of inference with dropped inputs.
 extern "C" __global__ void __launch_bounds__(THREADS)
     enter(real* z, const real* bias, const real* factor, int n, int K, int group, int pieces, int relu, real* partial) {
-  const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
-  const Rows rows = rows_of(blockIdx.x, group, pieces);
+  const Column at = column_of(K);
+  const int r = blockIdx.y, k = at.k;
+  const Rows rows = rows_of(at.piece, group, pieces);
   const bool inside = k < K;
   real* column = z + (long)r * n * K + k;
   const real b = inside ? bias[(long)r * K + k] : 0, f = factor ? factor[r] : 1;
@@ -40,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   if (inside) each_row(rows, load, [&](int, real value) { squares += (value - mean) * (value - mean); });
   squares = column_sum(squares);
   if (!inside || threadIdx.y) return;
-  real* own = partial + ((long)r * gridDim.x + blockIdx.x) * 2 * K + k;
+  real* own = partial + ((long)r * at.pieces + at.piece) * 2 * K + k;
   own[0] = mean, own[K] = squares;
 }
 
@@ -49,7 +50,9 @@ __device__ __forceinline__ void merge(const real* partial, int K, int group, int
   const int length = (group + pieces - 1) / pieces;
   double squares = 0;
   mean = 0;
-  for (int piece = 0, count = 0; piece < pieces; piece++) {
+  int count = 0;
+#pragma unroll 8  // so that several loads are under way
+  for (int piece = 0; piece < pieces; piece++) {
     const int more = min(length, group - piece * length);
     const double distance = partial[(long)piece * 2 * K] - mean, total = count + more;
     squares += partial[((long)piece * 2 + 1) * K] + distance * distance * (count * (more / total));
@@ -112,9 +115,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     normalise(const real* a, const real* stats, const real* row_stats, const real* gamma, const real* beta, int norm,
               int affine, int norm_first, int n, int K, int group, int pieces, const int* ranks, int stride,
               const int* seed_of, const int* kept, const real* fraction, real* y) {
-  const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
+  const Column at = column_of(K);
+  const int r = blockIdx.y, k = at.k;
   if (k >= K) return;
-  const Rows rows = rows_of(blockIdx.x, group, pieces);
+  const Rows rows = rows_of(at.piece, group, pieces);
   const long column = (long)r * n * K + k;
   const real factor = fraction ? fraction[r] : (is_kept(ranks, stride, seed_of, kept, r, k) ? 1 : 0);
   const real g = affine_of(gamma, affine, r, k, K, 1), b = affine_of(beta, affine, r, k, K, 0);
@@ -151,15 +155,16 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     upstream_sums(const real* gy, const real* y, const real* a, const real* stats, const real* row_stats, int norm,
                   int norm_first, int n, int K, int group, int pieces, const int* ranks, int stride, const int* seed_of,
                   const int* kept, real* partial) {
-  const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
-  const Rows rows = rows_of(blockIdx.x, group, pieces);
+  const Column at = column_of(K);
+  const int r = blockIdx.y, k = at.k;
+  const Rows rows = rows_of(at.piece, group, pieces);
   const bool inside = k < K, own_kept = inside && is_kept(ranks, stride, seed_of, kept, r, k);
   const long column = (long)r * n * K + k;
   real mean = 0, sum = 0, sum_xmu = 0;
   if (inside && norm == BATCH) mean = stats[(((long)r * (n / group) + rows.group) * STATISTICS + MEAN) * K + k];
   const auto load = [&](int i) {
-    const long at = column + (long)i * K;
-    return Upstream{upstream(gy, y, at, norm_first, own_kept), a[at]};
+    const long place = column + (long)i * K;
+    return Upstream{upstream(gy, y, place, norm_first, own_kept), a[place]};
   };
   if (inside)
     each_row(rows, load, [&](int i, const Upstream& o) {
@@ -172,7 +177,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     });
   sum = column_sum(sum), sum_xmu = column_sum(sum_xmu);
   if (!inside || threadIdx.y) return;
-  real* own = partial + ((long)r * gridDim.x + blockIdx.x) * 2 * K + k;
+  real* own = partial + ((long)r * at.pieces + at.piece) * 2 * K + k;
   own[0] = sum, own[K] = sum_xmu;
 }
 
@@ -186,6 +191,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   double total_gamma = 0, total_beta = 0;
   for (int g = 0; g < groups; g++) {
     double sum = 0, sum_xmu = 0;
+#pragma unroll 8
     for (int piece = 0; piece < pieces; piece++) {
       const real* own = partial + (((long)r * groups + g) * pieces + piece) * 2 * K + k;
       sum += own[0], sum_xmu += own[K];
@@ -235,8 +241,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
               const real* row_sums, const real* gamma, int norm, int affine, int norm_first, int relu, int n, int K,
               int group, int pieces, const int* ranks, int stride, const int* seed_of, const int* kept, real* bias,
               const real* rates, int padded, unsigned short* parts) {
-  const int r = blockIdx.z, k = blockIdx.y * WARP + threadIdx.x;
-  const Rows rows = rows_of(blockIdx.x, group, pieces);
+  const Column at = column_of(K);
+  const int r = blockIdx.y, k = at.k;
+  const Rows rows = rows_of(at.piece, group, pieces);
   const bool inside = k < K, own_kept = inside && is_kept(ranks, stride, seed_of, kept, r, k);
   const long column = (long)r * n * K + k, block = (long)r * (n / group) + rows.group;
   real mean = 0, scale = 1, slope = 0, shift = 0, sum = 0;
@@ -248,8 +255,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const real lr = rates ? rates[r * COLUMNS + LR] : 1;
   const real weight = inside && norm == LAYER ? affine_of(gamma, affine, r, k, K, 1) : 1;
   const auto load = [&](int i) {
-    const long at = column + (long)i * K;
-    return Upstream{upstream(g, y, at, norm_first, own_kept), a[at]};
+    const long place = column + (long)i * K;
+    return Upstream{upstream(g, y, place, norm_first, own_kept), a[place]};
   };
   if (inside)
     each_row(rows, load, [&](int i, const Upstream& o) {
@@ -271,5 +278,5 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         parts[(((long)r * n + i) * PARTS + part) * padded + k] = thirds.bits[part];
     });
   sum = column_sum(sum);
-  if (inside && threadIdx.y == 0) bias[((long)r * gridDim.x + blockIdx.x) * K + k] = sum;
+  if (inside && threadIdx.y == 0) bias[((long)r * at.pieces + at.piece) * K + k] = sum;
 }

@@ -15,6 +15,15 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   }
 }
 
+// x (S, N, words) = images (M, words) at index (S, N), words of 16 bytes. Grid (N, S).
+extern "C" __global__ void __launch_bounds__(THREADS)
+    gather_pixels(const uint4* images, int words, const int* index, int index_stride, int n, uint4* x) {
+  const int i = blockIdx.x, seed = blockIdx.y;
+  const uint4* image = images + (long)index[(long)seed * index_stride + i] * words;
+  uint4* row = x + ((long)seed * n + i) * words;
+  for (int word = threadIdx.x; word < words; word += THREADS) row[word] = image[word];
+}
+
 // The pixels of the images (M, D) at index (S, N), 255 times their value, in tiles of 16 pixels: by_image
 // (S, D / 16, padded, 16) and by_pixel (S, D / 16, 16, padded), `padded` images, a multiple of 16, of which those behind N
 // are black. In by_pixel pixel d of a tile has the row that `slot_of` says. Grid (D / 16, S).

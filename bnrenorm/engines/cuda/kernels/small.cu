@@ -119,8 +119,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     middle(const int* __restrict__ labels, const int* __restrict__ index, int stride, const int* __restrict__ seed_of,
            int optimizer, const real* __restrict__ hyper, const real* __restrict__ schedule, const real* __restrict__ y,
            real* __restrict__ dy, int K, int C, int norm, int affine, int norm_first, int track_std, real* b1, real* v_b1,
-           real* gamma, real* v_gamma, real* beta, real* v_beta, real* run_mean, real* run_scale, real* w2, real* v_w2,
-           real* b2, real* v_b2, real* stats, double* sums) {
+           real* gamma, real* v_gamma, real* beta, real* v_beta, real* run_mean, real* run_scale,
+           real* __restrict__ w2, real* __restrict__ v_w2, real* b2, real* v_b2, real* stats, double* sums) {
   extern __shared__ __align__(16) char memory[];
   __shared__ double losses[N];
   __shared__ int hits[N];
@@ -178,6 +178,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     real dh[N];
 #pragma unroll
     for (int n = 0; n < N; n++) dh[n] = 0;
+#pragma unroll 5
     for (int c = 0; c < C; c++) {
       const long i = ((long)r * C + c) * K + k;
       const real weight = w2[i];

@@ -25,10 +25,10 @@ struct Operand {
 // c (16, 8) += a (16, 16) b (16, 8), bfloat16 with sums in float32.
 __device__ __forceinline__ void multiply(float (&c)[4], const Operand& x, const uint2& b) {
 #ifdef __CUDA_ARCH__
-  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-               "{%0, %1, %2, %3};"
-               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-               : "r"(x.a[0]), "r"(x.a[1]), "r"(x.a[2]), "r"(x.a[3]), "r"(b.x), "r"(b.y));
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(x.a[0]), "r"(x.a[1]), "r"(x.a[2]), "r"(x.a[3]), "r"(b.x), "r"(b.y));
 #else  // the same by the lanes' shuffles, for an emulator of CUDA
   const int lane = threadIdx.x % WARP, quad = lane % 4;
   for (int k = 0; k < 4; k++)
@@ -45,11 +45,11 @@ __device__ __forceinline__ void multiply(float (&c)[4], const Operand& x, const 
 #endif
 }
 
-// Copy 16 bytes to shared memory; `landed` waits for all but the newest two groups of copies.
+// Copy 16 bytes to shared memory, and fetch their 128 to the cache; `landed` waits for all but the newest two groups of copies.
 __device__ __forceinline__ void copy(void* to, const void* from) {
 #ifdef __CUDA_ARCH__
   const unsigned address = __cvta_generic_to_shared(to);
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(address), "l"(from) : "memory");
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16;" ::"r"(address), "l"(from) : "memory");
 #else
   *(uint4*)to = *(const uint4*)from;
 #endif
@@ -73,22 +73,30 @@ __device__ __forceinline__ void place(Operand (&x)[PARTS], int i, float first, f
   for (int part = 0; part < PARTS; part++) x[part].a[i] = low.bits[part] | (unsigned)high.bits[part] << 16;
 }
 
-// The optimizer's step of four weights; `at`: their place in w and its states.
+// Four weights' optimizer states and their average.
+struct States {
+  Floats m, s, average;
+};
+
+__device__ __forceinline__ States states_at(int optimizer, const float* m, const float* s, const float* average, long at) {
+  States states = {};
+  if (keeps_first(optimizer)) states.m = *(const Floats*)(m + at);
+  if (keeps_second(optimizer)) states.s = *(const Floats*)(s + at);
+  if (average) states.average = *(const Floats*)(average + at);
+  return states;
+}
+
+// The optimizer's step of four weights by their gradient g; `at`: their place in w and its states.
 __device__ __forceinline__ void descend_four(int optimizer, const float* hyper, float lr, const float (&g)[4], long at,
-                                             Floats& w, float* m, float* s, float* average) {
-  Floats first = {}, second = {}, mean = {};
-  const bool has_first = keeps_first(optimizer), has_second = keeps_second(optimizer);
-  if (has_first) first = *(const Floats*)(m + at);
-  if (has_second) second = *(const Floats*)(s + at);
-  if (average) mean = *(const Floats*)(average + at);
+                                             Floats& w, States& states, float* m, float* s, float* average) {
 #pragma unroll
   for (int i = 0; i < 4; i++) {
-    w.v[i] = moved(optimizer, hyper, lr, hyper[L2], hyper[L1], g[i], w.v[i], first.v[i], second.v[i]);
-    if (average) mean.v[i] += (1 - hyper[AVERAGE_DECAY]) * (w.v[i] - mean.v[i]);
+    w.v[i] = moved(optimizer, hyper, lr, hyper[L2], hyper[L1], g[i], w.v[i], states.m.v[i], states.s.v[i]);
+    states.average.v[i] += (1 - hyper[AVERAGE_DECAY]) * (w.v[i] - states.average.v[i]);
   }
-  if (has_first) *(Floats*)(m + at) = first;
-  if (has_second) *(Floats*)(s + at) = second;
-  if (average) *(Floats*)(average + at) = mean;
+  if (keeps_first(optimizer)) *(Floats*)(m + at) = states.m;
+  if (keeps_second(optimizer)) *(Floats*)(s + at) = states.s;
+  if (average) *(Floats*)(average + at) = states.average;
 }
 
 // With `current`: move w (R, K, D), its states m and s and their average by the gradient g^T x of that batch, g (R, N, K).
@@ -168,15 +176,20 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
       for (int i = 0; i < 8; i++)
         for (int part = 1; part < PARTS; part++) moves[i / 4][0][i % 4] += moves[i / 4][part][i % 4];
+      const long at = weights + (long)own * D + tile * TILE + 4 * quad;
+      States states[2];
+#pragma unroll
+      for (int half = 0; half < 2; half++)
+        if (own + 8 * half < inside) states[half] = states_at(optimizer, m, s, average, at + 8L * half * D);
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         if (own + 8 * half >= inside) continue;
         float steps[4];
 #pragma unroll
         for (int i = 0; i < 4; i++) steps[i] = UNIT * moves[i / 2][0][2 * half + i % 2];
-        const long at = weights + (long)(own + 8 * half) * D + tile * TILE + 4 * quad;
-        descend_four(optimizer, hyper + r * HYPER, lr, steps, at, of_row[half], m, s, average);
-        *(Floats*)(w + at) = of_row[half];
+        const long place = at + 8L * half * D;
+        descend_four(optimizer, hyper + r * HYPER, lr, steps, place, of_row[half], states[half], m, s, average);
+        *(Floats*)(w + place) = of_row[half];
       }
     }
     if (following) {

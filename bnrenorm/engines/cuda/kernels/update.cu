@@ -42,6 +42,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const real *own = hyper + r * HYPER, lr = schedule[r * COLUMNS + LR], l2 = own[L2], l1 = own[L1];
   for (long i = (long)blockIdx.x * THREADS + threadIdx.x; i < size; i += (long)gridDim.x * THREADS) {
     real sum = 0;
+#pragma unroll 4
     for (int piece = 0; piece < pieces; piece++) sum += g[((long)r * pieces + piece) * size + i];
     descend(optimizer, own, lr, l2, l1, sum, r * size + i, p, m, s, average);
   }
@@ -66,6 +67,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   if (v.length == v.width) {
     for (int k = threadIdx.x; k < v.width; k += THREADS) {
       double sum = 0;
+#pragma unroll 8
       for (int piece = 0; piece < v.pieces; piece++) sum += gradient[piece * v.width + k];
       descend(optimizer, own, lr, 0, 0, sum, (long)r * v.length + k, v.p, v.m, v.s, v.average);
     }

@@ -44,6 +44,14 @@ def test_thirds_are_the_number(shape):
     assert (got[..., shape[-1] :] == 0).all()
 
 
+@pytest.mark.parametrize(("n", "width"), [(1, 3), (5, 65), (40, 784)])
+def test_gather_of_pixels(n, width):
+    make = Inputs(np.float32)
+    x = repeated(np, bytes_of(make, 50, width))
+    index = make.random.integers(0, 50, (2, n + 3)).astype(np.int32)[:, :n]
+    compare(np.float32, "gather_pixels", x, index, np.full((2, n, *x.shape[1:]), 77, np.uint16))
+
+
 @pytest.mark.parametrize(("n", "width"), [(1, 16), (5, 64), (20, 784), (100, 48)])
 def test_tiles_have_the_pixels(n, width):
     make = Inputs(np.float32)
@@ -63,10 +71,10 @@ SHAPES = [(1, 5, 1, 3), (3, 20, 33, 64), (3, 100, 40, 100)]
 @pytest.mark.parametrize(("replicas", "n", "width", "inputs"), SHAPES)
 def test_products_of_pixels(monkeypatch, replicas, n, width, inputs, shared, one_at_a_time):
     if one_at_a_time:
-        monkeypatch.setattr(cublas, "_LARGE", 0)
+        monkeypatch.setattr(cublas, "_MANY", 0)
     make = Inputs(np.float32)
     seeds = 1 if shared else replicas
-    runs = [(0, slice(0, replicas))] if shared else [(seed, slice(seed, seed + 1)) for seed in range(replicas)]
+    runs = [(0, 0 if shared else 1, slice(0, replicas))]
     x = repeated(np, bytes_of(make, seeds * n, inputs)).reshape(seeds, n, PARTS, -1)
     compare(
         np.float32, "pixel_product", x, thirds(make.normal(replicas, width, inputs)), runs,
@@ -78,7 +86,10 @@ def test_products_of_pixels(monkeypatch, replicas, n, width, inputs, shared, one
 @pytest.mark.parametrize(("n", "pieces"), [(5, 1), (60, 3), (100, 7), (101, 3)])
 @pytest.mark.parametrize(("replicas", "width", "inputs"), [(1, 1, 3), (3, 33, 40)])
 def test_gradients_by_pixels(n, pieces, replicas, width, inputs):
-    make, runs = Inputs(np.float32), [(0, slice(0, 1)), (1, slice(1, replicas))][: 1 + (replicas > 1)]
+    make, runs = (
+        Inputs(np.float32),
+        [(0, 1, slice(0, min(replicas, 2))), (1, 0, slice(2, replicas))][: 1 + (replicas > 2)],
+    )
     x = repeated(np, bytes_of(make, 2 * n, inputs)).reshape(2, n, PARTS, -1)
     g = thirds(make.normal(replicas, n, width, std=1e-6))
     compare(np.float32, "pixel_gradient", g, x, runs, make.poisoned(replicas, pieces, width, inputs))
