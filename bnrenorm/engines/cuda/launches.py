@@ -24,7 +24,7 @@ Array = Any
 FOLDER = Path(__file__).parent / "kernels"
 SOURCES = ("common.cuh", "norm.cu", "loss.cu", "update.cu", "diagnosis.cu", "pixels.cu")
 BEFORE = ("common.cuh", "update.cu")
-"""What stands before the files whose kernels are for one batch size."""
+"""What stands before the files whose kernels are compiled with constants."""
 
 OPTIONS = ("-std=c++17",)
 
@@ -36,9 +36,10 @@ def source(dtype: Any, names: tuple[str, ...] = SOURCES) -> str:
 
 
 @cache
-def module(dtype: Any, device: int, batch: int = 0, file: str = "") -> Any:
-    """Return CuPy's module of the kernels on the current device, `device`; with a batch size, of a file's for it."""
-    names, options = ((*BEFORE, file), (*OPTIONS, f"-DN={batch}")) if batch else (SOURCES, OPTIONS)
+def module(dtype: Any, device: int, file: str = "", constants: tuple[tuple[str, int], ...] = ()) -> Any:
+    """Return CuPy's module of the kernels on the current device, `device`; with constants, of a file's for them."""
+    names = (*BEFORE, file) if file else SOURCES
+    options = (*OPTIONS, *(f"-D{name}={value}" for name, value in constants))
     return importlib.import_module("cupy").RawModule(code=source(dtype, names), options=options)
 
 
@@ -50,19 +51,20 @@ class Launches:
         self.dtype, self.device = np.dtype(dtype), self.xp.cuda.Device()
         self.shared_memory = self.device.attributes["MaxSharedMemoryPerBlockOptin"]
         self.has_tensor_cores = int(self.device.compute_capability) >= CAPABILITY
-        self.functions: dict[tuple[str, int], Any] = {}
+        self.functions: dict[tuple[str, tuple[tuple[str, int], ...]], Any] = {}
         self.products = Products(dtype)
         self.tables: dict[int, tuple[list[Vector], Array]] = {}
 
     def launch(
-        self, name: str, grid: tuple[int, ...], block: tuple[int, ...], *values: Any, batch: int = 0,
-        file: str = "small.cu", shared: int = 0,
+        self, name: str, grid: tuple[int, ...], block: tuple[int, ...], *values: Any, file: str = "", shared: int = 0,
+        **constants: int,
     ) -> None:  # fmt: skip
-        """Launch a kernel with `shared` bytes of dynamic shared memory; `batch`: one of a file's for that size."""
-        function = self.functions.get((name, batch))
+        """Launch a kernel with `shared` bytes of dynamic shared memory, of a file that is compiled with constants."""
+        key = name, tuple(constants.items())
+        function = self.functions.get(key)
         if function is None:
-            function = module(self.dtype, self.device.id, batch, file).get_function(name)
-            self.functions[name, batch] = function
+            function = module(self.dtype, self.device.id, file, key[1]).get_function(name)
+            self.functions[key] = function
         if shared and shared > function.max_dynamic_shared_size_bytes:
             function.max_dynamic_shared_size_bytes = shared
         function(grid, block, tuple(map(packing.argument, values)), shared_mem=shared)

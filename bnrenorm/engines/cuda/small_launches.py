@@ -36,7 +36,7 @@ def first(
         "first", grid, LINE,
         images, inputs, index, following, packing.index(index if following is None else following)[1], seed_of,
         spec.optimizer, hyper, schedule, gradient, width, weight.value, weight.exp_avg, products,
-        batch=n, shared=shared,
+        file="small.cu", shared=shared, N=n,
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def middle(
         labels, *packing.index(index), seed_of, spec.optimizer, hyper, schedule, products, gradient, width, classes,
         spec.norm, spec.affine, spec.norm_first, spec.track_std, *states, *(hidden.run or (None, None)),
         *last.weight[:2], *last.bias[:2], stats, sums,
-        batch=n, shared=shared,
+        file="small.cu", shared=shared, N=n,
     )  # fmt: skip
 
 

@@ -71,8 +71,8 @@ def sweep(
     n, rows = products.shape[1], sweep_rows(width)
     self.launch(
         "sweep", (packing.ceil(width, rows), replicas), LINE,
-        current, following, seed_of, optimizer, hyper, schedule, gradient, width, inputs, rows, *weight, products,
-        batch=n, file="sweep.cu", shared=sweep_shared(n, rows),
+        current, following, seed_of, hyper, schedule, gradient, width, inputs, rows, *weight, products,
+        file="sweep.cu", shared=sweep_shared(n, rows), N=n, OPTIMIZER=optimizer,
     )  # fmt: skip
 
 

@@ -168,7 +168,7 @@ def test_kernels_get_what_their_source_declares(cupy, monkeypatch, name):
     }
     dropout = {"normalise"} if engine.network.dropout.drops else set()
     assert set(cupy.seen) == always | of_norm[engine.spec.norm] | dropout
-    sweep = [(*launches.OPTIONS, "-DN=120")] * by_tensor_cores
+    sweep = [(*launches.OPTIONS, "-DN=120", f"-DOPTIMIZER={engine.spec.optimizer}")] * by_tensor_cores
     assert sorted(options for _, options in cupy.modules) == [launches.OPTIONS, *sweep]
 
 
@@ -209,7 +209,7 @@ def test_the_kernel_of_minibatches_gets_what_its_source_declares(cupy, monkeypat
     assert [cupy.seen.count(name) for name in ("pack", "sweep")] == [3, 5]  # of two spans: two batches, then one
     assert cupy.seen.count("gather") == bool(engine.network.batch_norms)  # to compare the modes in
     (options,) = (options for code, options in cupy.modules if "sweep(" in code)
-    assert options == (*launches.OPTIONS, "-DN=50")
+    assert options == (*launches.OPTIONS, "-DN=50", f"-DOPTIMIZER={engine.spec.optimizer}")
 
 
 @pytest.mark.parametrize("cupy", [np.float32], indirect=True)
@@ -244,18 +244,21 @@ def dummies(name):
     return [None if kind.endswith("*") else np.int64(1) if kind == "long" else 1 for kind, _ in KERNELS[name]]
 
 
-def test_a_module_is_compiled_once_for_a_dtype_a_device_and_a_batch(cupy):
+def test_a_module_is_compiled_once_for_a_dtype_a_device_and_constants(cupy):
     for _ in range(2):
         ops = Launches(cupy.dtype)
-        for name, batch in (("enter", 0), ("loss", 0), ("first", 4), ("middle", 4), ("middle", 5)):
-            ops.launch(name, (1,), (256,), *dummies(name), batch=batch)
-        ops.launch("sweep", (1,), (256,), *dummies("sweep"), batch=5, file="sweep.cu")
-    assert [options[1:] for _, options in cupy.modules] == [(), ("-DN=4",), ("-DN=5",), ("-DN=5",)]
+        for name, file, constants in (
+            ("enter", "", {}), ("loss", "", {}), ("first", "small.cu", {"N": 4}), ("middle", "small.cu", {"N": 4}),
+            ("middle", "small.cu", {"N": 5}), ("sweep", "sweep.cu", {"N": 5, "OPTIMIZER": 2}),
+        ):  # fmt: skip
+            ops.launch(name, (1,), (256,), *dummies(name), file=file, **constants)
+    want = [(), ("-DN=4",), ("-DN=5",), ("-DN=5", "-DOPTIMIZER=2")]
+    assert [options[1:] for _, options in cupy.modules] == want
 
 
 def test_a_kernel_may_take_as_much_shared_memory_as_asked_for(cupy):
     ops = Launches(cupy.dtype)
     for batch, shared, want in ((32, 100_000, 100_000), (32, 90_000, 100_000), (4, 1000, 48 * 1024)):
-        ops.launch("first", (1,), (256,), *dummies("first"), batch=batch, shared=shared)
-        assert ops.functions["first", batch].max_dynamic_shared_size_bytes == want
+        ops.launch("first", (1,), (256,), *dummies("first"), file="small.cu", shared=shared, N=batch)
+        assert ops.functions["first", (("N", batch),)].max_dynamic_shared_size_bytes == want
     assert ops.shared_memory == 227 * 1024

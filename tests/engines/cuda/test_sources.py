@@ -43,10 +43,11 @@ def test_the_kernels_of_small_batches_compile(batch, dtype, architecture):
 @needs_nvrtc
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
 @pytest.mark.parametrize("batch", [100, *(pytest.param(batch, marks=pytest.mark.slow) for batch in (1, 20, 128))])
-def test_the_kernel_of_minibatches_compiles(batch, architecture):
+@pytest.mark.parametrize("optimizer", [spec.SGD, *(pytest.param(code, marks=pytest.mark.slow) for code in (1, 2, 3))])
+def test_the_kernel_of_minibatches_compiles(batch, architecture, optimizer):
     """On GPUs whose tensor cores take bfloat16."""
     source = launches.source(np.float32, (*launches.BEFORE, "sweep.cu"))
-    assert_compiles(source, f"-arch={architecture}", f"-DN={batch}")
+    assert_compiles(source, f"-arch={architecture}", f"-DN={batch}", f"-DOPTIMIZER={optimizer}")
 
 
 @needs_nvrtc

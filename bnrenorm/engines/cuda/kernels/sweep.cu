@@ -1,6 +1,6 @@
 // The first layer's weights between two minibatches, in one pass through memory: moved by the gradient of the one batch,
 // and multiplied with the next one. By tensor cores, for images whose pixels are bytes: see pixels.cu. N, the images of a
-// batch, is a constant. After `update.cu`; REAL is float, and the GPU has compute capability 8.0 or more.
+// batch, and OPTIMIZER are constants. After `update.cu`; REAL is float, and the GPU has compute capability 8.0 or more.
 //
 // A block takes up to 128 rows of a replica's weights, a warp 16 of them, and goes along the rows in tiles of 16 pixels.
 // It keeps the gradient of the products and the sums of the next ones in registers, and copies the next tiles of weights
@@ -78,24 +78,24 @@ struct States {
   Floats m, s, average;
 };
 
-__device__ __forceinline__ States states_at(int optimizer, const float* m, const float* s, const float* average, long at) {
+__device__ __forceinline__ States states_at(const float* m, const float* s, const float* average, long at) {
   States states = {};
-  if (keeps_first(optimizer)) states.m = *(const Floats*)(m + at);
-  if (keeps_second(optimizer)) states.s = *(const Floats*)(s + at);
+  if (keeps_first(OPTIMIZER)) states.m = *(const Floats*)(m + at);
+  if (keeps_second(OPTIMIZER)) states.s = *(const Floats*)(s + at);
   if (average) states.average = *(const Floats*)(average + at);
   return states;
 }
 
 // The optimizer's step of four weights by their gradient g; `at`: their place in w and its states.
-__device__ __forceinline__ void descend_four(int optimizer, const float* hyper, float lr, const float (&g)[4], long at,
+__device__ __forceinline__ void descend_four(const float* hyper, float lr, const float (&g)[4], long at,
                                              Floats& w, States& states, float* m, float* s, float* average) {
 #pragma unroll
   for (int i = 0; i < 4; i++) {
-    w.v[i] = moved(optimizer, hyper, lr, hyper[L2], hyper[L1], g[i], w.v[i], states.m.v[i], states.s.v[i]);
+    w.v[i] = moved(OPTIMIZER, hyper, lr, hyper[L2], hyper[L1], g[i], w.v[i], states.m.v[i], states.s.v[i]);
     states.average.v[i] += (1 - hyper[AVERAGE_DECAY]) * (w.v[i] - states.average.v[i]);
   }
-  if (keeps_first(optimizer)) *(Floats*)(m + at) = states.m;
-  if (keeps_second(optimizer)) *(Floats*)(s + at) = states.s;
+  if (keeps_first(OPTIMIZER)) *(Floats*)(m + at) = states.m;
+  if (keeps_second(OPTIMIZER)) *(Floats*)(s + at) = states.s;
   if (average) *(Floats*)(average + at) = states.average;
 }
 
@@ -105,7 +105,7 @@ __device__ __forceinline__ void descend_four(int optimizer, const float* hyper, 
 // 64 rows + 32 IMAGES + 64 PITCH bytes. Grid (K / rows, R).
 extern "C" __global__ void __launch_bounds__(THREADS)
     sweep(const unsigned short* __restrict__ current, const unsigned short* __restrict__ following,
-          const int* __restrict__ seed_of, int optimizer, const real* __restrict__ hyper,
+          const int* __restrict__ seed_of, const real* __restrict__ hyper,
           const real* __restrict__ schedule, const real* __restrict__ g, int K, int D, int rows, real* w, real* m,
           real* s, real* average, real* __restrict__ y) {
   extern __shared__ __align__(16) char memory[];
@@ -180,7 +180,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       States states[2];
 #pragma unroll
       for (int half = 0; half < 2; half++)
-        if (own + 8 * half < inside) states[half] = states_at(optimizer, m, s, average, at + 8L * half * D);
+        if (own + 8 * half < inside) states[half] = states_at(m, s, average, at + 8L * half * D);
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         if (own + 8 * half >= inside) continue;
@@ -188,7 +188,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int i = 0; i < 4; i++) steps[i] = UNIT * moves[i / 2][0][2 * half + i % 2];
         const long place = at + 8L * half * D;
-        descend_four(optimizer, hyper + r * HYPER, lr, steps, place, of_row[half], states[half], m, s, average);
+        descend_four(hyper + r * HYPER, lr, steps, place, of_row[half], states[half], m, s, average);
         *(Floats*)(w + place) = of_row[half];
       }
     }
