@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bnrenorm.engines.backend import Backend
+from bnrenorm.engines.cuda import evaluator, spans, workspace
 from bnrenorm.engines.evaluate import GPU_BYTES
 from bnrenorm.errors import InputError
 from bnrenorm.runs import memory
@@ -119,6 +120,28 @@ def test_the_cpu_engines_replicas_share_their_activations():
     assert compiled.each < graph.each
     assert on_gpu.each == graph.each  # here the training's activations are the largest
     assert on_gpu.fixed == 4 * 784 * 2500 + GPU_BYTES + 200 * 2**20
+
+
+def test_a_gpu_holds_what_its_tensor_cores_take():
+    """Images and weights of 6 bytes a number, rows of which have a multiple of 8; so have a batch and its gradients."""
+    data = some_digits(2000, 500)
+    small, large = (
+        memory.need(
+            trials_of(f"model: {{hidden: [100]}}\ntraining: {{batch: {n}}}", 2000)[0], data, Backend("cuda", "cuda:0")
+        )
+        for n in (1000, 1001)
+    )
+    by_chainer = 4 * 784 * 2500 + evaluator.BUDGET + spans.BYTES + 200 * 2**20
+    assert small.fixed == by_chainer + 6 * 784 * 2500
+    rows = workspace.bytes_of(1, (784, 100, 10), 1201, 4, changed=True, learning=True) - workspace.bytes_of(
+        1, (784, 100, 10), 1200, 4, changed=True, learning=True
+    )
+    assert large.each - small.each == rows + 4 * 784 + 6 * 784 + 6 * 104
+    (wide,) = trials_of("model: {hidden: [101]}\ntraining: {batch: 1000}", 2000)
+    node = workspace.bytes_of(1, (784, 101, 10), 1200, 4, changed=True, learning=True) - workspace.bytes_of(
+        1, (784, 100, 10), 1200, 4, changed=True, learning=True
+    )
+    assert memory.need(wide, data, Backend("cuda", "cuda:0")).each - small.each == node + 3 * 4 * 794 + 6 * 784
 
 
 TRAIN = """

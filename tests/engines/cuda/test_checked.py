@@ -114,3 +114,14 @@ def test_one_array_in_two_places_stays_one(rng):
 def test_what_is_no_kernel_goes_to_the_device():
     with Checked(Device()).math_mode(True):
         pass
+
+
+def test_thirds_are_compared_as_numbers(rng):
+    """Other bits of nearly the same numbers are a small error; another number is not."""
+    (a,) = on_device(rng.random((1, 5, 7)))
+    for factor, low, high in ((1 + 2e-7, 1e-8, 1e-6), (1.01, 0.005, 0.02)):
+        parts = np.zeros((1, 5, 3, 8), np.uint16).view(DeviceArray)
+        device = Device(split=lambda a, parts, by=factor: Reference().split(a * np.float32(by), parts))
+        checked = Checked(device)
+        checked.split(a, parts)
+        assert low < checked.errors["split"] < high

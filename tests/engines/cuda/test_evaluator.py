@@ -61,6 +61,19 @@ def test_the_parts_are_as_large_as_the_budget_allows(few, monkeypatch):
     assert seen == [(3, 100)] + [(1, 60), (1, 40)] * 3 + [(2, 60), (2, 40), (1, 60), (1, 40)]
 
 
+def test_weights_for_tensor_cores_count_too(few, monkeypatch):
+    """Two replicas fit without them: 100 images' activations, and thirds of 30 x 64 weights, 6 bytes each."""
+    training, seen = training_of(group(KINDS["BN after"], SMALL, 300, seeds=3), few, "reference"), []
+    engine = training.engine
+    real = engine.evaluator._chunk
+    monkeypatch.setattr(engine.evaluator, "_chunk", lambda *a: seen.append(len(a[2].hyper)) or real(*a))
+    one = module.bytes_of(1, (64, 30, 20, 10), 100, 4, changed=True, learning=False)
+    for budget in (2 * (one + 6 * 30 * 64), 2 * (one + 6 * 30 * 64) - 1):
+        monkeypatch.setattr(module, "BUDGET", budget)
+        engine.evaluate()
+    assert seen == [2, 1, 1, 1, 1]
+
+
 @pytest.mark.parametrize("statistics", ["running", "batch"])
 def test_loss_and_accuracy_are_those_by_hand(few, statistics):
     engine = trained(few, "BN after", evaluation__statistics=statistics)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bnrenorm.engines.cuda.rows import PIECE, divide
+from bnrenorm.engines.cuda.rows import PIECE, divide, piece_length, pieces_of
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,12 @@ def test_groups_are_divided_like_batches_of_their_size():
     assert (rows.groups, rows.pieces, rows.length) == (3, alone.pieces, alone.length)
     assert rows.spans()[alone.pieces :][: alone.pieces] == [(600 + begin, 600 + end) for begin, end in alone.spans()]
     assert np.diff(rows.spans()).max() == alone.length
+
+
+@pytest.mark.parametrize(
+    ("n", "pieces"), [(1, 1), (1024, 1), (1025, 2), (2048, 2), (2049, 3), (60_000, 60), (59_999, 59), (5003, 5)]
+)
+def test_sums_over_images_are_of_equal_length_where_they_can_be(n, pieces):
+    """Not in more than twice as many: 1,025 is 5 times 205, and 5,003 is prime; 2,049 is three times 683."""
+    assert pieces_of(n) == pieces
+    assert piece_length(n, pieces) <= 1024

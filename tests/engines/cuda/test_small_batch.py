@@ -178,3 +178,27 @@ def test_a_block_must_have_enough_shared_memory_for_the_hidden_layer():
 def test_images_are_read_four_pixels_at_a_time():
     assert suited(inputs=784)
     assert not suited(inputs=783)
+
+
+def test_a_batch_behind_a_smaller_one_is_multiplied_anew_and_the_smaller_one_not_at_all():
+    """Of 100 images: 30, 30, 30, 10, and so on."""
+    settings = "{kind: iid, size: 30, remainder: keep}"
+    trials = group("norm: {kind: batch}", settings, 100, model__hidden="[30]")
+    engine, asked = training_of(trials, coarse_digits(100, 50), "reference").engine, []
+    real = engine.ops.first
+
+    def spy(images, index, following, *rest):
+        asked.append((index is not None, following is not None))
+        real(images, index, following, *rest)
+
+    engine.ops.first = spy
+    engine.advance(0, 6, observe=False)
+    assert asked == [
+        (False, True),
+        (True, True),
+        (True, True),
+        (True, False),
+        (False, True),
+        (True, True),
+        (True, False),
+    ]
