@@ -11,18 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.engines.cuda import packing, small_launches, tensor_launches
+from bnrenorm.engines.cuda import norm_launches, packing, small_launches, tensor_launches
 from bnrenorm.engines.cuda.cublas import Products, math_mode
-from bnrenorm.engines.cuda.packing import BLOCK, FILLING, LANES, LINE, THREADS
+from bnrenorm.engines.cuda.packing import BLOCK, FILLING, LINE, THREADS
 from bnrenorm.engines.cuda.parameters import Tensor, Vector
 from bnrenorm.engines.cuda.pixels import CAPABILITY
-from bnrenorm.engines.cuda.rows import Mask, Mode, Rows
-from bnrenorm.engines.spec import NONE, KernelSpec
+from bnrenorm.engines.cuda.rows import Mask
 
 Array = Any
 
 FOLDER = Path(__file__).parent / "kernels"
-SOURCES = ("common.cuh", "norm.cu", "loss.cu", "update.cu", "diagnosis.cu", "pixels.cu")
+SOURCES = ("common.cuh", "norm.cu", "layer.cu", "loss.cu", "update.cu", "diagnosis.cu", "pixels.cu")
 BEFORE = ("common.cuh", "update.cu")
 """What stands before the files whose kernels are compiled with constants."""
 
@@ -100,63 +99,6 @@ class Launches:
         """Multiply gradients by inputs, a piece of the images at a time."""
         self.products.gradient(g, x, out)
 
-    def enter(
-        self,
-        z: Array,
-        bias: Array,
-        rows: Rows,
-        *,
-        relu: bool,
-        factor: Array | None = None,
-        partial: Array | None = None,
-    ) -> None:
-        """Add the bias, apply the ReLU, take the moments of every piece."""
-        arguments = z, bias, factor, rows.n, z.shape[2], rows.group, rows.pieces, relu, partial
-        self.launch("enter", packing.columns(rows, z), BLOCK, *arguments)
-
-    def statistics(
-        self,
-        partial: Array | None,
-        rows: Rows,
-        mode: Mode,
-        spec: KernelSpec,
-        hyper: Array,
-        schedule: Array,
-        run: tuple[Array, Array],
-        stats: Array,
-    ) -> None:
-        """Merge the moments, correct them, move the running statistics."""
-        replicas, width = run[0].shape
-        self.launch(
-            "statistics", (packing.ceil(width, THREADS), replicas), LINE,
-            partial, width, rows.group, rows.groups, rows.pieces, mode, spec.track_std, hyper, schedule, *run, stats,
-        )  # fmt: skip
-
-    def row_moments(self, a: Array, hyper: Array, row_stats: Array) -> None:
-        """Take mean and std of every row."""
-        replicas, n, width = a.shape
-        many = replicas * n
-        self.launch("row_moments", (packing.ceil(many, LANES),), BLOCK, a, n, width, np.int64(many), hyper, row_stats)
-
-    def normalise(
-        self,
-        a: Array,
-        stats: Array,
-        row_stats: Array,
-        affine: tuple[Array | None, Array | None],
-        spec: KernelSpec,
-        rows: Rows,
-        mask: Mask | None,
-        fraction: Array | None,
-        y: Array,
-    ) -> None:
-        """Normalise, apply a ReLU behind it, and dropout."""
-        self.launch(
-            "normalise", packing.columns(rows, a), BLOCK,
-            a, stats, row_stats, *affine, spec.norm, spec.affine, spec.norm_first, rows.n, a.shape[2], rows.group,
-            rows.pieces, *packing.mask(mask), fraction, y,
-        )  # fmt: skip
-
     def loss(
         self,
         logits: Array,
@@ -181,95 +123,6 @@ class Launches:
         """Add the means to the sums."""
         replicas, pieces, _ = partial.shape
         self.launch("add_losses", (packing.ceil(replicas, THREADS),), LINE, partial, replicas, pieces, n, sums)
-
-    def upstream_sums(
-        self,
-        g: Array,
-        y: Array,
-        a: Array,
-        stats: Array,
-        row_stats: Array,
-        spec: KernelSpec,
-        rows: Rows,
-        mask: Mask | None,
-        partial: Array,
-    ) -> None:
-        """Sum what the gradients of gamma, beta and the statistics need."""
-        self.launch(
-            "upstream_sums", packing.columns(rows, a), BLOCK, g, y, a, stats, row_stats, spec.norm, spec.norm_first,
-            rows.n, a.shape[2], rows.group, rows.pieces, *packing.mask(mask), partial,
-        )  # fmt: skip
-
-    def coefficients(
-        self,
-        partial: Array,
-        stats: Array,
-        affine: tuple[Array | None, Array | None],
-        spec: KernelSpec,
-        rows: Rows,
-        coef: Array,
-        gradients: tuple[Array, Array],
-    ) -> None:
-        """Merge those sums."""
-        replicas, width = gradients[0].shape
-        self.launch(
-            "coefficients", (packing.ceil(width, THREADS), replicas), LINE,
-            partial, stats, affine[0], spec.norm, spec.affine, width, rows.group, rows.groups, rows.pieces, coef,
-            *gradients,
-        )  # fmt: skip
-
-    def row_gradients(
-        self,
-        g: Array,
-        y: Array,
-        a: Array,
-        row_stats: Array,
-        affine: tuple[Array | None, Array | None],
-        spec: KernelSpec,
-        mask: Mask | None,
-        row_sums: Array,
-    ) -> None:
-        """Take the means over rows that layer normalisation's gradient needs."""
-        replicas, n, width = a.shape
-        many = replicas * n
-        self.launch(
-            "row_gradients", (packing.ceil(many, LANES),), BLOCK,
-            g, y, a, row_stats, affine[0], spec.affine, spec.norm_first, n, width, np.int64(many), *packing.mask(mask),
-            row_sums,
-        )  # fmt: skip
-
-    def to_linear(
-        self,
-        g: Array,
-        y: Array,
-        a: Array,
-        stats: Array,
-        coef: Array,
-        row_stats: Array,
-        row_sums: Array,
-        affine: tuple[Array | None, Array | None],
-        spec: KernelSpec,
-        rows: Rows,
-        mask: Mask | None,
-        partial: Array,
-        rates: Array | None = None,
-        parts: Array | None = None,
-    ) -> None:
-        """Take the gradient through dropout, ReLU and normalisation."""
-        self.launch(
-            "to_linear", packing.columns(rows, a), BLOCK, g, y, a, stats, coef, row_stats, row_sums, affine[0],
-            spec.norm, spec.affine, spec.norm_first, not spec.norm_first, rows.n, a.shape[2], rows.group, rows.pieces,
-            *packing.mask(mask), partial, rates, *packing.thirds(parts),
-        )  # fmt: skip
-
-    def column_sums(self, g: Array, rows: Rows, partial: Array) -> None:
-        """Sum a gradient over the images of every piece."""
-        nothing = (None,) * 5
-        self.launch(
-            "to_linear", packing.columns(rows, g), BLOCK,
-            g, g, g, *nothing, NONE, 0, 0, 0, rows.n, g.shape[2], rows.group, rows.pieces, *packing.mask(None), partial,
-            None, *packing.thirds(None),
-        )  # fmt: skip
 
     def update_weights(self, tensor: Tensor, gradient: Array, optimizer: int, hyper: Array, schedule: Array) -> None:
         """Take the optimizer's step of weights."""
@@ -298,6 +151,10 @@ class Launches:
         self.launch("diagnose", (replicas,), LINE, stats, groups, width, size, schedule, values, shared=shared)
 
     first, middle = small_launches.first, small_launches.middle
+    enter, statistics, normalise = norm_launches.enter, norm_launches.statistics, norm_launches.normalise
+    row_moments, row_gradients = norm_launches.row_moments, norm_launches.row_gradients
+    upstream_sums, coefficients = norm_launches.upstream_sums, norm_launches.coefficients
+    to_linear, column_sums = norm_launches.to_linear, norm_launches.column_sums
     split, gather_pixels = tensor_launches.split, tensor_launches.gather_pixels
     pixel_product, pixel_gradient = tensor_launches.pixel_product, tensor_launches.pixel_gradient
     pack, sweep = tensor_launches.pack, tensor_launches.sweep

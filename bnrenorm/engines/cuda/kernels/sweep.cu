@@ -45,7 +45,8 @@ __device__ __forceinline__ void multiply(float (&c)[4], const Operand& x, const 
 #endif
 }
 
-// Copy 16 bytes to shared memory, and fetch their 128 to the cache; `landed` waits for all but the newest two groups of copies.
+// Copy 16 bytes to shared memory, and fetch their 128 to the cache; `landed` waits for all but the newest two groups of
+// copies.
 __device__ __forceinline__ void copy(void* to, const void* from) {
 #ifdef __CUDA_ARCH__
   const unsigned address = __cvta_generic_to_shared(to);
@@ -100,8 +101,8 @@ __device__ __forceinline__ void descend_four(const float* hyper, float lr, const
 }
 
 // With `current`: move w (R, K, D), its states m and s and their average by the gradient g^T x of that batch, g (R, N, K).
-// With `following`: set y (R, N, K) to the products of that batch with w. current: by_pixel of `pack`; following: by_image. D is
-// divisible by 16. A block takes `rows` rows, a multiple of 16, at most 128. Dynamic shared memory: STAGES times
+// With `following`: set y (R, N, K) to the products of that batch with w. current: by_pixel of `pack`; following: by_image.
+// D is divisible by 16. A block takes `rows` rows, a multiple of 16, at most 128. Dynamic shared memory: STAGES times
 // 64 rows + 32 IMAGES + 64 PITCH bytes. Grid (K / rows, R).
 extern "C" __global__ void __launch_bounds__(THREADS)
     sweep(const unsigned short* __restrict__ current, const unsigned short* __restrict__ following,
