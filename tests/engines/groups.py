@@ -91,6 +91,18 @@ def advance(training, steps):
     training.step += steps
 
 
+def presences(ops, name, begin):
+    """Return a list that gets, of every later call of an operation, whether each of two arguments is there, from `begin` on."""
+    real, seen = getattr(ops, name), []
+
+    def call(*arguments):
+        seen.append(tuple(argument is not None for argument in arguments[begin : begin + 2]))
+        real(*arguments)
+
+    setattr(ops, name, call)
+    return seen
+
+
 def records(trials, data, engine):
     """Train to the end; return (values, diagnosis) of every record."""
     return [(record.values, record.diagnosis) for record in training_of(trials, data, engine) if record is not None]

@@ -41,7 +41,6 @@ class CudaEngine:
         self.widths = settings.model.widths(inputs.images.shape[1])
         self.spans = Spans(trials, inputs.sampler, network.schedule, network.dropout, self.dtype)
         self.hyper = self._send(np.array([hyperparams_of(trial) for trial in trials]).astype(self.dtype))
-        self.seed_of = self._send(self.spans.seed_of)
         rule = network.dropout
         self.fractions = [self._send(each.astype(self.dtype)) for each in rule.fractions] if rule.drops else []
         self.workspaces: dict[int, Workspace] = {}
@@ -60,6 +59,7 @@ class CudaEngine:
             self.small = SmallBatches(self.ops, self.dtype, len(trials), n, self.widths[1], data)
         small = self.small is not None
         self.batches = Batches(self.ops, self.dtype, inputs, settings, self.spans, self.widths, small=small)
+        self.seed_of = self.batches.seed_of
         self.observed: dict[str, Array] = {}
         self.reload()
 

@@ -14,6 +14,7 @@ from tests.engines.groups import (
     coarse_digits,
     group,
     pair,
+    presences,
     training_of,
 )
 from tests.helpers import some_digits, trials_of
@@ -184,21 +185,7 @@ def test_a_batch_behind_a_smaller_one_is_multiplied_anew_and_the_smaller_one_not
     """Of 100 images: 30, 30, 30, 10, and so on."""
     settings = "{kind: iid, size: 30, remainder: keep}"
     trials = group("norm: {kind: batch}", settings, 100, model__hidden="[30]")
-    engine, asked = training_of(trials, coarse_digits(100, 50), "reference").engine, []
-    real = engine.ops.first
-
-    def spy(images, index, following, *rest):
-        asked.append((index is not None, following is not None))
-        real(images, index, following, *rest)
-
-    engine.ops.first = spy
+    engine = training_of(trials, coarse_digits(100, 50), "reference").engine
+    asked = presences(engine.ops, "first", 1)
     engine.advance(0, 6, observe=False)
-    assert asked == [
-        (False, True),
-        (True, True),
-        (True, True),
-        (True, False),
-        (False, True),
-        (True, True),
-        (True, False),
-    ]
+    assert asked == [(False, True), (True, True), (True, True), (True, False), (False, True), (True, True), (True, False)]  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bnrenorm.engines.cuda import sweeps, tensor_launches
-from tests.engines.groups import SETTINGS, coarse_digits, group, training_of
+from tests.engines.groups import SETTINGS, coarse_digits, group, presences, training_of
 
 FITTING = 99 * 1024  # bytes of a block's shared memory on compute capability 8.6, the least with bfloat16
 
@@ -48,50 +48,21 @@ def test_shared_memory_holds_the_stages():
     assert tensor_launches.sweep_shared(128, 128) == 4 * (128 * 64 + 128 * 32 + 16 * 144 * 2)  # rows of 9 x 32 bytes
 
 
-def test_each_batch_is_packed_once_and_a_span_begins_with_a_product(few):
-    training = training_of(group("norm: {kind: batch}", "{kind: iid, size: 50}", 300), few, "reference")
-    engine, asked = training.engine, []
-    ops, real = engine.ops, engine.ops.sweep
-
-    def spy(current, following, *rest):
-        asked.append((current is not None, following is not None))
-        real(current, following, *rest)
-
-    ops.sweep = spy
+def test_a_span_begins_with_a_product(few):
+    engine = training_of(group("norm: {kind: batch}", "{kind: iid, size: 50}", 300), few, "reference").engine
+    asked = presences(engine.ops, "sweep", 0)
     engine.spans.length = 3
     engine.advance(0, 5, observe=False)
-    assert asked == [
-        (False, True),
-        (True, True),
-        (True, True),
-        (True, False),
-        (False, True),
-        (True, True),
-        (True, False),
-    ]
+    assert asked == [(False, True), (True, True), (True, True), (True, False), (False, True), (True, True), (True, False)]  # fmt: skip
 
 
 def test_an_epochs_smaller_last_batch_is_trained_without_a_sweep(few):
     """Of 300 images: 120, 120, 60, and so on; a batch behind a smaller one is multiplied anew."""
-    training = training_of(
-        group("norm: {kind: batch}", "{kind: iid, size: 120, remainder: keep}", 300), few, "reference"
-    )
-    engine, asked = training.engine, []
-    real, product = engine.ops.sweep, engine.ops.product
-
-    def spy(current, following, *rest):
-        asked.append((current is not None, following is not None))
-        real(current, following, *rest)
-
-    def spy_product(a, b, out, **options):
-        if b.shape[2] == 64:
-            asked.append("product")
-        product(a, b, out, **options)
-
-    engine.ops.sweep, engine.ops.product = spy, spy_product
+    trials = group("norm: {kind: batch}", "{kind: iid, size: 120, remainder: keep}", 300)
+    engine = training_of(trials, few, "reference").engine
+    asked = presences(engine.ops, "sweep", 0)
     engine.advance(0, 5, observe=False)
-    epoch = [(False, True), (True, True), (True, False)]
-    assert asked == [*epoch, "product", "product", *epoch]  # of the smaller one, forward and for the gradient
+    assert asked == [(False, True), (True, True), (True, False)] * 2
 
 
 def test_the_tiles_of_a_batch_are_those_that_were_multiplied(few):

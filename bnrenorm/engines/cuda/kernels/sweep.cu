@@ -14,7 +14,7 @@ const int PITCH = 8 * (DEPTH | 1);                               // words of a p
 const int STAGES = 4;
 const float UNIT = 1 / 255.0f;                                   // of a pixel
 
-struct __align__(16) Floats {
+struct __align__(16) Word {
   float v[4];
 };
 
@@ -76,28 +76,28 @@ __device__ __forceinline__ void place(Operand (&x)[PARTS], int i, float first, f
 
 // Four weights' optimizer states and their average.
 struct States {
-  Floats m, s, average;
+  Word m, s, average;
 };
 
 __device__ __forceinline__ States states_at(const float* m, const float* s, const float* average, long at) {
   States states = {};
-  if (keeps_first(OPTIMIZER)) states.m = *(const Floats*)(m + at);
-  if (keeps_second(OPTIMIZER)) states.s = *(const Floats*)(s + at);
-  if (average) states.average = *(const Floats*)(average + at);
+  if (keeps_first(OPTIMIZER)) states.m = *(const Word*)(m + at);
+  if (keeps_second(OPTIMIZER)) states.s = *(const Word*)(s + at);
+  if (average) states.average = *(const Word*)(average + at);
   return states;
 }
 
 // The optimizer's step of four weights by their gradient g; `at`: their place in w and its states.
 __device__ __forceinline__ void descend_four(const float* hyper, float lr, const float (&g)[4], long at,
-                                             Floats& w, States& states, float* m, float* s, float* average) {
+                                             Word& w, States& states, float* m, float* s, float* average) {
 #pragma unroll
   for (int i = 0; i < 4; i++) {
     w.v[i] = moved(OPTIMIZER, hyper, lr, hyper[L2], hyper[L1], g[i], w.v[i], states.m.v[i], states.s.v[i]);
     states.average.v[i] += (1 - hyper[AVERAGE_DECAY]) * (w.v[i] - states.average.v[i]);
   }
-  if (keeps_first(OPTIMIZER)) *(Floats*)(m + at) = states.m;
-  if (keeps_second(OPTIMIZER)) *(Floats*)(s + at) = states.s;
-  if (average) *(Floats*)(average + at) = states.average;
+  if (keeps_first(OPTIMIZER)) *(Word*)(m + at) = states.m;
+  if (keeps_second(OPTIMIZER)) *(Word*)(s + at) = states.s;
+  if (average) *(Word*)(average + at) = states.average;
 }
 
 // With `current`: move w (R, K, D), its states m and s and their average by the gradient g^T x of that batch, g (R, N, K).
@@ -158,10 +158,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     end_group();
     if (!busy) continue;
     const char* stage = memory + tile % STAGES * bytes;
-    Floats of_row[2] = {};
+    Word of_row[2] = {};
 #pragma unroll
     for (int half = 0; half < 2; half++)
-      if (own + 8 * half < inside) of_row[half] = ((const Floats*)stage)[(own + 8 * half) * 4 + quad];
+      if (own + 8 * half < inside) of_row[half] = ((const Word*)stage)[(own + 8 * half) * 4 + quad];
     stage += rows * 64;
     if (current) {
       float moves[2][PARTS][4] = {};  // a chain of sums for each part: three times as many in flight
@@ -190,7 +190,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         for (int i = 0; i < 4; i++) steps[i] = UNIT * moves[i / 2][0][2 * half + i % 2];
         const long place = at + 8L * half * D;
         descend_four(hyper + r * HYPER, lr, steps, place, of_row[half], states[half], m, s, average);
-        *(Floats*)(w + place) = of_row[half];
+        *(Word*)(w + place) = of_row[half];
       }
     }
     if (following) {

@@ -95,10 +95,6 @@ def test_gradients_by_pixels(n, pieces, replicas, width, inputs):
     compare(np.float32, "pixel_gradient", g, x, runs, make.poisoned(replicas, pieces, width, inputs))
 
 
-def weights(make, optimizer, average, *shape):
-    return make.tensor(optimizer, *shape, average=average)
-
-
 @needs_tensor_cores
 @pytest.mark.parametrize(
     ("n", "width", "inputs"), [(1, 1, 16), (20, 37, 64), (33, 130, 48), (100, 100, 112), (128, 300, 80)]
@@ -119,6 +115,6 @@ def test_sweep(n, width, inputs, learns, goes_on, optimizer, average):
     Reference().pack(images, index[1], by_image, other)
     compare(
         np.float32, "sweep", by_pixel if learns else None, by_image if goes_on else None, make.seed_of(3), optimizer,
-        make.hyper(3), make.schedule(3), make.normal(3, n, width), weights(make, optimizer, average, 3, width, inputs),
+        make.hyper(3), make.schedule(3), make.normal(3, n, width), make.tensor(optimizer, 3, width, inputs, average=average),
         make.poisoned(3, n, width) if goes_on else np.zeros((3, n, width), np.float32),
     )  # fmt: skip
