@@ -14,6 +14,7 @@ from bnrenorm.engines import device as devices
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
 from bnrenorm.engines.cpu.required import is_large
 from bnrenorm.engines.cuda import evaluator, pixels, spans, workspace
+from bnrenorm.engines.cuda.graphs import WORKSPACE_90
 from bnrenorm.engines.evaluate import GPU_BYTES, GPU_ROWS, ROWS, activations
 from bnrenorm.engines.mode_gap import IMAGES
 from bnrenorm.errors import InputError
@@ -98,7 +99,8 @@ def _need_of_cuda(settings: Settings, data: Dataset) -> Need:
     thirds = widths[1] * image + size * ((0 if is_full else image) + pixels.bytes_of(widths[1]))
     evaluated = max(test, images * evaluation.training_set) if evaluation.statistics == "batch" else test
     at_once = workspace.bytes_of(1, widths, evaluated, 4, changed=True, learning=False)
-    fixed = (4 * data.inputs + image) * (images + test) + max(evaluator.BUDGET, at_once) + spans.BYTES + _CUDA
+    libraries = _CUDA + WORKSPACE_90
+    fixed = (4 * data.inputs + image) * (images + test) + max(evaluator.BUDGET, at_once) + spans.BYTES + libraries
     return Need(fixed, 4 * copies * _weights(widths) + scratch + gathered + thirds)
 
 

@@ -1,13 +1,19 @@
-"""Are the bits the same: again, after a resume, and in other company?"""
+"""Are the bits the same: again, after a resume, as a CUDA graph, and in other company?"""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from bnrenorm.cli.proof.rows import Row, cuda_training, digits, guarded, trials
+from bnrenorm.config import Trial
+from bnrenorm.data.dataset import Dataset
+from bnrenorm.engines import device as devices
 from bnrenorm.training.loop import Training
 
 _COMPANIES = (1, 2, 27, 1000)
+_SPAN = 6  # steps, of which two are recorded and two repeated
 _JOBS = {
     "small batches": ("model: {hidden: [40]}\nnorm: {kind: renorm}\ntraining: {steps: 6, batch: 4}\n", True),
     "any batches": ("model: {hidden: [40]}\nnorm: {kind: renorm}\ntraining: {steps: 6, batch: 50}\n", False),
@@ -16,7 +22,7 @@ _JOBS = {
 
 
 def rows(device: str) -> Iterator[Row]:
-    """Train twice, resume, and train with other replicas."""
+    """Train twice, resume, repeat recorded steps, and train with other replicas."""
     data = digits(1000, 200)
     for name, (text, promised) in _JOBS.items():
 
@@ -32,9 +38,25 @@ def rows(device: str) -> Iterator[Row]:
                     break
             resumed.load_state_dict(half.state_dict())
             yield _same(f"{name}: the same bits after a resume", whole, _finish(resumed))
+            yield _replayed(name, group, data, device)
             yield _companions(name, text, promised, device)
 
         yield from guarded(name, compute)
+
+
+def _replayed(name: str, group: list[Trial], data: Dataset, device: str) -> Row:
+    """Take steps one by one, and in a span that repeats recorded ones."""
+    states, reason = [], ""
+    for length in (1, _SPAN):
+        training = cuda_training(group, data, device)
+        engine: Any = training.engine
+        engine.spans.length = length
+        with devices.using(device):
+            engine.advance(0, _SPAN, observe=False)
+        reason = engine.ops.no_graph
+        states.append(training.state_dict())
+    row = _same(f"{name}: the same bits in steps that are repeated", *states)
+    return replace(row, result=f"{row.result}, {f'without a CUDA graph: {reason}' if reason else 'by a CUDA graph'}")
 
 
 def _companions(name: str, text: str, promised: bool, device: str) -> Row:

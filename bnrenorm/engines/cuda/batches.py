@@ -1,5 +1,6 @@
 """Each step's images, in the form that the first layer takes them in on this GPU."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Batches:
         self.seed_of = ops.xp.asarray(spans.seed_of)
         self.drops = spans.dropout.drops
         self.kept = self._kept()
-        self.scratch: dict[int, tuple[Array, Array]] = {}
+        self.scratch: dict[tuple[str, int], Array] = {}
         self.runs = pixels.runs_of(0 * spans.seed_of if spans.full else spans.seed_of)
         can = dtype == np.float32 and ops.has_tensor_cores and pixels.are_bytes(ops.xp, inputs.images)
         takes = can and not small and not self.drops
@@ -86,18 +87,23 @@ class Batches:
         return Floats(self._gathered(self.inputs.images, index, len(self.spans.seeds), n), self.seed_of)
 
     def _of_pixels(self, images: Array, index: Array | None, n: int) -> Pixels:
-        replicas, width = len(self.seed_of), self.widths[1]
-        if n not in self.scratch:
-            shapes = (replicas, width, self.widths[0]), (replicas, n, width)
-            self.scratch[n] = tuple(thirds(self.ops.xp, *shape) for shape in shapes)
+        xp, replicas, (inputs, width, *_) = self.ops.xp, len(self.seed_of), self.widths
         x = images[None]
         if index is not None:
-            x = self.ops.xp.empty((len(self.spans.seeds), n, *images.shape[1:]), images.dtype)
+            shape = len(self.spans.seeds), n, *images.shape[1:]
+            x = self._once("pixels", n, lambda: xp.empty(shape, images.dtype))
             self.ops.gather_pixels(images, index, x)
-        return Pixels(x, self.runs, *self.scratch[n])
+        weights = self._once("weights", 0, lambda: thirds(xp, replicas, width, inputs))
+        return Pixels(x, self.runs, weights, self._once("gradients", n, lambda: thirds(xp, replicas, n, width)))
 
     def _gathered(self, images: Array, index: Array | None, many: int, n: int, mask: Mask | None = None) -> Array:
         """Return the images (M, D) of a batch, (S, N, D), or after dropout (R, N, D)."""
-        x = self.ops.xp.empty((many, n, images.shape[1]), self.dtype)
+        x = self._once("images", n, lambda: self.ops.xp.empty((many, n, images.shape[1]), self.dtype))
         self.ops.gather(images, index, x, mask)
         return x
+
+    def _once(self, name: str, n: int, make: Callable[[], Array]) -> Array:
+        """Return the scratch of that name for batches of n images, always the same."""
+        if (name, n) not in self.scratch:
+            self.scratch[name, n] = make()
+        return self.scratch[name, n]

@@ -12,6 +12,7 @@ import numpy as np
 
 from bnrenorm.engines.cuda.pixels import PARTS, Run
 from bnrenorm.engines.cuda.rows import piece_length
+from bnrenorm.engines.cuda.tape import Tape
 from bnrenorm.errors import InputError
 
 Array = Any
@@ -33,7 +34,8 @@ class Products:
     Raises InputError if CuPy's wrappers are not as expected.
     """
 
-    def __init__(self, dtype: Any):
+    def __init__(self, dtype: Any, call: Tape):
+        self.call = call
         self.cupy: Any = importlib.import_module("cupy")
         library = _cublas()
         double = np.dtype(dtype) == np.float64
@@ -67,17 +69,17 @@ class Products:
             a_of, b_of = (None, of) if ta else (of, None)
             addresses = [self._addresses(x, replicas, seeds) for x, seeds in ((b, b_of), (a, a_of), (out, None))]
             b_at, a_at, out_at = (array.data.ptr for array in addresses)
-            self.batched(handle, *sizes, alpha, b_at, ldb, a_at, lda, beta, out_at, n, replicas)
+            self.call(self.batched, handle, *sizes, alpha, b_at, ldb, a_at, lda, beta, out_at, n, replicas)
             return
         strides = [x.shape[-1] * x.shape[-2] if x.ndim == 3 else 0 for x in (b, a, out)]
         at = [x.data.ptr for x in (b, a, out)]
         if m * n * k < _LARGE:
             operands = at[0], ldb, strides[0], at[1], lda, strides[1]
-            self.strided(handle, *sizes, alpha, *operands, beta, at[2], n, strides[2], replicas)
+            self.call(self.strided, handle, *sizes, alpha, *operands, beta, at[2], n, strides[2], replicas)
             return
         for r in range(replicas):
             b_at, a_at, out_at = (x + r * stride * out.itemsize for x, stride in zip(at, strides, strict=True))
-            self.plain(handle, *sizes, alpha, b_at, ldb, a_at, lda, beta, out_at, n)
+            self.call(self.plain, handle, *sizes, alpha, b_at, ldb, a_at, lda, beta, out_at, n)
 
     def gradient(self, g: Array, x: Array, out: Array) -> None:
         """Do what `reference.Reference.gradient` says, by a product for each piece."""
@@ -91,7 +93,8 @@ class Products:
             x_at, g_at = x.data.ptr + (r * x_rows + begin) * d * size, g.data.ptr + (r * n + begin) * k * size
             operands = x_at, d, strides[0] * d, g_at, k, strides[1] * k
             out_at = out.data.ptr + (r * pieces + piece) * k * d * size
-            self.strided(handle, 0, 1, d, k, rows, one, *operands, zero, out_at, d, strides[2] * k * d, count)
+            result = out_at, d, strides[2] * k * d
+            self.call(self.strided, handle, 0, 1, d, k, rows, one, *operands, zero, *result, count)
 
         if pieces == 1 and n * k * d < _LARGE:
             products(0, 0, n, (x_rows, n, 1), replicas)
@@ -156,7 +159,7 @@ class Products:
         alpha, beta = (self.of_pixels[i:].ctypes.data for i in (0, 2 if add else 1))
         a, b = ((at[i], _BFLOAT16, pitches[i], strides[i]) for i in range(2))
         c = at[2], _FLOAT, pitches[2], strides[2]
-        self.mixed(self._handle(), *sizes, alpha, *a, *b, beta, *c, count, _SUMS_IN_FLOAT, _ANY_ALGORITHM)
+        self.call(self.mixed, self._handle(), *sizes, alpha, *a, *b, beta, *c, count, _SUMS_IN_FLOAT, _ANY_ALGORITHM)
 
     def _handle(self) -> int:
         return self.cupy.cuda.device.get_cublas_handle()

@@ -12,6 +12,7 @@ from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.observation import ModeGap, diagnosis
 from bnrenorm.engines.cuda.parameters import Layer, Vector, copies_of, layers_of, vectors_of
 from bnrenorm.engines.cuda.passes import Batch, Context, Operations, backward, forward, loss
+from bnrenorm.engines.cuda.replay import Replay
 from bnrenorm.engines.cuda.rows import Mode, divide
 from bnrenorm.engines.cuda.small_batch import Images, SmallBatches, suits
 from bnrenorm.engines.cuda.spans import Span, Spans
@@ -71,21 +72,28 @@ class CudaEngine:
         self.idle = np.zeros(len(self.replicas.trials), bool)
         self.layers = layers_of(self.replicas)
         self.vectors: dict[int, list[Vector]] = {}
+        self.replay = Replay(self.ops, self._take)
 
     def advance(self, first: int, steps: int, *, observe: bool) -> None:
         """Take steps: `Engine.advance`. Returns when the device has taken them."""
         with self.ops.math_mode(self.tf32):
             for span in self.spans.ahead(first, steps, self._send):
                 last = len(span.counts) - 1 if observe and span.first + len(span.counts) == first + steps else -1
-                for s, n in enumerate(span.counts):
-                    take = self._step if self.small is None or n != self.small.n else self._small_step
-                    take(span, s, observe=s == last)
+                for s in range(len(span.counts)):
+                    if self.replay.suits(span, s):  # an observed step, a span's last, does not
+                        self.replay.step(span, s)
+                    else:
+                        self._take(span, s, observe=s == last)
         self.replicas.since += steps
         for norm in self.network.batch_norms:
             norm.step += steps
         for parameter in self.network.params():
             parameter.update_rule.t += steps
         self.ops.synchronize()
+
+    def _take(self, span: Span, s: int, *, observe: bool = False) -> None:
+        take = self._step if self.small is None or span.counts[s] != self.small.n else self._small_step
+        take(span, s, observe=observe)
 
     def _step(self, span: Span, s: int, *, observe: bool) -> None:
         ws, context = self._workspace(span.counts[s]), self._context(span, s)

@@ -4,8 +4,9 @@ Every array is contiguous and of the dtype that the kernels were compiled for, b
 """
 
 import importlib
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import numpy as np
 
 from bnrenorm.engines.cuda import norm_launches, packing, small_launches, tensor_launches
 from bnrenorm.engines.cuda.cublas import Products, math_mode
+from bnrenorm.engines.cuda.graphs import Graphs, NotCaptured
 from bnrenorm.engines.cuda.packing import BLOCK, FILLING, LINE, THREADS
 from bnrenorm.engines.cuda.parameters import Tensor, Vector
 from bnrenorm.engines.cuda.pixels import CAPABILITY
 from bnrenorm.engines.cuda.rows import Mask
+from bnrenorm.engines.cuda.tape import Tape, play
 
 Array = Any
 
@@ -51,7 +54,8 @@ class Launches:
         self.shared_memory = self.device.attributes["MaxSharedMemoryPerBlockOptin"]
         self.has_tensor_cores = int(self.device.compute_capability) >= CAPABILITY
         self.functions: dict[tuple[str, tuple[tuple[str, int], ...]], Any] = {}
-        self.products = Products(dtype)
+        self.tape, self.graphs, self.no_graph = Tape(), Graphs(), ""
+        self.products = Products(dtype, self.tape)
         self.tables: dict[int, tuple[list[Vector], Array]] = {}
 
     def launch(
@@ -66,7 +70,20 @@ class Launches:
             self.functions[key] = function
         if shared and shared > function.max_dynamic_shared_size_bytes:
             function.max_dynamic_shared_size_bytes = shared
-        function(grid, block, tuple(map(packing.argument, values)), shared_mem=shared)
+        self.tape(function, grid, block, tuple(map(packing.argument, values)), shared_mem=shared)
+
+    def recorded(self, step: Callable[[], None]) -> Callable[[], None]:
+        """Take a step, and return what takes it again: a graph, if it can be one."""
+        calls = self.tape.recorded(step)
+        try:
+            return self.graphs.captured(calls)
+        except NotCaptured as reason:
+            self.no_graph = str(reason)
+            return partial(play, calls)
+
+    def copy(self, source: Array, target: Array) -> None:
+        """Copy an array."""
+        target.data.copy_from_device_async(source.data, source.nbytes)
 
     def math_mode(self, tf32: bool) -> AbstractContextManager[Any]:
         """Let cuBLAS round to TF32, or forbid it."""

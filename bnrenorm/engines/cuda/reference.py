@@ -8,6 +8,7 @@ layer's normalisation; y (R, N, K), the layer's output; g (R, N, K), a gradient;
 running mean and std.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -35,6 +36,18 @@ class Reference:
 
     def synchronize(self) -> None:
         """Wait until all is computed that was asked for."""
+
+    def recorded(self, step: Callable[[], None]) -> Callable[[], None]:
+        """Take a step, and return what takes it again: on the same arrays, whatever they hold then.
+
+        The step may only call methods of this class, with arrays that outlive it.
+        """
+        step()
+        return step
+
+    def copy(self, source: Array, target: Array) -> None:
+        """Set a contiguous array to another of its shape and dtype."""
+        target[...] = source
 
     def gather(self, images: Array, index: Array | None, x: Array, mask: Mask | None) -> None:
         """Set x (S, N, D) to the images (M, D) at index (S, N); with a mask x (R, N, D), dropped inputs being 0.

@@ -37,7 +37,8 @@ class Sweeps:
         self.ops, self.images, self.seed_of, self.n = ops, images, seed_of, n
         tiles, padded = images.shape[1] // TILE, -(-n // TILE) * TILE
         self.by_image = ops.xp.empty((seeds, tiles, padded, TILE), "uint16")
-        self.current, self.next = (ops.xp.empty((seeds, tiles, TILE, padded), "uint16") for _ in range(2))
+        self.by_pixel = [ops.xp.empty((seeds, tiles, TILE, padded), "uint16") for _ in range(2)]
+        self.current, self.next = self.by_pixel
         self.following: Array | None = None
 
     def at(self, span: Span, s: int, weight: Tensor, context: Any, a: Array) -> "Sweeps":
@@ -45,10 +46,10 @@ class Sweeps:
 
         Only of steps whose batches have n images.
         """
+        self.current, self.next = self.by_pixel[s % 2], self.by_pixel[(s + 1) % 2]
         if s == 0 or span.counts[s - 1] != self.n:
-            self.ops.pack(self.images, span.index[s], self.by_image, self.next)
+            self.ops.pack(self.images, span.index[s], self.by_image, self.current)
             self._sweep(None, self.by_image, a, weight, context, a)
-        self.current, self.next = self.next, self.current
         goes_on = s + 1 < len(span.counts) and span.counts[s + 1] == self.n
         self.following = span.index[s + 1] if goes_on else None
         return self

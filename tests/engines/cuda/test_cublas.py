@@ -12,6 +12,7 @@ from bnrenorm.engines.cuda import cublas
 from bnrenorm.engines.cuda.cublas import Products, math_mode
 from bnrenorm.engines.cuda.pixels import PARTS, numbers, padded, repeated
 from bnrenorm.engines.cuda.reference import Reference
+from bnrenorm.engines.cuda.tape import Tape
 from bnrenorm.errors import InputError
 
 R, N, D, K = 3, 5, 7, 4
@@ -149,7 +150,7 @@ def test_products_are_those_of_rows(library, rng, monkeypatch, name, subtract, o
         *(np.asarray(x) for x in (a, b, want)), of=SEEDS if by_seed else None, subtract=subtract, **options
     )
     options = {"ta": False, "tb": False, "subtract": subtract, **options}
-    Products(library.dtype)(a, b, got, of=of, **options)
+    Products(library.dtype, Tape())(a, b, got, of=of, **options)
     assert_allclose(got, want, rtol=1e-4 if library.dtype == np.float32 else 1e-12, atol=1e-6)
     assert library.calls == (["batched"] if by_seed else ["gemm"] * replicas if one_at_a_time else ["strided"])
 
@@ -160,12 +161,12 @@ def test_what_is_large_is_counted_for_one_replica(library, rng, monkeypatch):
         monkeypatch.setattr(cublas, "_LARGE", limit)
         a, b, out = (draw(rng, library.dtype, *shape) for shape in ((R, N, D), (R, K, D), (R, N, K)))
         library.calls.clear()
-        Products(library.dtype)(a, b, out, ta=False, tb=True, of=None)
+        Products(library.dtype, Tape())(a, b, out, ta=False, tb=True, of=None)
         assert library.calls == want
 
 
 def test_tables_of_addresses_are_kept_for_the_arrays_they_are_of(library, rng):
-    products, seeds, others = Products(library.dtype), SEEDS.view(Array), np.zeros(R, np.int32).view(Array)
+    products, seeds, others = Products(library.dtype, Tape()), SEEDS.view(Array), np.zeros(R, np.int32).view(Array)
     weight, out = draw(rng, library.dtype, R, K, D), draw(rng, library.dtype, R, N, K)
     x, another = (draw(rng, library.dtype, 2, N, D) for _ in range(2))
     for images, of in ((x, seeds), (another, seeds), (x, others), (x, seeds)):
@@ -208,7 +209,7 @@ def test_products_of_pixels_are_those_of_images(library, rng, monkeypatch, runs,
         monkeypatch.setattr(cublas, "_MANY", 0)
     images, x, runs, seed_of = images_and_runs(rng, runs, N)
     w, out = rng.normal(size=(R, K, D)).astype(np.float32), np.full((R, N, K), np.nan, np.float32).view(Array)
-    Products(np.float32 if library.dtype == np.float32 else np.float64).pixel_product(
+    Products(np.float32 if library.dtype == np.float32 else np.float64, Tape()).pixel_product(
         x, thirds(w).view(Array), runs, out
     )
     assert_allclose(out, images[seed_of].astype(float) @ w.swapaxes(1, 2), rtol=1e-5, atol=1e-6)
@@ -225,7 +226,7 @@ def test_gradients_by_pixels_are_those_by_images(library, rng, runs, n, pieces, 
     """
     images, x, runs, seed_of = images_and_runs(rng, runs, n)
     g, out = rng.normal(size=(R, n, K)).astype(np.float32), np.full((R, pieces, K, D), np.nan, np.float32).view(Array)
-    Products(library.dtype).pixel_gradient(thirds(g).view(Array), x, runs, out)
+    Products(library.dtype, Tape()).pixel_gradient(thirds(g).view(Array), x, runs, out)
     want = np.empty(out.shape)
     Reference().gradient(g.astype(float), images[seed_of].astype(float), want)
     assert_allclose(out, want, rtol=1e-5, atol=1e-5)
@@ -245,7 +246,7 @@ def test_gradients_are_sums_over_pieces(library, rng, monkeypatch, shared, n, pi
     got, want = (np.full((R, pieces, K, D), np.nan, library.dtype).view(Array) for _ in range(2))
     Reference().gradient(*(np.asarray(array) for array in (g, x, want)))
     assert_allclose(want.sum(axis=1), np.asarray(g).swapaxes(1, 2) @ np.asarray(x), rtol=1e-4, atol=1e-5)
-    Products(library.dtype).gradient(g, x, got)
+    Products(library.dtype, Tape()).gradient(g, x, got)
     assert_allclose(got, want, rtol=1e-4 if library.dtype == np.float32 else 1e-12, atol=1e-6)
     assert library.calls == ["strided"] * calls
 
@@ -256,7 +257,7 @@ def test_another_cupy_is_refused_in_one_line(library, monkeypatch, name):
     monkeypatch.delattr(type(library) if name.endswith("Ex") else library, letter + name)
     want = f"CuPy 14.2.0 lacks {letter}{name}, which the CUDA engine needs; use --engine chainer"
     with pytest.raises(InputError, match=want):
-        Products(library.dtype)
+        Products(library.dtype, Tape())
 
 
 @pytest.mark.parametrize(("tf32", "mode"), [(True, 3), (False, 0)])

@@ -9,6 +9,7 @@ import pytest
 
 from bnrenorm.engines.cuda import launches, packing
 from bnrenorm.engines.cuda.engine import CudaEngine
+from bnrenorm.engines.cuda.graphs import Graphs, NotCaptured
 from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.parameters import Tensor, Vector
 from bnrenorm.engines.cuda.reference import Reference
@@ -108,7 +109,7 @@ class Cupy:
 def cupy(request, monkeypatch):
     module = Cupy(request.param)
     monkeypatch.setitem(sys.modules, "cupy", module)
-    monkeypatch.setattr(launches, "Products", lambda dtype: Products())
+    monkeypatch.setattr(launches, "Products", lambda dtype, call: Products())
     launches.module.cache_clear()
     yield module
     launches.module.cache_clear()
@@ -123,7 +124,7 @@ class Both:
 
     def __getattr__(self, name):
         computes = getattr(self.reference, name)
-        if name in ("xp", "shared_memory", "math_mode"):
+        if name in ("xp", "shared_memory", "math_mode", "recorded", "copy"):
             return computes
 
         def call(*arguments, **options):
@@ -262,3 +263,20 @@ def test_a_kernel_may_take_as_much_shared_memory_as_asked_for(cupy):
         ops.launch("first", (1,), (256,), *dummies("first"), file="small.cu", shared=shared, N=batch)
         assert ops.functions["first", (("N", batch),)].max_dynamic_shared_size_bytes == want
     assert ops.shared_memory == 227 * 1024
+
+
+@pytest.mark.parametrize("reason", ["", "RuntimeError: no"])
+def test_a_step_is_made_again_as_a_graph_or_launch_by_launch(cupy, monkeypatch, reason):
+    def captured(self, calls):
+        if reason:
+            raise NotCaptured(reason)
+        assert [call.func.name for call in calls] == ["add_losses", "add_losses"]
+        return lambda: cupy.seen.append("graph")
+
+    monkeypatch.setattr(Graphs, "captured", captured)
+    ops, partial, sums = Launches(cupy.dtype), np.zeros((2, 1, 2)), np.zeros((2, 2))
+    again = ops.recorded(lambda: [ops.add_losses(partial, n, sums) for n in (3, 4)] and None)
+    assert cupy.seen == ["add_losses"] * 2
+    again()
+    assert cupy.seen[2:] == (["add_losses"] * 2 if reason else ["graph"])
+    assert ops.no_graph == reason

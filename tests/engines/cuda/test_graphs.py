@@ -1,0 +1,138 @@
+"""How a recording becomes a CUDA graph: by doubles of CuPy and of cuBLAS, which keep a log."""
+
+import ctypes
+import re
+import sys
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+
+from bnrenorm.engines.cuda import graphs
+from bnrenorm.engines.cuda.graphs import Graphs, NotCaptured
+
+HANDLE, BEFORE, CAPTURING, WORKSPACE, WRAPPER = 42, 7, 8, 2**40, "cublas.so"
+
+
+class Cupy:
+    """CuPy's part. `fault`: what the end of a capture raises, if anything."""
+
+    def __init__(self, log, capability, fault):
+        self.log, self.fault, self.ptr = log, fault, CAPTURING
+        self.cuda = SimpleNamespace(
+            device=SimpleNamespace(get_cublas_handle=lambda: HANDLE),
+            cublas=SimpleNamespace(getStream={HANDLE: BEFORE}.get, setStream=self.set_stream, __file__=WRAPPER),
+            Device=lambda: SimpleNamespace(compute_capability=capability),
+            Stream=lambda non_blocking: self,
+        )
+
+    def set_stream(self, handle, stream):
+        self.log.append(("stream", handle, stream))
+
+    def empty(self, size, dtype):
+        self.log.append(("empty", size, dtype))
+        return SimpleNamespace(data=SimpleNamespace(ptr=WORKSPACE))
+
+    def __enter__(self):
+        self.log.append("enter")
+
+    def __exit__(self, *_):
+        self.log.append("leave")
+
+    def begin_capture(self):
+        self.log.append("begin")
+
+    def end_capture(self):
+        self.log.append("end")
+        if self.fault:
+            raise self.fault
+        return SimpleNamespace(launch=lambda: self.log.append("launch"))
+
+
+class Cublas:
+    """cuBLAS, products of which return `status`."""
+
+    def __init__(self, log, status):
+        self.log, self.status = log, status
+
+    def __getattr__(self, symbol):
+        def function(*arguments):
+            self.log.append((symbol, *(value.value for value in arguments)))
+            return 0 if "Workspace" in symbol else self.status
+
+        return function
+
+
+@pytest.fixture
+def log_of(monkeypatch):
+    """Return a function that sets the doubles, and returns their log."""
+
+    def log_of(capability="90", status=0, fault=None):
+        log = []
+        monkeypatch.setitem(sys.modules, "cupy", Cupy(log, capability, fault))
+        monkeypatch.setattr(ctypes, "CDLL", {WRAPPER: Cublas(log, status)}.__getitem__)
+        return log
+
+    return log_of
+
+
+def sgemm(*arguments):
+    raise NotImplementedError("CuPy's wrapper, within a capture")
+
+
+PRODUCT = (HANDLE, 0, 1, 5, 6, 7, 100, 200, 8, 300, 9, 400, 500, 10)
+
+
+@pytest.mark.parametrize(("capability", "size"), [("75", 2**22), ("89", 2**22), ("90", 2**25), ("120", 2**25)])
+def test_kernels_and_products_are_captured_in_their_order(log_of, capability, size):
+    log = log_of(capability)
+    made = Graphs()
+    launch = made.captured([partial(log.append, "kernel"), partial(sgemm, *PRODUCT), partial(log.append, "another")])
+    assert log == [
+        ("empty", size, "uint8"), ("stream", HANDLE, CAPTURING), ("cublasSetWorkspace_v2", HANDLE, WORKSPACE, size),
+        "enter", "begin", "kernel", ("cublasSgemm_v2", *PRODUCT), "another", "end", "leave", ("stream", HANDLE, BEFORE),
+    ]  # fmt: skip
+    del log[:]
+    launch()
+    launch()
+    assert log == ["launch", "launch"]
+    made.captured([])
+    assert ("empty", size, "uint8") not in log
+
+
+def refuses():
+    raise RuntimeError("cudaErrorStreamCaptureUnsupported")
+
+
+@pytest.mark.parametrize(
+    ("options", "calls", "message"),
+    [
+        ({"status": 13}, [partial(sgemm, *PRODUCT)], "RuntimeError: cublasSgemm_v2 returns 13"),
+        ({}, [partial(refuses)], "RuntimeError: cudaErrorStreamCaptureUnsupported"),
+        ({"fault": RuntimeError("invalidated")}, [], "RuntimeError: invalidated"),
+    ],
+)
+def test_what_fails_ends_the_capture_and_gives_the_stream_back(log_of, options, calls, message):
+    log = log_of(**options)
+    with pytest.raises(NotCaptured, match=f"^{re.escape(message)}$"):
+        Graphs().captured(calls)
+    assert log[-3:] == ["end", "leave", ("stream", HANDLE, BEFORE)]
+
+
+def test_where_cublas_is_not_to_be_found_there_are_no_graphs(log_of, monkeypatch):
+    """Where a library does not give the functions of those that it is linked to, as on Windows."""
+    log_of()
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: SimpleNamespace())
+    with pytest.raises(NotCaptured, match="^AttributeError: .*cublasSetWorkspace_v2"):
+        Graphs().captured([])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", graphs._SYMBOLS)
+def test_types_are_those_that_cupy_documents(name):
+    """In the first line of each wrapper's documentation: (intptr_t handle, int transa, ...)."""
+    from cupy.cuda import cublas
+
+    kinds = {"intptr_t": "p", "size_t": "p", "int": "i", "long long": "l"}
+    words = re.search(r"\((.*)\)", getattr(cublas, name).__doc__)[1].split(", ")
+    assert "".join(kinds[word.rpartition(" ")[0]] for word in words) == graphs._SYMBOLS[name][1]

@@ -1,0 +1,113 @@
+"""Steps that are recorded and made again: the same tables, and the same bits as steps taken one by one."""
+
+import numpy as np
+import pytest
+
+from bnrenorm.engines import device as devices
+from bnrenorm.engines.cuda.reference import Reference
+from bnrenorm.engines.cuda.replay import Replay
+from bnrenorm.engines.cuda.spans import Span
+from tests.engines.groups import FULL, SETTINGS, SMALL, WITHOUT_AND_WITH_GPU, advance, coarse_digits, group, training_of
+
+STEPS = 9
+
+
+@pytest.fixture(scope="module")
+def few():
+    return coarse_digits(500, 50)
+
+
+def span_of(random, counts=(20,) * STEPS):
+    def table(*shape):
+        return random.integers(0, 1000, (len(counts), *shape), np.int32)
+
+    return Span(7, list(counts), table(2, 20), table(2, 5), table(3, 4).astype(np.float32))
+
+
+def test_a_recorded_step_reads_its_own_tables():
+    random, seen = np.random.default_rng(0), []
+
+    def take(span, s):
+        assert span.counts[s - 1 : s + 2] == [20] * 3
+        seen.append((s % 2, span.index[s : s + 2].copy(), span.ranks[s].copy(), span.schedule[s].copy()))
+
+    replay = Replay(Reference(), take)
+    for span in (span_of(random), span_of(random)):
+        del seen[:]
+        steps = [s for s in range(STEPS) if replay.suits(span, s)]
+        for s in steps:
+            replay.step(span, s)
+        assert steps == list(range(1, STEPS - 1))
+        for s, (parity, index, ranks, schedule) in zip(steps, seen, strict=True):
+            assert parity == s % 2
+            assert np.array_equal(index, span.index[s : s + 2])
+            assert np.array_equal(ranks, span.ranks[s])
+            assert np.array_equal(schedule, span.schedule[s])
+
+
+def test_tables_that_a_training_lacks_are_left_out():
+    span = span_of(np.random.default_rng(0))._replace(index=None, ranks=None)
+    seen = []
+    replay = Replay(Reference(), lambda span, s: seen.append((span.index, span.ranks, span.schedule[s].copy())))
+    replay.step(span, 3)
+    ((index, ranks, schedule),) = seen
+    assert (index, ranks) == (None, None)
+    assert np.array_equal(schedule, span.schedule[3])
+
+
+def test_only_steps_among_their_like_are_replayed():
+    """Another size before, behind or at a step changes what it has to prepare."""
+    span = span_of(np.random.default_rng(0), (20, 20, 20, 20, 10, 20, 20, 20, 20))
+    replay = Replay(Reference(), print)
+    assert [s for s in range(STEPS) if replay.suits(span, s)] == [1, 2, 6, 7]
+
+
+def test_a_step_is_recorded_once_for_even_and_odd_numbers(few, monkeypatch):
+    engine = training_of(group("norm: {kind: batch}", SMALL), few, "reference").engine
+    recorded, taken = [], []
+    monkeypatch.setattr(
+        engine.ops, "recorded", lambda step: recorded.append(step) or step() or (lambda: taken.append(1))
+    )
+    engine.advance(0, STEPS, observe=True)
+    assert (len(recorded), len(taken)) == (2, STEPS - 4)
+    engine.reload()  # to arrays that may be others
+    engine.advance(STEPS, STEPS, observe=False)
+    assert (len(recorded), len(taken)) == (4, 2 * (STEPS - 4))
+
+
+@pytest.mark.parametrize(("settings", "batch"), [("BRN", "{kind: iid, size: 250}"), ("dropout", SMALL)])
+def test_batches_of_a_size_lie_in_one_place(few, monkeypatch, settings, batch):
+    """Whatever steps are recorded: more places were more memory."""
+    engine, places = training_of(group(SETTINGS[settings], batch), few, "reference").engine, set()
+    for name in ("gather", "gather_pixels"):
+        real = getattr(engine.ops, name)
+        monkeypatch.setattr(engine.ops, name, lambda *rest, real=real: places.add(rest[2].ctypes.data) or real(*rest))
+    engine.advance(0, STEPS, observe=False)
+    assert len(places) == 1
+
+
+BATCHES = {
+    "small": SMALL,
+    "rest": "{kind: iid, size: 90, remainder: keep}",  # 5 of 90 images and one of 50
+    "sweep": "{kind: iid, size: 120}",
+    "large": "{kind: iid, size: 250}",
+    "full": FULL,
+}
+
+
+@pytest.mark.parametrize("engine", WITHOUT_AND_WITH_GPU)
+@pytest.mark.parametrize("hidden", ["[30]", "[30, 20]"])
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("settings", ["BRN", "adam", "layer", "dropout"])
+def test_replayed_steps_give_the_bits_of_single_ones(few, engine, settings, batch, hidden):
+    """A span of one step holds none that is like its neighbours."""
+    trials, states = group(SETTINGS[settings], BATCHES[batch], model__hidden=hidden), []
+    for length in (1, STEPS):
+        training = training_of(trials, few, engine)
+        training.engine.spans.length = length
+        with devices.using("cuda:0" if engine == "cuda" else "cpu"):
+            advance(training, STEPS)
+        assert len(training.engine.replay.again) == (0 if length == 1 else 2)
+        assert engine == "reference" or training.engine.ops.no_graph == ""
+        states.append(training.state_dict())
+    assert all(states[0][name].tobytes() == states[1][name].tobytes() for name in states[0])
