@@ -55,6 +55,7 @@ class Checked:
         self.ops, self.xp, self.shared_memory = ops, ops.xp, ops.shared_memory
         self.errors: dict[str, float] = {}
         self.reference = Reference()
+        self.recorded = self.reference.recorded  # a graph would launch without comparing
 
     def __getattr__(self, name: str) -> Any:
         launch = getattr(self.ops, name)

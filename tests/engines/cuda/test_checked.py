@@ -125,3 +125,12 @@ def test_thirds_are_compared_as_numbers(rng):
         checked = Checked(device)
         checked.split(a, parts)
         assert low < checked.errors["split"] < high
+
+
+def test_a_step_that_is_taken_again_is_compared_again(arrays):
+    g, partial = arrays
+    checked = Checked(Device(recorded=None))
+    again = checked.recorded(lambda: checked.column_sums(g, divide(7), partial))
+    checked.errors.clear()
+    again()
+    assert set(checked.errors) == {"column_sums"}
