@@ -80,7 +80,7 @@ class CudaEngine:
             for span in self.spans.ahead(first, steps, self._send):
                 last = len(span.counts) - 1 if observe and span.first + len(span.counts) == first + steps else -1
                 for s in range(len(span.counts)):
-                    if self.replay.suits(span, s):  # an observed step, a span's last, does not
+                    if s != last and self.replay.suits(span, s):
                         self.replay.step(span, s)
                     else:
                         self._take(span, s, observe=s == last)

@@ -1,49 +1,48 @@
-"""Steps within a span differ in nothing but their tables: each after the first two is a recorded one, made again."""
+"""Steps differ in little but their tables: a step is recorded, and those that are like it are repeated."""
 
 from collections.abc import Callable
 from typing import Any
 
 from bnrenorm.engines.cuda.spans import Span
 
-_STEPS = 4
-"""Steps of the span that recordings take their tables from: two to record, between a first and a last one."""
+_PLACES = 3  # of a step in a span: the first, and behind it those of odd and of even numbers
+_TABLES = {"index": 2, "ranks": 1, "schedule": 1}
+"""Tables of a `Span`, and the rows of each that a step reads."""
 
 
 class Replay:
     """Takes steps of spans as `take` does, which takes step s of a span.
 
-    A recording reads its step's tables, and the next step's indices, at fixed places of the device. There are two of
-    them, for steps of even and of odd numbers, so that a step may use another half of a double buffer than the next.
+    A recording reads its step's tables, and the next step's indices, at fixed places of the device. Steps of odd and of
+    even numbers have their own, so that they may use the halves of a double buffer in turn; so have a span's first and
+    last step, which have nothing from a step before them, or prepare nothing for one behind.
     """
 
     def __init__(self, ops: Any, take: Callable[[Span, int], None]):
         self.ops, self.take = ops, take
         self.tables: Span | None = None
-        self.again: dict[tuple[int, int], Callable[[], None]] = {}
+        self.again: dict[tuple[int, int, bool], Callable[[], None]] = {}
 
     def suits(self, span: Span, s: int) -> bool:
-        """Tell whether a step is like a recorded one: not at an end of its span, nor beside a batch of another size."""
-        return span.counts[max(0, s - 1) : s + 2] == [span.counts[s]] * 3
+        """Tell whether the batches before and behind a step have its size: else it prepares something of its own."""
+        return set(span.counts[max(0, s - 1) : s + 2]) == {span.counts[s]}
 
     def step(self, span: Span, s: int) -> None:
         """Take a step that suits."""
-        n, place = span.counts[s], 2 - s % 2
+        n, place, goes_on = span.counts[s], 2 - s % 2 if s else 0, s + 1 < len(span.counts)
         if self.tables is None:
             self.tables = span._replace(**{name: self._empty(getattr(span, name)) for name in _TABLES})
-        tables = self.tables._replace(counts=[n] * _STEPS)
+        tables = self.tables._replace(counts=[n] * (place + 1 + goes_on))
         for name, rows in _TABLES.items():
             source, target = getattr(span, name), getattr(tables, name)
             if source is not None:
-                self.ops.copy(source[s : s + rows], target[place : place + rows])
-        again = self.again.get((n, place))
+                source = source[s : s + rows]
+                self.ops.copy(source, target[place : place + len(source)])
+        again = self.again.get((n, place, goes_on))
         if again is None:
-            self.again[n, place] = self.ops.recorded(lambda: self.take(tables, place))
+            self.again[n, place, goes_on] = self.ops.recorded(lambda: self.take(tables, place))
         else:
             again()
 
     def _empty(self, table: Any) -> Any:
-        return None if table is None else self.ops.xp.empty((_STEPS, *table.shape[1:]), table.dtype)
-
-
-_TABLES = {"index": 2, "ranks": 1, "schedule": 1}
-"""Tables of a `Span`, and the rows of each that a step reads."""
+        return None if table is None else self.ops.xp.empty((_PLACES + 1, *table.shape[1:]), table.dtype)

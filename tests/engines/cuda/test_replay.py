@@ -28,18 +28,22 @@ def test_a_recorded_step_reads_its_own_tables():
     random, seen = np.random.default_rng(0), []
 
     def take(span, s):
-        assert span.counts[s - 1 : s + 2] == [20] * 3
-        seen.append((s % 2, span.index[s : s + 2].copy(), span.ranks[s].copy(), span.schedule[s].copy()))
+        assert set(span.counts) == {20}
+        ends = s == 0, s == len(span.counts) - 1
+        index = span.index[s : s + 2 - ends[1]]
+        seen.append((s % 2, ends, index.copy(), span.ranks[s].copy(), span.schedule[s].copy()))
 
     replay = Replay(Reference(), take)
-    for span in (span_of(random), span_of(random)):
+    for _ in range(2):
+        span = span_of(random)
         del seen[:]
         steps = [s for s in range(STEPS) if replay.suits(span, s)]
         for s in steps:
             replay.step(span, s)
-        assert steps == list(range(1, STEPS - 1))
-        for s, (parity, index, ranks, schedule) in zip(steps, seen, strict=True):
+        assert steps == list(range(STEPS))
+        for s, (parity, ends, index, ranks, schedule) in zip(steps, seen, strict=True):
             assert parity == s % 2
+            assert ends == (s == 0, s == STEPS - 1)
             assert np.array_equal(index, span.index[s : s + 2])
             assert np.array_equal(ranks, span.ranks[s])
             assert np.array_equal(schedule, span.schedule[s])
@@ -59,20 +63,33 @@ def test_only_steps_among_their_like_are_replayed():
     """Another size before, behind or at a step changes what it has to prepare."""
     span = span_of(np.random.default_rng(0), (20, 20, 20, 20, 10, 20, 20, 20, 20))
     replay = Replay(Reference(), print)
-    assert [s for s in range(STEPS) if replay.suits(span, s)] == [1, 2, 6, 7]
+    assert [s for s in range(STEPS) if replay.suits(span, s)] == [0, 1, 2, 6, 7, 8]
+
+
+def test_the_ends_of_a_span_have_recordings_of_their_own():
+    taken = []
+    replay = Replay(Reference(), lambda span, s: taken.append((s, len(span.counts))))
+    for many in (1, 2, 3, 4):
+        span = span_of(np.random.default_rng(0), (20,) * many)
+        for s in range(many):
+            replay.step(span, s)
+    only, first, odd, odd_last, even, even_last = (0, 1), (0, 2), (1, 3), (1, 2), (2, 4), (2, 3)
+    assert taken == [only, first, odd_last, first, odd, even_last, first, odd, even, odd_last]
+    assert len(replay.again) == 6
 
 
 def test_a_step_is_recorded_once_for_even_and_odd_numbers(few, monkeypatch):
+    """And once for the first and the last one. An observed one, the last of these nine, is not."""
     engine = training_of(group("norm: {kind: batch}", SMALL), few, "reference").engine
     recorded, taken = [], []
     monkeypatch.setattr(
         engine.ops, "recorded", lambda step: recorded.append(step) or step() or (lambda: taken.append(1))
     )
     engine.advance(0, STEPS, observe=True)
-    assert (len(recorded), len(taken)) == (2, STEPS - 4)
+    assert (len(recorded), len(taken)) == (3, 5)
     engine.reload()  # to arrays that may be others
     engine.advance(STEPS, STEPS, observe=False)
-    assert (len(recorded), len(taken)) == (4, 2 * (STEPS - 4))
+    assert (len(recorded), len(taken)) == (3 + 4, 5 + 5)
 
 
 @pytest.mark.parametrize(("settings", "batch"), [("BRN", "{kind: iid, size: 250}"), ("dropout", SMALL)])
@@ -100,14 +117,14 @@ BATCHES = {
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("settings", ["BRN", "adam", "layer", "dropout"])
 def test_replayed_steps_give_the_bits_of_single_ones(few, engine, settings, batch, hidden):
-    """A span of one step holds none that is like its neighbours."""
     trials, states = group(SETTINGS[settings], BATCHES[batch], model__hidden=hidden), []
-    for length in (1, STEPS):
+    for replays in (True, False):
         training = training_of(trials, few, engine)
-        training.engine.spans.length = length
+        if not replays:
+            training.engine.replay.suits = lambda span, s: False
         with devices.using("cuda:0" if engine == "cuda" else "cpu"):
             advance(training, STEPS)
-        assert len(training.engine.replay.again) == (0 if length == 1 else 2)
+        assert bool(training.engine.replay.again) == replays
         assert engine == "reference" or training.engine.ops.no_graph == ""
         states.append(training.state_dict())
     assert all(states[0][name].tobytes() == states[1][name].tobytes() for name in states[0])
