@@ -36,7 +36,7 @@ class Replicas:
 
     def training_means(self) -> tuple[np.ndarray, np.ndarray]:
         """Return mean loss and accuracy, float64 (R,) each, of the steps since the last call."""
-        means = to_host(self.sums / max(self.since, 1))
+        means = to_host(self.sums) / max(self.since, 1)
         self.sums[...], self.since = 0, 0
         return means[:, 0], means[:, 1]
 
@@ -49,12 +49,11 @@ class Replicas:
 
     def affine_means(self) -> dict[str, np.ndarray]:
         """Return each layer's gamma and beta, averaged over its nodes, (R,): "layer1_gamma", "layer1_beta", ..."""
-        means = {
-            f"layer{depth}_{path[1:]}": parameter.array.mean(axis=(1, 2))
+        return {
+            f"layer{depth}_{path[1:]}": chainer.cuda.to_cpu(parameter.array).mean(axis=(1, 2)).astype(np.float64)
             for depth, norm in enumerate(self.network.batch_norms, start=1)
             for path, parameter in norm.affine.namedparams()
         }
-        return all_to_host(means)
 
     def keep_best(self, better: np.ndarray) -> None:
         """Copy the current state of the replicas marked in `better`, (R,) bool, to `best`."""

@@ -1,5 +1,7 @@
 """The CUDA engine: the Chainer engine's steps and evaluation by kernels, in place on the network's own arrays."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.replicas import Replicas, to_host
 from bnrenorm.engines.spec import NONE, SGD, hyperparams_of, spec_of
+from bnrenorm.norm.diagnosis import NAMES
 
 Array = Any
 
@@ -48,8 +51,8 @@ class CudaEngine:
         averaged = settings.evaluation.average is not None
         self.evaluator = Evaluator(self.ops, self.dtype, self.widths, averaged=averaged)
         self.gap = ModeGap(
-            self.ops, self.dtype, inputs.images, inputs.labels, inputs.sampler, self.spans.seeds, self.widths,
-            self.spec.micro_batch,
+            self.ops, self.dtype, inputs.images, inputs.labels, inputs.sampler, self.spans.seeds, network.schedule,
+            self.widths, self.spec.micro_batch,
         )  # fmt: skip
         decays = any(trial.settings.training.weight_decay or trial.settings.training.l1_decay for trial in trials)
         self.plain = spec.optimizer == SGD and not decays and not averaged
@@ -61,7 +64,8 @@ class CudaEngine:
         small = self.small is not None
         self.batches = Batches(self.ops, self.dtype, inputs, settings, self.spans, self.widths, small=small)
         self.seed_of = self.batches.seed_of
-        self.observed: dict[str, Array] = {}
+        self.gaps: dict[str, Array] = {}
+        self.described: list[Array] = []
         self.reload()
 
     def _send(self, array: Array) -> Array:
@@ -131,9 +135,8 @@ class CudaEngine:
         """Keep the diagnosis of a step, by parameters from before its update and statistics from after it."""
         if not self.network.batch_norms:
             return
-        following = self._send(self.network.schedule.table(step + 1, 1)[0].astype(self.dtype))
-        gap = self.gap.measure(layers, batch, context._replace(schedule=following), right, step)
-        self.observed = {**gap, **diagnosis(self.ops, statistics, context.schedule)}
+        self.gaps = self.gap.measure(layers, batch, context, right, step)
+        self.described = [diagnosis(self.ops, stats, context.schedule) for stats in statistics]
 
     def _workspace(self, n: int) -> Workspace:
         """Return the scratch for batches of n images: an epoch's last batch may be smaller than the others."""
@@ -159,26 +162,24 @@ class CudaEngine:
         kind, inputs = self.replicas.settings.evaluation.statistics, self.inputs
         schedule = self.ops.xp.zeros((len(self.hyper), 4), self.dtype)  # which inference does not read
         context = Context(self.spec, self.hyper, schedule, self.seed_of, self.fractions)
-        sets = list(inputs.eval_sets.items())
-        with (
-            self.ops.math_mode(self.tf32),
-            self.replicas.average.in_place(),
-            evaluate.statistics(self.network, kind, inputs.images),
-        ):
-            means = [
-                self.evaluator.evaluate(
-                    self.layers, self.batches.eval_images[name], labels, context, use_batch_statistics=kind == "batch"
-                )
-                for name, (_, labels) in sets
-            ]
-        values = to_host(self.ops.xp.stack(means))
-        names = [f"{name}_{value}" for name, _ in sets for value in ("loss", "accuracy")]
-        return dict(zip(names, values.swapaxes(1, 2).reshape(len(names), -1), strict=True))
+        means: dict[str, np.ndarray] = {}
+        with self.ops.math_mode(self.tf32), self._population() if kind == "population" else nullcontext():
+            for name, (_, labels) in inputs.eval_sets.items():
+                images, own = self.batches.eval_images[name], kind == "batch"
+                pair = self.evaluator.evaluate(self.layers, images, labels, context, use_batch_statistics=own)
+                means[f"{name}_loss"], means[f"{name}_accuracy"] = np.ascontiguousarray(to_host(pair).T)
+        return means
+
+    @contextmanager
+    def _population(self) -> Iterator[None]:
+        """Context in which the running statistics are those of all images, of the weights that are evaluated."""
+        with self.replicas.average.in_place(), evaluate.statistics(self.network, "population", self.inputs.images):
+            yield
 
     def diagnosis(self) -> dict[str, np.ndarray]:
         """Return what the normalisation did at the observed step: `Engine.diagnosis`."""
-        if not self.observed:
-            return {}
-        xp = self.ops.xp
-        values = to_host(xp.stack([value.astype(np.float64) for value in self.observed.values()]))
-        return dict(zip(self.observed, values, strict=True))
+        found = {name: to_host(value) for name, value in self.gaps.items()}
+        for depth, values in enumerate(self.described, start=1):
+            columns = np.ascontiguousarray(to_host(values).T)
+            found |= {f"layer{depth}_{name}": column for name, column in zip(NAMES, columns, strict=True)}
+        return found

@@ -47,22 +47,18 @@ class Evaluator:
             for start in range(0, len(images), at_once):
                 x, chunk = images[start : start + at_once], labels[start : start + at_once]
                 first = shared(self.ops, x, len(own_context.hyper), self.widths[1])
-                weighted = self._chunk(own, Batch(first, chunk, None, []), own_context, mode)
-                sums[part] += weighted * (len(x) / len(images))
+                losses = self._losses(own, Batch(first, chunk, None, []), own_context, mode)
+                self.ops.add_losses(losses, len(images), sums[part])
         return sums
 
-    def _chunk(self, layers: list[Layer], batch: Batch, context: Context, mode: Mode) -> Array:
-        rows, drops = divide(len(batch.labels)), bool(context.fractions)
-        ws = self._workspace(len(context.hyper), rows.n, context, drops)
-        means = self.ops.xp.zeros((len(context.hyper), 2))
+    def _losses(self, layers: list[Layer], batch: Batch, context: Context, mode: Mode) -> Array:
+        """Return sums of losses and right answers, (R, pieces, 2)."""
+        replicas, drops = len(context.hyper), bool(context.fractions)
+        rows, spec = divide(len(batch.labels)), context.spec
+        ws = Workspace(self.ops.xp, self.dtype, replicas, self.widths, rows, spec, drops=drops, learning=False)
         forward(self.ops, layers, batch, context, mode, ws, averaged=self.averaged)
         loss(self.ops, layers, batch, context, ws, learn=False, averaged=self.averaged)
-        self.ops.add_losses(ws.losses, rows.n, means)
-        return means
-
-    def _workspace(self, replicas: int, n: int, context: Context, drops: bool) -> Workspace:
-        xp = self.ops.xp
-        return Workspace(xp, self.dtype, replicas, self.widths, divide(n), context.spec, drops=drops, learning=False)
+        return ws.losses
 
 
 def _part_of(layer: Layer, part: slice) -> Layer:

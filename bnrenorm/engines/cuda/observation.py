@@ -11,30 +11,27 @@ from bnrenorm.engines.cuda.passes import Batch, Context, Operations, forward, lo
 from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.mode_gap import IMAGES
-from bnrenorm.network.schedule import D_MAX, R_MAX
+from bnrenorm.network.schedule import D_MAX, R_MAX, Schedule
 from bnrenorm.norm.diagnosis import NAMES, diagnose
 
 Array = Any
 
 
-def diagnosis(ops: Operations, statistics: list[Array], schedule: Array) -> dict[str, Array]:
-    """Describe every batch normalisation of a training pass by layer, as `norm.diagnosis` does, (R,) each.
+def diagnosis(ops: Operations, stats: Array, schedule: Array) -> Array:
+    """Describe what a batch normalisation did in a training pass, (R, 12) float64: columns as in `norm.diagnosis`.
 
-    statistics: per layer (R, groups, 6, K), as in `Workspace.stats`; schedule (R, 4) of the step.
+    stats (R, groups, 6, K), as in `Workspace.stats`; schedule (R, 4) of the step.
     """
-    described: dict[str, Array] = {}
-    for depth, stats in enumerate(statistics, start=1):
-        replicas, groups, _, width = stats.shape
-        if 2 * groups * width * stats.itemsize <= ops.shared_memory:
-            values = ops.xp.empty((replicas, len(NAMES)))
-            ops.diagnose(stats, schedule, values)
-            layer = dict(zip(NAMES, values.T, strict=True))
-        else:
-            mean, std, r, d, run_mean, run_std = (stats[:, :, i] for i in range(6))
-            limits = (schedule[:, limit].reshape(-1, 1, 1) + 0 * mean for limit in (R_MAX, D_MAX))
-            layer = diagnose(mean, std, run_mean, run_std, r, d, *limits)
-        described |= {f"layer{depth}_{name}": value for name, value in layer.items()}
-    return described
+    replicas, groups, _, width = stats.shape
+    values = ops.xp.empty((replicas, len(NAMES)))
+    if 2 * groups * width * stats.itemsize <= ops.shared_memory:
+        ops.diagnose(stats, schedule, values)
+    else:
+        mean, std, r, d, run_mean, run_std = (stats[:, :, i] for i in range(6))
+        limits = (schedule[:, limit].reshape(-1, 1, 1) + 0 * mean for limit in (R_MAX, D_MAX))
+        for i, value in enumerate(diagnose(mean, std, run_mean, run_std, r, d, *limits).values()):
+            values[:, i] = value
+    return values
 
 
 class ModeGap:
@@ -42,10 +39,10 @@ class ModeGap:
 
     def __init__(
         self, ops: Operations, dtype: Any, images: Array, labels: Array, sampler: Sampler, seeds: list[int],
-        widths: tuple[int, ...], micro_batch: int,
+        schedule: Schedule, widths: tuple[int, ...], micro_batch: int,
     ):  # fmt: skip
         self.ops, self.dtype, self.images, self.labels, self.sampler = ops, dtype, images, labels, sampler
-        self.seeds, self.widths = seeds, widths
+        self.seeds, self.schedule, self.widths = seeds, schedule, widths
         self.size = sampler.size
         self.group = micro_batch or self.size
 
@@ -55,7 +52,7 @@ class ModeGap:
         """Return training_mode_accuracy and inference_mode_accuracy, (R,) each, after the forward pass of a step.
 
         A batch of at least IMAGES shows the first in its own answers, right (R, N); otherwise the next batches are
-        drawn, with the step's dropout, and corrected within the limits of step + 1, which the context's schedule has.
+        drawn, with the step's dropout, and corrected within the limits of step + 1.
         """
         if self.size < IMAGES:
             return self._by_next_batches(layers, batch.masks, context, step)
@@ -70,7 +67,8 @@ class ModeGap:
         return {"training_mode_accuracy": training, "inference_mode_accuracy": inference}
 
     def _by_next_batches(self, layers: list[Layer], masks: list[Mask], context: Context, step: int) -> dict[str, Array]:
-        index = self._next_batches(step)
+        index, limits = self._next_batches(step), self.schedule.table(step + 1, 1)[0].astype(self.dtype)
+        context = context._replace(schedule=self.ops.xp.asarray(limits))
         probe = Batch(Floats(self._images(index), context.seed_of), self.labels, index, [])
         dropped = probe
         if masks:

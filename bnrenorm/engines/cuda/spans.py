@@ -74,11 +74,11 @@ class Spans:
         """
         starts = range(first, first + steps, self.length)
         lengths = [min(self.length, first + steps - start) for start in starts]
-        with ThreadPoolExecutor(1) as pool:
-            pending = pool.submit(self.draw, starts[0], lengths[0])
+        with ThreadPoolExecutor(1) as pool:  # which starts no thread for a single span
+            span, pending = self.draw(starts[0], lengths[0]), None
             for i in range(len(starts)):
-                span = pending.result()
                 if i + 1 < len(starts):
                     pending = pool.submit(self.draw, starts[i + 1], lengths[i + 1])
                 names = [name for name in ("index", "ranks", "schedule") if getattr(span, name) is not None]
                 yield span._replace(**{name: to_device(getattr(span, name)) for name in names})
+                span = pending.result() if pending else span

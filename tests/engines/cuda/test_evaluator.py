@@ -44,13 +44,13 @@ def test_parts_have_the_values_of_the_whole(few, monkeypatch, name, statistics, 
 
 def test_the_parts_are_as_large_as_the_budget_allows(few, monkeypatch):
     engine, seen = trained(few, "BN after"), []
-    real = engine.evaluator._chunk
+    real = engine.evaluator._losses
 
     def spy(layers, batch, context, mode):
         seen.append((len(context.hyper), len(batch.labels)))
         return real(layers, batch, context, mode)
 
-    monkeypatch.setattr(engine.evaluator, "_chunk", spy)
+    monkeypatch.setattr(engine.evaluator, "_losses", spy)
     engine.evaluate()
     monkeypatch.setattr(module, "BUDGET", 1)
     monkeypatch.setattr(module, "_IMAGES", 60)
@@ -65,8 +65,8 @@ def test_weights_for_tensor_cores_count_too(few, monkeypatch):
     """Two replicas fit without them: 100 images' activations, and thirds of 30 x 64 weights, 6 bytes each."""
     training, seen = training_of(group(KINDS["BN after"], SMALL, 300, seeds=3), few, "reference"), []
     engine = training.engine
-    real = engine.evaluator._chunk
-    monkeypatch.setattr(engine.evaluator, "_chunk", lambda *a: seen.append(len(a[2].hyper)) or real(*a))
+    real = engine.evaluator._losses
+    monkeypatch.setattr(engine.evaluator, "_losses", lambda *a: seen.append(len(a[2].hyper)) or real(*a))
     one = module.bytes_of(1, (64, 30, 20, 10), 100, 4, changed=True, learning=False)
     for budget in (2 * (one + 6 * 30 * 64), 2 * (one + 6 * 30 * 64) - 1):
         monkeypatch.setattr(module, "BUDGET", budget)
