@@ -13,7 +13,7 @@ from bnrenorm.engines import device as devices
 from bnrenorm.training.loop import Training
 
 _COMPANIES = (1, 2, 27, 1000)
-_SPAN = 6  # steps, of which four are recorded and two repeated
+_SPAN = 7  # steps: three are recorded, three repeated, and the observed one is recorded in two parts
 _JOBS = {
     "small batches": ("model: {hidden: [40]}\nnorm: {kind: renorm}\ntraining: {steps: 6, batch: 4}\n", True),
     "any batches": ("model: {hidden: [40]}\nnorm: {kind: renorm}\ntraining: {steps: 6, batch: 50}\n", False),
@@ -53,7 +53,7 @@ def _replayed(name: str, group: list[Trial], data: Dataset, device: str) -> Row:
         if not repeats:
             engine.replay.suits = lambda span, s: False
         with devices.using(device):
-            engine.advance(0, _SPAN, observe=False)
+            engine.advance(0, _SPAN, observe=True)
         reason = engine.ops.no_graph
         states.append(training.state_dict())
     row = _same(f"{name}: the same bits in steps that are repeated", *states)

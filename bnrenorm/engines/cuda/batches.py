@@ -12,7 +12,6 @@ from bnrenorm.engines.cuda.passes import Batch, Context, Operations
 from bnrenorm.engines.cuda.rows import Mask
 from bnrenorm.engines.cuda.spans import Span, Spans
 from bnrenorm.engines.cuda.sweeps import Sweeps
-from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.network import dropout
 
@@ -63,16 +62,20 @@ class Batches:
             for fractions, width in zip(rule.fractions, rule.widths, strict=True)
         ]
 
-    def at(self, span: Span, s: int, context: Context, weight: Any, ws: Workspace) -> Batch:
-        """Return the batch of step s of a span. weight: the first layer's `Tensor`; ws: the step's scratch."""
-        n = ws.rows.n
-        index = None if span.index is None else span.index[s, :, :n]
+    def tables(self, span: Span, s: int) -> tuple[Array | None, list[Mask]]:
+        """Return the indices (S, N) of step s of a span and the masks of its dropout, as in a `Batch`."""
+        index = None if span.index is None else span.index[s, :, : span.counts[s]]
         masks, begin = [], 0
         for width, kept in zip(self.widths, self.kept, strict=False):
             masks.append(Mask(span.ranks[s, :, begin : begin + width], kept, self.seed_of))
             begin += width
+        return index, masks
+
+    def at(self, span: Span, s: int, context: Context, weight: Any) -> Batch:
+        """Return the batch of step s of a span; nothing is launched. weight: the first layer's `Tensor`."""
+        n, (index, masks) = span.counts[s], self.tables(span, s)
         if self.sweeps is not None and n == self.sweeps.n:
-            first: First = self.sweeps.at(span, s, weight, context, ws.a[0])
+            first: First = self.sweeps.at(span, s, weight, context)
         elif self.pixels is not None:
             first = self._of_pixels(self.pixels, index, n)
         else:
@@ -80,27 +83,22 @@ class Batches:
         return Batch(first, self.inputs.labels, index, masks)
 
     def _of_floats(self, index: Array | None, n: int, masks: list[Mask]) -> Floats:
-        if masks:
-            return Floats(self._gathered(self.inputs.images, index, len(self.seed_of), n, masks[0]))
-        if index is None:
+        if index is None and not masks:
             return Floats(self.inputs.images)
-        return Floats(self._gathered(self.inputs.images, index, len(self.spans.seeds), n), self.seed_of)
+        many, inputs = len(self.seed_of if masks else self.spans.seeds), self.widths[0]
+        x = self._once("images", n, lambda: self.ops.xp.empty((many, n, inputs), self.dtype))
+        source = self.inputs.images, index, masks[0] if masks else None
+        return Floats(x, None if masks else self.seed_of, source)
 
     def _of_pixels(self, images: Array, index: Array | None, n: int) -> Pixels:
         xp, replicas, (inputs, width, *_) = self.ops.xp, len(self.seed_of), self.widths
-        x = images[None]
-        if index is not None:
-            shape = len(self.spans.seeds), n, *images.shape[1:]
-            x = self._once("pixels", n, lambda: xp.empty(shape, images.dtype))
-            self.ops.gather_pixels(images, index, x)
         weights = self._once("weights", 0, lambda: thirds(xp, replicas, width, inputs))
-        return Pixels(x, self.runs, weights, self._once("gradients", n, lambda: thirds(xp, replicas, n, width)))
-
-    def _gathered(self, images: Array, index: Array | None, many: int, n: int, mask: Mask | None = None) -> Array:
-        """Return the images (M, D) of a batch, (S, N, D), or after dropout (R, N, D)."""
-        x = self._once("images", n, lambda: self.ops.xp.empty((many, n, images.shape[1]), self.dtype))
-        self.ops.gather(images, index, x, mask)
-        return x
+        gradients = self._once("gradients", n, lambda: thirds(xp, replicas, n, width))
+        if index is None:
+            return Pixels(images[None], self.runs, weights, gradients)
+        shape = len(self.spans.seeds), n, *images.shape[1:]
+        x = self._once("pixels", n, lambda: xp.empty(shape, images.dtype))
+        return Pixels(x, self.runs, weights, gradients, (images, index))
 
     def _once(self, name: str, n: int, make: Callable[[], Array]) -> Array:
         """Return the scratch of that name for batches of n images, always the same."""

@@ -9,11 +9,10 @@ import numpy as np
 from bnrenorm.engines import evaluate
 from bnrenorm.engines.cuda.batches import Batches
 from bnrenorm.engines.cuda.evaluator import Evaluator
-from bnrenorm.engines.cuda.first_layer import Floats
 from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.observation import ModeGap, diagnosis
-from bnrenorm.engines.cuda.parameters import Layer, Vector, copies_of, layers_of, vectors_of
-from bnrenorm.engines.cuda.passes import Batch, Context, Operations, backward, forward, loss
+from bnrenorm.engines.cuda.parameters import Vector, copies_of, layers_of, vectors_of
+from bnrenorm.engines.cuda.passes import Context, Operations, backward, forward, loss
 from bnrenorm.engines.cuda.replay import Replay
 from bnrenorm.engines.cuda.rows import Mode, divide
 from bnrenorm.engines.cuda.small_batch import Images, SmallBatches, suits
@@ -76,7 +75,7 @@ class CudaEngine:
         self.idle = np.zeros(len(self.replicas.trials), bool)
         self.layers = layers_of(self.replicas)
         self.vectors: dict[int, list[Vector]] = {}
-        self.replay = Replay(self.ops, self._take)
+        self.replay = Replay(self.ops)
 
     def advance(self, first: int, steps: int, *, observe: bool) -> None:
         """Take steps: `Engine.advance`. Returns when the device has taken them."""
@@ -84,10 +83,10 @@ class CudaEngine:
             for span in self.spans.ahead(first, steps, self._send):
                 last = len(span.counts) - 1 if observe and span.first + len(span.counts) == first + steps else -1
                 for s in range(len(span.counts)):
-                    if s != last and self.replay.suits(span, s):
-                        self.replay.step(span, s)
+                    if s == last and self.network.batch_norms:
+                        self._observed_step(span, s)
                     else:
-                        self._take(span, s, observe=s == last)
+                        self.replay.take(self._step, span, s)
         self.replicas.since += steps
         for norm in self.network.batch_norms:
             norm.step += steps
@@ -95,48 +94,50 @@ class CudaEngine:
             parameter.update_rule.t += steps
         self.ops.synchronize()
 
-    def _take(self, span: Span, s: int, *, observe: bool = False) -> None:
-        take = self._step if self.small is None or span.counts[s] != self.small.n else self._small_step
-        take(span, s, observe=observe)
+    def _step(self, span: Span, s: int) -> None:
+        self._forward(span, s)
+        self._backward(span, s)
 
-    def _step(self, span: Span, s: int, *, observe: bool) -> None:
-        ws, context = self._workspace(span.counts[s]), self._context(span, s)
-        batch = self.batches.at(span, s, context, self.layers[0].weight, ws)
+    def _observed_step(self, span: Span, s: int) -> None:
+        """Keep the diagnosis of a step, by parameters from before its update and statistics from after it."""
+        small, n = self._small(span, s), span.counts[s]
+        layers = copies_of(self.layers) if small else self.layers
+        self.replay.take(self._observed_forward, span, s)
+        context, (index, masks) = self._context(span, s), self.batches.tables(span, s)
+        right, statistics = (None, [small.stats]) if small else (self.workspaces[n].right, self.workspaces[n].stats)
+        self.gaps = self.gap.measure(layers, index, masks, context, right, span.first + s)
+        self.described = [diagnosis(self.ops, stats, context.schedule) for stats in statistics]
+        self.replay.take(self._backward, span, s)
+
+    def _forward(self, span: Span, s: int, *, observe: bool = False) -> None:
+        """Take a step, but for what `_backward` does. `observe`: keep the statistics of small batches, too."""
+        small, context = self._small(span, s), self._context(span, s)
+        if small:
+            small.begin(span, s, self.layers, context)
+            small.middle(span, s, self.layers, context, self.replicas.sums, observe=observe)
+            return
+        ws, batch = self._workspace(span.counts[s]), self.batches.at(span, s, context, self.layers[0].weight)
         forward(self.ops, self.layers, batch, context, Mode.TRAINING, ws)
         loss(self.ops, self.layers, batch, context, ws, learn=True)
         self.ops.add_losses(ws.losses, ws.rows.n, self.replicas.sums)
-        if observe:
-            self._observe(self.layers, batch, context, ws.right, ws.stats, span.first + s)
+
+    def _observed_forward(self, span: Span, s: int) -> None:
+        self._forward(span, s, observe=True)
+
+    def _backward(self, span: Span, s: int) -> None:
+        """Update the parameters; of small batches those that are left, the first layer's weights."""
+        small, context = self._small(span, s), self._context(span, s)
+        if small:
+            small.end(span, s, self.layers, context)
+            return
+        ws, batch = self._workspace(span.counts[s]), self.batches.at(span, s, context, self.layers[0].weight)
         backward(self.ops, self.layers, self.vectors[ws.rows.n], batch, context, ws)
 
-    def _small_step(self, span: Span, s: int, *, observe: bool) -> None:
-        assert self.small is not None
-        context = self._context(span, s)
-        self.small.begin(span, s, self.layers, context)
-        before = copies_of(self.layers) if observe else []
-        self.small.middle(span, s, self.layers, context, self.replicas.sums, observe=observe)
-        if observe:
-            batch = Batch(Floats(None, self.seed_of), self.inputs.labels, span.index[s], [])
-            self._observe(before, batch, context, None, [self.small.stats], span.first + s)
-        self.small.end(span, s, self.layers, context)
+    def _small(self, span: Span, s: int) -> SmallBatches | None:
+        return self.small if self.small is not None and span.counts[s] == self.small.n else None
 
     def _context(self, span: Span, s: int) -> Context:
         return Context(self.spec, self.hyper, span.schedule[s], self.seed_of, self.fractions, self.plain)
-
-    def _observe(
-        self,
-        layers: list[Layer],
-        batch: Batch,
-        context: Context,
-        right: Array | None,
-        statistics: list[Array],
-        step: int,
-    ) -> None:
-        """Keep the diagnosis of a step, by parameters from before its update and statistics from after it."""
-        if not self.network.batch_norms:
-            return
-        self.gaps = self.gap.measure(layers, batch, context, right, step)
-        self.described = [diagnosis(self.ops, stats, context.schedule) for stats in statistics]
 
     def _workspace(self, n: int) -> Workspace:
         """Return the scratch for batches of n images: an epoch's last batch may be smaller than the others."""

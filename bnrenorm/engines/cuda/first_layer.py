@@ -4,7 +4,7 @@ from typing import Any, NamedTuple, Protocol
 
 from bnrenorm.engines.cuda import pixels
 from bnrenorm.engines.cuda.parameters import Tensor
-from bnrenorm.engines.cuda.rows import pieces_of
+from bnrenorm.engines.cuda.rows import Mask, pieces_of
 from bnrenorm.engines.cuda.workspace import Workspace
 
 Array = Any
@@ -14,7 +14,7 @@ class First(Protocol):
     """The images of a batch."""
 
     def multiply(self, ops: Any, weight: Array, a: Array) -> None:
-        """Set a (R, N, K) to the products with weights (R, K, D)."""
+        """Fetch the images, and set a (R, N, K) to the products with weights (R, K, D)."""
         ...
 
     def form(self, context: Any) -> dict[str, Array]:
@@ -30,14 +30,18 @@ class Floats(NamedTuple):
     """Images as they are.
 
     x: (S, N, D) per seed; (R, N, D) per replica after dropout; or (N, D), shared by all replicas. of (R,) int32: each
-    replica's seed, only for x per seed.
+    replica's seed, only for x per seed. source: what `Reference.gather` fills x from; None if x has the images.
     """
 
     x: Array
     of: Array | None = None
+    source: tuple[Array, Array | None, Mask | None] | None = None
 
     def multiply(self, ops: Any, weight: Array, a: Array) -> None:
         """Multiply by float32."""
+        if self.source is not None:
+            images, index, mask = self.source
+            ops.gather(images, index, self.x, mask)
         ops.product(self.x, weight, a, tb=True, of=self.of)
 
     def form(self, context: Any) -> dict[str, Array]:
@@ -68,16 +72,19 @@ class Pixels(NamedTuple):
     """Images for tensor cores: see `pixels`. x (S, N, PARTS, P) uint16; of all replicas' images, S is 1.
 
     runs: all replicas in their order. weights (R, K, PARTS, P) and gradients (R, N, PARTS, Q) uint16: scratch, the
-    latter only for learning.
+    latter only for learning. source: what `gather_pixels` fills x from; None if x has the images.
     """
 
     x: Array
     runs: list[pixels.Run]
     weights: Array
     gradients: Array | None = None
+    source: tuple[Array, Array] | None = None
 
     def multiply(self, ops: Any, weight: Array, a: Array) -> None:
         """Split the weights, and multiply."""
+        if self.source is not None:
+            ops.gather_pixels(*self.source, self.x)
         ops.split(weight, self.weights)
         ops.pixel_product(self.x, self.weights, self.runs, a)
 

@@ -47,21 +47,28 @@ class ModeGap:
         self.group = micro_batch or self.size
 
     def measure(
-        self, layers: list[Layer], batch: Batch, context: Context, right: Array | None, step: int
+        self,
+        layers: list[Layer],
+        index: Array | None,
+        masks: list[Mask],
+        context: Context,
+        right: Array | None,
+        step: int,
     ) -> dict[str, Array]:
         """Return training_mode_accuracy and inference_mode_accuracy, (R,) each, after the forward pass of a step.
 
-        A batch of at least IMAGES shows the first in its own answers, right (R, N); otherwise the next batches are
-        drawn, with the step's dropout, and corrected within the limits of step + 1.
+        index and masks are the batch's (`passes.Batch`). At least IMAGES images show the first in their own answers,
+        right (R, N); otherwise the next batches are drawn, with the step's dropout, and corrected within the limits of
+        step + 1.
         """
         if self.size < IMAGES:
-            return self._by_next_batches(layers, batch.masks, context, step)
+            return self._by_next_batches(layers, masks, context, step)
         assert right is not None
         training = right[:, :IMAGES].mean(axis=1)
-        if batch.index is None:
+        if index is None:
             probe = Batch(Floats(self.images[:IMAGES]), self.labels, None, [])
         else:
-            index = batch.index[:, :IMAGES]
+            index = index[:, :IMAGES]
             probe = Batch(Floats(self._images(index), context.seed_of), self.labels, index, [])
         inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(min(IMAGES, self.size)))
         return {"training_mode_accuracy": training, "inference_mode_accuracy": inference}

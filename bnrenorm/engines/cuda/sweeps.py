@@ -1,6 +1,6 @@
 """Minibatches that share one pass over the first layer's weights with the batch before: see kernels/sweep.cu."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from bnrenorm.config.schema import Full, Settings
 from bnrenorm.data.sampling import Sampler
@@ -28,48 +28,57 @@ def suits(settings: Settings, inputs: int, sampler: Sampler, shared_memory: int)
 
 
 class Sweeps:
-    """The images of a group's batches, one after the other: a `first_layer.First` of the step that it is at.
+    """What the batches of a group's sweeps share, one after the other.
 
     images (M, D) are of bytes; n: images of a batch; seed_of (R,) int32: each replica's seed, of `seeds`.
     """
 
     def __init__(self, ops: Any, images: Array, seeds: int, n: int, seed_of: Array):
-        self.ops, self.images, self.seed_of, self.n = ops, images, seed_of, n
+        self.images, self.seed_of, self.n = images, seed_of, n
         tiles, padded = images.shape[1] // TILE, -(-n // TILE) * TILE
         self.by_image = ops.xp.empty((seeds, tiles, padded, TILE), "uint16")
         self.by_pixel = [ops.xp.empty((seeds, tiles, TILE, padded), "uint16") for _ in range(2)]
-        self.current, self.next = self.by_pixel
-        self.following: Array | None = None
 
-    def at(self, span: Span, s: int, weight: Tensor, context: Any, a: Array) -> "Sweeps":
-        """Go to step s of the span, the one behind the last: a (R, N, K) has its products with the weights then.
-
-        Only of steps whose batches have n images.
-        """
-        self.current, self.next = self.by_pixel[s % 2], self.by_pixel[(s + 1) % 2]
-        if s == 0 or span.counts[s - 1] != self.n:
-            self.ops.pack(self.images, span.index[s], self.by_image, self.current)
-            self._sweep(None, self.by_image, a, weight, context, a)
+    def at(self, span: Span, s: int, weight: Tensor, context: Any) -> "Sweep":
+        """Return step s of the span, whose batch has n images."""
+        starts = s == 0 or span.counts[s - 1] != self.n
         goes_on = s + 1 < len(span.counts) and span.counts[s + 1] == self.n
-        self.following = span.index[s + 1] if goes_on else None
-        return self
+        current, following = self.by_pixel[s % 2], self.by_pixel[(s + 1) % 2]
+        return Sweep(self, weight, context, current, following, span.index[s] if starts else None,
+                     span.index[s + 1] if goes_on else None)  # fmt: skip
+
+
+class Sweep(NamedTuple):
+    """The images of a step's batch: a `first_layer.First`.
+
+    first: their indices (S, N), None if the step before has multiplied them; next: those of the batch behind them, None
+    if the span ends here, or goes on with a smaller one. current, following: scratch of `pack` for either batch.
+    """
+
+    of: Sweeps
+    weight: Tensor
+    context: Any
+    current: Array
+    following: Array
+    first: Array | None
+    next: Array | None
 
     def multiply(self, ops: Any, weight: Array, a: Array) -> None:
-        """Leave the products as they are."""
+        """Multiply the images, or leave a, which has their products."""
+        if self.first is not None:
+            ops.pack(self.of.images, self.first, self.of.by_image, self.current)
+            self._sweep(ops, None, self.of.by_image, a, a)
 
     def form(self, context: Any) -> dict[str, Array]:
         """Take the gradient as it is."""
         return {}
 
     def learn(self, ops: Any, g: Array, weight: Tensor, context: Any, ws: Workspace) -> None:
-        """Take the optimizer's step, and multiply the next batch of the span if there is one."""
-        following = None
-        if self.following is not None:
-            self.ops.pack(self.images, self.following, self.by_image, self.next)
-            following = self.by_image
-        self._sweep(self.current, following, g, weight, context, ws.a[0])
+        """Take the optimizer's step, and multiply the next batch."""
+        if self.next is not None:
+            ops.pack(self.of.images, self.next, self.of.by_image, self.following)
+        self._sweep(ops, self.current, None if self.next is None else self.of.by_image, g, ws.a[0])
 
-    def _sweep(self, current: Array, following: Array, g: Array, weight: Tensor, context: Any, a: Array) -> None:
-        self.ops.sweep(
-            current, following, self.seed_of, context.spec.optimizer, context.hyper, context.schedule, g, weight, a
-        )
+    def _sweep(self, ops: Any, current: Array, following: Array, g: Array, a: Array) -> None:
+        spec, hyper, schedule = self.context.spec, self.context.hyper, self.context.schedule
+        ops.sweep(current, following, self.of.seed_of, spec.optimizer, hyper, schedule, g, self.weight, a)
