@@ -128,8 +128,11 @@ def test_thirds_are_compared_as_numbers(rng):
 
 
 def test_a_step_that_is_taken_again_is_compared_again(arrays):
+    def recorded(step):
+        raise AssertionError("a graph")
+
     g, partial = arrays
-    checked = Checked(Device(recorded=None))
+    checked = Checked(Device(recorded=recorded))
     again = checked.recorded(lambda: checked.column_sums(g, divide(7), partial))
     checked.errors.clear()
     again()

@@ -81,6 +81,16 @@ def test_bn_and_brn_train_in_one_group(few, engine):
     assert_same_training(*pair(group("training.weight_decay: 0.01", SMALL, **more), few, engine))
 
 
+@pytest.mark.parametrize("batch", [SMALL, FULL])
+def test_replicas_of_a_seed_drop_shares_of_their_own(few, engine, batch):
+    """Their images differ then, although they are the same ones."""
+    kept = "{form: exact, keep_input: %s, keep_hidden: %s}"
+    variants = f"{{A: {{model: {{dropout: {kept % (0.5, 0.9)}}}}}, B: {{model: {{dropout: {kept % (0.8, 0.4)}}}}}}}"
+    trials = group("norm: {kind: renorm}", batch, variants=variants, training__steps=5, evaluation__every=2)
+    assert len(trials) == 4
+    assert_same_training(*pair(trials, few, engine))
+
+
 def test_more_seeds_than_sixty_four_train_in_one_group(few, engine):
     more = {"model__hidden": "[5, 4]", "seeds": 65, "training__steps": 3, "evaluation__every": 3}
     assert_same_training(*pair(group("norm: {kind: renorm}", "{kind: iid, size: 10}", **more), few, engine))
