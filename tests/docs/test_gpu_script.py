@@ -1,0 +1,52 @@
+"""`.ci/gpu`, by a command in place of Python that notes what it is asked for."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests.docs.pages import ROOT
+
+pytestmark = pytest.mark.skipif(not shutil.which("timeout"), reason="needs GNU's coreutils, as Linux has them")
+
+PARTS = {
+    "doctor": "-m bnrenorm doctor --device cuda",
+    "check": "-m benchmarks --device cuda --check --reference {folder}/reference",
+    "speed": "-m benchmarks --device cuda --seconds 30 --out {folder}",
+    "compare": "-m bnrenorm compare quick --device cuda --workers 2 --out {folder}/runs",
+    "tests": "-m pytest -m gpu -q -n 4",
+}
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Return a function that runs it with a folder and parts, and returns its exit code and output."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "asked: $*"\ncase "$*" in *--check*) exit 3;; esac\n')
+    python.chmod(0o755)
+
+    def script(*arguments):
+        environment = {**os.environ, "PYTHON": str(python), "LIMIT": "40"}
+        done = subprocess.run([ROOT / ".ci/gpu", *arguments], env=environment, capture_output=True, text=True)
+        return done.returncode, done.stdout
+
+    return script
+
+
+def test_every_part_is_run_also_behind_one_that_fails(script, tmp_path):
+    folder = tmp_path / "proof"
+    code, out = script(folder)
+    assert code == 1
+    lines = iter(out.splitlines())
+    for part, command in PARTS.items():
+        asked = f"asked: {command.format(folder=folder)}"
+        assert next(lines) == asked
+        assert next(lines).startswith(f"== {part}: exit code {3 if part == 'check' else 0} after ")
+        assert (folder / f"{part}.log").read_text() == f"{asked}\n"
+
+
+def test_parts_can_be_chosen(script, tmp_path):
+    assert script(tmp_path, "tests", "doctor")[0] == 0
+    assert sorted(path.stem for path in tmp_path.glob("*.log")) == ["doctor", "tests"]
+    assert script(tmp_path, "test") == (2, "test: expected doctor, check, speed, compare or tests\n")
