@@ -66,7 +66,7 @@ class Graphs:
         except Exception as error:  # of CuPy, CUDA or the system
             raise NotCaptured(one_line(error)) from error
 
-        def launch(kept: Any = calls) -> None:
+        def launch(kept: Any = calls) -> None:  # the graph has no more than the addresses of their arrays
             graph.launch()
 
         return launch
