@@ -29,6 +29,7 @@ _CASES = [
     (_SMALL, _BRN),
     (_SMALL, "norm: {kind: batch}\nmodel.order: linear-norm-activation\ntraining.optimizer.kind: sgd"),
     (_SMALL, "norm: {kind: none}\ntraining.batch: 1"),
+    (_SMALL, "norm: {kind: batch}\ntraining.batch: 9\nmodel.hidden: [1400]"),  # 4,200 rows: a warp takes several
 ]
 """Experiments that use every kernel, with sizes that no tile divides."""
 

@@ -12,6 +12,9 @@ Array = Any
 ROWS_PER_WARP = 4
 """Rows of the first layer that a warp takes, where there are enough: a block loads its images once for all of them."""
 
+FEW = 8
+"""Images up to which it takes these one by one: it reads little of them, and shared memory is left for other blocks."""
+
 
 def first(
     self: Any,
@@ -29,14 +32,14 @@ def first(
     """Update the first layer's weights and multiply the next batch, in one pass."""
     replicas, n, width = products.shape
     inputs = images.shape[1]
-    rows = ROWS_PER_WARP if replicas * width >= FILLING else 1
+    rows = rows_per_warp(replicas, width)
     shared = first_shared(n, inputs, self.dtype.itemsize)
     grid = packing.ceil(width, LANES * rows), replicas
     self.launch(
         "first", grid, LINE,
         images, inputs, index, following, packing.index(index if following is None else following)[1], seed_of,
         spec.optimizer, hyper, schedule, gradient, width, weight.value, weight.exp_avg, products,
-        file="small.cu", shared=shared, N=n,
+        file="small.cu", shared=shared, N=n, ROWS=rows_at_once(replicas, width, n),
     )  # fmt: skip
 
 
@@ -66,8 +69,18 @@ def middle(
         labels, *packing.index(index), seed_of, spec.optimizer, hyper, schedule, products, gradient, width, classes,
         spec.norm, spec.affine, spec.norm_first, spec.track_std, *states, *(hidden.run or (None, None)),
         *last.weight[:2], *last.bias[:2], stats, sums,
-        file="small.cu", shared=shared, N=n,
+        file="small.cu", shared=shared, N=n, ROWS=rows_at_once(replicas, width, n),
     )  # fmt: skip
+
+
+def rows_per_warp(replicas: int, width: int) -> int:
+    """Return how many rows of the first layer a warp of `first` takes."""
+    return ROWS_PER_WARP if replicas * width >= FILLING else 1
+
+
+def rows_at_once(replicas: int, width: int, n: int) -> int:
+    """Return how many of these it takes at a time, with batches of n images."""
+    return 2 if n > FEW and rows_per_warp(replicas, width) > 1 else 1
 
 
 def first_shared(n: int, inputs: int, itemsize: int) -> int:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bnrenorm.engines.cuda import launches, packing
+from bnrenorm.engines.cuda import launches, packing, small_launches
 from bnrenorm.engines.cuda.engine import CudaEngine
 from bnrenorm.engines.cuda.graphs import Graphs, NotCaptured
 from bnrenorm.engines.cuda.launches import Launches
@@ -189,8 +189,17 @@ def test_kernels_of_small_batches_get_what_their_source_declares(cupy, monkeypat
         "diagnose",
     }  # a record
     code, options = next(module for module in cupy.modules if "middle(" in module[0])
-    assert options == (*launches.OPTIONS, f"-DN={n}")
+    assert options == (*launches.OPTIONS, f"-DN={n}", "-DROWS=1")
     assert code.startswith(f"#define REAL {'double' if cupy.dtype == np.float64 else 'float'}\n")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "width", "n", "rows", "at_once"),
+    [(1, 400, 32, 1, 1), (10, 409, 32, 1, 1), (10, 410, 32, 4, 2), (10, 410, 9, 4, 2), (999, 400, 8, 4, 1)],
+)
+def test_a_warp_takes_several_rows_where_there_are_enough(replicas, width, n, rows, at_once):
+    assert small_launches.rows_per_warp(replicas, width) == rows
+    assert small_launches.rows_at_once(replicas, width, n) == at_once
 
 
 def test_a_step_of_a_small_batch_is_two_launches(cupy):

@@ -35,9 +35,12 @@ def test_the_kernels_compile(dtype, architecture):
 @needs_nvrtc
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("batch", [4, *(pytest.param(batch, marks=pytest.mark.slow) for batch in (1, 10, 32))])
-def test_the_kernels_of_small_batches_compile(batch, dtype, architecture):
-    assert_compiles(launches.source(dtype, (*launches.BEFORE, "small.cu")), f"-arch={architecture}", f"-DN={batch}")
+@pytest.mark.parametrize(
+    ("batch", "rows"), [(4, 1), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((1, 1), (10, 2), (32, 2)))]
+)
+def test_the_kernels_of_small_batches_compile(batch, rows, dtype, architecture):
+    source = launches.source(dtype, (*launches.BEFORE, "small.cu"))
+    assert_compiles(source, f"-arch={architecture}", f"-DN={batch}", f"-DROWS={rows}")
 
 
 @needs_nvrtc

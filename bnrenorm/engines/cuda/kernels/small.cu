@@ -1,7 +1,8 @@
 // A step of networks with one hidden layer and batches of N images in two launches. N is a constant, so that loops over
 // the images unroll and a node's activations stay in registers. `middle` does all but the first layer's weights, a block
 // a replica; `first` walks over those weights once, to update them and to multiply them with the next batch: they and
-// their velocities pass through memory once a step, and images are read where they lie. After `update.cu`.
+// their velocities pass through memory once a step, and images are read where they lie. ROWS, the rows that a warp of
+// `first` takes at a time, is a constant, too. After `update.cu`.
 //
 // The optimizer is SGD or MOMENTUM. Batch row n of replica r is the image index[seed_of[r], n], rows being `stride` apart.
 
@@ -17,6 +18,17 @@ __device__ __forceinline__ real decayed(real g, real w, real l2, real l1) {
   return g + (l2 * w + l1 * ((w > 0) - (w < 0)));
 }
 
+// The optimizer's step of four weights a by their gradient t; v: their velocities, 0 without momentum.
+__device__ __forceinline__ void move(real lr, real momentum, real l2, real l1, Four t, Four& a, Four& v) {
+  if (l2 != 0 || l1 != 0) {
+    t.x = decayed(t.x, a.x, l2, l1), t.y = decayed(t.y, a.y, l2, l1);
+    t.z = decayed(t.z, a.z, l2, l1), t.w = decayed(t.w, a.w, l2, l1);
+  }
+  v = {momentum * v.x, momentum * v.y, momentum * v.z, momentum * v.w};
+  add(v, -lr, t);
+  add(a, 1, v);
+}
+
 __device__ __forceinline__ void load(Four* x, const real* images, int D, const int* index, int stride, int seed) {
   for (int i = threadIdx.x; i < N * (D / 4); i += THREADS) {
     const int n = i / (D / 4), q = i % (D / 4);
@@ -26,7 +38,7 @@ __device__ __forceinline__ void load(Four* x, const real* images, int D, const i
 
 // With `index`: move w (R, K, D) and its velocity v by the gradient dy^T x of that batch, dy (R, N, K). With `next`: set
 // y (R, N, K) to the products of that batch with w. D is divisible by 4. Dynamic shared memory: 2 N D reals. Grid
-// (any, R), blocks of 256; a warp takes a row of w at a time.
+// (any, R), blocks of 256; a warp takes ROWS rows of w at a time, for which it reads the images once.
 extern "C" __global__ void __launch_bounds__(THREADS)
     first(const real* __restrict__ images, int D, const int* __restrict__ index, const int* __restrict__ next, int stride,
           const int* __restrict__ seed_of, int optimizer, const real* __restrict__ hyper,
@@ -40,45 +52,63 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   __syncthreads();
   const real *own = hyper + r * HYPER, lr = schedule[r * COLUMNS + LR];
   const real momentum = own[MOMENTUM_OF], l2 = own[L2], l1 = own[L1];
-  for (int k = blockIdx.x * LANES + warp; k < K; k += gridDim.x * LANES) {
-    Four *weights = (Four*)(w + ((long)r * K + k) * D), *velocities = (Four*)(v + ((long)r * K + k) * D);
-    real g[N], sum[N];
+  const int apart = gridDim.x * LANES;
+  const bool has_velocity = index && optimizer == MOMENTUM;
+  for (int first_row = blockIdx.x * LANES + warp; first_row < K; first_row += ROWS * apart) {
+    Four *weights[ROWS], *velocities[ROWS];
+    real g[ROWS][N], sum[ROWS][N];
+    bool inside[ROWS];
 #pragma unroll
-    for (int n = 0; n < N; n++) g[n] = index ? dy[((long)r * N + n) * K + k] : 0, sum[n] = 0;
+    for (int row = 0; row < ROWS; row++) {
+      const int k = first_row + row * apart;
+      inside[row] = k < K;
+      weights[row] = (Four*)(w + ((long)r * K + k) * D), velocities[row] = (Four*)(v + ((long)r * K + k) * D);
+#pragma unroll
+      for (int n = 0; n < N; n++) g[row][n] = 0, sum[row][n] = 0;
+      if (index && inside[row])
+#pragma unroll
+        for (int n = 0; n < N; n++) g[row][n] = dy[((long)r * N + n) * K + k];
+    }
     for (int q = lane; q < D / 4; q += WARP) {
-      Four a = weights[q];
-      if (index) {
-        Four t = {0, 0, 0, 0}, b = {0, 0, 0, 0};
+      Four a[ROWS] = {}, b[ROWS] = {};
 #pragma unroll
-        for (int n = 0; n < N; n++) add(t, g[n], x[n * (D / 4) + q]);
-        if (l2 != 0 || l1 != 0) {
-          t.x = decayed(t.x, a.x, l2, l1), t.y = decayed(t.y, a.y, l2, l1);
-          t.z = decayed(t.z, a.z, l2, l1), t.w = decayed(t.w, a.w, l2, l1);
+      for (int row = 0; row < ROWS; row++) {
+        if (inside[row]) a[row] = weights[row][q];
+        if (inside[row] && has_velocity) b[row] = velocities[row][q];
+      }
+      if (index) {
+        Four t[ROWS] = {};
+#pragma unroll
+        for (int n = 0; n < N; n++) {
+          const Four p = x[n * (D / 4) + q];
+#pragma unroll
+          for (int row = 0; row < ROWS; row++) add(t[row], g[row][n], p);
         }
-        if (optimizer == MOMENTUM) {
-          add(b, momentum, velocities[q]);
-          add(b, -lr, t);
-          velocities[q] = b;
-          add(a, 1, b);
-        } else {
-          add(a, -lr, t);
+#pragma unroll
+        for (int row = 0; row < ROWS; row++) {
+          move(lr, momentum, l2, l1, t[row], a[row], b[row]);
+          if (inside[row]) weights[row][q] = a[row];
+          if (inside[row] && has_velocity) velocities[row][q] = b[row];
         }
-        weights[q] = a;
       }
       if (next) {
 #pragma unroll
         for (int n = 0; n < N; n++) {
           const Four p = x_next[n * (D / 4) + q];
-          sum[n] += a.x * p.x + a.y * p.y + a.z * p.z + a.w * p.w;
+#pragma unroll
+          for (int row = 0; row < ROWS; row++)
+            sum[row][n] += a[row].x * p.x + a[row].y * p.y + a[row].z * p.z + a[row].w * p.w;
         }
       }
     }
     if (!next) continue;
 #pragma unroll
-    for (int n = 0; n < N; n++) {
-      const real total = warp_sum(sum[n]);
-      if (lane == 0) y[((long)r * N + n) * K + k] = total;
-    }
+    for (int row = 0; row < ROWS; row++)
+#pragma unroll
+      for (int n = 0; n < N; n++) {
+        const real total = warp_sum(sum[row][n]);
+        if (lane == 0 && inside[row]) y[((long)r * N + n) * K + first_row + row * apart] = total;
+      }
   }
 }
 

@@ -33,9 +33,10 @@ def test_first(dtype, n, optimizer, replicas, inputs, width, calls):
     compare(dtype, "first", images, index, following, *arguments, gradient, weight, products)
 
 
-def test_first_with_several_rows_a_warp(dtype):
-    """Of many replicas, so that a block loads its images once for more rows."""
-    make, n = Inputs(dtype), 4
+@pytest.mark.parametrize("n", [4, 9, 20])
+def test_first_with_several_rows_a_warp(dtype, n):
+    """Of many replicas, so that a block loads its images once for more rows, and a warp reads them once for two."""
+    make = Inputs(dtype)
     weight = make.tensor(MOMENTUM, 33, 125, 8)
     gradient, products = (make.normal(33, n, 125) for _ in range(2))
     arguments = make.seed_of(33), kernel_spec(), make.hyper(33), np.tile(make.schedule(3), (11, 1))
