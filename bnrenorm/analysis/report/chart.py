@@ -97,6 +97,17 @@ def source(name: str, *columns: str) -> ColumnDataSource:
     return ColumnDataSource({column: [] for column in columns}, name=name)
 
 
+def draw_lone(plot: figure, values: ColumnDataSource, colour: str, name: str) -> None:
+    """Draw the value of a line that has only one, of which nothing would be seen: data as `lone` returns them."""
+    dot: Any = {"fill_color": colour, "line_color": colour, "name": name}
+    plot.scatter("step", "value", source=values, size=9, **dot)
+
+
+def lone(steps: list[Any], values: list[Any]) -> dict[str, list[Any]]:
+    """Return the step and the value of a line if there is only one."""
+    return {"step": steps, "value": values} if len(steps) == 1 else {"step": [], "value": []}
+
+
 def axes(name: str, *, height: int = HEIGHT, x_label: str = "training step", **options: Any) -> figure:
     """Return an empty figure in the report's style: transparent, as wide as the page, dragging zooms."""
     plot = figure(

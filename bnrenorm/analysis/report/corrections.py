@@ -6,7 +6,19 @@ import numpy as np
 
 from bnrenorm.analysis.report.bands import aligned, thin
 from bnrenorm.analysis.report.cells import Cells
-from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, hover, rounded, source, tag, whole
+from bnrenorm.analysis.report.chart import (
+    Chart,
+    Entry,
+    Select,
+    axes,
+    draw_lone,
+    hover,
+    lone,
+    rounded,
+    source,
+    tag,
+    whole,
+)
 from bnrenorm.analysis.report.charts import key, point_select, steps_each
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.config.norms import Renorm
@@ -54,6 +66,7 @@ def _empty(cells: Cells) -> Chart:
         plot.varea("step", "low", "high", source=lines, **area)
         line: Any = {"line_color": look.colour, "name": tag(i)}
         drawn.append(plot.line("step", "middle", source=lines, line_width=2.5, line_dash=look.dash, **line))
+        draw_lone(plot, source(f"lone {i}", "step", "value"), look.colour, tag(i))
         for bound in ("low", "high"):
             plot.line("step", bound, source=limits, line_width=1, line_dash=[1, 3], **line)
     tips = [
@@ -83,6 +96,7 @@ def _frame(cells: Cells, point: Point, layer: str, name: str, steps: int) -> dic
         )
         sources[f"lines {i}"] = {"name": [variant] * len(step), "step": whole(step)}
         sources[f"lines {i}"] |= dict(zip(("low", "middle", "high"), map(rounded, values), strict=True))
+        sources[f"lone {i}"] = lone(sources[f"lines {i}"]["step"], sources[f"lines {i}"]["middle"])
         limits = _limits(norm, name, step) if isinstance(norm, Renorm) else None
         drawn = step if limits is not None else np.empty(0)
         low, high = (np.empty(0), np.empty(0)) if limits is None else limits

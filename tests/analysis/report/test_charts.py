@@ -41,6 +41,21 @@ def test_few_seeds_are_drawn_one_by_one():
     assert drawn(charts.curves(Cells(run)), "0", "mean 1")["low"] == [None] * 4
 
 
+def test_a_line_of_one_record_is_a_dot():
+    """Also of the corrections; a line of several is none."""
+    run = results(TEXT.replace("seeds: 6", "seeds: 2"))
+    assert drawn(charts.curves(Cells(run)), "0", "lone 1") == {"step": [], "value": []}
+    for _, result in run.trials:
+        result.records.update({name: values[-1:] for name, values in result.records.items()})
+    cells = Cells(run)
+    accuracy = 100 * curves_of(run, "BN", "test_accuracy").mean()
+    dot = drawn(charts.curves(cells), "0", "lone 1")
+    assert dot["step"] == STEPS[-1:]
+    assert_allclose(dot["value"], accuracy, rtol=1e-4)
+    for chart in (charts.differences(cells), charts.gap(cells), corrections.corrections(cells)):
+        assert any(len(frame["sources"]["lone 2"]["step"]) == 1 for frame in chart.frames.values())
+
+
 def test_a_cross_marks_the_last_value_of_a_diverged_trial():
     run = results(diverged=[("BRN", 4)])
     ended = drawn(charts.curves(Cells(run)), "0", "ended")
