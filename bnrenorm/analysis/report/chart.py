@@ -97,10 +97,10 @@ def source(name: str, *columns: str) -> ColumnDataSource:
     return ColumnDataSource({column: [] for column in columns}, name=name)
 
 
-def draw_lone(plot: figure, values: ColumnDataSource, colour: str, name: str) -> None:
+def dot(plot: figure, values: ColumnDataSource, colour: str, name: str) -> None:
     """Draw the value of a line that has only one, of which nothing would be seen: data as `lone` returns them."""
-    dot: Any = {"fill_color": colour, "line_color": colour, "name": name}
-    plot.scatter("step", "value", source=values, size=9, **dot)
+    style: Any = {"fill_color": colour, "line_color": colour, "name": name}
+    plot.scatter("step", "value", source=values, size=9, **style)
 
 
 def lone(steps: list[Any], values: list[Any]) -> dict[str, list[Any]]:

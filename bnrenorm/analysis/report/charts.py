@@ -10,19 +10,7 @@ from bokeh.models import BoxAnnotation, Span
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.report.bands import INTERVAL, Band, band
 from bnrenorm.analysis.report.cells import Cells, Curves, Diverged
-from bnrenorm.analysis.report.chart import (
-    Chart,
-    Entry,
-    Select,
-    axes,
-    draw_lone,
-    hover,
-    lone,
-    rounded,
-    source,
-    tag,
-    whole,
-)
+from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.analysis.report.words import point as in_words
 from bnrenorm.analysis.stats import MIN_PAIRS
@@ -131,7 +119,7 @@ def over_steps(
     """
     means = [source(f"mean {i}", "name", "step", "mean", "low", "high", "seeds") for i in range(len(names))]
     lines = [source(f"lines {i}", "xs", "ys", "name", "seed") for i in range(len(names))]
-    single_values = [source(f"lone {i}", "step", "value") for i in range(len(names))]
+    lone_values = [source(f"lone {i}", "step", "value") for i in range(len(names))]
     plots = []
     for scale in ("linear", "log") if has_log else ("linear",):
         plot = axes(scale, y_axis_type=scale, y_axis_label="")
@@ -143,7 +131,7 @@ def over_steps(
             plot.varea("step", "low", "high", source=means[i], **area)
             single.append(plot.multi_line("xs", "ys", source=lines[i], line_width=1, line_alpha=0.5, **line))
             drawn.append(plot.line("step", "mean", source=means[i], line_width=2.5, line_dash=look.dash, **line))
-            draw_lone(plot, single_values[i], look.colour, tag(i))
+            dot(plot, lone_values[i], look.colour, tag(i))
         plot.add_tools(hover(drawn, _TOOLTIPS, "vline"), hover(single, [("", "@name, seed @seed"), ("", "$y")]))
         if scale == "log":
             plot.y_range.renderers = drawn  # type: ignore  # a band may reach below 0, which has no logarithm

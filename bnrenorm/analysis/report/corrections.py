@@ -6,19 +6,7 @@ import numpy as np
 
 from bnrenorm.analysis.report.bands import aligned, thin
 from bnrenorm.analysis.report.cells import Cells
-from bnrenorm.analysis.report.chart import (
-    Chart,
-    Entry,
-    Select,
-    axes,
-    draw_lone,
-    hover,
-    lone,
-    rounded,
-    source,
-    tag,
-    whole,
-)
+from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.charts import key, point_select, steps_each
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.config.norms import Renorm
@@ -66,7 +54,7 @@ def _empty(cells: Cells) -> Chart:
         plot.varea("step", "low", "high", source=lines, **area)
         line: Any = {"line_color": look.colour, "name": tag(i)}
         drawn.append(plot.line("step", "middle", source=lines, line_width=2.5, line_dash=look.dash, **line))
-        draw_lone(plot, source(f"lone {i}", "step", "value"), look.colour, tag(i))
+        dot(plot, source(f"lone {i}", "step", "value"), look.colour, tag(i))
         for bound in ("low", "high"):
             plot.line("step", bound, source=limits, line_width=1, line_dash=[1, 3], **line)
     tips = [

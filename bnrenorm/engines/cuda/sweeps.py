@@ -43,9 +43,8 @@ class Sweeps:
         """Return step s of the span, whose batch has n images."""
         starts = s == 0 or span.counts[s - 1] != self.n
         goes_on = s + 1 < len(span.counts) and span.counts[s + 1] == self.n
-        current, following = self.by_pixel[s % 2], self.by_pixel[(s + 1) % 2]
-        return Sweep(self, weight, context, current, following, span.index[s] if starts else None,
-                     span.index[s + 1] if goes_on else None)  # fmt: skip
+        first, after = span.index[s] if starts else None, span.index[s + 1] if goes_on else None
+        return Sweep(self, weight, context, self.by_pixel[s % 2], self.by_pixel[(s + 1) % 2], first, after)
 
 
 class Sweep(NamedTuple):
