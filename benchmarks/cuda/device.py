@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,8 @@ def choose(name: str) -> Device:
     number, count = int(match[1] or 0), _compat.gpu_count()
     if number >= count:
         raise InputError(f"--device {name}: CuPy has {count} GPUs; `bnrenorm doctor` says what is missing")
+    with suppress(ModuleNotFoundError):
+        importlib.import_module("torch")  # before CuPy loads a cuBLAS that may be too old for it
     return Device(f"cuda:{number}")
 
 

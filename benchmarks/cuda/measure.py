@@ -78,7 +78,8 @@ def measure(job: Job, device: Device, samples: int, seconds: float, say: Say) ->
             continue
         try:
             prepared = prepare(contender, job, device)
-            timed(prepared, device)  # compiles
+            for _ in range(1 + job.full):  # compiles, and records a graph, which shorter rounds do one after the other
+                timed(prepared, device)
             prepared.seconds = timed(prepared, device)
         except Exception as error:  # out of memory, a failing compiler: the others can go on
             if contender is contenders.OURS:

@@ -15,7 +15,7 @@ from benchmarks.peers import Missing, Run, Values
 try:
     import torch
     from torch.nn import functional
-except ImportError as error:
+except ModuleNotFoundError as error:  # not one that is there and fails
     raise Missing("PyTorch is not installed") from error
 
 EPS = 2e-5

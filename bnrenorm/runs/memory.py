@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+import sys
 from dataclasses import dataclass
 
 import psutil
@@ -13,7 +14,7 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines import device as devices
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
 from bnrenorm.engines.cpu.required import is_large
-from bnrenorm.engines.cuda import evaluator, pixels, spans, workspace
+from bnrenorm.engines.cuda import evaluator, packing, pixels, spans, workspace
 from bnrenorm.engines.cuda.graphs import WORKSPACE_90
 from bnrenorm.engines.evaluate import GPU_BYTES, GPU_ROWS, ROWS, activations
 from bnrenorm.engines.mode_gap import IMAGES
@@ -32,18 +33,19 @@ _STATES = {"sgd": 0, "momentum_sgd": 1, "adam": 2, "rmsprop": 1}
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a group needs: `fixed` whatever its size, and `each` per replica."""
+    """Bytes that a group needs, `fixed` whatever its size and `each` per replica, of which it may have `most`."""
 
     fixed: int
     each: int
+    most: int = sys.maxsize
 
     def of(self, replicas: int) -> int:
         """Return the bytes that a group of so many replicas needs."""
         return self.fixed + replicas * self.each
 
     def fitting(self, memory: int) -> int:
-        """Return how many replicas fit in the memory, at least 1."""
-        return max(1, (memory - self.fixed) // self.each)
+        """Return how many replicas fit in the memory, at least 1 and at most `most`."""
+        return min(self.most, max(1, (memory - self.fixed) // self.each))
 
 
 def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
@@ -101,7 +103,7 @@ def _need_of_cuda(settings: Settings, data: Dataset) -> Need:
     at_once = workspace.bytes_of(1, widths, evaluated, 4, changed=True, learning=False)
     libraries = _CUDA + WORKSPACE_90
     fixed = (4 * data.inputs + image) * (images + test) + max(evaluator.BUDGET, at_once) + spans.BYTES + libraries
-    return Need(fixed, 4 * copies * _weights(widths) + scratch + gathered + thirds)
+    return Need(fixed, 4 * copies * _weights(widths) + scratch + gathered + thirds, packing.MOST_REPLICAS)
 
 
 def _need_of_kernels(settings: Settings, data: Dataset) -> Need:

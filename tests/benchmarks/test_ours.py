@@ -8,13 +8,25 @@ from benchmarks.cuda.device import Device
 from benchmarks.cuda.jobs import JOBS
 from benchmarks.cuda.peers import ours as on_device
 from benchmarks.peers import ours
+from bnrenorm.engines.cuda.engine import CudaEngine
+from bnrenorm.engines.cuda.reference import Reference
+from bnrenorm.engines.select import make_engine
 
 JOB = replace(JOBS["small-30"], seeds=(0, 1), round=2, eval_sets=("train_set", "test"), eval_share=100)
 
 
+def cuda_without_gpu(name, trials, data, device, network):
+    """Do what `engines.select.make_engine` does, with NumPy for a GPU."""
+    chainer = make_engine("chainer", trials, data, device, network)
+    return CudaEngine(chainer.replicas, chainer.inputs, ops=Reference())
+
+
 @pytest.mark.slow
-def test_a_share_of_each_set_is_evaluated():
-    values = ours.prepare(JOB, JOB.replicas, "chainer")()
+@pytest.mark.parametrize("engine", ["chainer", "cuda"])
+def test_a_share_of_each_set_is_evaluated(monkeypatch, engine):
+    if engine == "cuda":
+        monkeypatch.setattr(ours.loop, "make_engine", cuda_without_gpu)
+    values = ours.prepare(JOB, JOB.replicas, engine)()
     assert set(values) == {f"{name}_{kind}" for name in ("train", "train_set", "test") for kind in ("loss", "accuracy")}
     for name, images in (("train_set", 600), ("test", 100)):
         right = values[f"{name}_accuracy"] * images

@@ -41,6 +41,13 @@ def test_four_fifths_of_what_is_free_on_a_gpu_is_taken_where_nothing_is_said(mon
     assert memory.parse_memory("3GiB", "cuda:1") == 3 * 2**30
 
 
+def test_a_gpu_takes_no_more_replicas_than_the_second_axis_of_a_grid():
+    (trial,) = trials_of("model: {hidden: [1]}", 2000)
+    for backend, want in ((Backend("cuda", "cuda:0"), 65_535), (Backend("chainer", "cuda:0"), 10**6)):
+        needed = memory.need(trial, some_digits(2000, 500), backend)
+        assert needed.fitting(needed.of(10**6)) == want
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_group_takes_what_its_replicas_take_and_something_besides(engine):
     data = some_digits(2000, 500)

@@ -13,9 +13,14 @@ from bnrenorm.engines import device as devices
 from bnrenorm.training.loop import Training
 
 _COMPANIES = (1, 2, 27, 1000)
-_SPAN = 7  # steps: three are recorded, three repeated, and the observed one is recorded in two parts
+_SPAN = 7  # steps: three are recorded, three repeated, and the observed one is recorded in two parts, then repeated
 _JOBS = {
     "small batches": ("model: {hidden: [40]}\nnorm: {kind: renorm}\ntraining: {steps: 6, batch: 4}\n", True),
+    "batches of 16 images": (
+        "model: {hidden: [40]}\nnorm: {kind: renorm}\n"
+        "training: {steps: 6, batch: 16, optimizer: {kind: momentum_sgd}}\n",
+        True,
+    ),
     "any batches": ("model: {hidden: [40]}\nnorm: {kind: renorm}\ntraining: {steps: 6, batch: 50}\n", False),
 }
 """Experiments, and whether their numbers are promised not to depend on other replicas."""
@@ -53,7 +58,8 @@ def _replayed(name: str, group: list[Trial], data: Dataset, device: str) -> Row:
         if not repeats:
             engine.replay.suits = lambda span, s: False
         with devices.using(device):
-            engine.advance(0, _SPAN, observe=True)
+            for first in (0, _SPAN):
+                engine.advance(first, _SPAN, observe=True)
         reason = engine.ops.no_graph
         states.append(training.state_dict())
     row = _same(f"{name}: the same bits in steps that are repeated", *states)

@@ -1,5 +1,6 @@
 """The card, its rates, the memory that a group takes, and how long steps last, with the CPU engine for comparison."""
 
+import gc
 import importlib
 import time
 from collections.abc import Iterator
@@ -82,6 +83,7 @@ def memory(device: str) -> Iterator[Row]:
         group = trials("seeds: 50\ntraining: {steps: 2, batch: 4}", data)
         with devices.using(device):
             pool = cupy.get_default_memory_pool()
+            gc.collect()  # networks form cycles, and earlier ones would leave their memory to this one
             pool.free_all_blocks()
             before = pool.total_bytes()
             training = Training(group, data, engine=CUDA, device=device)

@@ -19,7 +19,7 @@ Array = Any
 
 
 class Batches:
-    """The batches of a group, and `eval_images`, the images of each evaluated set.
+    """The batches of a group, and the images of each evaluated set.
 
     Where the GPU's tensor cores take these images in the engine's dtype, they do (see `pixels`): in evaluation, and in
     training without dropout, minibatches of a moderate size by `sweeps`, but for an epoch's smaller last one. widths:
@@ -36,18 +36,25 @@ class Batches:
         self.kept = self._kept()
         self.scratch: dict[tuple[str, int], Array] = {}
         self.runs = pixels.runs_of(0 * spans.seed_of if spans.full else spans.seed_of)
-        can = dtype == np.float32 and ops.has_tensor_cores and pixels.are_bytes(ops.xp, inputs.images)
-        takes = can and not small and not self.drops
+        self.evaluated: dict[str, tuple[Array, Array]] = {}
+        self.can = dtype == np.float32 and ops.has_tensor_cores and pixels.are_bytes(ops.xp, inputs.images)
+        takes = self.can and not small and not self.drops
         self.sweeps = self.pixels = None
         if takes and sweeps.suits(settings, widths[0], inputs.sampler, ops.shared_memory):
             self.sweeps = Sweeps(ops, inputs.images, len(spans.seeds), inputs.sampler.size, self.seed_of)
         elif takes:
             self.pixels = pixels.repeated(ops.xp, inputs.images)
-        self.eval_images = {
-            name: self._for_evaluation(images) if can else images for name, (images, _) in inputs.eval_sets.items()
-        }
+
+    def eval_images(self, name: str) -> Array:
+        """Return the images of an evaluated set; they are prepared when they are new."""
+        images, _ = self.inputs.eval_sets[name]
+        if name not in self.evaluated or self.evaluated[name][0] is not images:
+            self.evaluated[name] = images, self._for_evaluation(images)
+        return self.evaluated[name][1]
 
     def _for_evaluation(self, images: Array) -> Array:
+        if not self.can:
+            return images
         if images is self.inputs.images and self.pixels is not None:
             return self.pixels
         return pixels.repeated(self.ops.xp, images) if pixels.are_bytes(self.ops.xp, images) else images

@@ -4,8 +4,9 @@ CuPy's own matmul copies operands that are not contiguous and has no operand sha
 """
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,21 @@ def _cublas() -> Any:
     return importlib.import_module("cupy").cuda.cublas
 
 
+def handle_of_thread() -> int:
+    """Return cuBLAS's handle for the current device and thread; it ends with the thread."""
+    return importlib.import_module("cupy").cuda.device.get_cublas_handle()
+
+
+def _by_handle(function: Callable[..., None]) -> Callable[..., None]:
+    """Return one of CuPy's wrappers without its first argument: whichever thread repeats a call has its own handle."""
+
+    @wraps(function)
+    def call(*arguments: Any) -> None:
+        function(handle_of_thread(), *arguments)
+
+    return call
+
+
 class Products:
     """Row-major products of stacked matrices of one dtype, float32 or float64; replicas on the first axis.
 
@@ -40,10 +56,10 @@ class Products:
         library = _cublas()
         double = np.dtype(dtype) == np.float64
         try:
-            self.strided = library.dgemmStridedBatched if double else library.sgemmStridedBatched
-            self.batched = library.dgemmBatched if double else library.sgemmBatched
-            self.plain = library.dgemm if double else library.sgemm
-            self.mixed = library.gemmStridedBatchedEx
+            self.strided = _by_handle(library.dgemmStridedBatched if double else library.sgemmStridedBatched)
+            self.batched = _by_handle(library.dgemmBatched if double else library.sgemmBatched)
+            self.plain = _by_handle(library.dgemm if double else library.sgemm)
+            self.mixed = _by_handle(library.gemmStridedBatchedEx)
         except AttributeError as error:
             version = self.cupy.__version__
             raise InputError(
@@ -64,29 +80,28 @@ class Products:
         one, zero, minus_one = (self.scalars[i:].ctypes.data for i in range(3))
         alpha, beta = (minus_one, one) if subtract else (one, zero)
         lda, ldb = a.shape[-1], b.shape[-1]
-        handle = self._handle()
         if of is not None:
             a_of, b_of = (None, of) if ta else (of, None)
             addresses = [self._addresses(x, replicas, seeds) for x, seeds in ((b, b_of), (a, a_of), (out, None))]
             b_at, a_at, out_at = (array.data.ptr for array in addresses)
-            self.call(self.batched, handle, *sizes, alpha, b_at, ldb, a_at, lda, beta, out_at, n, replicas)
+            self.call(self.batched, *sizes, alpha, b_at, ldb, a_at, lda, beta, out_at, n, replicas)
             return
         strides = [x.shape[-1] * x.shape[-2] if x.ndim == 3 else 0 for x in (b, a, out)]
         at = [x.data.ptr for x in (b, a, out)]
         if m * n * k < _LARGE:
             operands = at[0], ldb, strides[0], at[1], lda, strides[1]
-            self.call(self.strided, handle, *sizes, alpha, *operands, beta, at[2], n, strides[2], replicas)
+            self.call(self.strided, *sizes, alpha, *operands, beta, at[2], n, strides[2], replicas)
             return
         for r in range(replicas):
             b_at, a_at, out_at = (x + r * stride * out.itemsize for x, stride in zip(at, strides, strict=True))
-            self.call(self.plain, handle, *sizes, alpha, b_at, ldb, a_at, lda, beta, out_at, n)
+            self.call(self.plain, *sizes, alpha, b_at, ldb, a_at, lda, beta, out_at, n)
 
     def gradient(self, g: Array, x: Array, out: Array) -> None:
         """Do what `reference.Reference.gradient` says, by a product for each piece."""
         replicas, pieces, k, d = out.shape
         n, size, x_rows = g.shape[1], out.itemsize, x.shape[1] if x.ndim == 3 else 0
         length = piece_length(n, pieces)
-        handle, (one, zero) = self._handle(), (self.scalars[i:].ctypes.data for i in range(2))
+        one, zero = (self.scalars[i:].ctypes.data for i in range(2))
 
         def products(r: int, piece: int, rows: int, strides: tuple[int, int, int], count: int) -> None:
             begin = piece * length
@@ -94,7 +109,7 @@ class Products:
             operands = x_at, d, strides[0] * d, g_at, k, strides[1] * k
             out_at = out.data.ptr + (r * pieces + piece) * k * d * size
             result = out_at, d, strides[2] * k * d
-            self.call(self.strided, handle, 0, 1, d, k, rows, one, *operands, zero, *result, count)
+            self.call(self.strided, 0, 1, d, k, rows, one, *operands, zero, *result, count)
 
         if pieces == 1 and n * k * d < _LARGE:
             products(0, 0, n, (x_rows, n, 1), replicas)
@@ -159,10 +174,7 @@ class Products:
         alpha, beta = (self.of_pixels[i:].ctypes.data for i in (0, 2 if add else 1))
         a, b = ((at[i], _BFLOAT16, pitches[i], strides[i]) for i in range(2))
         c = at[2], _FLOAT, pitches[2], strides[2]
-        self.call(self.mixed, self._handle(), *sizes, alpha, *a, *b, beta, *c, count, _SUMS_IN_FLOAT, _ANY_ALGORITHM)
-
-    def _handle(self) -> int:
-        return self.cupy.cuda.device.get_cublas_handle()
+        self.call(self.mixed, *sizes, alpha, *a, *b, beta, *c, count, _SUMS_IN_FLOAT, _ANY_ALGORITHM)
 
     def _addresses(self, array: Array, replicas: int, seeds: Array | None) -> Array:
         """Return the addresses of each replica's matrix, (R,) uint64 on the device; they are kept."""
@@ -178,7 +190,7 @@ class Products:
 @contextmanager
 def math_mode(tf32: bool) -> Iterator[None]:
     """Context in which cuBLAS may round float32 operands to TF32 on tensor cores, or may not."""
-    library, handle = _cublas(), importlib.import_module("cupy").cuda.device.get_cublas_handle()
+    library, handle = _cublas(), handle_of_thread()
     before = library.getMathMode(handle)
     library.setMathMode(handle, _TF32_MATH if tf32 else _DEFAULT_MATH)
     try:

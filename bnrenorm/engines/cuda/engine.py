@@ -166,7 +166,7 @@ class CudaEngine:
         means: dict[str, np.ndarray] = {}
         with self.ops.math_mode(self.tf32), self._population() if kind == "population" else nullcontext():
             for name, (_, labels) in inputs.eval_sets.items():
-                images, own = self.batches.eval_images[name], kind == "batch"
+                images, own = self.batches.eval_images(name), kind == "batch"
                 pair = self.evaluator.evaluate(self.layers, images, labels, context, use_batch_statistics=own)
                 means[f"{name}_loss"], means[f"{name}_accuracy"] = np.ascontiguousarray(to_host(pair).T)
         return means

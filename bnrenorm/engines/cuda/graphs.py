@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from bnrenorm.engines.cuda.cublas import handle_of_thread
 from bnrenorm.engines.device import one_line
 
 _TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int, "l": ctypes.c_longlong}
@@ -50,8 +51,8 @@ class Graphs:
         """
         cuda = self.cupy.cuda
         try:
-            blas, handle = ctypes.CDLL(cuda.cublas.__file__), cuda.device.get_cublas_handle()
-            direct = [_direct(blas, call) for call in calls]
+            blas, handle = ctypes.CDLL(cuda.cublas.__file__), handle_of_thread()
+            direct = [_direct(blas, handle, call) for call in calls]
             size = WORKSPACE_90 if int(cuda.Device().compute_capability) >= 90 else _WORKSPACE
             if self.workspace is None:
                 self.workspace = self.cupy.empty(size, "uint8")
@@ -82,10 +83,10 @@ def _graph(stream: Any, calls: list[Callable[[], Any]]) -> Any:
     return graph
 
 
-def _direct(blas: Any, call: partial[Any]) -> partial[Any]:
+def _direct(blas: Any, handle: int, call: partial[Any]) -> partial[Any]:
     """Return a call with cuBLAS's own function for CuPy's wrapper of it; every other call as it is."""
     name = getattr(call.func, "__name__", "")
-    return partial(_checked, blas, *_SYMBOLS[name], *call.args) if name in _SYMBOLS else call
+    return partial(_checked, blas, *_SYMBOLS[name], handle, *call.args) if name in _SYMBOLS else call
 
 
 def _checked(blas: Any, symbol: str, types: str, *arguments: Any) -> None:

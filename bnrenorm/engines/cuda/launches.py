@@ -28,7 +28,7 @@ SOURCES = ("common.cuh", "norm.cu", "layer.cu", "loss.cu", "update.cu", "diagnos
 BEFORE = ("common.cuh", "update.cu")
 """What stands before the files whose kernels are compiled with constants."""
 
-OPTIONS = ("-std=c++17",)
+OPTIONS = ("-std=c++17", "-fmad=false")
 
 
 def source(dtype: Any, names: tuple[str, ...] = SOURCES) -> str:

@@ -14,6 +14,9 @@ BLOCK, LINE = (WARP, LANES), (THREADS,)
 FILLING = 4096
 """Blocks that fill any GPU: an elementwise pass needs no more."""
 
+MOST_REPLICAS = 65_535
+"""Replicas of a group: they are the second axis of most grids, and CUDA takes no more there."""
+
 _NULL = np.uintp(0)
 
 

@@ -15,7 +15,7 @@ Array = Any
 LARGEST = 32
 """Images of a batch up to which a node's activations fit in registers."""
 
-_STATIC = 1024  # bytes of shared memory that kernels have besides
+_STATIC = 2048  # bytes of shared memory that kernels have besides, and that the driver reserves
 
 
 class Images(NamedTuple):

@@ -169,8 +169,24 @@ def test_images_that_are_no_bytes_are_multiplied_as_they_are(few, engine):
     trials = group("data.scaling: z_score", "{kind: iid, size: 120}", training__steps=2, evaluation__every=2)
     chain, compiled = (training_of(trials, few, name) for name in ("chainer", engine))
     assert (compiled.engine.batches.sweeps, compiled.engine.batches.pixels) == (None, None)
-    assert all(images.ndim == 2 for images in compiled.engine.batches.eval_images.values())
+    assert all(compiled.engine.batches.eval_images(name).ndim == 2 for name in compiled.engine.inputs.eval_sets)
     assert_same_training(chain, compiled, 1e-4)
+
+
+@pytest.mark.parametrize("batch", [FULL, "{kind: iid, size: 120}"])
+def test_evaluated_sets_may_change(few, engine, batch):
+    trials = group("norm: {kind: renorm}", batch, training__steps=2, evaluation__every=1)
+    found = []
+    for name in ("chainer", engine):
+        training = training_of(trials, few, name)
+        inputs, records = training.engine.inputs, iter(training)
+        next(records)
+        inputs.eval_sets["train_set"] = inputs.images, inputs.labels
+        inputs.eval_sets["test"] = tuple(each[:11] for each in inputs.eval_sets["test"])
+        found.append(next(record for record in records if record is not None).values)
+    assert "train_set_loss" in found[0]
+    for name, values in found[0].items():
+        np.testing.assert_allclose(found[1][name], values, rtol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize("settings", ["BRN", "dropout"])

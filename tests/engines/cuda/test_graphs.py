@@ -87,7 +87,9 @@ PRODUCT = (HANDLE, 0, 1, 5, 6, 7, 100, 200, 8, 300, 9, 400, 500, 10)
 def test_kernels_and_products_are_captured_in_their_order(log_of, capability, size):
     log = log_of(capability)
     made = Graphs()
-    launch = made.captured([partial(log.append, "kernel"), partial(sgemm, *PRODUCT), partial(log.append, "another")])
+    launch = made.captured(
+        [partial(log.append, "kernel"), partial(sgemm, *PRODUCT[1:]), partial(log.append, "another")]
+    )
     assert log == [
         ("empty", size, "uint8"), ("stream", HANDLE, CAPTURING), ("cublasSetWorkspace_v2", HANDLE, WORKSPACE, size),
         "enter", "begin", "kernel", ("cublasSgemm_v2", *PRODUCT), "another", "end", "leave", ("stream", HANDLE, BEFORE),
@@ -107,7 +109,7 @@ def refuses():
 @pytest.mark.parametrize(
     ("options", "calls", "message"),
     [
-        ({"status": 13}, [partial(sgemm, *PRODUCT)], "RuntimeError: cublasSgemm_v2 returns 13"),
+        ({"status": 13}, [partial(sgemm, *PRODUCT[1:])], "RuntimeError: cublasSgemm_v2 returns 13"),
         ({}, [partial(refuses)], "RuntimeError: cudaErrorStreamCaptureUnsupported"),
         ({"fault": RuntimeError("invalidated")}, [], "RuntimeError: invalidated"),
     ],

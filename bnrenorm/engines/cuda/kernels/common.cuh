@@ -3,7 +3,9 @@
 // Arrays are row-major, replicas first: R replicas, N images of a batch, D inputs, K nodes of a layer, C classes.
 // Images are normalised in groups of `group` images (the whole batch or a micro-batch); a group is cut into `pieces`, so
 // that a large batch is spread over many blocks. Sums over images are taken piece by piece and merged in a fixed order,
-// which makes every result independent of timing, and of the other replicas.
+// which makes every result independent of timing, and of the other replicas. Compilers may not contract products and
+// sums (`launches.OPTIONS`): they do so as it suits the code around them, which differs with the size of a group. Where
+// much is multiplied it says `fma`.
 //
 // Kernels over columns have the grid (groups * pieces * K / 32, R) and blocks of 32 nodes x 8 images.
 

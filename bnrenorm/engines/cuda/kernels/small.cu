@@ -11,11 +11,13 @@ struct __align__(16) Four {
 };
 
 __device__ __forceinline__ void add(Four& sum, real factor, const Four& a) {
-  sum.x += factor * a.x, sum.y += factor * a.y, sum.z += factor * a.z, sum.w += factor * a.w;
+  sum.x = fma(factor, a.x, sum.x), sum.y = fma(factor, a.y, sum.y);
+  sum.z = fma(factor, a.z, sum.z), sum.w = fma(factor, a.w, sum.w);
 }
 
-__device__ __forceinline__ real decayed(real g, real w, real l2, real l1) {
-  return g + (l2 * w + l1 * ((w > 0) - (w < 0)));
+// The sum and the products of four pairs.
+__device__ __forceinline__ real dot(real sum, const Four& a, const Four& b) {
+  return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
 }
 
 // The optimizer's step of four weights a by their gradient t; v: their velocities, 0 without momentum.
@@ -96,8 +98,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         for (int n = 0; n < N; n++) {
           const Four p = x_next[n * (D / 4) + q];
 #pragma unroll
-          for (int row = 0; row < ROWS; row++)
-            sum[row][n] += a[row].x * p.x + a[row].y * p.y + a[row].z * p.z + a[row].w * p.w;
+          for (int row = 0; row < ROWS; row++) sum[row][n] = dot(sum[row][n], a[row], p);
         }
       }
     }
@@ -134,7 +135,7 @@ __device__ __forceinline__ Node node_of(const real* y, int r, int k, int K, real
   o.m.mean = sum / N, o.m.run_mean = run_mean, o.m.run_std = running_std(run_scale, eps, track_std);
   real squares = 0;
 #pragma unroll
-  for (int n = 0; n < N; n++) squares += (o.a[n] - o.m.mean) * (o.a[n] - o.m.mean);
+  for (int n = 0; n < N; n++) squares = fma(o.a[n] - o.m.mean, o.a[n] - o.m.mean, squares);
   o.m.var = squares / N, o.m.std = sqrt(o.m.var + eps);
   correct(o.m, limits[R_MAX], limits[D_MAX]);
   o.scale = gamma * o.m.r / o.m.std, o.shift = gamma * o.m.d + beta;
@@ -168,7 +169,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const Node o = NODE_OF(k);
 #pragma unroll
     for (int n = 0; n < N; n++) {
-      const real value = norm == BATCH ? (o.a[n] - o.m.mean) * o.scale + o.shift : o.a[n];
+      const real value = norm == BATCH ? fma(o.a[n] - o.m.mean, o.scale, o.shift) : o.a[n];
       h[n * K + k] = norm_first && value < 0 ? 0 : value;
     }
   }
@@ -176,7 +177,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   for (int i = warp; i < N * C; i += LANES) {
     const int n = i / C, c = i % C;
     real sum = 0;
-    for (int k = lane; k < K; k += WARP) sum += h[n * K + k] * w2[((long)r * C + c) * K + k];
+    for (int k = lane; k < K; k += WARP) sum = fma(h[n * K + k], w2[((long)r * C + c) * K + k], sum);
     sum = warp_sum(sum);
     if (lane == 0) g[i] = sum + b2[(long)r * C + c];
   }
@@ -214,7 +215,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       const real weight = w2[i];
       real sum = 0;
 #pragma unroll
-      for (int n = 0; n < N; n++) dh[n] += g[n * C + c] * weight, sum += g[n * C + c] * h[n * K + k];
+      for (int n = 0; n < N; n++) {
+        const real logit = g[n * C + c];
+        dh[n] = fma(logit, weight, dh[n]), sum = fma(logit, h[n * K + k], sum);
+      }
       descend(optimizer, own, lr, own[L2], own[L1], sum, i, w2, v_w2, 0, 0);
     }
     const Node o = NODE_OF(k);
@@ -222,7 +226,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
     for (int n = 0; n < N; n++) {
       if (norm_first && h[n * K + k] <= 0) dh[n] = 0;
-      sum_dy += dh[n], sum_dy_xmu += dh[n] * (o.a[n] - o.m.mean);
+      sum_dy += dh[n], sum_dy_xmu = fma(dh[n], o.a[n] - o.m.mean, sum_dy_xmu);
     }
     const real slope = -sum_dy_xmu / (N * o.m.std * o.m.std), shift = sum_dy / N;
 #pragma unroll

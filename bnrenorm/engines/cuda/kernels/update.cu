@@ -1,10 +1,15 @@
 // The optimizer's step of every parameter, as Chainer's update rules define it, and the average of the parameters.
 
+// A gradient with the decay of its weight.
+__device__ __forceinline__ real decayed(real g, real w, real l2, real l1) {
+  return g + (l2 * w + l1 * ((w > 0) - (w < 0)));
+}
+
 // A parameter moved by its gradient g; m, s: velocity of momentum or Adam's first moment, second moment of Adam and
 // RMSprop, which move too. lr has Adam's bias correction in it.
 __device__ __forceinline__ real moved(int optimizer, const real* hyper, real lr, real l2, real l1, real g, real value,
                                       real& m, real& s) {
-  if (l2 != 0 || l1 != 0) g += l2 * value + l1 * ((value > 0) - (value < 0));
+  if (l2 != 0 || l1 != 0) g = decayed(g, value, l2, l1);
   if (optimizer == SGD) return value - lr * g;
   if (optimizer == MOMENTUM) {
     m = hyper[MOMENTUM_OF] * m - lr * g;
