@@ -21,38 +21,29 @@ class Schedule:
     """
 
     def __init__(self, trials: list[Trial]):
-        self.trials = trials
         norms = [trial.settings.norm for trial in trials]
         self.r_max = _ramp(norms, first=1.0, last="r_max", length="ramp_r")
         self.d_max = _ramp(norms, first=0.0, last="d_max", length="ramp_d")
-        rates = [trial.settings.training.optimizer.lr for trial in trials]
-        affine_rates = [_affine_rate(trial) for trial in trials]
-        self.lr = _vector(rates).astype(np.float32)
-        self.affine_lr = _vector(affine_rates).astype(np.float32)
+        optimizers: list[Any] = [trial.settings.training.optimizer for trial in trials]
+        self._rates = np.array([each.lr for each in optimizers]), np.array([_affine_rate(trial) for trial in trials])
+        self.lr, self.affine_lr = (rates.astype(np.float32).reshape(-1, 1, 1) for rates in self._rates)
+        betas = [(each.beta1, each.beta2) if each.kind == "adam" else (0.0, 0.0) for each in optimizers]
+        self._betas = np.array(betas).T
 
     def table(self, first: int, steps: int) -> np.ndarray:
         """Return the values at `steps` steps from step `first` on, float32 (steps, R, 4).
 
         The columns are R_MAX, D_MAX, LR and AFFINE_LR; learning rates include Adam's bias correction.
         """
-        table = np.zeros((steps, len(self.trials), 4), np.float32)
+        table = np.empty((steps, len(self.lr), 4), np.float32)
         step = first + np.arange(steps).reshape(-1, 1, 1, 1)
         table[:, :, R_MAX] = self.r_max(step)[..., 0, 0]
         table[:, :, D_MAX] = self.d_max(step)[..., 0, 0]
-        optimizers: list[Any] = [trial.settings.training.optimizer for trial in self.trials]
-        corrections = {optimizer: _correction(optimizer, first, steps) for optimizer in optimizers}
-        correction = np.stack([corrections[optimizer] for optimizer in optimizers], axis=1)
-        table[:, :, LR] = correction * [optimizer.lr for optimizer in optimizers]
-        table[:, :, AFFINE_LR] = correction * [_affine_rate(trial) for trial in self.trials]
+        (beta1, beta2), t = self._betas, 1.0 + first + np.arange(steps).reshape(-1, 1)
+        correction = np.sqrt(1 - beta2**t) / (1 - beta1**t) if self._betas.any() else 1.0
+        for column, rates in zip((LR, AFFINE_LR), self._rates, strict=True):
+            table[:, :, column] = correction * rates
         return table
-
-
-def _correction(optimizer: Any, first: int, steps: int) -> np.ndarray:
-    """Return the factors of the learning rate at `steps` steps from step `first` on, float64 (steps,)."""
-    if optimizer.kind != "adam":
-        return np.ones(steps)
-    t = 1.0 + first + np.arange(steps)
-    return np.sqrt(1 - optimizer.beta2**t) / (1 - optimizer.beta1**t)
 
 
 def _affine_rate(trial: Trial) -> float:

@@ -15,7 +15,7 @@ PARTS = {
     "check": "-m benchmarks --device cuda --check --reference {folder}/reference",
     "speed": "-m benchmarks --device cuda --seconds 30 --out {folder}",
     "compare": "-m bnrenorm compare quick --device cuda --workers 2 --out {folder}/runs",
-    "tests": "-m pytest -m gpu -q -n 4",
+    "tests": "-m pytest -m gpu -vv -n 4 --ignore-glob=*notebook*",
 }
 
 
