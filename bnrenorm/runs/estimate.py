@@ -12,7 +12,7 @@ from bnrenorm.config import Trial
 from bnrenorm.config.schema import Full
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines import device as devices
-from bnrenorm.engines.backend import CHAINER, CUDA, Backend
+from bnrenorm.engines.backend import CHAINER, CUDA, CUDA_TF32, Backend
 from bnrenorm.errors import InputError, OutOfMemory
 from bnrenorm.network import mlp
 from bnrenorm.training.loop import Training
@@ -68,7 +68,7 @@ def _timed(group: list[Trial], data: Dataset, backend: Backend) -> float:
     engine = backend.engine_for(settings)
     training = Training(group, data, engine=engine, device=backend.device)
     training.rehearse()  # the first step is slower than the others
-    if engine == CUDA:
+    if engine in (CUDA, CUDA_TF32):
         training.rehearse(steps=_RECORDED, record=False)
     steps = _STEPS if engine != CHAINER and not isinstance(settings.training.batch, Full) else 2
     started = time.perf_counter()

@@ -38,6 +38,7 @@ class Clock:
     [
         (Backend("chainer", "cuda:0"), COMPARED, 1 + 2 + 1),
         (Backend("cuda", "cuda:0"), COMPARED, 1 + 4 + 2 + 1),
+        (Backend("cuda-tf32", "cuda:0"), COMPARED, 1 + 4 + 2 + 1),
         (Backend("cuda", "cuda:0"), COMPARED.replace("steps: 4", "steps: 4, batch: 10"), 1 + 4 + 50 + 1),
         (Backend("cpu", "cpu"), COMPARED, 1 + 2 + 1),
         (Backend("cpu", "cpu"), COMPARED.replace("steps: 4", "steps: 4, batch: 10"), 1 + 50 + 1),

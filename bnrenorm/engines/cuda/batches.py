@@ -37,8 +37,8 @@ class Batches:
         self.scratch: dict[tuple[str, int], Array] = {}
         self.runs = pixels.runs_of(0 * spans.seed_of if spans.full else spans.seed_of)
         self.evaluated: dict[str, tuple[Array, Array]] = {}
-        self.can = dtype == np.float32 and ops.has_tensor_cores and pixels.are_bytes(ops.xp, inputs.images)
-        takes = self.can and not small and not self.drops
+        self.by_tensor_cores = dtype == np.float32 and ops.has_tensor_cores and pixels.are_bytes(ops.xp, inputs.images)
+        takes = self.by_tensor_cores and not small and not self.drops
         self.sweeps = self.pixels = None
         if takes and sweeps.suits(settings, widths[0], inputs.sampler, ops.shared_memory):
             self.sweeps = Sweeps(ops, inputs.images, len(spans.seeds), inputs.sampler.size, self.seed_of)
@@ -53,7 +53,7 @@ class Batches:
         return self.evaluated[name][1]
 
     def _for_evaluation(self, images: Array) -> Array:
-        if not self.can:
+        if not self.by_tensor_cores:
             return images
         if images is self.inputs.images and self.pixels is not None:
             return self.pixels

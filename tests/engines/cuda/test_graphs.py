@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bnrenorm.engines.cuda import graphs
+from bnrenorm.engines.cuda import cublas, graphs
 from bnrenorm.engines.cuda.graphs import Graphs, NotCaptured
 
 HANDLE, BEFORE, CAPTURING, WORKSPACE, WRAPPER = 42, 7, 8, 2**40, "cublas.so"
@@ -100,6 +100,15 @@ def test_kernels_and_products_are_captured_in_their_order(log_of, capability, si
     assert log == ["launch", "launch"]
     made.captured([])
     assert ("empty", size, "uint8") not in log
+
+
+def test_a_repeated_product_takes_the_handle_of_its_thread(monkeypatch):
+    handles, seen = iter((3, 5)), []
+    monkeypatch.setattr(cublas, "handle_of_thread", lambda: next(handles))
+    call = cublas._by_handle(lambda *arguments: seen.append(arguments))
+    for _ in range(2):
+        call(0, 1)
+    assert seen == [(3, 0, 1), (5, 0, 1)]
 
 
 def refuses():

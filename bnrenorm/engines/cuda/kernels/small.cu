@@ -216,8 +216,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       real sum = 0;
 #pragma unroll
       for (int n = 0; n < N; n++) {
-        const real logit = g[n * C + c];
-        dh[n] = fma(logit, weight, dh[n]), sum = fma(logit, h[n * K + k], sum);
+        const real upstream = g[n * C + c];
+        dh[n] = fma(upstream, weight, dh[n]), sum = fma(upstream, h[n * K + k], sum);
       }
       descend(optimizer, own, lr, own[L2], own[L1], sum, i, w2, v_w2, 0, 0);
     }
