@@ -108,7 +108,7 @@ def test_without_plugins_nothing_is_run_or_said(capsys):
         ("def f():\n    raise OSError('oops\\nmore')\n\nf()\n", r"mine\.py:2: OSError: oops more"),
         ("import sys\nsys.exit(0)\n", r"mine\.py:2: SystemExit: 0"),
         ("x = (\n", r"mine\.py:1: SyntaxError: "),
-        ("x = '\x00'\n", r"mine\.py:1: SyntaxError: "),
+        ("x = '\x00'\n", r"mine\.py:1: (SyntaxError|ValueError): "),  # the second before Python 3.11.4
         ("\n\nimport no_such_module\n", r"mine\.py:3: ModuleNotFoundError: No module named 'no_such_module'"),
         (
             "import bnrenorm\nbnrenorm.register_norm('a b', int)\n",
