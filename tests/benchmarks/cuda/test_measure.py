@@ -1,5 +1,6 @@
 """With a clock that the contenders themselves move: nothing is timed."""
 
+import sys
 import time
 
 import numpy as np
@@ -37,15 +38,17 @@ class Track:
 
         return measure.Prepared(contender, [run], job.replicas[:10])
 
-    def measure(self, seconds=1000.0, samples=3):
-        measurements = measure.measure(JOB, Device("cpu"), samples, seconds, self.said.append)
+    def measure(self, seconds=1000.0, samples=3, job=JOB):
+        measurements = measure.measure(job, Device("cpu"), samples, seconds, self.said.append)
         return {measurement.contender: measurement.samples for measurement in measurements}
 
 
-def test_samples_are_taken_in_turn_after_a_warm_up(monkeypatch):
+@pytest.mark.parametrize(("name", "before"), [("micro-batch-30", 2), ("full-batch-2", 3)])
+def test_samples_are_taken_in_turn_after_a_warm_up(monkeypatch, name, before):
+    """Which has another round where a round is a single step: the second step of PyTorch's compiled ones is slow, too."""
     track = Track(monkeypatch, rounds=dict.fromkeys([OURS, EAGER, VMAP, PRODUCTS, CHAINER], 0.6))
-    measured = track.measure()
-    assert track.order == [c for c in measured for _ in range(2)] + list(measured) * 3
+    measured = track.measure(job=JOBS[name])
+    assert track.order == [c for c in measured for _ in range(before)] + list(measured) * 3
     assert all(len(samples) == 3 for samples in measured.values())
 
 
@@ -113,12 +116,18 @@ def test_a_contender_is_built_from_its_module_with_its_replicas():
     assert prepared.round() == [{}]
 
 
-def test_the_peers_without_pytorch_are_missing(monkeypatch):
-    def import_nothing(name):
-        raise Missing("PyTorch is not installed")
-
-    monkeypatch.setattr(measure.importlib, "import_module", import_nothing)
-    with pytest.raises(Missing):
+def test_pytorch_is_missing_where_there_is_none_but_not_where_it_fails(monkeypatch, tmp_path):
+    for module in [
+        name for name in sys.modules if name.startswith(("benchmarks.peers.torch_", "benchmarks.cuda.peers."))
+    ]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(Missing, match="PyTorch is not installed"):
+        measure.prepare(EAGER, JOB, Device("cpu"))
+    monkeypatch.delitem(sys.modules, "torch")
+    (tmp_path / "torch.py").write_text("import an_old_cublas\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match="an_old_cublas"):
         measure.prepare(EAGER, JOB, Device("cpu"))
 
 

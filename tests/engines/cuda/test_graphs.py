@@ -109,6 +109,7 @@ def test_a_repeated_product_takes_the_handle_of_its_thread(monkeypatch):
     for _ in range(2):
         call(0, 1)
     assert seen == [(3, 0, 1), (5, 0, 1)]
+    assert cublas._by_handle(sgemm).__name__ == "sgemm"  # by which a graph knows what to ask of cuBLAS
 
 
 def refuses():

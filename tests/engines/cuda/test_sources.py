@@ -53,6 +53,11 @@ def test_the_kernel_of_minibatches_compiles(batch, architecture, optimizer):
     assert_compiles(source, f"-arch={architecture}", f"-DN={batch}", f"-DOPTIMIZER={optimizer}")
 
 
+def test_compilers_may_not_contract():
+    """Else bits of small batches depend on the size of the group, which a GPU alone can show."""
+    assert "-fmad=false" in launches.OPTIONS
+
+
 @needs_nvrtc
 def test_what_does_not_compile_is_noticed():
     messages, size = nvrtc.compile(launches.source(np.float32) + "\nint f() { return nothing; }", launches.OPTIONS)
