@@ -28,7 +28,7 @@ class Schedule:
         self._rates = np.array([each.lr for each in optimizers]), np.array([_affine_rate(trial) for trial in trials])
         self.lr, self.affine_lr = (rates.astype(np.float32).reshape(-1, 1, 1) for rates in self._rates)
         betas = [(each.beta1, each.beta2) if each.kind == "adam" else (0.0, 0.0) for each in optimizers]
-        self._betas = np.array(betas).T
+        self._betas = np.array(betas).T  # of other optimizers 0, which corrects nothing
 
     def table(self, first: int, steps: int) -> np.ndarray:
         """Return the values at `steps` steps from step `first` on, float32 (steps, R, 4).
