@@ -10,6 +10,7 @@
 // Kernels over columns have the grid (groups * pieces * K / 32, R) and blocks of 32 nodes x 8 images.
 
 typedef REAL real;
+typedef long long wide;  // of indices: 64 bits on Windows too, where `long` has 32
 
 enum { NONE, BATCH, LAYER };                     // engines.spec: the normalisation
 enum { NODE, SHARED, FIXED };                    // gamma and beta
@@ -65,12 +66,12 @@ __device__ __forceinline__ T warp_sum(T value) {
 
 // gamma or beta of node k: one a node, one a layer, or none (`fixed`).
 __device__ __forceinline__ real affine_of(const real* p, int affine, int r, int k, int K, real fixed) {
-  return affine == FIXED ? fixed : p[affine == NODE ? (long)r * K + k : r];
+  return affine == FIXED ? fixed : p[affine == NODE ? (wide)r * K + k : r];
 }
 
 // The exact form of dropout: a node is kept if its rank is below the replica's count. ranks (S, stride) or null.
 __device__ __forceinline__ bool is_kept(const int* ranks, int stride, const int* seed_of, const int* kept, int r, int k) {
-  return !ranks || ranks[(long)seed_of[r] * stride + k] < kept[r];
+  return !ranks || ranks[(wide)seed_of[r] * stride + k] < kept[r];
 }
 
 // A node's statistics over a group: of the group itself, and the running ones, std with eps in it.

@@ -39,9 +39,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   extern __shared__ __align__(16) char memory[];
   real* sorted = (real*)memory;
   const int r = blockIdx.x, count = groups * K;
-  const real* own = stats + (long)r * groups * STATISTICS * K;
+  const real* own = stats + (wide)r * groups * STATISTICS * K;
   const real r_max = schedule[r * COLUMNS + R_MAX], d_max = schedule[r * COLUMNS + D_MAX], low = 1 / r_max;
-  double* out = values + (long)r * VALUES;
+  double* out = values + (wide)r * VALUES;
   const double quantiles[QUANTILES] = {0.05, 0.5, 0.95};
   for (int kind = 0; kind < 2; kind++) {
     for (int i = threadIdx.x; i < size; i += THREADS)

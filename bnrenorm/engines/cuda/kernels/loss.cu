@@ -8,8 +8,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     gather(const real* images, int D, const int* index, int index_stride, int n, const int* ranks, int stride,
            const int* seed_of, const int* kept, real* x) {
   const int i = blockIdx.x, r = blockIdx.y, seed = ranks ? seed_of[r] : r;
-  const real* image = images + (long)(index ? index[(long)seed * index_stride + i] : i) * D;
-  real* row = x + ((long)r * n + i) * D;
+  const real* image = images + (wide)(index ? index[(wide)seed * index_stride + i] : i) * D;
+  real* row = x + ((wide)r * n + i) * D;
   for (int k = threadIdx.x; k < D; k += THREADS)
     row[k] = is_kept(ranks, stride, seed_of, kept, r, k) ? image[k] : 0;
 }
@@ -25,12 +25,12 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const int r = blockIdx.y, end = min(n, (int)(blockIdx.x + 1) * piece);
   double total = 0, answers = 0;
   for (int i = blockIdx.x * piece + threadIdx.y; i < end; i += LANES) {
-    real* row = logits + ((long)r * n + i) * C;
-    const int label = labels[index ? index[(long)seed_of[r] * index_stride + i] : i];
+    real* row = logits + ((wide)r * n + i) * C;
+    const int label = labels[index ? index[(wide)seed_of[r] * index_stride + i] : i];
     real top = LOWEST, z = 0;
     int best = C;
     for (int c = threadIdx.x; c < C; c += WARP) {
-      const real value = row[c] + bias[(long)r * C + c];
+      const real value = row[c] + bias[(wide)r * C + c];
       row[c] = value;
       if (value > top) top = value, best = c;
     }
@@ -46,13 +46,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     __syncwarp();
     for (int c = threadIdx.x; learn && c < C; c += WARP) row[c] = (exp(row[c] - top) / z - (c == label)) / n;
     total += log(z) - (own - top), answers += best == label;
-    if (right && threadIdx.x == 0) right[(long)r * n + i] = best == label;
+    if (right && threadIdx.x == 0) right[(wide)r * n + i] = best == label;
   }
   if (threadIdx.x == 0) losses[threadIdx.y] = total, hits[threadIdx.y] = answers;
   __syncthreads();
   if (threadIdx.x || threadIdx.y) return;
   for (int i = 1; i < LANES; i++) total += losses[i], answers += hits[i];
-  double* own = partial + ((long)r * gridDim.x + blockIdx.x) * 2;
+  double* own = partial + ((wide)r * gridDim.x + blockIdx.x) * 2;
   own[0] = total, own[1] = answers;
 }
 
@@ -64,7 +64,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   double total = 0, answers = 0;
 #pragma unroll 8
   for (int piece = 0; piece < pieces; piece++) {
-    const double* own = partial + ((long)r * pieces + piece) * 2;
+    const double* own = partial + ((wide)r * pieces + piece) * 2;
     total += own[0], answers += own[1];
   }
   sums[2 * r] += total / n, sums[2 * r + 1] += answers / n;

@@ -24,15 +24,15 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const int r = blockIdx.y, k = at.k;
   const Rows rows = rows_of(at.piece, group, pieces);
   const bool inside = k < K;
-  real* column = z + (long)r * n * K + k;
-  const real b = inside ? bias[(long)r * K + k] : 0, f = factor ? factor[r] : 1;
-  const auto load = [&](int i) { return column[(long)i * K]; };
+  real* column = z + (wide)r * n * K + k;
+  const real b = inside ? bias[(wide)r * K + k] : 0, f = factor ? factor[r] : 1;
+  const auto load = [&](int i) { return column[(wide)i * K]; };
   double sum = 0;
   if (inside)
     each_row(rows, load, [&](int i, real product) {
       real value = factor ? f * product + b : product + b;
       if (relu && value < 0) value = 0;  // NaN stays
-      column[(long)i * K] = value;
+      column[(wide)i * K] = value;
       sum += value;
     });
   if (!partial) return;
@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   if (inside) each_row(rows, load, [&](int, real value) { squares += (value - mean) * (value - mean); });
   squares = column_sum(squares);
   if (!inside || threadIdx.y) return;
-  real* own = partial + ((long)r * at.pieces + at.piece) * 2 * K + k;
+  real* own = partial + ((wide)r * at.pieces + at.piece) * 2 * K + k;
   own[0] = mean, own[K] = squares;
 }
 
@@ -54,8 +54,8 @@ __device__ __forceinline__ void merge(const real* partial, int K, int group, int
 #pragma unroll 8  // so that several loads are under way
   for (int piece = 0; piece < pieces; piece++) {
     const int more = min(length, group - piece * length);
-    const double distance = partial[(long)piece * 2 * K] - mean, total = count + more;
-    squares += partial[((long)piece * 2 + 1) * K] + distance * distance * (count * (more / total));
+    const double distance = partial[(wide)piece * 2 * K] - mean, total = count + more;
+    squares += partial[((wide)piece * 2 + 1) * K] + distance * distance * (count * (more / total));
     mean += distance * (more / total);
     count += more;
   }
@@ -70,7 +70,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                const real* schedule, real* run_mean, real* run_scale, real* stats) {
   const int r = blockIdx.y, k = blockIdx.x * THREADS + threadIdx.x;
   if (k >= K) return;
-  const long node = (long)r * K + k;
+  const wide node = (wide)r * K + k;
   const real eps = hyper[r * HYPER + EPS], *limits = schedule + r * COLUMNS;
   const real old_mean = run_mean[node], old_scale = run_scale[node];
   double total_mean = 0, total_scale = 0;
@@ -79,12 +79,12 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     Moments m = {old_mean, run_std, 0, old_mean, run_std, 1, 0};
     if (mode != RUNNING) {
       double mean, var;
-      merge(partial + ((long)r * groups + g) * pieces * 2 * K + k, K, group, pieces, mean, var);
+      merge(partial + ((wide)r * groups + g) * pieces * 2 * K + k, K, group, pieces, mean, var);
       m.mean = mean, m.var = var, m.std = sqrt(m.var + eps);
       total_mean += m.mean, total_scale += tracked(m, group, track_std);
     }
     if (mode == TRAINING || mode == FROZEN) correct(m, limits[R_MAX], limits[D_MAX]);
-    keep(stats + ((long)r * groups + g) * STATISTICS * K + k, K, m);
+    keep(stats + ((wide)r * groups + g) * STATISTICS * K + k, K, m);
   }
   if (mode != TRAINING) return;
   const real weight = 1 - hyper[r * HYPER + DECAY];
@@ -102,23 +102,23 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const int r = blockIdx.y, k = at.k;
   if (k >= K) return;
   const Rows rows = rows_of(at.piece, group, pieces);
-  const long column = (long)r * n * K + k;
+  const wide column = (wide)r * n * K + k;
   const real factor = fraction ? fraction[r] : (is_kept(ranks, stride, seed_of, kept, r, k) ? 1 : 0);
   const real g = affine_of(gamma, affine, r, k, K, 1), b = affine_of(beta, affine, r, k, K, 0);
   real mean = 0, scale = 1, shift = 0;
   if (norm == BATCH) {
-    const real* own = stats + ((long)r * (n / group) + rows.group) * STATISTICS * K + k;
+    const real* own = stats + ((wide)r * (n / group) + rows.group) * STATISTICS * K + k;
     mean = own[MEAN * K], scale = g * own[R_ * K] / own[STD * K], shift = g * own[D_ * K] + b;
   }
-  const auto load = [&](int i) { return a[column + (long)i * K]; };
+  const auto load = [&](int i) { return a[column + (wide)i * K]; };
   each_row(rows, load, [&](int i, real value) {
     if (norm == BATCH) value = (value - mean) * scale + shift;
     if (norm == LAYER) {
-      const real* row = row_stats + 2 * ((long)r * n + i);
+      const real* row = row_stats + 2 * ((wide)r * n + i);
       value = (value - row[0]) / row[1] * g + b;
     }
     if (norm_first && value < 0) value = 0;
-    y[column + (long)i * K] = value * factor;
+    y[column + (wide)i * K] = value * factor;
   });
 }
 
@@ -128,7 +128,7 @@ struct Upstream {
 };
 
 // Element `at` of the gradient of the norm's output, from that of y, behind ReLU and dropout.
-__device__ __forceinline__ real upstream(const real* gy, const real* y, long at, int norm_first, bool kept) {
+__device__ __forceinline__ real upstream(const real* gy, const real* y, wide at, int norm_first, bool kept) {
   return kept && !(norm_first && y[at] <= 0) ? gy[at] : 0;
 }
 
@@ -142,25 +142,25 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const int r = blockIdx.y, k = at.k;
   const Rows rows = rows_of(at.piece, group, pieces);
   const bool inside = k < K, own_kept = inside && is_kept(ranks, stride, seed_of, kept, r, k);
-  const long column = (long)r * n * K + k;
+  const wide column = (wide)r * n * K + k;
   real mean = 0, sum = 0, sum_xmu = 0;
-  if (inside && norm == BATCH) mean = stats[(((long)r * (n / group) + rows.group) * STATISTICS + MEAN) * K + k];
+  if (inside && norm == BATCH) mean = stats[(((wide)r * (n / group) + rows.group) * STATISTICS + MEAN) * K + k];
   const auto load = [&](int i) {
-    const long place = column + (long)i * K;
+    const wide place = column + (wide)i * K;
     return Upstream{upstream(gy, y, place, norm_first, own_kept), a[place]};
   };
   if (inside)
     each_row(rows, load, [&](int i, const Upstream& o) {
       real xmu = o.a - mean;
       if (norm == LAYER) {
-        const real* row = row_stats + 2 * ((long)r * n + i);
+        const real* row = row_stats + 2 * ((wide)r * n + i);
         xmu = (o.a - row[0]) / row[1];
       }
       sum += o.g, sum_xmu += o.g * xmu;
     });
   sum = column_sum(sum), sum_xmu = column_sum(sum_xmu);
   if (!inside || threadIdx.y) return;
-  real* own = partial + ((long)r * at.pieces + at.piece) * 2 * K + k;
+  real* own = partial + ((wide)r * at.pieces + at.piece) * 2 * K + k;
   own[0] = sum, own[K] = sum_xmu;
 }
 
@@ -176,7 +176,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     double sum = 0, sum_xmu = 0;
 #pragma unroll 8
     for (int piece = 0; piece < pieces; piece++) {
-      const real* own = partial + (((long)r * groups + g) * pieces + piece) * 2 * K + k;
+      const real* own = partial + (((wide)r * groups + g) * pieces + piece) * 2 * K + k;
       sum += own[0], sum_xmu += own[K];
     }
     total_beta += sum;
@@ -184,15 +184,15 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       total_gamma += sum_xmu;
       continue;
     }
-    const real* at = stats + ((long)r * groups + g) * STATISTICS * K + k;
+    const real* at = stats + ((wide)r * groups + g) * STATISTICS * K + k;
     const real std = at[STD * K], r_ = at[R_ * K];
     total_gamma += sum_xmu * (r_ / std) + sum * at[D_ * K];
-    real* own = coef + ((long)r * groups + g) * COEFFICIENTS * K + k;
+    real* own = coef + ((wide)r * groups + g) * COEFFICIENTS * K + k;
     own[SCALE * K] = affine_of(gamma, affine, r, k, K, 1) * r_ / std;
     own[SLOPE * K] = -(real)sum_xmu / (group * std * std);
     own[SHIFT * K] = (real)sum / group;
   }
-  ggamma[(long)r * K + k] = total_gamma, gbeta[(long)r * K + k] = total_beta;
+  ggamma[(wide)r * K + k] = total_gamma, gbeta[(wide)r * K + k] = total_beta;
 }
 
 // g (R, N, K), the gradient of y, becomes that of the linear product; set bias (R, groups * pieces, K): its sum over a
@@ -208,7 +208,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const int r = blockIdx.y, k = at.k;
   const Rows rows = rows_of(at.piece, group, pieces);
   const bool inside = k < K, own_kept = inside && is_kept(ranks, stride, seed_of, kept, r, k);
-  const long column = (long)r * n * K + k, block = (long)r * (n / group) + rows.group;
+  const wide column = (wide)r * n * K + k, block = (wide)r * (n / group) + rows.group;
   real mean = 0, scale = 1, slope = 0, shift = 0, sum = 0;
   if (inside && norm == BATCH) {
     const real* own = coef + block * COEFFICIENTS * K + k;
@@ -218,7 +218,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const real lr = rates ? rates[r * COLUMNS + LR] : 1;
   const real weight = inside && norm == LAYER ? affine_of(gamma, affine, r, k, K, 1) : 1;
   const auto load = [&](int i) {
-    const long place = column + (long)i * K;
+    const wide place = column + (wide)i * K;
     return Upstream{upstream(g, y, place, norm_first, own_kept), a[place]};
   };
   if (inside)
@@ -226,20 +226,20 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       real value = o.g;
       if (norm == BATCH) value = ((o.a - mean) * slope + value - shift) * scale;
       if (norm == LAYER) {
-        const long row = 2 * ((long)r * n + i);
+        const wide row = 2 * ((wide)r * n + i);
         const real std = row_stats[row + 1], hat = (o.a - row_stats[row]) / std;
         value = (value * weight - row_sums[row] - hat * row_sums[row + 1]) / std;
       }
       if (relu && o.a <= 0) value = 0;
       sum += value;
       if (!parts) {
-        g[column + (long)i * K] = value * lr;
+        g[column + (wide)i * K] = value * lr;
         return;
       }
       const Thirds thirds = thirds_of(value);
       for (int part = 0; part < PARTS; part++)
-        parts[(((long)r * n + i) * PARTS + part) * padded + k] = thirds.bits[part];
+        parts[(((wide)r * n + i) * PARTS + part) * padded + k] = thirds.bits[part];
     });
   sum = column_sum(sum);
-  if (inside && threadIdx.y == 0) bias[((long)r * at.pieces + at.piece) * K + k] = sum;
+  if (inside && threadIdx.y == 0) bias[((wide)r * at.pieces + at.piece) * K + k] = sum;
 }

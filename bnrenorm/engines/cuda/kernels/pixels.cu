@@ -5,10 +5,10 @@
 
 // parts (rows, 3, padded): the thirds of a (rows, width), the smallest first; 0 behind `width`. Grid (any).
 extern "C" __global__ void __launch_bounds__(THREADS)
-    split(const real* a, long rows, int width, int padded, unsigned short* parts) {
-  const long size = rows * padded;
-  for (long i = (long)blockIdx.x * THREADS + threadIdx.x; i < size; i += (long)gridDim.x * THREADS) {
-    const long row = i / padded;
+    split(const real* a, wide rows, int width, int padded, unsigned short* parts) {
+  const wide size = rows * padded;
+  for (wide i = (wide)blockIdx.x * THREADS + threadIdx.x; i < size; i += (wide)gridDim.x * THREADS) {
+    const wide row = i / padded;
     const int column = i % padded;
     const Thirds thirds = thirds_of(column < width ? a[row * width + column] : 0);
     for (int part = 0; part < PARTS; part++) parts[(row * PARTS + part) * padded + column] = thirds.bits[part];
@@ -19,8 +19,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 extern "C" __global__ void __launch_bounds__(THREADS)
     gather_pixels(const uint4* images, int words, const int* index, int index_stride, int n, uint4* x) {
   const int i = blockIdx.x, seed = blockIdx.y;
-  const uint4* image = images + (long)index[(long)seed * index_stride + i] * words;
-  uint4* row = x + ((long)seed * n + i) * words;
+  const uint4* image = images + (wide)index[(wide)seed * index_stride + i] * words;
+  uint4* row = x + ((wide)seed * n + i) * words;
   for (int word = threadIdx.x; word < words; word += THREADS) row[word] = image[word];
 }
 
@@ -30,12 +30,12 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 extern "C" __global__ void __launch_bounds__(THREADS)
     pack(const real* images, int D, const int* index, int index_stride, int n, int padded, unsigned short* by_image,
          unsigned short* by_pixel) {
-  const long tile = (long)blockIdx.y * gridDim.x + blockIdx.x;
+  const wide tile = (wide)blockIdx.y * gridDim.x + blockIdx.x;
   unsigned short *image_tile = by_image + tile * padded * TILE, *pixel_tile = by_pixel + tile * padded * TILE;
   for (int at = threadIdx.x; at < padded * TILE; at += THREADS) {
     const int i = at / TILE, d = at % TILE;
     real pixel = 0;
-    if (i < n) pixel = images[(long)index[(long)blockIdx.y * index_stride + i] * D + blockIdx.x * TILE + d];
+    if (i < n) pixel = images[(wide)index[(wide)blockIdx.y * index_stride + i] * D + blockIdx.x * TILE + d];
     const unsigned short bits = __float_as_uint((float)rint(255 * pixel)) >> 16;
     image_tile[at] = bits, pixel_tile[slot_of(d) * padded + i] = bits;
   }

@@ -34,7 +34,7 @@ __device__ __forceinline__ void move(real lr, real momentum, real l2, real l1, F
 __device__ __forceinline__ void load(Four* x, const real* images, int D, const int* index, int stride, int seed) {
   for (int i = threadIdx.x; i < N * (D / 4); i += THREADS) {
     const int n = i / (D / 4), q = i % (D / 4);
-    x[i] = ((const Four*)(images + (long)index[(long)seed * stride + n] * D))[q];
+    x[i] = ((const Four*)(images + (wide)index[(wide)seed * stride + n] * D))[q];
   }
 }
 
@@ -64,12 +64,12 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     for (int row = 0; row < ROWS; row++) {
       const int k = first_row + row * apart;
       inside[row] = k < K;
-      weights[row] = (Four*)(w + ((long)r * K + k) * D), velocities[row] = (Four*)(v + ((long)r * K + k) * D);
+      weights[row] = (Four*)(w + ((wide)r * K + k) * D), velocities[row] = (Four*)(v + ((wide)r * K + k) * D);
 #pragma unroll
       for (int n = 0; n < N; n++) g[row][n] = 0, sum[row][n] = 0;
       if (index && inside[row])
 #pragma unroll
-        for (int n = 0; n < N; n++) g[row][n] = dy[((long)r * N + n) * K + k];
+        for (int n = 0; n < N; n++) g[row][n] = dy[((wide)r * N + n) * K + k];
     }
     for (int q = lane; q < D / 4; q += WARP) {
       Four a[ROWS] = {}, b[ROWS] = {};
@@ -108,7 +108,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
       for (int n = 0; n < N; n++) {
         const real total = warp_sum(sum[row][n]);
-        if (lane == 0 && inside[row]) y[((long)r * N + n) * K + first_row + row * apart] = total;
+        if (lane == 0 && inside[row]) y[((wide)r * N + n) * K + first_row + row * apart] = total;
       }
   }
 }
@@ -126,7 +126,7 @@ __device__ __forceinline__ Node node_of(const real* y, int r, int k, int K, real
   double sum = 0;
 #pragma unroll
   for (int n = 0; n < N; n++) {
-    const real value = y[((long)r * N + n) * K + k] + bias;
+    const real value = y[((wide)r * N + n) * K + k] + bias;
     o.a[n] = !norm_first && value < 0 ? 0 : value;
     sum += o.a[n];
   }
@@ -161,8 +161,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const real lr = limits[LR], affine_lr = limits[AFFINE_LR];
 
 #define NODE_OF(k)                                                                                                    \
-  node_of(y, r, k, K, b1[(long)r * K + k], norm, norm_first, track_std, eps, limits,                                  \
-          norm == BATCH ? run_mean[(long)r * K + k] : 0, norm == BATCH ? run_scale[(long)r * K + k] : 1,              \
+  node_of(y, r, k, K, b1[(wide)r * K + k], norm, norm_first, track_std, eps, limits,                                  \
+          norm == BATCH ? run_mean[(wide)r * K + k] : 0, norm == BATCH ? run_scale[(wide)r * K + k] : 1,              \
           affine_of(gamma, affine, r, k, K, 1), affine_of(beta, affine, r, k, K, 0))
 
   for (int k = threadIdx.x; k < K; k += THREADS) {
@@ -177,9 +177,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   for (int i = warp; i < N * C; i += LANES) {
     const int n = i / C, c = i % C;
     real sum = 0;
-    for (int k = lane; k < K; k += WARP) sum = fma(h[n * K + k], w2[((long)r * C + c) * K + k], sum);
+    for (int k = lane; k < K; k += WARP) sum = fma(h[n * K + k], w2[((wide)r * C + c) * K + k], sum);
     sum = warp_sum(sum);
-    if (lane == 0) g[i] = sum + b2[(long)r * C + c];
+    if (lane == 0) g[i] = sum + b2[(wide)r * C + c];
   }
   __syncthreads();
   for (int n = threadIdx.x; n < N; n += THREADS) {
@@ -188,7 +188,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     for (int c = 1; c < C; c++)
       if (g[n * C + c] > top) top = g[n * C + c], best = c;
     for (int c = 0; c < C; c++) z += exp(g[n * C + c] - top);
-    const int label = labels[index[(long)seed_of[r] * stride + n]];
+    const int label = labels[index[(wide)seed_of[r] * stride + n]];
     losses[n] = log(z) - (g[n * C + label] - top);
     hits[n] = best == label;
     for (int c = 0; c < C; c++) g[n * C + c] = (exp(g[n * C + c] - top) / z - (c == label)) / N;
@@ -202,16 +202,16 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   for (int c = threadIdx.x; c < C; c += THREADS) {
     real sum = 0;
     for (int n = 0; n < N; n++) sum += g[n * C + c];
-    descend(optimizer, own, lr, 0, 0, sum, (long)r * C + c, b2, v_b2, 0, 0);
+    descend(optimizer, own, lr, 0, 0, sum, (wide)r * C + c, b2, v_b2, 0, 0);
   }
   for (int k = threadIdx.x; k < K; k += THREADS) {
-    const long node = (long)r * K + k;
+    const wide node = (wide)r * K + k;
     real dh[N];
 #pragma unroll
     for (int n = 0; n < N; n++) dh[n] = 0;
 #pragma unroll 5
     for (int c = 0; c < C; c++) {
-      const long i = ((long)r * C + c) * K + k;
+      const wide i = ((wide)r * C + c) * K + k;
       const real weight = w2[i];
       real sum = 0;
 #pragma unroll
@@ -234,11 +234,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       real value = norm == BATCH ? ((o.a[n] - o.m.mean) * slope + dh[n] - shift) * o.scale : dh[n];
       if (!norm_first && o.a[n] <= 0) value = 0;
       grad_b1 += value;
-      dy[((long)r * N + n) * K + k] = value;
+      dy[((wide)r * N + n) * K + k] = value;
     }
     descend(optimizer, own, lr, 0, 0, grad_b1, node, b1, v_b1, 0, 0);
     if (norm != BATCH) continue;
-    if (stats) keep(stats + (long)r * STATISTICS * K + k, K, o.m);
+    if (stats) keep(stats + (wide)r * STATISTICS * K + k, K, o.m);
     const real weight = 1 - own[DECAY];
     run_mean[node] += weight * (o.m.mean - o.m.run_mean);
     run_scale[node] += weight * (tracked(o.m, N, track_std) - run_scale[node]);

@@ -80,7 +80,7 @@ struct States {
   Word m, s, average;
 };
 
-__device__ __forceinline__ States states_at(const float* m, const float* s, const float* average, long at) {
+__device__ __forceinline__ States states_at(const float* m, const float* s, const float* average, wide at) {
   States states = {};
   if (keeps_first(OPTIMIZER)) states.m = *(const Word*)(m + at);
   if (keeps_second(OPTIMIZER)) states.s = *(const Word*)(s + at);
@@ -89,7 +89,7 @@ __device__ __forceinline__ States states_at(const float* m, const float* s, cons
 }
 
 // The optimizer's step of four weights by their gradient g; `at`: their place in w and its states.
-__device__ __forceinline__ void descend_four(const float* hyper, float lr, const float (&g)[4], long at,
+__device__ __forceinline__ void descend_four(const float* hyper, float lr, const float (&g)[4], wide at,
                                              Word& w, States& states, float* m, float* s, float* average) {
 #pragma unroll
   for (int i = 0; i < 4; i++) {
@@ -117,13 +117,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const int own = warp * TILE + row;                       // a thread's rows of the block: this one and 8 below
   const bool busy = warp * TILE < inside;
   const float *limits = schedule + r * COLUMNS, lr = limits[LR];
-  const long seed = seed_of[r], weights = ((long)r * K + begin) * D;
+  const wide seed = seed_of[r], weights = ((wide)r * K + begin) * D;
 
   const auto fetch = [&](int tile) {
     char* stage = memory + tile % STAGES * bytes;
     for (int i = threadIdx.x; i < inside * 4; i += THREADS)
-      copy(stage + i * 16, w + weights + (long)(i / 4) * D + tile * TILE + i % 4 * 4);
-    const long at = (seed * tiles + tile) * IMAGES * TILE;
+      copy(stage + i * 16, w + weights + (wide)(i / 4) * D + tile * TILE + i % 4 * 4);
+    const wide at = (seed * tiles + tile) * IMAGES * TILE;
     stage += rows * 64;
     for (int i = threadIdx.x; following && i < IMAGES * 2; i += THREADS) copy(stage + i * 16, following + at + i * 8);
     stage += IMAGES * 32;
@@ -142,7 +142,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
       for (int i = 0; i < 4; i++) {
         const int k = own + i % 2 * 8, image = step * TILE + 4 * quad + i / 2 * 2;
-        const float* at = g + ((long)r * N + image) * K + begin + k;
+        const float* at = g + ((wide)r * N + image) * K + begin + k;
         const bool is_row = k < inside;
         place(gradient[step], i, is_row && image < N ? at[0] : 0, is_row && image + 1 < N ? at[K] : 0);
       }
@@ -178,7 +178,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
       for (int i = 0; i < 8; i++)
         for (int part = 1; part < PARTS; part++) moves[i / 4][0][i % 4] += moves[i / 4][part][i % 4];
-      const long at = weights + (long)own * D + tile * TILE + 4 * quad;
+      const wide at = weights + (wide)own * D + tile * TILE + 4 * quad;
       States states[2];
 #pragma unroll
       for (int half = 0; half < 2; half++)
@@ -189,7 +189,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         float steps[4];
 #pragma unroll
         for (int i = 0; i < 4; i++) steps[i] = UNIT * moves[i / 2][0][2 * half + i % 2];
-        const long place = at + 8L * half * D;
+        const wide place = at + 8L * half * D;
         descend_four(hyper + r * HYPER, lr, steps, place, of_row[half], states[half], m, s, average);
         *(Word*)(w + place) = of_row[half];
       }
@@ -216,6 +216,6 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
     for (int i = 0; i < 4; i++) {
       const int k = own + i / 2 * 8, image = column * 8 + 2 * quad + i % 2;
-      if (k < inside && image < N) y[((long)r * N + image) * K + begin + k] = UNIT * sums[column][i];
+      if (k < inside && image < N) y[((wide)r * N + image) * K + begin + k] = UNIT * sums[column][i];
     }
 }

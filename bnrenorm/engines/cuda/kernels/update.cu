@@ -28,7 +28,7 @@ __device__ __forceinline__ bool keeps_first(int optimizer) { return optimizer ==
 __device__ __forceinline__ bool keeps_second(int optimizer) { return optimizer == ADAM || optimizer == RMSPROP; }
 
 // Move parameter i of p by its gradient g. average: null where nothing is averaged.
-__device__ __forceinline__ void descend(int optimizer, const real* hyper, real lr, real l2, real l1, real g, long i,
+__device__ __forceinline__ void descend(int optimizer, const real* hyper, real lr, real l2, real l1, real g, wide i,
                                         real* p, real* m, real* s, real* average) {
   real first = keeps_first(optimizer) ? m[i] : 0, second = keeps_second(optimizer) ? s[i] : 0;
   const real value = moved(optimizer, hyper, lr, l2, l1, g, p[i], first, second);
@@ -41,14 +41,14 @@ __device__ __forceinline__ void descend(int optimizer, const real* hyper, real l
 // Weights p (R, size) and their gradient g (R, pieces, size), which is summed over the pieces, with L1 and L2 decay. hyper
 // (R, HYPER), schedule (R, COLUMNS). Grid (any, R).
 extern "C" __global__ void __launch_bounds__(THREADS)
-    update_weights(real* p, const real* g, real* m, real* s, real* average, long size, int pieces, int optimizer,
+    update_weights(real* p, const real* g, real* m, real* s, real* average, wide size, int pieces, int optimizer,
                    const real* hyper, const real* schedule) {
   const int r = blockIdx.y;
   const real *own = hyper + r * HYPER, lr = schedule[r * COLUMNS + LR], l2 = own[L2], l1 = own[L1];
-  for (long i = (long)blockIdx.x * THREADS + threadIdx.x; i < size; i += (long)gridDim.x * THREADS) {
+  for (wide i = (wide)blockIdx.x * THREADS + threadIdx.x; i < size; i += (wide)gridDim.x * THREADS) {
     real sum = 0;
 #pragma unroll 4
-    for (int piece = 0; piece < pieces; piece++) sum += g[((long)r * pieces + piece) * size + i];
+    for (int piece = 0; piece < pieces; piece++) sum += g[((wide)r * pieces + piece) * size + i];
     descend(optimizer, own, lr, l2, l1, sum, r * size + i, p, m, s, average);
   }
 }
@@ -59,7 +59,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 struct Vector {
   real *p, *m, *s, *average;
   const real* g;
-  long long length, pieces, width, column, divisor;
+  wide length, pieces, width, column, divisor;
 };
 
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -68,13 +68,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const Vector v = table[blockIdx.x];
   const int r = blockIdx.y, lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
   const real *own = hyper + r * HYPER, lr = schedule[r * COLUMNS + v.column];
-  const real* gradient = v.g + (long)r * v.pieces * v.width;
+  const real* gradient = v.g + (wide)r * v.pieces * v.width;
   if (v.length == v.width) {
     for (int k = threadIdx.x; k < v.width; k += THREADS) {
       double sum = 0;
 #pragma unroll 8
       for (int piece = 0; piece < v.pieces; piece++) sum += gradient[piece * v.width + k];
-      descend(optimizer, own, lr, 0, 0, sum, (long)r * v.length + k, v.p, v.m, v.s, v.average);
+      descend(optimizer, own, lr, 0, 0, sum, (wide)r * v.length + k, v.p, v.m, v.s, v.average);
     }
     return;
   }
