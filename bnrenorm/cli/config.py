@@ -25,8 +25,8 @@ def print_config(
     What is printed is a config too: saved to a file and given to `bnrenorm compare`, it repeats the run.
     """
     from bnrenorm import config as configs
-    from bnrenorm.config.annotated import annotated
 
     options = {"seeds": seeds, "baseline": baseline}
     experiment = configs.load(config, assignments, {key: value for key, value in options.items() if value is not None})
-    print(annotated(experiment, min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST)), end="")
+    width = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST)
+    print(experiment.as_config(width=width), end="")

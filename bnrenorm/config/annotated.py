@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Literal, get_args, get_origin
 
@@ -15,14 +15,18 @@ from bnrenorm.config.experiment import Experiment
 from bnrenorm.config.schema import Settings
 from bnrenorm.errors import InputError
 
-_TOP_LEVEL = {
+TOP_LEVEL = {
     "name": "name of the experiment and of its run folder",
-    "seeds": "a count N, for the seeds 0 to N - 1, or a list; one seed gives all variants the same weights and batches",
-    "baseline": "the variant that every other is compared with; left out: every pair is compared",
-    "published": "table of published numbers to compare the results with",
-    "variants": "what is compared: settings of each variant, in addition to those above",
+    "variants": "what is compared: settings of each variant, in addition to those that all share",
     "grid": "settings that vary in addition: every combination of their values is a grid point",
+    "seeds": "each variant is trained once per seed at each grid point; a count N stands for the seeds 0 to N - 1. One "
+    "seed gives all variants the same initial weights and batches",
+    "baseline": "every other variant is compared with this one only, instead of every pair: fewer comparisons need "
+    "fewer seeds",
+    "published": "table of published numbers to compare the results with",
+    "plugins": "Python files with normalisations of your own",
 }
+"""What the keys of a config are for, beside those of `Settings`."""
 _LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 _INDENT = "  "
 
@@ -46,14 +50,14 @@ class _Comments:
             )  # fmt: skip
 
 
-def annotated(experiment: Experiment, width: int = 100) -> str:
+def annotated(experiment: Experiment, plugins: Sequence[str], width: int) -> str:
     """Return the text of a config that repeats the experiment, its comments in lines of at most `width` characters.
 
     Settings that all trials share stand at the top level. Variants and grid stand as in the experiment's own config
     where its grid does not decide any default; else the variants are a list with an item for every grid point.
     """
     for variants, grid in _forms(experiment):
-        text = "\n".join(_lines(experiment, variants, grid, _Comments(width))) + "\n"
+        text = "\n".join(_lines(experiment, plugins, variants, grid, _Comments(width))) + "\n"
         if _repeats(text, experiment):
             return text
     raise AssertionError(f"{experiment.name}: a list of all cells does not repeat it")
@@ -61,9 +65,10 @@ def annotated(experiment: Experiment, width: int = 100) -> str:
 
 def _repeats(text: str, experiment: Experiment) -> bool:
     try:
-        return build(document.parse(text, experiment.name)).resolved() == experiment.resolved()
+        again = build(document.parse(text, experiment.name), experiment.plugins)
     except InputError:  # explicit defaults may contradict the grid: a full batch and a grid of batch sizes
         return False
+    return again.resolved() == experiment.resolved()
 
 
 def _forms(experiment: Experiment) -> Iterator[tuple[Mapping[Any, Settings], Groups | None]]:
@@ -72,7 +77,7 @@ def _forms(experiment: Experiment) -> Iterator[tuple[Mapping[Any, Settings], Gro
     grid = data.pop("grid", None)
     if not isinstance(data.get("variants"), list):
         try:
-            ungridded = build(Document(experiment.document.source, data)).settings
+            ungridded = build(Document(experiment.document.source, data), experiment.plugins).settings
         except InputError:  # a setting that only the grid gives
             ungridded = None
         if ungridded is not None:
@@ -81,7 +86,11 @@ def _forms(experiment: Experiment) -> Iterator[tuple[Mapping[Any, Settings], Gro
 
 
 def _lines(
-    experiment: Experiment, variants: Mapping[Any, Settings], grid: Groups | None, comments: _Comments
+    experiment: Experiment,
+    plugins: Sequence[str],
+    variants: Mapping[Any, Settings],
+    grid: Groups | None,
+    comments: _Comments,
 ) -> Iterator[str]:
     seeds = list(experiment.seeds)
     top = {
@@ -89,15 +98,16 @@ def _lines(
         "seeds": len(seeds) if seeds == list(range(len(seeds))) else seeds,
         "baseline": experiment.baseline,
         "published": experiment.published,
+        "plugins": list(plugins) or None,
     }
     for key, value in top.items():
         if value is not None:
-            yield from comments.of(key, _TOP_LEVEL[key], "")
+            yield from comments.of(key, TOP_LEVEL[key], "")
             yield from _value(key, value, "")
     dumped = {name: settings.model_dump(mode="json") for name, settings in variants.items()}
     shared = _shared(list(dumped.values()))
     yield from _group(shared, next(iter(variants.values())), "", comments, "")
-    yield from comments.of("variants", _TOP_LEVEL["variants"], "")
+    yield from comments.of("variants", TOP_LEVEL["variants"], "")
     yield "variants:"
     for name, settings in variants.items():
         own = _without(dumped[name], shared)
@@ -114,7 +124,7 @@ def _lines(
             yield f"{2 * _INDENT}settings:{'' if own else ' {}'}"
             yield from _group(own, settings, "", comments, 3 * _INDENT)
     if grid:
-        yield from comments.of("grid", _TOP_LEVEL["grid"], "")
+        yield from comments.of("grid", TOP_LEVEL["grid"], "")
         yield from _value("grid", grid, "")
 
 

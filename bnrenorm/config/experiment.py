@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
-from bnrenorm.config import cells, reader
+from bnrenorm.config import cells
 from bnrenorm.config.document import Document
 from bnrenorm.config.plugins import Plugin
 from bnrenorm.config.reader import Path, dotted
@@ -88,19 +88,14 @@ class Experiment:
             ],
         }
 
-    def as_config(self, plugins: Sequence[str] | None = None) -> str:
-        """Return the text of a config that repeats the experiment: the same trials, and the same `resolved`.
+    def as_config(self, plugins: Sequence[str] | None = None, width: int = 100) -> str:
+        """Return the text of a config that repeats the experiment, with every setting and what it is for.
 
-        plugins: their paths in it, by default absolute ones.
+        plugins: their paths in it, by default absolute ones. width: characters of a line of comment, at most.
         """
-        paths = [str(plugin.path) for plugin in self.plugins] if plugins is None else list(plugins)
-        return reader.dump({**self._plain, "plugins": paths})
+        from bnrenorm.config.annotated import annotated  # not above: it builds experiments
 
-    @cached_property
-    def _plain(self) -> dict[str, Any]:
-        from bnrenorm.config import written  # not above: it builds experiments
-
-        return written.plain(self)
+        return annotated(self, [str(plugin.path) for plugin in self.plugins] if plugins is None else plugins, width)
 
     def files(self) -> dict[str, str | bytes]:
         """Return the files that repeat the experiment, by their paths in a folder: experiment.yaml and its plugins."""

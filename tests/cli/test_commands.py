@@ -50,7 +50,7 @@ def test_compare_leaves_the_run_folder_of_the_contract(config_file, few_digits_f
     assert verdict["verdict"] == "inconclusive"
     assert verdict["sentence"] in done.stdout
     resolved = yaml.safe_load((folder / "experiment.yaml").read_text())
-    assert resolved["variants"][1]["settings"]["norm"]["r_max"] == 3
+    assert resolved["variants"]["BRN"]["norm"]["r_max"] == 3
     assert list(summary.columns[-2:]) == ["engine", "device"]
     environment = json.loads((folder / "environment.json").read_text())
     assert environment["versions"]["chainer"] == "7.8.1"

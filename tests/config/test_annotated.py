@@ -1,12 +1,13 @@
 """A config with every setting, explained, repeats the experiment that it was written from."""
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 from bnrenorm import config
 from bnrenorm.config import document
-from bnrenorm.config.annotated import annotated
 from bnrenorm.config.build import build
+from bnrenorm.config.trial import digest
 from tests.helpers import COMPARED, experiment_of
 
 SEMANTICS = "grid: {norm.semantics: [chainer, paper]}"
@@ -19,9 +20,25 @@ OWN = {
     "names like YAML": COMPARED.replace("BN:", "'[x]: #':", 1).replace("BRN:", "'null':"),
     "one variant": "name: a\nnorm: {kind: none}",
     "seeds and published": COMPARED.replace("seeds: 2", "seeds: [3, 1]\npublished: brn17\nbaseline: BRN"),
+    "a grid that cannot be left out": "name: a\nmodel: {output: identity}\n"
+    "grid: {how: {so: {training: {loss: squared_error}}, thus: {model: {output: softmax}}}}",
     "groups that may be null": COMPARED + "data: {validation: 10}\ngrid: {stop: {no: {}, 'yes': {training: "
     "{early_stopping: {patience: 3}}}}}",
 }  # fmt: skip
+MANY = """
+name: many
+baseline: BN
+variants:
+  none: {norm: {kind: none}}
+  BN: {norm: {kind: batch}}
+  BRN: {norm: {kind: renorm, r_max: 3}, training: {weight_decay: 0.1}}
+training: {batch: 10, steps: 2 epochs}
+grid:
+  training.optimizer.lr: [RATES]
+  norm.decay: [0.5, 0.9]
+  how: {so: {}, thus: {norm: {eps: 0.1}}}
+seeds: [3, 5]
+""".replace("RATES", ", ".join(str(0.01 * i) for i in range(1, 21)))
 
 
 def read(text):
@@ -31,7 +48,7 @@ def read(text):
 @pytest.mark.parametrize("name", config.shipped())
 def test_a_shipped_config_is_repeated(name):
     experiment = config.load(name)
-    text = annotated(experiment)
+    text = experiment.as_config()
     repeated = read(text)
     assert repeated.resolved() == experiment.resolved()
     assert repeated.trials(60_000) == experiment.trials(60_000)
@@ -42,21 +59,43 @@ def test_a_shipped_config_is_repeated(name):
 @pytest.mark.parametrize("name", OWN)
 def test_any_config_is_repeated(name):
     experiment = experiment_of(OWN[name])
-    text = annotated(experiment)
+    text = experiment.as_config()
     repeated = read(text)
     assert repeated.resolved() == experiment.resolved()
     assert repeated.trials(200) == experiment.trials(200)
-    assert annotated(repeated) == annotated(read(annotated(repeated))), "what it says itself is repeated too"
+    assert repeated.as_config() == read(repeated.as_config()).as_config(), "what it says itself is repeated too"
 
 
 def test_where_the_grid_decides_a_default_every_point_is_listed():
-    text = annotated(experiment_of(OWN["a grid that decides a default"]))
+    text = experiment_of(OWN["a grid that decides a default"]).as_config()
     assert "grid:" not in text
     assert text.count("- variant: ") == 4
 
 
+def test_many_cells_are_variants_and_a_grid_of_the_same_trials():
+    experiment = experiment_of(MANY)
+    text = experiment.as_config()
+    content = yaml.safe_load(text)
+    assert list(content["variants"]) == ["none", "BN", "BRN"]
+    assert content["variants"]["BN"].keys() == {"norm", "training"}
+    assert content["grid"]["norm.decay"] == [0.5, 0.9]
+    assert content["evaluation"]["statistics"] == "running", "a default"
+    assert len(text) < 10_000
+    again = experiment_of(text)
+    assert digest(again.resolved()) == digest(experiment.resolved())
+    assert again.trials(1000) == experiment.trials(1000)
+    assert again.as_config() == text
+
+
+def test_many_cells_without_a_common_grid_are_listed():
+    text = MANY.replace("norm.decay: [0.5, 0.9]", "norm.semantics: [chainer, paper]")
+    experiment = experiment_of(text)
+    assert len(yaml.safe_load(experiment.as_config())["variants"]) == 240
+    assert experiment_of(experiment.as_config()).resolved() == experiment.resolved()
+
+
 def test_overrides_are_in_it():
-    text = annotated(config.load("compare", ["training.steps=7", "variants.BRN.norm.r_max=2"], {"seeds": 2}))
+    text = config.load("compare", ["training.steps=7", "variants.BRN.norm.r_max=2"], {"seeds": 2}).as_config()
     assert "\n  steps: 7\n" in text
     assert "\n      r_max: 2.0\n" in text
     assert "\nseeds: 2\n" in text
@@ -72,7 +111,7 @@ def described(model):
 
 def test_every_setting_has_its_description_once():
     experiment = config.load("compare")
-    lines = [line.strip() for line in annotated(experiment, width=10**6).splitlines()]
+    lines = [line.strip() for line in experiment.as_config(width=10**6).splitlines()]
     for settings in experiment.settings.values():
         for name, description in described(settings):
             assert any(line.startswith(f"{name}:") for line in lines), name
@@ -83,7 +122,7 @@ def test_every_setting_has_its_description_once():
 
 @pytest.mark.parametrize("width", [40, 80, 100])
 def test_comments_fit_the_width_and_hold_no_links(width):
-    text = annotated(config.load("limits"), width)
+    text = config.load("limits").as_config(width=width)
     comments = [line for line in text.splitlines() if line.lstrip().startswith("#")]
     assert max(map(len, comments)) <= width
     assert "](" not in text

@@ -7,7 +7,6 @@ import re
 import tracemalloc
 
 import pytest
-import yaml
 
 from bnrenorm import config
 from bnrenorm.config import grid, reader
@@ -213,8 +212,6 @@ def test_what_a_run_tells_of_its_experiment_is_a_config_of_the_same_trials(text)
     assert digest(again.resolved()) == digest(experiment.resolved())
     assert again.published == experiment.published
     assert again.trials(1000) == experiment.trials(1000)
-    changed = experiment_of(experiment.as_config(), ["variants.0.settings.norm.decay=0.25"])
-    assert [t.settings.norm.decay == 0.25 for t in changed.trials(1000)].count(True) == len(experiment.seeds)
 
 
 @pytest.mark.parametrize(
@@ -232,8 +229,15 @@ def test_an_incomplete_list_of_variants_is_refused(item):
         experiment_of(f"name: a\nvariants: [{{variant: A, settings: {{}}}}, {item}]")
 
 
+def test_a_setting_of_a_cell_can_be_overridden():
+    experiment = experiment_of(GRID)
+    listed = reader.dump(experiment.resolved())
+    changed = experiment_of(listed, ["variants.0.settings.norm.decay=0.25"])
+    assert [t.settings.norm.decay == 0.25 for t in changed.trials(1000)].count(True) == len(experiment.seeds)
+
+
 def test_a_missing_or_repeated_cell_is_refused():
-    full = yaml.safe_load(experiment_of(GRID).as_config())
+    full = experiment_of(GRID).resolved()
     for variants in (full["variants"][1:], [*full["variants"], full["variants"][0]], []):
         with pytest.raises(InputError, match="expected an item for every variant at every grid point, each once"):
             experiment_of(reader.dump({**full, "variants": variants}))

@@ -94,6 +94,15 @@ def test_the_files_of_an_experiment_repeat_it_elsewhere(folder, tmp_path_factory
     assert again.as_config().count(str(other / "plugins" / "mine.py")) == 1
 
 
+def test_a_config_with_every_setting_names_the_plugins(folder):
+    experiment = config.load(folder / "my.yaml")
+    (folder / "all.yaml").write_text(experiment.as_config())
+    registry._registered.clear()
+    again = config.load(folder / "all.yaml")
+    assert again.resolved() == experiment.resolved()
+    assert [plugin.path for plugin in again.plugins] == [folder / "mine.py"]
+
+
 def test_without_plugins_nothing_is_run_or_said(capsys):
     experiment = config.load("quick")
     assert experiment.plugins == ()
