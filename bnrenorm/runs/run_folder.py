@@ -18,6 +18,7 @@ from bnrenorm.runs.store import make_folder
 
 _OWNER = ".owner.json"  # exists while a run writes, and after one that did not end
 _LOCK = ".lock"
+_MOMENT = 0.5  # seconds: whoever asks whether a folder is held holds it too, for much less
 
 
 def path_of(root: Path, experiment: Experiment) -> Path:
@@ -53,7 +54,7 @@ def locked(folder: Path) -> Iterator[None]:
         disk.delete(lock_file)
     lock = filelock.FileLock(lock_file)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=_MOMENT, poll_interval=_MOMENT / 50)
     except filelock.Timeout as error:
         raise InputError(f"{folder}: {_name(folder / _OWNER)} is writing there") from error
     except NotImplementedError as error:  # what filelock raises on a file system without flock
@@ -81,9 +82,12 @@ def unfinished(root: Path, experiment: Experiment) -> list[Path]:
 
 def _is_held(folder: Path) -> bool:
     """Tell whether a process has locked the folder; False where this one may not ask, as in a read-only folder."""
-    lock = filelock.FileLock(folder / _LOCK)
+    lock_file = folder / _LOCK
+    if disk.is_link(lock_file) or not disk.is_file(lock_file):
+        return False
+    lock = filelock.FileLock(lock_file)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=_MOMENT, poll_interval=_MOMENT / 50)
     except filelock.Timeout:
         return True
     except (OSError, NotImplementedError):  # a folder that may only be read, or a file system without flock

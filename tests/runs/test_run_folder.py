@@ -2,7 +2,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
+import filelock
 import pytest
 
 from bnrenorm.errors import InputError
@@ -50,6 +52,24 @@ def test_a_second_writer_is_told_pid_and_host_and_a_dead_ones_lock_is_taken_over
         holder.wait()
     with run_folder.opened(tmp_path, experiment()) as path:
         assert path.is_dir()
+
+
+def test_who_holds_the_lock_for_a_moment_keeps_no_writer_out(tmp_path):
+    """As whoever asks for the folder's state does."""
+    lock = filelock.FileLock(tmp_path / ".lock", thread_local=False)
+    lock.acquire()
+    threading.Timer(0.1, lock.release).start()
+    with run_folder.locked(tmp_path):
+        assert not lock.is_locked
+
+
+def test_asking_leaves_nothing_in_a_folder_and_follows_no_link(tmp_path):
+    assert run_folder.state(tmp_path) == "unfinished"
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / ".lock").symlink_to(tmp_path / "precious")
+    assert run_folder.state(tmp_path) == "unfinished"
+    assert (tmp_path / "precious").read_text() == "precious"
 
 
 def interrupted(tmp_path, text=COMPARED):
