@@ -83,7 +83,6 @@ def measure(count: int, workers: int) -> dict[str, float]:
     from bnrenorm.engines.backend import Backend
     from bnrenorm.runs import session
     from bnrenorm.runs.cluster import Cluster
-    from bnrenorm.runs.store import Store
 
     row: dict[str, float] = {"trials": count}
 
@@ -99,12 +98,13 @@ def measure(count: int, workers: int) -> dict[str, float]:
         path.write_text(CONFIG.format(rates=rates, seeds=_SEEDS))
         Path(folder, "nothing.py").write_text(PLUGIN)
         data, out = dataset.load(), Path(folder, "runs")
+        options: Any = {"memory": memory, "load": lambda settings: data}
         with timed("load"):
             experiment = config.load(path)
         with timed("dry run"):
-            session.rehearse(experiment, data, Store(out), memory, backend)
-
-        def leave(outcome: Any) -> None:
+            session.rehearse(experiment, backend, out, **options)
+        started = time.perf_counter()
+        with session.run(experiment, backend, out, cluster=Cluster(workers) if workers else None, **options) as outcome:
             results = api.results_of(outcome)
             row["train, read"] = time.perf_counter() - started
             with timed("tables"):
@@ -113,15 +113,11 @@ def measure(count: int, workers: int) -> dict[str, float]:
                 failures = outputs.write_figures(results)
             with timed("report"):
                 failures += report.write(results)
-            if failures or len(results.trials) != count:
-                raise RuntimeError(f"{len(results.trials)} trials; {failures}")
-
-        options: dict[str, Any] = {"memory": memory, "leave": leave, "load": lambda settings: data}
-        started = time.perf_counter()
-        session.run(experiment, backend, out, cluster=Cluster(workers) if workers else None, **options)
+        if failures or len(results.trials) != count:
+            raise RuntimeError(f"{len(results.trials)} trials; {failures}")
         row["all"] = sum(seconds for stage, seconds in row.items() if stage not in ("trials",))
-        with timed("again"):
-            session.run(experiment, backend, out, memory=memory, leave=lambda outcome: None, load=lambda settings: data)
+        with timed("again"), session.run(experiment, backend, out, **options):
+            pass
     row["µs a trial"] = row["all"] / count * 1e6
     row["MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return row

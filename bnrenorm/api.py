@@ -11,7 +11,6 @@ import numpy as np
 from bnrenorm import config as configs
 from bnrenorm import notebook
 from bnrenorm.analysis import outputs
-from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import Experiment
 from bnrenorm.engines import backend
@@ -79,26 +78,20 @@ def run(
     loaded = experiment if isinstance(experiment, Experiment) else load(experiment)
     chosen = backend.choose(engine, device, tf32=tf32)
     bound = parse_memory(memory, chosen.device)
-    left: list[ExperimentResults] = []
-    failures: list[str] = []
-
-    def leave(outcome: Outcome) -> None:
-        left.append(results_of(outcome))
-        outputs.write_tables(left[0])
-        failures.extend(outputs.write_figures(left[0], axes))
-        failures.extend(report.write(left[0]))
-
     watcher = watcher or (notebook.CellOutput() if progress and notebook.is_running() else Watcher())
     try:
-        outcome = session.run(loaded, chosen, Path(out), memory=bound, watcher=watcher, leave=leave, cluster=cluster)
+        with session.run(loaded, chosen, Path(out), memory=bound, watcher=watcher, cluster=cluster) as outcome:
+            results = results_of(outcome)
+            outputs.write_tables(results)
+            failures = [*outcome.failures, *outputs.write_pictures(results, axes)]
     except KeyboardInterrupt:  # outside of the training, or a second one
         watcher.note(
             "interrupted; finished trials are kept, run the same again, and it goes on from the last checkpoint"
         )
         raise
-    for failure in (*outcome.failures, *failures):
+    for failure in failures:
         warnings.warn(failure, stacklevel=2)
-    return left[0]
+    return results
 
 
 def results_of(outcome: Outcome) -> ExperimentResults:

@@ -148,9 +148,14 @@ def test_a_figure_that_fails_is_a_warning(results, tmp_path, monkeypatch):
 
 
 def test_trials_that_no_worker_survived_are_a_warning(results, tmp_path, monkeypatch):
-    real = session.run
-    lost = "1 trial has no result"
-    monkeypatch.setattr(session, "run", lambda *all_, **named: replace(real(*all_, **named), failures=(lost,)))
+    real, lost = session.run, "1 trial has no result"
+
+    @contextmanager
+    def run(*all_, **named):
+        with real(*all_, **named) as outcome:
+            yield replace(outcome, failures=(lost,))
+
+    monkeypatch.setattr(session, "run", run)
     with pytest.warns(UserWarning, match=lost) as caught:
         bnrenorm.run(results.experiment, device="cpu", out=tmp_path / "runs")
     assert caught[0].filename == __file__

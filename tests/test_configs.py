@@ -30,14 +30,9 @@ def test_the_header_says_question_expected_command_and_time(name):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_quick_form_runs(name, tmp_path):
     experiment = config.load(name, ["seeds=1", *QUICK.get(name, ["training.steps=10"])])
-    outcome = session.run(
-        experiment,
-        Backend("cpu", "cpu"),
-        tmp_path,
-        memory=2**30,
-        leave=lambda outcome: None,
-        load=lambda path: some_digits(500, 100),
-    )
+    options = {"memory": 2**30, "load": lambda _: some_digits(500, 100)}
+    with session.run(experiment, Backend("cpu", "cpu"), tmp_path, **options) as outcome:
+        pass
     assert {trial.variant for trial, _ in outcome.trials} == set(experiment.variants)
     diverged = {
         trial.settings.training.optimizer.lr for trial, result in outcome.trials if result.outcome != "finished"

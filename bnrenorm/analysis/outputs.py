@@ -1,4 +1,4 @@
-"""The files that a finished comparison leaves in its run folder: tables, verdicts and figures."""
+"""The files that a finished comparison leaves in its run folder: tables, verdicts, figures and the report."""
 
 import json
 from collections import Counter
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnrenorm import atomic, environment
+from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.data.dataset import Dataset
 
@@ -59,6 +60,11 @@ def write_figures(results: ExperimentResults, axes: "AxesChoice" = "effect") -> 
         except Exception as error:
             failures[figure] = _failure(results.folder / name, error)
     return list(failures.values())
+
+
+def write_pictures(results: ExperimentResults, axes: "AxesChoice" = "effect") -> list[str]:
+    """Draw the figures and write the report; return a line for each that failed. axes: as in `pictures`."""
+    return [*write_figures(results, axes), *report.write(results)]
 
 
 def _failure(path: Path, error: Exception) -> str:

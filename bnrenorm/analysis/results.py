@@ -105,9 +105,9 @@ class ExperimentResults:
         return None if self.published_values is None else published.count(self.published_values)
 
     def save(self, folder: str | Path) -> Path:
-        """Write into another folder what a run leaves: experiment, tables, verdicts and figures; return its path.
+        """Write into another folder what a run leaves: experiment, tables, verdicts, figures, report; return its path.
 
-        Raises OSError if the disk fails. Warns of each figure that cannot be drawn.
+        Raises OSError if the disk fails. Warns of each figure, and of the report, if they cannot be drawn.
         """
         from bnrenorm.analysis import outputs  # which imports this module
 
@@ -117,7 +117,7 @@ class ExperimentResults:
             atomic.write(target / name, content)
         there = replace(self, folder=target)
         outputs.write_tables(there)
-        for failure in outputs.write_figures(there):
+        for failure in outputs.write_pictures(there):
             warnings.warn(failure, stacklevel=2)
         return target
 

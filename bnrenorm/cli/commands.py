@@ -154,41 +154,29 @@ def compare(
         bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
         course.has_begun = lambda: screen.has_begun
         background.submit(startup.import_analysis)
+        how: Any = {"memory": bound, "load": lambda _: images.result(), "cluster": cluster}
         if dry_run:
-            from bnrenorm.runs.store import Store
-
-            data = images.result()
-            plan = session.rehearse(experiment, data, Store(out), bound, chosen, part)
-            screen.rehearsal(plan, experiment, data, chosen)
+            screen.rehearsal(session.rehearse(experiment, chosen, out, shard=part, **how))
             return
-
-        failures: list[str] = []
-
-        def leave(outcome: session.Outcome) -> None:
-            with screen.working("comparing the results ..."):
-                from bnrenorm import api
-                from bnrenorm.analysis import outputs
-                from bnrenorm.analysis.report import write as report
-                from bnrenorm.cli import summary
-
-                results = api.results_of(outcome)
-                outputs.write_tables(results)
-            if as_json:
-                with suppress(BrokenPipeError):  # the end of the process meets it again, and exits with code 1
-                    print(summary.document(results))
-            else:
-                summary.show(screen, results)
-            with screen.working("drawing figures and the report ..."):
-                failures.extend(outputs.write_figures(results, axes))
-                failures.extend(report.write(results))
-
-        how: Any = {"memory": bound, "watcher": screen, "load": lambda _: images.result(), "cluster": cluster}
-        if part is None:
-            failures.extend(session.run(experiment, chosen, out, leave=leave, **how).failures)
-        else:
-            stored, lost = session.run_shard(experiment, chosen, out, part, **how)
-            failures.extend(lost)
+        if part is not None:
+            stored, failures = session.run_shard(experiment, chosen, out, part, watcher=screen, **how)
             screen.say(f"Shard {part}: {stored} trials are stored in {out}. {_ONCE_ALL_ARE}")
+        else:
+            with session.run(experiment, chosen, out, watcher=screen, **how) as outcome:
+                with screen.working("comparing the results ..."):
+                    from bnrenorm import api
+                    from bnrenorm.analysis import outputs
+                    from bnrenorm.cli import summary
+
+                    results = api.results_of(outcome)
+                    outputs.write_tables(results)
+                if as_json:
+                    with suppress(BrokenPipeError):  # the end of the process meets it again, and exits with code 1
+                        print(summary.document(results))
+                else:
+                    summary.show(screen, results)
+                with screen.working("drawing figures and the report ..."):
+                    failures = (*outcome.failures, *outputs.write_pictures(results, axes))
     for failure in failures:
         print(f"bnrenorm: {failure}", file=sys.stderr)
     if failures or screen.is_closed:

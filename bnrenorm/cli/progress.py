@@ -17,7 +17,7 @@ from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import narration, runner, session
 from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
-from bnrenorm.runs.plan import Keys, Plan
+from bnrenorm.runs.plan import Keys
 from bnrenorm.runs.session import Watcher
 
 _PLAIN_LINES = 10  # progress lines per run where standard output is no terminal
@@ -85,10 +85,11 @@ class Screen(Watcher):
             else:
                 progress_bar.update(task, completed=pace.progress.total)
 
-    def rehearsal(self, plan: Plan, experiment: Experiment, data: Dataset, backend: Backend) -> None:
-        """Print what a plan would train, with memory and with time from timing a few steps; train nothing."""
-        self.opening(experiment, plan.keys, data, backend)
-        for remark in narration.remarks(experiment, list(plan.keys), data, backend):
+    def rehearsal(self, of: session.Rehearsal) -> None:
+        """Print what a run would train, with memory and with time from timing a few steps; train nothing."""
+        plan, data, backend = of.plan, of.data, of.backend
+        self.opening(of.experiment, plan.keys, data, backend)
+        for remark in narration.remarks(of.experiment, list(plan.keys), data, backend):
             self.note(remark)
         differ = len(set(plan.keys.values()))
         which = "different " if differ < len(plan.keys) else ""
@@ -103,7 +104,8 @@ class Screen(Watcher):
             how = "" if is_timed else ", by its size"
             self.say(f"group {i}: {len(group)} trials of {variants}: {size:.2f} GiB, about {seconds:.0f} s{how}")
             total += seconds
-        self.say(f"about {total:.0f} s in all; nothing was trained")
+        shared = f", of which {of.devices} devices do a part each" if of.devices > 1 else ""
+        self.say(f"about {total:.0f} s in all{shared}; nothing was trained")
 
     def note(self, text: str) -> None:
         """Print what the user should know."""

@@ -39,6 +39,17 @@ class Outcome:
     """Why trials have no result, in a line each: what workers of a cluster did not survive."""
 
 
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a run would train, on how many `devices`: machines of a cluster, or GPUs of this one."""
+
+    experiment: Experiment
+    data: Dataset
+    backend: Backend
+    plan: Plan
+    devices: int
+
+
 class Watcher:
     """Callbacks that show the progress of a run; these show nothing."""
 
@@ -65,25 +76,26 @@ class Watcher:
         yield lambda progress: None
 
 
+@contextmanager
 def run(
     experiment: Experiment,
     backend: Backend,
     out: Path,
     *,
     memory: int,
-    leave: Callable[[Outcome], None],
     watcher: Watcher | None = None,
     load: Callable[[Data], Dataset] = dataset.load,
     cluster: Cluster | None = None,
-) -> Outcome:
-    """Train the trials that `out` does not contain yet, then call `leave` to write the outputs to the run folder.
+) -> Iterator[Outcome]:
+    """Train the trials that `out` does not contain yet, and yield all results to a context that writes the outputs.
 
-    memory: bytes that all groups in training on this machine may take; load: maps the data settings to the images;
-    cluster: where groups are trained, in this process by default. Raises InputError for mistakes that the user can fix,
-    before anything is written; Interrupted after a SIGINT or SIGTERM, with everything saved; OSError if the disk or the
-    cluster fails.
+    The run folder is locked until the context ends. memory: bytes that all groups in training on this machine may take;
+    load: maps the data settings to the images; cluster: where groups are trained, in this process by default. Raises
+    InputError for mistakes that the user can fix, before anything is written; Interrupted after a SIGINT or SIGTERM,
+    with everything saved; OSError if the disk or the cluster fails.
     """
     session = _Session(experiment, backend, Store(out), load(experiment.data), memory, watcher or Watcher(), cluster)
+    session.store.prepare()
     with run_folder.opened(out, experiment) as folder:
         inventory.list_trials(folder, session.keys.values())
         session.announce()
@@ -91,10 +103,7 @@ def run(
             config = other / "experiment.yaml"
             session.note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
         results, failures = session.results()
-        notes = tuple(session.notes)
-        outcome = Outcome(experiment, session.data, backend, results, folder, notes, tuple(failures))
-        leave(outcome)
-    return outcome
+        yield Outcome(experiment, session.data, backend, results, folder, tuple(session.notes), tuple(failures))
 
 
 def run_shard(
@@ -115,9 +124,30 @@ def run_shard(
     """
     watcher = watcher or Watcher()
     session = _Session(experiment, backend, Store(out), load(experiment.data), memory, watcher, cluster, shard)
+    session.store.prepare()
     session.announce()
     results, failures = session.results()
     return len({session.keys[trial] for trial, _ in results}), tuple(failures)
+
+
+def rehearse(
+    experiment: Experiment,
+    backend: Backend,
+    out: Path,
+    *,
+    memory: int,
+    load: Callable[[Data], Dataset] = dataset.load,
+    cluster: Cluster | None = None,
+    shard: Shard | None = None,
+) -> Rehearsal:
+    """Plan what `run`, or `run_shard`, would train, the stored trials that cannot be used among it; write nothing.
+
+    The arguments and what is raised are those of `run`.
+    """
+    session = _Session(experiment, backend, Store(out), load(experiment.data), memory, Watcher(), cluster, shard)
+    stored = {trial: key for trial, key in session.keys.items() if session.store.has(key)}
+    useless = [stored[trial] for trial, result in _read(stored, session.store).items() if isinstance(result, Spoilt)]
+    return Rehearsal(experiment, session.data, backend, session.plan(useless), session.devices)
 
 
 class _Session:
@@ -133,9 +163,9 @@ class _Session:
         self.notes: list[str] = []
         self.failures: dict[str, str] = {}  # by key
         self.workers = 1 if cluster is None else clusters.count(cluster)
-        self.memory = memory if cluster is None else memory // clusters.sharing(cluster, backend.device)
+        sharing = 1 if cluster is None else clusters.sharing(cluster, backend.device)
+        self.memory, self.devices = memory // sharing, self.workers // sharing
         self.plan()
-        store.prepare()
 
     def note(self, text: str) -> None:
         """Keep a remark, and show it."""
@@ -181,16 +211,6 @@ class _Session:
                 )
             self.failures |= failures
         return _read({trial: key for trial, key in self.keys.items() if key not in self.failures}, self.store)
-
-
-def rehearse(
-    experiment: Experiment, data: Dataset, store: Store, memory: int, backend: Backend, shard: Shard | None = None
-) -> Plan:
-    """Plan what `run` would train, the stored trials that cannot be used among it. Raises InputError like `run`."""
-    keys = addresses(experiment, data, backend, shard)
-    stored = {trial: key for trial, key in keys.items() if store.has(key)}
-    useless = [keys[trial] for trial, result in _read(stored, store).items() if isinstance(result, Spoilt)]
-    return plan(keys, data, store, memory, backend, useless)
 
 
 def compile_kernels(todo: Plan, backend: Backend, watcher: Watcher) -> None:

@@ -57,8 +57,8 @@ def test_results_are_saved_into_another_folder_as_a_run_leaves_them(tmp_path):
     place = results.save(tmp_path / "a" / "b")
     assert place == tmp_path / "a" / "b"
     files = {path.name for path in place.iterdir()}
-    assert {"experiment.yaml", "curves.csv", "summary.csv", "verdict.json", "environment.json"} <= files
-    assert {path.suffix for path in place.iterdir()} >= {".png"}
+    tables = {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json"}
+    assert files == {"experiment.yaml", "report.html", *tables, *outputs.pictures(results)}
     assert config.load(place / "experiment.yaml").resolved() == results.experiment.resolved()
     assert not (tmp_path / "run").exists()
 

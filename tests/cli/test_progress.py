@@ -13,9 +13,8 @@ from bnrenorm.cli import progress
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
 from bnrenorm.engines.cpu import compilation
-from bnrenorm.runs.plan import addresses, plan
+from bnrenorm.runs import session
 from bnrenorm.runs.runner import Progress
-from bnrenorm.runs.store import Store
 from bnrenorm.training.records import Record
 from tests.helpers import COMPARED, experiment_of, opened, some_digits
 
@@ -145,17 +144,15 @@ def test_the_compilation_is_announced_and_timed():
     assert file.getvalue().splitlines()[1] == "Compiled in 0 s."
 
 
+def rehearsed(out, text=COMPARED, engine=CHAINER, remark=""):
+    backend = Backend(engine, "cpu", remark)
+    return session.rehearse(experiment_of(text), backend, out, memory=2**30, load=lambda _: some_digits(200, 100))
+
+
 @pytest.mark.slow
 def test_a_dry_run_shows_groups_with_memory_and_time(tmp_path):
-    experiment, data, store, backend = (
-        experiment_of(COMPARED),
-        some_digits(200, 100),
-        Store(tmp_path),
-        Backend(CHAINER, "cpu"),
-    )
-    store.prepare()
     shown, file = screen()
-    shown.rehearsal(plan(addresses(experiment, data, backend), data, store, 2**30, backend), experiment, data, backend)
+    shown.rehearsal(rehearsed(tmp_path))
     opening, first, group, last = file.getvalue().splitlines()
     assert opening.startswith("compared: BN, BRN; ")
     assert first == "4 trials, 0 of them finished, 4 to train"
@@ -163,18 +160,18 @@ def test_a_dry_run_shows_groups_with_memory_and_time(tmp_path):
     assert last.endswith("nothing was trained")
 
 
-def test_a_dry_run_says_which_times_are_not_measured(monkeypatch, tmp_path):
-    experiment, data = experiment_of(COMPARED), some_digits(200, 100)
-    backend = Backend(CHAINER, "cpu", "numba is missing")
+@pytest.mark.parametrize(("devices", "shared"), [(1, ""), (2, ", of which 2 devices do a part each")])
+def test_a_dry_run_says_which_times_are_not_measured(devices, shared, monkeypatch, tmp_path):
     monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True), (4.0, False)])
-    todo = plan(addresses(experiment, data, backend), data, Store(tmp_path), 2**30, backend)
+    of = rehearsed(tmp_path, remark="numba is missing")
+    (group,) = of.plan.groups
     shown, file = screen()
-    shown.rehearsal(replace(todo, groups=[todo.groups[0][:2], todo.groups[0][2:]]), experiment, data, backend)
+    shown.rehearsal(replace(of, plan=replace(of.plan, groups=[group[:2], group[2:]]), devices=devices))
     _, remark, _, first, second, total = file.getvalue().splitlines()
     assert remark == "Note: numba is missing."
     assert first.endswith("about 3 s")
     assert second.endswith("about 4 s, by its size")
-    assert total == "about 7 s in all; nothing was trained"
+    assert total == f"about 7 s in all{shared}; nothing was trained"
 
 
 NAMES = "[a] [/] :smile: [bold]x[/bold]"
@@ -243,24 +240,18 @@ def test_a_group_is_named_where_there_are_several():
 
 
 def test_a_dry_run_announces_the_compilation(monkeypatch, tmp_path):
-    experiment, data, backend = experiment_of(COMPARED), some_digits(200, 100), Backend(CPU, "cpu")
     compiled = []
     monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True)] if compiled else 1 / 0)
     monkeypatch.setattr(compilation, "missing", lambda settings: ["some"])
     monkeypatch.setattr(compilation, "compile_kernels", compiled.extend)
     shown, file = screen()
-    shown.rehearsal(
-        plan(addresses(experiment, data, backend), data, Store(tmp_path), 2**30, backend), experiment, data, backend
-    )
+    shown.rehearsal(rehearsed(tmp_path, engine=CPU))
     assert "Compiling kernels" in file.getvalue()
 
 
 def test_a_dry_run_counts_equal_trials_once(monkeypatch, tmp_path):
     same = COMPARED.replace("BN: {norm: {kind: batch}}", "same: {norm: {kind: renorm, r_max: 3, d_max: 5}}")
-    experiment, data, backend = experiment_of(same), some_digits(200, 100), Backend(CHAINER, "cpu")
     monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True)] * len(groups))
     shown, file = screen()
-    shown.rehearsal(
-        plan(addresses(experiment, data, backend), data, Store(tmp_path), 2**30, backend), experiment, data, backend
-    )
+    shown.rehearsal(rehearsed(tmp_path, same))
     assert "\n2 different trials, 0 of them finished, 2 to train\n" in file.getvalue()

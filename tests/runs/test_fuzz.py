@@ -33,15 +33,9 @@ def run(out, report=lambda progress: None):
         note = staticmethod(lambda text: notes.append(text))
 
     notes = []
-    outcome = session.run(
-        experiment_of(TEXT),
-        Backend("chainer", "cpu"),
-        out,
-        memory=2**30,
-        leave=lambda outcome: None,
-        watcher=Watcher(),
-        load=lambda path: DATA,
-    )
+    options = {"memory": 2**30, "watcher": Watcher(), "load": lambda path: DATA}
+    with session.run(experiment_of(TEXT), Backend("chainer", "cpu"), out, **options) as outcome:
+        pass
     weights = [[array.tobytes() for array in result.parameters.values()] for _, result in outcome.trials]
     return [(trial.variant, trial.seed, result.records) for trial, result in outcome.trials], weights, len(notes)
 

@@ -14,13 +14,12 @@ from tests.helpers import COMPARED, experiment_of, some_digits
 ONE_SEED, TWO_SEEDS = (experiment_of(COMPARED, [f"seeds={count}"]) for count in (1, 2))
 
 
-def leave(outcome):
-    (outcome.folder / "verdict.json").write_text("[]")
-
-
 def train(experiment, out):
     backend = Backend("chainer", "cpu")
-    return session.run(experiment, backend, out, memory=2**30, leave=leave, load=lambda _: some_digits(60, 20)).folder
+    options = {"memory": 2**30, "load": lambda _: some_digits(60, 20)}
+    with session.run(experiment, backend, out, **options) as outcome:
+        (outcome.folder / "verdict.json").write_text("[]")
+    return outcome.folder
 
 
 @pytest.fixture

@@ -13,13 +13,15 @@ import pandas as pd
 import pytest
 
 import bnrenorm
-from bnrenorm import api
+from bnrenorm import _compat
+from bnrenorm.analysis import outputs
 from bnrenorm.cli import commands
 from bnrenorm.engines.backend import Backend
 from bnrenorm.engines.cpu import compilation
 from bnrenorm.errors import InputError
 from bnrenorm.runs import group as groups
 from bnrenorm.runs import run_folder, session
+from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
@@ -56,16 +58,11 @@ def run(few, tmp_path):
     """A function that runs a session on few digits into `tmp_path / out`."""
 
     def run(text=COMPARED, engine="chainer", out="out", watcher=None, leave=lambda outcome: None, **options):
-        return session.run(
-            experiment_of(text),
-            Backend(engine, "cpu"),
-            tmp_path / out,
-            memory=2**30,
-            leave=leave,
-            watcher=watcher,
-            load=lambda path: few,
-            **options,
-        )
+        backend, load = Backend(engine, "cpu"), lambda path: few
+        options |= {"memory": 2**30, "watcher": watcher, "load": load}
+        with session.run(experiment_of(text), backend, tmp_path / out, **options) as outcome:
+            leave(outcome)
+        return outcome
 
     return run
 
@@ -239,10 +236,12 @@ def test_a_disk_that_spoils_what_it_is_given_is_named(run, tmp_path, monkeypatch
 
 def test_bad_data_stops_before_anything_is_written(tmp_path):
     text = COMPARED + "data: {path: /no/where}\n"
-    with pytest.raises(InputError, match="'/no/where' cannot be read: No such file"):
-        session.run(
-            experiment_of(text), Backend("chainer", "cpu"), tmp_path / "out", memory=2**30, leave=lambda outcome: None
-        )
+    backend = Backend("chainer", "cpu")
+    with (
+        pytest.raises(InputError, match="'/no/where' cannot be read: No such file"),
+        session.run(experiment_of(text), backend, tmp_path / "out", memory=2**30),
+    ):
+        raise AssertionError("trained")
     assert not (tmp_path / "out").exists()
 
 
@@ -307,25 +306,48 @@ def test_what_a_run_leaves_is_written_while_its_folder_is_held(few_digits_file, 
     held = []
     for write in ("write_tables", "write_figures"):
         monkeypatch.setattr(
-            api.outputs, write, lambda results, *axes: held.append((results.folder / ".owner.json").is_file()) or []
+            outputs, write, lambda results, *axes: held.append((results.folder / ".owner.json").is_file()) or []
         )
     experiment = bnrenorm.load(config_file(), data__path=str(few_digits_file))
     bnrenorm.run(experiment, device="cpu", engine="chainer", out=tmp_path / "out")
     assert held == [True, True]
 
 
+def rehearsed(data, out, engine="chainer", **options):
+    backend = Backend(engine, "cpu")
+    return session.rehearse(experiment_of(COMPARED), backend, out, memory=2**30, load=lambda _: data, **options)
+
+
+def test_a_rehearsal_of_workers_plans_what_they_train(few, tmp_path):
+    alone, shared = (rehearsed(few, tmp_path, cluster=cluster) for cluster in (None, Cluster(workers=3)))
+    assert [len(of.plan.groups) for of in (alone, shared)] == [1, 3]
+    assert [of.devices for of in (alone, shared)] == [1, 1], "workers of one CPU share it"
+    assert not list(tmp_path.iterdir()), "nothing is written"
+    with pytest.raises(InputError, match="tcp://127.0.0.1:9: no scheduler answers there"):
+        rehearsed(few, tmp_path, cluster=Cluster(address="tcp://127.0.0.1:9"))
+
+
+def test_a_rehearsal_of_workers_with_gpus_of_their_own(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 2)
+    backend, cluster = Backend("chainer", "cuda:0"), Cluster(workers=4)
+    monkeypatch.setattr(session, "plan", lambda *all_: all_)
+    of = session.rehearse(experiment_of(COMPARED), backend, tmp_path, memory=2**30, load=lambda _: few, cluster=cluster)
+    assert of.devices == 2
+    memory, workers = of.plan[3], of.plan[6]
+    assert (memory, workers) == (2**29, 4)
+
+
 def test_a_rehearsal_counts_trials_that_cannot_be_used_as_missing(run, few, tmp_path):
     run()
     store = Store(tmp_path / "out")
     next(iter(store.trials.glob("*.json"))).write_text("{}")
-    todo = session.rehearse(experiment_of(COMPARED), few, store, 2**30, Backend("chainer", "cpu"))
+    todo = rehearsed(few, store.root).plan
     assert (len(todo.keys), todo.missing) == (4, 1)
 
 
 def test_kernels_that_cannot_be_kept_are_announced(run, few, tmp_path, monkeypatch):
     monkeypatch.setattr(compilation, "is_cached", lambda: False)
-    witness, store = Witness(), Store(tmp_path / "out")
-    todo = session.rehearse(experiment_of(COMPARED), few, store, 2**30, Backend("cpu", "cpu"))
+    witness, todo = Witness(), rehearsed(few, tmp_path / "out", "cpu").plan
     session.compile_kernels(todo, Backend("cpu", "cpu"), witness)
     session.compile_kernels(todo, Backend("chainer", "cpu"), witness)
     (note,) = witness.notes

@@ -56,7 +56,8 @@ def run(few, tmp_path):
         options = {"memory": 2**30, "load": lambda settings: few}
         if part:
             return session.run_shard(experiment_of(COMPARED), BACKEND, tmp_path / out, Shard(*part), **options)
-        return session.run(experiment_of(COMPARED), BACKEND, tmp_path / out, leave=lambda outcome: None, **options)
+        with session.run(experiment_of(COMPARED), BACKEND, tmp_path / out, **options) as outcome:
+            return outcome
 
     return run
 
