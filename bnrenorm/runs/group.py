@@ -107,8 +107,6 @@ class GroupTrainer:
             if record is not None:
                 _append(columns, record)
                 show(group, record)
-                if not any(_alive(trial_columns) for trial_columns in columns):
-                    break
             # Before the first step there is nothing to save; a resume there would see its record, and its best, twice.
             if training.step and (self.request.asked or time.monotonic() - last_save >= SAVE_EVERY):
                 saved.save(Checkpoint(training.state_dict(), columns, seconds()))

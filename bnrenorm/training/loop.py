@@ -43,7 +43,7 @@ def train(trials: list[Trial], data: Dataset, *, engine: str = "chainer", device
 class Training:
     """Training of a group of trials. Iterating takes steps, for about half a second at a time.
 
-    Each iteration yields a `Record` if one is due, otherwise None. `state_dict` may be called in between. Everything
+    It ends early if all replicas have diverged or stopped. With early stopping it leaves each at its best record. Each iteration yields a `Record` if one is due, otherwise None. `state_dict` may be called in between. Everything
     may be called from any thread, and raises DeviceError for a GPU that fails, OutOfMemory for one that is full.
     """
 
@@ -65,11 +65,12 @@ class Training:
         self.total = int(self.settings.training.steps.amount)
         self.every = int(self.settings.evaluation.every.amount)
         self.step, self.steps_per_call = 0, 1
+        self._done = np.zeros(len(trials), bool)  # replicas that have diverged or stopped
 
     def __iter__(self) -> Iterator[Record | None]:
         if self.step == 0 and self.settings.evaluation.training_set:
             yield self._record()
-        while self.step < self.total and not self._all_stopped():
+        while self.step < self.total and not self._done.all():
             to_record = min(self.every - self.step % self.every, self.total - self.step)
             steps = min(to_record, self.steps_per_call)
             yield self._advance(steps, record=steps == to_record)
@@ -112,16 +113,13 @@ class Training:
         diagnosis = self.engine.diagnosis()
         if diagnosis:
             diagnosis |= replicas.affine_means()
-        done = ~alive
+        self._done = ~alive
         if self.early_stopping is not None:
             replicas.keep_best(self.early_stopping.update(values))
             diagnosis["stopped"] = self.early_stopping.stopped.astype(np.float64)
-            done |= self.early_stopping.stopped
-        self.engine.idle = done
+            self._done |= self.early_stopping.stopped
+        self.engine.idle = self._done
         return Record(self.step, self.step / self.per_epoch, values, diagnosis)
-
-    def _all_stopped(self) -> bool:
-        return self.early_stopping is not None and bool(self.early_stopping.stopped.all())
 
     @_with_device
     def state_dict(self) -> State:
@@ -142,6 +140,7 @@ class Training:
         self.step = int(state["step"])
         if self.early_stopping is not None:
             self.early_stopping.load_state_dict(state)
+            self._done = self.early_stopping.stopped
 
     @_with_device
     def parameters(self) -> list[State]:

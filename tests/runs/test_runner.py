@@ -320,6 +320,28 @@ def test_the_summary_and_the_stored_parameters_are_those_that_early_stopping_wen
         assert (result.parameters["linears/0/W"] == own).all()
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_parameters_are_those_of_the_best_record_even_if_all_replicas_diverge_after_it(few, store, engine):
+    def trained(more=""):
+        text = f"""
+name: a
+data: {{validation: 50}}
+model: {{hidden: [20]}}
+variants: {{explodes: {{training: {{optimizer: {{lr: 1.0e+9}}}}}}{more}}}
+training: {{batch: {{kind: iid, size: 50}}, steps: 60, early_stopping: {{patience: 20}}}}
+evaluation: {{every: 1, parameters: true}}
+"""
+        return train(text, few, store, backend=Backend(engine, "cpu"))[0]
+
+    trial, alone = trained()
+    (store.path(trial.key(few.checksum, Backend(engine, "cpu").address(trial.settings)))).unlink()
+    _, in_company = trained(", calm: {training: {optimizer: {lr: 0.01}}}")
+    assert not np.isfinite(alone.records["train_loss"][-1]), "it diverged after its best record"
+    assert (alone.outcome, in_company.outcome) == ("finished", "finished")
+    for name, weights in in_company.parameters.items():
+        assert (alone.parameters[name] == weights).all(), name
+
+
 def test_progress_counts_what_is_trained(few, store):
     shown = []
     train(COMPARED, few, store, report=lambda progress: shown.append((progress.done, progress.total)))
