@@ -14,11 +14,14 @@ import numpy as np
 MIN_PAIRS = 6
 """Pairs without which no sign-flip test can reach p < .05: the smallest p of n pairs is 2 / 2^n."""
 
-LEVEL = 0.95
+ALPHA = 0.05
+LEVEL = 1 - ALPHA
 MARGIN = 0.002
 """Accuracies that differ by less than this are equivalent in practice: 0.2 percentage points."""
 
-_EXACT = 2**13  # enumerate all sign patterns up to this number, draw _RESAMPLES of them beyond it
+_DECIMALS = 12  # of differences and bounds: rounding noise must decide no tie
+_COUNTED = 30  # pairs up to which all sign patterns are counted; of more some are drawn
+_LISTED = 13  # pairs up to which all subsets are listed; of more _RESAMPLES are drawn
 _RESAMPLES = 9999
 _AT_ONCE = 2**19  # random numbers in memory
 
@@ -52,55 +55,56 @@ def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]], margin: float 
     """Compare pairs (a, b) of values (S,) as one family, whose error rate Holm's correction keeps at 5 %.
 
     The test flips the signs of the differences [Fisher 1935]; the interval holds the means that the test would not
-    reject [Hartigan 1969]. Both assume only that the differences are symmetric about their mean. With more than 13
-    pairs the sign patterns are drawn at random, with a fixed seed. A pair with a NaN is dropped.
+    reject [Hartigan 1969]. Both assume only that the differences are symmetric about their mean. The interval of more
+    than 13 pairs, and the test of more than 30, draw signs at random, with a fixed seed. A pair with a NaN is dropped.
 
     A variant is better when p_holm < .05 and the interval excludes 0. The two are equivalent when the interval lies
     between -margin and margin.
     """
-    uncorrected = [_measure(np.asarray(a, float), np.asarray(b, float)) for a, b in comparisons]
+    many = max(1, len(comparisons))
+    uncorrected = [_measure(np.asarray(a, float), np.asarray(b, float), many) for a, b in comparisons]
     corrected = holm([difference.p for difference in uncorrected])
-    needed = min_pairs(max(1, len(uncorrected)))
+    undecided = max(1, sum(not p < ALPHA for p in corrected))
     return [
-        _decide(replace(difference, p_holm=p), margin, needed)
+        _decide(replace(difference, p_holm=p), margin, min_pairs(many), undecided)
         for difference, p in zip(uncorrected, corrected, strict=True)
     ]
 
 
 def min_pairs(comparisons: int) -> int:
     """Return the pairs with which the smallest p of a family of so many comparisons can pass Holm's correction."""
-    return math.floor(math.log2(2 * comparisons / (1 - LEVEL))) + 1
+    return math.floor(math.log2(2 * comparisons / ALPHA)) + 1
 
 
-def _measure(a: np.ndarray, b: np.ndarray) -> PairedDifference:
-    differences = (b - a)[np.isfinite(a) & np.isfinite(b)]
+def _measure(a: np.ndarray, b: np.ndarray, comparisons: int) -> PairedDifference:
+    differences = np.round(b - a, _DECIMALS)[np.isfinite(a) & np.isfinite(b)]
     mean = float(differences.mean()) if len(differences) else math.nan
     low = high = p = math.nan
     if len(differences) >= MIN_PAIRS:
         low, high = _interval(differences)
-        p = _sign_flip(differences)
+        p = _sign_flip(differences, comparisons)
     return PairedDifference("inconclusive", differences, mean, low, high, p, math.nan, 0)
 
 
-def _decide(difference: PairedDifference, margin: float, needed: int) -> PairedDifference:
+def _decide(difference: PairedDifference, margin: float, needed: int, undecided: int) -> PairedDifference:
     n = len(difference.differences)
     if n < MIN_PAIRS:
         return replace(difference, more_pairs=needed - n)
     if -margin < difference.low and difference.high < margin:
         return replace(difference, verdict="equivalent")
-    if difference.p_holm < 1 - LEVEL and (difference.low > 0 or difference.high < 0):
+    if difference.p_holm < ALPHA and (difference.low > 0 or difference.high < 0):
         return replace(difference, verdict="b better" if difference.mean > 0 else "a better")
-    return replace(difference, more_pairs=max(_estimate_more_pairs(difference.differences, margin), needed - n))
+    return replace(difference, more_pairs=max(_estimate(difference.differences, margin, undecided), needed) - n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust the p-values of one family [Holm 1979]; NaN stays NaN and does not count."""
+    """Adjust the p-values of one family [Holm 1979]; NaN, of too few pairs, stays NaN and counts as 1."""
     p = np.asarray(p_values, float)
     order = [i for i in np.argsort(p) if not np.isnan(p[i])]
     adjusted = np.full(len(p), np.nan)
     largest = 0.0
     for rank, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * p[i]))
+        largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
         adjusted[i] = largest
     return [float(value) for value in adjusted]
 
@@ -115,8 +119,8 @@ def _interval(differences: np.ndarray) -> tuple[float, float]:
     means = np.sort(
         np.concatenate([subsets @ differences / subsets.sum(axis=1) for subsets in _subsets(len(differences))])
     )
-    outside = math.floor((1 - LEVEL) / 2 * (len(means) + 1))
-    return float(means[outside - 1]), float(means[-outside])
+    outside = math.floor(ALPHA / 2 * (len(means) + 1))
+    return round(float(means[outside - 1]), _DECIMALS), round(float(means[-outside]), _DECIMALS)
 
 
 def mean_intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,24 +142,25 @@ def mean_intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the bounds (T,) of `_interval` for every column of finite values (S, T)."""
     means = np.concatenate([subsets @ values / subsets.sum(axis=1)[:, None] for subsets in _subsets(len(values))])
-    outside = math.floor((1 - LEVEL) / 2 * (len(means) + 1))
+    outside = math.floor(ALPHA / 2 * (len(means) + 1))
     means.partition((outside - 1, len(means) - outside), axis=0)
     return means[outside - 1], means[-outside]
 
 
 def _subsets(n: int) -> Iterator[np.ndarray]:
     """Yield nonempty subsets of n pairs as rows of 0 and 1, some rows at a time: all, or a random sample of them."""
-    if 2**n <= _EXACT:
+    if n <= _LISTED:
         yield np.arange(1, 2**n)[:, None] >> np.arange(n) & 1
         return
-    random, rows = np.random.default_rng(0), _rows(n)
-    for begin in range(0, _RESAMPLES, rows):
-        subsets = random.integers(0, 2, (min(rows, _RESAMPLES - begin), n))
+    for subsets in _draw(n, _RESAMPLES):
         yield subsets[subsets.any(axis=1)]
 
 
-def _rows(n: int) -> int:
-    return max(1, _AT_ONCE // n)
+def _draw(n: int, count: int) -> Iterator[np.ndarray]:
+    """Yield `count` random rows of n zeros and ones, some at a time; the same in every call."""
+    random, rows = np.random.default_rng(0), max(1, _AT_ONCE // n)
+    for begin in range(0, count, rows):
+        yield random.integers(0, 2, (min(rows, count - begin), n))
 
 
 def _scipy() -> Any:
@@ -163,27 +168,46 @@ def _scipy() -> Any:
     return importlib.import_module("scipy.stats")
 
 
-def _sign_flip(differences: np.ndarray) -> float:
-    resamples: Any = math.inf if 2 ** len(differences) <= _EXACT else _RESAMPLES
-    with np.errstate(over="ignore"):  # of 2**n, which SciPy before 1.17 computes as a float
-        test = _scipy().permutation_test(
-            (differences,),
-            np.mean,
-            permutation_type="samples",
-            n_resamples=resamples,
-            batch=_rows(len(differences)),
-            rng=np.random.default_rng(0),
-        )
-    return float(test.pvalue)
+def _sign_flip(differences: np.ndarray, comparisons: int) -> float:
+    """Return the share of all sign patterns whose sum is at least as far from 0 as the observed one. [Fisher 1935]
+
+    Of up to 30 pairs it is exact: each half of them has few patterns, and a sorted half is searched for each pattern of
+    the other. Of more, enough patterns are drawn for the smallest p to pass Holm's correction.
+    """
+    n, total = len(differences), differences.sum()
+    observed = abs(total) - 1e-9 * np.abs(differences).max()  # sums that differ by rounding alone are ties
+    if n <= _COUNTED:
+        some, others = (_signed_sums(half) for half in np.array_split(differences, 2))
+        some.sort()
+        nearer = np.searchsorted(some, observed - others) - np.searchsorted(some, -observed - others, side="right")
+        return 1 - max(0, int(nearer.sum())) / 2**n
+    count = max(_RESAMPLES, 200 * comparisons)
+    further = sum(int((np.abs(2 * (rows @ differences) - total) >= observed).sum()) for rows in _draw(n, count))
+    return (1 + further) / (1 + count)
 
 
-def _estimate_more_pairs(differences: np.ndarray, margin: float) -> int:
-    """Estimate the missing pairs by the normal approximation: 95 % confidence, 80 % power, the spread seen so far."""
+def _signed_sums(values: np.ndarray) -> np.ndarray:
+    """Return the sums (2^n,) of n values under every pattern of signs."""
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate([sums - value, sums + value])
+    return sums
+
+
+def _estimate(differences: np.ndarray, margin: float, undecided: int) -> int:
+    """Estimate by the normal approximation how many pairs a decision needs: 80 % power, the spread seen so far.
+
+    It excludes 0 at the level that Holm's correction leaves to one of the undecided comparisons, or it excludes what is
+    beyond the margin at 95 %.
+    """
     normal = _scipy().norm
-    n, mean, spread = len(differences), abs(float(differences.mean())), float(differences.std(ddof=1))
-    quantiles = float(normal.ppf(0.5 + LEVEL / 2) + normal.ppf(0.8))
-    effect = max(mean, margin - mean)  # the distance from 0 or from the margin: the larger one needs fewer pairs
-    return max(1, math.ceil((quantiles * spread / effect) ** 2) - n)
+    mean, spread = abs(float(differences.mean())), float(differences.std(ddof=1))
+    needed = [
+        float((normal.ppf(1 - ALPHA / 2 / many) + normal.ppf(0.8)) * spread / distance) ** 2
+        for distance, many in ((mean, undecided), (margin - mean, 1))
+        if distance > 0
+    ]
+    return max(len(differences) + 1, math.ceil(min(needed)))
 
 
 def prediction_interval(values: np.ndarray) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bnrenorm.config.schema import Settings
 
-RESULTS = 6
+RESULTS = 7
 """Version of the numbers. Increase it when a change may alter a trial's results: older stored trials are retrained."""
 
 Point = tuple[tuple[str, Any], ...]
