@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import stats
+from bnrenorm.analysis.tables import measured
 
 _STEPS = 200  # of a band: the eye sees no more, and 30 seeds of 10,000 steps would take a minute
 
@@ -29,6 +30,11 @@ class Spread:
         return self.values.index.to_numpy()
 
     @property
+    def seeds(self) -> np.ndarray:
+        """How many seeds have a finite value, (T,)."""
+        return np.isfinite(self.values.to_numpy()).sum(axis=1)
+
+    @property
     def has_interval(self) -> bool:
         """Whether there is an interval at any step."""
         return bool(np.isfinite(self.low).any())
@@ -38,8 +44,9 @@ def by_seed(table: pd.DataFrame | Any, metric: str, time: str = "step") -> pd.Da
     """Return a column of a `tables.curves` table of one variant and grid point as (T, S), by step and seed.
 
     Of more than 200 steps, 200 at equal distances, the first and the last among them. A trial that has diverged has NaN
-    from its end on.
+    from its end on (`tables.measured`).
     """
+    table = table.assign(**{metric: measured(table, metric)})
     values: Any = table.pivot_table(index=time, columns="seed", values=metric, dropna=False, sort=True)
     if len(values) > _STEPS:
         values = values.iloc[np.linspace(0, len(values) - 1, _STEPS).round().astype(int)]
@@ -47,13 +54,17 @@ def by_seed(table: pd.DataFrame | Any, metric: str, time: str = "step") -> pd.Da
 
 
 def spread(values: pd.DataFrame) -> Spread:
-    """Summarise values (T, S) by step and seed."""
+    """Summarise values (T, S) by step and seed; those that are not finite are left out."""
     numbers = values.to_numpy()
     numbers = np.where(np.isfinite(numbers), numbers, np.nan)
-    low, high = stats.mean_intervals(numbers.T)
-    count = np.isfinite(numbers).sum(axis=1)
-    mean = np.divide(np.nansum(numbers, axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
-    return Spread(values, mean, low, high)
+    return Spread(values, means(numbers), *stats.mean_intervals(numbers.T))
+
+
+def means(numbers: np.ndarray) -> np.ndarray:
+    """Return the mean (T,) of the finite numbers of each row (T, S), NaN where there are none."""
+    is_finite = np.isfinite(numbers)
+    count, total = is_finite.sum(axis=1), np.where(is_finite, numbers, 0).sum(axis=1)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
 def difference(table: pd.DataFrame, a: str, b: str, metric: str = "test_accuracy") -> Spread:

@@ -29,6 +29,18 @@ def curves(trials: TrainedTrials) -> pd.DataFrame:
     return _one_row_per_record(trials, lambda name: name in (*_TIME, *CURVES))
 
 
+def measured(columns: Any, name: str) -> np.ndarray:
+    """Return a column of `curves`, or of a trial's records, as numbers, NaN where an accuracy is no measurement.
+
+    That is where the loss on the same images is not finite: weights that are no numbers predict the first class.
+    """
+    values = np.asarray(columns[name], float)
+    split, _, kind = name.rpartition("_")
+    if kind != "accuracy" or f"{split}_loss" not in columns:
+        return values
+    return np.where(np.isfinite(columns[f"{split}_loss"]), values, np.nan)
+
+
 def diagnostics(trials: TrainedTrials) -> pd.DataFrame:
     """Return one row per record: what the normalisation did, by layer (`norm.diagnosis`), and both modes' accuracy."""
     return _one_row_per_record(trials, lambda name: name not in CURVES)

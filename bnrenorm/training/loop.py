@@ -43,8 +43,9 @@ def train(trials: list[Trial], data: Dataset, *, engine: str = "chainer", device
 class Training:
     """Training of a group of trials. Iterating takes steps, for about half a second at a time.
 
-    It ends early if all replicas have diverged or stopped. With early stopping it leaves each at its best record. Each iteration yields a `Record` if one is due, otherwise None. `state_dict` may be called in between. Everything
-    may be called from any thread, and raises DeviceError for a GPU that fails, OutOfMemory for one that is full.
+    Each iteration yields a `Record` if one is due, otherwise None. It ends early once all replicas have diverged or
+    stopped; with early stopping each is left at its best record. `state_dict` may be called in between. Everything may
+    be called from any thread, and raises DeviceError for a GPU that fails, OutOfMemory for one that is full.
     """
 
     def __init__(

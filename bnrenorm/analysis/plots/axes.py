@@ -14,6 +14,7 @@ from bnrenorm.analysis import over_steps
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import Look, look, looks
+from bnrenorm.analysis.tables import measured
 
 _WIDEST, _WIDTH = 3.6, 1.5
 BEYOND = 1.02  # the x axis of a training ends so much later than it, to leave space for the last marker
@@ -52,13 +53,14 @@ def draw_spread(ax: Any, spread: Spread, style: Look, label: str, *, width: floa
         ax.add_collection(LineCollection(seeds, colors=style.color, alpha=0.5, linewidths=0.7, zorder=2))
 
 
-def lines(ax: Any, table: pd.DataFrame, metric: str, key: str, styles: dict[Any, Look] | None = None) -> Any:
-    """Draw a column of a `tables.curves` table over the epochs, means over seeds: a line per value of column `key`.
+def lines(
+    ax: Any, table: pd.DataFrame, metric: str, key: str, styles: dict[Any, Look] | None = None, over: str = "epoch"
+) -> Any:
+    """Draw a column of a `tables.curves` table, means over seeds: a line per value of column `key`.
 
-    Less than an epoch is drawn over the steps. styles: a look per value; by default in the values' order.
+    styles: a look per value; by default in the values' order. over: "epoch" or "step".
     """
-    over = "step" if "step" in table and table["epoch"].to_numpy().max() < 1 else "epoch"
-    by_name: Any = table.groupby(key, sort=False, dropna=False)
+    by_name: Any = table.assign(**{metric: measured(table, metric)}).groupby(key, sort=False, dropna=False)
     for i, (name, rows) in enumerate(by_name):
         mean = rows.groupby(over)[metric].mean()
         style, every = look(i) if styles is None else styles[name], max(1, len(mean) // 5)

@@ -151,7 +151,8 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[dict[str, Any]], key
         columns = min(4, len(shown))
     bands = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(max(6.0, 2.5 * columns + 1.8), 2.5 * bands + 0.9))
-    grid = figure.subplots(bands, columns, sharex=True, sharey=True, squeeze=False)
+    have_one_length = len({rows["step"].to_numpy().max() for _, rows, _ in shown}) == 1
+    grid = figure.subplots(bands, columns, sharex=have_one_length, sharey=True, squeeze=False)
     for ax in grid.flat[len(shown) :]:
         ax.set_visible(False)
     panels_drawn = list(grid.flat)[: len(shown)]
@@ -160,8 +161,9 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[dict[str, Any]], key
         gains.by_step(ax, rows, of_point, styles).set(ylabel="" if i % columns else "difference (points)")
         names = " and ".join(f"{plain(verdict['b'])} - {plain(verdict['a'])}" for verdict in of_point)
         ax.set_title(heading if keys else names, fontsize="medium")
-        ax.tick_params(labelbottom=i + columns >= len(shown))
-        ax.set_xlabel("step" if i + columns >= len(shown) else "")
+        is_lowest = i + columns >= len(shown)
+        ax.tick_params(labelbottom=is_lowest or not have_one_length)
+        ax.set_xlabel("step" if is_lowest else "")
     _span_what_it_comes_to(panels_drawn, [])
     add_legend(figure, panels_drawn[0] if keys else None, "")
     figure.suptitle(f"{title}: differences in test accuracy, {spread_of(table)}")

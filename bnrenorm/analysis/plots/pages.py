@@ -1,6 +1,7 @@
 """Whole figures of curves: functions that return a Matplotlib Figure, the same whatever the user's settings are."""
 
 import math
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from bnrenorm.analysis.plots.limits import AxesChoice
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import legend_below, own_settings, png
 
+_HEADING = 30  # characters of a line above a panel
 _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
 
 
@@ -38,6 +40,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
 
     table: `tables.curves`; keys: its grid columns. The lines are the variants, or with a single variant the values of
     the last grid column; every combination of the other columns has its own panels, up to 24 in rows of six at most.
+    They are drawn over the epochs, or over the steps if there is less than an epoch.
     """
     metrics = [f"{split}_loss", f"{split}_accuracy"]
     varying = [key for key in ("variant", *keys) if len(set(table[key])) > 1]
@@ -47,15 +50,16 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
     columns = count_columns(panels)
     bands = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(max(6.0, 2.3 * columns + 1.6), 3.4 * bands + 0.8))
-    grid = figure.subplots(2 * bands, columns, sharex=True, squeeze=False)
+    grid = figure.subplots(2 * bands, columns, squeeze=False)
     for ax in grid.flat[:]:
         ax.set_visible(False)
     drawn: dict[str, list[Any]] = {metric: [] for metric in metrics}
+    over = "step" if table["epoch"].to_numpy().max() < 1 else "epoch"
     for i, (cell, rows) in enumerate(panels):
         band, column = divmod(i, columns)
         for row, metric in enumerate(metrics):
             ax = grid[2 * band + row, column]
-            axes.lines(ax, rows, metric, line_key).set(visible=True, **({} if row else {"xlabel": ""}))
+            axes.lines(ax, rows, metric, line_key, over=over).set(visible=True, **({} if row else {"xlabel": ""}))
             ax.tick_params(labelbottom=bool(row), labelleft=not column)
             drawn[metric].append(ax)
         grid[2 * band, column].set_title(name_point(panel_keys, cell), fontsize="medium")
@@ -114,8 +118,9 @@ def count_columns(panels: list[tuple[Any, Any]]) -> int:
 
 
 def name_point(keys: list[str], cell: Any) -> str:
-    """Return the values `cell` of the grid's axes `keys` as a heading."""
-    return ", ".join(f"{plain(key.rpartition('.')[2])} {plain(value)}" for key, value in zip(keys, cell, strict=True))
+    """Return the values `cell` of the grid's axes `keys` as a heading, in lines that fit a panel's width."""
+    values = [f"{plain(key.rpartition('.')[2])} {plain(value)}" for key, value in zip(keys, cell, strict=True)]
+    return textwrap.fill(", ".join(values), _HEADING, break_long_words=False, break_on_hyphens=False)
 
 
 def add_legend(figure: Figure, ax: Any, heading: str) -> None:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from bokeh.layouts import column
 from bokeh.models import BoxAnnotation, Span
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.report.bands import INTERVAL, Band, band
+from bnrenorm.analysis.over_steps import Spread
+from bnrenorm.analysis.report.bands import INTERVAL, band
 from bnrenorm.analysis.report.cells import Cells, Curves, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
@@ -176,13 +178,13 @@ def _end(name: str, mean: np.ndarray, diverged: Diverged) -> str:
     return f"{text} ({diverged.text})" if diverged.text else text
 
 
-_NO_BAND = Band(*(np.empty(0) for _ in range(5)))
+_NO_BAND = Spread(pd.DataFrame(), *(np.empty(0) for _ in range(3)))
 _NO_CURVES = Curves([], [], [])
 
 
-def _shown(one: Band, factor: float, name: str) -> dict[str, list[Any]]:
+def _shown(one: Spread, factor: float, name: str) -> dict[str, list[Any]]:
     values = {key: rounded(factor * getattr(one, key)) for key in ("mean", "low", "high")}
-    return {"name": [name] * len(one.step), "step": whole(one.step), "seeds": whole(one.seeds), **values}
+    return {"name": [name] * len(one.steps), "step": whole(one.steps), "seeds": whole(one.seeds), **values}
 
 
 def _single(few: Curves, factor: float, name: str) -> dict[str, list[Any]]:

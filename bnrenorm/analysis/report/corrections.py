@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from bnrenorm.analysis.over_steps import means
 from bnrenorm.analysis.report.bands import aligned, thin
 from bnrenorm.analysis.report.cells import Cells
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
@@ -116,17 +117,12 @@ def _values(
             if curves is None:
                 return np.empty(0), np.empty((3, 0))
             step, table = aligned(curves.steps, curves.values)
-            mean = _mean(np.where(np.isfinite(table), table, np.nan))
+            mean = means(table.T)
             total = mean if i == 0 else total + mean
         rows.append(total)
     kept = thin(len(step), steps)
     factor = 100 if name.endswith("clipped") else 1
     return step[kept], factor * np.array([np.broadcast_to(row, step.shape)[kept] for row in rows])
-
-
-def _mean(table: np.ndarray) -> np.ndarray:
-    count = np.isfinite(table).sum(axis=0)
-    return np.divide(np.nansum(table, axis=0), count, out=np.full(len(count), np.nan), where=count > 0)
 
 
 def _limits(norm: Renorm, name: str, step: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -69,9 +69,8 @@ def test_lines_over_epochs_are_means_by_any_column():
     assert ax.get_xlabel() == "epoch"
 
 
-def test_less_than_an_epoch_is_drawn_over_the_steps():
-    data = table().assign(epoch=lambda rows: rows["step"] / 1000)
-    ax = axes.lines(Figure().subplots(), data, "train_loss", "seed")
+def test_lines_over_steps():
+    ax = axes.lines(Figure().subplots(), table(), "train_loss", "seed", over="step")
     assert ax.get_xlabel() == "step"
     assert list(ax.get_lines()[0].get_xdata()) == [1, 2, 3]
 

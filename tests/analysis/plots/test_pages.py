@@ -38,6 +38,31 @@ def test_a_grid_has_a_panel_a_setting_and_a_line_a_variant(split, factor):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["BN", "BRN"]
 
 
+def test_panels_of_trainings_of_different_lengths_each_show_all_of_theirs():
+    table = grid(np.array([9, 0.5, 0.2, 0.01]))
+    longer = table["lr"] == 0.1
+    table.loc[longer, ["step", "epoch"]] *= 100
+    figure = pages.over_grid(table, ["lr"], "test", "a title")
+    ends = [(ax.get_xlim(), max(line.get_xdata().max() for line in ax.get_lines())) for ax in figure.axes]
+    assert [last for _, last in ends] == [300, 3] * 2
+    assert all(begin == 0 and last < end < 1.1 * last for (begin, end), last in ends)
+    assert {ax.get_xlabel() for ax in figure.axes[2:]} == {"epoch"}
+
+
+@pytest.mark.parametrize(("epochs", "unit"), [(0.3, "step"), (1.0, "epoch")])
+def test_a_grid_is_drawn_over_the_steps_if_there_is_less_than_an_epoch(epochs, unit):
+    table = grid(np.array([9, 0.5, 0.2, 0.01]))
+    table.loc[table["lr"] == 0.1, "epoch"] *= 0.01
+    table.loc[table["lr"] == 1.0, "epoch"] *= epochs / 3
+    figure = pages.over_grid(table, ["lr"], "test", "a title")
+    assert {ax.get_xlabel() for ax in figure.axes[2:]} == {unit}
+
+
+def test_headings_of_many_axes_are_cut_into_lines():
+    heading = pages.name_point(["batches", "norm.decay", "warm-up"], ("of two classes", 0.999, "short"))
+    assert heading == "batches of two classes, decay\n0.999, warm-up short"
+
+
 def test_a_page_of_curves_has_both_splits_on_one_scale():
     figure = pages.training_and_test(grid(np.array([9, 0.5, 0.2, 0.1])), "loss", "a title", "article")
     assert [ax.get_title() for ax in figure.axes] == ["training loss", "test loss"]
