@@ -4,19 +4,29 @@ Where network and images are the same as ours (`Published.values`) the accuracie
 `compare_values`. Elsewhere only the signs of the differences between two variants do: `compare_differences`.
 """
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bnrenorm import config as configs
 from bnrenorm.analysis import stats
+from bnrenorm.config import Experiment
+from bnrenorm.config.schema import Settings
+from bnrenorm.config.trial import Point
 from bnrenorm.published import Published
 
 ACCURACIES = ("train_accuracy", "test_accuracy", "best_test_accuracy")
 EPOCHS = ("epochs_to_95", "epochs_to_97", "epochs_to_98", "best_epoch")
 
-INSIDE, OUTSIDE, BOTH_FAIL, FEW_SEEDS = "inside", "outside", "both fail", "too few seeds"
-"""Verdicts on a published value; "both fail" where it and all of our trials are at chance; a verdict needs 6 seeds."""
+INSIDE, OUTSIDE, BOTH_FAIL = "inside", "outside", "both fail"
+"""Verdicts on a published value; "both fail" where it and all of our trials are at chance."""
+
+NOT_JUDGED = OTHER_SETTINGS, DIVERGED, FEW_SEEDS, WIDE = (
+    "other settings", "some diverged", "too few seeds", "any value is inside"
+)  # fmt: skip
+"""Why a published value has no verdict: ours is another experiment, or it says nothing about one more seed."""
 
 SAME, OPPOSITE, UNDECIDED = "same direction", "opposite direction", "not decided here"
 """Verdicts on a published difference."""
@@ -25,13 +35,31 @@ _ROUNDING = 0.005  # half a unit of the last printed digit, in percentage points
 _CHANCE = 12.0  # %; always answering the most frequent digit scores 11.35 %
 
 
-def compare_values(published: Published, summary: pd.DataFrame) -> pd.DataFrame:
+def other_cells(experiment: Experiment) -> set[tuple[str, Point]]:
+    """Return the variants and grid points whose settings are not those of the config that has the table's name."""
+    original = {
+        (variant, frozenset(point)): _numbers_of(settings)
+        for (variant, point), settings in configs.load(str(experiment.published)).settings.items()
+    }
+    cells = {(variant, point): (variant, frozenset(point)) for variant, point in experiment.settings}
+    return {
+        cell for cell, key in cells.items() if original.get(key) not in (None, _numbers_of(experiment.settings[cell]))
+    }
+
+
+def _numbers_of(settings: Settings) -> dict[str, Any]:
+    """Return the settings that may change a number in a published table."""
+    return settings.model_dump(exclude={"evaluation": {"parameters"}})
+
+
+def compare_values(published: Published, summary: pd.DataFrame, others: Container[int] = ()) -> pd.DataFrame:
     """Return one row per variant and grid point of a `tables.summary`: the article's columns, ours and published.
 
     Accuracies are means over seeds in %, epochs medians, `seconds` a mean; `published_...` are the printed values, NaN
     where nothing was printed. `judged` names the column that is compared: the final test accuracy or, where that was
     not published, the best one. low and high are the 95 % prediction interval of one more seed of ours, in 0..100 %.
-    `verdict` tells whether the published value lies in it; it is empty for rows that were not published.
+    `verdict` tells whether the published value lies in it; it is empty for rows that were not published. Accuracies are
+    those of trials that finished, if any did. others: rows of the summary whose settings are not the published ones.
     """
     keys = list(summary.columns[: list(summary.columns).index("seed")])
     rows = []
@@ -39,14 +67,17 @@ def compare_values(published: Published, summary: pd.DataFrame) -> pd.DataFrame:
     for values, trials in cells:
         cell = dict(zip(keys, values if isinstance(values, tuple) else (values,), strict=True))
         row = next((row for row in published.rows if _matches(row, cell)), {})
-        rows.append({**cell, "seeds": len(trials), **_measured(trials), **_compare_cell(row, trials)})
+        compared = _compare_cell(row, trials)
+        if compared["verdict"] and trials.index[0] in others:
+            compared["verdict"] = OTHER_SETTINGS
+        rows.append({**cell, "seeds": len(trials), **_measured(trials), **compared})
     return pd.DataFrame(rows)
 
 
 def count(table: pd.DataFrame) -> str:
     """Summarise a `compare_values` table in one line: the number of published rows of each verdict."""
     verdicts = list(table["verdict"][table["verdict"] != ""])
-    counts = {word: verdicts.count(word) for word in (INSIDE, BOTH_FAIL, OUTSIDE, FEW_SEEDS)}
+    counts = {word: verdicts.count(word) for word in (INSIDE, BOTH_FAIL, OUTSIDE, *NOT_JUDGED)}
     return f"of {len(verdicts)} published rows: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
 
 
@@ -71,8 +102,9 @@ def _measured(trials: Any) -> dict[str, float]:
 
 
 def _accuracies(trials: Any, name: str) -> Any:
-    """Return the seeds' values (S,) in 0..1 of a column in `ACCURACIES`."""
-    return trials[name if name.startswith("best") else f"final_{name}"]
+    """Return the values (S,) in 0..1 of a column in `ACCURACIES`, of the seeds that finished; of all if none did."""
+    finished = trials[trials["outcome"] != "diverged"]
+    return (finished if len(finished) else trials)[name if name.startswith("best") else f"final_{name}"]
 
 
 def _compare_cell(row: dict[str, str], trials: Any) -> dict[str, Any]:
@@ -80,6 +112,7 @@ def _compare_cell(row: dict[str, str], trials: Any) -> dict[str, Any]:
     name = "best_test_accuracy" if row and not row.get("test_accuracy") else "test_accuracy"
     bounds = stats.prediction_interval(100 * _accuracies(trials, name).to_numpy())
     low, high = (float(np.clip(bound, 0, 100)) for bound in bounds)
+    diverged = int((trials["outcome"] == "diverged").sum())
     value = printed[f"published_{name}"]
     if not row:
         verdict = ""
@@ -87,6 +120,10 @@ def _compare_cell(row: dict[str, str], trials: Any) -> dict[str, Any]:
         verdict = BOTH_FAIL
     elif len(trials) < stats.MIN_PAIRS:  # the interval of two seeds holds nearly everything
         verdict = FEW_SEEDS
+    elif diverged:
+        verdict = DIVERGED
+    elif (low, high) == (0, 100):
+        verdict = WIDE
     else:
         verdict = INSIDE if low - _ROUNDING <= value <= high + _ROUNDING else OUTSIDE
     return {**printed, "judged": name, "low": low, "high": high, "verdict": verdict}

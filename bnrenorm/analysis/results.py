@@ -97,7 +97,11 @@ class ExperimentResults:
     def published_values(self) -> pd.DataFrame | None:
         """Published and measured values, where network and images are ours (`published.compare_values`); else None."""
         table = self.published
-        return published.compare_values(table, self.summary) if table is not None and table.values else None
+        if table is None or not table.values:
+            return None
+        cells = published.other_cells(self.experiment)
+        others = {row for row, (trial, _) in enumerate(self.trials) if (trial.variant, trial.point) in cells}
+        return published.compare_values(table, self.summary, others)
 
     @property
     def published_count(self) -> str | None:

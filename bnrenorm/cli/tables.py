@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bnrenorm.analysis.published import FEW_SEEDS
+from bnrenorm.analysis.published import NOT_JUDGED
 from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli.sheet import Sheet
 
@@ -110,7 +110,7 @@ def published_values(compared: pd.DataFrame) -> Sheet:
         sheet.add_column(heading, rank=rank, is_number=True)
     sheet.add_column("verdict")
     for row in compared.to_dict("records"):
-        verdict = "not judged (too few seeds)" if row["verdict"] == FEW_SEEDS else str(row["verdict"])
+        verdict = f"not judged ({row['verdict']})" if row["verdict"] in NOT_JUDGED else str(row["verdict"])
         sheet.add_row(*(str(row[key]) for key in keys), *_value_cells(row, ""), verdict)
         if row["verdict"]:
             sheet.add_row(*("" for _ in keys), *_value_cells(row, "published_"), "published", style="dim")

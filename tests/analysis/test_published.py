@@ -28,7 +28,7 @@ ARTICLE2 = [name for name in published_tables.names() if name.startswith("articl
 def trials(decay, accuracies, reached=9 * (2,)):
     return [
         {
-            "variant": "none", AXIS: decay, "seed": seed, "final_train_accuracy": 1.0, "final_test_accuracy": accuracy,
+            "variant": "none", AXIS: decay, "seed": seed, "outcome": "finished", "final_train_accuracy": 1.0, "final_test_accuracy": accuracy,
             "best_test_accuracy": accuracy + 0.001, "best_epoch": 40.0, "epochs_to_95": epoch, "epochs_to_97": np.nan,
             "epochs_to_98": np.nan, "seconds": 9.0,
         }
@@ -65,6 +65,41 @@ def test_fewer_than_six_seeds_decide_nothing_but_a_failure():
     assert published.count(table) == "of 3 published rows: 1 both fail, 2 too few seeds"
     assert np.isnan(table["low"][1])
     assert 0 < table["low"][2] < table["high"][2] == 100  # no accuracy is above
+
+
+def test_trials_that_diverged_are_no_measurement_and_a_cell_with_some_is_not_judged():
+    rows = trials(1e-5, (0.978, 0.979, 0.980) * 2 + (0.098,))
+    rows[-1]["outcome"] = "diverged"
+    table = compare_values(rows)
+    assert table["test_accuracy"][0] == pytest.approx(97.9)
+    assert list(table["verdict"]) == ["some diverged"]
+    assert table["low"][0] > 97
+
+
+def test_an_interval_that_holds_every_accuracy_judges_nothing():
+    assert list(compare_values(trials(1e-5, (0.1, 0.9) * 3))["verdict"]) == ["any value is inside"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "others"),
+    [
+        ([], 0),
+        (["seeds=6", "evaluation.parameters=false", "grid.training.weight_decay=[0, 0.1, 0.3]"], 0),
+        (["training.steps=2 epochs"], 7),
+        (["data.path=mine/"], 7),
+        (["variants.none.norm={kind: batch}"], 7),
+    ],
+)
+def test_values_are_judged_where_all_settings_are_the_published_ones(overrides, others):
+    assert len(published.other_cells(config.load("article2/l2", overrides))) == others
+
+
+def test_a_cell_of_other_settings_is_shown_but_not_judged():
+    summary = pd.DataFrame(trials(1e-5, 2 * (0.978, 0.979, 0.980)) + trials(0.5, 2 * (0.98, 0.981, 0.982)))
+    table = published.compare_values(PUBLISHED, summary, others=range(6))
+    assert list(table["verdict"]) == ["other settings", "inside"]
+    assert table["published_test_accuracy"][0] == 97.92
+    assert published.count(table) == "of 2 published rows: 1 inside, 1 other settings"
 
 
 @pytest.mark.parametrize(

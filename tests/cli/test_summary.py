@@ -70,7 +70,7 @@ def test_published_values_replace_the_summary(tmp_path):
     lines = printed(f"{text}published: article2/normalisation\ngrid: {{training.optimizer.lr: [0.1, 0.5]}}", tmp_path)
     assert lines[0].startswith("ours, and below it what was published")
     assert lines[1].endswith("epochs to 95 % epochs to 97 % epochs to 98 % best % best epoch seconds verdict")
-    assert "of 4 published rows: 4 too few seeds" in lines
+    assert "of 4 published rows: 4 other settings" in lines
     assert lines[-2].startswith("Published: The second article")
 
 
