@@ -2,18 +2,50 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-METRICS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+METRICS = {
+    "train_loss": ("training loss", 1, 4),
+    "test_loss": ("test loss", 1, 4),
+    "train_accuracy": ("training %", 100, 2),
+    "validation_accuracy": ("validation %", 100, 2),
+    "test_accuracy": ("test %", 100, 2),
+}
+"""Metrics of `final_values`, as people read them: heading, factor, digits."""
+
+_NOISE = 1e-12
+_LARGE = 1e3  # larger numbers, those of networks that explode, have an exponent
 
 
 def final_values(summary: pd.DataFrame) -> pd.DataFrame:
     """Return one row per variant and grid point of a `tables.summary`: means over the seeds that finished.
 
-    Columns: variant, the grid's columns, seeds, diverged (a number), then for each of `METRICS` the mean of the final
-    values and, as ..._std, their standard deviation over seeds; NaN where there are too few values.
+    Columns: variant, the grid's columns, seeds, diverged (a number), then for each of `METRICS` that there is the mean
+    of the final values and, as ..._std, their standard deviation over seeds; NaN where there are too few values.
     """
-    return means(summary, {f"final_{name}": name for name in METRICS})
+    return means(summary, {f"final_{name}": name for name in METRICS if f"final_{name}" in summary})
+
+
+def keys_of(final: pd.DataFrame) -> list[str]:
+    """Return the columns of `final_values` that name a row: variant, and the grid's."""
+    return list(final.columns[: list(final.columns).index("seeds")])
+
+
+def mean_and_spread(mean: float, spread: float, digits: int) -> str:
+    """Return a mean and a standard deviation as "0.2795 ± 0.0012"; the mean alone if there is no other; "" for NaN."""
+    if np.isnan(mean):
+        return ""
+    largest = np.nanmax([abs(mean), spread])
+    is_large, is_small = largest >= _LARGE, 0 < abs(mean) < 0.5 * 10**-digits
+    style = ".1e" if is_large or is_small else f".{digits}f"
+    return number(mean, style) + (f" ± {number(spread, style)}" if np.isfinite(spread) else "")
+
+
+def number(value: float, style: str) -> str:
+    """Format a number, its exponent short: 1.5e14 and 2e-5. Half a unit is rounded up, whatever the noise of a mean."""
+    digits, e, exponent = f"{value * (1 + _NOISE):{style}}".partition("e")
+    return f"{digits}e{int(exponent)}" if e else digits
 
 
 def means(summary: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
@@ -24,8 +56,9 @@ def means(summary: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     for values, trials in cells:
         finished = trials[trials["outcome"] != "diverged"]
         row = dict(zip(keys, values, strict=True)) | {"seeds": len(trials), "diverged": len(trials) - len(finished)}
-        for column, name in names.items():
-            row |= {name: finished[column].mean(), f"{name}_std": finished[column].std(ddof=1)}
+        with np.errstate(invalid="ignore"):  # losses may be infinite
+            for column, name in names.items():
+                row |= {name: finished[column].mean(), f"{name}_std": finished[column].std(ddof=1)}
         rows.append(row)
     return pd.DataFrame(rows)
 

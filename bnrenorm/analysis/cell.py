@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 
 _SENTENCES = 3  # more comparisons than this are a table
 _ROWS = 60  # the middle of a longer table is left out; results.final and results.differences have all of it
-_LABELS = {
-    "train_loss": ("training loss", 1, 4),
-    "test_loss": ("test loss", 1, 4),
-    "train_accuracy": ("training %", 100, 2),
-    "test_accuracy": ("test %", 100, 2),
-}
 
 
 def page(results: "ExperimentResults") -> str:
@@ -68,13 +62,12 @@ def _figure(results: "ExperimentResults") -> bytes:
 
 def _readable_values(final: pd.DataFrame) -> pd.DataFrame:
     """Return `aggregates.final_values` with a column of text per metric: "91.99 ± 0.21"."""
-    keys = list(final.columns[: list(final.columns).index(aggregates.METRICS[0])])
     diverged: Any = final["diverged"]
-    shown = final.filter([key for key in keys if key != "diverged" or diverged.any()])
-    for name in aggregates.METRICS:
-        label, factor, digits = _LABELS[name]
-        pairs = zip(factor * final[name], factor * final[f"{name}_std"], strict=True)
-        shown[label] = [_mean_and_spread(mean, spread, digits) for mean, spread in pairs]
+    shown: Any = final[[*aggregates.keys_of(final), "seeds", *(["diverged"] if diverged.any() else [])]].copy()
+    for name, (label, factor, digits) in aggregates.METRICS.items():
+        if name in final:
+            pairs = zip(factor * final[name], factor * final[f"{name}_std"], strict=True)
+            shown[label] = [aggregates.mean_and_spread(mean, spread, digits) for mean, spread in pairs]
     return shown
 
 
@@ -87,13 +80,6 @@ def _readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
     interval = ["" if np.isnan(low) else f"{100 * low:+.2f} to {100 * high:+.2f}" for low, high in bounds]
     shown.insert(list(shown.columns).index("mean") + 1, "95 % interval", interval)
     return shown.rename(columns={"p_holm": "p (Holm)"})
-
-
-def _mean_and_spread(mean: float, spread: float, digits: int) -> str:
-    if np.isnan(mean):
-        return ""
-    style = f".{digits}f" if abs(mean) < 10**digits else ".3g"
-    return f"{mean:{style}}" + ("" if np.isnan(spread) else f" ± {spread:{style}}")
 
 
 def _table(table: pd.DataFrame, title: str) -> str:

@@ -19,7 +19,7 @@ def show(screen: Screen, results: ExperimentResults) -> None:
         screen.table(tables.published_values(results.published_values))
         screen.say(published.count(results.published_values))
     else:
-        screen.table(tables.summary(results.summary))
+        screen.table(tables.summary(results.final))
         if not all(trial.settings.evaluation.training_set for trial, _ in results.trials):
             screen.tell("Training values are means over the batches since the last record, in training mode.")
     if len(results.verdicts) > _SENTENCES:

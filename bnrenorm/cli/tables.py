@@ -5,48 +5,35 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bnrenorm.analysis.published import NOT_JUDGED
+from bnrenorm.analysis import aggregates
+from bnrenorm.analysis.aggregates import mean_and_spread, number
 from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli.sheet import Sheet
+from bnrenorm.config.trial import short, value_text
 
-_METRICS = (  # heading, column after "final_", factor, digits, rank in a `Sheet`
-    ("training loss", "train_loss", 1, 4, 0),
-    ("test loss", "test_loss", 1, 4, 1),
-    ("training %", "train_accuracy", 100, 2, 2),
-    ("test %", "test_accuracy", 100, 2, None),
-)
-_LARGE = 1e3  # write larger numbers, those of networks that explode, in scientific notation
+_RANKS = {"train_loss": 0, "test_loss": 1, "train_accuracy": 2}
+"""Metrics that a narrow terminal leaves out, the first one first."""
 
 
-def summary(trials: Any) -> Sheet:
-    """Return a table of `analysis.tables.summary`: the final values of every variant and grid point.
-
-    Means are over the trials that finished; where any diverged, a column counts them.
-    """
-    keys = list(trials.columns[: list(trials.columns).index("seed")])
+def summary(final: pd.DataFrame) -> Sheet:
+    """Return a table of `analysis.aggregates.final_values`; where any trial diverged, a column counts them."""
+    keys, metrics = aggregates.keys_of(final), [name for name in aggregates.METRICS if name in final]
     sheet = Sheet("final values, mean ± standard deviation over seeds")
     for key in keys:
-        sheet.add_column(key.rpartition(".")[2])
-    has_diverged = (trials["outcome"] == "diverged").any()
+        sheet.add_column(short(key))
+    has_diverged = final["diverged"].to_numpy().any()
     if has_diverged:
         sheet.add_column("diverged")
-    for heading, *_, rank in _METRICS:
-        sheet.add_column(heading, rank=rank, is_number=True)
-    for cell, rows in trials.groupby(keys, sort=False, dropna=False):
-        names = map(_name, cell if isinstance(cell, tuple) else (cell,))
-        finished = rows[rows["outcome"] != "diverged"]
-        lost = len(rows) - len(finished)
-        count = [f"{lost} of {len(rows)}" if lost else ""] if has_diverged else []
+    for name in metrics:
+        sheet.add_column(aggregates.METRICS[name][0], rank=_RANKS.get(name), is_number=True)
+    for row in final.to_dict("records"):
+        lost = f"{row['diverged']} of {row['seeds']}" if row["diverged"] else ""
         values = [
-            _mean_and_spread(factor * finished[f"final_{name}"], digits) for _, name, factor, digits, _ in _METRICS
+            mean_and_spread(factor * row[name], factor * row[f"{name}_std"], digits)
+            for name, (_, factor, digits) in ((name, aggregates.METRICS[name]) for name in metrics)
         ]
-        sheet.add_row(*names, *count, *values)
+        sheet.add_row(*(value_text(row[key]) for key in keys), *([lost] if has_diverged else []), *values)
     return sheet
-
-
-def _name(value: Any) -> str:
-    """Write a value of the grid; None and NaN, which is None in a column of numbers, as in a config."""
-    return "null" if value is None or value != value else str(value)
 
 
 def verdicts(entries: list[dict[str, Any]]) -> Sheet:
@@ -56,7 +43,7 @@ def verdicts(entries: list[dict[str, Any]]) -> Sheet:
     over = f", p after Holm's correction over {count} comparisons" if count else ""
     sheet = Sheet(f"paired differences in {metric} (percentage points)", about={"p": over})
     for key in entries[0]["point"] if entries else ():
-        sheet.add_column(key.rpartition(".")[2])
+        sheet.add_column(short(key))
     sheet.add_column("difference")
     for heading, rank in (("mean", None), ("95 % interval", 2), ("p", 1)):
         sheet.add_column(heading, rank=rank, is_number=True)
@@ -66,7 +53,7 @@ def verdicts(entries: list[dict[str, Any]]) -> Sheet:
     for a, b in pairs:
         for entry in entries:
             if (entry["a"], entry["b"]) == (a, b):
-                point = map(_name, entry["point"].values())
+                point = map(value_text, entry["point"].values())
                 sheet.add_row(*point, f"{b} - {a}", *_verdict_cells(entry))
         if len(entries) > len(pairs) and (a, b) != pairs[-1]:
             sheet.end_section()
@@ -84,7 +71,7 @@ def published_differences(compared: pd.DataFrame) -> Sheet:
     sheet.add_column("")
     for row in compared.to_dict("records"):
         sheet.add_row(
-            *(str(row[key]) for key in keys),
+            *(value_text(row[key]) for key in keys),
             f"{row['b']} - {row['a']}",
             f"{row['published_difference']:+.1f}",
             "" if pd.isna(row["mean"]) else f"{row['mean']:+.2f}",
@@ -101,7 +88,7 @@ def published_values(compared: pd.DataFrame) -> Sheet:
     keys = list(compared.columns[: list(compared.columns).index("seeds")])
     keys = [key for key in keys if len(set(compared[key])) > 1] or keys
     for key in keys:
-        sheet.add_column(key.rpartition(".")[2])
+        sheet.add_column(short(key))
     for heading, rank in zip(
         ("train %", "test %", *(f"epochs to {n} %" for n in (95, 97, 98)), "best %", "best epoch", "seconds"),
         (5, None, 4, 3, 2, 6, 1, 0),
@@ -110,8 +97,7 @@ def published_values(compared: pd.DataFrame) -> Sheet:
         sheet.add_column(heading, rank=rank, is_number=True)
     sheet.add_column("verdict")
     for row in compared.to_dict("records"):
-        verdict = f"not judged ({row['verdict']})" if row["verdict"] in NOT_JUDGED else str(row["verdict"])
-        sheet.add_row(*(str(row[key]) for key in keys), *_value_cells(row, ""), verdict)
+        sheet.add_row(*(value_text(row[key]) for key in keys), *_value_cells(row, ""), str(row["verdict"]))
         if row["verdict"]:
             sheet.add_row(*("" for _ in keys), *_value_cells(row, "published_"), "published", style="dim")
     return sheet
@@ -145,21 +131,3 @@ def _verdict_cells(entry: dict[str, Any]) -> tuple[str, ...]:
         "; ".join([*words, *counts]),
         f"about {more}" if more else "",
     )
-
-
-def _mean_and_spread(values: pd.Series, digits: int) -> str:
-    """Return a mean and, with more than one value, the standard deviation, as "0.2795 ± 0.0012"; "" for none."""
-    numbers = values.to_numpy(float)
-    if not len(numbers):
-        return ""
-    with np.errstate(invalid="ignore"):  # losses may be infinite
-        mean, spread = numbers.mean(), numbers.std(ddof=1) if len(numbers) > 1 else np.nan
-    is_large, is_small = max(abs(mean), spread) >= _LARGE, 0 < abs(mean) < 0.5 * 10**-digits
-    style = ".1e" if is_large or is_small else f".{digits}f"
-    return number(mean, style) + (f" ± {number(spread, style)}" if np.isfinite(spread) else "")
-
-
-def number(value: float, style: str) -> str:
-    """Format a number, its exponent short: 1.5e14 and 2e-5."""
-    digits, e, exponent = f"{value:{style}}".partition("e")
-    return f"{digits}e{int(exponent)}" if e else digits

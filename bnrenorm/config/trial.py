@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,25 @@ RESULTS = 7
 
 Point = tuple[tuple[str, Any], ...]
 """A point of a grid, as (axis, value) pairs."""
+
+
+def short(axis: str) -> str:
+    """Return an axis by the last part of its key: "lr" for training.optimizer.lr."""
+    return axis.rpartition(".")[2]
+
+
+def value_text(value: Any) -> str:
+    """Return a value of a grid as a config shows it; NaN is None in a column of numbers."""
+    if value is None or value != value:
+        return "null"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(value_text, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def point_text(point: Iterable[tuple[str, Any]]) -> str:
+    """Return a point in words: "micro_batch 2, lr 0.1"."""
+    return ", ".join(f"{short(axis)} {value_text(value)}" for axis, value in point)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections import Counter
 
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.identity import Identity, identities
-from bnrenorm.config.trial import Point
+from bnrenorm.config.trial import Point, point_text
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CHAINER, Backend
 from bnrenorm.runs.plan import Keys
@@ -62,8 +62,7 @@ def group(progress: Progress) -> tuple[str, str]:
     shared = dict(progress.trials[0].point).items()
     for trial in progress.trials:
         shared = [pair for pair in shared if pair in trial.point]
-    at = ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in shared)
-    return f"group {progress.group} of {progress.groups}", at
+    return f"group {progress.group} of {progress.groups}", point_text(shared)
 
 
 def _seeds(seeds: tuple[int, ...]) -> str:
@@ -88,7 +87,7 @@ def _identity_notes(pairs: list[Identity]) -> list[str]:
     notes = []
     for names, reasons in points.items():
         (point, reason), *others = reasons.items()
-        at = ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in point)
+        at = point_text(point)
         at = f" at {at}{f' and {len(others)} more points' if others else ''}" if at else ""
         *first, last = names
         notes.append(f"{', '.join(first)} and {last}{at} are identical by construction: {reason}")

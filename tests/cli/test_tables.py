@@ -4,10 +4,9 @@ import io
 
 import numpy as np
 import pandas as pd
-import pytest
 from rich.console import Console
 
-from bnrenorm.analysis import published
+from bnrenorm.analysis import aggregates, published
 from bnrenorm.cli import tables
 from tests.helpers import COMPARED, results_of
 
@@ -17,20 +16,6 @@ def lines_of(table, width=120):
     file = io.StringIO()
     Console(file=file, width=width).print(table)
     return [" ".join(line.split()) for line in file.getvalue().splitlines()]
-
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_mean_and_spread(count):
-    text = tables._mean_and_spread(pd.Series([1.0, 2.0, 3.0][:count]), 2)
-    assert text == ("1.00" if count == 1 else "2.00 ± 1.00")
-
-
-def test_the_numbers_of_a_diverging_network_stay_short():
-    assert tables._mean_and_spread(pd.Series([1e20, 3e20]), 4) == "2.0e20 ± 1.4e20"
-    assert tables._mean_and_spread(pd.Series([1.0, 1e9]), 4) == "5.0e8 ± 7.1e8"
-    assert tables._mean_and_spread(pd.Series([1.5e-5]), 4) == "1.5e-5"
-    assert tables._mean_and_spread(pd.Series([0.0, 0.0]), 4) == "0.0000 ± 0.0000"
-    assert tables._mean_and_spread(pd.Series([float("nan")] * 2), 4) == "nan"
 
 
 def verdict(a, b, size, **values):
@@ -91,7 +76,7 @@ def test_means_are_of_the_trials_that_finished():
         for n in outcomes
         for s, outcome in enumerate(outcomes[n])
     ]
-    lines = lines_of(tables.summary(pd.DataFrame(rows)), width=120)
+    lines = lines_of(tables.summary(aggregates.final_values(pd.DataFrame(rows))), width=120)
     assert lines[0] == "final values, mean ± standard deviation over seeds"
     assert "variant size diverged training loss test loss training % test %" in lines
     assert lines[3:6] == [
@@ -101,10 +86,24 @@ def test_means_are_of_the_trials_that_finished():
     ]
 
 
+def test_the_validation_split_has_a_column():
+    row = {"variant": "A", "seed": 0, "outcome": "finished", **FINAL, "final_validation_accuracy": 0.75}
+    lines = lines_of(tables.summary(aggregates.final_values(pd.DataFrame([row]))))
+    assert "variant training loss test loss training % validation % test %" in lines
+    assert lines[-1] == "A 0.5000 0.5000 50.00 75.00 50.00"
+
+
+def test_values_of_a_grid_are_written_as_in_a_config():
+    text = f"{COMPARED}grid: {{model.hidden: [[20], [20, 10]]}}".replace("model: {hidden: [8]}\n", "")
+    lines = "\n".join(lines_of(tables.summary(results_of(text).final)))
+    assert "BN [20] " in lines
+    assert "BN [20, 10] " in lines
+
+
 def test_a_grid_of_two_settings_fits_eighty_columns():
     names = ("variant", "norm.r_max", "norm.d_max", "seed", "outcome")
     rows = [dict(zip(names, ("BRN warmed up", 3.0, 0.5, seed, "finished"), strict=True)) | FINAL for seed in (0, 1)]
-    table, out = tables.summary(pd.DataFrame(rows)).fitted(80)
+    table, out = tables.summary(aggregates.final_values(pd.DataFrame(rows))).fitted(80)
     lines = lines_of(table, width=80)
     assert "variant r_max d_max test loss training % test %" in lines
     assert "BRN warmed up 3.0 0.5 0.5000 ± 0.0000 50.00 ± 0.00 50.00 ± 0.00" in lines
@@ -113,7 +112,7 @@ def test_a_grid_of_two_settings_fits_eighty_columns():
 
 def test_null_on_the_grid_has_its_rows():
     results = results_of(f"{COMPARED}grid: {{evaluation.average: [null, 0.9]}}")
-    text = "\n".join(lines_of(tables.summary(results.summary)))
+    text = "\n".join(lines_of(tables.summary(results.final)))
     assert [text.count(f"{variant} {value} 1.0") for variant in ("BN", "BRN") for value in ("null", 0.9)] == [1] * 4
     assert "null BRN - BN" in "\n".join(lines_of(tables.verdicts(results.verdicts)))
 
@@ -145,8 +144,8 @@ def test_the_number_of_further_seeds_is_left_out_first():
     assert tables.verdicts(entries).fitted(60)[1] == ["more seeds"]
 
 
-def test_a_row_of_one_seed_is_not_judged():
+def test_a_row_of_one_seed_says_why_it_is_not_judged():
     names = (*published.ACCURACIES, *published.EPOCHS, "seconds")
     row = {"variant": "BN", "seeds": 1, **dict.fromkeys(names, 1.0), **{f"published_{name}": 1.0 for name in names}}
     lines = lines_of(tables.published_values(pd.DataFrame([row | {"verdict": published.FEW_SEEDS}])), width=200)
-    assert any(line.endswith(" not judged (too few seeds)") for line in lines)
+    assert any(line.endswith(" too few seeds") for line in lines)

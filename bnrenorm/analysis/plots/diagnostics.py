@@ -18,6 +18,7 @@ from bnrenorm.analysis.plots.names import plain, plain_list
 from bnrenorm.analysis.plots.pages import spread_of
 from bnrenorm.analysis.plots.style import Look, looks, own_settings
 from bnrenorm.config import Trial
+from bnrenorm.config.trial import short
 from bnrenorm.norm.schedule import Ramp
 
 _LAYERS = 4
@@ -185,7 +186,7 @@ def _draw_by_point(ax: Any, shown: _Shown, value: str, layer: int) -> None:
             ax.errorbar(at, middle, yerr=np.stack([middle - low, high - middle]), **style)
     name_points(ax, labels)
     ax.set_xlim(-0.5, len(labels) - 0.5)
-    ax.set_xlabel(plain_list(key.rpartition(".")[2] for key in keys))
+    ax.set_xlabel(plain_list(short(key) for key in keys))
     _end_y(ax, value, extent)
 
 

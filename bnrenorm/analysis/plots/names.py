@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from bnrenorm.config.trial import value_text
+
 _LONGEST = 32  # characters
 
 
@@ -12,7 +14,7 @@ def plain(value: Any) -> str:
     Matplotlib would read $...$ as mathematics, and leave labels out of legends that are empty or begin with "_". A
     missing value, None or NaN, is "null", as in a config; whole numbers have no point, also in a column of floats.
     """
-    text = "null" if value is None or value != value else str(value)
+    text = value_text(value)
     if isinstance(value, float):
         text = text.removesuffix(".0")
     text = "".join(character if character.isprintable() else " " for character in text)

@@ -13,6 +13,7 @@ from bnrenorm.analysis.plots import axes, limits
 from bnrenorm.analysis.plots.limits import AxesChoice
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import legend_below, own_settings, png
+from bnrenorm.config.trial import short
 
 _HEADING = 30  # characters of a line above a panel
 _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
@@ -70,7 +71,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
             ax.set_ylabel(f"{name} {metric.rpartition('_')[2]}")
     for ax in (*drawn[metrics[0]], *drawn[metrics[1]]):
         limits.name_those_outside(ax)
-    add_legend(figure, drawn[metrics[1]][-1], plain(line_key.rpartition(".")[2]))
+    add_legend(figure, drawn[metrics[1]][-1], plain(short(line_key)))
     figure.suptitle(f"{title} ({means_of(table)})")
     return figure
 
@@ -119,7 +120,7 @@ def count_columns(panels: list[tuple[Any, Any]]) -> int:
 
 def name_point(keys: list[str], cell: Any) -> str:
     """Return the values `cell` of the grid's axes `keys` as a heading, in lines that fit a panel's width."""
-    values = [f"{plain(key.rpartition('.')[2])} {plain(value)}" for key, value in zip(keys, cell, strict=True)]
+    values = [f"{plain(short(key))} {plain(value)}" for key, value in zip(keys, cell, strict=True)]
     return textwrap.fill(", ".join(values), _HEADING, break_long_words=False, break_on_hyphens=False)
 
 

@@ -16,6 +16,7 @@ from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import Look, look, own_settings
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config import Trial
+from bnrenorm.config.trial import short
 
 _ROWS = 12  # more would not fit a page
 _LEARNED = 0.2  # test accuracy above which a network has learned something
@@ -85,7 +86,7 @@ def _grid(
     if trials[0][0].point:
         kinds: list[Any] = [{"color": style.color, "linestyle": style.linestyle} for style in styles.values()]
         lines = [Line2D([], [], **kind) for kind in kinds]
-        key = plain(trials[0][0].point[-1][0].rpartition(".")[2])
+        key = plain(short(trials[0][0].point[-1][0]))
         place: Any = {"loc": "outside center right", "ncols": 1 + len(values) // 30}
         figure.legend(lines, values, title=key, fontsize="small", **place)
     figure.suptitle(title)
@@ -99,7 +100,7 @@ def _shade(i: int, count: int) -> Look:
 
 
 def _row_name(trial: Trial, keys: list[str]) -> str:
-    settings = [f"{plain(key.rpartition('.')[2])} {plain(value)}" for key, value in trial.point if key in keys]
+    settings = [f"{plain(short(key))} {plain(value)}" for key, value in trial.point if key in keys]
     return "\n".join([plain(trial.variant), *settings])
 
 

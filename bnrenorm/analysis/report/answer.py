@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnrenorm.analysis import aggregates, stats
-from bnrenorm.analysis.report.words import Verdict, point, shown
+from bnrenorm.analysis.report.words import Verdict
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.verdicts import BOTH_DIVERGED, IDENTICAL, more_seeds
+from bnrenorm.config.trial import point_text, short, value_text
 
 _DETAILED = 3  # up to this number, every comparison has a line with its numbers
 _LINES = 6
@@ -49,7 +50,7 @@ def _is_decisive(results: ExperimentResults, verdict: Verdict) -> bool:
 
 
 def _at(verdict: Verdict) -> str:
-    return f"At {point(verdict['point'])}, " if verdict["point"] else ""
+    return f"At {point_text(verdict['point'].items())}, " if verdict["point"] else ""
 
 
 def _conclusion(verdict: Verdict) -> str:
@@ -154,10 +155,10 @@ def _where(points: list[dict[str, Any]], of: int, *, names_axis: bool) -> str:
     before = ""
     if len(points[0]) == 1:
         ((key, _),) = points[0].items()
-        named = [shown(value) for one in shorter for value in one.values()]
-        before = f"{key.rpartition('.')[2]} " if names_axis else ""
+        named = [value_text(value) for one in shorter for value in one.values()]
+        before = f"{short(key)} " if names_axis else ""
     else:
-        named = [f"({point(one)})" for one in shorter]
+        named = [f"({point_text(one.items())})" for one in shorter]
     if len(shorter) < len(points):
         named.append(f"{len(points) - len(shorter)} more")
     return before + " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
@@ -185,6 +186,6 @@ def _without_comparison(results: ExperimentResults) -> list[Line]:
     accuracy = f"{100 * best['mean']:.2f} % test accuracy"
     text = f"{name} reaches {accuracy}."
     if len(results.experiment.points) > 1:
-        text = f"Best at {point({key: best[key] for key, _ in results.experiment.points[0]})}: {accuracy}."
+        text = f"Best at {point_text((key, best[key]) for key, _ in results.experiment.points[0])}: {accuracy}."
         numbers += f"; the lowest of {len(reached)} grid points has {100 * reached['mean'].min():.2f} %"
     return [Line(text, f"{numbers}; {ended}" if diverged else numbers)]

@@ -9,13 +9,14 @@ from bokeh.layouts import column
 from bokeh.models import BoxAnnotation, Span
 
 from bnrenorm.analysis import stats
+from bnrenorm.analysis.aggregates import number
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.report.bands import INTERVAL, band
 from bnrenorm.analysis.report.cells import Cells, Curves, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
-from bnrenorm.analysis.report.words import point as in_words
 from bnrenorm.analysis.stats import MIN_PAIRS
+from bnrenorm.config.trial import point_text
 
 _NUMBERS = 30_000  # steps of all bands of a chart together
 _VALUES = 20_000  # of one band, all seeds together: intervals of more take longer than anyone would wait
@@ -165,16 +166,16 @@ def frame_of(
         sources[f"mean {i}"] = _shown(all_seeds, factor, name)
         sources[f"lone {i}"] = lone(sources[f"mean {i}"]["step"], sources[f"mean {i}"]["mean"])
         sources[f"lines {i}"] = _single(few if 1 < len(few.seeds) < MIN_PAIRS else _NO_CURVES, factor, name)
-        ends.append(_end(name, factor * all_seeds.mean, diverged))
+        ends.append(_end(name, factor * all_seeds.mean, ".2f" if factor == 100 else ".4f", diverged))
     return {"sources": sources, "axis": axis, "alt": f"{axis} by training step: {'; '.join(dict.fromkeys(ends))}."}
 
 
-def _end(name: str, mean: np.ndarray, diverged: Diverged) -> str:
+def _end(name: str, mean: np.ndarray, style: str, diverged: Diverged) -> str:
     """Return "BRN ends at 88.4" if a seed comes to the end, and how many diverged."""
     last = mean[-1] if len(mean) and not diverged.are_all else np.nan
     if not np.isfinite(last):
         return diverged.text or f"{name} has no values"
-    text = f"{name} ends at {0 if abs(last) < _ROUNDING else last:.4g}"
+    text = f"{name} ends at {number(0.0 if abs(last) < _ROUNDING else last, style)}"
     return f"{text} ({diverged.text})" if diverged.text else text
 
 
@@ -203,7 +204,7 @@ def steps_each(bands: int, seeds: int) -> int:
 
 def point_select(cells: Cells) -> list[Select]:
     """Return the choice of a grid point, where there is one."""
-    return [Select("Grid point", [in_words(dict(point)) for point in cells.points])] if len(cells.points) > 1 else []
+    return [Select("Grid point", [point_text(point) for point in cells.points])] if len(cells.points) > 1 else []
 
 
 def key(*choices: int, points: int) -> str:

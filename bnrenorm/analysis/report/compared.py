@@ -5,8 +5,8 @@ from typing import Any
 
 from bnrenorm.analysis.report import tables
 from bnrenorm.analysis.report.tables import PAIR, Cell, Column, Table, difference_columns
-from bnrenorm.analysis.report.words import point
 from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.config.trial import point_text
 
 
 def title(runs: Sequence[ExperimentResults], conclusions: Sequence[str]) -> str:
@@ -33,7 +33,7 @@ def _names(runs: Sequence[ExperimentResults]) -> list[str]:
 
 def _verdicts(runs: Sequence[ExperimentResults], names: list[str]) -> Table:
     by_run = [
-        {(verdict["b"], verdict["a"], point(verdict["point"])): verdict for verdict in results.verdicts}
+        {(verdict["b"], verdict["a"], point_text(verdict["point"].items())): verdict for verdict in results.verdicts}
         for results in runs
     ]
     columns = [*PAIR, Column("grid point")]

@@ -8,7 +8,8 @@ from bokeh.models import Label as Text
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.report.chart import GREY, Chart, axes, hover, rounded, source
-from bnrenorm.analysis.report.words import pair, point
+from bnrenorm.analysis.report.words import pair
+from bnrenorm.config.trial import point_text
 
 _TITLE = "Paired differences"
 _ROWS = 40
@@ -104,7 +105,7 @@ def _span(shown: list[dict[str, Any]], margin: float) -> tuple[float, float]:
 
 
 def _name(verdict: dict[str, Any]) -> str:
-    at = point(verdict["point"])
+    at = point_text(verdict["point"].items())
     return f"{pair(verdict)}{', ' if at else ''}{at}"
 
 

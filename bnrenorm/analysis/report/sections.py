@@ -9,6 +9,7 @@ from bnrenorm.analysis.report.cells import Cells
 from bnrenorm.analysis.report.chart import Chart
 from bnrenorm.analysis.report.tables import Table
 from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.config.trial import point_text
 
 _COLUMNS = 12  # of the table of settings that differ; with more variants and grid points it would not be read
 
@@ -99,7 +100,7 @@ def _tables(results: ExperimentResults) -> list[Table]:
 def _settings(results: ExperimentResults) -> Table:
     described: dict[str, dict[str, Any]] = {}
     for (variant, point), settings in results.experiment.settings.items():
-        name = f"{variant}, {words.point(dict(point))}" if point else variant
+        name = f"{variant}, {point_text(point)}" if point else variant
         described[name] = settings.model_dump(mode="json")
     few = dict(list(described.items())[:_COLUMNS])
     note = "All other settings are the same; the document below has them."

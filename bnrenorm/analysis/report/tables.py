@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.report.words import shown
+from bnrenorm.config.trial import value_text
 
 Cell = float | int | str | None
 
@@ -195,13 +195,13 @@ def flattened(document: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[s
         if isinstance(value, Mapping):
             yield from flattened(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", shown(value)
+            yield f"{prefix}{name}", value_text(value)
 
 
 def cell_of(value: Any) -> Cell:
     """Return a cell of a grid's axis or of a table: a number, or text."""
     if isinstance(value, bool) or value is None:
-        return None if value is None else shown(value)
+        return None if value is None else value_text(value)
     if isinstance(value, numbers.Integral):  # NumPy's among them
         return int(value)
     if isinstance(value, numbers.Real):

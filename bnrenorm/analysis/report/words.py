@@ -1,4 +1,4 @@
-"""The report's first words: the question, what its letters stand for, grid points in words."""
+"""The report's first words: the question, what its letters stand for."""
 
 import re
 from pathlib import Path
@@ -62,18 +62,6 @@ def letters(results: ExperimentResults, said: str) -> str:
     ]
     parts += [f"“{term}”: {meaning}" for term, meaning in _TERMS.items() if re.search(rf"(?<!grid )\b{term}\b", said)]
     return f"{'; '.join(parts)}." if parts else ""
-
-
-def point(values: dict[str, Any]) -> str:
-    """Return a grid point in words, each axis by the last part of its key: "micro_batch 2, lr 0.1"."""
-    return ", ".join(f"{key.rpartition('.')[2]} {shown(value)}" for key, value in values.items())
-
-
-def shown(value: Any) -> str:
-    """Return a value as a config would show it."""
-    if value is None or value != value:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def pair(verdict: Verdict) -> str:

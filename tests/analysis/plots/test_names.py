@@ -25,7 +25,7 @@ def test_matplotlib_draws_a_name_literally_and_in_legends(name):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (4, "4"), (4.0, "4"), (np.float64(0.5), "0.5"), (1e-5, "1e-05"), (True, "True"), ((20, 10), "(20, 10)"),
+        (4, "4"), (4.0, "4"), (np.float64(0.5), "0.5"), (1e-5, "1e-05"), (True, "true"), ((20, 10), "[20, 10]"),
         (None, "null"), (np.nan, "null"), ("4.0", "4.0"), (40 * "x", 31 * "x" + "…"),
     ],
 )  # fmt: skip

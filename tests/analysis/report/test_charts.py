@@ -109,7 +109,7 @@ def test_a_variant_that_diverged_in_every_seed_has_no_end():
         assert chart.alt.endswith("BRN diverged in 6 of 6 seeds.")
         assert "BRN ends" not in chart.alt
         assert "BRN - BN ends" not in chart.alt
-    assert "BN ends at -3;" in charts.gap(cells).alt
+    assert "BN ends at -3.00;" in charts.gap(cells).alt
 
 
 def test_a_variant_that_diverged_in_some_seeds_ends_with_the_others():
