@@ -50,7 +50,8 @@ variants:
   BRN: {norm: {kind: renorm, warmup: 10%}}
 grid: {training.optimizer.lr: [0.01, 0.1]}     # ... at which values of other settings
 seeds: 6                                       # ... with how many seeds
-training: {batch: 32, steps: 2 epochs}         # settings of all variants
+training: {batch: 32, steps: 2 epochs}         # settings of all variants ...
+evaluation: {every: 10%}                       # ... which are evaluated ten times, not after every step
 ```
 
 ## Top-level keys
@@ -102,6 +103,8 @@ variants:
   BN: {norm: {kind: batch}}
   fast: {norm: {kind: custom, name: fast}}
 training: {batch: 4, steps: 4000}
+evaluation: {every: 25%}
+seeds: 6
 ```
 
 **Whatever is in the file is run**, by `--dry-run` and by `bnrenorm.load` too: read the plugins of a config that somebody gave you.

@@ -76,8 +76,11 @@ def show(
     split, images, labels = ("test", data.x_test, data.y_test) if test else ("train", data.x_train, data.y_train)
     if not 0 <= index < len(images):
         raise InputError(f"--index {index}: expected 0 to {len(images) - 1}")
-    if images.ndim != 3:
-        raise InputError(f"{data.source}: images have shape {images.shape[1:]}, expected (height, width) to draw one")
+    if images.ndim != 3 and (images.ndim, images.shape[-1]) not in ((4, 3), (4, 4)):
+        raise InputError(
+            f"{data.source}: images have shape {images.shape[1:]}, expected (height, width), or with 3 or 4 colours "
+            "as (height, width, 3), to draw one"
+        )
     try:
         atomic.write(save, pages.digit(images[index], int(labels[index])))
     except OSError as error:

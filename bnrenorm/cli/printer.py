@@ -9,7 +9,6 @@ from rich.table import Table
 from bnrenorm.cli.sheet import Sheet, wrapped
 
 _WIDEST = 100_000  # columns of a file or a pipe, where nothing is cut
-_PREFERRED = 80  # columns that tables keep to in a file or a pipe, if they can without leaving anything out
 
 
 class Printer:
@@ -32,8 +31,7 @@ class Printer:
     def table(self, sheet: Sheet) -> None:
         """Print a table, in a terminal without the columns for which it is too narrow; in a file with all of them."""
         sheet = sheet.translated(self._encodable)
-        width = self.console.width if self.is_terminal else _PREFERRED
-        table, out = sheet.fitted(width, may_drop=self.is_terminal, is_ascii=self.console.options.ascii_only)
+        table, out = sheet.fitted(self.console.width, is_ascii=self.console.options.ascii_only)
         self.say(sheet.titled(out))
         if isinstance(table, Table):
             self.console.print(table)

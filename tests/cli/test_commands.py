@@ -497,3 +497,12 @@ def test_matplotlibs_temporary_folder_is_removed(tmp_path):
     assert done.returncode == 0
     assert str(temporary / "matplotlib-") in done.stderr
     assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("colours", [3, 4])
+def test_data_show_draws_an_image_in_colours(call, tmp_path, rng, colours):
+    arrays = {f"x_{split}": rng.integers(0, 256, (20, 6, 5, colours), np.uint8) for split in ("train", "test")}
+    np.savez(tmp_path / "mine.npz", **arrays, y_train=np.arange(20) % 10, y_test=np.arange(20) % 10)
+    code, out, _ = call("data", "show", "--path", tmp_path / "mine.npz", "--save", tmp_path / "one.png")
+    assert (code, out.startswith("train image 0: label 0")) == (0, True)
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")

@@ -104,7 +104,7 @@ def falls_and_rises(ax: Any, epochs: np.ndarray, values: np.ndarray) -> Any:
 
 
 def digit(ax: Any, image: np.ndarray, label: int) -> Any:
-    """Show one image (H, W), uint8, with its label as the title."""
+    """Show one image (H, W), or (H, W, 3) in colours, with its label as the title; uint8, or colours in 0..1."""
     ax.imshow(image, cmap="gray_r", vmin=0, vmax=255)
     ax.set(title=f"label {label}", xticks=[], yticks=[])
     return ax

@@ -93,7 +93,7 @@ def means_of(table: pd.DataFrame) -> str:
 
 @own_settings()
 def digit(image: np.ndarray, label: int) -> bytes:
-    """Draw one image (H, W), uint8, with its label, as a PNG file."""
+    """Draw one image with its label (`axes.digit`), as a PNG file."""
     figure = Figure(figsize=(3, 3.3))
     axes.digit(figure.subplots(), image, label)
     return png(figure)
