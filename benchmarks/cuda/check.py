@@ -1,6 +1,7 @@
 """Check that all contenders compute on the GPU what bnrenorm computes on a CPU, after a few steps."""
 
 import dataclasses
+import io
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from benchmarks.cuda.device import Device
 from benchmarks.cuda.measure import Prepared, prepare, reason
 from benchmarks.jobs import Job
 from benchmarks.peers import Missing, ours
+from bnrenorm import atomic
 from bnrenorm.engines.cpu import support
 
 _FEW = 30
@@ -88,7 +90,9 @@ def reference(job: Job, folder: Path | None) -> Values:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {_REPLICAS: np.array(names), **columns}
-        np.savez(path, **arrays)
+        content = io.BytesIO()
+        np.savez(content, **arrays)
+        atomic.write(path, content.getvalue())
     return _by_replica(names, columns)
 
 

@@ -1,6 +1,7 @@
 """`bnrenorm list`: the shipped configs, each with question, answer, seeds and time."""
 
 import glob
+import os
 import re
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def in_folder(config: str, out: Path) -> str:
     """Return a config's name; raises InputError for the name of a run, which is the folder `out / config`."""
     from bnrenorm import config as configs
 
-    if config in configs.shipped() or Path(config).exists() or not (out / config / "experiment.yaml").is_file():
-        return config
+    if config in configs.shipped() or os.path.exists(config) or not os.path.isfile(out / config / "experiment.yaml"):
+        return config  # also for a name that no file system takes: whoever opens it says so
     raise InputError(f"{config}: no such file; did you mean {out / config}?")
 
 

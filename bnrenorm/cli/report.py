@@ -1,6 +1,7 @@
 """`bnrenorm report`: the report of finished runs, from what their folders hold."""
 
 import difflib
+import os
 import webbrowser
 from pathlib import Path
 
@@ -39,9 +40,9 @@ def locate(run: Path, out: Path) -> Path:
 
     Raises InputError if there is neither, with the run of the most similar name.
     """
-    if run.exists():
+    if os.path.exists(run):
         return run
-    if (out / run / _CONFIG).is_file():
+    if os.path.isfile(out / run / _CONFIG):
         return out / run
     names = [path.parent.name for path in out.glob(f"*/{_CONFIG}")]
     near = difflib.get_close_matches(run.name, names, n=1, cutoff=0.6)

@@ -33,16 +33,16 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
     """
     configs = shipped()
     path = configs.get(str(config), Path(config))
-    if disk.is_file(path / _OF_A_RUN):
-        config = path = path / _OF_A_RUN
     try:
+        if disk.is_file(path / _OF_A_RUN):
+            config = path = path / _OF_A_RUN
         text = _read(path)
     except FileNotFoundError as error:
         inside = [name for name in configs if name.startswith(f"{config}/")]
         known = f"did you mean one of {', '.join(inside)}?" if inside else unknown(str(config), configs, "config")
         raise InputError(f"{config}: no such file; {known}") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{config}: cannot be read: {error}") from error
+        raise InputError(f"{config}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     parsed = document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml")
     for assignment in overrides or []:
         parsed.override(assignment)

@@ -1,1 +1,1 @@
-"""Engines take training steps and evaluate: the contract, the Chainer engine and the CPU engine."""
+"""Engines take training steps and evaluate: the contract, the Chainer engine, the CPU engine and the CUDA engine."""

@@ -75,9 +75,7 @@ def _need_of_chainer(settings: Settings, data: Dataset, *, on_gpu: bool) -> Need
     if evaluation.statistics == "batch":
         rows = max(rows, test, images * evaluation.training_set)
     gathered = 0 if is_full else inputs * max(size, IMAGES + size)
-    kept = 1 + (evaluation.average is not None)
-    # weights, gradients, what the optimizer and early stopping keep, and three of what an update computes
-    copies = 1 + kept + _STATES[training.optimizer.kind] + (training.early_stopping is not None) * kept + 3
+    copies = _kept(settings) + 4  # the gradients, and three of what an update computes
     each = copies * _weights(widths) + max(size * graph, rows * alone) + gathered
     if on_gpu:
         return Need(4 * inputs * (images + test) + GPU_BYTES + _CUDA, 4 * each)
@@ -91,9 +89,7 @@ def _need_of_cuda(settings: Settings, data: Dataset) -> Need:
     images, test = len(data.x_train), len(data.x_test)
     size = images if isinstance(training.batch, Full) else training.batch.size
     rows = max(size, 0 if is_full else IMAGES + size)  # of a step, or of the images that compare both modes
-    kept = 1 + (evaluation.average is not None)
-    # weights, their gradients in Chainer, what the optimizer and early stopping keep
-    copies = 1 + kept + _STATES[training.optimizer.kind] + (training.early_stopping is not None) * kept
+    copies = _kept(settings) + 1  # the gradients in Chainer
     scratch = workspace.bytes_of(1, widths, rows, 4, changed=True, learning=True)
     gathered = 4 * data.inputs * (rows if drops or not is_full else 0)
     # for tensor cores: images, weights, a batch's images and gradients
@@ -125,7 +121,8 @@ def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
         fixed += 4 * size * (sum(hidden) + sum((*hidden[1:], outputs)))
     if by_batch:  # one activation per layer of every evaluated set
         fixed += 4 * (test + images * training_set) * (sum(hidden) + outputs)
-    copies = 2 * (1 + _STATES[settings.training.optimizer.kind] + (settings.evaluation.average is not None)) + 1
+    in_kernels = 1 + _STATES[settings.training.optimizer.kind] + (settings.evaluation.average is not None)
+    copies = _kept(settings) + in_kernels + 1
     rows, order = IMAGES + min(size, IMAGES), 0 if isinstance(batch, Full) else images
     return Need(fixed, 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs) + order))
 
@@ -147,6 +144,13 @@ def _fixed(data: Dataset) -> int:
     return (
         _PROGRAM + data.x_train.nbytes + data.x_test.nbytes + 4 * data.inputs * (len(data.x_train) + len(data.x_test))
     )
+
+
+def _kept(settings: Settings) -> int:
+    """Return how many numbers are kept for a weight: its average, the optimizer's, and the best of early stopping."""
+    kept = 1 + (settings.evaluation.average is not None)
+    best = kept * (settings.training.early_stopping is not None)
+    return kept + _STATES[settings.training.optimizer.kind] + best
 
 
 def _weights(widths: tuple[int, ...]) -> int:

@@ -221,7 +221,7 @@ def refused(name, overrides=None, values=None):
 
 
 def test_a_setting_that_an_override_makes_impossible_says_what_to_set_too():
-    long = "configs/article2/l1.yaml:11: evaluation.every is 600 steps, expected 1 to the training's 20"
+    long = "configs/article2/l1.yaml:12: evaluation.every is 600 steps, expected 1 to the training's 20"
     assert refused("article2/l1", ["training.steps=20", "seeds=1"]) == (
         f"{long}; with training.steps=20 also set evaluation.every, for example --set evaluation.every=10"
     )

@@ -151,6 +151,20 @@ def test_a_gpu_holds_what_its_tensor_cores_take():
     assert memory.need(wide, data, Backend("cuda", "cuda:0")).each - small.each == node + 3 * 4 * 794 + 6 * 784
 
 
+@pytest.mark.parametrize("backend", [Backend("chainer", "cpu"), Backend("cpu", "cpu"), Backend("cuda", "cuda:0")])
+@pytest.mark.parametrize(("average", "kept"), [("null", 1), ("0.9", 2)])
+def test_early_stopping_keeps_the_best_weights_and_their_average(backend, average, kept):
+    def each(stopping):
+        text = f"""
+data: {{validation: 50}}
+evaluation: {{average: {average}}}
+training: {{batch: 20, steps: 2, early_stopping: {stopping}}}
+"""
+        return memory.need(trials_of(f"{text}model: {{hidden: [10]}}", 200)[0], some_digits(200, 100), backend).each
+
+    assert each("{patience: 5}") - each("null") == kept * 4 * (784 * 10 + 10 * 10)
+
+
 TRAIN = """
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Batched products by cuBLAS. The only file that uses CuPy's wrappers of it, which CuPy does not document.
+"""Batched products by cuBLAS, by CuPy's wrappers of it, which CuPy does not document.
 
 CuPy's own matmul copies operands that are not contiguous and has no operand shared by seeds.
 """

@@ -15,7 +15,7 @@ typedef long long wide;  // of indices: 64 bits on Windows too, where `long` has
 enum { NONE, BATCH, LAYER };                     // engines.spec: the normalisation
 enum { NODE, SHARED, FIXED };                    // gamma and beta
 enum { SGD, MOMENTUM, ADAM, RMSPROP };           // the optimizer
-enum { TRAINING, FROZEN, OWN, RUNNING };         // which statistics normalise: operations.Mode
+enum { TRAINING, FROZEN, OWN, RUNNING };         // which statistics normalise: rows.Mode
 enum { R_MAX, D_MAX, LR, AFFINE_LR, COLUMNS };   // network.schedule
 enum { MEAN, STD, R_, D_, RUN_MEAN, RUN_STD, STATISTICS };
 enum { SCALE, SLOPE, SHIFT, COEFFICIENTS };      // of the gradient: scale * (g + slope * (a - mean) - shift)
