@@ -23,7 +23,10 @@ BOTH_DIVERGED = "both diverged"
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two variants at a grid point: their values (S,) of the seeds in which both finished."""
+    """Two variants at a grid point: their values (S,) of the seeds in which both finished.
+
+    Where no setting depends on the seed (`is_once`), all seeds are one measurement, and the values are those of one.
+    """
 
     a: str
     b: str
@@ -32,6 +35,7 @@ class _Pair:
     values: tuple[np.ndarray, np.ndarray]
     diverged: dict[str, int]
     identical_because: str | None
+    is_once: bool
 
     @property
     def is_tested(self) -> bool:
@@ -63,6 +67,7 @@ def verdicts(
 def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | None, metric: str) -> list[_Pair]:
     """Return the pairs that are compared: by grid point, then in the variants' order, the baseline first."""
     cells: dict[Point, dict[str, dict[int, Any]]] = {}
+    random = {(trial.point, trial.variant) for trial, _ in trials if trial.depends_on_seed}
     for (trial, _), row in zip(trials, summary(trials).to_dict("records"), strict=True):
         cells.setdefault(trial.point, {}).setdefault(trial.variant, {})[trial.seed] = row
     names = list(dict.fromkeys(trial.variant for trial, _ in trials))
@@ -78,9 +83,11 @@ def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | Non
                 seeds = [seed for seed in cell[a] if seed in cell[b]]
                 diverged = {name: sum(cell[name][seed]["outcome"] == "diverged" for seed in seeds) for name in (a, b)}
                 finished = [seed for seed in seeds if all(cell[n][seed]["outcome"] != "diverged" for n in (a, b))]
+                is_once = not {(point, a), (point, b)} & random
+                finished = finished[:1] if is_once else finished
                 values = tuple(np.array([cell[name][seed][metric] for seed in finished], float) for name in (a, b))
                 reason = reasons.get((frozenset((a, b)), point))
-                pairs.append(_Pair(a, b, point, len(seeds), (values[0], values[1]), diverged, reason))
+                pairs.append(_Pair(a, b, point, len(seeds), (values[0], values[1]), diverged, reason, is_once))
     return pairs
 
 
@@ -122,7 +129,7 @@ def _decide(pair: _Pair, difference: stats.PairedDifference) -> tuple[str, int]:
     fewest = min(pair.diverged, key=lambda name: pair.diverged[name])
     if len(set(pair.diverged.values())) > 1 and better != fewest:
         return f"{pair.b if fewest == pair.a else pair.a} diverged", 0
-    return (f"{better} better" if better else difference.verdict), difference.more_pairs
+    return (f"{better} better" if better else difference.verdict), 0 if pair.is_once else difference.more_pairs
 
 
 def _sentence(pair: _Pair, difference: stats.PairedDifference, metric: str, comparisons: int) -> str:
@@ -151,6 +158,10 @@ def _of_differences(pair: _Pair, difference: stats.PairedDifference, metric: str
         return f"{a} and {b} have no seed in common: inconclusive: {more} paired seeds needed."
     label = metric.removeprefix("final_").replace("_", " ")
     mean = f"{b} - {a} = {100 * difference.mean:+.2f} points of {label}"
+    if pair.is_once:
+        return (
+            f"{mean}: inconclusive: nothing in {a} and {b} depends on the seed, so that all seeds are one measurement."
+        )
     if pairs < stats.MIN_PAIRS:
         by_seed = ", ".join(f"{100 * value:+.2f}" for value in difference.differences)
         return (
@@ -172,7 +183,9 @@ def _of_differences(pair: _Pair, difference: stats.PairedDifference, metric: str
 
 
 def more_seeds(count: int) -> str:
-    """Return "about 3 more seeds needed" for an estimate of further seeds."""
+    """Return "about 3 more seeds needed" for an estimate of further seeds, 0 where they would change nothing."""
+    if not count:
+        return "all seeds are the same"
     return f"about {count} more seed{'s' * (count != 1)} needed"
 
 

@@ -53,6 +53,14 @@ class Trial:
         rule = self.settings.training.early_stopping
         return None if rule is None else rule.watch
 
+    @property
+    def depends_on_seed(self) -> bool:
+        """Whether another seed gives other numbers: by the initial weights, the batches, dropout or a custom norm."""
+        model, batch = self.settings.model, self.settings.training.batch
+        is_constant = model.weight_init.kind in ("zeros", "ones")
+        is_in_order = batch.kind == "full" or (batch.kind == "iid" and not batch.shuffle)
+        return not (is_constant and is_in_order) or model.dropout.drops or self.settings.norm.kind == "custom"
+
     def key(self, checksum: str, engine: str) -> str:
         """Return the key of the trial's stored result: a hash of everything that determines its numbers.
 

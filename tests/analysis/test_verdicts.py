@@ -10,7 +10,7 @@ from bnrenorm.training.records import TrialResults
 from tests.helpers import trials_of
 
 
-def trained(accuracies, diverged=(), grid=""):
+def trained(accuracies, diverged=(), grid="", settings=""):
     """Return trials whose test accuracies are given by variant, in the order of the seeds, at every grid point.
 
     accuracies: None stands for a seed that was not trained. diverged: (variant, seed) pairs.
@@ -18,7 +18,7 @@ def trained(accuracies, diverged=(), grid=""):
     variants = ", ".join(f"{name}: {{}}" for name in accuracies)
     seeds = max(map(len, accuracies.values()))
     results = []
-    for trial in trials_of(f"variants: {{{variants}}}\nseeds: {seeds}\ntraining: {{steps: 1}}\n{grid}"):
+    for trial in trials_of(f"variants: {{{variants}}}\nseeds: {seeds}\ntraining: {{steps: 1}}\n{settings}{grid}"):
         values = accuracies[trial.variant]
         if trial.seed < len(values) and (accuracy := values[trial.seed]) is not None:
             outcome = "diverged" if (trial.variant, trial.seed) in diverged else "finished"
@@ -51,6 +51,33 @@ def test_ten_seeds_get_an_interval_and_a_winner():
     assert verdict["verdict"] == "BN better"
     assert verdict["low"] < verdict["mean"] < verdict["high"] < 0
     assert verdict["sentence"].endswith("10 paired seeds: BN is better.")
+
+
+def test_seeds_that_change_nothing_are_one_measurement():
+    once = {"BN": [0.9] * 6, "BRN": [0.8] * 6}
+    (verdict,) = verdicts(trained(once, settings="model: {weight_init: ones}\n"), [])
+    assert verdict["sentence"] == (
+        "BRN - BN = -10.00 points of test accuracy: inconclusive: nothing in BN and BRN depends on the seed, so that all "
+        "seeds are one measurement."
+    )
+    assert (verdict["verdict"], verdict["pairs"], verdict["more_seeds"]) == ("inconclusive", 1, 0)
+    (verdict,) = verdicts(trained(once), [])
+    assert verdict["verdict"] == "BN better"
+
+
+@pytest.mark.parametrize(
+    ("settings", "depends"),
+    [
+        ("model: {weight_init: ones}", False),
+        ("model: {weight_init: zeros}\ntraining: {batch: {size: 10, shuffle: false}}", False),
+        ("model: {weight_init: normal}", True),
+        ("model: {weight_init: ones, dropout: {keep_hidden: 0.5}}", True),
+        ("model: {weight_init: ones}\ntraining: {batch: 10}", True),
+        ("model: {weight_init: ones}\ntraining: {batch: {kind: sorted, size: 10}}", True),
+    ],
+)
+def test_what_depends_on_the_seed(settings, depends):
+    assert trials_of(settings)[0].depends_on_seed is depends
 
 
 def test_what_is_identical_by_construction_gets_that_word_and_its_reason():

@@ -44,6 +44,12 @@ def test_three_comparisons_have_a_line_each_bn_against_brn_first():
         assert "after Holm's correction over 3 comparisons" in line.numbers
 
 
+def test_where_nothing_depends_on_the_seed_no_seeds_are_asked_for():
+    (line,) = answer(results(f"{TWO}model: {{weight_init: ones}}\n"))
+    assert line.text.endswith(" points of test accuracy ahead; all seeds are the same.")
+    assert line.numbers.startswith("1 paired seed: ")
+
+
 def test_few_seeds_are_inconclusive_and_say_what_is_missing():
     made = results(TWO.replace("seeds: 6", "seeds: 2"))
     (verdict,) = made.verdicts
