@@ -15,6 +15,7 @@ from bnrenorm.config import Experiment
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import narration, runner
+from bnrenorm.runs.pace import Pace
 from bnrenorm.runs.plan import Keys
 from bnrenorm.runs.session import Watcher
 
@@ -67,21 +68,21 @@ class CellOutput(Watcher):
     @contextmanager
     def training(self) -> Iterator[Callable[[runner.Progress], None]]:
         """Yield a function that shows a `runner.Progress`; what it showed last stays if the training is interrupted."""
-        started, clock = time.monotonic(), _Clock()
+        pace = Pace(time.monotonic)
 
         def show(progress: runner.Progress) -> None:
-            clock.tick(progress.done)
+            pace.update(progress)
             if time.monotonic() - self._shown < _SECONDS and progress.done < progress.total:
                 return
             self._share = progress.done / progress.total
-            losses = ", ".join(f"{name} {loss:.4g}" for name, loss in narration.mean_losses(progress).items())
-            left = clock.left(progress.total)
-            self._state = f"{100 * self._share:.0f} %, step {progress.record.step}, loss {losses}{left}"
+            losses, left = ", ".join(narration.losses(progress)), pace.left()
+            time_left = "" if left is None else f", {left:.0f} s left"
+            self._state = f"{100 * self._share:.0f} %, step {progress.record.step}, loss {losses}{time_left}"
             self._show()
 
         yield show
-        trained = clock.is_running
-        self._state = f"Trained in {time.monotonic() - started:.0f} s." if trained else "Every trial is stored already."
+        stored = pace.progress is None
+        self._state = "Every trial is stored already." if stored else f"Trained in {pace.elapsed:.0f} s."
         self._share = None
         self._show()
 
@@ -98,26 +99,3 @@ class CellOutput(Watcher):
         else:
             self._handle.update(content, raw=True)
         self._shown = time.monotonic()
-
-
-class _Clock:
-    """The time left, by the pace since the first report: what was done before a resume took no time of this run."""
-
-    def __init__(self) -> None:
-        self._first: tuple[float, int] | None = None
-        self._done = 0
-
-    @property
-    def is_running(self) -> bool:
-        return self._first is not None
-
-    def tick(self, done: int) -> None:
-        self._first = self._first or (time.monotonic(), done)
-        self._done = done
-
-    def left(self, total: int) -> str:
-        """Return the time left in words; "" before there is a pace."""
-        if self._first is None or self._done == self._first[1]:
-            return ""
-        began, before = self._first
-        return f", {(time.monotonic() - began) / (self._done - before) * (total - self._done):.0f} s left"

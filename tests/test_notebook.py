@@ -45,8 +45,8 @@ def clock(monkeypatch):
     return now
 
 
-def progress_at(step, total=50):
-    trials = config.load("quick", ["seeds=1"]).trials(1000)
+def progress_at(step, total=50, every=10):
+    trials = config.load("quick", ["seeds=1", f"evaluation.every={every}"]).trials(1000)
     return Progress(2 * step, 2 * total, trials, Record(step, float(step), {"train_loss": np.array([1.0, np.nan])}))
 
 
@@ -67,12 +67,13 @@ def test_what_is_trained_is_escaped_and_stays_above_the_progress(shown, clock):
     cell.note("a & b")
     clock.seconds += 1
     with cell.training() as show:
-        show(progress_at(25))
+        clock.seconds += 3
+        show(progress_at(25, every=25))
     text, html = shown[-2]
     first, second, last = text.splitlines()
     assert first == "compared: <b>BN, BRN; seeds 0, 1; 4 trials; 200 + 100 images of some digits; on cpu"
     assert second == "Note: a & b."
-    assert last == "50 %, step 25, loss BN 1, BRN nan"
+    assert last == "50 %, step 25, loss BN 1, BRN diverged, 3 s left"
     assert "&lt;b&gt;BN" in html
     assert "a &amp; b" in html
     assert '<progress value="0.5000" max="1">' in html
@@ -81,11 +82,11 @@ def test_what_is_trained_is_escaped_and_stays_above_the_progress(shown, clock):
 def test_the_time_left_is_that_of_this_runs_own_pace(shown, clock):
     """A run that goes on from step 20 has taken no time for the 20 steps before."""
     with notebook.CellOutput().training() as show:
-        show(progress_at(20))
         clock.seconds += 10
         show(progress_at(30))
-    assert "left" not in shown[0][0]
-    assert shown[1][0].endswith("20 s left")
+        clock.seconds += 10
+        show(progress_at(40))
+    assert [text.rpartition(", ")[2] for text, _ in shown[:2]] == ["20 s left", "10 s left"]
 
 
 def test_few_updates_are_sent_and_the_last_one_says_how_long_it_took(shown, clock):

@@ -17,6 +17,7 @@ from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import narration, runner, session
 from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
+from bnrenorm.runs.pace import Pace
 from bnrenorm.runs.plan import Keys
 from bnrenorm.runs.session import Watcher
 
@@ -61,7 +62,7 @@ class Screen(Watcher):
     @contextmanager
     def training(self) -> Iterator[Callable[[runner.Progress], None]]:
         """Yield a function that shows a `runner.Progress`: as a bar on a terminal, as ten lines elsewhere."""
-        pace, console, self.has_begun = bar.Pace(), self.printer.console, True
+        pace, console, self.has_begun = Pace(), self.printer.console, True
         if self.is_quiet:
             yield lambda progress: None
             return
@@ -126,7 +127,7 @@ class Screen(Watcher):
 
 
 class _PlainProgress:
-    def __init__(self, say: Callable[[str], None], pace: bar.Pace):
+    def __init__(self, say: Callable[[str], None], pace: Pace):
         self.say, self.pace, self.last_tenth = say, pace, -1
 
     def __call__(self, progress: runner.Progress) -> None:
@@ -141,6 +142,6 @@ class _PlainProgress:
         place = f"{group}{f' ({at})' if at else ''}  " if group else ""
         self.say(
             f"{100 * progress.done // progress.total:3} %  {place}step {progress.record.step}  "
-            f"loss {', '.join(bar.losses(progress))}{diverged}  {self.pace.elapsed:.0f} s"
+            f"loss {', '.join(narration.losses(progress))}{diverged}  {self.pace.elapsed:.0f} s"
             + ("" if left is None else f", {left:.0f} s left")
         )

@@ -46,13 +46,20 @@ def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend:
     return [*lone, *_range_notes(experiment, data), *_engine_notes(trials, backend), *identical]
 
 
-def mean_losses(progress: Progress) -> dict[str, float]:
-    """Return each variant's training loss: the mean over its networks in training that have not diverged, or NaN."""
-    losses: dict[str, list[float]] = {trial.variant: [] for trial in progress.trials}
+def losses(progress: Progress) -> list[str]:
+    """Return each variant's training loss as text: the mean over its networks in training that have not diverged."""
+    by_variant: dict[str, list[float]] = {trial.variant: [] for trial in progress.trials}
     for trial, loss in zip(progress.trials, progress.record.values["train_loss"], strict=True):
         if math.isfinite(loss):
-            losses[trial.variant].append(float(loss))
-    return {variant: statistics.fmean(values) if values else math.nan for variant, values in losses.items()}
+            by_variant[trial.variant].append(float(loss))
+    return [
+        f"{variant} {_short(statistics.fmean(values))}" if values else f"{variant} diverged"
+        for variant, values in by_variant.items()
+    ]
+
+
+def _short(loss: float) -> str:
+    return f"{loss:.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
 
 
 def group(progress: Progress) -> tuple[str, str]:

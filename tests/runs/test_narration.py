@@ -8,7 +8,7 @@ import pytest
 from bnrenorm import config
 from bnrenorm.engines.backend import CHAINER, CPU, CUDA, Backend
 from bnrenorm.runs import narration
-from tests.helpers import COMPARED, experiment_of, opened, some_digits
+from tests.helpers import COMPARED, experiment_of, opened, progress, some_digits
 
 TANH = "{model: {activation: tanh}, norm: {kind: batch}}"
 
@@ -93,3 +93,8 @@ def test_trials_that_differ_are_counted():
 def test_a_single_variant_is_remarked_unless_it_is_compared_with_published_numbers():
     assert remarks("name: a", Backend(CPU, "cpu")) == ["one variant: nothing is compared"]
     assert remarks("name: a\npublished: article2/l1", Backend(CPU, "cpu")) == []
+
+
+@pytest.mark.parametrize(("loss", "text"), [(0.27354, "0.274"), (1.5e14, "1.5e14"), (2e-7, "2e-7"), (123.4, "123")])
+def test_losses_are_short(loss, text):
+    assert narration.losses(progress(2, (loss, loss)))[0] == f"BN {text}"
