@@ -1,12 +1,12 @@
 """Schedules of a group: limits of r and d, and learning rates, one value per replica."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from bnrenorm.config import Trial
-from bnrenorm.config.norms import Renorm
-from bnrenorm.norm.schedule import Ramp
+from bnrenorm.norm.schedule import Ramp, limits
 
 R_MAX, D_MAX, LR, AFFINE_LR = range(4)
 """Columns of `Schedule.table`."""
@@ -21,9 +21,7 @@ class Schedule:
     """
 
     def __init__(self, trials: list[Trial]):
-        norms = [trial.settings.norm for trial in trials]
-        self.r_max = _ramp(norms, first=1.0, last="r_max", length="ramp_r")
-        self.d_max = _ramp(norms, first=0.0, last="d_max", length="ramp_d")
+        self.r_max, self.d_max = map(_stacked, zip(*(limits(trial.settings.norm) for trial in trials), strict=True))
         optimizers: list[Any] = [trial.settings.training.optimizer for trial in trials]
         self._rates = np.array([each.lr for each in optimizers]), np.array([_affine_rate(trial) for trial in trials])
         self.lr, self.affine_lr = (rates.astype(np.float32).reshape(-1, 1, 1) for rates in self._rates)
@@ -52,19 +50,7 @@ def _affine_rate(trial: Trial) -> float:
     return trial.settings.training.optimizer.lr if rate is None else rate
 
 
-def _ramp(norms: list[Any], *, first: float, last: str, length: str) -> Ramp:
-    """Return the ramp of one limit from `first` to the setting `last`, over the setting `length` after the warm-up."""
-
-    def values(get: Any, without_renorm: float) -> np.ndarray:
-        return _vector([get(norm) if isinstance(norm, Renorm) else without_renorm for norm in norms])
-
-    return Ramp(
-        first=first,
-        last=values(lambda norm: getattr(norm, last), first),
-        start=values(lambda norm: norm.warmup.amount, 0),
-        length=values(lambda norm: getattr(norm, length).amount, 0),
-    )
-
-
-def _vector(values: list[float]) -> np.ndarray:
-    return np.array(values, float).reshape(-1, 1, 1)
+def _stacked(ramps: Iterable[Ramp]) -> Ramp:
+    """Return ramps of numbers as one of arrays (R, 1, 1)."""
+    fields = zip(*((ramp.first, ramp.last, ramp.start, ramp.length) for ramp in ramps), strict=True)
+    return Ramp(*(np.array(values, float).reshape(-1, 1, 1) for values in fields))

@@ -40,5 +40,16 @@ class Ramp:
         return float(value) if value.ndim == 0 else value
 
 
+def limits(norm: Any) -> tuple[Ramp, Ramp]:
+    """Return r_max and d_max of a training by the settings of its norm (`config.norms.Renorm`, durations in steps).
+
+    Norms without such settings have 1 and 0, with which renormalisation is batch normalisation.
+    """
+    if norm.kind != "renorm":
+        return Ramp(1, 1), Ramp(0, 0)
+    start = norm.warmup.amount
+    return Ramp(1, norm.r_max, start, norm.ramp_r.amount), Ramp(0, norm.d_max, start, norm.ramp_d.amount)
+
+
 PAPER_SCHEDULE = {"r_max": Ramp(1, 3, start=5_000, length=35_000), "d_max": Ramp(0, 5, start=5_000, length=20_000)}
 """Batch normalisation until step 5k, then d_max rises until step 25k and r_max until 40k. [BRN17, sec. 4]"""

@@ -19,7 +19,7 @@ from bnrenorm.analysis.plots.pages import spread_of
 from bnrenorm.analysis.plots.style import Look, looks, own_settings
 from bnrenorm.config import Trial
 from bnrenorm.config.trial import short
-from bnrenorm.norm.schedule import Ramp
+from bnrenorm.norm import schedule
 
 _LAYERS = 4
 _LIMIT: Any = {"color": "0.35", "linewidth": 1}
@@ -63,15 +63,6 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
     nodes = "r and d: median and 5 to 95 % of the nodes; accuracies: " if shown.layers else ""
     page.suptitle(f"{title}: what the normalisation did{moment} ({nodes}{seeds})")
     return page
-
-
-def limits(trial: Trial, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return r_max and d_max (T,) of a trial with renormalisation, at the training step before each record."""
-    norm: Any = trial.settings.norm
-    r_max = Ramp(1.0, norm.r_max, norm.warmup.amount, norm.ramp_r.amount)
-    d_max = Ramp(0.0, norm.d_max, norm.warmup.amount, norm.ramp_d.amount)
-    taken = np.maximum(np.asarray(steps) - 1, 0)
-    return np.array([r_max(step) for step in taken]), np.array([d_max(step) for step in taken])
 
 
 @dataclass(frozen=True)
@@ -202,7 +193,7 @@ def _end_y(ax: Any, value: str, extent: list[float]) -> None:
 
 
 def _bounds(trial: Trial, steps: np.ndarray, value: str) -> list[np.ndarray]:
-    r_max, d_max = limits(trial, steps)
+    r_max, d_max = (ramp(np.maximum(steps - 1, 0)) for ramp in schedule.limits(trial.settings.norm))
     return [r_max, 1 / r_max] if value == "r" else [d_max, -d_max]
 
 

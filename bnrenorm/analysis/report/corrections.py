@@ -12,7 +12,7 @@ from bnrenorm.analysis.report.charts import key, point_select, steps_each
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.config.norms import Renorm
 from bnrenorm.config.trial import Point
-from bnrenorm.norm.schedule import Ramp
+from bnrenorm.norm import schedule
 
 _SHOWN = {
     "r": "r: batch std / running std",
@@ -127,12 +127,8 @@ def _values(
 
 def _limits(norm: Renorm, name: str, step: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the lower and the upper limit of r or d at steps that have been taken (T,)."""
-    start = norm.warmup.amount
-    taken = step - 1  # a record comes after its step, whose limits were those of the number before it
-    if name == "r":
-        high = np.atleast_1d(Ramp(1.0, norm.r_max, start, norm.ramp_r.amount)(taken))
-        return 1 / high, high
-    if name == "d":
-        high = np.atleast_1d(Ramp(0.0, norm.d_max, start, norm.ramp_d.amount)(taken))
-        return -high, high
-    return None
+    if name not in ("r", "d"):
+        return None
+    r_max, d_max = schedule.limits(norm)
+    high = np.atleast_1d((r_max if name == "r" else d_max)(step - 1))  # a record comes after its step
+    return (1 / high if name == "r" else -high), high

@@ -82,4 +82,5 @@ def test_without_renormalisation_there_is_the_gap_alone():
 @pytest.mark.parametrize(("step", "r_max", "d_max"), [(1, 1, 0), (2, 1, 0), (3, 2, 5), (4, 3, 5), (9, 3, 5)])
 def test_limits_are_those_of_the_step_before_the_record(step, r_max, d_max):
     trial = experiment_of(RAMPED).trials(100)[-1]
-    assert_allclose(np.ravel(diagnostics.limits(trial, np.array([step]))), [r_max, d_max])
+    bounds = [diagnostics._bounds(trial, np.array([step]), value) for value in "rd"]
+    assert_allclose(np.ravel(bounds), [r_max, 1 / r_max, d_max, -d_max])
