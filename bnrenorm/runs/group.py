@@ -17,7 +17,7 @@ from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError, OutOfMemory
 from bnrenorm.network import mlp
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
-from bnrenorm.runs.interrupt import Asked, Interrupted
+from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.store import Store
 from bnrenorm.training.loop import Training
 from bnrenorm.training.records import Columns, Record, TrialResults, outcome
@@ -41,7 +41,7 @@ class GroupTrainer:
     data: Dataset
     store: Store
     backend: Backend
-    request: Asked
+    is_stopped: Callable[[], bool]
     note: Note = lambda text: None
     fitting: dict[Any, int] = field(default_factory=dict)
     """By structure: how many replicas a group may have after one was too large."""
@@ -49,8 +49,8 @@ class GroupTrainer:
     def train(self, group: list[Trial], keys: list[str], show: Show) -> None:
         """Train a group and store its results under these keys, its trials' own.
 
-        Raises Interrupted once `request` is asked, with everything saved: the same call resumes from there; InputError
-        if a network alone does not fit, and DeviceError if a GPU fails.
+        Raises Interrupted once `is_stopped` says so, with everything saved: the same call resumes from there;
+        InputError if a network alone does not fit, and DeviceError if a GPU fails.
         """
         pending = [list(zip(group, keys, strict=True))]
         while pending:
@@ -108,10 +108,10 @@ class GroupTrainer:
                 _append(columns, record)
                 show(group, record)
             # Before the first step there is nothing to save; a resume there would see its record, and its best, twice.
-            if training.step and (self.request.asked or time.monotonic() - last_save >= SAVE_EVERY):
+            if training.step and (self.is_stopped() or time.monotonic() - last_save >= SAVE_EVERY):
                 saved.save(Checkpoint(training.state_dict(), columns, seconds()))
                 last_save = time.monotonic()
-            if self.request.asked:
+            if self.is_stopped():
                 raise Interrupted
         share, made_by = seconds() / len(group), environment.provenance(engine, self.backend.device)
         return [

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C, `kill`, and a terminal that is closed."""
@@ -24,15 +23,6 @@ class Interrupted(Exception):
     def _render_traceback_(self) -> list[str]:
         """Return what IPython prints below a cell in place of a traceback: nothing has gone wrong."""
         return [f"Interrupted: {self}."]
-
-
-class Asked(Protocol):
-    """Tells whether the user has asked to stop."""
-
-    @property
-    def asked(self) -> bool:
-        """Whether that is so."""
-        ...
 
 
 class Request:

@@ -64,7 +64,7 @@ def train(
     """
     tally = Tally(plan, report)
     with requests() as request:
-        trainer = GroupTrainer(data.keeping(), store, backend, request, note)
+        trainer = GroupTrainer(data.keeping(), store, backend, lambda: request.asked, note)
         for number, group in enumerate(plan.groups):
 
             def show(trials: list[Trial], record: Record, number: int = number) -> None:

@@ -127,18 +127,8 @@ def _train(run: Run, task: Task, images: Dataset, store: Store) -> None:
             send(Shown(task.number, first, len(trials), Record(record.step, record.epoch, losses)))
 
     send(Begun(task.number))
-    trainer = GroupTrainer(images, store, backend, _Asked(run.token), lambda text: send(Noted(text)))
+    trainer = GroupTrainer(images, store, backend, lambda: run.token in _stopped, lambda text: send(Noted(text)))
     trainer.train(task.trials, task.keys, show)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    token: str
-
-    @property
-    def asked(self) -> bool:
-        """Whether the client has asked this worker to stop."""
-        return self.token in _stopped
 
 
 async def stop(token: str) -> None:
