@@ -72,7 +72,7 @@ def over_axis(verdicts: list[dict[str, Any]], summary: pd.DataFrame, key: str, t
     for ax in others:
         at_key = [{**verdict, "point": {key: verdict["point"][key]}} for verdict in verdicts]
         gains.differences(ax, at_key).set_title(pairing(verdicts))
-        limits.widen(ax)
+        limits.widen([ax], verdicts)
     for ax in (left, *others):
         legend_below(ax, columns=3)
     figure.suptitle(title)
@@ -165,6 +165,7 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[dict[str, Any]], key
         ax.tick_params(labelbottom=is_lowest or not have_one_length)
         ax.set_xlabel("step" if is_lowest else "")
     _span_what_it_comes_to(panels_drawn, [])
+    limits.widen(panels_drawn, verdicts)
     add_legend(figure, panels_drawn[0] if keys else None, "")
     figure.suptitle(f"{title}: differences in test accuracy, {spread_of(table)}")
     return figure

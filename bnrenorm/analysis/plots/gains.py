@@ -109,7 +109,7 @@ def differences(ax: Any, verdicts: Verdicts) -> Any:
     """
     points = list(dict.fromkeys(plain_list(verdict["point"].values()) for verdict in verdicts))
     styles = pair_looks(verdicts)
-    offset = min(0.12, 0.8 / len(styles))  # between the pairs at a point, so that none reaches the next point
+    offset = min(0.06, 0.3 / len(styles))  # between the pairs at a point, which stay near it
     zone(ax)
     joined = _is_scale([tuple(verdict["point"].values()) for verdict in verdicts])
     for i, ((a, b), style) in enumerate(styles.items()):
@@ -122,7 +122,7 @@ def differences(ax: Any, verdicts: Verdicts) -> Any:
         low, high = 100 * np.array([_interval(row) for row in rows]).reshape(-1, 2).T
         kind: Any = {"color": style.color, "marker": style.marker, "linestyle": style.linestyle if joined else "none"}
         bars = np.stack([means - low, high - means])
-        ax.errorbar(x, means, yerr=bars, capsize=min(4, 25 * offset), **kind, label=f"{plain(b)} - {plain(a)}")
+        ax.errorbar(x, means, yerr=bars, capsize=min(4, 80 * offset), **kind, label=f"{plain(b)} - {plain(a)}")
         bare = np.isnan(low)
         ax.plot(x[bare], means[bare], style.marker, color=style.color, markerfacecolor="white", zorder=3)
     ax.set(xlabel=plain_list(verdicts[0]["point"]), ylabel="difference in test accuracy (percentage points)")
@@ -144,7 +144,7 @@ def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
     point_of_row = pd.Series([plain_list(row) for row in rows], index=summary.index)
     points = list(dict.fromkeys(point_of_row))
     variants = looks(summary["variant"])
-    offset = 0.8 / len(variants) if len(points) == 1 else min(0.06, 0.5 / len(variants))
+    offset = 0.8 / len(variants) if len(points) == 1 else min(0.06, 0.3 / len(variants))
     finished = summary.where(summary["outcome"] != "diverged")
     for i, (variant, style) in enumerate(variants.items()):
         values: Any = finished.loc[summary["variant"] == variant, "final_test_accuracy"]

@@ -96,19 +96,23 @@ def focus(ax: Any) -> None:
         for x, mean in zip(line.get_xdata(), values, strict=True):
             if mean < low:
                 place: Any = {"xytext": (0, 2 + 10 * i), "textcoords": "offset points", "ha": "center"}
-                ax.annotate(f"↓ {mean:.1f}", (x, low), **place, color=line.get_color(), fontsize="small")
+                box = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
+                text: Any = {"color": line.get_color(), "fontsize": "small", "bbox": box, "zorder": 5}
+                ax.annotate(f"↓ {mean:.1f}", (x, low), **place, **text)
 
 
-def widen(ax: Any) -> None:
-    """Make the y axis of `gains.differences` logarithmic beyond 1 point if a few differences dwarf the others."""
-    sizes = np.abs(np.concatenate([np.asarray(bars.lines[0].get_ydata(), float) for bars in ax.containers]))
-    sizes = sizes[np.isfinite(sizes)]
-    if len(sizes) and sizes.max() > 8 * max(1.0, float(np.median(sizes))):
-        low, high = ax.dataLim.intervaly
+def widen(panels: list[Any], verdicts: list[dict[str, Any]]) -> None:
+    """Make the y axes of panels of differences logarithmic beyond 1 point if a few `verdicts` dwarf the others."""
+    sizes = [100 * abs(verdict["mean"]) for verdict in verdicts if verdict["mean"] is not None]
+    if not sizes or max(sizes) <= 8 * max(1.0, float(np.median(sizes))):
+        return
+    low, high = min(ax.dataLim.y0 for ax in panels), max(ax.dataLim.y1 for ax in panels)
+    for ax in panels:
         ax.set_yscale("symlog", linthresh=1.0)
         ax.set_ylim(min(-1.0, 1.6 * low), max(1.0, 1.6 * high))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.set_ylabel(f"{ax.get_ylabel()}\nlogarithmic beyond 1 point")
+        if ax.get_ylabel():
+            ax.set_ylabel(f"{ax.get_ylabel()}\nlogarithmic beyond 1 point")
 
 
 def _losses(curves: list[np.ndarray]) -> tuple[float, float]:

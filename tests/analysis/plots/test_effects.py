@@ -61,6 +61,17 @@ def test_differences_by_step_have_a_panel_a_point_with_one_look_a_pair():
     assert figure.get_suptitle() == "mine: differences in test accuracy, mean of 6 seeds, band: its 95 % interval"
 
 
+def test_differences_by_step_that_are_dwarfed_stay_visible():
+    points = [{"size": 4}, {"size": 32}, {"size": 64}]
+    table = pd.concat([main_job(points[:1], gain=-0.8), main_job(points[1:], gain=-0.004)])
+    means = (-0.8, -0.004, -0.004)
+    rows = [verdict(mean, mean, mean, point) for mean, point in zip(means, points, strict=True)]
+    figure = effects.differences_by_step(table, rows, ["size"], "mine")
+    assert {ax.get_yscale() for ax in figure.axes} == {"symlog"}
+    assert figure.axes[0].get_ylabel().endswith("logarithmic beyond 1 point")
+    assert figure.axes[0].get_ylim()[0] < -80
+
+
 def test_without_a_grid_differences_by_step_have_a_panel_a_pair():
     table = main_job()
     rows = [verdict(0.0), verdict(0.0, b="L1")]
