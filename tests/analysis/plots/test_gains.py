@@ -35,7 +35,7 @@ def test_differences_are_points_with_their_intervals_in_the_grids_order():
     assert_allclose(bar[:, 1], [0.5, 2])
     assert len(none) == 0
     hollow, *_ = (line for line in ax.get_lines() if line.get_markerfacecolor() == "white")
-    assert_allclose(hollow.get_xydata(), [[1 - 0.06, -3]], err_msg="a mean without an interval")
+    assert_allclose(hollow.get_xydata(), [[1 - 0.03, -3]], err_msg="a mean without an interval")
     assert ax.get_legend_handles_labels()[1][0] == "equivalent: within 0.2 points"
     assert_allclose([ax.patches[0].get_y(), ax.patches[0].get_height()], [-0.2, 0.4])
     assert_allclose(bn[0].get_ydata(), [50])
