@@ -14,9 +14,6 @@ METRICS = {
 }
 """Metrics of `final_values`, as people read them: heading, factor, digits."""
 
-_NOISE = 1e-12
-_LARGE = 1e3  # larger numbers, those of networks that explode, have an exponent
-
 
 def final_values(summary: pd.DataFrame) -> pd.DataFrame:
     """Return one row per variant and grid point of a `tables.summary`: means over the seeds that finished.
@@ -30,22 +27,6 @@ def final_values(summary: pd.DataFrame) -> pd.DataFrame:
 def keys_of(final: pd.DataFrame) -> list[str]:
     """Return the columns of `final_values` that name a row: variant, and the grid's."""
     return list(final.columns[: list(final.columns).index("seeds")])
-
-
-def mean_and_spread(mean: float, spread: float, digits: int) -> str:
-    """Return a mean and a standard deviation as "0.2795 ± 0.0012"; the mean alone if there is no other; "" for NaN."""
-    if np.isnan(mean):
-        return ""
-    largest = np.nanmax([abs(mean), spread])
-    is_large, is_small = largest >= _LARGE, 0 < abs(mean) < 0.5 * 10**-digits
-    style = ".1e" if is_large or is_small else f".{digits}f"
-    return number(mean, style) + (f" ± {number(spread, style)}" if np.isfinite(spread) else "")
-
-
-def number(value: float, style: str) -> str:
-    """Format a number, its exponent short: 1.5e14 and 2e-5. Half a unit is rounded up, whatever the noise of a mean."""
-    digits, e, exponent = f"{value * (1 + _NOISE):{style}}".partition("e")
-    return f"{digits}e{int(exponent)}" if e else digits
 
 
 def means(summary: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:

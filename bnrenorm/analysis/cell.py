@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
+from bnrenorm.analysis.numbers import mean_and_spread, points
 from bnrenorm.analysis.report import write as report
 
 if TYPE_CHECKING:
@@ -67,17 +68,17 @@ def _readable_values(final: pd.DataFrame) -> pd.DataFrame:
     for name, (label, factor, digits) in aggregates.METRICS.items():
         if name in final:
             pairs = zip(factor * final[name], factor * final[f"{name}_std"], strict=True)
-            shown[label] = [aggregates.mean_and_spread(mean, spread, digits) for mean, spread in pairs]
+            shown[label] = [mean_and_spread(mean, spread, digits) for mean, spread in pairs]
     return shown
 
 
 def _readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
     """Return `aggregates.differences` in percentage points, without what people do not read."""
     shown: Any = differences.drop(columns=["low", "high", "p", "pairs", "more_seeds"])
-    shown["mean"] = ["" if np.isnan(value) else f"{100 * value:+.2f}" for value in differences["mean"]]
+    shown["mean"] = ["" if np.isnan(value) else points(value) for value in differences["mean"]]
     shown["p_holm"] = ["" if np.isnan(p) else f"{p:.2g}" for p in differences["p_holm"]]
     bounds = zip(differences["low"], differences["high"], strict=True)
-    interval = ["" if np.isnan(low) else f"{100 * low:+.2f} to {100 * high:+.2f}" for low, high in bounds]
+    interval = ["" if np.isnan(low) else f"{points(low)} to {points(high)}" for low, high in bounds]
     shown.insert(list(shown.columns).index("mean") + 1, "95 % interval", interval)
     return shown.rename(columns={"p_holm": "p (Holm)"})
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.analysis import stats
+from bnrenorm.analysis.numbers import points
 from bnrenorm.analysis.tables import TrainedTrials, summary
 from bnrenorm.config.identity import Identity
 from bnrenorm.config.trial import Point
@@ -157,13 +158,13 @@ def _of_differences(pair: _Pair, difference: stats.PairedDifference, metric: str
     if not pairs:
         return f"{a} and {b} have no seed in common: inconclusive: {more} paired seeds needed."
     label = metric.removeprefix("final_").replace("_", " ")
-    mean = f"{b} - {a} = {100 * difference.mean:+.2f} points of {label}"
+    mean = f"{b} - {a} = {points(difference.mean)} points of {label}"
     if pair.is_once:
         return (
             f"{mean}: inconclusive: nothing in {a} and {b} depends on the seed, so that all seeds are one measurement."
         )
     if pairs < stats.MIN_PAIRS:
-        by_seed = ", ".join(f"{100 * value:+.2f}" for value in difference.differences)
+        by_seed = ", ".join(points(value) for value in difference.differences)
         return (
             f"{mean} (by seed: {by_seed}): inconclusive: {pairs} paired seed{'s' * (pairs != 1)} can never reach "
             f"p < .05; {more} more needed (--seeds {pair.seeds + more})."
@@ -172,7 +173,7 @@ def _of_differences(pair: _Pair, difference: stats.PairedDifference, metric: str
         return f"{b} - {a} = 0 in every one of {pairs} paired seeds: equivalent within {100 * stats.MARGIN:g} points."
     p, p_holm = difference.p, difference.p_holm
     corrected = "" if comparisons == 1 else f" ({p_holm:.3g} after Holm's correction over {comparisons} comparisons)"
-    interval = f"[{100 * difference.low:+.2f}, {100 * difference.high:+.2f}]"
+    interval = f"[{points(difference.low)}, {points(difference.high)}]"
     ending = {
         "a better": f"{a} is better",
         "b better": f"{b} is better",

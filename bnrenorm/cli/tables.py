@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.aggregates import mean_and_spread, number
+from bnrenorm.analysis.numbers import mean_and_spread, number, points
 from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.config.trial import short, value_text
@@ -74,7 +74,7 @@ def published_differences(compared: pd.DataFrame) -> Sheet:
             *(value_text(row[key]) for key in keys),
             f"{row['b']} - {row['a']}",
             f"{row['published_difference']:+.1f}",
-            "" if pd.isna(row["mean"]) else f"{row['mean']:+.2f}",
+            "" if pd.isna(row["mean"]) else number(row["mean"], "+.2f"),
             str(row["agreement"]),
         )
     return sheet
@@ -112,7 +112,7 @@ def _value_cells(row: dict[Any, Any], prefix: str) -> list[str]:
         "seconds": ".0f",
     }
     return [
-        f"{row[prefix + name]:{style}}" if np.isfinite(row[prefix + name]) else "" for name, style in styles.items()
+        number(row[prefix + name], style) if np.isfinite(row[prefix + name]) else "" for name, style in styles.items()
     ]
 
 
@@ -125,8 +125,8 @@ def _verdict_cells(entry: dict[str, Any]) -> tuple[str, ...]:
     counts = [f"{name} diverged in {count} of {entry['seeds']}" for name, count in entry["diverged"].items() if count]
     words = [] if verdict.endswith("diverged") else [verdict]
     return (
-        "" if mean is None else f"{100 * mean:+.2f}",
-        "" if low is None else f"{100 * low:+.2f} to {100 * high:+.2f}",
+        "" if mean is None else points(mean),
+        "" if low is None else f"{points(low)} to {points(high)}",
         "" if p is None else number(p, ".2g"),
         "; ".join([*words, *counts]),
         f"about {more}" if more else "",

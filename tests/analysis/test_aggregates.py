@@ -61,22 +61,3 @@ def test_without_a_comparison_the_table_is_empty():
     assert isinstance(differences, pd.DataFrame)
     assert len(differences) == 0
     assert "verdict" in differences
-
-
-@pytest.mark.parametrize(
-    ("mean", "spread", "digits", "text"),
-    [
-        (1.0, np.nan, 2, "1.00"),
-        (2.0, 1.0, 2, "2.00 ± 1.00"),
-        (100.0, 0.0, 2, "100.00 ± 0.00"),
-        (2e20, 1.4142e20, 4, "2.0e20 ± 1.4e20"),
-        (5e8, 7.07e8, 4, "5.0e8 ± 7.1e8"),
-        (1.5e-5, np.nan, 4, "1.5e-5"),
-        (0.0, 0.0, 4, "0.0000 ± 0.0000"),
-        (np.inf, np.nan, 4, "inf"),
-        (np.nan, np.nan, 4, ""),
-    ],
-)
-def test_mean_and_spread(mean, spread, digits, text):
-    """Numbers of diverging networks stay short."""
-    assert aggregates.mean_and_spread(mean, spread, digits) == text

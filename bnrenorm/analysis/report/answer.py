@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnrenorm.analysis import aggregates, stats
+from bnrenorm.analysis.numbers import number, points
 from bnrenorm.analysis.report.words import Verdict
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.verdicts import BOTH_DIVERGED, IDENTICAL, more_seeds
@@ -62,14 +63,15 @@ def _conclusion(verdict: Verdict) -> str:
         return f"{_diverged(verdict)}."
     if what in (f"{a} better", f"{b} better"):
         better, worse = (a, b) if what == f"{a} better" else (b, a)
-        return f"{better} is better than {worse} by {100 * abs(mean):.2f} points of {label}."
+        return f"{better} is better than {worse} by {number(100 * abs(mean), '.2f')} points of {label}."
     if what == "equivalent":
         return f"{a} and {b} are equivalent within {100 * stats.MARGIN:g} points of {label}."
     needed = more_seeds(verdict["more_seeds"]).removeprefix("about " if verdict["pairs"] < stats.MIN_PAIRS else "")
     if not mean:
         return f"{b} against {a} is inconclusive: {needed}."
     ahead = b if mean > 0 else a
-    return f"{b} against {a} is inconclusive: {ahead} is {100 * abs(mean):.2f} points of {label} ahead; {needed}."
+    by = number(100 * abs(mean), ".2f")
+    return f"{b} against {a} is inconclusive: {ahead} is {by} points of {label} ahead; {needed}."
 
 
 def _numbers(verdict: Verdict) -> str:
@@ -82,13 +84,13 @@ def _numbers(verdict: Verdict) -> str:
     counted = f"{pairs} paired seed{'s' * (pairs != 1)}"
     if "diverged" in verdict["verdict"] or verdict["verdict"] == "equivalent":
         name = f"{verdict['b']} - {verdict['a']}"
-        parts.append(f"{name} = {100 * verdict['mean']:+.2f} points of {_label(verdict)}")
+        parts.append(f"{name} = {points(verdict['mean'])} points of {_label(verdict)}")
     if verdict["low"] is None:
-        by_seed = ", ".join(f"{sign * value:+.2f}" for value in verdict["differences"])
+        by_seed = ", ".join(number(sign * value, "+.2f") for value in verdict["differences"])
         parts.append(f"{counted}: {by_seed} (no interval below {stats.MIN_PAIRS})")
     else:
         low, high = sorted((sign * verdict["low"], sign * verdict["high"]))
-        parts.append(f"95 % interval {low:+.2f} to {high:+.2f}")
+        parts.append(f"95 % interval {number(low, '+.2f')} to {number(high, '+.2f')}")
         if verdict["p"] is not None:
             many = verdict["comparisons"]
             holm = f" ({verdict['p_holm']:.3g} after Holm's correction over {many} comparisons)" if many > 1 else ""
@@ -117,9 +119,9 @@ def _over_grid(verdicts: list[Verdict], of: int) -> Line:
     for verdict in sorted(verdicts, key=lambda verdict: _rank(verdict["verdict"])):
         outcomes.setdefault(verdict["verdict"], []).append(verdict["point"])
     parts = []
-    for i, (what, points) in enumerate(outcomes.items()):
-        is_rest = 0 < i == len(outcomes) - 1 and len(points) > 2
-        where = f"the other {len(points)}" if is_rest else _where(points, of, names_axis=i == 0)
+    for i, (what, at) in enumerate(outcomes.items()):
+        is_rest = 0 < i == len(outcomes) - 1 and len(at) > 2
+        where = f"the other {len(at)}" if is_rest else _where(at, of, names_axis=i == 0)
         parts.append(f"{_outcome(what, a, b, is_first=i == 0)} at {where}")
     first = next(iter(outcomes))
     head = "" if first.endswith(" better") else f"{b} against {a}: "
@@ -128,7 +130,7 @@ def _over_grid(verdicts: list[Verdict], of: int) -> Line:
     if means:
         fewest, most = (how(verdict["pairs"] for verdict in verdicts) for how in (min, max))
         seeds = f"{fewest} to {most}" if fewest < most else f"{most}"
-        low, high = f"{min(means):+.2f}", f"{max(means):+.2f}"
+        low, high = number(min(means), "+.2f"), number(max(means), "+.2f")
         numbers = f"{b} - {a} from {low} to {high} points of {_label(verdicts[0])}, {seeds} paired seeds each"
         numbers += f"; a verdict needs {stats.MIN_PAIRS}" if most < stats.MIN_PAIRS else ""
     return Line(f"{head}{'; '.join(parts)}.", numbers)
@@ -180,12 +182,11 @@ def _without_comparison(results: ExperimentResults) -> list[Line]:
         return [Line(f"{ended}.")]
     best = reached.loc[reached["mean"].idxmax()]
     finished = int(best["seeds"] - best["diverged"])
-    numbers = (
-        "one seed" if finished == 1 else f"mean of {finished} seeds, standard deviation {100 * best['mean_std']:.2f}"
-    )
-    accuracy = f"{100 * best['mean']:.2f} % test accuracy"
+    spread = number(100 * best["mean_std"], ".2f")
+    numbers = "one seed" if finished == 1 else f"mean of {finished} seeds, standard deviation {spread}"
+    accuracy = f"{number(100 * best['mean'], '.2f')} % test accuracy"
     text = f"{name} reaches {accuracy}."
     if len(results.experiment.points) > 1:
         text = f"Best at {point_text((key, best[key]) for key, _ in results.experiment.points[0])}: {accuracy}."
-        numbers += f"; the lowest of {len(reached)} grid points has {100 * reached['mean'].min():.2f} %"
+        numbers += f"; the lowest of {len(reached)} grid points has {number(100 * reached['mean'].min(), '.2f')} %"
     return [Line(text, f"{numbers}; {ended}" if diverged else numbers)]

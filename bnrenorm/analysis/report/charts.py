@@ -9,7 +9,7 @@ from bokeh.layouts import column
 from bokeh.models import BoxAnnotation, Span
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.aggregates import number
+from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.report.bands import INTERVAL, band
 from bnrenorm.analysis.report.cells import Cells, Curves, Diverged

@@ -7,6 +7,7 @@ from bokeh.models import BoxAnnotation, PlainText
 from bokeh.models import Label as Text
 
 from bnrenorm.analysis import stats
+from bnrenorm.analysis.numbers import points
 from bnrenorm.analysis.report.chart import GREY, Chart, axes, hover, rounded, source
 from bnrenorm.analysis.report.words import pair
 from bnrenorm.config.trial import point_text
@@ -123,6 +124,6 @@ def _alt(shown: list[dict[str, Any]]) -> str:
 
 
 def _in_words(verdict: dict[str, Any]) -> str:
-    mean = "" if verdict["mean"] is None else f" {100 * verdict['mean']:+.2f} points"
-    interval = "" if verdict["low"] is None else f" ({100 * verdict['low']:+.2f} to {100 * verdict['high']:+.2f})"
+    mean = "" if verdict["mean"] is None else f" {points(verdict['mean'])} points"
+    interval = "" if verdict["low"] is None else f" ({points(verdict['low'])} to {points(verdict['high'])})"
     return f"{_name(verdict)}:{mean}{interval} {verdict['verdict']}"

@@ -1,7 +1,7 @@
 // The tables: sort by a column, turn pages, save as CSV, Markdown or LaTeX. `analysis/report/tables.py` has the same rules.
 (() => {
   "use strict";
-  const HUGE = 1e6, TINY = 1e-3;
+  const HUGE = 1e6, TINY = 1e-3, NOISE = 1e-12; // analysis/numbers.py
 
   function text(cell, digits) {
     if (cell === null) return "";
@@ -9,7 +9,7 @@
     if (cell === "inf" || cell === "-inf") return cell.replace("inf", "∞");
     if (typeof cell === "string" || digits === null) return String(cell);
     const size = Math.abs(cell);
-    if (digits >= 0 && size < HUGE) return cell.toFixed(digits);
+    if (digits >= 0 && size < HUGE) return (cell * (1 + NOISE)).toFixed(digits);
     if (cell && !(TINY <= size && size < HUGE)) return cell.toExponential(2).replace("e+", "e");
     return String(Number(cell.toPrecision(digits < 0 ? -digits : 4)));
   }

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
+from bnrenorm.analysis.numbers import number
 from bnrenorm.config.trial import value_text
 
 Cell = float | int | str | None
@@ -68,7 +69,7 @@ def text(cell: Cell, digits: int | None) -> str:
     if not math.isfinite(cell):
         return "NaN" if math.isnan(cell) else "∞" if cell > 0 else "-∞"
     if digits >= 0 and abs(cell) < _HUGE:
-        return f"{cell:.{digits}f}"
+        return number(cell, f".{digits}f")
     if cell and not _TINY <= abs(cell) < _HUGE:
         mantissa, _, exponent = f"{cell:.2e}".partition("e")
         return f"{mantissa}e{int(exponent)}"

@@ -1,0 +1,31 @@
+"""How numbers are written, so that a mean reads the same wherever it stands.
+
+The mean of whole images is often a tie, such as 1.325 for two digits, which the noise of a mean would decide one way on
+a terminal and another way in a report.
+"""
+
+import numpy as np
+
+_NOISE = 1e-12  # relative, of a mean
+_LARGE = 1e3  # larger numbers, those of networks that explode, have an exponent
+
+
+def number(value: float, style: str) -> str:
+    """Format a number, its exponent short: 1.5e14 and 2e-5. Ties are rounded away from 0."""
+    digits, e, exponent = f"{value * (1 + _NOISE):{style}}".partition("e")
+    return f"{digits}e{int(exponent)}" if e else digits
+
+
+def points(value: float) -> str:
+    """Write a difference of fractions in percentage points: "+1.33"."""
+    return number(100 * value, "+.2f")
+
+
+def mean_and_spread(mean: float, spread: float, digits: int) -> str:
+    """Return a mean and a standard deviation as "0.2795 ± 0.0012"; the mean alone if there is no other; "" for NaN."""
+    if np.isnan(mean):
+        return ""
+    largest = np.nanmax([abs(mean), spread])
+    is_large, is_small = largest >= _LARGE, 0 < abs(mean) < 0.5 * 10**-digits
+    style = ".1e" if is_large or is_small else f".{digits}f"
+    return number(mean, style) + (f" ± {number(spread, style)}" if np.isfinite(spread) else "")

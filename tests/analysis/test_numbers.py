@@ -1,0 +1,40 @@
+"""How numbers are written."""
+
+import numpy as np
+import pytest
+
+from bnrenorm.analysis import numbers
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "digits", "text"),
+    [
+        (1.0, np.nan, 2, "1.00"),
+        (2.0, 1.0, 2, "2.00 ± 1.00"),
+        (100.0, 0.0, 2, "100.00 ± 0.00"),
+        (2e20, 1.4142e20, 4, "2.0e20 ± 1.4e20"),
+        (5e8, 7.07e8, 4, "5.0e8 ± 7.1e8"),
+        (1.5e-5, np.nan, 4, "1.5e-5"),
+        (0.0, 0.0, 4, "0.0000 ± 0.0000"),
+        (np.inf, np.nan, 4, "inf"),
+        (np.nan, np.nan, 4, ""),
+    ],
+)
+def test_mean_and_spread(mean, spread, digits, text):
+    """Numbers of diverging networks stay short."""
+    assert numbers.mean_and_spread(mean, spread, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-1.325, "-1.33"), (91.985, "+91.99"), (0.125, "+0.13"), (-0.004, "-0.00"), (2.1849, "+2.18")]
+)
+def test_ties_are_rounded_away_from_zero(value, text):
+    assert numbers.points(value / 100) == text
+    assert numbers.points(np.nextafter(value, 0) / 100) == numbers.points(np.nextafter(value, 2 * value) / 100) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "style", "text"), [(1.5e14, ".1e", "1.5e14"), (2e-5, ".2g", "2e-5"), (3.0, ".0f", "3")]
+)
+def test_exponents_are_short(value, style, text):
+    assert numbers.number(value, style) == text
