@@ -90,10 +90,10 @@ def test_a_variant_is_switched_by_keyboard(open_page, file):
     button.focus()
     page.keyboard.press("Enter")
     assert button.get_attribute("aria-pressed") == "false"
-    assert page.evaluate(VISIBLE, "drawn 2")[1] == [False] * 3
-    assert page.evaluate(VISIBLE, "drawn 1")[1] == [True] * 3
+    assert page.evaluate(VISIBLE, "drawn 2")[1] == [False] * 4
+    assert page.evaluate(VISIBLE, "drawn 1")[1] == [True] * 4
     page.keyboard.press("Space")
-    assert page.evaluate(VISIBLE, "drawn 2")[1] == [True] * 3
+    assert page.evaluate(VISIBLE, "drawn 2")[1] == [True] * 4
     assert wrong == []
 
 
