@@ -11,6 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
 from bnrenorm.analysis import over_steps
+from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import Look, look, looks
@@ -114,7 +115,7 @@ def label_ends(ax: Any) -> Any:
     """Name each line by its label and last value, for the legend."""
     for line in ax.get_lines():
         values = np.asarray(line.get_ydata(), float)
-        value = "no value" if np.isnan(values[-1]) else f"{values[-1]:.4f}"
+        value = "no value" if np.isnan(values[-1]) else number(values[-1], ".4f")
         line.set_label(f"{line.get_label()}: {value} at the end")
     return ax
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import over_steps, stats
+from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.axes import BEYOND, draw_grid, draw_spread, hide_box
 from bnrenorm.analysis.plots.names import plain, plain_list
@@ -166,7 +167,9 @@ def write_means(ax: Any) -> None:
     for bars in ax.containers:
         for x, mean in bars.lines[0].get_xydata():
             if mean == mean:
-                ax.annotate(f"{mean:.2f}", (x, mean), xytext=(0, -7), textcoords="offset points", ha="center", va="top")
+                ax.annotate(
+                    number(mean, ".2f"), (x, mean), xytext=(0, -7), textcoords="offset points", ha="center", va="top"
+                )
     ax.margins(y=0.12)
 
 
