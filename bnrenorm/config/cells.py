@@ -54,7 +54,7 @@ def _cell(document: Document, variant: str, point: Point) -> Cell:
 
 def check_overrides(document: Document, seen: set[Path]) -> None:
     """Raise InputError for an override that no trial sees; `seen`: paths in the document of all trials' settings."""
-    for path, where in document.overrides.items():
+    for path, location in document.overrides.items():
         if path[0] not in ("variants", "grid", *Settings.model_fields):
             continue
         value: Any = document.data
@@ -65,9 +65,9 @@ def check_overrides(document: Document, seen: set[Path]) -> None:
                 continue
             variant, setting = _setting(document, leaf)
             if setting:  # none: a variant, or a point of the grid, that changes nothing
-                place = keys_that_set(document, setting, variant)
-                advice = f"set {place} instead" if place else "no variant has this setting"
-                raise InputError(f"{where}: no trial sees {dotted(leaf)}; {advice}")
+                keys = keys_that_set(document, setting, variant)
+                advice = f"set {keys} instead" if keys else "no variant has this setting"
+                raise InputError(f"{location}: no trial sees {dotted(leaf)}; {advice}")
 
 
 def keys_that_set(document: Document, path: Path, variant: str | int | None = None) -> str:
@@ -97,13 +97,13 @@ def _variants(document: Document) -> dict[str, Cell]:
     base = _base(document)
     variants = {}
     for variant, changes in (grid.group(document, "variants") or {"default": {}}).items():
-        where = ("variants", variant)
+        path = ("variants", variant)
         if not isinstance(changes, dict | None):
-            raise InputError(f"{document.location(where)}: {variant} is {shown(changes)}, expected a group of settings")
+            raise InputError(f"{document.location(path)}: {variant} is {shown(changes)}, expected a group of settings")
         for key in changes or {}:
             if key not in Settings.model_fields:
-                raise InputError(f"{document.location((*where, key))}: {unknown(key, Settings.model_fields)}")
-        variants[variant] = base.changed(changes or {}, where)
+                raise InputError(f"{document.location((*path, key))}: {unknown(key, Settings.model_fields)}")
+        variants[variant] = base.changed(changes or {}, path)
     return variants
 
 

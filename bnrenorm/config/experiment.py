@@ -68,12 +68,13 @@ class Experiment:
         Where overrides of other settings may have made it impossible, it says how to set this one too.
         """
         location = cells.location(self.document, variant, point, path)
-        given = [place for key, place in self.document.overrides.items() if key[0] not in ("name", "seeds", "baseline")]
-        if given and location not in given:
+        overrides = self.document.overrides.items()
+        others = [where for key, where in overrides if key[0] not in ("name", "seeds", "baseline")]
+        if others and location not in others:
             key = cells.key(self.document, variant, point, path)
-            option = "--set " if given[0].startswith("--set ") else ""
+            option = "--set " if others[0].startswith("--set ") else ""
             shown = f", for example {option}{key}={example}" if example else ""
-            message += f"; with {', '.join(place.removeprefix('--set ') for place in given)} also set {key}{shown}"
+            message += f"; with {', '.join(where.removeprefix('--set ') for where in others)} also set {key}{shown}"
         return InputError(f"{location}: {dotted(path)} {message}")
 
     def resolved(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from bnrenorm.config import limits
 from bnrenorm.config.duration import Duration, steps
 from bnrenorm.config.norms import Custom, LayerNorm, NoNorm, Norm, Renorm
 from bnrenorm.config.reader import Path
-from bnrenorm.config.schema import Full, Iid, NonIid, Settings
+from bnrenorm.config.schema import Iid, NonIid, Settings
 from bnrenorm.errors import InputError
 
 InSteps = Callable[[Duration], Duration]
@@ -60,7 +60,7 @@ def resolve(settings: Settings, images: int, classes: int, error: Error) -> Sett
 def _resolve_batch(settings: Settings, train_size: int, classes: int, error: Error) -> int | None:
     """Check that the batch fits the training set and the micro-batch divides it; returns the micro-batch."""
     batch, micro_batch = settings.training.batch, settings.training.micro_batch
-    size = train_size if isinstance(batch, Full) else batch.size
+    size = batch.images_per_step(train_size)
     if size > train_size:
         raise error(("training", "batch"), f"has {size} images, but the training set {train_size}")
     if isinstance(batch, NonIid) and batch.classes > classes:

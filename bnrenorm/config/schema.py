@@ -52,6 +52,10 @@ class Full(Strict):
         """Return the number of steps per epoch: 1."""
         return 1
 
+    def images_per_step(self, images: int) -> int:
+        """Return the number of images in a batch: all."""
+        return images
+
 
 class Iid(Strict):
     """Batches drawn without replacement from a new permutation of the training set in every epoch.
@@ -74,6 +78,10 @@ class Iid(Strict):
     def steps_per_epoch(self, images: int) -> int:
         """Return the number of batches per epoch."""
         return images // self.size if self.remainder == "drop" else -(-images // self.size)
+
+    def images_per_step(self, images: int) -> int:
+        """Return the number of images in a batch, of which an epoch's last one may have fewer."""
+        return self.size
 
 
 class ClassSorted(Iid):
@@ -108,6 +116,10 @@ class NonIid(Strict):
     def steps_per_epoch(self, images: int) -> int:
         """Return the number of steps that draw as many images as the training set has, at least 1."""
         return max(1, images // self.size)
+
+    def images_per_step(self, images: int) -> int:
+        """Return the number of images in a batch."""
+        return self.size
 
 
 Batch = Annotated[Full | Iid | ClassSorted | NonIid, Field(discriminator="kind")]

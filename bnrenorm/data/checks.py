@@ -70,8 +70,8 @@ def labels(name: str, array: np.ndarray, source: str) -> np.ndarray:
         array = array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "biuf":
         hint = " (of one-hot labels save y.argmax(axis=1))" if _is_one_hot(array) else ""
-        found = f"{array.dtype} of shape {array.shape}"
-        raise InputError(f"{source}: {name} is {found}, expected one whole number per image{hint}")
+        what = f"{array.dtype} of shape {array.shape}"
+        raise InputError(f"{source}: {name} is {what}, expected one whole number per image{hint}")
     if array.dtype.kind == "f":
         array = array.astype(np.float64)
         if (broken := array[~(array == np.floor(array))]).size:

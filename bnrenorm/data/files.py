@@ -93,10 +93,10 @@ def _from_tables(path: Path) -> Arrays:
 
 
 def _labelled(path: Path) -> table.Table:
-    found = _read_table(path)
-    if found is None:
+    labelled = _read_table(path)
+    if labelled is None:
         raise InputError(f"{path}: has no column named {' or '.join(table.LABELS)}")
-    return found
+    return labelled
 
 
 def _read_table(path: Path) -> table.Table | None:

@@ -23,7 +23,7 @@ class Sampler:
 
     def __init__(self, batch: Batch, labels: np.ndarray):
         self.batch, self.labels = batch, labels
-        self.size = len(labels) if isinstance(batch, Full) else batch.size
+        self.size = batch.images_per_step(len(labels))
         self.steps_per_epoch = batch.steps_per_epoch(len(labels))
         self._epochs: dict[int, dict[int, np.ndarray]] = {}  # by seed and epoch: its batches (steps, N), padded with 0
         if isinstance(batch, NonIid):

@@ -25,7 +25,7 @@ class ChainerEngine:
 
     def __init__(self, replicas: Replicas, inputs: Inputs):
         self.replicas, self.inputs, self.network = replicas, inputs, replicas.network
-        self.gap = ModeGap(replicas.network, inputs, replicas.trials)
+        self.mode_gap = ModeGap(replicas.network, inputs, replicas.trials)
         self.idle = np.zeros(len(replicas.trials), bool)
         self.observed: dict[str, Array] = {}
         self.seeds = list(dict.fromkeys(trial.seed for trial in replicas.trials))
@@ -51,7 +51,7 @@ class ChainerEngine:
             self.network.cleargrads()
             F.sum(loss).backward()  # replicas share no parameters: each gets the gradient of its own loss
         if observe:
-            self.observed = {**self.gap.measure(logits.array, step), **self._normalisation()}
+            self.observed = {**self.mode_gap.measure(logits.array, step), **self._normalisation()}
         self.replicas.optimizer.update()
         self.replicas.average.update()
         self.replicas.sums[:, 0] += loss.array

@@ -100,8 +100,8 @@ def _set_population(network: MLP, links: list[StackedNormalization], images: Arr
 
 def measure(network: MLP, images: Array, labels: Array) -> tuple[Array, Array]:
     """Return mean loss and accuracy, float64 (R,) each, of images (N, D) with labels (N,) in inference mode."""
-    by_batch = any(norm.use_batch_statistics for norm in network.batch_norms)
-    rows = len(images) if by_batch else rows_per_pass(network)
+    use_batch_statistics = any(norm.use_batch_statistics for norm in network.batch_norms)
+    rows = len(images) if use_batch_statistics else rows_per_pass(network)
     sums: tuple[Any, Any] = (0, 0)
     with inference():
         for start in range(0, len(images), rows):

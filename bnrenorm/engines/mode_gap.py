@@ -26,7 +26,7 @@ class ModeGap:
         self.network, self.trials = network, trials
         self.sampler, self.images, self.labels = inputs.sampler, inputs.images, inputs.labels
         self.batch = trials[0].settings.training.batch
-        self.size = len(self.images) if self.batch.kind == "full" else self.batch.size
+        self.size = self.batch.images_per_step(len(self.images))
         self.micro_batch = trials[0].settings.training.micro_batch or self.size
 
     def measure(self, logits: Array, step: int) -> dict[str, Array]:

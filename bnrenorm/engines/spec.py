@@ -17,6 +17,10 @@ SGD, MOMENTUM, ADAM, RMSPROP = range(4)
 
 CODES = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
 
+EXP_AVG = {"momentum_sgd": "v", "adam": "m"}
+EXP_AVG_SQ = {"adam": "v", "rmsprop": "ms"}
+"""What an optimizer keeps for a parameter, by Chainer's names: velocity or first moment, and second moment."""
+
 
 class KernelSpec(NamedTuple):
     """What all replicas of a group share, as integers."""

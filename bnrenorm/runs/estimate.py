@@ -44,7 +44,7 @@ def _work(group: list[Trial], data: Dataset) -> float:
     settings = group[0].settings
     model, batch = settings.model, settings.training.batch
     weights = sum(a * b for a, b in itertools.pairwise(model.widths(data.inputs)))
-    images = len(data.x_train) if isinstance(batch, Full) else batch.size
+    images = batch.images_per_step(len(data.x_train))
     return settings.training.steps.amount * len(group) * images * weights
 
 

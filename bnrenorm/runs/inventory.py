@@ -53,8 +53,7 @@ def list_trials(folder: Path, keys: Collection[str]) -> None:
 
 def runs(store: Store) -> list[Run]:
     """Return the runs, the one that was written last at the end."""
-    found = [_run(folder, store) for folder in _folders(store)]
-    return sorted(found, key=lambda run: run.written)
+    return sorted((_run(folder, store) for folder in _folders(store)), key=lambda run: run.written)
 
 
 def remove(store: Store, name: str) -> Removed:

@@ -18,6 +18,7 @@ from bnrenorm.engines.cuda import evaluator, packing, pixels, spans, workspace
 from bnrenorm.engines.cuda.graphs import WORKSPACE_90
 from bnrenorm.engines.evaluate import GPU_BYTES, GPU_ROWS, ROWS, activations
 from bnrenorm.engines.mode_gap import IMAGES
+from bnrenorm.engines.spec import EXP_AVG, EXP_AVG_SQ
 from bnrenorm.errors import InputError
 
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -28,24 +29,23 @@ _ENOUGH = 2**30  # for any of the shipped configs: taken even if it is more than
 _NAMES = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _PROGRAM = 300 * 2**20  # Python and the libraries
 _FOUR = 20  # bytes of four pixels of which one is not 0, or of a pixel of four images: their values and an index
-_STATES = {"sgd": 0, "momentum_sgd": 1, "adam": 2, "rmsprop": 1}
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a group needs, `fixed` whatever its size and `each` per replica, of which it may have `most`."""
+    """Bytes that a group needs: `fixed`, and `per_replica` for each of its at most `max_replicas`."""
 
     fixed: int
-    each: int
-    most: int = sys.maxsize
+    per_replica: int
+    max_replicas: int = sys.maxsize
 
     def of(self, replicas: int) -> int:
         """Return the bytes that a group of so many replicas needs."""
-        return self.fixed + replicas * self.each
+        return self.fixed + replicas * self.per_replica
 
     def fitting(self, memory: int) -> int:
-        """Return how many replicas fit in the memory, at least 1 and at most `most`."""
-        return min(self.most, max(1, (memory - self.fixed) // self.each))
+        """Return how many replicas fit in the memory, at least 1 and at most `max_replicas`."""
+        return min(self.max_replicas, max(1, (memory - self.fixed) // self.per_replica))
 
 
 def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
@@ -62,7 +62,7 @@ def _need_of_chainer(settings: Settings, data: Dataset, *, on_gpu: bool) -> Need
     widths, is_full = settings.model.widths(data.inputs), isinstance(training.batch, Full)
     inputs, *hidden, outputs = widths
     images, test = len(data.x_train), len(data.x_test)
-    size = images if isinstance(training.batch, Full) else training.batch.size
+    size = training.batch.images_per_step(images)
     graph = 2 * sum(hidden) + 3 * max(hidden) + 5 * outputs  # of an image, in training
     if settings.norm.kind in ("layer", "custom"):
         graph += 2 * sum(hidden)
@@ -76,10 +76,10 @@ def _need_of_chainer(settings: Settings, data: Dataset, *, on_gpu: bool) -> Need
         rows = max(rows, test, images * evaluation.training_set)
     gathered = 0 if is_full else inputs * max(size, IMAGES + size)
     copies = _kept(settings) + 4  # the gradients, and three of what an update computes
-    each = copies * _weights(widths) + max(size * graph, rows * alone) + gathered
+    per_replica = copies * _weights(widths) + max(size * graph, rows * alone) + gathered
     if on_gpu:
-        return Need(4 * inputs * (images + test) + GPU_BYTES + _CUDA, 4 * each)
-    return Need(_fixed(data), 4 * (each + (0 if is_full else images)))
+        return Need(4 * inputs * (images + test) + GPU_BYTES + _CUDA, 4 * per_replica)
+    return Need(_fixed(data), 4 * (per_replica + (0 if is_full else images)))
 
 
 def _need_of_cuda(settings: Settings, data: Dataset) -> Need:
@@ -87,7 +87,7 @@ def _need_of_cuda(settings: Settings, data: Dataset) -> Need:
     training, evaluation, drops = settings.training, settings.evaluation, settings.model.dropout.drops
     widths, is_full = settings.model.widths(data.inputs), isinstance(training.batch, Full)
     images, test = len(data.x_train), len(data.x_test)
-    size = images if isinstance(training.batch, Full) else training.batch.size
+    size = training.batch.images_per_step(images)
     rows = max(size, 0 if is_full else IMAGES + size)  # of a step, or of the images that compare both modes
     copies = _kept(settings) + 1  # the gradients in Chainer
     scratch = workspace.bytes_of(1, widths, rows, 4, changed=True, learning=True)
@@ -107,8 +107,8 @@ def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
     widths, batch = settings.model.widths(data.inputs), settings.training.batch
     weights, hidden, outputs = _weights(widths), widths[1:-1], widths[-1]
     images, test = len(data.x_train), len(data.x_test)
-    size = images if isinstance(batch, Full) else batch.size
-    by_batch, training_set = settings.evaluation.statistics == "batch", settings.evaluation.training_set
+    size = batch.images_per_step(images)
+    use_batch_statistics, training_set = settings.evaluation.statistics == "batch", settings.evaluation.training_set
     train_by_fours, test_by_fours = _by_fours(data)
     fixed = _fixed(data) + test_by_fours
     if isinstance(batch, Full):
@@ -119,9 +119,9 @@ def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
         fixed += train_by_fours * training_set
     if is_large(settings):  # one activation and one gradient per layer, shared by the replicas
         fixed += 4 * size * (sum(hidden) + sum((*hidden[1:], outputs)))
-    if by_batch:  # one activation per layer of every evaluated set
+    if use_batch_statistics:  # one activation per layer of every evaluated set
         fixed += 4 * (test + images * training_set) * (sum(hidden) + outputs)
-    in_kernels = 1 + _STATES[settings.training.optimizer.kind] + (settings.evaluation.average is not None)
+    in_kernels = 1 + _states(settings) + (settings.evaluation.average is not None)
     copies = _kept(settings) + in_kernels + 1
     rows, order = IMAGES + min(size, IMAGES), 0 if isinstance(batch, Full) else images
     return Need(fixed, 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs) + order))
@@ -150,7 +150,13 @@ def _kept(settings: Settings) -> int:
     """Return how many numbers are kept for a weight: its average, the optimizer's, and the best of early stopping."""
     kept = 1 + (settings.evaluation.average is not None)
     best = kept * (settings.training.early_stopping is not None)
-    return kept + _STATES[settings.training.optimizer.kind] + best
+    return kept + _states(settings) + best
+
+
+def _states(settings: Settings) -> int:
+    """Return how many numbers the optimizer keeps for a weight."""
+    kind = settings.training.optimizer.kind
+    return (kind in EXP_AVG) + (kind in EXP_AVG_SQ)
 
 
 def _weights(widths: tuple[int, ...]) -> int:

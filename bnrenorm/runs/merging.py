@@ -14,7 +14,7 @@ from bnrenorm.runs.store import Store
 class Merged:
     """How many trials were `added` and how many `present` already, and the files that are `damaged`.
 
-    `runs` has the run folders that were found: how many of their trials are there now, of how many.
+    `runs` has the run folders that were keys_of: how many of their trials are there now, of how many.
     """
 
     added: int
@@ -28,13 +28,13 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
 
     Raises InputError for a source without trials, before anything is written; OSError if a disk fails.
     """
-    found = {source: source.finished() for source in sources}
-    for source, keys in found.items():
+    keys_of = {source: source.finished() for source in sources}
+    for source, keys in keys_of.items():
         if not keys:
             raise InputError(f"{source.root}: has no trials, expected a folder of results, the --out of a comparison")
     target.prepare()
     added, present, damaged = 0, 0, []
-    for source, keys in found.items():
+    for source, keys in keys_of.items():
         for key in keys:
             if _is_whole(target, key):
                 present += 1

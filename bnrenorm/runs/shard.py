@@ -36,8 +36,8 @@ class Shard:
 
 def parse(text: str) -> Shard:
     """Read "2/8". Raises InputError for anything else than I/N with I from 1 to N."""
-    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
-    shard = Shard(*map(int, found.groups())) if found else Shard(0, 0)
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    shard = Shard(*map(int, match.groups())) if match else Shard(0, 0)
     if not 1 <= shard.number <= shard.of <= _LIMIT:
         raise InputError(f"--shard {text}: expected I/N with I from 1 to N, such as 2/8")
     return shard

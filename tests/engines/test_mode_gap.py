@@ -20,7 +20,7 @@ def test_both_modes_see_the_next_batches_with_the_weights_of_the_step(digits, en
     """By hand: the network before the update is run batch by batch in training mode, then in inference mode."""
     text = f"model: {{hidden: [8]}}\nnorm: {norm}\ntraining: {{batch: {batch}, steps: 3}}\nevaluation: {{every: 1}}"
     job = training(text, digits, engine)
-    inputs, network, gap = job.engine.inputs, job.engine.network, job.engine.gap
+    inputs, network, gap = job.engine.inputs, job.engine.network, job.engine.mode_gap
     size = inputs.sampler.batch.size
     measure, seen = gap.measure, []
 

@@ -62,7 +62,10 @@ def test_a_group_takes_what_its_replicas_take_and_something_besides(engine):
     assert full.fitting(full.of(5) - 1) == 4
     assert full.fitting(1) == 1
     assert full.fixed > data.x_train.nbytes * 5  # bytes, and as float32
-    assert need("training: {optimizer: {kind: adam}}").each >= need("training: {optimizer: {kind: sgd}}").each
+    assert (
+        need("training: {optimizer: {kind: adam}}").per_replica
+        >= need("training: {optimizer: {kind: sgd}}").per_replica
+    )
 
 
 @pytest.mark.parametrize("engine", ["chainer", "cuda"])
@@ -80,9 +83,9 @@ def test_on_a_gpu_what_takes_more_needs_more(engine, less, more):
         memory.need(trials_of(text, 2000)[0], some_digits(2000, 500), Backend(engine, "cuda:0"))
         for text in (less, more)
     )
-    assert large.each > small.each
+    assert large.per_replica > small.per_replica
     assert small.fixed > 4 * 784 * 2500  # the images as float32
-    assert large.each >= 4 * 784 * 100 * 3  # weights, gradients, velocities
+    assert large.per_replica >= 4 * 784 * 100 * 3  # weights, gradients, velocities
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_by_chainer_on_a_gpu_functions_with_more_steps_need_more(plain, costly):
         )
         for text in (plain, costly)
     )
-    assert second.each > first.each
+    assert second.per_replica > first.per_replica
 
 
 def test_a_large_minibatch_shares_its_activations_too():
@@ -114,7 +117,7 @@ def test_a_large_minibatch_shares_its_activations_too():
         for size in (2047, 2048)
     )
     assert large.fixed - small.fixed > 4 * 2048 * 400
-    assert large.each == pytest.approx(small.each, rel=0.01)
+    assert large.per_replica == pytest.approx(small.per_replica, rel=0.01)
 
 
 def test_the_cpu_engines_replicas_share_their_activations():
@@ -124,8 +127,8 @@ def test_the_cpu_engines_replicas_share_their_activations():
     lit, tested = (2 * np.count_nonzero(x) for x in (data.x_train, data.x_test))  # with those black beside lit ones
     on_gpu = memory.need(trial, data, Backend("chainer", "cuda:0"))
     assert compiled.fixed - graph.fixed == 4 * 2000 * (400 + 10) + 20 * tested // 4 + 2 * (20 * lit // 4)
-    assert compiled.each < graph.each
-    assert on_gpu.each == graph.each  # here the training's activations are the largest
+    assert compiled.per_replica < graph.per_replica
+    assert on_gpu.per_replica == graph.per_replica  # here the training's activations are the largest
     assert on_gpu.fixed == 4 * 784 * 2500 + GPU_BYTES + 200 * 2**20
 
 
@@ -143,12 +146,15 @@ def test_a_gpu_holds_what_its_tensor_cores_take():
     rows = workspace.bytes_of(1, (784, 100, 10), 1201, 4, changed=True, learning=True) - workspace.bytes_of(
         1, (784, 100, 10), 1200, 4, changed=True, learning=True
     )
-    assert large.each - small.each == rows + 4 * 784 + 6 * 784 + 6 * 104
+    assert large.per_replica - small.per_replica == rows + 4 * 784 + 6 * 784 + 6 * 104
     (wide,) = trials_of("model: {hidden: [101]}\ntraining: {batch: 1000}", 2000)
     node = workspace.bytes_of(1, (784, 101, 10), 1200, 4, changed=True, learning=True) - workspace.bytes_of(
         1, (784, 100, 10), 1200, 4, changed=True, learning=True
     )
-    assert memory.need(wide, data, Backend("cuda", "cuda:0")).each - small.each == node + 3 * 4 * 794 + 6 * 784
+    assert (
+        memory.need(wide, data, Backend("cuda", "cuda:0")).per_replica - small.per_replica
+        == node + 3 * 4 * 794 + 6 * 784
+    )
 
 
 @pytest.mark.parametrize("backend", [Backend("chainer", "cpu"), Backend("cpu", "cpu"), Backend("cuda", "cuda:0")])
@@ -160,7 +166,9 @@ data: {{validation: 50}}
 evaluation: {{average: {average}}}
 training: {{batch: 20, steps: 2, early_stopping: {stopping}}}
 """
-        return memory.need(trials_of(f"{text}model: {{hidden: [10]}}", 200)[0], some_digits(200, 100), backend).each
+        return memory.need(
+            trials_of(f"{text}model: {{hidden: [10]}}", 200)[0], some_digits(200, 100), backend
+        ).per_replica
 
     assert each("{patience: 5}") - each("null") == kept * 4 * (784 * 10 + 10 * 10)
 
@@ -193,7 +201,7 @@ def test_the_estimate_is_what_a_training_really_takes(engine, batch):
     for size, peak in zip(sizes, peaks, strict=True):
         assert 0.8 * peak < need.of(size) < 2.5 * peak
     slope = (peaks[1] - peaks[0]) / (sizes[1] - sizes[0])
-    assert slope / 1.5 < need.each < slope * 2
+    assert slope / 1.5 < need.per_replica < slope * 2
 
 
 KINDS = {
@@ -230,5 +238,5 @@ def test_the_estimate_holds_what_a_gpus_training_takes(kind):
         del training
     need = memory.need(trials[0], data, Backend("chainer", "cuda:0"))
     each = (held[1] - held[0]) / 4
-    assert each < need.each < 2 * each
+    assert each < need.per_replica < 2 * each
     assert held[0] - 2 * each < need.fixed

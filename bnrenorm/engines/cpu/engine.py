@@ -33,7 +33,7 @@ class CpuEngine:
     def __init__(self, replicas: Replicas, inputs: Inputs):
         trials, settings, network = replicas.trials, replicas.settings, replicas.network
         self.trials, self.inputs, self.network = trials, inputs, network
-        self._replicas, self.gap = replicas, ModeGap(network, inputs, trials)
+        self._replicas, self.mode_gap = replicas, ModeGap(network, inputs, trials)
         self.idle = np.zeros(len(trials), bool)
         self.stale, self.ahead = True, False  # the rows behind the network; the network behind the rows
         self.blas = ThreadpoolController()
@@ -74,7 +74,7 @@ class CpuEngine:
         self.replicas.network.step = last  # which keeps the weights from before the last step
         self._take(last, 1)
         with self._one_blas_thread():
-            gap = self.gap.measure(np.stack(self.last_step.logits), last)
+            gap = self.mode_gap.measure(np.stack(self.last_step.logits), last)
         schedule = self.network.schedule
         self.observed = {**gap, **self.last_step.diagnosis(schedule.r_max(last), schedule.d_max(last))}
 

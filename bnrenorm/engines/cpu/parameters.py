@@ -8,11 +8,8 @@ import numpy as np
 from bnrenorm.config import Trial
 from bnrenorm.engines.cpu.codegen.alignment import aligned, whole_lines
 from bnrenorm.engines.cpu.ops.layout import ParameterLayout
-from bnrenorm.engines.spec import KernelSpec
+from bnrenorm.engines.spec import EXP_AVG, EXP_AVG_SQ, KernelSpec
 from bnrenorm.network.mlp import MLP
-
-_EXP_AVG = {"momentum_sgd": "v", "adam": "m"}  # names of Chainer's optimizer states
-_EXP_AVG_SQ = {"adam": "v", "rmsprop": "ms"}
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -63,7 +60,7 @@ class StackedParameters:
             name: [parameter.update_rule.state[slots[optimizer]] for _, parameter in parameters]
             if optimizer in slots
             else []
-            for name, slots in (("exp_avg", _EXP_AVG), ("exp_avg_sq", _EXP_AVG_SQ))
+            for name, slots in (("exp_avg", EXP_AVG), ("exp_avg_sq", EXP_AVG_SQ))
         }
         self.exp_avg, self.exp_avg_sq = (_rows(replicas, length if arrays else 0) for arrays in self.states.values())
         self.average = _rows(replicas, length if average else 0)

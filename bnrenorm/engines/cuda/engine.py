@@ -49,7 +49,7 @@ class CudaEngine:
         self.workspaces: dict[int, Workspace] = {}
         averaged = settings.evaluation.average is not None
         self.evaluator = Evaluator(self.ops, self.dtype, self.widths, averaged=averaged)
-        self.gap = ModeGap(
+        self.mode_gap = ModeGap(
             self.ops, self.dtype, inputs.images, inputs.labels, inputs.sampler, self.spans.seeds, network.schedule,
             self.widths, self.spec.micro_batch,
         )  # fmt: skip
@@ -105,7 +105,7 @@ class CudaEngine:
         self.replay.take(self._observed_forward, span, s)
         context, (index, masks) = self._context(span, s), self.batches.tables(span, s)
         right, statistics = (None, [small.stats]) if small else (self.workspaces[n].right, self.workspaces[n].stats)
-        self.gaps = self.gap.measure(layers, index, masks, context, right, span.first + s)
+        self.gaps = self.mode_gap.measure(layers, index, masks, context, right, span.first + s)
         self.described = [diagnosis(self.ops, stats, context.schedule) for stats in statistics]
         self.replay.take(self._backward, span, s)
 
@@ -179,8 +179,8 @@ class CudaEngine:
 
     def diagnosis(self) -> dict[str, np.ndarray]:
         """Return what the normalisation did at the observed step: `Engine.diagnosis`."""
-        found = {name: to_host(value) for name, value in self.gaps.items()}
+        diagnosis = {name: to_host(value) for name, value in self.gaps.items()}
         for depth, values in enumerate(self.described, start=1):
             columns = np.ascontiguousarray(to_host(values).T)
-            found |= {f"layer{depth}_{name}": column for name, column in zip(NAMES, columns, strict=True)}
-        return found
+            diagnosis |= {f"layer{depth}_{name}": column for name, column in zip(NAMES, columns, strict=True)}
+        return diagnosis

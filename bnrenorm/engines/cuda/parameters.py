@@ -3,13 +3,10 @@
 from typing import Any, NamedTuple
 
 from bnrenorm.engines.replicas import Replicas
-from bnrenorm.engines.spec import FIXED, NODE, KernelSpec
+from bnrenorm.engines.spec import EXP_AVG, EXP_AVG_SQ, FIXED, NODE, KernelSpec
 from bnrenorm.network.schedule import AFFINE_LR, LR
 
 Array = Any
-
-_EXP_AVG = {"momentum_sgd": "v", "adam": "m"}  # names of Chainer's optimizer states
-_EXP_AVG_SQ = {"adam": "v", "rmsprop": "ms"}
 
 
 class Tensor(NamedTuple):
@@ -61,7 +58,7 @@ def layers_of(replicas: Replicas) -> list[Layer]:
             return array if array is None or array.ndim == axes else array.reshape(len(array), -1)
 
         states = parameter.update_rule.state
-        exp_avg, exp_avg_sq = (states[slots[kind]] if kind in slots else None for slots in (_EXP_AVG, _EXP_AVG_SQ))
+        exp_avg, exp_avg_sq = (states[slots[kind]] if kind in slots else None for slots in (EXP_AVG, EXP_AVG_SQ))
         arrays = parameter.array, exp_avg, exp_avg_sq, replicas.average.arrays.get(path)
         return Tensor(*(view(array) for array in arrays))
 
@@ -85,13 +82,14 @@ def copies_of(layers: list[Layer]) -> list[Layer]:
     The running statistics are the layers' own.
     """
 
-    def copy(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else Tensor(tensor.value.copy(), None, None, None)
+    def copy(tensor: Tensor) -> Tensor:
+        return Tensor(tensor.value.copy(), None, None, None)
 
     copies = []
     for depth, (weight, bias, gamma, beta, run) in enumerate(layers):
-        kept = Tensor(weight.value.copy() if depth else weight.value, None, None, None)
-        copies.append(Layer(kept, Tensor(bias.value.copy(), None, None, None), copy(gamma), copy(beta), run))
+        kept = copy(weight) if depth else Tensor(weight.value, None, None, None)
+        affine = None if gamma is None else copy(gamma), None if beta is None else copy(beta)
+        copies.append(Layer(kept, copy(bias), *affine, run))
     return copies
 
 

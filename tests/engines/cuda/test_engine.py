@@ -239,9 +239,9 @@ def test_a_call_returns_when_the_device_has_finished_which_is_asked_once(few, en
 @pytest.mark.parametrize("hidden", ["[30]", "[30, 20]"])
 def test_only_the_last_step_of_a_call_is_observed(few, engine, monkeypatch, hidden):
     training, steps = training_of(group("norm: {kind: batch}", SMALL, model__hidden=hidden), few, engine), []
-    measure = training.engine.gap.measure
+    measure = training.engine.mode_gap.measure
     monkeypatch.setattr(
-        training.engine.gap, "measure", lambda *arguments: steps.append(arguments[-1]) or measure(*arguments)
+        training.engine.mode_gap, "measure", lambda *arguments: steps.append(arguments[-1]) or measure(*arguments)
     )
     training.engine.spans.length = 2
     training.engine.advance(0, 4, observe=True)

@@ -71,7 +71,7 @@ class Kernel:
 
     def check(self, kind, name, argument):
         if not kind.endswith("*"):
-            assert type(argument) is {"int": np.int32, "long": np.int64}[kind], name
+            assert type(argument) is {"int": np.int32, "wide": np.int64}[kind], name
         elif not isinstance(argument, np.ndarray):
             assert argument is packing._NULL, name
         else:
@@ -243,7 +243,7 @@ def test_the_table_of_vectors_has_the_fields_of_its_struct():
     fields = re.search(r"struct Vector \{(.*?)\};", SOURCE, re.DOTALL)[1]
     names = re.findall(r"(\w+)(?=[,;])", fields)
     assert names == ["p", "m", "s", "average", "g", "length", "pieces", "width", "column", "divisor"]
-    assert re.findall(r"long long|real", fields) == ["real", "real", "long long"]  # all of 8 bytes
+    assert re.findall(r"wide|real", fields) == ["real", "real", "wide"]  # all of 8 bytes
     tensor = Tensor(Address(10, 3, 1), None, Address(30, 3, 1), None)
     row = packing.table_row(Vector(tensor, Address(50, 3, 2, 7), AFFINE_LR, 7))
     assert row == [10, 0, 30, 0, 50, 1, 2, 7, AFFINE_LR, 7]
@@ -251,7 +251,7 @@ def test_the_table_of_vectors_has_the_fields_of_its_struct():
 
 def dummies(name):
     """Return arguments of a kernel that are of its types."""
-    return [None if kind.endswith("*") else np.int64(1) if kind == "long" else 1 for kind, _ in KERNELS[name]]
+    return [None if kind.endswith("*") else np.int64(1) if kind == "wide" else 1 for kind, _ in KERNELS[name]]
 
 
 def test_a_module_is_compiled_once_for_a_dtype_a_device_and_constants(cupy):

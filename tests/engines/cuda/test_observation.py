@@ -82,7 +82,7 @@ def test_the_gap_of_a_network_is_chainers_own_measurement(few):
         want = mode_gap.ModeGap(network, engine.inputs, engine.replicas.trials).measure(np.empty((2, 30, 10)), 2)
     span = next(engine.spans.ahead(2, 1, np.asarray))
     context = engine._context(span, 0)
-    got = engine.gap.measure(engine.layers, *engine.batches.tables(span, 0), context, None, 2)
+    got = engine.mode_gap.measure(engine.layers, *engine.batches.tables(span, 0), context, None, 2)
     for name in want:
         assert_allclose(got[name], want[name], rtol=1e-12, err_msg=name)
 

@@ -33,7 +33,7 @@ class LargeBatches:
         self.hyper = [hyperparams_of(trial) for trial in trials]
         batch: Any = trials[0].settings.training.batch
         is_full = batch.kind == "full"
-        size = len(images) if is_full else batch.size
+        size = batch.images_per_step(len(images))
         shape = -(-size // ROWS), ROWS, images.shape[1], images.dtype
         self.memory = [minibatch.allocate(*shape) for _ in range(1 if is_full else 2)]
         self.place = np.argsort(similar_order(images))  # of each image; neighbours pack well

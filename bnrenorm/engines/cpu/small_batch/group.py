@@ -30,7 +30,7 @@ class SmallBatches:
         self.masks = DropoutMasks(trials, self.layout)
         self.hyper = [hyperparams_of(trial) for trial in trials]
         batch: Any = trials[0].settings.training.batch
-        self.size = len(images) if batch.kind == "full" else batch.size
+        self.size = batch.images_per_step(len(images))
         self._keep_memory(0)
         size = self.size, self.spec, self.layout, self.masks.drops, images.dtype
         self.scratch = Spare(lambda: kernels.workspaces(*size))

@@ -82,8 +82,8 @@ struct States {
 
 __device__ __forceinline__ States states_at(const float* m, const float* s, const float* average, wide at) {
   States states = {};
-  if (keeps_first(OPTIMIZER)) states.m = *(const Word*)(m + at);
-  if (keeps_second(OPTIMIZER)) states.s = *(const Word*)(s + at);
+  if (keeps_exp_avg(OPTIMIZER)) states.m = *(const Word*)(m + at);
+  if (keeps_exp_avg_sq(OPTIMIZER)) states.s = *(const Word*)(s + at);
   if (average) states.average = *(const Word*)(average + at);
   return states;
 }
@@ -96,8 +96,8 @@ __device__ __forceinline__ void descend_four(const float* hyper, float lr, const
     w.v[i] = moved(OPTIMIZER, hyper, lr, hyper[L2], hyper[L1], g[i], w.v[i], states.m.v[i], states.s.v[i]);
     states.average.v[i] += (1 - hyper[AVERAGE_DECAY]) * (w.v[i] - states.average.v[i]);
   }
-  if (keeps_first(OPTIMIZER)) *(Word*)(m + at) = states.m;
-  if (keeps_second(OPTIMIZER)) *(Word*)(s + at) = states.s;
+  if (keeps_exp_avg(OPTIMIZER)) *(Word*)(m + at) = states.m;
+  if (keeps_exp_avg_sq(OPTIMIZER)) *(Word*)(s + at) = states.s;
   if (average) *(Word*)(average + at) = states.average;
 }
 

@@ -24,17 +24,17 @@ __device__ __forceinline__ real moved(int optimizer, const real* hyper, real lr,
 }
 
 // The optimizers that keep m, and those that keep s.
-__device__ __forceinline__ bool keeps_first(int optimizer) { return optimizer == MOMENTUM || optimizer == ADAM; }
-__device__ __forceinline__ bool keeps_second(int optimizer) { return optimizer == ADAM || optimizer == RMSPROP; }
+__device__ __forceinline__ bool keeps_exp_avg(int optimizer) { return optimizer == MOMENTUM || optimizer == ADAM; }
+__device__ __forceinline__ bool keeps_exp_avg_sq(int optimizer) { return optimizer == ADAM || optimizer == RMSPROP; }
 
 // Move parameter i of p by its gradient g. average: null where nothing is averaged.
 __device__ __forceinline__ void descend(int optimizer, const real* hyper, real lr, real l2, real l1, real g, wide i,
                                         real* p, real* m, real* s, real* average) {
-  real first = keeps_first(optimizer) ? m[i] : 0, second = keeps_second(optimizer) ? s[i] : 0;
-  const real value = moved(optimizer, hyper, lr, l2, l1, g, p[i], first, second);
+  real exp_avg = keeps_exp_avg(optimizer) ? m[i] : 0, exp_avg_sq = keeps_exp_avg_sq(optimizer) ? s[i] : 0;
+  const real value = moved(optimizer, hyper, lr, l2, l1, g, p[i], exp_avg, exp_avg_sq);
   p[i] = value;
-  if (keeps_first(optimizer)) m[i] = first;
-  if (keeps_second(optimizer)) s[i] = second;
+  if (keeps_exp_avg(optimizer)) m[i] = exp_avg;
+  if (keeps_exp_avg_sq(optimizer)) s[i] = exp_avg_sq;
   if (average) average[i] += (1 - hyper[AVERAGE_DECAY]) * (value - average[i]);
 }
 
