@@ -82,8 +82,12 @@ def count(table: pd.DataFrame) -> str:
 
 
 def _matches(row: dict[str, str], cell: dict[str, Any]) -> bool:
-    """Tell whether a published row is of this variant and grid point; numbers compare as numbers, 0.10 equals 0.1."""
-    return all(key in row and _equals(row[key], value) for key, value in cell.items())
+    """Tell whether a published row is of this variant and grid point; numbers compare as numbers, 0.10 equals 0.1.
+
+    A row of other axes than the cell's is none of it.
+    """
+    axes = row.keys() - {*ACCURACIES, *EPOCHS, "seconds"}
+    return axes == cell.keys() and all(_equals(row[key], value) for key, value in cell.items())
 
 
 def _equals(text: str, value: Any) -> bool:

@@ -126,22 +126,23 @@ class Training:
     def state_dict(self) -> State:
         """Return everything that is needed to resume, as arrays on the host."""
         stopping = self.early_stopping.state_dict() if self.early_stopping else {}
-        return {"step": np.array(self.step), **self.engine.replicas.state_dict(), **stopping}
+        own = {"step": np.array(self.step), "done": self._done.copy(), **stopping}
+        return {**own, **self.engine.replicas.state_dict()}
 
     @_with_device
     def load_state_dict(self, state: State) -> None:
         """Resume from a `state_dict` of the same trials. Raises ValueError for one of other trials."""
-        own = {"step", "best_value", "best_waited"}
-        if (own & state.keys()) != ({"step"} | (own if self.early_stopping else set())):
+        own = {"step", "done", "best_value", "best_waited"}
+        if (own & state.keys()) != (own if self.early_stopping else {"step", "done"}):
             raise ValueError("the state is of another group of trials")
         if state["step"].shape or not 0 <= state["step"] <= self.total:
             raise ValueError(f"the state is of no step of this training: {state['step']}")
         self.engine.replicas.load_state_dict({key: value for key, value in state.items() if key not in own})
         self.engine.reload()
-        self.step = int(state["step"])
+        self.step, self._done = int(state["step"]), state["done"].astype(bool)
+        self.engine.idle = self._done
         if self.early_stopping is not None:
             self.early_stopping.load_state_dict(state)
-            self._done = self.early_stopping.stopped
 
     @_with_device
     def parameters(self) -> list[State]:

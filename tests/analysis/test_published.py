@@ -112,6 +112,15 @@ def test_settings_of_any_type_are_looked_up_in_the_table(text, value, equal):
     assert not published._matches({"other": text}, {"key": value})
 
 
+def test_a_row_of_other_axes_is_none_of_the_cell():
+    """Without one of the table's axes, or with none, no row is the cell's."""
+    rows = published_tables.read("article2/dropout").rows
+    axes = {"model.dropout.keep_input": 1.0, "model.dropout.keep_hidden": 0.5}
+    assert sum(published._matches(row, {"variant": "none", **axes}) for row in rows) == 1
+    for cell in ({}, {"model.dropout.keep_input": 1.0}, {**axes, "training.l1_decay": 0.1}):
+        assert not any(published._matches(row, {"variant": "none", **cell}) for row in rows)
+
+
 def verdict(name, mean, low, high):
     return {"a": "BN", "b": "BRN", "point": {"batches": name}, "mean": mean, "low": low, "high": high}
 

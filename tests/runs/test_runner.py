@@ -7,7 +7,9 @@ import shlex
 import signal
 import sys
 import weakref
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -340,6 +342,35 @@ evaluation: {{every: 1, parameters: true}}
     assert (alone.outcome, in_company.outcome) == ("finished", "finished")
     for name, weights in in_company.parameters.items():
         assert (alone.parameters[name] == weights).all(), name
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("calm", ["0.01", "1.0e+20"])
+def test_a_run_interrupted_after_a_divergence_ends_as_it_would_have(few, tmp_path, engine, calm):
+    """Some replicas, or all, have diverged when it stops, and are not trained any further."""
+    trials = experiment_of(f"""
+name: a
+model: {{hidden: [8]}}
+variants: {{a: {{training: {{optimizer: {{lr: {calm}}}}}}}, b: {{training: {{optimizer: {{lr: 1.0e+20}}}}}}}}
+training: {{batch: 20, steps: 12}}
+evaluation: {{every: 2, parameters: true}}
+""").trials(200)
+    keys, ends = [f"{i:016}" for i in range(2)], []
+    for stops in (False, True):
+        store, asked = Store(tmp_path / str(stops)), []
+        store.prepare()
+        for _ in range(20):
+            asked.clear()
+            with suppress(Interrupted):
+                stop = partial(bool, asked) if stops else bool  # after every record, or never
+                trainer = groups.GroupTrainer(few, store, Backend(engine, "cpu"), stop)
+                trainer.train(trials, keys, lambda trials, record, asked=asked: asked.append(record))
+                break
+        ends.append([store.read(key) for key in keys])
+    for whole, parts in zip(*ends, strict=True):
+        assert whole.outcome == parts.outcome
+        np.testing.assert_equal(parts.records, whole.records)
+        np.testing.assert_equal(parts.parameters, whole.parameters)
 
 
 def test_progress_counts_what_is_trained(few, store):
