@@ -62,7 +62,8 @@ def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]], margin: float 
     between -margin and margin.
     """
     many = max(1, len(comparisons))
-    uncorrected = [_measure(np.asarray(a, float), np.asarray(b, float), many) for a, b in comparisons]
+    differences = [_differences(np.asarray(a, float), np.asarray(b, float)) for a, b in comparisons]
+    uncorrected = list(map(_measure, differences, _sign_flips(differences)))
     corrected = holm([difference.p for difference in uncorrected])
     undecided = max(1, sum(not p < ALPHA for p in corrected))
     return [
@@ -76,13 +77,13 @@ def min_pairs(comparisons: int) -> int:
     return math.floor(math.log2(2 * comparisons / ALPHA)) + 1
 
 
-def _measure(a: np.ndarray, b: np.ndarray, comparisons: int) -> PairedDifference:
-    differences = np.round(b - a, _DECIMALS)[np.isfinite(a) & np.isfinite(b)]
+def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.round(b - a, _DECIMALS)[np.isfinite(a) & np.isfinite(b)]
+
+
+def _measure(differences: np.ndarray, p: float) -> PairedDifference:
     mean = float(differences.mean()) if len(differences) else math.nan
-    low = high = p = math.nan
-    if len(differences) >= MIN_PAIRS:
-        low, high = _interval(differences)
-        p = _sign_flip(differences, comparisons)
+    low, high = _interval(differences) if len(differences) >= MIN_PAIRS else (math.nan, math.nan)
     return PairedDifference("inconclusive", differences, mean, low, high, p, math.nan, 0)
 
 
@@ -168,21 +169,43 @@ def _scipy() -> Any:
     return importlib.import_module("scipy.stats")
 
 
-def _sign_flip(differences: np.ndarray, comparisons: int) -> float:
-    """Return the share of all sign patterns whose sum is at least as far from 0 as the observed one. [Fisher 1935]
+def _sign_flips(differences: list[np.ndarray]) -> list[float]:
+    """Return for each comparison the share of sign patterns whose sum is as far from 0 as the observed one, or further.
 
-    Of up to 30 pairs it is exact: each half of them has few patterns, and a sorted half is searched for each pattern of
-    the other. Of more, enough patterns are drawn for the smallest p to pass Holm's correction.
+    It is exact for up to 30 pairs; for more, enough patterns are drawn for the smallest p to pass Holm's correction.
+    NaN for fewer than 6. [Fisher 1935]
     """
-    n, total = len(differences), differences.sum()
-    observed = abs(total) - 1e-9 * np.abs(differences).max()  # sums that differ by rounding alone are ties
-    if n <= _COUNTED:
-        some, others = (_signed_sums(half) for half in np.array_split(differences, 2))
-        some.sort()
-        nearer = np.searchsorted(some, observed - others) - np.searchsorted(some, -observed - others, side="right")
-        return 1 - max(0, int(nearer.sum())) / 2**n
-    count = max(_RESAMPLES, 200 * comparisons)
-    further = sum(int((np.abs(2 * (rows @ differences) - total) >= observed).sum()) for rows in _draw(n, count))
+    p = [_counted(of_one) if MIN_PAIRS <= len(of_one) <= _COUNTED else math.nan for of_one in differences]
+    for n in {len(of_one) for of_one in differences if len(of_one) > _COUNTED}:
+        places = [i for i, of_one in enumerate(differences) if len(of_one) == n]
+        shares = _drawn(np.stack([differences[i] for i in places], axis=1), max(_RESAMPLES, 200 * len(differences)))
+        for i, share in zip(places, shares, strict=True):
+            p[i] = float(share)
+    return p
+
+
+def _observed(differences: np.ndarray) -> Any:
+    """Return how far from 0 the sum over the pairs (n,) or (n, C) is; sums that differ by rounding alone are ties."""
+    return np.abs(differences.sum(axis=0)) - 1e-9 * np.abs(differences).max(axis=0)
+
+
+def _counted(differences: np.ndarray) -> float:
+    """Count all patterns of n pairs (n,): each half has few, and one half's sums are searched for each of the other."""
+    observed, (some, others) = _observed(differences), map(_signed_sums, np.array_split(differences, 2))
+    some.sort()
+    nearer = np.searchsorted(some, observed - others) - np.searchsorted(some, -observed - others, side="right")
+    return 1 - max(0, int(nearer.sum())) / 2 ** len(differences)
+
+
+def _drawn(differences: np.ndarray, count: int) -> np.ndarray:
+    """Return the shares (C,) among `count` random patterns and the observed one, of C comparisons (n, C)."""
+    n, many = differences.shape
+    observed, total, further = _observed(differences), differences.sum(axis=0), np.zeros(many, int)
+    for rows in _draw(n, count):
+        patterns = rows.astype(float)
+        for some in np.array_split(np.arange(many), math.ceil(len(rows) * many / _AT_ONCE)):
+            sums = 2 * (patterns @ differences[:, some]) - total[some]
+            further[some] += (np.abs(sums) >= observed[some]).sum(axis=0)
     return (1 + further) / (1 + count)
 
 

@@ -54,13 +54,14 @@ def annotated(experiment: Experiment, plugins: Sequence[str], width: int) -> str
     """Return the text of a config that repeats the experiment, its comments in lines of at most `width` characters.
 
     Settings that all trials share stand at the top level. Variants and grid stand as in the experiment's own config
-    where its grid does not decide any default; else the variants are a list with an item for every grid point.
+    where its grid does not decide any default; else the variants are a list with an item for every grid point. Of more
+    cells than a config may have (`limits`) the list has no comments, and cannot be read again.
     """
     for variants, grid in _forms(experiment):
         text = "\n".join(_lines(experiment, plugins, variants, grid, _Comments(width))) + "\n"
         if _repeats(text, experiment):
             return text
-    raise AssertionError(f"{experiment.name}: a list of all cells does not repeat it")
+    return reader.dump({**experiment.resolved(), "published": experiment.published, "plugins": list(plugins)})
 
 
 def _repeats(text: str, experiment: Experiment) -> bool:
@@ -112,7 +113,8 @@ def _lines(
     for name, settings in variants.items():
         own = _without(dumped[name], shared)
         if isinstance(name, str):
-            (line,) = _value(name, None, _INDENT)
+            *before, line = _value(name, None, _INDENT)
+            yield from before  # of a name that is too long for one line: "? name", and ":" below
             yield line.removesuffix(" null") + ("" if own else " {}")
             yield from _group(own, settings, "", comments, 2 * _INDENT)
         else:
@@ -144,7 +146,7 @@ def _group(values: Groups, model: BaseModel, path: str, comments: _Comments, ind
 
 def _value(key: str, value: Any, indent: str) -> list[str]:
     text = reader.dump({key: value}, flow=isinstance(value, list | dict))
-    return textwrap.indent(text, indent).splitlines()
+    return [f"{indent}{line}" for line in text.rstrip("\n").split("\n")]  # and not where Unicode has other line breaks
 
 
 def _as_lists(value: Any) -> Any:

@@ -33,13 +33,13 @@ def opened(root: Path, experiment: Experiment) -> Iterator[Path]:
     Raises InputError if another process holds it, named by pid and host. The operating system releases the lock when
     the process that holds it ends.
     """
-    folder = path_of(root, experiment)
+    folder, files = path_of(root, experiment), experiment.files()
     make_folder(folder)
     atomic.remove_abandoned(folder)
     with locked(folder):
         owner = folder / _OWNER
         atomic.write(owner, json.dumps({"pid": os.getpid(), "host": platform.node()}))
-        for name, content in experiment.files().items():
+        for name, content in files.items():
             make_folder((folder / name).parent)
             atomic.write(folder / name, content)
         yield folder

@@ -5,7 +5,7 @@ import yaml
 from pydantic import BaseModel
 
 from bnrenorm import config
-from bnrenorm.config import document
+from bnrenorm.config import document, limits
 from bnrenorm.config.build import build
 from bnrenorm.config.trial import digest
 from tests.helpers import COMPARED, experiment_of
@@ -18,6 +18,9 @@ OWN = {
     "a grid of lists": COMPARED + "grid: {model.hidden: [[10], [20, 10]]}",
     "a grid that a variant ignores": COMPARED + "grid: {norm.r_max: [2.0, 3.0]}",
     "names like YAML": COMPARED.replace("BN:", "'[x]: #':", 1).replace("BRN:", "'null':"),
+    "long and empty names": COMPARED.replace("BN:", f"'{'x' * 300}':", 1).replace("BRN:", "'':"),
+    "names with line breaks of Unicode": COMPARED.replace("BN:", '"a\\u2028b":', 1)
+    + 'grid: {"c\\u2029d": {"e\\u2028": {}, f: {training: {steps: 2}}}, training.weight_decay: [0.0, 0.1]}',
     "one variant": "name: a\nnorm: {kind: none}",
     "seeds and published": COMPARED.replace("seeds: 2", "seeds: [3, 1]\npublished: brn17\nbaseline: BRN"),
     "a grid that cannot be left out": "name: a\nmodel: {output: identity}\n"
@@ -92,6 +95,12 @@ def test_many_cells_without_a_common_grid_are_listed():
     experiment = experiment_of(text)
     assert len(yaml.safe_load(experiment.as_config())["variants"]) == 240
     assert experiment_of(experiment.as_config()).resolved() == experiment.resolved()
+
+
+def test_more_cells_than_a_config_may_have_are_told_at_least(monkeypatch):
+    experiment = experiment_of(OWN["a grid that decides a default"])
+    monkeypatch.setattr(limits, "VALUES", 50)
+    assert yaml.safe_load(experiment.as_config())["variants"] == experiment.resolved()["variants"]
 
 
 def test_overrides_are_in_it():
