@@ -40,8 +40,8 @@ class _Pair:
 
     @property
     def is_tested(self) -> bool:
-        """Whether the pair belongs to the family: it is neither known to be equal nor without values."""
-        return self.identical_because is None and (self.seeds == 0 or len(self.values[0]) > 0)
+        """Whether the pair belongs to the family: neither known to be equal, nor measured once, nor without values."""
+        return self.identical_because is None and not self.is_once and (self.seeds == 0 or len(self.values[0]) > 0)
 
 
 def verdicts(

@@ -68,8 +68,6 @@ class Screen(Watcher):
             return
         if not self.printer.is_terminal or console.is_dumb_terminal:
             yield _PlainProgress(self.say, pace)
-            if pace.progress is not None and pace.progress.done < pace.progress.total:
-                self.say("100 %  all trials have stopped or diverged")
             return
         width = console.width
         shown = [BarColumn(bar_width=width // 4)] if width > _WIDE else []

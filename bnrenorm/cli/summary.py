@@ -3,6 +3,7 @@
 import json
 
 from bnrenorm.analysis import published
+from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.stats import MIN_PAIRS
@@ -39,7 +40,7 @@ def show(screen: Screen, results: ExperimentResults) -> None:
         largest = max(abs(value) for verdict in identical for value in verdict["differences"])
         screen.say(
             f"Where variants are {IDENTICAL}, their measured test accuracies differ by at most "
-            f"{100 * largest:.2f} points."
+            f"{number(100 * largest, '.2f')} points."
         )
     screen.say(f"Report, next to tables and figures: {results.folder / report.FILE}")
 

@@ -10,7 +10,11 @@ from bnrenorm.config.reader import Path, shown
 from bnrenorm.config.trial import Point
 from bnrenorm.errors import InputError
 
-COLUMNS = ("variant", "settings", "seed", "step", "epoch", "outcome")
+COLUMNS = (
+    *("variant", "settings", "seed", "step", "epoch", "outcome", "seeds", "diverged"),
+    *(f"{split}_{value}" for split in ("train", "test", "validation") for value in ("loss", "accuracy")),
+    *("difference", "mean", "low", "high", "p", "p_holm", "pairs", "verdict", "more_seeds"),
+)
 """Names that no axis may have, because columns of the tables have them."""
 
 

@@ -104,6 +104,13 @@ def sharing(cluster: Cluster, device: str) -> int:
     return cluster.workers if device == "cpu" else -(-cluster.workers // _compat.gpu_count())
 
 
+def devices(cluster: Cluster, device: str, workers: int) -> int:
+    """Return how many machines of a cluster, or GPUs of this machine, share the work."""
+    if cluster.address:
+        return workers
+    return 1 if device == "cpu" else min(workers, _compat.gpu_count())
+
+
 def size(client: Any) -> int:
     """Return how many workers a client's cluster has now."""
     return len(client.nthreads())

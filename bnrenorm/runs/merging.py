@@ -14,7 +14,7 @@ from bnrenorm.runs.store import Store
 class Merged:
     """How many trials were `added` and how many `present` already, and the files that are `damaged`.
 
-    `runs` has the run folders that were keys_of: how many of their trials are there now, of how many.
+    `runs` has the run folders that were found: how many of their trials are there now, of how many.
     """
 
     added: int

@@ -52,8 +52,10 @@ def losses(progress: Progress) -> list[str]:
     for trial, loss in zip(progress.trials, progress.record.values["train_loss"], strict=True):
         if math.isfinite(loss):
             by_variant[trial.variant].append(float(loss))
+    ended = zip(progress.trials, progress.record.diverged, strict=True)
+    diverged = {trial.variant for trial, has_diverged in ended if has_diverged}
     return [
-        f"{variant} {_short(statistics.fmean(values))}" if values else f"{variant} diverged"
+        f"{variant} {_short(statistics.fmean(values)) if values else 'diverged' if variant in diverged else 'stopped'}"
         for variant, values in by_variant.items()
     ]
 

@@ -1,6 +1,5 @@
 """How fast a training goes, by what it reports."""
 
-import math
 import time
 from collections.abc import Callable
 
@@ -27,8 +26,8 @@ class Pace:
         self._steps[first] = step
         self._trained += max(0, step - before) * len(progress.trials)
         self.progress, self.reported = progress, self.clock()
-        losses = zip(progress.trials, progress.record.values["train_loss"], strict=True)
-        self._diverged |= {trial for trial, loss in losses if not math.isfinite(loss)}
+        diverged = zip(progress.trials, progress.record.diverged, strict=True)
+        self._diverged |= {trial for trial, has_diverged in diverged if has_diverged}
 
     @property
     def diverged(self) -> int:

@@ -163,8 +163,8 @@ class _Session:
         self.notes: list[str] = []
         self.failures: dict[str, str] = {}  # by key
         self.workers = 1 if cluster is None else clusters.count(cluster)
-        sharing = 1 if cluster is None else clusters.sharing(cluster, backend.device)
-        self.memory, self.devices = memory // sharing, self.workers // sharing
+        self.devices = 1 if cluster is None else clusters.devices(cluster, backend.device, self.workers)
+        self.memory = memory if cluster is None else memory // clusters.sharing(cluster, backend.device)
         self.plan()
 
     def note(self, text: str) -> None:

@@ -123,8 +123,9 @@ def _train(run: Run, task: Task, images: Dataset, store: Store) -> None:
         if time.monotonic() - last >= _EVERY:
             last = time.monotonic()
             losses = {"train_loss": record.values["train_loss"]}  # all that progress shows
+            stopped = {name: values for name, values in record.diagnosis.items() if name == "stopped"}
             first = next(i for i, trial in enumerate(task.trials) if trial is trials[0])
-            send(Shown(task.number, first, len(trials), Record(record.step, record.epoch, losses)))
+            send(Shown(task.number, first, len(trials), Record(record.step, record.epoch, losses, stopped)))
 
     send(Begun(task.number))
     trainer = GroupTrainer(images, store, backend, lambda: run.token in _stopped, lambda text: send(Noted(text)))

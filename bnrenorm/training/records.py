@@ -28,6 +28,12 @@ class Record:
     values: dict[str, np.ndarray]
     diagnosis: dict[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def diverged(self) -> np.ndarray:
+        """Which replicas have diverged, (R,) bool: they have no finite training loss, and have not stopped early."""
+        loss = self.values["train_loss"]
+        return ~np.isfinite(loss) & ~self.diagnosis.get("stopped", np.zeros(len(loss))).astype(bool)
+
 
 @dataclass(frozen=True)
 class TrialResults:

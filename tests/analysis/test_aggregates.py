@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bnrenorm.analysis import aggregates
+from bnrenorm.config import grid
 from tests.helpers import COMPARED, results_of
 
 GRID = f"{COMPARED}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n"
@@ -61,3 +62,10 @@ def test_without_a_comparison_the_table_is_empty():
     assert isinstance(differences, pd.DataFrame)
     assert len(differences) == 0
     assert "verdict" in differences
+
+
+def test_no_axis_of_a_grid_can_be_called_as_a_column():
+    results = results_of(f"{GRID}data: {{validation: 20}}\n")
+    for table in (results.final, results.differences, results.curves):
+        columns = {name.removesuffix("_std") for name in table.columns} - {"training.optimizer.lr"}
+        assert columns <= set(grid.COLUMNS)

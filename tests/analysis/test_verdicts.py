@@ -63,6 +63,10 @@ def test_seeds_that_change_nothing_are_one_measurement():
     assert (verdict["verdict"], verdict["pairs"], verdict["more_seeds"]) == ("inconclusive", 1, 0)
     (verdict,) = verdicts(trained(once), [])
     assert verdict["verdict"] == "BN better"
+    grid = "model: {weight_init: ones}\ngrid: {model.weight_init: [zeros, ones, he_normal]}\n"
+    assert {entry["comparisons"] for entry in verdicts(trained(once, settings=grid), [])} == {1}, (
+        "they are in no family"
+    )
 
 
 @pytest.mark.parametrize(

@@ -70,15 +70,6 @@ def test_a_bar_of_nothing_to_train_leaves_no_line():
     assert "100" not in file.getvalue()
 
 
-def test_a_training_that_ended_early_says_so():
-    shown, file = screen()
-    with shown.training() as show:
-        show(progress_at(30))
-    first, last = file.getvalue().splitlines()
-    assert first.startswith(" 60 %  step 30")
-    assert last == "100 %  all trials have stopped or diverged"
-
-
 def test_a_terminal_without_control_codes_gets_plain_lines(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     shown, file = screen(is_terminal=True)

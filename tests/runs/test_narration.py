@@ -8,6 +8,7 @@ import pytest
 from bnrenorm import config
 from bnrenorm.engines.backend import CHAINER, CPU, CUDA, Backend
 from bnrenorm.runs import narration
+from bnrenorm.runs.pace import Pace
 from tests.helpers import COMPARED, experiment_of, opened, progress, some_digits
 
 TANH = "{model: {activation: tanh}, norm: {kind: batch}}"
@@ -98,3 +99,13 @@ def test_a_single_variant_is_remarked_unless_it_is_compared_with_published_numbe
 @pytest.mark.parametrize(("loss", "text"), [(0.27354, "0.274"), (1.5e14, "1.5e14"), (2e-7, "2e-7"), (123.4, "123")])
 def test_losses_are_short(loss, text):
     assert narration.losses(progress(2, (loss, loss)))[0] == f"BN {text}"
+
+
+def test_replicas_that_stopped_early_have_not_diverged():
+    """Engines train those no longer, and have no loss of them."""
+    report = progress(2, (np.nan, np.nan))
+    report.record.diagnosis["stopped"] = np.array([1.0, 0.0])
+    assert narration.losses(report) == ["BN stopped", "BRN diverged"]
+    pace = Pace()
+    pace.update(report)
+    assert pace.diverged == 1

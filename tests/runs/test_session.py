@@ -327,14 +327,14 @@ def test_a_rehearsal_of_workers_plans_what_they_train(few, tmp_path):
         rehearsed(few, tmp_path, cluster=Cluster(address="tcp://127.0.0.1:9"))
 
 
-def test_a_rehearsal_of_workers_with_gpus_of_their_own(few, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("workers", "sharing", "devices"), [(1, 1, 1), (2, 1, 2), (3, 2, 2), (4, 2, 2)])
+def test_a_rehearsal_of_workers_with_gpus(few, tmp_path, monkeypatch, workers, sharing, devices):
     monkeypatch.setattr(_compat, "gpu_count", lambda: 2)
-    backend, cluster = Backend("chainer", "cuda:0"), Cluster(workers=4)
+    backend, cluster = Backend("chainer", "cuda:0"), Cluster(workers=workers)
     monkeypatch.setattr(session, "plan", lambda *all_: all_)
     of = session.rehearse(experiment_of(COMPARED), backend, tmp_path, memory=2**30, load=lambda _: few, cluster=cluster)
-    assert of.devices == 2
-    memory, workers = of.plan[3], of.plan[6]
-    assert (memory, workers) == (2**29, 4)
+    assert of.devices == devices
+    assert (of.plan[3], of.plan[6]) == (2**30 // sharing, workers)
 
 
 def test_a_rehearsal_counts_trials_that_cannot_be_used_as_missing(run, few, tmp_path):

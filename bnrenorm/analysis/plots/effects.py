@@ -1,6 +1,7 @@
 """The figures that show the effect: what is compared, with its interval and the zone of equivalence."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bnrenorm.analysis import stats
+from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.plots import axes, gains, heat_maps, limits
 from bnrenorm.analysis.plots.limits import AxesChoice, late_bands
 from bnrenorm.analysis.plots.names import plain, plain_list
@@ -92,7 +94,7 @@ def over_axes(verdicts: list[dict[str, Any]], summary: pd.DataFrame, keys: list[
         panels, title = split_panels(pairs, ["name", *others], title)
         maps = [heat_maps.difference_cells([verdicts[i] for i in rows["pair"]], (row, column)) for _, rows in panels]
         scale = heat_maps.difference_scale([cell.value for cells in maps for cell in cells.values()])
-        name, write = "difference (percentage points)", "{:+.2f}".format
+        name, write = "difference (percentage points)", partial(number, style="+.2f")
         title = f"{title}: {pairing(verdicts)}"
         title += (
             ", bold where one is better" if any(cell.is_decided for cells in maps for cell in cells.values()) else ""
@@ -101,7 +103,7 @@ def over_axes(verdicts: list[dict[str, Any]], summary: pd.DataFrame, keys: list[
         panels, title = split_panels(summary, others, title)
         maps = [heat_maps.accuracy_cells(rows, (row, column)) for _, rows in panels]
         scale = heat_maps.accuracy_scale([cell.value for cells in maps for cell in cells.values()])
-        name, write = "final test accuracy (%)", "{:.2f}".format
+        name, write = "final test accuracy (%)", partial(number, style=".2f")
         title = f"{title}: {means_of(summary)}"
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     bands = math.ceil(len(panels) / columns)
