@@ -140,7 +140,7 @@ def test_what_is_written_to_the_replicas_is_trained_after_reload(digits, engine,
     start = fresh.state_dict()
     advance(changed, 2)
     changed.engine.idle[0] = True
-    changed.engine.replicas.load_state_dict({key: value for key, value in start.items() if key != "step"})
+    changed.engine.replicas.load_state_dict({key: value for key, value in start.items() if key not in ("step", "done")})
     changed.engine.reload()
     assert not changed.engine.idle.any()
     changed.step = 0
