@@ -26,7 +26,7 @@ TOP_LEVEL = {
     "published": "table of published numbers to compare the results with",
     "plugins": "Python files with normalisations of your own",
 }
-"""What the keys of a config are for, beside those of `Settings`."""
+"""What the keys of a config are for, other than those of `Settings`."""
 _LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 _INDENT = "  "
 
