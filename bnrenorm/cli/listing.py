@@ -28,7 +28,7 @@ def in_folder(config: str, out: Path) -> str:
     """Return a config's name; raises InputError for the name of a run, which is the folder `out / config`."""
     from bnrenorm import config as configs
 
-    if config in configs.shipped() or os.path.exists(config) or not os.path.isfile(out / config / "experiment.yaml"):
+    if config in configs.shipped() or os.path.exists(config) or not os.path.isfile(out / config / configs.CONFIG_FILE):
         return config  # also for a name that no file system takes: whoever opens it says so
     raise InputError(f"{config}: no such file; did you mean {out / config}?")
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from bnrenorm.analysis.report import write
 from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.config import CONFIG_FILE
 from bnrenorm.errors import InputError
 from bnrenorm.runs import finished
-
-_CONFIG = "experiment.yaml"  # in every run folder
 
 
 def make(folders: list[Path], save: Path | None, *, open_it: bool) -> Path:
@@ -42,12 +41,12 @@ def locate(run: Path, out: Path) -> Path:
     """
     if os.path.exists(run):
         return run
-    if os.path.isfile(out / run / _CONFIG):
+    if os.path.isfile(out / run / CONFIG_FILE):
         return out / run
-    names = [path.parent.name for path in out.glob(f"*/{_CONFIG}")]
+    names = [path.parent.name for path in out.glob(f"*/{CONFIG_FILE}")]
     near = difflib.get_close_matches(run.name, names, n=1, cutoff=0.6)
     hint = f"; did you mean {out / near[0]}?" if near else ""
-    raise InputError(f"{run}: no run folder: it has no {_CONFIG}{hint}")
+    raise InputError(f"{run}: no run folder: it has no {CONFIG_FILE}{hint}")
 
 
 def read(folder: Path) -> ExperimentResults:

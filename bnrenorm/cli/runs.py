@@ -16,6 +16,7 @@ def list_runs(
     """List the runs in a folder of results: whether finished, how many of the trials, what size, how old."""
     from bnrenorm.cli.printer import Printer
     from bnrenorm.cli.sheet import Sheet
+    from bnrenorm.config import CONFIG_FILE
     from bnrenorm.runs import inventory
     from bnrenorm.runs.store import Store
 
@@ -40,11 +41,12 @@ def list_runs(
         sheet.add_row(run.folder.name, run.state, trials, _bytes(run.size), date)
     printer.table(sheet)
     printer.say(
-        "Sizes include the trials, which runs may share. --remove RUN removes a run and the trials of it alone."
+        "Sizes include trials and checkpoints, which runs may share. "
+        "--remove RUN removes a run with those that are its alone."
     )
     unfinished = [run.folder for run in runs if run.state == "unfinished"]
     if unfinished:
-        printer.say(f"bnrenorm compare {unfinished[-1]}/experiment.yaml --out {out} goes on with an unfinished run.")
+        printer.say(f"bnrenorm compare {unfinished[-1]}/{CONFIG_FILE} --out {out} goes on with an unfinished run.")
 
 
 def _counted(count: int, noun: str) -> str:

@@ -7,14 +7,12 @@ from bnrenorm import disk
 from bnrenorm.config import document, limits, plugins
 from bnrenorm.config.build import build
 from bnrenorm.config.document import unknown
-from bnrenorm.config.experiment import Experiment
+from bnrenorm.config.experiment import CONFIG_FILE, Experiment
 from bnrenorm.config.reader import plain, shown
 from bnrenorm.config.trial import Trial
 from bnrenorm.errors import InputError
 
-__all__ = ["Experiment", "Trial", "load", "shipped"]
-
-_OF_A_RUN = "experiment.yaml"  # in a run folder
+__all__ = ["CONFIG_FILE", "Experiment", "Trial", "load", "shipped"]
 
 
 def shipped() -> dict[str, Path]:
@@ -34,8 +32,8 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
     configs = shipped()
     path = configs.get(str(config), Path(config))
     try:
-        if disk.is_file(path / _OF_A_RUN):
-            config = path = path / _OF_A_RUN
+        if disk.is_file(path / CONFIG_FILE):
+            config = path = path / CONFIG_FILE
         text = _read(path)
     except FileNotFoundError as error:
         inside = [name for name in configs if name.startswith(f"{config}/")]

@@ -14,6 +14,9 @@ from bnrenorm.config.schema import Data, Settings
 from bnrenorm.config.trial import Point, Trial
 from bnrenorm.errors import InputError
 
+CONFIG_FILE = "experiment.yaml"
+"""The config of a run, in its folder."""
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -101,4 +104,4 @@ class Experiment:
     def files(self) -> dict[str, str | bytes]:
         """Return the files that repeat the experiment, by their paths in a folder: experiment.yaml and its plugins."""
         copies = {f"plugins/{plugin.path.name}": plugin.source for plugin in self.plugins}
-        return {"experiment.yaml": self.as_config(list(copies)), **copies}
+        return {CONFIG_FILE: self.as_config(list(copies)), **copies}

@@ -1,8 +1,9 @@
 """Data sets: loading, checksum, and conversion to float32."""
 
 import hashlib
+from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,9 @@ class Dataset:
 
     def keeping(self) -> "Dataset":
         """Return the same data set, which keeps what `scaled` returns: for groups that train one after another."""
-        return _Keeping(self.x_train, self.y_train, self.x_test, self.y_test, self.source)
+        keeping = copy(self)
+        vars(keeping)["scaled"] = cache(self.scaled)  # `vars`: it is frozen
+        return keeping
 
     def scaled(self, split: str) -> np.ndarray:
         """Return the "train" or "test" images as float32 (N, D), uint8 multiplied by 1/255 as in `chainer.datasets`."""
@@ -114,18 +117,6 @@ class Dataset:
     def _split(self, validation: int) -> tuple[np.ndarray, np.ndarray]:
         order = generator(0, Stream.VALIDATION).permutation(len(self.x_train))
         return np.sort(order[validation:]), np.sort(order[:validation])
-
-
-class _Keeping(Dataset):
-    @cached_property
-    def _scaled(self) -> dict[str, np.ndarray]:
-        return {}
-
-    def scaled(self, split: str) -> np.ndarray:
-        """Return the same array each time: `Dataset.scaled`."""
-        if split not in self._scaled:
-            self._scaled[split] = super().scaled(split)
-        return self._scaled[split]
 
 
 def load(settings: Data = _DIGITS) -> Dataset:

@@ -4,7 +4,7 @@ Several commands may train the same group at a time: each reads and writes whole
 deletes one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,11 +90,9 @@ def sweep(root: Path, finished: Callable[[str], bool]) -> None:
         atomic.remove_abandoned(root, path.name)
 
 
-def remove(root: Path, is_unwanted: Callable[[list[str]], bool]) -> None:
-    """Delete the checkpoints of the groups whose trials' keys are unwanted."""
-    for path, keys in _heads(root):
-        if keys and is_unwanted(keys):
-            _remove(path)
+def of(root: Path, keys: Collection[str]) -> list[Path]:
+    """Return the .json files of the checkpoints of groups that have no other trials than these."""
+    return [path for path, own in _heads(root) if own and set(own) <= set(keys)]
 
 
 def _heads(root: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -117,6 +115,5 @@ def _read(path: Path) -> tuple[StoredCheckpoint, dict[str, Any]]:
 
 
 def _remove(path: Path) -> None:
-    for each in (path.with_suffix(".npz"), path):  # the .json file, which says what it was, goes last
-        with suppress(OSError):
-            disk.delete(each)
+    with suppress(OSError):
+        sealed.delete(path)

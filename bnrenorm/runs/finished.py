@@ -56,9 +56,9 @@ def read(folder: Path) -> FinishedRun:
     Raises InputError for a folder that is none, or is damaged, and if none of its trials can be read; those that cannot
     are left out, and a note says so.
     """
-    path = folder / "experiment.yaml"
+    path = folder / configs.CONFIG_FILE
     if not disk.is_file(path):
-        raise InputError(f"{folder}: no run folder: it has no experiment.yaml")
+        raise InputError(f"{folder}: no run folder: it has no {path.name}")
     experiment = configs.load(path)
     environment = _environment(folder / "environment.json")
     if environment is None:  # the run has not ended

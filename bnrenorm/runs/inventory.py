@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bnrenorm import atomic, disk
+from bnrenorm.config import CONFIG_FILE
 from bnrenorm.config.document import unknown
 from bnrenorm.errors import InputError
-from bnrenorm.runs import checkpoint, run_folder
+from bnrenorm.runs import checkpoint, run_folder, sealed
 from bnrenorm.runs.store import KEY, Store
 
 _LIST = ".trials.json"
@@ -26,7 +27,7 @@ class Run:
     """A run folder: its state ("finished", "unfinished" or "being written"), and when it was last written to.
 
     `keys` are those of its trials, None if it does not list them, as those of older versions; `stored` counts the ones
-    that are finished; `size` is in bytes, with the trials.
+    that are finished; `size` is in bytes, with the trials and the checkpoints.
     """
 
     folder: Path
@@ -69,13 +70,12 @@ def remove(store: Store, name: str) -> Removed:
         others = [_listed(folder) for other, folder in folders.items() if other != name]
         used = frozenset().union(*(keys for keys in others if keys is not None))
         own = frozenset() if None in others or run.keys is None else run.keys - used
-        size = run.size - sum(_size(path) for key in (run.keys or frozenset()) - own for path in _files(store, key))
-        removed = 0
-        for key in sorted(own):
-            removed += store.has(key)
-            for path in _files(store, key):
-                disk.delete(path)
-        checkpoint.remove(store.checkpoints, lambda keys: run.keys is not None and run.keys - used >= set(keys))
+        gone = [store.path(key) for key in sorted(own)]
+        removed = sum(map(store.has, own))
+        gone += checkpoint.of(store.checkpoints, (run.keys or frozenset()) - used)
+        size = sum(map(sealed.size, gone)) + _size(run.folder)
+        for path in gone:
+            sealed.delete(path)
         disk.delete_folder(run.folder)
     return Removed(removed, run.stored - removed, size)
 
@@ -83,15 +83,16 @@ def remove(store: Store, name: str) -> Removed:
 def _folders(store: Store) -> list[Path]:
     """Return the run folders; a symbolic link is none, for what is behind it may be anything."""
     candidates = (path for path in disk.names(store.root, "*-*") if _NAME.fullmatch(path.name))
-    return [path for path in candidates if not disk.is_link(path) and disk.is_file(path / "experiment.yaml")]
+    return [path for path in candidates if not disk.is_link(path) and disk.is_file(path / CONFIG_FILE)]
 
 
 def _run(folder: Path, store: Store) -> Run:
     keys = _listed(folder)
     stored = [key for key in keys or () if store.has(key)]
-    files = [path for path in disk.names(folder, "**/*") if disk.is_file(path)]
-    size = sum(map(_size, files)) + sum(_size(path) for key in stored for path in _files(store, key))
-    written = max((disk.own_status(path).st_mtime for path in files if not path.name.startswith(".lock")), default=0.0)
+    begun = [] if keys is None or len(stored) == len(keys) else checkpoint.of(store.checkpoints, keys)
+    size = _size(folder) + sum(map(sealed.size, [*map(store.path, stored), *begun]))
+    times = (disk.own_status(path).st_mtime for path in _files(folder) if not path.name.startswith(".lock"))
+    written = max(times, default=0.0)
     return Run(folder, run_folder.state(folder), keys, len(stored), size, written)
 
 
@@ -104,11 +105,9 @@ def _listed(folder: Path) -> frozenset[str] | None:
     return None
 
 
-def _files(store: Store, key: str) -> tuple[Path, Path]:
-    """Return the files of a trial, the one last that says that there is one."""
-    path = store.path(key)
-    return path.with_suffix(".npz"), path
+def _files(folder: Path) -> list[Path]:
+    return [path for path in disk.names(folder, "**/*") if disk.is_file(path)]
 
 
-def _size(path: Path) -> int:
-    return disk.own_status(path).st_size if disk.exists(path) else 0
+def _size(folder: Path) -> int:
+    return sum(disk.own_status(path).st_size for path in _files(folder))

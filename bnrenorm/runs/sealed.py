@@ -62,6 +62,21 @@ def read_arrays(path: Path, content: dict[str, Any]) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
+def size(path: Path) -> int:
+    """Return the bytes of a .json file and of its .npz file, 0 for what does not exist."""
+    return sum(disk.own_status(each).st_size for each in _both(path) if disk.exists(each))
+
+
+def delete(path: Path) -> None:
+    """Delete a .json file and its .npz file, if there are any. Raises OSError if the disk fails."""
+    for each in _both(path):
+        disk.delete(each)
+
+
+def _both(path: Path) -> tuple[Path, Path]:
+    return path.with_suffix(".npz"), path  # the .json file, which says that there is something, is deleted last
+
+
 def _regular(path: Path, limit: int) -> bytes:
     """Return the content of a regular file of at most `limit` bytes: a pipe or a device might never end."""
     try:

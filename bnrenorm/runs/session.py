@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bnrenorm.config import Experiment, Trial
+from bnrenorm.config import CONFIG_FILE, Experiment, Trial
 from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
@@ -100,7 +100,7 @@ def run(
         inventory.list_trials(folder, session.keys.values())
         session.announce()
         for other in run_folder.unfinished(out, experiment):
-            config = other / "experiment.yaml"
+            config = other / CONFIG_FILE
             session.note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
         results, failures = session.results()
         yield Outcome(experiment, session.data, backend, results, folder, tuple(session.notes), tuple(failures))

@@ -88,9 +88,15 @@ def test_a_run_of_a_second_engine_lists_the_trials_of_both(out):
 def test_checkpoints_of_an_unfinished_run_go_with_it(out):
     one, two = (sorted(run.keys) for run in inventory.runs(Store(out)))
     own, shared = (Checkpoints(out / "checkpoints", keys) for keys in (sorted(set(two) - set(one)), one))
+    (out / f"trials/{own.keys[0]}.json").unlink()
     for group in (own, shared):
         group.save(Checkpoint({"step": 3}, [{} for _ in group.keys], 1.0))
-    inventory.remove(Store(out), named(out, TWO_SEEDS))
+    folder = out / named(out, TWO_SEEDS)
+    files = [path for part in (folder, out / "trials", out / "checkpoints") for path in part.iterdir()]
+    sizes = {path: path.stat().st_size for path in files}
+    assert inventory.runs(Store(out))[1].size == sum(sizes.values())
+    removed = inventory.remove(Store(out), folder.name)
+    assert removed.size == sum(size for path, size in sizes.items() if not path.exists())
     assert {path.name.split(".")[0] for path in (out / "checkpoints").iterdir()} == {shared.group}
 
 

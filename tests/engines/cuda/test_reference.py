@@ -1,11 +1,16 @@
 """NumPy's double of the kernels, which specifies them, against what was written without it: oracles, Chainer, differences."""
 
+import inspect
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm._compat import F
 from bnrenorm.engines import spec
+from bnrenorm.engines.cuda.checked import Checked
+from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.engines.cuda.rows import Mode, divide
 from bnrenorm.engines.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED
@@ -16,7 +21,20 @@ from tests import oracle
 from tests.engines.cuda.kernels.cases import Inputs, kernel_spec
 
 R, N, K, GROUP = 3, 6, 4, 3
+METHODS = sorted(name for name, _ in inspect.getmembers(Reference, inspect.isfunction))
 ops = Reference()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_launches_and_formulas_take_the_same_arguments(name):
+    assert inspect.signature(getattr(Launches, name)) == inspect.signature(getattr(Reference, name))
+
+
+def test_doctor_compares_every_launch_with_its_formula():
+    device: Any = Reference()
+    checked = Checked(device)
+    compared = {name for name in METHODS if getattr(checked, name).__name__ == "checked"}
+    assert compared == set(METHODS) - {"math_mode", "recorded", "synchronize", "copy"}
 
 
 @pytest.fixture
