@@ -5,7 +5,7 @@ import pytest
 
 from bnrenorm.engines.cpu.required import required_kernels
 from bnrenorm.training import loop
-from tests.engines.groups import assert_same_bits, distance, group
+from tests.engines.groups import assert_same_bits, distance, group, training_of
 from tests.helpers import ENGINES, some_digits
 
 IMAGES, VALIDATION, STEPS = 200, 40, 6
@@ -121,19 +121,35 @@ def perturb(training, rng, size):
     training.engine.reload()
 
 
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
 @pytest.mark.parametrize("seed", range(100, 110))
 @pytest.mark.slow
-def test_the_engines_differ_by_no_more_than_rounding_of_the_initial_weights(digits, seed):
+def test_the_engines_differ_by_no_more_than_rounding_of_the_initial_weights(digits, seed, engine):
     """Trainings with few images a batch amplify rounding, so that the measure is what rounding does to each."""
     rng = np.random.default_rng(seed)
     trials = trials_of({**training_settings(rng), **evaluation_settings(rng)})
     assert required_kernels(trials[0].settings)
-    specification, kernels = (
-        learned(trained(loop.Training(trials, digits, engine=engine))) for engine in ("chainer", "cpu")
-    )
+    specification, kernels = (learned(trained(training_of(trials, digits, name))) for name in ("chainer", engine))
     spread = 0.0
     for _ in range(3):
         perturbed = loop.Training(trials, digits)
         perturb(perturbed, rng, 2e-7)
         spread = max(spread, distance(specification, learned(trained(perturbed))))
     assert distance(specification, kernels) <= 10 * spread + 1e-6
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "reference"])
+@pytest.mark.parametrize("seed", range(200, 210))
+@pytest.mark.slow
+def test_a_training_goes_on_from_any_step_with_the_same_bits(digits, seed, engine):
+    rng = np.random.default_rng(seed)
+    trials = trials_of({**training_settings(rng), **evaluation_settings(rng), "evaluation__every": 1})
+    stop = rng.integers(1, STEPS)
+    whole = training_of(trials, digits, engine)
+    for _ in whole:
+        if whole.step == stop:
+            break
+    state = {name: value.copy() for name, value in whole.state_dict().items()}
+    resumed = training_of(trials, digits, engine)
+    resumed.load_state_dict(state)
+    assert_same_bits(trained(resumed), trained(whole))
