@@ -188,7 +188,8 @@ def report(
     runs: Annotated[list[Path], typer.Argument(help="A run folder, or its name in --out; two are shown side by side.")],
     show: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
     save: Annotated[
-        Path | None, typer.Option(help="HTML file to write; default: report.html in the run folder.")
+        Path | None,
+        typer.Option(help="HTML file to write; default: report.html in the run folder, or A-and-B.html next to run A."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
 ) -> None:

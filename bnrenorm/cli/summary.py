@@ -30,17 +30,17 @@ def show(screen: Screen, results: ExperimentResults) -> None:
     else:
         for verdict in results.verdicts:
             screen.say(verdict["sentence"])
-    differences = results.published_differences
-    if differences is not None and not differences.empty:
-        screen.table(tables.published_differences(differences))
+    against_published = results.published_differences
+    if against_published is not None and not against_published.empty:
+        screen.table(tables.published_differences(against_published))
     if results.published is not None:
         screen.say(f"Published: {results.published.source}")
     identical = [verdict for verdict in results.verdicts if verdict["verdict"] == IDENTICAL]
-    if identical:
-        largest = max(abs(value) for verdict in identical for value in verdict["differences"])
+    differences = [abs(value) for verdict in identical for value in verdict["differences"]]
+    if differences:
         screen.say(
             f"Where variants are {IDENTICAL}, their measured test accuracies differ by at most "
-            f"{number(100 * largest, '.2f')} points."
+            f"{number(100 * max(differences), '.2f')} points."
         )
     screen.say(f"Report, next to tables and figures: {results.folder / report.FILE}")
 

@@ -84,6 +84,8 @@ def keys_that_set(document: Document, path: Path, variant: str | int | None = No
 
 def _setting(document: Document, path: Path) -> tuple[str | int | None, Path]:
     """Return the variant, None for all, and the setting that a key of the document is about."""
+    if path in (("variants",), ("grid",)):  # null: none
+        return None, ()
     if path[0] == "variants":
         return path[1], path[2:]
     if path[0] == "grid":

@@ -1,5 +1,6 @@
 """The grid: its axes, each with its values."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,14 @@ from bnrenorm.config.trial import Point
 from bnrenorm.errors import InputError
 
 COLUMNS = (
+    *("name", "pair", "engine", "device", "seconds", "training_mode_accuracy", "inference_mode_accuracy"),
     *("variant", "settings", "seed", "step", "epoch", "outcome", "seeds", "diverged"),
     *(f"{split}_{value}" for split in ("train", "test", "validation") for value in ("loss", "accuracy")),
     *("difference", "mean", "low", "high", "p", "p_holm", "pairs", "verdict", "more_seeds"),
 )
-"""Names that no axis may have, because columns of the tables have them."""
+"""Names that no axis may have, because columns of the tables have them, as have those of this form:"""
+
+COLUMN = re.compile(r"(final|best|epochs_to|layer\d+)_\w+")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def label(value: Any) -> Any:
 
 def _axis(document: Document, key: str, content: Any) -> list[Value]:
     location = document.location(("grid", key))
-    if key in COLUMNS or not key:
+    if key in COLUMNS or COLUMN.fullmatch(str(key)) or not key:
         raise InputError(f"{location}: an axis cannot be called {key!r}, which is a column of the tables")
     if isinstance(content, dict) and content:
         for name, changes in content.items():

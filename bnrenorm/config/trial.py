@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bnrenorm.config.schema import Settings
+from bnrenorm.config.schema import Iid, Settings
 
 RESULTS = 7
 """Version of the numbers. Increase it when a change may alter a trial's results: older stored trials are retrained."""
@@ -57,8 +57,13 @@ class Trial:
     def depends_on_seed(self) -> bool:
         """Whether another seed gives other numbers: by the initial weights, the batches, dropout or a custom norm."""
         model, batch = self.settings.model, self.settings.training.batch
-        is_constant = model.weight_init.kind in ("zeros", "ones")
-        is_in_order = batch.kind == "full" or (batch.kind == "iid" and not batch.shuffle)
+        weights: Any = model.weight_init
+        is_constant = (
+            weights.kind in ("zeros", "ones")
+            or (weights.kind == "normal" and weights.std == 0)
+            or (weights.kind == "uniform" and weights.min == weights.max)
+        )
+        is_in_order = batch.kind == "full" or (isinstance(batch, Iid) and not batch.shuffle)
         return not (is_constant and is_in_order) or model.dropout.drops or self.settings.norm.kind == "custom"
 
     def key(self, checksum: str, engine: str) -> str:

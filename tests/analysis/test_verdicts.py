@@ -74,7 +74,11 @@ def test_seeds_that_change_nothing_are_one_measurement():
     [
         ("model: {weight_init: ones}", False),
         ("model: {weight_init: zeros}\ntraining: {batch: {size: 10, shuffle: false}}", False),
+        ("model: {weight_init: {kind: normal, mean: 0.1, std: 0}}", False),
+        ("model: {weight_init: {kind: uniform, min: 0.1, max: 0.1}}", False),
+        ("model: {weight_init: ones}\ntraining: {batch: {kind: sorted, size: 10, shuffle: false}}", False),
         ("model: {weight_init: normal}", True),
+        ("model: {weight_init: uniform}", True),
         ("model: {weight_init: ones, dropout: {keep_hidden: 0.5}}", True),
         ("model: {weight_init: ones}\ntraining: {batch: 10}", True),
         ("model: {weight_init: ones}\ntraining: {batch: {kind: sorted, size: 10}}", True),

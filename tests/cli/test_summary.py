@@ -11,14 +11,14 @@ from bnrenorm.training.records import TrialResults
 from tests.helpers import COMPARED, experiment_of, results_of, some_digits
 
 
-def printed(text, folder, accuracy=lambda trial: 0.5, **options):
+def printed(text, folder, accuracy=lambda trial: 0.5, outcome="finished", **options):
     """Return the lines that end an experiment whose trials have a given test accuracy, without training it."""
     experiment, data = experiment_of(text), some_digits(200, 100)
     trials = []
     for trial in experiment.trials(len(data.x_train)):
         records = {"step": [1], "epoch": [1.0], "train_loss": [1.0], "test_loss": [1.0]}
         records |= {"train_accuracy": [accuracy(trial)], "test_accuracy": [accuracy(trial)]}
-        trials.append((trial, TrialResults("finished", 1.0, records, {"engine": "cpu", "device": "cpu"})))
+        trials.append((trial, TrialResults(outcome, 1.0, records, {"engine": "cpu", "device": "cpu"})))
     file = io.StringIO()
     screen = progress.Screen(file=file, width=160, **options)
     summary.show(screen, ExperimentResults(experiment, data, "cpu", trials, folder))
@@ -63,6 +63,12 @@ def test_identical_variants_end_with_their_measured_difference(tmp_path, gap, pe
         "Where variants are identical by construction, their measured test accuracies differ by at most "
         f"{percent} points."
     )
+
+
+def test_identical_variants_that_all_diverge_have_no_difference(tmp_path):
+    text = COMPARED.replace("r_max: 3, d_max: 5", "r_max: 1, d_max: 0")
+    lines = printed(text, tmp_path, lambda trial: float("nan"), outcome="diverged")
+    assert lines[-2].startswith("BN and BRN are identical by construction")
 
 
 def test_published_values_replace_the_summary(tmp_path):

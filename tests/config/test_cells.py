@@ -71,6 +71,8 @@ def test_a_group_that_variants_replace_hides_an_override():
         ("variants: {A: {training: {batch: {size: 4}}}}", "training.batch=8", "training.batch.size; set variants.A.training.batch.size"),
         ("variants: {A: {training: {batch: {kind: iid, remainder: keep}}}}", "training.batch=8", None),
         ("variants: {A: {}}", "variants.B=null", None),
+        ("variants: {A: {}}", "variants=null", None),
+        ("grid: {training.batch: [4, 8]}", "grid=null", None),
         ("variants: {A: {model: {activation: {kind: tanh}}}}", "model.activation=relu", "model.activation.kind; set variants.A.model.activation.kind"),
         ("variants: {A: {model: {activation: tanh}}}", "model.activation=relu", "model.activation.kind; set variants.A.model.activation.kind"),
     ],
