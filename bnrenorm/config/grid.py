@@ -17,9 +17,10 @@ COLUMNS = (
     *(f"{split}_{value}" for split in ("train", "test", "validation") for value in ("loss", "accuracy")),
     *("difference", "mean", "low", "high", "p", "p_holm", "pairs", "verdict", "more_seeds"),
 )
-"""Names that no axis may have, because columns of the tables have them, as have those of this form:"""
+"""Names that no axis may have, because columns of the tables have them."""
 
 COLUMN = re.compile(r"(final|best|epochs_to|layer\d+)_\w+")
+"""The form of other such names: those of summaries and of diagnoses."""
 
 
 @dataclass(frozen=True)
