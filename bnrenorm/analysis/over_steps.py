@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.tables import measured
 
 _STEPS = 200  # of a band: the eye sees no more, and 30 seeds of 10,000 steps would take a minute
 
@@ -44,9 +43,8 @@ def by_seed(table: pd.DataFrame | Any, metric: str, time: str = "step") -> pd.Da
     """Return a column of a `tables.curves` table of one variant and grid point as (T, S), by step and seed.
 
     Of more than 200 steps, 200 at equal distances, the first and the last among them. A trial that has diverged has NaN
-    from its end on (`tables.measured`).
+    from its end on.
     """
-    table = table.assign(**{metric: measured(table, metric)})
     values: Any = table.pivot_table(index=time, columns="seed", values=metric, dropna=False, sort=True)
     if len(values) > _STEPS:
         values = values.iloc[np.linspace(0, len(values) - 1, _STEPS).round().astype(int)]

@@ -120,7 +120,7 @@ def _compare_cell(row: dict[str, str], trials: Any) -> dict[str, Any]:
     value = printed[f"published_{name}"]
     if not row:
         verdict = ""
-    elif value < _CHANCE and (100 * _accuracies(trials, "test_accuracy") < _CHANCE).all():
+    elif value < _CHANCE and not (100 * _accuracies(trials, "test_accuracy") >= _CHANCE).any():
         verdict = BOTH_FAIL
     elif len(trials) < stats.MIN_PAIRS:  # the interval of two seeds holds nearly everything
         verdict = FEW_SEEDS

@@ -24,21 +24,10 @@ _TIME = ("step", "epoch")
 def curves(trials: TrainedTrials) -> pd.DataFrame:
     """Return one row per record: variant, the grid's columns, seed, step, epoch, then the columns in `CURVES`.
 
-    Losses are in nats, accuracies in 0..1; the two validation columns exist where there is a validation split.
+    Losses are in nats, accuracies in 0..1, NaN where the loss is not finite; the two validation columns exist where
+    there is a validation split.
     """
     return _one_row_per_record(trials, lambda name: name in (*_TIME, *CURVES))
-
-
-def measured(columns: Any, name: str) -> np.ndarray:
-    """Return a column of `curves`, or of a trial's records, as numbers, NaN where an accuracy is no measurement.
-
-    That is where the loss on the same images is not finite: weights that are no numbers predict the first class.
-    """
-    values = np.asarray(columns[name], float)
-    split, _, kind = name.rpartition("_")
-    if kind != "accuracy" or f"{split}_loss" not in columns:
-        return values
-    return np.where(np.isfinite(columns[f"{split}_loss"]), values, np.nan)
 
 
 def diagnostics(trials: TrainedTrials) -> pd.DataFrame:
@@ -88,7 +77,7 @@ def _summarise(trial: Trial, result: TrialResults) -> dict[str, Any]:
         row[f"best_{name}"] = best(records[name][trained])
     epochs, accuracy = records["epoch"][trained], records["test_accuracy"][trained]
     row["final_epoch"] = records["epoch"][last]
-    row["best_epoch"] = epochs[np.argmax(accuracy)]
+    row["best_epoch"] = epochs[np.nanargmax(accuracy)] if np.isfinite(accuracy).any() else np.nan
     for milestone in MILESTONES:
         reached = np.flatnonzero(accuracy >= milestone)
         row[f"epochs_to_{100 * milestone:.0f}"] = epochs[reached[0]] if len(reached) else np.nan

@@ -111,6 +111,9 @@ class Training:
         for name in (name for name in values if name.endswith("_loss")):
             values[name] = values[name] + penalty
         values["train_loss"] = np.where(alive, values["train_loss"], math.nan)
+        for name in (name for name in values if name.endswith("_accuracy")):
+            finite = np.isfinite(values[name.replace("_accuracy", "_loss")])
+            values[name] = np.where(finite, values[name], math.nan)
         diagnosis = self.engine.diagnosis()
         if diagnosis:
             diagnosis |= replicas.affine_means()

@@ -16,6 +16,7 @@ Columns = dict[str, list[float]]
 class Record:
     """The values of R replicas after `step` steps; each is float64 (R,), losses in nats, accuracies in 0..1.
 
+    An accuracy is NaN where the loss on the same images is not finite: logits that are no numbers predict a class, too.
     `values`: train_loss and train_accuracy are means over the steps since the last record, of each step's own forward
     pass, before its update; test_loss and test_accuracy (and validation_...) come after it. `diagnosis`: what the
     normalisation did at the step, by layer ("layer1_r_50": `norm.diagnosis`, "layer1_gamma": mean over the nodes), and

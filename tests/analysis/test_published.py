@@ -62,6 +62,7 @@ def test_every_setting_is_compared_with_its_row():
 def test_fewer_than_six_seeds_decide_nothing_but_a_failure():
     table = compare_values(trials(0.1, (0.098,)), trials(1e-5, (0.979,)), trials(0.5, (0.5, 0.6, 0.7, 0.8, 0.9)))
     assert list(table["verdict"]) == ["both fail", "too few seeds", "too few seeds"]
+    assert list(compare_values(trials(0.1, (np.nan,)))["verdict"]) == ["both fail"]  # all diverged
     assert published.count(table) == "of 3 published rows: 1 both fail, 2 too few seeds"
     assert np.isnan(table["low"][1])
     assert 0 < table["low"][2] < table["high"][2] == 100  # no accuracy is above

@@ -58,11 +58,18 @@ def test_a_milestone_is_reached_when_it_is_equalled():
 
 
 def test_the_best_of_a_diverged_trial_is_a_number():
-    (pair,) = trained({("BN", 0): [0.5, 0.1]}, "diverged")
+    (pair,) = trained({("BN", 0): [0.4, 0.5, np.nan]}, "diverged")
     pair[1].records["train_loss"][-1] = np.nan
     row = tables.summary([pair]).iloc[0]
-    assert np.isnan(row["final_train_loss"])
-    assert row["best_train_loss"] == 1.0
+    assert np.isnan([row["final_train_loss"], row["final_test_accuracy"]]).all()
+    assert row["best_train_loss"] < np.inf
+    assert (row["best_test_accuracy"], row["best_epoch"]) == (0.5, 2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_trial_without_any_accuracy_has_no_best():
+    row = tables.summary(trained({("BN", 0): [np.nan, np.nan]}, "diverged")).iloc[0]
+    assert np.isnan([row["best_test_accuracy"], row["best_epoch"], row["epochs_to_95"]]).all()
 
 
 def test_a_summary_ends_with_what_trained_the_trial():

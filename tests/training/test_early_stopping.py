@@ -1,5 +1,7 @@
 """Early stopping: patience, the best weights, and a resume in the middle of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -130,3 +132,16 @@ def test_a_resume_changes_no_bit(digits, engine):
 def test_without_a_validation_split_it_is_refused():
     with pytest.raises(InputError, match=r"x.yaml:6: training.early_stopping needs a validation split"):
         group(TEXT.replace("validation: 100", "validation: 0"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("watch", ["loss", "accuracy"])
+def test_weights_that_are_no_numbers_never_are_the_best(digits, engine, watch):
+    """They predict the first class, which most of the images are of."""
+    labels = np.where(np.arange(500) % 10, 0, digits.y_train).astype(np.uint8)
+    text = TEXT.replace("lr: 0.3", "lr: 1.0e+20").replace("watch: loss", f"watch: {watch}").replace("every: 4", "every: 1")
+    training = loop.Training(group(text), replace(digits, y_train=labels), engine=engine)
+    *_, last = (record for record in training if record is not None)
+    assert not np.isfinite(last.values["validation_loss"]).any()
+    for parameters in training.parameters():
+        assert all(np.isfinite(array).all() for array in parameters.values())

@@ -160,6 +160,14 @@ def test_a_replica_that_diverges_leaves_the_others_untouched(digits):
     assert not np.isfinite(pair[-1, 0, 1])
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_accuracy_of_weights_that_are_no_numbers_is_no_measurement(digits, engine):
+    """They predict the first class, which would be right for a tenth of the digits."""
+    group = trials("model: {hidden: [20]}\nnorm: {kind: batch}\ntraining: {steps: 12, optimizer: {lr: 1.0e+20}}")
+    *_, last = loop.train(group, digits, engine=engine)
+    assert np.isnan([*last.values.values()]).all()
+
+
 def test_evaluation_changes_nothing_and_every_record_is_due(digits):
     def run(every):
         text = (

@@ -15,7 +15,6 @@ from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import Look, look, looks
-from bnrenorm.analysis.tables import measured
 
 _WIDEST, _WIDTH = 3.6, 1.5
 BEYOND = 1.02  # the x axis of a training ends so much later than it, to leave space for the last marker
@@ -61,7 +60,7 @@ def lines(
 
     styles: a look per value; by default in the values' order. over: "epoch" or "step".
     """
-    by_name: Any = table.assign(**{metric: measured(table, metric)}).groupby(key, sort=False, dropna=False)
+    by_name: Any = table.groupby(key, sort=False, dropna=False)
     for i, (name, rows) in enumerate(by_name):
         mean = rows.groupby(over)[metric].mean()
         style, every = look(i) if styles is None else styles[name], max(1, len(mean) // 5)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bnrenorm.analysis.tables import measured
 
 AxesChoice = Literal["effect", "article"]
 """Axes on which a small effect is seen, or those of the articles, which are the same for every run."""
@@ -58,7 +57,6 @@ def mean_curves(table: pd.DataFrame, metrics: list[str]) -> list[np.ndarray]:
     """Return the means over seeds of every variant and grid point, a curve (T,) per metric, after the first step."""
     keys = [key for key in table.columns[: list(table.columns).index("step")] if key != "seed"]
     trained: Any = table[table["epoch"] > 0]
-    trained = trained.assign(**{metric: measured(trained, metric) for metric in metrics})
     means: Any = trained.groupby([*keys, "step"], sort=False, dropna=False)[metrics].mean()
     by_curve = means.groupby(keys, sort=False, dropna=False)
     return [curve[metric].to_numpy(float) for _, curve in by_curve for metric in metrics]

@@ -8,7 +8,7 @@ import numpy as np
 
 from bnrenorm.analysis.report.bands import aligned, thin
 from bnrenorm.analysis.results import ExperimentResults
-from bnrenorm.analysis.tables import TrainedTrials, measured
+from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config.trial import Point
 
 POINTS = 60
@@ -82,7 +82,7 @@ class Cells:
         ]
         if not trained:
             return None
-        steps, values = zip(*((records["step"], measured(records, column)) for _, records in trained), strict=True)
+        steps, values = zip(*((records["step"], np.asarray(records[column], float)) for _, records in trained), strict=True)
         return Curves([seed for seed, _ in trained], list(steps), list(values))
 
     def differences(self, point: Point, a: str, b: str, column: str) -> Curves | None:
@@ -94,7 +94,7 @@ class Cells:
         for seed, of_a in by_seed[0].items():
             of_b = by_seed[1].get(seed, {})
             if column in of_a and column in of_b:
-                step, table = aligned([of_a["step"], of_b["step"]], [measured(of, column) for of in (of_a, of_b)])
+                step, table = aligned([of_a["step"], of_b["step"]], [of[column] for of in (of_a, of_b)])
                 differences.seeds.append(seed)
                 differences.steps.append(step)
                 differences.values.append(table[1] - table[0])
@@ -121,7 +121,7 @@ class Cells:
         ends = []
         for trial, result in self.trials.get((point, variant), []):
             if result.outcome == "diverged" and column in result.records:
-                values = measured(result.records, column)
+                values = np.asarray(result.records[column], float)
                 finite = np.flatnonzero(np.isfinite(values))
                 last = int(finite[-1]) if len(finite) else -1
                 ends.append((trial.seed, float(result.records["step"][last]), float(values[last])))
