@@ -139,7 +139,9 @@ def test_without_a_validation_split_it_is_refused():
 def test_weights_that_are_no_numbers_never_are_the_best(digits, engine, watch):
     """They predict the first class, which most of the images are of."""
     labels = np.where(np.arange(500) % 10, 0, digits.y_train).astype(np.uint8)
-    text = TEXT.replace("lr: 0.3", "lr: 1.0e+20").replace("watch: loss", f"watch: {watch}").replace("every: 4", "every: 1")
+    text = (
+        TEXT.replace("lr: 0.3", "lr: 1.0e+20").replace("watch: loss", f"watch: {watch}").replace("every: 4", "every: 1")
+    )
     training = loop.Training(group(text), replace(digits, y_train=labels), engine=engine)
     *_, last = (record for record in training if record is not None)
     assert not np.isfinite(last.values["validation_loss"]).any()

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-
 AxesChoice = Literal["effect", "article"]
 """Axes on which a small effect is seen, or those of the articles, which are the same for every run."""
 
