@@ -26,5 +26,13 @@ class ClusterError(OSError):
     """A cluster that was lost while it was working. The command line prints it like a `DeviceError`."""
 
 
+def is_of_cupy(error: Exception) -> bool:
+    """Tell whether CuPy raised an error: a GPU's, such as full memory, or of a driver or library."""
+    return any(cls.__module__.partition(".")[0] in _CUPY for cls in type(error).__mro__)
+
+
+_CUPY = ("cupy", "cupy_backends", "cupyx")
+
+
 class Hint(UserWarning):
     """Advice on something that is not wrong but could be better. The command line prints it on one line."""

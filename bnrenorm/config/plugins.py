@@ -2,7 +2,6 @@
 
 import pathlib
 import sys
-import traceback
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -11,7 +10,7 @@ from bnrenorm.config import limits
 from bnrenorm.config.document import Document
 from bnrenorm.config.reader import shown
 from bnrenorm.errors import InputError
-from bnrenorm.norm import registry
+from bnrenorm.norm import registry, user_code
 
 KEY = "plugins"
 
@@ -76,17 +75,9 @@ def run(plugin: Plugin, location: str) -> None:
         exec(compile(plugin.source, module.__file__, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        raise InputError(f"{location}: {KEY}: {module.__file__}:{_line(error, module.__file__)}: {reason}") from error
+        line = user_code.line(error, module.__file__) or 1
+        raise InputError(f"{location}: {KEY}: {module.__file__}:{line}: {user_code.reason(error)}") from error
     if all(registry.find(name) is before.get(name) for name in registry.names()):
         raise InputError(
             f"{location}: {KEY}: {plugin.path} registers nothing, expected a call of bnrenorm.register_norm"
         )
-
-
-def _line(error: BaseException, file: str) -> int:
-    """Return the line of the file at which an error was raised, or which is no Python."""
-    if isinstance(error, SyntaxError) and error.filename == file:
-        return error.lineno or 1
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return (lines[-1] if lines else None) or 1

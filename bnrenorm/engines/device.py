@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from bnrenorm import _compat
-from bnrenorm.errors import DeviceError, InputError, OutOfMemory
+from bnrenorm.errors import DeviceError, InputError, OutOfMemory, is_of_cupy
 
 DOCTOR = "`bnrenorm doctor` says what is missing"
 
@@ -81,13 +81,12 @@ def faults(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not any(cls.__module__.partition(".")[0] in _CUPY for cls in type(error).__mro__):
+        if not is_of_cupy(error):
             raise
         is_full = type(error).__name__ == "OutOfMemoryError" or any(text in str(error) for text in _FULL)
         raise (OutOfMemory if is_full else DeviceError)(f"{name}: {one_line(error)}") from None
 
 
-_CUPY = ("cupy", "cupy_backends", "cupyx")
 _FULL = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from bnrenorm._compat import F, chainer
 from bnrenorm.errors import InputError
 from bnrenorm.norm.registry import find
+from bnrenorm.norm.user_code import guarded
 from bnrenorm.rng import Stream, generator
 
 _made: weakref.WeakSet = weakref.WeakSet()  # all living links that factories have returned, with their children
@@ -16,7 +17,7 @@ _made: weakref.WeakSet = weakref.WeakSet()  # all living links that factories ha
 class LinkPerReplica(chainer.ChainList):
     """R user-defined links; each gets only the activations (N, D) of its own replica.
 
-    Raises InputError if the factory registered under `name` does not return a new, initialised chainer.Link each time.
+    Raises InputError if the factory registered under `name` raises, or does not return a new, initialised chainer.Link.
     """
 
     def __init__(self, name: str, seeds: list[int], width: int, depth: int):
@@ -26,13 +27,11 @@ class LinkPerReplica(chainer.ChainList):
     def forward(self, x: Any) -> Any:
         """Map a Variable or array (R, N, D) to a Variable of the same shape.
 
-        Raises InputError if a link returns something else.
+        Raises InputError if a link raises, or returns something else.
         """
         x = chainer.as_variable(x)
-        try:
+        with guarded(f"norm {self.registered!r} of {x.dtype} {x.shape[1:]}", find(self.registered).factory):
             ys = [link(own) for link, own in zip(self, F.separate(x), strict=True)]
-        except chainer.utils.type_check.InvalidType as error:
-            raise InputError(f"norm {self.registered!r} cannot take {x.dtype} {x.shape[1:]}: {error}") from error
         for y in ys:
             if not isinstance(y, chainer.Variable):
                 raise InputError(f"norm {self.registered!r} returns {type(y).__name__}, expected a Variable")
@@ -47,7 +46,9 @@ def _make(name: str, seed: int, width: int, depth: int) -> Any:
     global_state = np.random.get_state()  # noqa: NPY002 - the generator of Chainer's initialisers
     np.random.seed(generator(seed, Stream.CUSTOM, depth).integers(2**32))  # noqa: NPY002
     try:
-        link = find(name).factory(width)
+        factory = find(name).factory
+        with guarded(f"norm {name!r} of width {width}", factory):
+            link = factory(width)
     finally:
         np.random.set_state(global_state)  # noqa: NPY002
     if not isinstance(link, chainer.Link):

@@ -1,5 +1,8 @@
 """A user's own Link as a variant: trained as if it stood alone, kept whole, and told from another version."""
 
+import re
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -104,13 +107,25 @@ def test_another_source_is_another_trial():
         (lambda width: Returning(lambda x: None), "'mine' returns NoneType, expected a Variable"),
         (lambda width: Returning(lambda x: (x, x)), "'mine' returns tuple, expected a Variable"),
         (lambda width: Returning(lambda x: x.array), "'mine' returns ndarray, expected a Variable"),
-        (lambda width: L.BatchNormalization(width + 1), r"'mine' cannot take float32 \(20, 30\): "),
+        (lambda width: L.BatchNormalization(width + 1), r"norm 'mine' of float32 \(20, 30\): InvalidType: "),
+        (
+            lambda width: 1 // 0,
+            rf"^{re.escape(__file__)}:\d+: norm 'mine' of width 30: ZeroDivisionError: integer division",
+        ),
+        (
+            lambda width: Returning(lambda x: x.y),
+            rf"^{re.escape(__file__)}:\d+: norm 'mine' of float32 \(20, 30\): Attrib",
+        ),
+        (
+            partial(L.BatchNormalization, dtype="so"),
+            "^norm 'mine' of width 30: TypeError: data type 'so' not understood",
+        ),
         (lambda width: L.Linear(None, width), "'mine': parameter /W is not initialised"),
         (lambda width: L.Linear(width, 7), r"'mine' maps float32 \(20, 30\) to float32 \(20, 7\), expected the same"),
     ],
 )
 def test_a_factory_that_makes_something_else_is_refused(factory, message):
-    bnrenorm.register_norm("mine", factory)
+    bnrenorm.register_norm("mine", factory, version="1")
     with pytest.raises(InputError, match=message):
         list(
             loop.train(
