@@ -1,5 +1,6 @@
 """Write an experiment as a config with every setting, each explained by a comment where it first stands."""
 
+import os
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +62,8 @@ def annotated(experiment: Experiment, plugins: Sequence[str], width: int) -> str
         text = "\n".join(_lines(experiment, plugins, variants, grid, _Comments(width))) + "\n"
         if _repeats(text, experiment):
             return text
-    return reader.dump({**experiment.resolved(), "published": experiment.published, "plugins": list(plugins)})
+    plain = experiment.resolved(_absolute(experiment.data.path))
+    return reader.dump({**plain, "published": experiment.published, "plugins": list(plugins)})
 
 
 def _repeats(text: str, experiment: Experiment) -> bool:
@@ -69,7 +71,13 @@ def _repeats(text: str, experiment: Experiment) -> bool:
         again = build(document.parse(text, experiment.name), experiment.plugins)
     except InputError:  # explicit defaults may contradict the grid: a full batch and a grid of batch sizes
         return False
-    return again.resolved() == experiment.resolved()
+    images = _absolute(experiment.data.path)
+    return again.resolved(images) == experiment.resolved(images)
+
+
+def _absolute(path: str | None) -> str | None:
+    """Return the path of images so that it does not depend on the working directory."""
+    return os.path.abspath(os.path.expanduser(path)) if path else path
 
 
 def _forms(experiment: Experiment) -> Iterator[tuple[Mapping[Any, Settings], Groups | None]]:
@@ -106,6 +114,8 @@ def _lines(
             yield from comments.of(key, TOP_LEVEL[key], "")
             yield from _value(key, value, "")
     dumped = {name: settings.model_dump(mode="json") for name, settings in variants.items()}
+    for own in dumped.values():
+        own["data"]["path"] = _absolute(own["data"]["path"])
     shared = _shared(list(dumped.values()))
     yield from _group(shared, next(iter(variants.values())), "", comments, "")
     yield from comments.of("variants", TOP_LEVEL["variants"], "")

@@ -80,22 +80,28 @@ class Experiment:
             message += f"; with {', '.join(where.removeprefix('--set ') for where in others)} also set {key}{shown}"
         return InputError(f"{location}: {dotted(path)} {message}")
 
-    def resolved(self) -> dict[str, Any]:
-        """Return the experiment as plain data, each variant with all its settings; it has a stable `digest`."""
+    def resolved(self, images: str | None = None) -> dict[str, Any]:
+        """Return the experiment as plain data, each variant with all its settings; it has a stable `digest`.
+
+        images: what stands for the path of images of the user's own, such as their checksum; by default the path.
+        """
+        own = {"path": images} if images and self.data.path is not None else {}
+        dumped = {cell: settings.model_dump(mode="json") for cell, settings in self.settings.items()}
         return {
             "name": self.name,
             "seeds": list(self.seeds),
             **({} if self.baseline is None else {"baseline": self.baseline}),
             "variants": [
-                {"variant": variant, **dict(point), "settings": settings.model_dump(mode="json")}
-                for (variant, point), settings in self.settings.items()
+                {"variant": variant, **dict(point), "settings": {**settings, "data": {**settings["data"], **own}}}
+                for (variant, point), settings in dumped.items()
             ],
         }
 
     def as_config(self, plugins: Sequence[str] | None = None, width: int = 100) -> str:
         """Return the text of a config that repeats the experiment, with every setting and what it is for.
 
-        plugins: their paths in it, by default absolute ones. width: characters of a line of comment, at most.
+        It may be read from anywhere: the path of the images in it is absolute, and so are by default those of
+        `plugins`. width: characters of a line of comment, at most.
         """
         from bnrenorm.config.annotated import annotated  # not above: it builds experiments
 

@@ -21,19 +21,22 @@ _LOCK = ".lock"
 _MOMENT = 0.5  # seconds: whoever asks whether a folder is held holds it too, for much less
 
 
-def path_of(root: Path, experiment: Experiment) -> Path:
-    """Name the experiment's folder by its name and the hash of its settings."""
-    return root / f"{experiment.name}-{digest(experiment.resolved())[:8]}"
+def path_of(root: Path, experiment: Experiment, checksum: str) -> Path:
+    """Name the experiment's folder by its name and the hash of its settings and its images, which have that checksum.
+
+    Where images of the user's own lie does not matter.
+    """
+    return root / f"{experiment.name}-{digest(experiment.resolved(checksum))[:8]}"
 
 
 @contextmanager
-def opened(root: Path, experiment: Experiment) -> Iterator[Path]:
-    """Lock the experiment's folder for writing, and yield its path.
+def opened(root: Path, experiment: Experiment, checksum: str) -> Iterator[Path]:
+    """Lock the experiment's folder (`path_of`) for writing, and yield its path.
 
     Raises InputError if another process holds it, named by pid and host. The operating system releases the lock when
     the process that holds it ends.
     """
-    folder, files = path_of(root, experiment), experiment.files()
+    folder, files = path_of(root, experiment, checksum), experiment.files()
     make_folder(folder)
     atomic.remove_abandoned(folder)
     with locked(folder):
@@ -73,10 +76,10 @@ def state(folder: Path) -> str:
     return "finished" if is_finished else "unfinished"
 
 
-def unfinished(root: Path, experiment: Experiment) -> list[Path]:
-    """Return the folders of other experiments of the same name that were begun, did not end, and have no writer."""
-    own, pattern = path_of(root, experiment), re.compile(re.escape(experiment.name) + "-[0-9a-f]{8}")
-    others = (path for path in disk.names(root) if pattern.fullmatch(path.name) and path != own)
+def unfinished(folder: Path, experiment: Experiment) -> list[Path]:
+    """Return other folders of experiments of the same name that were begun, did not end, and have no writer."""
+    pattern = re.compile(re.escape(experiment.name) + "-[0-9a-f]{8}")
+    others = (path for path in disk.names(folder.parent) if pattern.fullmatch(path.name) and path != folder)
     return [path for path in others if disk.is_file(path / _OWNER) and not _is_held(path)]
 
 

@@ -96,10 +96,10 @@ def run(
     """
     session = _Session(experiment, backend, Store(out), load(experiment.data), memory, watcher or Watcher(), cluster)
     session.store.prepare()
-    with run_folder.opened(out, experiment) as folder:
+    with run_folder.opened(out, experiment, session.data.checksum) as folder:
         inventory.list_trials(folder, session.keys.values())
         session.announce()
-        for other in run_folder.unfinished(out, experiment):
+        for other in run_folder.unfinished(folder, experiment):
             config = other / CONFIG_FILE
             session.note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
         results, failures = session.results()

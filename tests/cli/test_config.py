@@ -10,7 +10,7 @@ def test_what_is_printed_repeats_the_run(call, tmp_path):
     (tmp_path / "printed.yaml").write_text(out)
     wanted = config.load("micro_batch", ["training.steps=20"], {"seeds": 3, "baseline": "BN"})
     again = config.load(tmp_path / "printed.yaml")
-    assert run_folder.path_of(tmp_path, again) == run_folder.path_of(tmp_path, wanted)
+    assert run_folder.path_of(tmp_path, again, "") == run_folder.path_of(tmp_path, wanted, "")
 
 
 def test_compare_takes_what_is_printed(call, tmp_path, few_digits_file):

@@ -103,6 +103,21 @@ def test_more_cells_than_a_config_may_have_are_told_at_least(monkeypatch):
     assert yaml.safe_load(experiment.as_config())["variants"] == experiment.resolved()["variants"]
 
 
+@pytest.mark.parametrize("text", [OWN["a grid that decides a default"], "name: a", MANY])
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [("a.npz", "{cwd}/a.npz"), ("../a", "{up}/a"), ("~/a", "{home}/a"), ("/b/a.npz", "/b/a.npz"), ("''", "''")],
+)
+def test_its_images_are_found_from_every_working_directory(tmp_path, monkeypatch, text, path, written):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/of/me")
+    monkeypatch.setenv("USERPROFILE", "/home/of/me")
+    experiment = experiment_of(f"{text}\ndata: {{path: {path}}}\n")
+    written = written.format(cwd=tmp_path, up=tmp_path.parent, home="/home/of/me")
+    assert f"path: {written}\n" in experiment.as_config()
+    assert ("grid:" in experiment.as_config()) == (text == MANY)
+
+
 def test_overrides_are_in_it():
     text = config.load("compare", ["training.steps=7", "variants.BRN.norm.r_max=2"], {"seeds": 2}).as_config()
     assert "\n  steps: 7\n" in text

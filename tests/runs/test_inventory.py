@@ -34,7 +34,7 @@ def trials(out):
 
 
 def named(out, experiment):
-    return run_folder.path_of(out, experiment).name
+    return run_folder.path_of(out, experiment, "").name
 
 
 def test_runs_are_listed_with_state_trials_size_and_date(out):
@@ -107,7 +107,7 @@ def test_an_unfinished_run_is_one_that_did_not_end(out):
 
 
 def test_a_run_that_is_being_written_is_not_removed(out):
-    with run_folder.opened(out, ONE_SEED) as folder:
+    with run_folder.opened(out, ONE_SEED, "") as folder:
         assert {run.folder: run.state for run in inventory.runs(Store(out))}[folder] == "being written"
         with pytest.raises(InputError, match="is writing there"):
             inventory.remove(Store(out), folder.name)

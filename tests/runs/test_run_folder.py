@@ -11,18 +11,28 @@ from bnrenorm.errors import InputError
 from bnrenorm.runs import run_folder
 from tests.helpers import COMPARED, experiment_of
 
+IMAGES = "0123"
+
 
 def experiment(text=COMPARED):
     return experiment_of(text)
 
 
 def test_one_experiment_has_one_folder_that_tells_what_it_is(tmp_path):
-    with run_folder.opened(tmp_path, experiment()) as path:
-        assert path == run_folder.path_of(tmp_path, experiment())
+    with run_folder.opened(tmp_path, experiment(), IMAGES) as path:
+        assert path == run_folder.path_of(tmp_path, experiment(), IMAGES)
         assert json.loads((path / ".owner.json").read_text())["pid"] == os.getpid()
         assert "r_max: 3.0" in (path / "experiment.yaml").read_text()
     assert not (path / ".owner.json").exists()
-    assert run_folder.path_of(tmp_path, experiment(COMPARED.replace("seeds: 2", "seeds: 3"))) != path
+    assert run_folder.path_of(tmp_path, experiment(COMPARED.replace("seeds: 2", "seeds: 3")), IMAGES) != path
+
+
+def test_images_of_ones_own_have_a_folder_wherever_they_lie(tmp_path):
+    def folder(path, checksum):
+        return run_folder.path_of(tmp_path, experiment(f"{COMPARED}data: {{path: {path}}}\n"), checksum)
+
+    assert folder("a.npz", "0") == folder("/b/a.npz", "0")
+    assert folder("a.npz", "0") != folder("a.npz", "1")
 
 
 HOLD = """
@@ -31,7 +41,7 @@ from pathlib import Path
 from bnrenorm.runs import run_folder
 from bnrenorm.config import document
 from bnrenorm.config.build import build
-with run_folder.opened(Path(sys.argv[1]), build(document.parse(sys.stdin.read(), "x.yaml"))):
+with run_folder.opened(Path(sys.argv[1]), build(document.parse(sys.stdin.read(), "x.yaml")), "0"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -45,12 +55,12 @@ def test_a_second_writer_is_told_pid_and_host_and_a_dead_ones_lock_is_taken_over
         assert holder.stdout.readline() == "held\n"
         with (
             pytest.raises(InputError, match=f"process {holder.pid} on .* is writing there"),
-            run_folder.opened(tmp_path, experiment()),
+            run_folder.opened(tmp_path, experiment(), IMAGES),
         ):
             raise AssertionError("two writers")
         holder.kill()
         holder.wait()
-    with run_folder.opened(tmp_path, experiment()) as path:
+    with run_folder.opened(tmp_path, experiment(), IMAGES) as path:
         assert path.is_dir()
 
 
@@ -73,7 +83,7 @@ def test_asking_leaves_nothing_in_a_folder_and_follows_no_link(tmp_path):
 
 
 def interrupted(tmp_path, text=COMPARED):
-    with pytest.raises(KeyboardInterrupt), run_folder.opened(tmp_path, experiment(text)) as path:
+    with pytest.raises(KeyboardInterrupt), run_folder.opened(tmp_path, experiment(text), IMAGES) as path:
         raise KeyboardInterrupt
     return path
 
@@ -83,20 +93,21 @@ def test_unfinished_are_other_experiments_of_the_same_name(tmp_path):
     interrupted(tmp_path, COMPARED.replace("name: compared", "name: compared-lr"))
     interrupted(tmp_path, COMPARED.replace("name: compared", "name: comp"))
     changed = experiment(COMPARED.replace("steps: 4", "steps: 5"))
-    assert run_folder.unfinished(tmp_path, experiment()) == []
-    assert run_folder.unfinished(tmp_path, changed) == [folder]
-    with run_folder.opened(tmp_path, experiment()):
-        assert run_folder.unfinished(tmp_path, changed) == []  # it has a writer
-    assert run_folder.unfinished(tmp_path, changed) == []  # it has ended
+    changed_folder = run_folder.path_of(tmp_path, changed, IMAGES)
+    assert run_folder.unfinished(folder, experiment()) == []
+    assert run_folder.unfinished(changed_folder, changed) == [folder]
+    with run_folder.opened(tmp_path, experiment(), IMAGES):
+        assert run_folder.unfinished(changed_folder, changed) == []  # it has a writer
+    assert run_folder.unfinished(changed_folder, changed) == []  # it has ended
 
 
 @pytest.mark.parametrize("name", [".lock", ".owner.json", "experiment.yaml"])
 def test_links_in_the_folder_are_replaced_and_not_written_through(tmp_path, name):
-    folder, precious = run_folder.path_of(tmp_path, experiment()), tmp_path / "precious"
+    folder, precious = run_folder.path_of(tmp_path, experiment(), IMAGES), tmp_path / "precious"
     folder.mkdir()
     precious.write_text("precious")
     (folder / name).symlink_to(precious)
-    with run_folder.opened(tmp_path, experiment()):
+    with run_folder.opened(tmp_path, experiment(), IMAGES):
         assert not (folder / name).is_symlink()
     assert precious.read_text() == "precious"
 
@@ -106,25 +117,25 @@ def test_the_folder_itself_is_no_link_but_its_parent_may_be(tmp_path):
     disk.mkdir()
     others.mkdir()
     (tmp_path / "runs").symlink_to(disk)
-    with run_folder.opened(tmp_path / "runs", experiment()) as folder:
+    with run_folder.opened(tmp_path / "runs", experiment(), IMAGES) as folder:
         assert (disk / folder.name / "experiment.yaml").is_file()
     other = experiment(COMPARED.replace("name: compared", "name: other"))
-    run_folder.path_of(disk, other).symlink_to(others)
+    run_folder.path_of(disk, other, IMAGES).symlink_to(others)
     with (
         pytest.raises(InputError, match="is a symbolic link, expected a folder; make .*runs the link instead"),
-        run_folder.opened(tmp_path / "runs", other),
+        run_folder.opened(tmp_path / "runs", other, IMAGES),
     ):
         raise AssertionError("written through")
     assert not list(others.iterdir())
 
 
 def test_temporary_files_of_killed_commands_are_removed_once_they_are_old(tmp_path):
-    folder = run_folder.path_of(tmp_path, experiment())
+    folder = run_folder.path_of(tmp_path, experiment(), IMAGES)
     folder.mkdir()
     for name in (".loss.png.1a.tmp", ".loss.png.2b.tmp"):
         (folder / name).touch()
     os.utime(folder / ".loss.png.1a.tmp", (0, 0))
-    with run_folder.opened(tmp_path, experiment()):
+    with run_folder.opened(tmp_path, experiment(), IMAGES):
         assert [path.name for path in folder.glob("*.tmp")] == [".loss.png.2b.tmp"]
 
 
@@ -135,7 +146,7 @@ def test_a_file_system_without_locks_is_refused_in_one_line(tmp_path, monkeypatc
     monkeypatch.setattr(run_folder.filelock.FileLock, "acquire", acquire)
     with (
         pytest.raises(InputError, match="--out .*: its file system cannot lock files"),
-        run_folder.opened(tmp_path, experiment()),
+        run_folder.opened(tmp_path, experiment(), IMAGES),
     ):
         raise AssertionError("opened without a lock")
 
@@ -148,7 +159,7 @@ def test_a_folder_that_cannot_be_locked_has_a_state(tmp_path, monkeypatch, error
     def refuse(*_, **__):
         raise error
 
-    with run_folder.opened(tmp_path, experiment()) as path:
+    with run_folder.opened(tmp_path, experiment(), IMAGES) as path:
         (path / "verdict.json").write_text("[]")
     monkeypatch.setattr(run_folder.filelock.FileLock, "acquire", refuse)
     assert run_folder.state(path) == "finished"

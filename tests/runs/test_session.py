@@ -79,7 +79,7 @@ def test_a_run_trains_stores_and_leaves_what_it_found(run, few, tmp_path, engine
     assert witness.steps == [1, 2, 3, 4]
     assert left == [outcome]
     assert (outcome.data, outcome.backend) == (few, Backend(engine, "cpu"))
-    assert outcome.folder == run_folder.path_of(tmp_path / "out", outcome.experiment)
+    assert outcome.folder == run_folder.path_of(tmp_path / "out", outcome.experiment, few.checksum)
     assert (outcome.folder / "experiment.yaml").is_file()
     assert not (outcome.folder / ".owner.json").exists()
     assert [(trial.variant, trial.seed) for trial, _ in outcome.trials] == [
@@ -133,7 +133,7 @@ def test_an_unfinished_run_blocks_nothing_and_the_next_says_how_to_go_on_with_it
 
     with pytest.raises(Interrupted):
         run(watcher=Witness(interrupt))
-    folder = run_folder.path_of(tmp_path / "out", experiment_of(COMPARED))
+    folder = run_folder.path_of(tmp_path / "out", experiment_of(COMPARED), "")
     witness = Witness()
     run(COMPARED.replace("steps: 4", "steps: 5"), watcher=witness)
     assert witness.steps == [1, 2, 3, 4, 5]
