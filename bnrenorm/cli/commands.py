@@ -5,7 +5,6 @@ import shutil
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -171,8 +170,7 @@ def compare(
                     results = api.results_of(outcome)
                     outputs.write_tables(results)
                 if as_json:
-                    with suppress(BrokenPipeError):  # the end of the process meets it again, and exits with code 1
-                        print(summary.document(results))
+                    screen.document(summary.document(results))
                 else:
                     summary.show(screen, results)
                 with screen.working("drawing figures and the report ..."):

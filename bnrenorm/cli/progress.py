@@ -1,10 +1,11 @@
 """The progress of a comparison: what will be trained, then a bar on a terminal or plain lines elsewhere."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import IO, Any
 
 from rich.progress import BarColumn, Progress
 from rich.status import Status
@@ -39,9 +40,20 @@ class Screen(Watcher):
         self.printer.console.on_broken_pipe = self._close  # Rich's own would end the process
 
     def _close(self) -> None:
-        self.is_closed = self.printer.console.quiet = True
+        self.printer.console.quiet = True
+        self._abandon(self.printer.console.file)
+
+    def _abandon(self, file: IO[str]) -> None:
+        self.is_closed = True
         with open(os.devnull, "w") as nowhere:  # what is buffered would fail again at the end
-            os.dup2(nowhere.fileno(), self.printer.console.file.fileno())
+            os.dup2(nowhere.fileno(), file.fileno())
+
+    def document(self, text: str) -> None:
+        """Print a text on standard output as it is, wherever everything else is printed."""
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            self._abandon(sys.stdout)
 
     def opening(self, experiment: Experiment, keys: Keys, data: Dataset, backend: Backend) -> None:
         """Print what will be trained, on which images and device."""

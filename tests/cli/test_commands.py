@@ -289,12 +289,14 @@ def test_an_interrupt_says_what_there_is_to_go_on_from(
     assert (code, err) == (130, f"bnrenorm: interrupted{ending}\n")
 
 
+@pytest.mark.parametrize("options", [(), ("--json", "--quiet")])
 @pytest.mark.slow
-def test_a_pipe_that_is_closed_costs_no_file(config_file, few_digits_file, tmp_path):
+def test_a_pipe_that_is_closed_costs_no_file(config_file, few_digits_file, tmp_path, options):
     arguments = (*COMPARE_QUICKLY, config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
-    command = [sys.executable, "-m", "bnrenorm", *map(str, arguments)]
+    command = [sys.executable, "-m", "bnrenorm", *map(str, arguments), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        process.stdout.readline()
+        if not options:
+            process.stdout.readline()
         process.stdout.close()
         assert (process.wait(), process.stderr.read()) == (1, "")
     (folder,) = (tmp_path / "out").glob("compared-*")
