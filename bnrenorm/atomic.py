@@ -19,6 +19,8 @@ def write(path: Path, content: bytes | str) -> None:
     If `path` is a symbolic link, the link is replaced and its target is left alone. If OSError is raised, the temporary
     file has been deleted and an existing `path` is unchanged.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:

@@ -81,6 +81,14 @@ def test_a_run_folder_is_left(results):
     assert results.folder.name.startswith("compared-")
 
 
+def test_paths_may_begin_at_home(results, tmp_path, config_file, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    path = config_file().relative_to(tmp_path)
+    assert bnrenorm.load(f"~/{path}").name == "compared"
+    assert bnrenorm.run(results.experiment, device="cpu", out="~/runs").folder == results.folder
+
+
 def test_the_engine_may_be_chosen(results, tmp_path):
     other = bnrenorm.run(results.experiment, device="cpu", engine="chainer", out=tmp_path / "runs")
     assert set(results.summary["engine"]) == {"cpu"}

@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnrenorm import atomic, environment
+from bnrenorm import atomic, disk, environment
 from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.data.dataset import Dataset
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bnrenorm.analysis.plots.limits import AxesChoice
 
+_PUBLISHED = "published.csv"
 _RANKED = 4  # draw a ranking from this many variants on
 
 
@@ -24,7 +25,7 @@ def write_tables(results: ExperimentResults) -> None:
     """Write the tables and the verdicts into the run folder, each file atomically.
 
     environment.json, curves.csv, diagnostics.csv, summary.csv, verdict.json, and published.csv where the experiment
-    names a published table. Raises OSError if the disk fails.
+    names a published table that has something to compare with. Raises OSError if the disk fails.
     """
     contents = {
         "environment.json": json.dumps(_environment(results), indent=2),
@@ -34,10 +35,12 @@ def write_tables(results: ExperimentResults) -> None:
         "verdict.json": json.dumps(results.verdicts, indent=2, allow_nan=False),
     }
     for table in (results.published_differences, results.published_values):
-        if table is not None:
-            contents["published.csv"] = table.to_csv(index=False)
+        if table is not None and not table.empty:
+            contents[_PUBLISHED] = table.to_csv(index=False)
     for name, content in contents.items():
         atomic.write(results.folder / name, content)
+    if _PUBLISHED not in contents:
+        disk.delete(results.folder / _PUBLISHED)  # of a run of the same trials that named a table
 
 
 def write_figures(results: ExperimentResults, axes: "AxesChoice" = "effect") -> list[str]:
@@ -119,7 +122,7 @@ def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Cal
         if verdicts and few:
             drawings["effect"] = partial(effects.by_steps, curves, verdicts, name, choice)
         elif verdicts:
-            base = experiment.baseline or experiment.variants[0]
+            base = experiment.baseline or verdicts[0]["a"]  # the first variant may have no results
             on_base = [verdict for verdict in verdicts if base in (verdict["a"], verdict["b"])]
             drawings["effect"] = partial(effects.ranking, on_base, base, name)
             drawings["difference"] = partial(effects.differences_by_step, curves, on_base, [], name)

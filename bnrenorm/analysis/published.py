@@ -77,6 +77,8 @@ def compare_values(published: Published, summary: pd.DataFrame, others: Containe
 def count(table: pd.DataFrame) -> str:
     """Summarise a `compare_values` table in one line: the number of published rows of each verdict."""
     verdicts = list(table["verdict"][table["verdict"] != ""])
+    if not verdicts:
+        return "no row was published of these settings"
     counts = {word: verdicts.count(word) for word in (INSIDE, BOTH_FAIL, OUTSIDE, *NOT_JUDGED)}
     return f"of {len(verdicts)} published rows: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n)
 

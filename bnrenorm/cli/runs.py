@@ -28,7 +28,7 @@ def list_runs(
         return
     runs = inventory.runs(store)
     if not runs:
-        printer.say(f"{out}: no runs")
+        printer.say(f"{out}: no runs" if out.is_dir() else f"{out}: no such folder, no runs")
         return
     sheet = Sheet(f"runs in {out}")
     for heading, rank, is_number in (

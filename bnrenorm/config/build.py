@@ -78,6 +78,8 @@ def _seeds(document: Document) -> tuple[int, ...]:
         return tuple(range(value))
     if not isinstance(value, list) or not value or not all(type(seed) is int and seed >= 0 for seed in value):
         raise InputError(f"{location}: seeds is {shown(value)}, expected a count or a list of numbers from 0")
+    if max(value) > limits.SEED:
+        raise InputError(f"{location}: seeds has {max(value)}, expected numbers up to 2^53 - 1")
     if len(set(value)) < len(value):
         raise InputError(f"{location}: seeds {shown(value)} has a repeated seed, expected each once")
     return tuple(value)

@@ -12,5 +12,7 @@ STEPS = 10**12
 """Length of a training or of any other duration, in its unit and in steps."""
 TRIALS = 100_000
 """Trials of an experiment: variants x grid points x seeds."""
+SEED = 2**53 - 1
+"""The largest seed: whatever reads the tables and the report keeps whole numbers up to it."""
 NAME = 200
 """Bytes of an experiment's name, which begins the name of a folder."""

@@ -94,6 +94,8 @@ def test_published_csv_is_the_compared_table(run):
     results = run(KINDS["published values"][0])
     want = pd.read_csv(StringIO(results.published_values.to_csv(index=False)))
     pd.testing.assert_frame_equal(pd.read_csv(results.folder / "published.csv"), want)
+    outputs.write_tables(replace(results, experiment=replace(results.experiment, published=None)))
+    assert not (results.folder / "published.csv").exists()
 
 
 @pytest.mark.slow
@@ -171,8 +173,16 @@ def test_the_articles_axes_are_kept_on_request(tmp_path, monkeypatch):
 def test_the_ranking_is_against_the_baseline(tmp_path, monkeypatch, baseline, base):
     bases = []
     monkeypatch.setattr(effects, "ranking", lambda verdicts, base, title: bases.append(base))
-    outputs.write_figures(results_of(KINDS["four variants"][0] + baseline, folder=tmp_path))
+    results = results_of(KINDS["four variants"][0] + baseline, folder=tmp_path)
+    outputs.write_figures(results)
     assert bases == [base]
+
+
+def test_a_ranking_needs_no_results_of_the_first_variant(tmp_path):
+    """They may be lost on a cluster."""
+    results = results_of(KINDS["four variants"][0], folder=tmp_path)
+    kept = [(trial, result) for trial, result in results.trials if trial.variant != "none"]
+    assert outputs.write_figures(replace(results, trials=kept)) == []
 
 
 def test_a_figure_that_fails_costs_one_line_and_no_other_file(tmp_path, monkeypatch):

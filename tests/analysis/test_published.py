@@ -101,6 +101,7 @@ def test_a_cell_of_other_settings_is_shown_but_not_judged():
     assert list(table["verdict"]) == ["other settings", "inside"]
     assert table["published_test_accuracy"][0] == 97.92
     assert published.count(table) == "of 2 published rows: 1 inside, 1 other settings"
+    assert published.count(table.assign(verdict="")) == "no row was published of these settings"
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def test_a_run_is_removed_by_name(call, out):
     assert len(list((out / "trials").iterdir())) == 2
     assert "removed, with 2 trials" in call("runs", "--out", out, "--remove", "a-00000000")[1]
     assert call("runs", "--out", out) == (0, f"{out}: no runs\n", "")
+    assert call("runs", "--out", out / "typo") == (0, f"{out / 'typo'}: no such folder, no runs\n", "")
 
 
 def test_an_unknown_run_is_one_line(call, out):

@@ -152,6 +152,7 @@ def test_the_config_of_the_design_is_the_shipped_default():
         ("seeds: two", "x.yaml:7: seeds is 'two'"),
         ("seeds: []", r"x.yaml:7: seeds is \[\]"),
         ("seeds: [1, -1]", r"x.yaml:7: seeds is \[1, -1\]"),
+        ("seeds: [1, 9007199254740992]", r"x.yaml:7: seeds has 9007199254740992, expected numbers up to 2\^53 - 1"),
         ("seeds: [1, 1]", r"x.yaml:7: seeds \[1, 1\] has a repeated seed"),
         ("seeds: 60000", "x.yaml: 120,000 trials"),
         ("model: {hidden: []}", "x.yaml:7: model.hidden is"),
