@@ -21,12 +21,16 @@ def short(axis: str) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Return a value of a grid as a config shows it; NaN is None in a column of numbers."""
+    """Return a value of a grid as one writes it in a config: a float that is whole has no point, NaN is None.
+
+    A column of a table may have made floats of its whole numbers, and NaN of None.
+    """
     if value is None or value != value:
         return "null"
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(value_text, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text.removesuffix(".0") if isinstance(value, float) else text
 
 
 def point_text(point: Iterable[tuple[str, Any]]) -> str:

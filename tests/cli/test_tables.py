@@ -106,7 +106,7 @@ def test_a_grid_of_two_settings_fits_eighty_columns():
     table, out = tables.summary(aggregates.final_values(pd.DataFrame(rows))).fitted(80)
     lines = lines_of(table, width=80)
     assert "variant r_max d_max test loss training % test %" in lines
-    assert "BRN warmed up 3.0 0.5 0.5000 ± 0.0000 50.00 ± 0.00 50.00 ± 0.00" in lines
+    assert "BRN warmed up 3 0.5 0.5000 ± 0.0000 50.00 ± 0.00 50.00 ± 0.00" in lines
     assert out == ["training loss"]
 
 

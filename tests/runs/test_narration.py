@@ -62,7 +62,7 @@ def test_identical_variants_are_one_remark_with_their_grid_point():
     """The grid of `limits` has a point with r_max 1 and d_max 0, where renormalisation is batch normalisation."""
     (remark,) = remarks(config.load("limits", ["seeds=1"]), Backend(CPU, "cpu"))
     assert remark.startswith(
-        "BN, BRN at once and BRN warmed up at r_max 1.0, d_max 0.0 are identical by construction: in BRN at once r"
+        "BN, BRN at once and BRN warmed up at r_max 1, d_max 0 are identical by construction: in BRN at once r"
     )
 
 

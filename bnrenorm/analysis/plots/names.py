@@ -12,12 +12,9 @@ def plain(value: Any) -> str:
     """Return a name or value as text that Matplotlib draws literally, on one line of at most 32 characters.
 
     Matplotlib would read $...$ as mathematics, and leave labels out of legends that are empty or begin with "_". A
-    missing value, None or NaN, is "null", as in a config; whole numbers have no point, also in a column of floats.
+    missing value, None or NaN, is "null", as in a config.
     """
-    text = value_text(value)
-    if isinstance(value, float):
-        text = text.removesuffix(".0")
-    text = "".join(character if character.isprintable() else " " for character in text)
+    text = "".join(character if character.isprintable() else " " for character in value_text(value))
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST - 1]}…"
     text = text.replace("$", r"\$")
