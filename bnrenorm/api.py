@@ -31,7 +31,8 @@ def load(config: str | Path, /, *, seeds: int | Sequence[int] | None = None, **o
     """
     _require("config", config, _PATH, "a config's name or path")
     chosen = overrides if seeds is None else {**overrides, "seeds": seeds}
-    return configs.load(os.path.expanduser(config), values={key.replace("__", "."): _plain(value) for key, value in chosen.items()})
+    values = {key.replace("__", "."): _plain(value) for key, value in chosen.items()}
+    return configs.load(os.path.expanduser(config), values=values)
 
 
 def run(
@@ -79,8 +80,9 @@ def run(
     chosen = backend.choose(engine, device, tf32=tf32)
     bound = parse_memory(memory, chosen.device)
     watcher = watcher or (notebook.CellOutput() if progress and notebook.is_running() else Watcher())
+    folder = Path(os.path.expanduser(out))
     try:
-        with session.run(loaded, chosen, Path(os.path.expanduser(out)), memory=bound, watcher=watcher, cluster=cluster) as outcome:
+        with session.run(loaded, chosen, folder, memory=bound, watcher=watcher, cluster=cluster) as outcome:
             results = results_of(outcome)
             outputs.write_tables(results)
             failures = [*outcome.failures, *outputs.write_pictures(results, axes)]

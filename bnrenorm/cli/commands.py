@@ -15,6 +15,7 @@ from bnrenorm.cli import checkup, data, ending, listing, merge, startup
 from bnrenorm.cli import config as config_command
 from bnrenorm.cli import runs as runs_command
 from bnrenorm.errors import Hint, InputError
+from bnrenorm.runs import interrupt
 from bnrenorm.runs.interrupt import Interrupted
 
 _WIDTHS: dict[str, Any] = {"terminal_width": min(shutil.get_terminal_size().columns - 1, 100)}  # of help texts
@@ -62,9 +63,10 @@ def _format_warning(message: Warning | str, category: type[Warning], *place: Any
 
 
 def _fail(message: str, code: int) -> None:
-    from bnrenorm.cli.printer import Printer
+    with interrupt.handled_by(lambda number, frame: None):  # a second Ctrl-C must not cost the line
+        from bnrenorm.cli.printer import Printer
 
-    Printer(stderr=True).say(f"bnrenorm: {' '.join(message.split())}")
+        Printer(stderr=True).say(f"bnrenorm: {' '.join(message.split())}")
     sys.exit(code)
 
 

@@ -27,21 +27,33 @@ _STANDARD_ERROR = 2
 def run(module: str) -> None:
     """Run the command line, the function `main` of a module, which ends by `sys.exit`, and leave the process.
 
-    A signal that `main` does not answer, as while modules are imported, is one line and exit code 130. What is
-    registered for the exit is done: Matplotlib, for one, removes its temporary folder.
+    A signal that `main` does not answer, as while modules are imported, is one line and exit code 130; one after `main`
+    ends the process at once. What is registered for the exit is done: Matplotlib, for one, removes its temporary
+    folder.
     """
     os.environ["MPLBACKEND"] = "agg"  # only files are drawn, and a backend that is not installed stops the import
     gc.disable()
     _open_standard_streams()
-    code = 1
-    try:
-        with interrupt.handled_by(_stop):
+    ended: int | None = None
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if ended is not None:
+            os._exit(ended)
+        raise KeyboardInterrupt
+
+    with interrupt.handled_by(stop):
+        try:
             importlib.import_module(module).main()
-    except SystemExit as end:
-        code = int(end.code or 0)
-    except KeyboardInterrupt:
-        code = 130
-        _say("interrupted before it began")
+            ended = 1  # by a fault of `main`, which ends by `sys.exit`
+        except SystemExit as end:
+            ended = int(end.code or 0)
+        except KeyboardInterrupt:
+            ended = 130
+            _say("interrupted before it began")
+        _leave(ended)
+
+
+def _leave(code: int) -> None:
     run_exit_functions = getattr(atexit, "_run_exitfuncs", None)  # private: without it, Python's own way out
     if run_exit_functions is None:
         sys.exit(code)
@@ -52,10 +64,6 @@ def run(module: str) -> None:
         _say(f"standard output: {error.strerror}")
         code = code or 1
     os._exit(code)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _say(message: str) -> None:

@@ -15,9 +15,11 @@ import pytest
 import yaml
 
 from bnrenorm import _compat
+from bnrenorm.cli.printer import Printer
 from bnrenorm.data import mnist
 from bnrenorm.engines import device
 from bnrenorm.errors import DeviceError, Hint
+from bnrenorm.runs.interrupt import SIGNALS
 from bnrenorm.training import loop
 from tests.helpers import COMPARED
 
@@ -267,6 +269,19 @@ def test_only_a_comparison_says_that_trials_are_kept(call, tmp_path, monkeypatch
 
     monkeypatch.setattr(inventory, "runs", refuse)
     assert call("runs", "--out", tmp_path) == (1, "", "bnrenorm: [Errno 13] Permission denied: 'runs'\n")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_second_signal_does_not_cost_the_line(call, tmp_path, monkeypatch, number):
+    say = Printer.say
+
+    def interrupted(self, text):
+        os.kill(os.getpid(), number)
+        say(self, text)
+
+    monkeypatch.setattr(Printer, "say", interrupted)
+    code, _, err = call("report", tmp_path)
+    assert (code, err) == (2, f"bnrenorm: {tmp_path}: no run folder: it has no experiment.yaml\n")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,16 @@ def test_a_signal_while_modules_are_imported_is_one_line(command, number):
     assert done.stderr == "bnrenorm: interrupted before it began\n"
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(("ending", "code", "line"), [
+    ("sys.exit(5)", 5, ""), (f"os.kill(os.getpid(), {SIGNALS[0]:d})", 130, "bnrenorm: interrupted before it began\n"),
+])  # fmt: skip
+def test_a_signal_after_the_end_adds_nothing(command, number, ending, code, line):
+    kill = f"atexit.register(os.kill, os.getpid(), {number:d})"
+    done = command(f"import atexit, os, sys\n{kill}\ndef main(): {ending}")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", line)
+
+
 def test_a_signal_that_is_ignored_stays_ignored(command):
     """As nohup does it."""
 
