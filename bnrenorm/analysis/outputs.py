@@ -113,7 +113,7 @@ def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Cal
     """Return functions that draw the figures by their names, the one that shows the effect first."""
     from bnrenorm.analysis.plots import diagnostics, effects, pages, parameters
 
-    experiment, curves = results.experiment, results.curves
+    experiment, curves = results.experiment, results.drawn.curves
     name, verdicts = experiment.name, results.verdicts
     drawings: dict[str, Callable[[], Figure]] = {}
     keys = [key for key, _ in experiment.points[0]]
@@ -142,7 +142,7 @@ def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Cal
             drawings["difference"] = partial(effects.differences_by_step, curves, verdicts, keys, name)
     if {"training_mode_accuracy", "inference_mode_accuracy"} <= set(results.diagnostics):
         trials = [trial for trial, _ in results.trials]
-        drawings["diagnostics"] = partial(diagnostics.figure, results.diagnostics, trials, name)
+        drawings["diagnostics"] = partial(diagnostics.figure, results.drawn.diagnostics, trials, name)
     if any(result.parameters for _, result in results.trials):
         drawings |= parameters.pictures(results.trials)
     return drawings

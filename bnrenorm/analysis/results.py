@@ -10,7 +10,7 @@ import pandas as pd
 
 from bnrenorm import atomic, disk
 from bnrenorm import published as published_tables
-from bnrenorm.analysis import aggregates, cell, published, tables, verdicts
+from bnrenorm.analysis import aggregates, cell, held, published, tables, verdicts
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data.dataset import Dataset
@@ -59,6 +59,11 @@ class ExperimentResults:
     def diagnostics(self) -> pd.DataFrame:
         """What the normalisation did, one row per record: `tables.diagnostics`."""
         return tables.diagnostics(self.trials)
+
+    @cached_property
+    def drawn(self) -> "ExperimentResults":
+        """The results as their curves are drawn: those of trials that stopped early go on (`held.held`)."""
+        return replace(self, trials=held.held(self.trials)) if any(trial.watched for trial, _ in self.trials) else self
 
     @cached_property
     def summary(self) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -95,7 +95,7 @@ def over_axes(verdicts: list[dict[str, Any]], summary: pd.DataFrame, keys: list[
         maps = [heat_maps.difference_cells([verdicts[i] for i in rows["pair"]], (row, column)) for _, rows in panels]
         scale = heat_maps.difference_scale([cell.value for cells in maps for cell in cells.values()])
         name, write = "difference (percentage points)", partial(number, style="+.2f")
-        title = f"{title}: {pairing(verdicts)}"
+        title = f"{title}: {pairing(verdicts, drawn_as='colours')}"
         title += (
             ", bold where one is better" if any(cell.is_decided for cells in maps for cell in cells.values()) else ""
         )
@@ -187,12 +187,17 @@ def _at(verdicts: list[dict[str, Any]], keys: list[str], cell: Any) -> list[dict
     return [verdict for verdict in verdicts if plain_list(verdict["point"][key] for key in keys) == want]
 
 
-def pairing(verdicts: list[dict[str, Any]]) -> str:
-    """Say what the drawn differences of `verdicts.verdicts` are: which of them have intervals, or why none has."""
+def pairing(verdicts: list[dict[str, Any]], drawn_as: Literal["bars", "colours"] = "bars") -> str:
+    """Say what the drawn differences of `verdicts.verdicts` are: which of them have intervals, or why none has.
+
+    drawn_as: "bars" show the intervals, "colours" the means alone.
+    """
     drawn = [verdict for verdict in verdicts if verdict["mean"] is not None]
     bare = [verdict["pairs"] for verdict in drawn if verdict["low"] is None]
     if not drawn:
         return "no pairs of seeds that can be compared"
+    if drawn_as == "colours" and len(bare) < len(drawn):
+        return "means, paired by seed"
     if not bare:
         return "paired by seed, with 95 % intervals"
     if len(bare) < len(drawn):

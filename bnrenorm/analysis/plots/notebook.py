@@ -78,10 +78,10 @@ class Plot:
         """
         fixed = self._one_point(at)
         verdicts = [verdict for verdict in self._compared(only) if fixed.items() <= verdict["point"].items()]
-        return _finish(gains.by_step(_checked(ax), _restricted(self.results.curves, fixed), verdicts))
+        return _finish(gains.by_step(_checked(ax), _restricted(self.results.drawn.curves, fixed), verdicts))
 
     def _over_steps(self, ax: Any, source: str, metric: str, at: At | None) -> Any:
-        table: pd.DataFrame = getattr(self.results, source)
+        table: pd.DataFrame = getattr(self.results.drawn, source)
         columns = list(table.columns)
         metrics = columns[columns.index("epoch") + 1 :]
         if not metrics:

@@ -52,9 +52,9 @@ class Cells:
 
     @cached_property
     def trials(self) -> dict[tuple[Point, str], TrainedTrials]:
-        """The trained trials of every cell."""
+        """The trained trials of every cell, as they are drawn."""
         cells: dict[tuple[Point, str], TrainedTrials] = {}
-        for trial, result in self.results.trials:
+        for trial, result in self.results.drawn.trials:
             cells.setdefault((trial.point, trial.variant), []).append((trial, result))
         return cells
 

@@ -217,10 +217,12 @@ def kind(cells: Cells) -> str:
     seeds = len(cells.results.experiment.seeds)
     if seeds >= MIN_PAIRS:
         return f"Bands: {INTERVAL}."
-    return "One seed." if seeds == 1 else f"Thick: mean of {seeds} seeds; thin: single seeds. Bands need {MIN_PAIRS}."
+    return "One seed." if seeds == 1 else f"Thick: mean over the seeds; thin: single seeds. Bands need {MIN_PAIRS}."
 
 
 def _caption(cells: Cells) -> str:
     more = len({point for point, _ in cells.trials}) - len(cells.points)
     rest = f" {more} more grid points are in curves.csv." if more else ""
-    return f"{kind(cells)} A red cross is the last value of a trial that diverged.{rest}"
+    has_early_stopping = any(trial.watched for trial, _ in cells.results.trials)
+    stopped = " A trial that stopped early goes on as the weights that it went back to." if has_early_stopping else ""
+    return f"{kind(cells)} A red cross is the last value of a trial that diverged.{stopped}{rest}"

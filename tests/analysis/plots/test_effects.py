@@ -111,7 +111,9 @@ def test_a_grid_of_two_axes_is_a_heat_map_a_pair_with_the_numbers_in_it():
         for b in ("BRN", "C")
         for point, m in zip(points, means, strict=True)
     ]
-    first, second, bar = effects.over_axes(rows, summary_of(points), ["r_max", "d_max"], "limits").axes
+    figure = effects.over_axes(rows, summary_of(points), ["r_max", "d_max"], "limits")
+    first, second, bar = figure.axes
+    assert figure.get_suptitle() == "limits: means, paired by seed, bold where one is better"
     assert [first.get_title(), second.get_title()] == ["BRN - BN", "C - BN"]
     assert [text.get_text() for text in first.texts][::2] == ["+0.00", "+1.00", "+2.00", "+3.00"]
     assert [text.get_weight() for text in first.texts][::2] == ["normal", "bold", "bold", "bold"]
