@@ -48,16 +48,26 @@ def by_steps(table: pd.DataFrame, verdicts: list[dict[str, Any]], title: str, ch
 
 
 def _span_what_it_comes_to(panels: list[Any], at_the_end: list[list[float]]) -> None:
-    """End the y axes of differences so that those of the second half of the training, and all at the end, are seen."""
+    """End the y axes of differences so that those of the second half of the training, and all at the end, are seen.
+
+    Means of the first half are seen too, above or below, where that at most doubles what an axis spans.
+    """
     values = [np.array([0, 100 * stats.MARGIN, -100 * stats.MARGIN]), *(100 * np.array(end) for end in at_the_end)]
+    lines = [np.asarray(line.get_ydata(), float) for ax in panels for line in ax.get_lines()]
+    values += [*map(late_bands, panels), *(line[len(line) // 2 :] for line in lines)]
+    low, high = _extent(values)
+    lowest, highest = _extent([*values, *lines])
+    seen = 2 * (high - low)
+    bottom, top = lowest if high - lowest <= seen else low, highest if highest - low <= seen else high
+    margin = 0.06 * (top - bottom)
     for ax in panels:
-        lines = (np.asarray(line.get_ydata(), float) for line in ax.get_lines())
-        values += [late_bands(ax), *(line[len(line) // 2 :] for line in lines)]
+        ax.set_ylim(bottom - margin, top + margin)
+
+
+def _extent(values: list[np.ndarray]) -> tuple[float, float]:
     pooled = np.concatenate(values)
     pooled = pooled[np.isfinite(pooled)]
-    margin = 0.06 * (pooled.max() - pooled.min())
-    for ax in panels:
-        ax.set_ylim(pooled.min() - margin, pooled.max() + margin)
+    return float(pooled.min()), float(pooled.max())
 
 
 @own_settings()

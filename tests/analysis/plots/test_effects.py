@@ -52,6 +52,16 @@ def test_the_main_jobs_difference_is_seen():
     assert article.axes[0].get_ylim() == (0, 1)
 
 
+@pytest.mark.parametrize(("lead", "is_seen"), [(0.01, True), (0.1, False)])
+def test_a_lead_in_the_beginning_is_seen_unless_it_would_dwarf_the_end(lead, is_seen):
+    table = main_job()
+    table["test_accuracy"] += lead * (table["variant"] == "BRN") * (table["step"] < 20)
+    _, middle, right = effects.by_steps(table, [verdict(-0.013, -0.015, -0.011)], "compare").axes
+    assert (middle.get_ylim()[1] > 100 * (lead - 0.001)) == is_seen
+    assert middle.get_ylim()[1] < 1.5
+    assert right.get_ylim() == middle.get_ylim()
+
+
 def test_differences_by_step_have_a_panel_a_point_with_one_look_a_pair():
     points = [{"size": 4}, {"size": 32}]
     rows = [verdict(-0.013, -0.015, -0.011, point) for point in points]
