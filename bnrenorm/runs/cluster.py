@@ -85,7 +85,7 @@ def _dask() -> tuple[Any, Any]:
     try:
         return importlib.import_module("distributed"), importlib.import_module("dask.config")
     except ImportError as error:
-        raise InputError(f"--workers and --dask need Dask: pip install 'bnrenorm[cluster]' ({error})") from error
+        raise InputError(f"--workers and --dask need Dask: pip install distributed ({error})") from error
 
 
 def count(cluster: Cluster) -> int:

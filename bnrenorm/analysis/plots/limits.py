@@ -123,16 +123,22 @@ def _losses(curves: list[np.ndarray]) -> tuple[float, float]:
 
 
 def name_those_outside(ax: Any) -> None:
-    """Name at the edges the lines of which nothing is seen, because they lie below or above, with their last values."""
+    """Name at the edges the lines of which nothing is seen, because they lie below or above, with their last values.
+
+    A line that does not end with a finite value is of trials that diverged.
+    """
     low, high = ax.get_ylim()
     for line in ax.get_lines():
         values = np.asarray(line.get_ydata(), float)
-        values = values[np.isfinite(values)]
-        if not len(values) or (values.max() >= low and values.min() <= high):
+        finite = values[np.isfinite(values)]
+        if len(finite) and finite.max() >= low and finite.min() <= high:
             continue
-        is_below = values.max() < low
-        named = sum(text.get_text().startswith("↓" if is_below else "↑") for text in ax.texts)
-        place: Any = {"y": 0.03 + 0.1 * named, "va": "bottom"} if is_below else {"y": 0.97 - 0.1 * named, "va": "top"}
-        text = f"{'↓' if is_below else '↑'} {line.get_label()} {values[-1]:.3g}"
+        is_below = len(finite) > 0 and finite.max() < low
+        side = "bottom" if is_below else "top"
+        named = sum(text.get_verticalalignment() == side for text in ax.texts)
+        place: Any = {"y": 0.03 + 0.1 * named if is_below else 0.97 - 0.1 * named, "va": side}
+        arrow = ("↓ " if is_below else "↑ ") if len(finite) else ""
+        end = f"{values[-1]:.3g}" if np.isfinite(values[-1:]).all() else "diverged"
+        text = f"{arrow}{line.get_label()} {end}"
         place |= {"ha": "right", "transform": ax.transAxes, "fontsize": "small"}  # where few curves pass by the end
         ax.text(0.97, s=text, color=line.get_color(), **place)

@@ -75,6 +75,17 @@ def test_losses_that_leave_at_the_top_are_named_there():
     assert (text.get_text(), text.get_verticalalignment()) == ("↑ bad 10", "top")
 
 
+def test_lines_that_end_in_a_divergence_say_so_unless_they_are_seen():
+    good = {f"good {i}": [0.5, 0.9, 0.95, 0.96 + 0.001 * i] for i in range(7)}
+    ax = drawn(
+        table(**good, early=4 * [np.nan], seen=[0.5, 0.9, np.nan, np.nan], far=[-1e30, -1e33, np.nan, np.nan]),
+        "test_loss",
+        "effect",
+    )
+    limits.name_those_outside(ax)
+    assert {text.get_text() for text in ax.texts} == {"early diverged", "↑ far diverged"}
+
+
 def test_a_failure_does_not_hide_the_other_accuracies_of_a_grid():
     rows = [("BN", lr, 0, 0.97 + 0.001 * lr) for lr in range(7)] + [("BN", 7, 0, 0.1)]
     summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
