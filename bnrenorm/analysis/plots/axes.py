@@ -104,8 +104,14 @@ def falls_and_rises(ax: Any, epochs: np.ndarray, values: np.ndarray) -> Any:
 
 
 def digit(ax: Any, image: np.ndarray, label: int) -> Any:
-    """Show one image (H, W), or (H, W, 3) in colours, with its label as the title; uint8, or colours in 0..1."""
-    ax.imshow(image, cmap="gray_r", vmin=0, vmax=255)
+    """Show one image (H, W), or (H, W, 3) in colours, with its label as the title.
+
+    uint8, or floats, which are shown from 0 to 1, and further where the image goes further.
+    """
+    low, high = (0, 255) if image.dtype == np.uint8 else (min(0.0, image.min()), max(1.0, image.max()))
+    if image.ndim == 3 and image.dtype != np.uint8:
+        image = (image - low) / (high - low)
+    ax.imshow(image, cmap="gray_r", vmin=low, vmax=high)
     ax.set(title=f"label {label}", xticks=[], yticks=[])
     return ax
 

@@ -1,5 +1,8 @@
+from io import BytesIO
+
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
@@ -47,6 +50,23 @@ def test_the_legend_tells_the_last_values():
         "BN: 1.3000 at the end",
         "BRN: 1.6000 at the end",
     ]
+
+
+@pytest.mark.parametrize(
+    ("image", "limits"),
+    [
+        (np.array([[0, 200]], np.uint8), (0, 255)), (np.array([[0.1, 0.9]]), (0, 1)), (np.array([[-2.0, 3.0]]), (-2, 3))
+    ],
+)  # fmt: skip
+def test_grey_images_use_the_whole_scale(image, limits):
+    assert axes.digit(Figure().subplots(), image, 5).images[0].get_clim() == limits
+
+
+def test_colours_beyond_the_scale_are_not_clipped():
+    figure = Figure()
+    ax = axes.digit(figure.subplots(), np.array([[[-1.0, 0, 1], [3, 0, 1]]]), 5)
+    figure.savefig(BytesIO())
+    assert_allclose(ax.images[0].get_array(), [[[0, 0.25, 0.5], [1, 0.25, 0.5]]])
 
 
 def test_a_digit_has_its_label():
