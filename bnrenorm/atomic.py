@@ -26,7 +26,9 @@ def write(path: Path, content: bytes | str) -> None:
     try:
         disk.create(temporary, data)
         disk.replace(path, by=temporary)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a disk that is full does not say which file it was
         with suppress(OSError):  # of a disk that fails altogether: the file goes with those of killed programs
             disk.delete(temporary)
         raise

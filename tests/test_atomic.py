@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -44,7 +45,7 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_the_old_file_and_nothing_else
     path = tmp_path / "file"
     if exists:
         path.write_text(OLD)
-    with full_disk(), pytest.raises(OSError, match="File too large"):
+    with full_disk(), pytest.raises(OSError, match=re.escape(f"File too large: '{path}'")):
         atomic.write(path, NEW)
     assert os.listdir(tmp_path) == (["file"] if exists else [])
     assert not exists or path.read_text() == OLD
