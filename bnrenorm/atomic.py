@@ -16,8 +16,8 @@ _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}  # a file system that
 def write(path: Path, content: bytes | str) -> None:
     """Write `content` (text as UTF-8) to `path`: to a temporary file, which is synced, then renamed.
 
-    If `path` is a symbolic link, the link is replaced and its target is left alone. If OSError is raised, the temporary
-    file has been deleted and an existing `path` is unchanged.
+    If `path` is a symbolic link, the link is replaced and its target is left alone. If OSError is raised, it names a
+    file, the temporary one has been deleted, and an existing `path` is unchanged.
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

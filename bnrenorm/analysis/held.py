@@ -16,7 +16,7 @@ from bnrenorm.training.records import Columns, TrialResults, final_record
 def held(trials: TrainedTrials) -> TrainedTrials:
     """Return the trials, those that stopped early with further records up to the last of their grid point and one more.
 
-    The values of these records are those of the record of the final weights (`final_record`).
+    The values of these records are those of the record of the final weights (`final_record`), but for "stopped".
     """
     last: dict[Point, float] = {}
     for trial, result in trials:
@@ -32,7 +32,10 @@ def _held(trial: Trial, result: TrialResults, last: float) -> TrialResults:
         return result
     due = np.append(np.arange(every * (step // every + 1), min(last + every, total), every), min(last + every, total))
     kept = final_record(result.records, trial.watched)
-    records: Columns = {name: [*values, *len(due) * [values[kept]]] for name, values in result.records.items()}
+    records: Columns = {
+        name: [*values, *len(due) * [values[-1 if name == "stopped" else kept]]]
+        for name, values in result.records.items()
+    }
     records["step"] = [*result.records["step"], *due.tolist()]
     records["epoch"] = [*result.records["epoch"], *(due * (epoch / step)).tolist()]
     return replace(result, records=records)

@@ -16,7 +16,6 @@ from bnrenorm.cli import config as config_command
 from bnrenorm.cli import runs as runs_command
 from bnrenorm.errors import Hint, InputError
 from bnrenorm.runs import interrupt
-from bnrenorm.runs.interrupt import Interrupted
 
 _WIDTHS: dict[str, Any] = {"terminal_width": min(shutil.get_terminal_size().columns - 1, 100)}  # of help texts
 app = typer.Typer(name="bnrenorm", pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_WIDTHS)
@@ -49,7 +48,7 @@ def main() -> None:
         _fail(str(error), 1)
     except MemoryError as error:
         _fail(f"out of memory ({error}); what is finished is stored; --memory 1GiB makes smaller groups", 1)
-    except Interrupted:
+    except interrupt.Interrupted:
         _fail("interrupted; everything is saved, the same command goes on from here", ending.INTERRUPTED)
     else:
         if code == ending.INTERRUPTED:  # Typer's own answer to a KeyboardInterrupt

@@ -33,6 +33,7 @@ def stopped(lengths, losses, text=TEXT, outcome="finished"):
             "test_accuracy": [0.1 * (i + 1) for i in range(length)],
             "test_loss": [1.0] * length,
             "validation_loss": list(loss),
+            "stopped": [0.0] * (length - 1) + [1.0],
         }
         trials.append((trial, replace(result, records=records, outcome=outcome)))
     return replace(results, trials=trials)
@@ -45,6 +46,7 @@ def test_they_hold_what_they_went_back_to_for_as_long_as_others_train():
     assert_allclose(first["epoch"], [0.5, 1, 1.5, 2])
     assert_allclose(first["test_accuracy"], [0.1, 0.2, 0.1, 0.1])
     assert_allclose(second["test_accuracy"], [0.1, 0.2, 0.3, 0.2])
+    assert first["stopped"] == [0, 1, 1, 1]
 
 
 def test_a_curve_ends_as_the_final_value():

@@ -82,7 +82,7 @@ class Cells:
         ]
         if not trained:
             return None
-        steps, values = zip(*((records["step"], np.array(records[column])) for _, records in trained), strict=True)
+        steps, values = zip(*((records["step"], records[column]) for _, records in trained), strict=True)
         return Curves([seed for seed, _ in trained], list(steps), list(values))
 
     def differences(self, point: Point, a: str, b: str, column: str) -> Curves | None:
