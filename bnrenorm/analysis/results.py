@@ -15,6 +15,7 @@ from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.data.described import Described
+from bnrenorm.errors import InputError
 from bnrenorm.published import Published
 
 if TYPE_CHECKING:
@@ -116,11 +117,14 @@ class ExperimentResults:
     def save(self, folder: str | Path) -> Path:
         """Write into another folder what a run leaves: experiment, tables, verdicts, figures, report; return its path.
 
-        Raises OSError if the disk fails. Warns of each figure, and of the report, if they cannot be drawn.
+        Raises InputError if there is a file of that name, and OSError if the disk fails. Warns of each figure, and of
+        the report, if they cannot be drawn.
         """
         from bnrenorm.analysis import outputs  # which imports this module
 
         target = Path(folder).expanduser()
+        if disk.is_file(target):
+            raise InputError(f"{target}: is a file, expected a folder")
         for name, content in self.experiment.files().items():
             disk.make((target / name).parent)
             atomic.write(target / name, content)

@@ -4,6 +4,7 @@ import pytest
 
 from bnrenorm import config
 from bnrenorm.analysis import outputs
+from bnrenorm.errors import InputError
 from tests.helpers import COMPARED, results_of
 
 
@@ -61,6 +62,13 @@ def test_results_are_saved_into_another_folder_as_a_run_leaves_them(tmp_path):
     assert files == {"experiment.yaml", "report.html", *tables, *outputs.pictures(results)}
     assert config.load(place / "experiment.yaml").resolved() == results.experiment.resolved()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_in_the_way_is_named_and_left_alone(tmp_path):
+    (tmp_path / "mine").write_text("kept")
+    with pytest.raises(InputError, match="mine: is a file, expected a folder"):
+        results_of(folder=tmp_path).save(tmp_path / "mine")
+    assert (tmp_path / "mine").read_text() == "kept"
 
 
 def test_a_figure_that_is_not_saved_is_a_warning(tmp_path, monkeypatch):

@@ -36,8 +36,9 @@ def by_steps(table: pd.DataFrame, verdicts: list[dict[str, Any]], title: str, ch
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 1.2, 0.5 + 0.2 * len(verdicts)))
     axes.curves(left, table, "test_accuracy").set(title="test accuracy", ylabel="accuracy")
     limits.set_limits([left], table, ["test_accuracy"], choice)
-    gains.by_step(middle, table, verdicts).set_title(f"difference: {spread_of(table)}")
-    gains.by_seed(right, verdicts).set_title("at the end, a dot a seed")
+    styles = gains.pair_looks(verdicts, table["variant"])
+    gains.by_step(middle, table, verdicts, styles).set_title(f"difference: {spread_of(table)}")
+    gains.by_seed(right, verdicts, styles).set_title("at the end, a dot a seed")
     axes.label_ends(left)
     for ax in (left, middle):
         legend_below(ax)
@@ -83,7 +84,7 @@ def over_axis(verdicts: list[dict[str, Any]], summary: pd.DataFrame, key: str, t
     verdicts, title = _few_pairs(verdicts, title)
     for ax in others:
         at_key = [{**verdict, "point": {key: verdict["point"][key]}} for verdict in verdicts]
-        gains.differences(ax, at_key).set_title(pairing(verdicts))
+        gains.differences(ax, at_key, gains.pair_looks(verdicts, summary["variant"])).set_title(pairing(verdicts))
         limits.widen([ax], verdicts)
     for ax in (left, *others):
         legend_below(ax, columns=3)
@@ -168,7 +169,7 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[dict[str, Any]], key
     for ax in grid.flat[len(shown) :]:
         ax.set_visible(False)
     panels_drawn = list(grid.flat)[: len(shown)]
-    styles = gains.pair_looks(verdicts)
+    styles = gains.pair_looks(verdicts, table["variant"])
     for i, (ax, (heading, rows, of_point)) in enumerate(zip(panels_drawn, shown, strict=True)):
         gains.by_step(ax, rows, of_point, styles).set(ylabel="" if i % columns else "difference (points)")
         names = " and ".join(f"{plain(verdict['b'])} - {plain(verdict['a'])}" for verdict in of_point)

@@ -19,17 +19,21 @@ from bnrenorm.analysis.plots.names import plain, plain_list
 from bnrenorm.analysis.plots.style import Look, looks
 
 Verdicts = list[dict[str, Any]]
+PairLooks = dict[tuple[str, str], Look]
 _DENSITY = 13  # characters per inch under an axis
 _SLANTED = 6  # labels in an inch, at most
 
 
-def pair_looks(verdicts: Verdicts) -> dict[tuple[str, str], Look]:
-    """Return a look for every pair of variants: with one base that of the other variant, else looks not yet taken."""
+def pair_looks(verdicts: Verdicts, variants: Iterable[str] = ()) -> PairLooks:
+    """Return a look for every pair of variants: with one base that of the other variant, else looks not yet taken.
+
+    variants: those of the run, in its order, by which their looks go; by default that of the pairs.
+    """
     pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
-    variants = looks(name for pair in pairs for name in pair)
+    look_of = looks(name for names in (variants, *pairs) for name in names)
     if len({a for a, _ in pairs}) == 1:
-        return {pair: variants[pair[1]] for pair in pairs}
-    return looks(pairs, skip=len(variants))
+        return {pair: look_of[pair[1]] for pair in pairs}
+    return looks(pairs, skip=len(look_of))
 
 
 def zone(ax: Any, *, across: str = "y", label: bool = True) -> None:
@@ -66,10 +70,13 @@ def ranking(ax: Any, verdicts: Verdicts, base: str) -> Any:
     return hide_box(ax)
 
 
-def by_seed(ax: Any, verdicts: Verdicts) -> Any:
-    """Draw the final differences of one grid point, pairs next to each other: a dot a seed, mean and 95 % interval."""
+def by_seed(ax: Any, verdicts: Verdicts, styles: PairLooks | None = None) -> Any:
+    """Draw the final differences of one grid point, pairs next to each other: a dot a seed, mean and 95 % interval.
+
+    styles: by default `pair_looks`.
+    """
     zone(ax, label=False)
-    styles = pair_looks(verdicts)
+    styles = styles or pair_looks(verdicts)
     for x, verdict in enumerate(verdicts):
         style, values = styles[verdict["a"], verdict["b"]], 100 * np.array(verdict["differences"])
         ax.plot(x + _spread_out(len(values), 0.15), values, ".", color=style.color, alpha=0.6, markersize=5, zorder=2)
@@ -85,7 +92,7 @@ def by_seed(ax: Any, verdicts: Verdicts) -> Any:
     return hide_box(ax)
 
 
-def by_step(ax: Any, table: pd.DataFrame, verdicts: Verdicts, styles: dict[tuple[str, str], Look] | None = None) -> Any:
+def by_step(ax: Any, table: pd.DataFrame, verdicts: Verdicts, styles: PairLooks | None = None) -> Any:
     """Draw the paired differences in test accuracy over the steps, for the pairs of `verdicts`, of one grid point.
 
     table: `tables.curves`; styles: by default `pair_looks`. The band is the 95 % interval of the mean from 6 seeds on;
@@ -102,14 +109,15 @@ def by_step(ax: Any, table: pd.DataFrame, verdicts: Verdicts, styles: dict[tuple
     return hide_box(ax)
 
 
-def differences(ax: Any, verdicts: Verdicts) -> Any:
+def differences(ax: Any, verdicts: Verdicts, styles: PairLooks | None = None) -> Any:
     """Draw `verdicts.verdicts` over the grid: mean paired difference and interval, in percentage points.
 
     A line per pair of variants, its grid points at equal distances in the grid's order; the points are joined if they
-    are numbers of one axis. A mean without an interval is hollow. The x axis tells how many trials diverged.
+    are numbers of one axis. A mean without an interval is hollow. The x axis tells how many trials diverged. styles: by
+    default `pair_looks`.
     """
     points = list(dict.fromkeys(plain_list(verdict["point"].values()) for verdict in verdicts))
-    styles = pair_looks(verdicts)
+    styles = styles or pair_looks(verdicts)
     offset = min(0.06, 0.3 / len(styles))  # between the pairs at a point, which stay near it
     zone(ax)
     joined = _is_scale([tuple(verdict["point"].values()) for verdict in verdicts])

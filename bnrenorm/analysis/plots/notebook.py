@@ -60,7 +60,7 @@ class Plot:
             for verdict in self._compared(only)
             if fixed.items() <= verdict["point"].items()
         ]
-        ax = gains.differences(_checked(ax), verdicts)
+        ax = gains.differences(_checked(ax), verdicts, self._looks(verdicts))
         if any(verdict["low"] is None for verdict in verdicts):
             ax.set_title(effects.pairing(verdicts))
         return _finish(ax)
@@ -78,7 +78,11 @@ class Plot:
         """
         fixed = self._one_point(at)
         verdicts = [verdict for verdict in self._compared(only) if fixed.items() <= verdict["point"].items()]
-        return _finish(gains.by_step(_checked(ax), _restricted(self.results.drawn.curves, fixed), verdicts))
+        table = _restricted(self.results.drawn.curves, fixed)
+        return _finish(gains.by_step(_checked(ax), table, verdicts, self._looks(verdicts)))
+
+    def _looks(self, verdicts: gains.Verdicts) -> gains.PairLooks:
+        return gains.pair_looks(verdicts, self.results.experiment.variants)
 
     def _over_steps(self, ax: Any, source: str, metric: str, at: At | None) -> Any:
         table: pd.DataFrame = getattr(self.results.drawn, source)

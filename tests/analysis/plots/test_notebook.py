@@ -68,6 +68,20 @@ def test_a_pair_may_be_asked_for_either_way():
     assert one.get_title() == other.get_title() == ""
 
 
+def test_a_pair_looks_like_its_second_variant_in_the_curves():
+    plot = results_of(COMPARED.replace("variants:\n", "variants:\n  none: {norm: {kind: none}}\n")).plot
+
+    def colour(ax, name):
+        handles, labels = ax.get_legend_handles_labels()
+        handle = handles[labels.index(name)]
+        return (handle[0] if isinstance(handle, tuple) else handle).get_color()
+
+    of_brn = colour(plot.accuracy(Figure().subplots()), "BRN")
+    pair = {"only": ("BN", "BRN")}
+    for ax in (plot.difference(Figure().subplots(), **pair), plot.difference_by_step(Figure().subplots(), **pair)):
+        assert colour(ax, "BRN - BN") == of_brn
+
+
 def test_differences_by_step_are_those_of_one_point_and_pair():
     ax = results_of(GRID, accuracy=lambda trial: 0.8 - 0.1 * (trial.variant == "BN")).plot.difference_by_step(
         Figure().subplots(), only=("BRN", "BN"), at=AT
