@@ -19,7 +19,7 @@ QUICK = {
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_header_says_question_expected_command_and_time(name):
-    about = header.read(CONFIGS[name])
+    about = header.read(CONFIGS[name].read_text(encoding="utf-8"))
     assert about.question.endswith("?")
     assert about.expected.endswith(".")
     assert about.command.split("  ")[0] == ("bnrenorm compare" if name == "compare" else f"bnrenorm compare {name}")

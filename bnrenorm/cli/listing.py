@@ -16,7 +16,8 @@ def list_configs() -> None:
 
     say = Printer().say
     for i, (name, path) in enumerate(configs.shipped().items()):
-        about, count = header.read(path), seeds(path)
+        text = path.read_text(encoding="utf-8")
+        about, count = header.read(text), seeds(text)
         if i:
             say("")
         say(f"{name}: {count} seed{'s' * (count != 1)}, {about.time}")
@@ -33,11 +34,11 @@ def in_folder(config: str, out: Path) -> str:
     raise InputError(f"{config}: no such file; did you mean {out / config}?")
 
 
-def seeds(path: Path) -> int:
+def seeds(text: str) -> int:
     """Return how many seeds a config asks for; read without a YAML parser, which would take most of the time."""
-    found = re.search(r"^seeds: +(\d+|\[.*\])", path.read_text(encoding="utf-8"), re.M)
-    text = found[1] if found else "1"
-    return text.count(",") + 1 if text.startswith("[") else int(text)
+    match = re.search(r"^seeds: +(\d+|\[.*\])", text, re.M)
+    value = match[1] if match else "1"
+    return value.count(",") + 1 if value.startswith("[") else int(value)
 
 
 def complete(incomplete: str) -> list[str]:

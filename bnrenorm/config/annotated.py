@@ -44,11 +44,13 @@ class _Comments:
         if text and (key, text) not in self.written:
             self.written.add((key, text))
             begin = f"{indent}# "
-            text = _LINK.sub(r"\1", text)
-            yield from textwrap.wrap(
-                text, self.width, initial_indent=begin, subsequent_indent=begin, break_long_words=False,
-                break_on_hyphens=False,
-            )  # fmt: skip
+            yield from _wrapped(_LINK.sub(r"\1", text), self.width, begin, begin)
+
+
+def _wrapped(text: str, width: int, first: str, others: str) -> list[str]:
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def annotated(experiment: Experiment, plugins: Sequence[str], width: int) -> str:
@@ -101,6 +103,8 @@ def _lines(
     grid: Groups | None,
     comments: _Comments,
 ) -> Iterator[str]:
+    if experiment.question:
+        yield from _wrapped(experiment.question, comments.width, "# Question: ", "#           ")
     seeds = list(experiment.seeds)
     top = {
         "name": experiment.name,

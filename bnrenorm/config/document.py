@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bnrenorm.config import limits, reader
+from bnrenorm.config import header, limits, reader
 from bnrenorm.config.reader import Path, dotted, shown
 from bnrenorm.config.shorthands import as_group
 from bnrenorm.errors import InputError
@@ -17,13 +17,15 @@ _SHOWN = 200  # characters of an option that a message repeats, and of a name th
 class Document:
     """A config, with the location of each key: "FILE:LINE", or the option that set it.
 
-    `overrides` maps the keys that were set after the file had been read to their locations.
+    `overrides` maps the keys that were set after the file had been read to their locations; `question` is the one that
+    the file's header asks, "" if it has none.
     """
 
     source: str
     data: dict[str, Any]
     locations: dict[Path, str] = field(default_factory=dict)
     overrides: dict[Path, str] = field(default_factory=dict)
+    question: str = ""
 
     def location(self, path: Path) -> str:
         """Return the location of a key, or of the innermost group around it that is in the document."""
@@ -104,7 +106,7 @@ def parse(text: str, source: str) -> Document:
     data, locations = reader.read(text, source)
     if not isinstance(data, dict):
         raise InputError(f"{source}: expected settings (key: value), found {shown(data)}")
-    return Document(source, data, locations)
+    return Document(source, data, locations, question=header.read(text).question)
 
 
 def unknown(name: str, allowed: Iterable[str], what: str = "key") -> str:

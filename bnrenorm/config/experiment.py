@@ -46,6 +46,12 @@ class Experiment:
         return tuple(dict.fromkeys(point for _, point in self.settings))
 
     @property
+    def question(self) -> str:
+        """The question that its config asks; "" if there is none, or if other variants were set than the config's."""
+        has_others = any(key[0] == "variants" and len(key) <= 2 for key in self.document.overrides)
+        return "" if has_others else self.document.question
+
+    @property
     def data(self) -> Data:
         """The data settings, which all variants share."""
         return next(iter(self.settings.values())).data

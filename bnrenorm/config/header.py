@@ -1,8 +1,7 @@
-"""The comment at the top of a shipped config: its question, the expected answer, the command, the time."""
+"""The comment at the top of a config: its question, the expected answer, the command, the time."""
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 _FIELD = re.compile(r"# (Question|Expected|Command|Time): +(.*)")
 _CONTINUED = re.compile(r"#  +(.*)")
@@ -18,11 +17,11 @@ class Header:
     time: str = ""
 
 
-def read(path: Path) -> Header:
-    """Return the header of a config. Lines of a field that are indented further belong to it, others are remarks."""
+def read(text: str) -> Header:
+    """Return the header of a config's text. Lines of a field that are indented further belong to it, others do not."""
     fields: dict[str, str] = {}
     current = None
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in text.splitlines():
         if not line.startswith("#"):
             break
         begin, more = _FIELD.match(line), _CONTINUED.match(line)

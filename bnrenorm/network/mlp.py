@@ -133,7 +133,8 @@ def _normalization(trials: list[Trial], schedule: Schedule, width: int, depth: i
     if isinstance(norms[0], NoNorm):
         return []
     if isinstance(norms[0], Custom):
-        return [LinkPerReplica(norms[0].name, [trial.seed for trial in trials], width, depth)]
+        seeds = [trial.seed for trial in trials]
+        return [LinkPerReplica(norms[0].name, norms[0].source, seeds, width, depth)]
 
     def vector(value: Callable[[Any], float]) -> np.ndarray:
         return np.array([value(norm) for norm in norms], float).reshape(-1, 1, 1)

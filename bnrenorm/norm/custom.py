@@ -7,7 +7,7 @@ import numpy as np
 
 from bnrenorm._compat import F, chainer
 from bnrenorm.errors import InputError
-from bnrenorm.norm.registry import find
+from bnrenorm.norm.registry import Factory, factory_of, find
 from bnrenorm.norm.user_code import guarded
 from bnrenorm.rng import Stream, generator
 
@@ -17,11 +17,13 @@ _made: weakref.WeakSet = weakref.WeakSet()  # all living links that factories ha
 class LinkPerReplica(chainer.ChainList):
     """R user-defined links; each gets only the activations (N, D) of its own replica.
 
-    Raises InputError if the factory registered under `name` raises, or does not return a new, initialised chainer.Link.
+    Raises InputError if another factory is registered under `name` than that of the digest `source`, or if it raises or
+    does not return a new, initialised chainer.Link.
     """
 
-    def __init__(self, name: str, seeds: list[int], width: int, depth: int):
-        super().__init__(*(_make(name, seed, width, depth) for seed in seeds))
+    def __init__(self, name: str, source: str, seeds: list[int], width: int, depth: int):
+        factory = factory_of(name, source)
+        super().__init__(*(_make(name, factory, seed, width, depth) for seed in seeds))
         self.registered = name
 
     def forward(self, x: Any) -> Any:
@@ -41,12 +43,11 @@ class LinkPerReplica(chainer.ChainList):
         return F.stack(ys)
 
 
-def _make(name: str, seed: int, width: int, depth: int) -> Any:
+def _make(name: str, factory: Factory, seed: int, width: int, depth: int) -> Any:
     """Call the factory with NumPy's global generator, which Chainer's initialisers use, seeded by trial and layer."""
     global_state = np.random.get_state()  # noqa: NPY002 - the generator of Chainer's initialisers
     np.random.seed(generator(seed, Stream.CUSTOM, depth).integers(2**32))  # noqa: NPY002
     try:
-        factory = find(name).factory
         with guarded(f"norm {name!r} of width {width}", factory):
             link = factory(width)
     finally:

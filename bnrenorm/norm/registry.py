@@ -71,3 +71,19 @@ def names() -> list[str]:
 def find(name: str) -> Registered:
     """Return the factory registered under a name. Raises KeyError if there is none."""
     return _registered[name]
+
+
+def factory_of(name: str, digest: str) -> Factory:
+    """Return the factory of that name and digest, which decide where results are stored.
+
+    Raises InputError if none, or another one, is registered by now.
+    """
+    registered = _registered.get(name)
+    if registered is None:
+        raise InputError(f"norm {name!r} is not registered in this process, expected it in a file under plugins")
+    if registered.digest != digest:
+        raise InputError(
+            f"norm {name!r} was registered again since the experiment was loaded, expected the same factory; load the "
+            "experiment again"
+        )
+    return registered.factory

@@ -17,7 +17,7 @@ def test_list_shows_every_config_with_question_answer_seeds_and_time(call):
     blocks = [block.splitlines() for block in out.split("\n\n")]
     assert [block[0].split(":")[0] for block in blocks] == list(config.shipped())
     for (name, path), (first, *rest) in zip(config.shipped().items(), blocks, strict=True):
-        about, seeds = header.read(path), len(config.load(name).seeds)
+        about, seeds = header.read(path.read_text(encoding="utf-8")), len(config.load(name).seeds)
         assert first == f"{name}: {seeds} seed{'s' * (seeds != 1)}, {about.time}"
         assert [line.strip().lower() for line in rest] == [about.question.lower(), about.expected.lower()]
 

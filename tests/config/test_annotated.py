@@ -56,6 +56,7 @@ def test_a_shipped_config_is_repeated(name):
     assert repeated.resolved() == experiment.resolved()
     assert repeated.trials(60_000) == experiment.trials(60_000)
     assert (repeated.published, repeated.baseline) == (experiment.published, experiment.baseline)
+    assert repeated.question == experiment.question != ""
     assert ("grid:" in text) == ("grid" in experiment.document.data)
 
 

@@ -221,6 +221,15 @@ def refused(name, overrides=None, values=None):
     return str(caught.value)
 
 
+def test_the_configs_question_is_asked_unless_other_variants_were_set():
+    text = f"# Question: which?\n{HEAD}"
+    changed = ["training.steps=5", "variants.BN.norm.decay=0.5"]
+    assert experiment_of(text, changed).question == "which?"
+    assert experiment_of(text, ["variants.N={norm: {kind: none}}"]).question == ""
+    assert experiment_of(text, ["variants={N: {norm: {kind: none}}}"]).question == ""
+    assert experiment_of(HEAD).question == ""
+
+
 def test_a_setting_that_an_override_makes_impossible_says_what_to_set_too():
     long = "configs/article2/l1.yaml:12: evaluation.every is 600 steps, expected 1 to the training's 20"
     assert refused("article2/l1", ["training.steps=20", "seeds=1"]) == (

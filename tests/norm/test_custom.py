@@ -96,6 +96,18 @@ def test_another_source_is_another_trial():
     assert key(L.BatchNormalization) == key(L.BatchNormalization)
 
 
+def test_a_factory_that_is_not_the_experiments_own_trains_nothing(monkeypatch):
+    """Its results would be stored as those of the other."""
+    bnrenorm.register_norm("mine", Scale)
+    group = trials("norm: {kind: custom, name: mine}")
+    bnrenorm.register_norm("mine", L.BatchNormalization)
+    with pytest.raises(InputError, match="norm 'mine' was registered again since the experiment was loaded"):
+        loop.Training(group, some_digits(600, 100))
+    monkeypatch.setattr(registry, "_registered", {})  # as in a worker, without plugins
+    with pytest.raises(InputError, match="norm 'mine' is not registered in this process, expected it in a file"):
+        loop.Training(group, some_digits(600, 100))
+
+
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
