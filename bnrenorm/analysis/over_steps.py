@@ -1,5 +1,6 @@
 """Values of several seeds over the steps of the training: their mean, its interval, and paired differences."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 
 from bnrenorm.analysis import stats
 
+INTERVAL = f"{100 * stats.LEVEL:.0f} % interval of the mean over the seeds"
 _STEPS = 200  # of a band: the eye sees no more, and 30 seeds of 10,000 steps would take a minute
 
 
@@ -39,20 +41,25 @@ class Spread:
         return bool(np.isfinite(self.low).any())
 
 
-def by_seed(table: pd.DataFrame | Any, metric: str, time: str = "step") -> pd.DataFrame:
+def by_seed(table: pd.DataFrame | Any, metric: str) -> pd.DataFrame:
     """Return a column of a `tables.curves` table of one variant and grid point as (T, S), by step and seed.
 
-    Of more than 200 steps, 200 at equal distances, the first and the last among them. A trial that has diverged has NaN
-    from its end on.
+    A trial that has diverged has NaN from its end on.
     """
-    values: Any = table.pivot_table(index=time, columns="seed", values=metric, dropna=False, sort=True)
-    if len(values) > _STEPS:
-        values = values.iloc[np.linspace(0, len(values) - 1, _STEPS).round().astype(int)]
+    values: Any = table.pivot_table(index="step", columns="seed", values=metric, dropna=False, sort=True)
     return values.astype(float)
 
 
+def thin(length: int, most: int) -> np.ndarray:
+    """Return at most `most` indices of a curve of that length, evenly spread, the first and the last among them."""
+    if length <= most:
+        return np.arange(length)
+    return np.unique(np.linspace(0, length - 1, max(2, most)).round().astype(int))
+
+
 def spread(values: pd.DataFrame) -> Spread:
-    """Summarise values (T, S) by step and seed; those that are not finite are left out."""
+    """Summarise values (T, S) by step and seed, of more than 200 steps 200; those that are not finite are left out."""
+    values = values.iloc[thin(len(values), _STEPS)]
     numbers = values.to_numpy()
     numbers = np.where(np.isfinite(numbers), numbers, np.nan)
     return Spread(values, means(numbers), *stats.mean_intervals(numbers.T))
@@ -72,3 +79,20 @@ def difference(table: pd.DataFrame, a: str, b: str, metric: str = "test_accuracy
     """
     of_a, of_b = (by_seed(table[table["variant"] == name], metric) for name in (a, b))
     return spread((of_b - of_a).dropna(how="all"))
+
+
+def band(steps: Sequence[Sequence[float]], values: Sequence[Sequence[float]]) -> Spread:
+    """Return the mean and the interval of curves, each with steps and values of its own length."""
+    step, table = aligned(steps, values)
+    return spread(pd.DataFrame(table.T, index=step))
+
+
+def aligned(
+    steps: Sequence[Sequence[float]], values: Sequence[Sequence[float] | np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return all steps (T,), and the curves at them (S, T), NaN where a curve has none."""
+    step = np.unique(np.concatenate([np.asarray(one, float) for one in steps]))
+    table = np.full((len(steps), len(step)), np.nan)
+    for row, own, curve in zip(table, steps, values, strict=True):
+        row[np.searchsorted(step, own)] = curve
+    return step, table

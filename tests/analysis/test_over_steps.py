@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from bnrenorm.analysis import over_steps, stats
@@ -20,10 +21,26 @@ def test_values_are_by_step_and_seed():
 
 
 def test_many_steps_are_thinned_to_the_first_the_last_and_some_between():
-    values = over_steps.by_seed(table([np.arange(1000)]), "test_accuracy")
-    assert len(values) == 200
-    assert values.index[[0, -1]].tolist() == [1, 1000]
-    assert set(np.diff(values.index)) <= {5, 6}
+    steps = over_steps.spread(over_steps.by_seed(table([np.arange(1000)]), "test_accuracy")).steps
+    assert len(steps) == 200
+    assert steps[[0, -1]].tolist() == [1, 1000]
+    assert set(np.diff(steps)) <= {5, 6}
+
+
+@pytest.mark.parametrize("length", [1, 2, 11, 12, 13, 1000])
+def test_thinning_keeps_both_ends(length):
+    kept = over_steps.thin(length, 12)
+    assert len(kept) == min(length, 12)
+    assert (kept[0], kept[-1]) == (0, length - 1)
+    assert_array_equal(kept, np.unique(kept))
+
+
+def test_many_steps_of_variants_that_end_differently_are_paired_before_they_are_thinned():
+    both = pd.concat([table([np.arange(1000.0)]), table([np.arange(517.0) + 1], "BRN")])
+    spread = over_steps.difference(both, "BN", "BRN")
+    assert len(spread.steps) == 200
+    assert spread.steps[[0, -1]].tolist() == [1, 517]
+    assert_allclose(spread.mean, 1)
 
 
 def test_means_and_intervals_leave_out_what_is_not_finite(rng):
@@ -55,3 +72,22 @@ def test_a_seed_that_has_diverged_is_left_out():
     diverging = table([[0.8, 0.9], [0.7, np.nan]])
     spread = over_steps.spread(over_steps.by_seed(diverging, "test_accuracy"))
     assert_allclose(spread.mean, [0.75, 0.9])
+
+
+def test_curves_that_have_ended_are_left_out():
+    drawn = over_steps.band([[1, 2, 3], [1, 2], [1, 2, 3]], [[1.0, 2.0, np.inf], [3.0, np.nan], [5.0, 6.0, 8.0]])
+    assert_array_equal(drawn.steps, [1, 2, 3])
+    assert_array_equal(drawn.seeds, [3, 2, 1])
+    assert_array_equal(drawn.mean, [3.0, 4.0, 8.0])
+
+
+def test_a_step_without_any_value_has_no_mean():
+    drawn = over_steps.band([[1, 2]], [[1.0, np.nan]])
+    assert_array_equal(drawn.seeds, [1, 0])
+    assert_array_equal(drawn.mean, [1.0, np.nan])
+
+
+def test_curves_are_aligned_at_the_steps_of_all():
+    step, table = over_steps.aligned([[1, 3], [2, 3]], [[10, 30], [20, 31]])
+    assert_array_equal(step, [1, 2, 3])
+    assert_array_equal(table, [[10, np.nan, 30], [np.nan, 20, 31]])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.analysis.report.bands import aligned, thin
+from bnrenorm.analysis.over_steps import aligned, thin
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config.trial import Point

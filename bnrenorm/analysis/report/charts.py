@@ -10,8 +10,7 @@ from bokeh.models import BoxAnnotation, Span
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.numbers import number
-from bnrenorm.analysis.over_steps import Spread
-from bnrenorm.analysis.report.bands import INTERVAL, band
+from bnrenorm.analysis.over_steps import INTERVAL, Spread, band
 from bnrenorm.analysis.report.cells import Cells, Curves, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.analysis.over_steps import means
-from bnrenorm.analysis.report.bands import aligned, thin
+from bnrenorm.analysis.over_steps import aligned, means, thin
 from bnrenorm.analysis.report.cells import Cells
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.charts import key, point_select, steps_each

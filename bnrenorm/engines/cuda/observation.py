@@ -57,21 +57,21 @@ class ModeGap:
     ) -> dict[str, Array]:
         """Return training_mode_accuracy and inference_mode_accuracy, (R,) each, after the forward pass of a step.
 
-        index and masks are the batch's (`passes.Batch`). At least IMAGES images show the first in their own answers,
-        right (R, N); otherwise the next batches are drawn, with the step's dropout, and corrected within the limits of
-        step + 1.
+        index and masks are the batch's (`passes.Batch`). Where batches have IMAGES images or more, the first ones are
+        shown, in their own answers, right (R, N). Otherwise the next batches are drawn, with the step's dropout, and
+        corrected within the limits of step + 1.
         """
         if self.size < IMAGES:
             return self._by_next_batches(layers, masks, context, step)
         assert right is not None
-        training = right[:, :IMAGES].mean(axis=1)
+        images = min(IMAGES, right.shape[1])  # of an epoch's last batch, which may be smaller
         if index is None:
-            probe = Batch(Floats(self.images[:IMAGES]), self.labels, None, [])
+            probe = Batch(Floats(self.images[:images]), self.labels, None, [])
         else:
-            index = index[:, :IMAGES]
+            index = index[:, :images]
             probe = Batch(Floats(self._images(index), context.seed_of), self.labels, index, [])
-        inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(min(IMAGES, self.size)))
-        return {"training_mode_accuracy": training, "inference_mode_accuracy": inference}
+        inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(images))
+        return {"training_mode_accuracy": right[:, :images].mean(axis=1), "inference_mode_accuracy": inference}
 
     def _by_next_batches(self, layers: list[Layer], masks: list[Mask], context: Context, step: int) -> dict[str, Array]:
         index, limits = self._next_batches(step), self.schedule.table(step + 1, 1)[0].astype(self.dtype)

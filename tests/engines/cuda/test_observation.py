@@ -17,6 +17,7 @@ BATCHES = {
     "rest": "{kind: iid, size: 120, remainder: keep}",  # of 300: 120, 120, 60
     "skewed": "{kind: non_iid, classes: 2, size: 20}",
     "large": "{kind: iid, size: 250}",
+    "large rest": "{kind: iid, size: 250, remainder: keep}",  # of 300: 250, 50, 250
     "full": "full",
 }
 
