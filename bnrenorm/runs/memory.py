@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import dataclass
 
+import numpy as np
 import psutil
 
 from bnrenorm.config import Trial
@@ -16,9 +17,11 @@ from bnrenorm.engines.backend import CHAINER, CPU, Backend
 from bnrenorm.engines.cpu.required import is_large
 from bnrenorm.engines.cuda import evaluator, packing, pixels, spans, workspace
 from bnrenorm.engines.cuda.graphs import WORKSPACE_90
+from bnrenorm.engines.cuda.rows import divide
 from bnrenorm.engines.evaluate import GPU_BYTES, GPU_ROWS, ROWS, activations
 from bnrenorm.engines.mode_gap import IMAGES
-from bnrenorm.engines.spec import EXP_AVG, EXP_AVG_SQ
+from bnrenorm.engines.spec import EXP_AVG, EXP_AVG_SQ, spec_of
+from bnrenorm.environment import threads
 from bnrenorm.errors import InputError
 
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -33,19 +36,27 @@ _FOUR = 20  # bytes of four pixels of which one is not 0, or of a pixel of four 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a group needs: `fixed`, and `per_replica` for each of its at most `max_replicas`."""
+    """Bytes that a group needs: `fixed`, and `per_replica` for each of its at most `max_replicas`.
+
+    Replicas that train side by side, one in each of `threads`, need `per_thread` in addition.
+    """
 
     fixed: int
     per_replica: int
     max_replicas: int = sys.maxsize
+    per_thread: int = 0
+    threads: int = 1
 
     def of(self, replicas: int) -> int:
         """Return the bytes that a group of so many replicas needs."""
-        return self.fixed + replicas * self.per_replica
+        return self.fixed + replicas * self.per_replica + min(replicas, self.threads) * self.per_thread
 
     def fitting(self, memory: int) -> int:
         """Return how many replicas fit in the memory, at least 1 and at most `max_replicas`."""
-        return min(self.max_replicas, max(1, (memory - self.fixed) // self.per_replica))
+        free = memory - self.fixed
+        few = min(self.threads, free // (self.per_replica + self.per_thread))
+        many = (free - self.threads * self.per_thread) // self.per_replica
+        return min(self.max_replicas, max(1, few, many))
 
 
 def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
@@ -85,21 +96,30 @@ def _need_of_chainer(settings: Settings, data: Dataset, *, on_gpu: bool) -> Need
 def _need_of_cuda(settings: Settings, data: Dataset) -> Need:
     """Estimate what the CUDA engine takes of a GPU's memory."""
     training, evaluation, drops = settings.training, settings.evaluation, settings.model.dropout.drops
-    widths, is_full = settings.model.widths(data.inputs), isinstance(training.batch, Full)
-    images, test = len(data.x_train), len(data.x_test)
-    size = training.batch.images_per_step(images)
-    rows = max(size, 0 if is_full else IMAGES + size)  # of a step, or of the images that compare both modes
+    widths, batch = settings.model.widths(data.inputs), training.batch
+    images, test, is_full = len(data.x_train), len(data.x_test), isinstance(batch, Full)
+    size = batch.images_per_step(images)
+    sizes = {size, images % size if getattr(batch, "remainder", "drop") == "keep" else 0} - {0}
+    group = training.micro_batch or size
+    shown = IMAGES if size > IMAGES else -(-IMAGES // size) * size // group * group  # to compare both modes
+
+    def scratch(n: int, group: int, *, learning: bool) -> int:
+        rows = divide(n, group)
+        return workspace.bytes_of(np.float32, widths, rows, spec_of(settings), drops=drops, learning=learning)
+
+    learned = sum(scratch(n, training.micro_batch or n, learning=True) for n in sizes)
+    compared = scratch(shown, min(group, shown), learning=False)
     copies = _kept(settings) + 1  # the gradients in Chainer
-    scratch = workspace.bytes_of(1, widths, rows, 4, changed=True, learning=True)
-    gathered = 4 * data.inputs * (rows if drops or not is_full else 0)
+    gathered = 4 * data.inputs * (shown + (size if drops or not is_full else 0))
     # for tensor cores: images, weights, a batch's images and gradients
     image = pixels.bytes_of(data.inputs)
     thirds = widths[1] * image + size * ((0 if is_full else image) + pixels.bytes_of(widths[1]))
     evaluated = max(test, images * evaluation.training_set) if evaluation.statistics == "batch" else test
-    at_once = workspace.bytes_of(1, widths, evaluated, 4, changed=True, learning=False)
+    at_once = scratch(evaluated, evaluated, learning=False)
     libraries = _CUDA + WORKSPACE_90
     fixed = (4 * data.inputs + image) * (images + test) + max(evaluator.BUDGET, at_once) + spans.BYTES + libraries
-    return Need(fixed, 4 * copies * _weights(widths) + scratch + gathered + thirds, packing.MOST_REPLICAS)
+    per_replica = 4 * copies * _weights(widths) + learned + compared + gathered + thirds
+    return Need(fixed, per_replica, packing.MOST_REPLICAS)
 
 
 def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
@@ -117,14 +137,28 @@ def _need_of_kernels(settings: Settings, data: Dataset) -> Need:
         # likewise, the prepared minibatches, double-buffered
         fixed += 2 * 2 * train_by_fours * min(max(_GATHERED, size), images) // images
         fixed += train_by_fours * training_set
+    per_thread = 0
     if is_large(settings):  # one activation and one gradient per layer, shared by the replicas
         fixed += 4 * size * (sum(hidden) + sum((*hidden[1:], outputs)))
+    else:
+        per_thread = 4 * _small_batch(settings, widths, size) + 4 * train_by_fours * size // images
     if use_batch_statistics:  # one activation per layer of every evaluated set
         fixed += 4 * (test + images * training_set) * (sum(hidden) + outputs)
     in_kernels = 1 + _states(settings) + (settings.evaluation.average is not None)
     copies = _kept(settings) + in_kernels + 1
     rows, order = IMAGES + min(size, IMAGES), 0 if isinstance(batch, Full) else images
-    return Need(fixed, 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs) + order))
+    per_replica = 4 * (copies * weights + rows * (2 * sum(hidden) + 2 * max(hidden) + data.inputs) + order)
+    return Need(fixed, per_replica, per_thread=per_thread, threads=threads())
+
+
+def _small_batch(settings: Settings, widths: tuple[int, ...], size: int) -> int:
+    """Return how many numbers a thread keeps (`engines.cpu.small_batch`): of a batch, and gradients of a layer."""
+    inputs, *hidden, outputs = widths
+    widest, groups = max(widths[1:]), size // (settings.training.micro_batch or size)
+    of_image = 2 * (len(hidden) + 1) * widest + hidden[0] + 2 * (outputs + len(hidden))
+    dropped = settings.model.dropout.drops * max(-(-size // 4) * inputs, size * -(-inputs // 4)) * 4
+    gradients = max(a * b for a, b in itertools.pairwise(widths))
+    return size * of_image + dropped + 6 * len(hidden) * groups * widest + gradients
 
 
 def _by_fours(data: Dataset) -> tuple[int, int]:

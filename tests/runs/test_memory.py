@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 
 from bnrenorm.engines.backend import Backend
+from bnrenorm.engines.cpu.ops.layout import layout_of
+from bnrenorm.engines.cpu.small_batch.steps import workspaces
 from bnrenorm.engines.cuda import evaluator, spans, workspace
+from bnrenorm.engines.cuda.rows import divide
 from bnrenorm.engines.evaluate import GPU_BYTES
+from bnrenorm.engines.spec import BATCH, spec_of
 from bnrenorm.errors import InputError
 from bnrenorm.runs import memory
 from bnrenorm.training import loop
+from tests.engines.cuda.kernels.cases import kernel_spec
 from tests.helpers import ENGINES, some_digits, trials_of
 
 
@@ -66,6 +71,47 @@ def test_a_group_takes_what_its_replicas_take_and_something_besides(engine):
         need("training: {optimizer: {kind: adam}}").per_replica
         >= need("training: {optimizer: {kind: sgd}}").per_replica
     )
+
+
+SMALL = [
+    "training: {batch: 300}",
+    "norm: {kind: layer}\ntraining: {batch: full}\nmodel: {hidden: [30, 50, 20]}",
+    "norm: {kind: renorm}\ntraining: {batch: full, micro_batch: 4}",
+    "model: {hidden: [40], dropout: {form: exact, keep_input: 0.8}}\ntraining: {batch: 500}",
+]
+
+
+@pytest.mark.parametrize("text", SMALL)
+def test_replicas_that_train_side_by_side_take_a_threads_scratch(text, monkeypatch):
+    monkeypatch.setattr(memory, "threads", lambda: 3)
+    data, (trial,) = some_digits(2000, 500), trials_of(text, 2000)
+    need, spec = memory.need(trial, data, Backend("cpu", "cpu")), spec_of(trial.settings)
+    layout = layout_of(list(trial.settings.model.widths(784)), spec)
+    n = trial.settings.training.batch.images_per_step(2000)
+    first, ws = workspaces(n, spec, layout, trial.settings.model.dropout.drops, np.dtype(np.float32))
+    taken = first.gy.nbytes + first.data.nbytes + ws.flat.nbytes
+    lit = 2 * np.count_nonzero(data.x_train)
+    assert need.per_thread - 4 * (20 * lit // 4) * n // 2000 == pytest.approx(taken, rel=0.1)
+    more = [need.of(r + 1) - need.of(r) for r in (2, 3)]
+    assert more == [need.per_replica + need.per_thread, need.per_replica]
+    for replicas in (1, 2, 3, 4, 5, 20):
+        assert need.fitting(need.of(replicas)) == replicas
+        assert need.fitting(need.of(replicas) - 1) == max(1, replicas - 1)
+
+
+def test_a_large_batch_has_no_scratch_of_a_thread():
+    (trial,) = trials_of("training: {batch: full}", 2000)
+    assert memory.need(trial, some_digits(2000, 500), Backend("cpu", "cpu")).per_thread == 0
+
+
+def test_micro_batches_and_an_epochs_last_batch_take_memory_of_a_gpu():
+    def need(batch):
+        (trial,) = trials_of(f"training: {{batch: {batch}}}", 2000)
+        return memory.need(trial, some_digits(2000, 500), Backend("cuda", "cuda:0")).per_replica
+
+    whole, rest = "{kind: iid, size: 1200}", "{kind: iid, size: 1200, remainder: keep}"
+    assert need(f"{whole}, micro_batch: 2") - need(whole) > 600 * (6 + 3 + 2) * 400 * 4
+    assert need(rest) - need(whole) > 800 * 3 * 400 * 4
 
 
 @pytest.mark.parametrize("engine", ["chainer", "cuda"])
@@ -134,6 +180,11 @@ def test_the_cpu_engines_replicas_share_their_activations():
 
 def test_a_gpu_holds_what_its_tensor_cores_take():
     """Images and weights of 6 bytes a number, rows of which have a multiple of 8; so have a batch and its gradients."""
+
+    def scratch(width, n, *, learning):
+        shape = (784, width, 10), divide(n), kernel_spec(BATCH)
+        return workspace.bytes_of(np.float32, *shape, drops=False, learning=learning)
+
     data = some_digits(2000, 500)
     small, large = (
         memory.need(
@@ -143,13 +194,13 @@ def test_a_gpu_holds_what_its_tensor_cores_take():
     )
     without = 4 * 784 * 2500 + evaluator.BUDGET + spans.BYTES + 232 * 2**20
     assert small.fixed == without + 6 * 784 * 2500
-    rows = workspace.bytes_of(1, (784, 100, 10), 1201, 4, changed=True, learning=True) - workspace.bytes_of(
-        1, (784, 100, 10), 1200, 4, changed=True, learning=True
-    )
-    assert large.per_replica - small.per_replica == rows + 4 * 784 + 6 * 784 + 6 * 104
+    # of an image: inputs and outputs of the layer, its gradient, logits, whether it is right; a batch's share of pieces
+    row = 4 * (3 * 100 + 10) + 1
+    assert large.per_replica - small.per_replica == row + 4 * 784 + 6 * 784 + 6 * 104
     (wide,) = trials_of("model: {hidden: [101]}\ntraining: {batch: 1000}", 2000)
-    node = workspace.bytes_of(1, (784, 101, 10), 1200, 4, changed=True, learning=True) - workspace.bytes_of(
-        1, (784, 100, 10), 1200, 4, changed=True, learning=True
+    node = sum(
+        sign * scratch(width, 1000, learning=True) + sign * scratch(width, 200, learning=False)
+        for sign, width in ((1, 101), (-1, 100))
     )
     assert (
         memory.need(wide, data, Backend("cuda", "cuda:0")).per_replica - small.per_replica

@@ -35,11 +35,11 @@ class Evaluator:
         """
         mode = Mode.OWN if use_batch_statistics else Mode.RUNNING
         at_once = len(images) if use_batch_statistics else min(len(images), _IMAGES)
-        replicas = len(context.hyper)
-        each = bytes_of(1, self.widths, at_once, self.dtype.itemsize, changed=True, learning=False)
+        replicas, rows, drops = len(context.hyper), divide(at_once), bool(context.fractions)
+        scratch = bytes_of(self.dtype, self.widths, rows, context.spec, drops=drops, learning=False)
         if images.ndim == 3:
-            each += self.widths[1] * pixels.bytes_of(self.widths[0])
-        slice_length = max(1, min(replicas, BUDGET // each))
+            scratch += self.widths[1] * pixels.bytes_of(self.widths[0])
+        slice_length = max(1, min(replicas, BUDGET // scratch))
         sums = self.ops.xp.zeros((replicas, 2))
         for begin in range(0, replicas, slice_length):
             part = slice(begin, min(begin + slice_length, replicas))

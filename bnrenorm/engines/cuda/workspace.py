@@ -1,6 +1,7 @@
 """Scratch memory of a forward and backward pass over a batch of a given size."""
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -68,12 +69,22 @@ class Workspace:
         return self.moments.ravel()[: replicas * total * 2 * width].reshape(replicas, total, 2, width)
 
 
-def bytes_of(replicas: int, widths: tuple[int, ...], n: int, itemsize: int, *, changed: bool, learning: bool) -> int:
-    """Return the bytes that a workspace takes, less what does not grow with the number of images or of weights."""
-    per_image = (1 + changed) * sum(widths[1:-1]) + widths[-1] + learning * min(2, len(widths) - 2) * max(widths[1:-1])
-    weights = learning * pieces_of(n) * max(a * b for a, b in itertools.pairwise(widths))
-    return replicas * itemsize * (n * per_image + weights)
+class _Counted:
+    """Stands for an array module, and counts the bytes that it is asked for."""
+
+    def __init__(self):
+        self.bytes = 0
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.bytes += _size(shape) * np.dtype(dtype).itemsize
+
+
+def bytes_of(dtype: Any, widths: tuple[int, ...], rows: Rows, spec: KernelSpec, *, drops: bool, learning: bool) -> int:
+    """Return the bytes of a replica's workspace."""
+    counted = _Counted()
+    Workspace(counted, dtype, 1, widths, rows, spec, drops=drops, learning=learning)
+    return counted.bytes
 
 
 def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape))
+    return math.prod(shape)

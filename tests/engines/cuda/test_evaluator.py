@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bnrenorm.engines.cuda import evaluator as module
+from bnrenorm.engines.cuda.rows import divide
 from tests import oracle
 from tests.engines.groups import SETTINGS, SMALL, advance, coarse_digits, group, training_of
 
@@ -55,7 +56,7 @@ def test_the_parts_are_as_large_as_the_budget_allows(few, monkeypatch):
     monkeypatch.setattr(module, "BUDGET", 1)
     monkeypatch.setattr(module, "_IMAGES", 60)
     engine.evaluate()
-    one = module.bytes_of(1, (64, 30, 20, 10), 60, 8, changed=True, learning=False)
+    one = module.bytes_of("f8", (64, 30, 20, 10), divide(60), engine.spec, drops=False, learning=False)
     monkeypatch.setattr(module, "BUDGET", 3 * one - 1)
     engine.evaluate()
     assert seen == [(3, 100)] + [(1, 60), (1, 40)] * 3 + [(2, 60), (2, 40), (1, 60), (1, 40)]
@@ -67,7 +68,7 @@ def test_weights_for_tensor_cores_count_too(few, monkeypatch):
     engine = training.engine
     real = engine.evaluator._losses
     monkeypatch.setattr(engine.evaluator, "_losses", lambda *a: seen.append(len(a[2].hyper)) or real(*a))
-    one = module.bytes_of(1, (64, 30, 20, 10), 100, 4, changed=True, learning=False)
+    one = module.bytes_of("f4", (64, 30, 20, 10), divide(100), engine.spec, drops=False, learning=False)
     for budget in (2 * (one + 6 * 30 * 64), 2 * (one + 6 * 30 * 64) - 1):
         monkeypatch.setattr(module, "BUDGET", budget)
         engine.evaluate()

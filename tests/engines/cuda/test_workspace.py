@@ -68,12 +68,18 @@ def test_a_pass_without_learning_has_no_gradients():
 
 
 @pytest.mark.parametrize("learning", [True, False])
-@pytest.mark.parametrize("changed", [True, False])
+@pytest.mark.parametrize("norm", [NONE, BATCH, LAYER])
+@pytest.mark.parametrize("group", [0, 4])
 @pytest.mark.parametrize("widths", [WIDTHS, (7, 5, 10)])
-def test_the_bytes_are_those_of_what_grows_with_images_and_weights(widths, changed, learning):
-    ws = workspace(BATCH if changed else NONE, learning=learning, widths=widths)
-    arrays = [*ws.a, *(ws.y if changed else []), ws.logits]
-    if learning:
-        arrays += [*ws._g, ws._weights]
-    want = sum(array.nbytes for array in arrays)
-    assert bytes_of(R, widths, N, 4, changed=changed, learning=learning) == want
+def test_the_bytes_of_a_replica_are_those_of_its_arrays(widths, group, norm, learning):
+    def arrays(value):
+        return [value] if isinstance(value, np.ndarray) else [array for part in value for array in arrays(part)]
+
+    ws = workspace(norm, group, learning=learning, widths=widths)
+    parts = [value for value in vars(ws).values() if isinstance(value, np.ndarray | list)]
+    parts = [[part for part in value if part is not None] if isinstance(value, list) else value for value in parts]
+    taken = {id(array): array.nbytes for array in arrays(parts)}
+    rows = divide(N, group)
+    assert R * bytes_of(np.float32, widths, rows, kernel_spec(norm), drops=False, learning=learning) == sum(
+        taken.values()
+    )
