@@ -46,12 +46,12 @@ class PairedDifference:
     more_pairs: int
 
 
-def paired(a: np.ndarray, b: np.ndarray, margin: float = MARGIN) -> PairedDifference:
+def paired(a: np.ndarray, b: np.ndarray) -> PairedDifference:
     """Compare two variants by their values (S,), seed by seed."""
-    return compare([(a, b)], margin)[0]
+    return compare([(a, b)])[0]
 
 
-def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]], margin: float = MARGIN) -> list[PairedDifference]:
+def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[PairedDifference]:
     """Compare pairs (a, b) of values (S,) as one family, whose error rate Holm's correction keeps at 5 %.
 
     The test flips the signs of the differences [Fisher 1935]; the interval holds the means that the test would not
@@ -59,7 +59,7 @@ def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]], margin: float 
     than 13 pairs, and the test of more than 30, draw signs at random, with a fixed seed. A pair with a NaN is dropped.
 
     A variant is better when p_holm < .05 and the interval excludes 0. The two are equivalent when the interval lies
-    between -margin and margin.
+    between -MARGIN and MARGIN.
     """
     many = max(1, len(comparisons))
     differences = [_differences(np.asarray(a, float), np.asarray(b, float)) for a, b in comparisons]
@@ -67,7 +67,7 @@ def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]], margin: float 
     corrected = holm([difference.p for difference in uncorrected])
     undecided = max(1, sum(not p < ALPHA for p in corrected))
     return [
-        _decide(replace(difference, p_holm=p), margin, min_pairs(many), undecided)
+        _decide(replace(difference, p_holm=p), min_pairs(many), undecided)
         for difference, p in zip(uncorrected, corrected, strict=True)
     ]
 
@@ -87,15 +87,15 @@ def _measure(differences: np.ndarray, p: float) -> PairedDifference:
     return PairedDifference("inconclusive", differences, mean, low, high, p, math.nan, 0)
 
 
-def _decide(difference: PairedDifference, margin: float, needed: int, undecided: int) -> PairedDifference:
+def _decide(difference: PairedDifference, needed: int, undecided: int) -> PairedDifference:
     n = len(difference.differences)
     if n < MIN_PAIRS:
         return replace(difference, more_pairs=needed - n)
-    if -margin < difference.low and difference.high < margin:
+    if -MARGIN < difference.low and difference.high < MARGIN:
         return replace(difference, verdict="equivalent")
     if difference.p_holm < ALPHA and (difference.low > 0 or difference.high < 0):
         return replace(difference, verdict="b better" if difference.mean > 0 else "a better")
-    return replace(difference, more_pairs=max(_estimate(difference.differences, margin, undecided), needed) - n)
+    return replace(difference, more_pairs=max(_estimate(difference.differences, undecided), needed) - n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -135,7 +135,9 @@ def mean_intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for seeds in np.unique(is_finite, axis=1).T:
         if seeds.sum() >= MIN_PAIRS:
             columns = np.flatnonzero((is_finite == seeds[:, None]).all(axis=0))
-            for some in np.array_split(columns, max(1, len(columns) * min(2 ** seeds.sum(), _RESAMPLES) // _AT_ONCE)):
+            for some in np.array_split(
+                columns, max(1, len(columns) * min(2 ** int(seeds.sum()), _RESAMPLES) // _AT_ONCE)
+            ):
                 low[some], high[some] = _intervals(values[np.ix_(seeds, some)])
     return low, high
 
@@ -217,7 +219,7 @@ def _signed_sums(values: np.ndarray) -> np.ndarray:
     return sums
 
 
-def _estimate(differences: np.ndarray, margin: float, undecided: int) -> int:
+def _estimate(differences: np.ndarray, undecided: int) -> int:
     """Estimate by the normal approximation how many pairs a decision needs: 80 % power, the spread seen so far.
 
     It excludes 0 at the level that Holm's correction leaves to one of the undecided comparisons, or it excludes what is
@@ -227,7 +229,7 @@ def _estimate(differences: np.ndarray, margin: float, undecided: int) -> int:
     mean, spread = abs(float(differences.mean())), float(differences.std(ddof=1))
     needed = [
         float((normal.ppf(1 - ALPHA / 2 / many) + normal.ppf(0.8)) * spread / distance) ** 2
-        for distance, many in ((mean, undecided), (margin - mean, 1))
+        for distance, many in ((mean, undecided), (MARGIN - mean, 1))
         if distance > 0
     ]
     return max(len(differences) + 1, math.ceil(min(needed)))

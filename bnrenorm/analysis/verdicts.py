@@ -21,6 +21,8 @@ IDENTICAL = "identical by construction"
 BOTH_DIVERGED = "both diverged"
 """The verdict on two variants of which no trial finished."""
 
+_METRIC = "final_test_accuracy"
+
 
 @dataclass(frozen=True)
 class _Pair:
@@ -44,28 +46,20 @@ class _Pair:
         return self.identical_because is None and not self.is_once and (self.seeds == 0 or len(self.values[0]) > 0)
 
 
-def verdicts(
-    trials: TrainedTrials,
-    identical: list[Identity],
-    baseline: str | None = None,
-    metric: str = "final_test_accuracy",
-) -> list[dict[str, Any]]:
-    """Compare variants pair by pair at every grid point by a column of `summary`; return plain data for verdict.json.
+def verdicts(trials: TrainedTrials, identical: list[Identity], baseline: str | None = None) -> list[dict[str, Any]]:
+    """Compare variants pair by pair at every grid point by their test accuracy; return plain data for verdict.json.
 
     Every pair of variants, or every other variant with `baseline`. All comparisons of the experiment are one family for
     Holm's correction, except those of variants that are `identical` (`config.identity`) or that never finished.
     Differences are b - a, as fractions (0.01 is one percentage point), of the seeds in which both finished.
     """
-    pairs = _pairs(trials, identical, baseline, metric)
+    pairs = _pairs(trials, identical, baseline)
     family = [pair.values for pair in pairs if pair.is_tested]
     tested = iter(stats.compare(family))
-    return [
-        _entry(pair, next(tested) if pair.is_tested else stats.paired(*pair.values), metric, len(family))
-        for pair in pairs
-    ]
+    return [_entry(pair, next(tested) if pair.is_tested else stats.paired(*pair.values), len(family)) for pair in pairs]
 
 
-def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | None, metric: str) -> list[_Pair]:
+def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | None) -> list[_Pair]:
     """Return the pairs that are compared: by grid point, then in the variants' order, the baseline first."""
     cells: dict[Point, dict[str, dict[int, Any]]] = {}
     random = {(trial.point, trial.variant) for trial, _ in trials if trial.depends_on_seed}
@@ -86,21 +80,21 @@ def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | Non
                 finished = [seed for seed in seeds if all(cell[n][seed]["outcome"] != "diverged" for n in (a, b))]
                 is_once = not {(point, a), (point, b)} & random
                 finished = finished[:1] if is_once else finished
-                values = tuple(np.array([cell[name][seed][metric] for seed in finished], float) for name in (a, b))
+                values = tuple(np.array([cell[name][seed][_METRIC] for seed in finished], float) for name in (a, b))
                 reason = reasons.get((frozenset((a, b)), point))
                 pairs.append(_Pair(a, b, point, len(seeds), (values[0], values[1]), diverged, reason, is_once))
     return pairs
 
 
-def _entry(pair: _Pair, difference: stats.PairedDifference, metric: str, comparisons: int) -> dict[str, Any]:
+def _entry(pair: _Pair, difference: stats.PairedDifference, comparisons: int) -> dict[str, Any]:
     verdict, more_seeds = _decide(pair, difference)
     return {
         "a": pair.a,
         "b": pair.b,
         "point": dict(pair.point),
-        "metric": metric,
+        "metric": _METRIC,
         "verdict": verdict,
-        "sentence": _sentence(pair, difference, metric, comparisons),
+        "sentence": _sentence(pair, difference, comparisons),
         "seeds": pair.seeds,
         "pairs": len(difference.differences),
         "differences": [float(value) for value in difference.differences],
@@ -133,32 +127,27 @@ def _decide(pair: _Pair, difference: stats.PairedDifference) -> tuple[str, int]:
     return (f"{better} better" if better else difference.verdict), 0 if pair.is_once else difference.more_pairs
 
 
-def _sentence(pair: _Pair, difference: stats.PairedDifference, metric: str, comparisons: int) -> str:
+def _sentence(pair: _Pair, difference: stats.PairedDifference, comparisons: int) -> str:
     a, b, n = pair.a, pair.b, len(difference.differences)
     if pair.identical_because is not None:
         return f"{a} and {b} are {IDENTICAL}: {pair.identical_because}."
     counts = [f"{name} diverged in {count} of {pair.seeds} seeds" for name, count in pair.diverged.items() if count]
     if not counts:
-        return _of_differences(pair, difference, metric, comparisons)
+        return _of_differences(pair, difference, comparisons)
     if len(counts) == 2 and not n:
         return f"{' and '.join(counts)}: no seed in which both finished, so there is no comparison."
     others = [name for name, count in pair.diverged.items() if not count]
     text = " and ".join([*counts, *(f"{name} in none" for name in others)])
-    return (
-        f"{text}."
-        if not n
-        else f"{text}. Where both finished: {_of_differences(pair, difference, metric, comparisons)}"
-    )
+    return f"{text}." if not n else f"{text}. Where both finished: {_of_differences(pair, difference, comparisons)}"
 
 
-def _of_differences(pair: _Pair, difference: stats.PairedDifference, metric: str, comparisons: int) -> str:
+def _of_differences(pair: _Pair, difference: stats.PairedDifference, comparisons: int) -> str:
     """Say what the seeds show in which both variants finished."""
     a, b = pair.a, pair.b
     pairs, more = len(difference.differences), difference.more_pairs
     if not pairs:
         return f"{a} and {b} have no seed in common: inconclusive: {more} paired seeds needed."
-    label = metric.removeprefix("final_").replace("_", " ")
-    mean = f"{b} - {a} = {points(difference.mean)} points of {label}"
+    mean = f"{b} - {a} = {points(difference.mean)} points of test accuracy"
     if pair.is_once:
         return (
             f"{mean}: inconclusive: nothing in {a} and {b} depends on the seed, so that all seeds are one measurement."

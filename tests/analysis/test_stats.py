@@ -178,3 +178,11 @@ def test_intervals_of_many_means_are_those_of_one_after_the_other(rng, seeds):
 
 def test_means_of_few_values_have_no_interval(rng):
     assert np.isnan(stats.mean_intervals(rng.normal(size=(5, 2)))).all()
+
+
+def test_intervals_of_many_seeds_take_little_memory(rng):
+    tracemalloc.start()
+    stats.mean_intervals(rng.normal(size=(64, 1000)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60e6

@@ -25,7 +25,7 @@ CAPABILITY = 80
 
 _ALIGNED = 8  # numbers of 16 bits, to whose multiple rows are filled up: cuBLAS is fastest with 16 bytes
 _ROWS = 4096  # images that are looked at, or converted, at a time
-_WHOLE = 2.0**-14  # how far 255 x may be from a whole number: more than float32 rounds there
+_ROUNDING = 2.0**-22  # how far 255 x may be from a whole number, as a part of it: 0 is exact
 
 
 Run = tuple[int, int, slice]
@@ -50,7 +50,7 @@ def are_bytes(xp: Any, images: Array) -> bool:
     for begin in range(0, len(images), _ROWS):
         scaled = images[begin : begin + _ROWS] * 255
         whole = xp.rint(scaled)
-        if not bool(((abs(scaled - whole) < _WHOLE) & (whole >= 0) & (whole <= 255)).all()):
+        if not bool(((abs(scaled - whole) <= _ROUNDING * whole) & (whole <= 255)).all()):
             return False
     return True
 

@@ -31,7 +31,7 @@ def test_bytes_are_known_by_their_values(monkeypatch):
     assert pixels.are_bytes(np, np.array([[0, 1]], np.float32))
 
 
-@pytest.mark.parametrize("value", [0.5, 256 / 255, -1 / 255, np.nan, np.inf, 1 / 255 + 1e-5])
+@pytest.mark.parametrize("value", [0.5, 256 / 255, -1 / 255, np.nan, np.inf, 1 / 255 + 1e-8, 1e-7, -1e-7])
 def test_other_values_are_no_bytes(monkeypatch, value):
     monkeypatch.setattr(pixels, "_ROWS", 3)
     images = BYTES.reshape(16, 16).copy()
