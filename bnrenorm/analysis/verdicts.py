@@ -131,14 +131,19 @@ def _sentence(pair: _Pair, difference: stats.PairedDifference, comparisons: int)
     a, b, n = pair.a, pair.b, len(difference.differences)
     if pair.identical_because is not None:
         return f"{a} and {b} are {IDENTICAL}: {pair.identical_because}."
-    counts = [f"{name} diverged in {count} of {pair.seeds} seeds" for name, count in pair.diverged.items() if count]
-    if not counts:
+    if not any(pair.diverged.values()):
         return _of_differences(pair, difference, comparisons)
-    if len(counts) == 2 and not n:
-        return f"{' and '.join(counts)}: no seed in which both finished, so there is no comparison."
-    others = [name for name, count in pair.diverged.items() if not count]
-    text = " and ".join([*counts, *(f"{name} in none" for name in others)])
-    return f"{text}." if not n else f"{text}. Where both finished: {_of_differences(pair, difference, comparisons)}"
+    text = divergences(pair.diverged, pair.seeds)
+    if n:
+        return f"{text}. Where both finished: {_of_differences(pair, difference, comparisons)}"
+    none = ": no seed in which both finished, so there is no comparison" if all(pair.diverged.values()) else ""
+    return f"{text}{none}."
+
+
+def divergences(diverged: dict[str, int], seeds: int) -> str:
+    """Return "BN diverged in 2 of 6 seeds and BRN in none" of variants of which some diverged, with their counts."""
+    counts = [f"{name} diverged in {count} of {seeds} seeds" for name, count in diverged.items() if count]
+    return " and ".join([*counts, *(f"{name} in none" for name, count in diverged.items() if not count)])
 
 
 def _of_differences(pair: _Pair, difference: stats.PairedDifference, comparisons: int) -> str:

@@ -185,7 +185,7 @@ def _shared(groups: list[Groups]) -> Groups:
         values = [value, *(other.get(key, other) for other in others)]
         if all(other == value for other in values):
             shared[key] = value
-        elif all(isinstance(each, dict) for each in values) and len({each.get("kind") for each in values}) == 1:
+        elif all(isinstance(group, dict) for group in values) and len({group.get("kind") for group in values}) == 1:
             shared[key] = _shared(values)
     return shared
 

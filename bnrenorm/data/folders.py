@@ -27,7 +27,7 @@ def find(folder: Path) -> Files:
     """
     level, partial = [folder], []
     for _ in range(_DEPTH):
-        sets = [files for each in level for files in _sets(each).values()]
+        sets = [files for inner in level for files in _sets(inner).values()]
         complete = [files for files in sets if len(files) == len(ARRAYS)]
         if len(complete) > 1:
             several = " and ".join(str(files["x_train"].relative_to(folder)) for files in complete[:SHOWN])
@@ -35,7 +35,7 @@ def find(folder: Path) -> Files:
         if complete:
             return complete[0]
         partial += sets
-        level = [inner for each in level for inner in _entries(each) if disk.is_folder(inner)][:_MOST_FOLDERS]
+        level = [inner for outer in level for inner in _entries(outer) if disk.is_folder(inner)][:_MOST_FOLDERS]
     raise _incomplete(folder, max(partial, key=len, default={}))
 
 

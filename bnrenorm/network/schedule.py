@@ -23,9 +23,9 @@ class Schedule:
     def __init__(self, trials: list[Trial]):
         self.r_max, self.d_max = map(_stacked, zip(*(limits(trial.settings.norm) for trial in trials), strict=True))
         optimizers: list[Any] = [trial.settings.training.optimizer for trial in trials]
-        self._rates = np.array([each.lr for each in optimizers]), np.array([_affine_rate(trial) for trial in trials])
+        self._rates = np.array([rule.lr for rule in optimizers]), np.array([_affine_rate(trial) for trial in trials])
         self.lr, self.affine_lr = (rates.astype(np.float32).reshape(-1, 1, 1) for rates in self._rates)
-        betas = [(each.beta1, each.beta2) if each.kind == "adam" else (0.0, 0.0) for each in optimizers]
+        betas = [(rule.beta1, rule.beta2) if rule.kind == "adam" else (0.0, 0.0) for rule in optimizers]
         self._betas = np.array(betas).T  # of other optimizers 0, which corrects nothing
 
     def table(self, first: int, steps: int) -> np.ndarray:

@@ -64,13 +64,13 @@ def read_arrays(path: Path, content: dict[str, Any]) -> dict[str, np.ndarray]:
 
 def size(path: Path) -> int:
     """Return the bytes of a .json file and of its .npz file, 0 for what does not exist."""
-    return sum(disk.own_status(each).st_size for each in _both(path) if disk.exists(each))
+    return sum(disk.own_status(file).st_size for file in _both(path) if disk.exists(file))
 
 
 def delete(path: Path) -> None:
     """Delete a .json file and its .npz file, if there are any. Raises OSError if the disk fails."""
-    for each in _both(path):
-        disk.delete(each)
+    for file in _both(path):
+        disk.delete(file)
 
 
 def _both(path: Path) -> tuple[Path, Path]:

@@ -7,7 +7,7 @@ from bnrenorm.analysis import aggregates, stats
 from bnrenorm.analysis.numbers import number, points
 from bnrenorm.analysis.report.words import Verdict
 from bnrenorm.analysis.results import ExperimentResults
-from bnrenorm.analysis.verdicts import BOTH_DIVERGED, IDENTICAL, more_seeds
+from bnrenorm.analysis.verdicts import BOTH_DIVERGED, IDENTICAL, divergences, more_seeds
 from bnrenorm.config.trial import point_text, short, value_text
 
 _DETAILED = 3  # up to this number, every comparison has a line with its numbers
@@ -103,9 +103,7 @@ def _numbers(verdict: Verdict) -> str:
 
 
 def _diverged(verdict: Verdict) -> str:
-    counts = [f"{name} diverged in {n} of {verdict['seeds']} seeds" for name, n in verdict["diverged"].items() if n]
-    others = [f"{name} in none" for name, n in verdict["diverged"].items() if not n]
-    return " and ".join([*counts, *others])
+    return divergences(verdict["diverged"], verdict["seeds"])
 
 
 def _label(verdict: Verdict) -> str:

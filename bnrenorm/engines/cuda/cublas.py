@@ -63,7 +63,7 @@ class Products:
         except AttributeError as error:
             version = self.cupy.__version__
             raise InputError(
-                f"CuPy {version} lacks {error.name}, which the CUDA engine needs; use --engine chainer"
+                f"CuPy {version} lacks {error.name}, which the CUDA engine needs; use --device cpu"
             ) from error
         self.scalars = np.array([1, 0, -1], dtype)
         self.of_pixels = np.array([1 / 255, 0, 1], np.float32)

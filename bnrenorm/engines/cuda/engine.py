@@ -45,7 +45,7 @@ class CudaEngine:
         self.spans = Spans(trials, inputs.sampler, network.schedule, network.dropout, self.dtype)
         self.hyper = self._send(np.array([hyperparams_of(trial) for trial in trials]).astype(self.dtype))
         rule = network.dropout
-        self.fractions = [self._send(each.astype(self.dtype)) for each in rule.fractions] if rule.drops else []
+        self.fractions = [self._send(fraction.astype(self.dtype)) for fraction in rule.fractions] if rule.drops else []
         self.workspaces: dict[int, Workspace] = {}
         averaged = settings.evaluation.average is not None
         self.evaluator = Evaluator(self.ops, self.dtype, self.widths, averaged=averaged)

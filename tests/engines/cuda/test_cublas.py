@@ -255,7 +255,7 @@ def test_gradients_are_sums_over_pieces(library, rng, monkeypatch, shared, n, pi
 def test_another_cupy_is_refused_in_one_line(library, monkeypatch, name):
     letter = ("d" if library.dtype == np.float64 else "s") * (not name.endswith("Ex"))
     monkeypatch.delattr(type(library) if name.endswith("Ex") else library, letter + name)
-    want = f"CuPy 14.2.0 lacks {letter}{name}, which the CUDA engine needs; use --engine chainer"
+    want = f"CuPy 14.2.0 lacks {letter}{name}, which the CUDA engine needs; use --device cpu"
     with pytest.raises(InputError, match=want):
         Products(library.dtype, Tape())
 
