@@ -91,7 +91,7 @@ def _decide(difference: PairedDifference, needed: int, undecided: int) -> Paired
     n = len(difference.differences)
     if n < MIN_PAIRS:
         return replace(difference, more_pairs=needed - n)
-    if -MARGIN < difference.low and difference.high < MARGIN:
+    if difference.low > -MARGIN and difference.high < MARGIN:
         return replace(difference, verdict="equivalent")
     if difference.p_holm < ALPHA and (difference.low > 0 or difference.high < 0):
         return replace(difference, verdict="b better" if difference.mean > 0 else "a better")
