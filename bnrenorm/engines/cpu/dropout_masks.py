@@ -3,6 +3,7 @@
 import numpy as np
 
 from bnrenorm.config import Trial
+from bnrenorm.engines.cpu.codegen.alignment import aligned
 from bnrenorm.engines.cpu.ops.layout import FAN_IN, B, ParameterLayout, W
 from bnrenorm.network import dropout
 
@@ -37,10 +38,11 @@ class DropoutMasks:
         """Return parameters (P,) for inference: every layer's weights times the ratio of its inputs that steps keep."""
         if not self.drops:
             return p
-        p = p.copy()
+        scaled = aligned(1, len(p), p.dtype)[0]
+        scaled[...] = p
         for ratio, layer in zip(self._ratios(replica), self.layout.layers, strict=True):
-            p[layer[W] : layer[B]] *= np.float32(ratio)
-        return p
+            scaled[layer[W] : layer[B]] *= np.float32(ratio)
+        return scaled
 
     def _ratios(self, replica: int) -> list[float]:
         rule = self.trials[replica].settings.model.dropout
