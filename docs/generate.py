@@ -111,8 +111,9 @@ A Link of your own is trained by the Chainer engine, network by network, which t
 
 **Whatever is in the file is run**, by `--dry-run` and by `bnrenorm.load` too: read the plugins of a config that somebody gave you.
 A line on standard error names each file before. Its path is relative to the folder of the config, or in `--set` to the
-working directory. Stored results are identified by the source text of what is registered, or by its `version`, which
-`register_norm` takes where that text is not all that the numbers depend on. A run folder keeps a copy of the file.
+working directory. It may import what is installed, but no file next to it: a run folder keeps a copy of the file alone. What it
+prints goes to standard error. Stored results are identified by the source text of what is registered and of the functions, classes and
+constants of the file that it uses, or by its `version`, which `register_norm` takes where that is not all that the numbers depend on.
 
 ## Durations
 

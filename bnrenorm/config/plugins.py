@@ -1,5 +1,6 @@
 """Python files that a config names under `plugins`: they are run, to register normalisations of the user's own."""
 
+import contextlib
 import pathlib
 import sys
 from dataclasses import dataclass
@@ -72,7 +73,8 @@ def run(plugin: Plugin, location: str) -> None:
     module.__file__ = str(plugin.path)
     sys.modules[module.__name__] = module
     try:
-        exec(compile(plugin.source, module.__file__, "exec", dont_inherit=True), vars(module))
+        with contextlib.redirect_stdout(sys.stderr):  # standard output may be JSON for a program
+            exec(compile(plugin.source, module.__file__, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         line = user_code.line(error, module.__file__) or 1

@@ -1,14 +1,13 @@
 """Registry of user-defined normalisations: `bnrenorm.register_norm`."""
 
-import contextlib
 import hashlib
 import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from bnrenorm.errors import InputError
+from bnrenorm.norm import source
 
 Factory = Callable[[int], Any]
 
@@ -32,9 +31,10 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
     must be persistent. It is called once per replica and hidden layer, with NumPy's global generator seeded by trial
     and layer.
 
-    Stored results are identified by the factory's source text. Pass `version` if the Link also depends on other code,
-    or if there is no source text. Raises InputError if name is not an identifier, factory cannot be called with the
-    width alone, or there is neither source text nor a version.
+    Stored results are identified by the source text of the factory and of the functions, classes and constants of its
+    own file or notebook that it uses. Pass `version` if the Link also depends on other code, or if there is no text.
+    Raises InputError if name is not an identifier, factory cannot be called with the width alone, or there is neither
+    source text nor a version.
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise InputError(f"register_norm: name is {name!r}, expected letters, digits and _")
@@ -52,14 +52,8 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
 def _digest(name: str, factory: Factory, version: str | None) -> str:
     if version is not None:
         return f"version {version}"
-    # In a notebook, inspect finds the source of functions, but not of classes: use the source of the methods then.
-    members = sorted(getattr(factory, "__dict__", {}).items())
-    methods = [member for _, member in members if inspect.isfunction(member)]
-    for functions in ([factory], methods):
-        with contextlib.suppress(OSError, TypeError):
-            source = "".join(textwrap.dedent(inspect.getsource(function)) for function in functions)
-            if source:
-                return hashlib.sha256(source.encode()).hexdigest()[:16]
+    if text := source.text_of(factory):
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
     raise InputError(f"register_norm: {name!r} has no source text to identify its results by; pass version=")
 
 

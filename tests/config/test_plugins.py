@@ -53,9 +53,9 @@ def test_a_file_next_to_the_config_registers_a_norm_and_is_announced_first(folde
     (plugin,) = experiment.plugins
     assert plugin == plugins.Plugin(folder / "mine.py", (folder / "mine.py").read_bytes())
     printed = capsys.readouterr()
-    assert printed.out == "running\n"
+    assert printed.out == ""
     expected = f"running the Python code in {folder / 'mine.py'}, a plugin of {folder / 'my.yaml'}:3"
-    assert printed.err == f"bnrenorm: {expected}\n"
+    assert printed.err == f"bnrenorm: {expected}\nrunning\n"
 
 
 def test_the_path_is_relative_to_the_config_and_of_an_option_to_the_working_directory(folder, monkeypatch):

@@ -1,0 +1,97 @@
+"""The text that decides what a user's factory makes: its own, and that of what it uses of the same file or notebook."""
+
+import functools
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import suppress
+from types import CodeType
+from typing import Any
+
+_CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
+
+
+def text_of(factory: Any) -> str:
+    """Return the source text of a factory, and of the functions, classes and constants of its module that it uses.
+
+    Of a notebook's classes, which have no source, the text of the methods is taken. "" if there is no source at all.
+    """
+    made = factory.func if isinstance(factory, functools.partial) else factory
+    if inspect.isfunction(inspect.unwrap(made)) and not _source(inspect.unwrap(made)):
+        return ""
+    text = _Text(getattr(made, "__module__", None))
+    text.add(factory)
+    return "".join([*text.sources, *text.constants]) if any(text.sources) else ""
+
+
+class _Text:
+    """Collects the texts of objects of one module, and of the constants that they use; each once."""
+
+    def __init__(self, module: str | None):
+        self.module = module
+        self.sources: list[str] = []
+        self.constants: list[str] = []
+        self._seen: dict[int, Any] = {}  # by id, which is an object's as long as it is kept
+
+    def add(self, value: Any) -> None:
+        if isinstance(value, _CONSTANTS):
+            self.constants.append(f"{value!r}\n")
+        elif id(value) not in self._seen:
+            self._seen[id(value)] = value
+            for part in self._parts(value):
+                self.add(part)
+
+    def _parts(self, value: Any) -> Iterator[Any]:
+        """Add the text of an object itself, and yield what it uses."""
+        if isinstance(value, list | tuple):
+            yield from value
+        elif isinstance(value, dict):
+            yield from (part for item in value.items() for part in item)
+        elif isinstance(value, functools.partial):
+            yield from (value.func, value.args, value.keywords)
+        elif isinstance(value, staticmethod | classmethod) or inspect.ismethod(value):
+            yield from (value.__func__, getattr(value, "__self__", None))
+        elif isinstance(value, property):
+            yield from (value.fget, value.fset, value.fdel)
+        elif getattr(value, "__module__", None) != self.module or inspect.ismodule(value):
+            return
+        elif inspect.isfunction(value):
+            self.sources.append(_source(value))
+            yield from (value.__defaults__, value.__kwdefaults__, inspect.unwrap(value))
+            yield from _used(value)
+        elif inspect.isclass(value):
+            self.sources.append(_source(value))
+            yield from value.__bases__
+            yield from _members(value)
+        else:  # an object of a class of that module
+            yield type(value)
+            yield from _members(value)
+
+
+def _source(value: Any) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(value))
+    except (OSError, TypeError):
+        return ""
+
+
+def _used(function: Any) -> Iterator[Any]:
+    """Yield the globals and the outer variables that a function names."""
+    for name in sorted(_names(function.__code__)):
+        if name in function.__globals__ and not name.startswith("__"):
+            yield function.__globals__[name]
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # not set yet
+            yield cell.cell_contents
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*inner)
+
+
+def _members(value: Any) -> Iterator[Any]:
+    """Yield the attributes of a class or object by their names; of special ones the functions only."""
+    for name, member in sorted(getattr(value, "__dict__", {}).items()):
+        if inspect.isfunction(member) or not name.startswith("__"):
+            yield member

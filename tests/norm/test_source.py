@@ -1,0 +1,94 @@
+"""What of a file or notebook decides what a factory makes, and what does not."""
+
+import functools
+
+import pytest
+
+from bnrenorm.norm.source import text_of
+from tests.norm.test_registry import from_cell
+
+FILE = """
+FACTOR = 0.1
+LIMITS = {"low": [1, 2]}
+UNUSED = 5
+
+def helper(x):
+    return other(x) * FACTOR
+
+def other(x):
+    return helper(x) if x else LIMITS
+
+class Base:
+    start = 3
+
+class Norm(Base):
+    factor = 0.5
+
+    def __init__(self, width, rate=7):
+        self.width = width
+
+    @property
+    def scale(self):
+        return helper(self.width)
+
+    @staticmethod
+    def twice(x):
+        return [inner for inner in map(lambda y: thrice(y), x)]
+
+def thrice(x):
+    return 3 * x
+
+def unused(x):
+    return UNUSED
+
+def made(value):
+    return lambda width: Norm(width, value)
+
+norm = lambda width: Norm(width)
+with_seven = made(7)
+with_rate = __import__("functools").partial(Norm, rate=7)
+of_an_object = Norm(4)
+"""
+
+
+@pytest.mark.parametrize("name", ["norm", "Norm", "with_seven", "with_rate"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("FACTOR = 0.1", "FACTOR = 0.2"),
+        ('"low": [1, 2]', '"low": [1, 3]'),
+        ("if x else LIMITS", "if x else FACTOR"),
+        ("start = 3", "start = 4"),
+        ("factor = 0.5", "factor = 1.5"),
+        ("rate=7):", "rate=8):"),
+        ("return helper(self.width)", "return helper(-self.width)"),
+        ("thrice(y), x", "thrice(-y), x"),
+        ("return 3 * x", "return 4 * x"),
+    ],
+)
+def test_whatever_a_factory_uses_is_in_its_text(name, old, new):
+    assert FILE.count(old) == 1
+    before, again, after = (text_of(from_cell(text, name)) for text in (FILE, FILE, FILE.replace(old, new)))
+    assert before == again != after
+
+
+def test_what_it_does_not_use_is_not():
+    before, after = (text_of(from_cell(text, "norm")) for text in (FILE, FILE.replace("UNUSED = 5", "UNUSED = 6")))
+    assert before == after
+
+
+def test_outer_variables_and_arguments_are():
+    assert text_of(from_cell(FILE, "with_seven")) != text_of(
+        from_cell(FILE.replace("made(7)", "made(8)"), "with_seven")
+    )
+    partial = from_cell(FILE, "with_rate")
+    assert text_of(partial) != text_of(functools.partial(partial.func, rate=8))
+
+
+def test_a_bound_method_is_that_of_its_object():
+    one, other = from_cell(FILE, "of_an_object"), from_cell(FILE.replace("Norm(4)", "Norm(5)"), "of_an_object")
+    assert text_of(one.__init__) != text_of(other.__init__)
+
+
+def test_without_source_there_is_no_text():
+    assert text_of(eval("lambda width: None")) == text_of(len) == text_of(type("Empty", (), {"a": 1})) == ""
