@@ -233,7 +233,9 @@ class Evaluation(Strict):
         "there is a record at step 0; false: the means over the training steps since the last record",
     )
     penalty: bool = Field(default=False, description="true: recorded losses contain the L1 and L2 penalties")
-    parameters: bool = Field(default=False, description="true: store the trained weights, biases, gamma and beta")
+    parameters: bool = Field(
+        default=False, description="true: store the trained weights, biases, gamma, beta and running statistics"
+    )
 
 
 class Settings(Strict):

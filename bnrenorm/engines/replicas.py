@@ -73,17 +73,19 @@ class Replicas:
             array[...] = self.best[name]
 
     def parameters(self) -> list[State]:
-        """Return each replica's own parameters by path, without the replica axis."""
-        replica_of = {name[1:]: replica for name, replica in self.network.replica_of.items()}
-        stacked = {name[1:]: chainer.cuda.to_cpu(parameter.array) for name, parameter in self.network.namedparams()}
-        return [
-            {
-                name: array if name in replica_of else array[replica]
-                for name, array in stacked.items()
-                if replica_of.get(name, replica) == replica
-            }
-            for replica in range(len(self.trials))
-        ]
+        """Return each replica's own parameters and running statistics by path, without the replica axis."""
+        own: list[State] = [{} for _ in self.trials]
+        for path, array in self._trained().items():
+            if path.startswith(_AVERAGE):
+                continue
+            replica, on_host = self.network.replica_of.get(path), chainer.cuda.to_cpu(array)
+            if replica is None:
+                for parameters, row in zip(own, on_host, strict=True):
+                    parameters[path[1:]] = row
+            else:
+                _, links, depth, _, *name = path.split("/")  # "/norms/0/1/gamma" is gamma of replica 1
+                own[replica]["/".join((links, depth, *name))] = on_host
+        return own
 
     def state_dict(self) -> State:
         """Return the complete state as arrays on the host."""

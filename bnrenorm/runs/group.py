@@ -114,10 +114,12 @@ class GroupTrainer:
             if self.is_stopped():
                 raise Interrupted
         share, made_by = seconds() / len(group), environment.provenance(engine, self.backend.device)
-        return [
-            TrialResults(outcome(records, trial.watched), share, records, made_by, parameters)
-            for trial, records, parameters in zip(group, columns, training.parameters(), strict=True)
-        ]
+        results = []
+        for trial, records, parameters in zip(group, columns, training.parameters(), strict=True):
+            ending = outcome(records, trial.watched)
+            kept = parameters if ending == "finished" else {}  # how far others went on depends on their companions
+            results.append(TrialResults(ending, share, records, made_by, kept))
+        return results
 
 
 def _halve(saved: Checkpoints) -> None:

@@ -17,7 +17,7 @@ def _consistent(columns: Columns) -> Columns:
         raise ValueError(f"expected columns of equal length, among them {', '.join(sorted(_REQUIRED))}")
     if not all(map(float.is_integer, steps)) or steps != sorted(set(steps)) or min(steps, default=0) < 0:
         raise ValueError("expected steps that are whole, increasing numbers")
-    return columns
+    return {**columns, "step": [int(step) for step in steps]} if columns else columns
 
 
 def _trained(columns: Columns) -> Columns:

@@ -123,7 +123,8 @@ class Training:
             diagnosis["stopped"] = self.early_stopping.stopped.astype(np.float64)
             self._done |= self.early_stopping.stopped
         self.engine.idle = self._done
-        return Record(self.step, self.step / self.per_epoch, values, diagnosis)
+        values, diagnosis = ({name: value + 0.0 for name, value in group.items()} for group in (values, diagnosis))
+        return Record(self.step, self.step / self.per_epoch, values, diagnosis)  # -0.0 depends on companions
 
     @_with_device
     def state_dict(self) -> State:

@@ -42,8 +42,8 @@ class TrialResults:
 
     `outcome` is "finished", or "diverged" when a loss of the final weights (`final_record`) is not finite. `seconds` is
     the trial's share of its group's wall time. `records` has step, epoch, `CURVES`, and the normalisation's diagnosis.
-    `provenance` is `environment.provenance`. `parameters` has the final weights, biases, gamma and beta by path, where
-    `evaluation.parameters` asks for them.
+    `provenance` is `environment.provenance`. `parameters` has the final weights, biases, gamma, beta and running
+    statistics by path, where `evaluation.parameters` asks for them and the trial finished.
     """
 
     outcome: str

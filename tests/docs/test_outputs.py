@@ -159,6 +159,7 @@ def test_fields_of_a_stored_trial(folders):
     with np.load(next(trials.glob("*.npz"))) as arrays:
         assert {re.sub(r"\d", "K", name): arrays[name].ndim for name in arrays.files} == {
             "linears/K/W": 2, "linears/K/b": 2, "norms/K/affine/gamma": 2, "norms/K/affine/beta": 2,
+            "norms/K/run_mean": 2, "norms/K/run_scale": 2,
         }  # fmt: skip
         assert arrays["linears/0/W"].shape == (6, 16)
         assert arrays["norms/1/affine/gamma"].shape == (1, 5)

@@ -79,6 +79,7 @@ def test_parameters_are_each_replicas_own(rng):
     assert len(own) == 3
     assert (own[1]["linears/0/W"] == group.network.linears[0].W.array[1]).all()
     assert own[2]["norms/0/affine/gamma"].shape == (1, 4)
+    assert (own[2]["norms/0/run_mean"] == group.network.norms[0].run_mean[2]).all()
 
 
 @pytest.mark.parametrize("text", ["", STOPPING, "training: {optimizer: {kind: adam}}\nevaluation: {average: 0.5}"])

@@ -176,6 +176,15 @@ def test_its_network_knows_whose_each_parameter_and_persistent_value_is():
     assert network.replica_of == paths
 
 
+def test_its_arrays_are_named_alike_in_every_company():
+    bnrenorm.register_norm("stock", L.BatchNormalization)
+    group = trials("norm: {kind: custom, name: stock}\nseeds: 3\nevaluation: {parameters: true}")
+    training, alone = (loop.Training(some, some_digits(300, 100)) for some in (group, group[2:]))
+    first, second = training.parameters()[2], alone.parameters()[0]
+    assert first.keys() == second.keys() >= {"norms/1/gamma", "norms/1/avg_var", "linears/2/b"}
+    assert all((first[name] == second[name]).all() for name in first)
+
+
 def test_early_stopping_goes_back_to_the_best_of_a_links_own_arrays():
     """Its parameters and statistics have no replica axis: each replica keeps and restores its own."""
     bnrenorm.register_norm("restorable", lambda width: chainer.links.BatchNormalization(width), version="1")

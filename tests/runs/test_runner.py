@@ -276,7 +276,7 @@ def test_finished_groups_survive_a_failure_in_a_later_one(few, store, monkeypatc
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_diverged_trial_ends_at_its_step_and_leaves_its_companions(few, store, engine):
     text = COMPARED.replace("BRN: {", "BRN: {training: {steps: 9, optimizer: {lr: 1.0e+20}}, ")
-    text = text.replace("steps: 4", "steps: 9")
+    text = text.replace("steps: 4", "steps: 9") + "evaluation: {parameters: true}\n"
     found = train(text, few, store, backend=Backend(engine, "cpu"))
     results = {(trial.variant, trial.seed): result for trial, result in found}
     diverged = results["BRN", 0]
@@ -284,8 +284,10 @@ def test_a_diverged_trial_ends_at_its_step_and_leaves_its_companions(few, store,
     assert len(diverged.records["step"]) < 9
     assert np.isfinite(diverged.records["train_loss"][:-1]).all()
     assert not np.isfinite(diverged.records["train_loss"][-1])
+    assert diverged.parameters == {}, "how far they went on depends on its companions"
     assert results["BN", 0].outcome == "finished"
     assert len(results["BN", 0].records["step"]) == 9
+    assert results["BN", 0].parameters.keys() >= {"linears/0/W", "norms/0/run_mean"}
 
 
 def test_nothing_more_is_trained_once_all_have_diverged(few, store):

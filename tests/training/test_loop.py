@@ -313,6 +313,27 @@ def test_a_state_of_other_trials_is_refused_and_changes_nothing(engine):
     assert all((value == before[name]).all() for name, value in mine.state_dict().items())
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("semantics", ["chainer", "paper"])
+def test_what_is_kept_predicts_what_was_recorded(engine, semantics):
+    """By the formula of docs/outputs.md."""
+    text = f"norm: {{kind: renorm, semantics: {semantics}, eps: 0.01}}\nevaluation: {{parameters: true}}\nseeds: 2"
+    group, data = (
+        trials(f"model: {{hidden: [20]}}\ntraining: {{batch: 20, steps: 30}}\n{text}", 300),
+        some_digits(300, 100),
+    )
+    training = loop.Training(group, data, engine=engine)
+    *_, last = (record for record in training if record is not None)
+    x = data.x_test.reshape(100, -1) / np.float32(255)
+    for replica, kept in enumerate(training.parameters()):
+        y = np.maximum(x @ kept["linears/0/W"].T + kept["linears/0/b"], 0)
+        scale = kept["norms/0/run_scale"]
+        std = np.sqrt(scale + 0.01) if semantics == "chainer" else scale
+        y = kept["norms/0/affine/gamma"] * (y - kept["norms/0/run_mean"]) / std + kept["norms/0/affine/beta"]
+        answers = (y @ kept["linears/1/W"].T + kept["linears/1/b"]).argmax(axis=1)
+        assert (answers == data.y_test).mean() == pytest.approx(last.values["test_accuracy"][replica], abs=0.011)
+
+
 def test_parameters_are_returned_where_they_are_to_be_kept():
     text = "model: {hidden: [5]}\ntraining: {batch: 20, steps: 1}\nseeds: 2\nevaluation: {parameters: %s}"
     data = some_digits(300, 50)

@@ -104,14 +104,15 @@ class CpuEngine:
         values: dict[str, np.ndarray] = {}
         settings = self._replicas.settings.evaluation
         self._load()
-        replicas = self.replicas
-        with replicas.average.in_place(), evaluate.statistics(self.network, settings.statistics, self.inputs.images):
+        by_batch = settings.statistics == "batch"
+        with (
+            self._one_blas_thread(),
+            self.replicas.average.in_place(),
+            evaluate.statistics(self.network, settings.statistics, self.inputs.images),
+        ):
             self.rows.load_statistics()
             for name, (images, labels) in self.inputs.eval_sets.items():
-                with self._one_blas_thread():
-                    loss, accuracy = self.evaluator.evaluate(
-                        images, labels, self._active(), use_batch_statistics=settings.statistics == "batch"
-                    )
+                loss, accuracy = self.evaluator.evaluate(images, labels, self._active(), use_batch_statistics=by_batch)
                 values |= {f"{name}_loss": loss, f"{name}_accuracy": accuracy}
         self.rows.load_statistics()  # those of the population were for the evaluation alone
         return values

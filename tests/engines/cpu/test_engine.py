@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from threadpoolctl import threadpool_limits
 
 from bnrenorm.engines.cpu import required
 from bnrenorm.training import loop
@@ -18,7 +19,7 @@ from tests.engines.groups import (
     group,
     records,
 )
-from tests.helpers import some_digits
+from tests.helpers import some_digits, trials_of
 
 pytestmark = pytest.mark.slow
 
@@ -169,3 +170,16 @@ def test_six_hundred_steps_are_the_chains_within_a_ten_thousandth():
         np.array([values["train_loss"] for values, _ in records(trials, data, name)]) for name in ("cpu", "chainer")
     )
     assert_allclose(compiled, chain, rtol=1e-4)
+
+
+def test_evaluation_by_the_populations_statistics_does_not_depend_on_the_threads_of_blas():
+    text = (
+        "model: {hidden: [64, 64]}\ntraining: {batch: 20, steps: 20}\nevaluation: {statistics: population, every: 20}"
+    )
+    training = loop.Training(trials_of(f"{text}\nseeds: 2", 2000), some_digits(2000, 100), engine="cpu")
+    list(training)
+    losses = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            losses.append(training.engine.evaluate()["test_loss"])
+    assert (losses[0] == losses[1]).all()
