@@ -29,6 +29,8 @@ def page(results: "ExperimentResults") -> str:
         parts.append(
             _table(_readable_differences(results.differences), "paired differences in test accuracy, in points")
         )
+    if results.caution:
+        parts.append(f"<p>Caution: {html.escape(results.caution)}.</p>")
     parts.append(_table(_readable_values(results.final), "final values, mean ± standard deviation over seeds"))
     try:
         drawing = base64.b64encode(_figure(results)).decode()
@@ -48,6 +50,8 @@ def _figure(results: "ExperimentResults") -> bytes:
     """
     from matplotlib.figure import Figure  # not above: results need no Matplotlib
 
+    from bnrenorm.analysis.plots.style import legend_below
+
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, *right = figure.subplots(1, 2 if results.verdicts else 1, squeeze=False)[0]
     if len(results.experiment.points) == 1:
@@ -55,7 +59,8 @@ def _figure(results: "ExperimentResults") -> bytes:
     else:
         results.plot.accuracy(left)
     for ax in right:
-        results.plot.difference(ax)
+        legend_below(results.plot.difference(ax), columns=3)  # off the bars, whose marks it repeats
+        ax.set_ylabel("difference (percentage points)")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90, facecolor="white", metadata={"Software": None})  # on dark pages too
     return buffer.getvalue()

@@ -53,11 +53,12 @@ def verify(path: DataPath = None, first_label: FirstLabel = 0) -> None:
     for name, array in data.arrays.items():
         stem = files.idx_name(name, array)
         md5 = hashlib.md5(idx.encode(array), usedforsecurity=False).hexdigest()
-        canonical = "the original" if md5 == mnist.MD5.get(stem) else "not MNIST's original"
-        say(f"{name:8} {array.shape!s:16} {array.dtype}  {stem} md5 {md5} ({canonical})")
+        original = f"  {stem} md5 {md5} (the original)" if md5 == mnist.MD5.get(stem) else ""
+        say(f"{name:8} {array.shape!s:16} {array.dtype}  {array.min():g} to {array.max():g}{original}")
     say(f"sha256 of all: {data.checksum}")
-    if path is None:
-        say(mnist.LICENCE)
+    for line in [data.note, mnist.LICENCE if path is None else ""]:
+        if line:
+            say(line)
 
 
 @app.command()

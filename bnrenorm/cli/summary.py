@@ -30,6 +30,8 @@ def show(screen: Screen, results: ExperimentResults) -> None:
     else:
         for verdict in results.verdicts:
             screen.say(verdict["sentence"])
+    if results.caution:
+        screen.say(f"Caution: {results.caution}.")
     against_published = results.published_differences
     if against_published is not None and not against_published.empty:
         screen.table(tables.published_differences(against_published))

@@ -17,6 +17,8 @@ from bnrenorm.errors import InputError
 CONFIG_FILE = "experiment.yaml"
 """The config of a run, in its folder."""
 
+_BESIDE_THE_QUESTION = {"name", "seeds", "baseline", "published", "plugins", "data", "evaluation"}
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -47,9 +49,9 @@ class Experiment:
 
     @property
     def question(self) -> str:
-        """The question that its config asks; "" if there is none, or if other variants were set than the config's."""
-        has_others = any(key[0] == "variants" and len(key) <= 2 for key in self.document.overrides)
-        return "" if has_others else self.document.question
+        """The question that its config asks; "" if there is none, or if settings of the training were overridden."""
+        is_another = any(key[0] not in _BESIDE_THE_QUESTION for key in self.document.overrides)
+        return "" if is_another else self.document.question
 
     @property
     def data(self) -> Data:

@@ -26,7 +26,8 @@ class Dataset:
     """Images and labels, in the form that `checks` gives them.
 
     x_train (N, ...), x_test (M, ...): both uint8, or both float32, which is not rescaled. y_train (N,), y_test (M,):
-    classes from 0, uint8 or int32. `source` names the origin in messages. `load` checks all this.
+    classes from 0, uint8 or int32. `source` names the origin in messages, and `note` says what the user should know of
+    how it was read. `load` checks all this.
     """
 
     x_train: np.ndarray
@@ -34,6 +35,7 @@ class Dataset:
     x_test: np.ndarray
     y_test: np.ndarray
     source: str
+    note: str = ""
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -134,5 +136,5 @@ def load(settings: Data = _DIGITS) -> Dataset:
     except (OSError, ValueError, RuntimeError) as error:  # ValueError: also of a null character; RuntimeError: ~nobody
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"data.path: {settings.path!r} cannot be read: {reason}") from error
-    arrays = checked(files.read(location), settings.path, settings.first_label)
-    return Dataset(**arrays, source=settings.path)
+    arrays, note = files.read(location)
+    return Dataset(**checked(arrays, settings.path, settings.first_label), source=settings.path, note=note)

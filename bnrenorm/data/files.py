@@ -26,23 +26,24 @@ Arrays = dict[str, np.ndarray]
 """Training and test images and labels as they are in the files; the keys are `names.ARRAYS`."""
 
 
-def read(path: Path) -> Arrays:
+def read(path: Path) -> tuple[Arrays, str]:
     """Read a folder of four files, or any one of these four, an .npz archive, or a .csv table of labelled images.
 
-    Raises InputError that says what is there, if it is none of these or is damaged.
+    Also returns what the user should know of how it was read, "" if nothing. Raises InputError that says what is there,
+    if it is none of these or is damaged.
     """
     if disk.is_folder(path):
-        return {array: _read_one(file) for array, file in folders.find(path).items()}
+        return {array: _read_one(file) for array, file in folders.find(path).items()}, ""
     name = names.parse(path.name)
     if name is None:
         with opened(path) as content:
             if content.kind == NPZ:
-                return npy.read_archive(content, lambda keys: _four(keys, path))
+                return npy.read_archive(content, lambda keys: _four(keys, path)), ""
             if content.kind == CSV:
                 return _from_tables(path)
             what = "holds one array" if content.kind in (IDX, NPY) else f"is {content.kind}"
             raise InputError(f"{path}: {what}; {folders.EXPECTED}")
-    return {array: _read_one(file) for array, file in folders.data_set_of(path, name).items()}
+    return {array: _read_one(file) for array, file in folders.data_set_of(path, name).items()}, ""
 
 
 def _read_one(path: Path) -> np.ndarray:
@@ -74,7 +75,7 @@ def _listed(keys: list[str]) -> str:
     return f"{', '.join(sorted(keys)[: folders.SHOWN]) or 'nothing'}{', ...' if len(keys) > folders.SHOWN else ''}"
 
 
-def _from_tables(path: Path) -> Arrays:
+def _from_tables(path: Path) -> tuple[Arrays, str]:
     """Read the training table that `path` is or belongs to, and its test table, or draw test images."""
     train_path, test_path = folders.tables(path)
     train, test = _labelled(train_path), None
@@ -83,13 +84,22 @@ def _from_tables(path: Path) -> Arrays:
     if test is not None:
         dtype = np.result_type(train[0], test[0])  # whole numbers in one of two tables are floats in the other
         x_train, x_test = (images.astype(dtype, copy=False) for images, _ in (train, test))
-        return dict(zip(ARRAYS, (x_train, train[1], x_test, test[1]), strict=True))
+        return dict(zip(ARRAYS, (x_train, train[1], x_test, test[1]), strict=True)), ""
     if len(train[0]) < 2:
         raise InputError(f"{train_path}: has 1 row and no test table, expected at least 2 rows")
     order = generator(0, Stream.TEST).permutation(len(train[0]))
     share = -(-len(order) // TEST_SHARE)
-    held_out, learning = np.sort(order[:share]), np.sort(order[share:])
-    return dict(zip(ARRAYS, (part[rows] for rows in (learning, held_out) for part in train), strict=True))
+    held_out, learning = order[:share], order[share:]
+    of = train[1]
+    needed = [np.flatnonzero(of[held_out] == label)[0] for label in np.setdiff1d(of[held_out], of[learning])]
+    learning = np.sort(np.append(learning, held_out[needed].astype(order.dtype)))  # every class is learned
+    held_out = np.sort(np.delete(held_out, needed))
+    arrays = dict(zip(ARRAYS, (part[rows] for rows in (learning, held_out) for part in train), strict=True))
+    ignored = f"{test_path.name} has no labels, and " if test_path else ""
+    return arrays, (
+        f"{ignored}{train_path.name} has no labelled test table next to it: {len(held_out)} of its {len(order)} "
+        "images, drawn at random, are the test images"
+    )
 
 
 def _labelled(path: Path) -> table.Table:

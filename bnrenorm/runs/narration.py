@@ -43,7 +43,7 @@ def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend:
     """Return what the user should know before the training: pixels, engines, identical variants; no full stops."""
     lone = ["one variant: nothing is compared"] if len(experiment.variants) == 1 and not experiment.published else []
     identical = _identity_notes(identities(trials))
-    return [*lone, *_range_notes(experiment, data), *_engine_notes(trials, backend), *identical]
+    return [*lone, *_data_notes(experiment, data), *_engine_notes(trials, backend), *identical]
 
 
 def losses(progress: Progress) -> list[str]:
@@ -103,13 +103,14 @@ def _identity_notes(pairs: list[Identity]) -> list[str]:
     return notes
 
 
-def _range_notes(experiment: Experiment, data: Dataset) -> list[str]:
-    """Say that pixels are not in 0..1, where no scaling by the training set is asked for."""
-    if data.unusual_range is None or experiment.data.scaling != "unit":
-        return []
-    low, high = data.unusual_range
-    how = "floats are taken as they are" if data.x_train.dtype.kind == "f" else "bytes are divided by 255"
-    return [f"pixels are {low:.3g} to {high:.3g} ({how}); data.scaling: min_max would map them to 0..1"]
+def _data_notes(experiment: Experiment, data: Dataset) -> list[str]:
+    """Say how images were read, and that pixels are not in 0..1 where no scaling by the training set is asked for."""
+    notes = [data.note] if data.note else []
+    if data.unusual_range is not None and experiment.data.scaling == "unit":
+        low, high = data.unusual_range
+        how = "floats are taken as they are" if data.x_train.dtype.kind == "f" else "bytes are divided by 255"
+        notes.append(f"pixels are {low:.3g} to {high:.3g} ({how}); data.scaling: min_max would map them to 0..1")
+    return notes
 
 
 def _engine_notes(trials: list[Trial], backend: Backend) -> list[str]:

@@ -1,11 +1,14 @@
 """The results of an experiment: each table once."""
 
+from dataclasses import replace
+
 import pytest
 
 from bnrenorm import config
 from bnrenorm.analysis import outputs
+from bnrenorm.analysis.report import provenance
 from bnrenorm.errors import InputError
-from tests.helpers import COMPARED, results_of
+from tests.helpers import COMPARED, results_of, some_digits
 
 
 def test_tables_are_those_of_the_trials_and_computed_once():
@@ -45,6 +48,19 @@ def test_a_published_table_compares_differences_or_values(published, grid, diffe
 
 def test_a_terminal_shows_results_in_one_line():
     assert repr(results_of()) == "ExperimentResults(compared: BN, BRN; 2 seeds; 4 trials on cpu; in nowhere)"
+
+
+def test_equivalence_on_few_test_images_is_told_with_caution():
+    seeds = COMPARED.replace("seeds: 2", "seeds: 6")
+    same = results_of(seeds)
+    assert same.verdicts[0]["verdict"] == "equivalent"
+    assert same.caution == (
+        "equivalent on 100 test images, of which one is 1 points of accuracy: it says little of other images"
+    )
+    assert same.caution in provenance.notes(same)
+    assert f"Caution: {same.caution}." in same._repr_html_()
+    assert results_of(seeds, accuracy=lambda trial: 0.5 + 0.3 * (trial.variant == "BRN")).caution == ""
+    assert replace(same, data=some_digits(200, 500)).caution == ""
 
 
 def test_published_values_are_counted():

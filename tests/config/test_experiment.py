@@ -221,12 +221,11 @@ def refused(name, overrides=None, values=None):
     return str(caught.value)
 
 
-def test_the_configs_question_is_asked_unless_other_variants_were_set():
+def test_the_configs_question_is_asked_unless_another_training_was_set():
     text = f"# Question: which?\n{HEAD}"
-    changed = ["training.steps=5", "variants.BN.norm.decay=0.5"]
-    assert experiment_of(text, changed).question == "which?"
-    assert experiment_of(text, ["variants.N={norm: {kind: none}}"]).question == ""
-    assert experiment_of(text, ["variants={N: {norm: {kind: none}}}"]).question == ""
+    assert experiment_of(text, ["seeds=5", "evaluation.every=2", "data.validation=10"]).question == "which?"
+    for other in ("training.batch=5", "variants.N={norm: {kind: none}}", "variants.BN.norm.decay=0.5"):
+        assert experiment_of(text, [other]).question == ""
     assert experiment_of(HEAD).question == ""
 
 

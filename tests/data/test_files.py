@@ -25,6 +25,11 @@ def arrays(rng):
     }
 
 
+def read(path):
+    arrays, _ = files.read(path)
+    return arrays
+
+
 def npy_bytes(array):
     file = io.BytesIO()
     np.save(file, array)
@@ -65,7 +70,7 @@ def equal(found, arrays):
 def test_four_files_are_read_by_their_folder_or_by_one_of_them(tmp_path, arrays, file_names, encode):
     write(tmp_path, arrays, file_names, encode)
     for path in (tmp_path, *(tmp_path / name for name in file_names)):
-        assert equal(files.read(path), arrays)
+        assert equal(read(path), arrays)
 
 
 @pytest.mark.parametrize("name", ["a.npz", "A.NPZ", "数字 1.npz"])
@@ -80,7 +85,7 @@ def test_four_files_are_read_by_their_folder_or_by_one_of_them(tmp_path, arrays,
 def test_an_archive_is_read_by_the_keys_that_people_use(tmp_path, arrays, name, keys):
     named = dict(zip(keys, arrays.values(), strict=True))
     (tmp_path / name).write_bytes(npz_bytes(**named, val_images=arrays["x_test"], more=np.array([{}], object)))
-    assert equal(files.read(tmp_path / name), arrays)
+    assert equal(read(tmp_path / name), arrays)
 
 
 @pytest.mark.parametrize("header", [True, False])
@@ -89,14 +94,14 @@ def test_a_table_takes_the_table_of_the_other_split_next_to_it(tmp_path, arrays,
         content = csv_bytes(arrays[f"x_{split}"], arrays[f"y_{split}"], header)
         (tmp_path / f"mnist_{split}.csv").write_bytes(content)
     flat = {name: array.reshape(len(array), -1) if array.ndim > 1 else array for name, array in arrays.items()}
-    assert equal(files.read(tmp_path / "mnist_train.csv"), flat)
-    assert equal(files.read(tmp_path / "mnist_test.csv"), flat)
+    assert equal(read(tmp_path / "mnist_train.csv"), flat)
+    assert equal(read(tmp_path / "mnist_test.csv"), flat)
 
 
 def test_two_tables_of_which_one_has_no_fractions_are_both_floats(tmp_path):
     (tmp_path / "train.csv").write_text("0,0.5,0.25\n1,1,0\n")
     (tmp_path / "test.csv").write_text("0,1,0\n1,0,1\n")
-    found = files.read(tmp_path / "train.csv")
+    found = read(tmp_path / "train.csv")
     assert (found["x_train"].dtype, found["x_test"].dtype) == (np.float64, np.float64)
 
 
@@ -105,7 +110,7 @@ def test_without_a_labelled_test_table_a_seventh_of_the_images_is_the_test_set(t
     (tmp_path / "train.csv").write_bytes(csv_bytes(arrays["x_train"], arrays["y_train"]))
     if other:
         (tmp_path / "test.csv").write_bytes(other)
-    found = files.read(tmp_path / "train.csv")
+    found = read(tmp_path / "train.csv")
     assert [len(array) for array in found.values()] == [17, 17, 3, 3]
     both = np.concatenate([found["x_train"], found["x_test"]])
     labels = np.concatenate([found["y_train"], found["y_test"]])
@@ -113,7 +118,23 @@ def test_without_a_labelled_test_table_a_seventh_of_the_images_is_the_test_set(t
     assert pairs == sorted(
         (label, image.tobytes()) for image, label in zip(arrays["x_train"], arrays["y_train"], strict=True)
     )
-    assert equal(files.read(tmp_path / "train.csv"), found)
+    again, note = files.read(tmp_path / "train.csv")
+    assert equal(again, found)
+    ignored = "test.csv has no labels, and " if other else ""
+    assert note == (
+        f"{ignored}train.csv has no labelled test table next to it: 3 of its 20 images, drawn at random, are the test images"
+    )
+
+
+@pytest.mark.parametrize("row", range(20))
+def test_every_class_of_a_table_without_test_images_is_learned(tmp_path, arrays, row):
+    labels = arrays["y_train"] % 2
+    labels[row] = 2
+    (tmp_path / "train.csv").write_bytes(csv_bytes(arrays["x_train"], labels))
+    found = read(tmp_path / "train.csv")
+    assert sorted({*found["y_train"]}) == [0, 1, 2]
+    assert len(found["y_train"]) in (17, 18)
+    assert len(found["y_train"]) + len(found["y_test"]) == 20
 
 
 @pytest.mark.parametrize(
@@ -128,7 +149,7 @@ def test_a_test_table_is_never_trained_on_in_place_of_the_training_table(tmp_pat
     (tmp_path / "train.csv").write_bytes(train)
     (tmp_path / "test.csv").write_bytes(test)
     with pytest.raises(InputError, match=message):
-        files.read(tmp_path / "test.csv")
+        read(tmp_path / "test.csv")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +170,7 @@ def test_a_test_table_is_never_trained_on_in_place_of_the_training_table(tmp_pat
 def test_another_file_is_called_what_it_is(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
-        files.read(tmp_path / name)
+        read(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +185,7 @@ def test_one_of_four_files_is_called_what_it_is(tmp_path, arrays, content, messa
     write(tmp_path, arrays, MNIST, idx.encode)
     (tmp_path / MNIST[0]).write_bytes(content)
     with pytest.raises(InputError, match=f"{MNIST[0]}: {message}"):
-        files.read(tmp_path)
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["idx", "gzip", "npz", "npz, compressed", "csv"])
@@ -195,7 +216,7 @@ def test_no_damage_to_a_file_is_anything_but_one_line(tmp_path, arrays, rng, kin
                 damaged[at : at + 4] = rng.bytes(4)
         (tmp_path / name).write_bytes(damaged)
         try:
-            files.read(tmp_path / name)
+            read(tmp_path / name)
         except InputError as error:
             messages.append(str(error))
     assert len(messages) > 20
@@ -215,7 +236,7 @@ CHANGED = {
 def test_what_is_exported_is_read_back_without_loss(tmp_path, arrays, changes):
     exported = {**arrays, **changes}
     paths = files.export(exported, tmp_path / "new" / "folder")
-    assert equal(files.read(tmp_path / "new" / "folder"), exported)
+    assert equal(read(tmp_path / "new" / "folder"), exported)
     if not changes:
         assert [path.name for path in paths] == [f"{name}.gz" for name in MNIST]
 
@@ -249,4 +270,4 @@ def test_a_zip_archive_of_idx_files_is_to_be_unpacked(tmp_path):
     with zipfile.ZipFile(tmp_path / "mnist.zip", "w") as archive:
         archive.writestr(MNIST[0], b"x")
     with pytest.raises(InputError, match=r"mnist.zip: is a zip archive without .npy files; unpack it"):
-        files.read(tmp_path / "mnist.zip")
+        read(tmp_path / "mnist.zip")

@@ -36,7 +36,7 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
     Other variants than those with renormalisation have the gap only.
     """
     shown = _Shown(table, trials)
-    size = (3.3 * (3 if shown.layers else 0) + 4.2, max(4.2, 2.7 * len(shown.layers) + 1.3))
+    size = (3.3 * (3 if shown.layers else 1) + 4.2, max(4.2, 2.7 * len(shown.layers) + 1.3))
     page = Figure(figsize=size)
     rows = [[("r", layer), ("d", layer), ("clipped", layer), ("gap", 0)] for layer in shown.layers] or [[("gap", 0)]]
     mosaic: Any = [[f"{value}{layer}" for value, layer in row] for row in rows]
@@ -61,7 +61,7 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
     moment = "" if shown.is_over_time else " at the last record"
     seeds = spread_of(table) if shown.is_over_time else spread_of(table).replace("band", "bars").partition(", thin")[0]
     nodes = "r and d: median and 5 to 95 % of the nodes; accuracies: " if shown.layers else ""
-    page.suptitle(f"{title}: what the normalisation did{moment} ({nodes}{seeds})")
+    page.suptitle(f"{title}: what the normalisation did{moment}{' ' if shown.layers else chr(10)}({nodes}{seeds})")
     return page
 
 

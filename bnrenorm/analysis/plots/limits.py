@@ -13,6 +13,7 @@ ARTICLE = {"loss": (0.0, 4.0), "accuracy": (0.0, 1.0)}
 _FARTHEST = 4.0  # a curve leaves the axis below the median by so many times the distance from the median to the best
 _MOST_THAT_LEAVE = 1 / 3
 _FEW = 6  # curves or means all stay on the axis
+_DECADES = 100  # on a logarithmic axis over more, numbers between powers of ten would touch each other
 _SMALLEST = 0.004  # of an axis of accuracies: 0.4 percentage points
 
 
@@ -38,7 +39,7 @@ def set_limits(axes: Any, table: pd.DataFrame, metrics: list[str], choice: AxesC
     for ax in axes:
         if kind == "loss":
             ax.set_yscale("log")
-            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high <= _DECADES * low else (1,)))
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_ylim(low, high)

@@ -53,6 +53,7 @@ def notes(results: ExperimentResults) -> list[str]:
             f"{len(experiment.seeds)} seed{'s' * (len(experiment.seeds) != 1)}: with fewer than {MIN_PAIRS} there is "
             "neither an interval nor a verdict"
         )
+    remarks += [results.caution] if results.caution else []
     return list(dict.fromkeys([*remarks, *_origins(results)]))
 
 

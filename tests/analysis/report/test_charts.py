@@ -166,7 +166,9 @@ def test_the_labels_of_the_forest_fit_a_phone_and_lie_on_nothing():
     text = f"name: long\nvariants:\n{variants}seeds: 2\n"
     chart = forest.forest(results(text + GRID).verdicts)
     labels = chart.model.select({"type": Label})
-    assert all(len(label.text.text) == 54 and label.text.text.endswith("…") for label in labels)
+    texts = [label.text.text for label in labels]
+    assert all(len(text) == 54 and "…" in text for text in texts)
+    assert {text[-6:] for text in texts} == {"lr 0.1", "lr 0.5"}, "what differs is seen"
     assert chart.frames[""]["sources"]["means"]["name"][0] == f"{names[1]} - {names[0]}, lr 0.1"
     zones = [(box.bottom, box.top) for box in chart.model.center if isinstance(box, BoxAnnotation)]
     dots = chart.frames[""]["sources"]["dots"]["y"]
