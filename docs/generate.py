@@ -107,7 +107,8 @@ evaluation: {every: 25%}
 seeds: 6
 ```
 
-A Link of your own is trained by the Chainer engine, network by network, which takes far longer than compiled kernels.
+A Link of your own is trained by the Chainer engine, network by network, which takes far longer than compiled kernels. Optimizers of
+your own are not supported.
 
 **Whatever is in the file is run**, by `--dry-run` and by `bnrenorm.load` too: read the plugins of a config that somebody gave you.
 A line on standard error names each file before. Its path is relative to the folder of the config, or in `--set` to the

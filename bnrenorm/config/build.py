@@ -32,7 +32,8 @@ def build(document: Document, plugins: tuple[Plugin, ...] = ()) -> Experiment:
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name) or len(name.encode()) > limits.NAME:
         location = document.location(("name",))
         expected = f"expected letters, digits, _ and -, at most {limits.NAME} bytes"
-        raise InputError(f"{location}: name is {shown(name)}{unquoted(name)}, {expected}")
+        value = f"is {shown(name)}{unquoted(name)}" if "name" in data else "is missing"
+        raise InputError(f"{location}: name {value}, {expected}")
     if table is not None and table not in published.names():
         raise InputError(f"{document.location(('published',))}: {unknown(str(table), published.names(), 'table')}")
     seeds = _seeds(document)

@@ -20,7 +20,7 @@ CONFIG_FILE = "experiment.yaml"
 _BESIDE_THE_QUESTION = {"name", "seeds", "baseline", "published", "plugins", "data", "evaluation"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Experiment:
     """What is compared: `settings` maps (variant, grid point) to settings, each trained once per seed.
 
@@ -36,6 +36,10 @@ class Experiment:
     baseline: str | None = None
     published: str | None = None
     plugins: tuple[Plugin, ...] = ()
+
+    def __repr__(self) -> str:
+        grid = f"; {len(self.points)} grid points" if len(self.points) > 1 else ""
+        return f"Experiment({self.name}: {', '.join(self.variants)}{grid}; {len(self.seeds)} seeds)"
 
     @property
     def variants(self) -> tuple[str, ...]:

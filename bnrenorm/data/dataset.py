@@ -127,7 +127,7 @@ def load(settings: Data = _DIGITS) -> Dataset:
     Raises InputError, naming the file, if it is missing or not a valid data set.
     """
     if settings.path is None:
-        return Dataset(**mnist.digits(), source="mnist")
+        return Dataset(**mnist.digits(), source="mnist", note="")
     try:
         if not settings.path:
             raise ValueError("expected a file or a folder")

@@ -14,7 +14,7 @@ class Ramp:
 
     All four are numbers, or arrays that broadcast together (one element per replica). `length` 0 is a jump at `start`.
     Steps count training batches from 0. [BRN17, sec. 4] ramps r_max from 1 to 3 and d_max from 0 to 5. Raises TypeError
-    for what is no number, and InputError for a negative length.
+    for what is no number, and InputError for one that is not finite, or a negative length.
     """
 
     first: Any
@@ -26,6 +26,8 @@ class Ramp:
         for name, value in vars(self).items():
             if np.asarray(value).dtype.kind not in "iuf":
                 raise TypeError(f"Ramp: {name} is {value!r}, expected a number")
+            if not np.all(np.isfinite(value)):
+                raise InputError(f"Ramp: {name} is {value!r}, expected a finite number")
         if np.any(np.less(self.length, 0)):
             raise InputError(f"Ramp: length is {self.length!r}, expected a number of steps, at least 0")
 

@@ -11,7 +11,8 @@ from bnrenorm.errors import InputError, is_of_cupy
 
 def reason(error: BaseException) -> str:
     """Return an error as "NameError: name 'x' is not defined"; an InputError says enough by itself."""
-    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+    text = error.msg if isinstance(error, SyntaxError) else error  # which would say its line again
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
 
 
 def line(error: BaseException, file: str) -> int | None:

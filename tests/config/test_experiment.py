@@ -174,7 +174,7 @@ def test_bad_values_are_one_line_with_place_key_value_and_what_was_expected(text
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("variants: {A: {}}", "x.yaml:1: name is None"),
+        ("variants: {A: {}}", "x.yaml:1: name is missing, expected letters"),
         ("name: a/b", "x.yaml:1: name is 'a/b'"),
         ("name: a\nvariants: {A: 3}", "x.yaml:2: A is 3, expected a group"),
         ("name: a\nvariants: [A]", "x.yaml:2: variants.0: expected items with variant, settings"),
@@ -219,6 +219,13 @@ def refused(name, overrides=None, values=None):
     with pytest.raises(InputError) as caught:
         config.load(name, overrides, values).trials(60_000)
     return str(caught.value)
+
+
+def test_an_experiment_is_shown_in_one_line():
+    text = f"{HEAD}seeds: 3\n"
+    assert repr(experiment_of(text)) == "Experiment(a: BN, BRN; 3 seeds)"
+    grid = "grid: {training.optimizer.lr: [0.1, 0.2]}\n"
+    assert repr(experiment_of(text + grid)) == "Experiment(a: BN, BRN; 2 grid points; 3 seeds)"
 
 
 def test_the_configs_question_is_asked_unless_another_training_was_set():

@@ -54,3 +54,5 @@ def test_what_is_no_ramp_is_refused():
         bnrenorm.Ramp(1, "3")
     with pytest.raises(bnrenorm.InputError, match="Ramp: length is -1, expected a number of steps"):
         bnrenorm.Ramp(1, 3, length=-1)
+    with pytest.raises(bnrenorm.InputError, match="Ramp: start is nan, expected a finite number"):
+        bnrenorm.Ramp(1, 3, start=float("nan"))
