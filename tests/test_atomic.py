@@ -148,7 +148,8 @@ def test_a_file_system_that_cannot_sync_folders_is_no_failing_disk(tmp_path, mon
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(OSError, match="Input/output error") if code == errno.EIO else nullcontext():
+    named = re.escape(f"Input/output error: '{tmp_path}'")
+    with pytest.raises(OSError, match=named) if code == errno.EIO else nullcontext():
         atomic.write(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "new"
 

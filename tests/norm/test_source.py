@@ -10,6 +10,7 @@ from tests.norm.test_registry import from_cell
 FILE = """
 FACTOR = 0.1
 LIMITS = {"low": [1, 2]}
+RATE = 7
 UNUSED = 5
 
 def helper(x):
@@ -24,7 +25,7 @@ class Base:
 class Norm(Base):
     factor = 0.5
 
-    def __init__(self, width, rate=7):
+    def __init__(self, width, rate=RATE):
         self.width = width
 
     @property
@@ -60,7 +61,7 @@ of_an_object = Norm(4)
         ("if x else LIMITS", "if x else FACTOR"),
         ("start = 3", "start = 4"),
         ("factor = 0.5", "factor = 1.5"),
-        ("rate=7):", "rate=8):"),
+        ("RATE = 7", "RATE = 8"),
         ("return helper(self.width)", "return helper(-self.width)"),
         ("thrice(y), x", "thrice(-y), x"),
         ("return 3 * x", "return 4 * x"),

@@ -227,3 +227,11 @@ def test_temporary_files_of_killed_commands_are_removed_once_they_are_old(store,
 def test_a_path_that_no_file_system_takes_is_refused(tmp_path, name):
     with pytest.raises(InputError, match="--out .*"):
         Store(tmp_path / name)
+
+
+def test_steps_that_are_read_are_whole_numbers(store, trial):
+    """As those of a training are: what is written again after a resume has the same bytes."""
+    store.write("key", trial, "sum", result())
+    steps = store.read("key").records["step"]
+    assert steps == [1, 2]
+    assert all(type(step) is int for step in steps)

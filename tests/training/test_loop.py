@@ -412,3 +412,11 @@ def test_any_gpu_trains_from_any_thread(digits):
         thread.join()
     assert ends["cuda:0"].keys() == ends["cuda:1"].keys()
     assert all((ends["cuda:0"][name] == ends["cuda:1"][name]).all() for name in ends["cuda:0"])
+
+
+def test_zeros_have_no_sign_in_records(monkeypatch):
+    """A sign would depend on how many companions NumPy clips along with it."""
+    training = loop.Training(trials("model: {hidden: [5]}\ntraining: {batch: 20, steps: 1}", 300), some_digits(300, 50))
+    monkeypatch.setattr(training.engine, "diagnosis", lambda: {"layer1_d_50": np.array([-0.0])})
+    *_, record = (record for record in training if record is not None)
+    assert not np.signbit(record.diagnosis["layer1_d_50"]).any()

@@ -50,6 +50,15 @@ def test_losses_are_logarithmic_with_plain_numbers():
     assert drawn(table(BN=[0.1, 0.9]), "test_loss", "article").get_ylim() == (0, 4)
 
 
+@pytest.mark.parametrize(("lowest", "powers_only"), [(0.9, False), (0.9999, True)])
+def test_numbers_at_losses_over_many_decades_are_powers_of_ten(lowest, powers_only):
+    ax = drawn(table(BN=[0.1, 0.5, 0.9, lowest]), "test_loss", "effect")
+    low, high = ax.get_ylim()
+    ticks = [tick for tick in ax.yaxis.get_majorticklocs() if low <= tick <= high]
+    assert len(ticks) >= 2
+    assert all(np.log10(tick) % 1 in (pytest.approx(0), pytest.approx(1)) for tick in ticks) == powers_only
+
+
 @pytest.mark.parametrize("metric", ["test_loss", "test_accuracy"])
 def test_what_diverged_does_not_break_an_axis(metric):
     nothing = drawn(table(BN=[np.nan, np.nan]), metric, "effect").get_ylim()
