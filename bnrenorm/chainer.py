@@ -13,8 +13,12 @@ def main() -> None:
 
     `sys.argv`, `sys.path[0]` and `__file__` are what `python SCRIPT` sets. Exits with 2 if there is no such script.
     """
+    usage = "usage: python -m bnrenorm.chainer SCRIPT [ARGUMENTS]"
+    if sys.argv[1:2] in (["-h"], ["--help"]):
+        print(usage)
+        return
     if len(sys.argv) < 2:
-        _refuse("usage: python -m bnrenorm.chainer SCRIPT [ARGUMENTS]")
+        _refuse(usage)
     del sys.argv[0]
     path = os.path.abspath(sys.argv[0])
     try:

@@ -82,8 +82,9 @@ def test_a_missing_script_is_one_line(tmp_path):
     code, _, error = run("-m", "bnrenorm.chainer", "none.py", cwd=tmp_path)
     assert (code, error.count("\n")) == (2, 1)
     assert f"can't open file '{tmp_path}/none.py': No such file" in error
-    code, _, error = run("-m", "bnrenorm.chainer", cwd=tmp_path)
-    assert (code, error) == (2, "usage: python -m bnrenorm.chainer SCRIPT [ARGUMENTS]\n")
+    usage = "usage: python -m bnrenorm.chainer SCRIPT [ARGUMENTS]\n"
+    assert run("-m", "bnrenorm.chainer", cwd=tmp_path) == (2, "", usage)
+    assert run("-m", "bnrenorm.chainer", "--help", cwd=tmp_path) == (0, usage, "")
 
 
 TRAIN = """

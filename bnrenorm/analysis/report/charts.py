@@ -166,7 +166,8 @@ def frame_of(
         sources[f"lone {i}"] = lone(sources[f"mean {i}"]["step"], sources[f"mean {i}"]["mean"])
         sources[f"lines {i}"] = _single(few if 1 < len(few.seeds) < MIN_PAIRS else _NO_CURVES, factor, name)
         ends.append(_end(name, factor * all_seeds.mean, ".2f" if factor == 100 else ".4f", diverged))
-    return {"sources": sources, "axis": axis, "alt": f"{axis} by training step: {'; '.join(dict.fromkeys(ends))}."}
+    alt = f"{axis[0].upper()}{axis[1:]} by training step: {'; '.join(dict.fromkeys(ends))}."
+    return {"sources": sources, "axis": axis, "alt": alt}
 
 
 def _end(name: str, mean: np.ndarray, style: str, diverged: Diverged) -> str:
