@@ -10,7 +10,8 @@ import pandas as pd
 from bnrenorm.analysis import stats
 
 INTERVAL = f"{100 * stats.LEVEL:.0f} % interval of the mean over the seeds"
-_STEPS = 200  # of a band: the eye sees no more, and 30 seeds of 10,000 steps would take a minute
+STEPS = 200
+"""Steps of a band, at most: the eye sees no more, and 30 seeds of 10,000 steps would take a minute."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def thin(length: int, most: int) -> np.ndarray:
 
 def spread(values: pd.DataFrame) -> Spread:
     """Summarise values (T, S) by step and seed, of more than 200 steps 200; those that are not finite are left out."""
-    values = values.iloc[thin(len(values), _STEPS)]
+    values = values.iloc[thin(len(values), STEPS)]
     numbers = values.to_numpy()
     numbers = np.where(np.isfinite(numbers), numbers, np.nan)
     return Spread(values, means(numbers), *stats.mean_intervals(numbers.T))

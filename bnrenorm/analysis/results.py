@@ -94,8 +94,7 @@ class ExperimentResults:
         if images * stats.MARGIN >= 1 or all(verdict["verdict"] != "equivalent" for verdict in self.verdicts):
             return ""
         return (
-            f"equivalent on {images} test images, of which one is {100 / images:.3g} points of accuracy: it says "
-            "little of other images"
+            f"equivalent on {images} test images, of which one is {100 / images:.3g} %: it says little of other images"
         )
 
     @cached_property

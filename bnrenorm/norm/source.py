@@ -17,7 +17,7 @@ def text_of(factory: Any) -> str:
     Of a notebook's classes, which have no source, the text of the methods is taken. "" if there is no source at all.
     """
     made = factory.func if isinstance(factory, functools.partial) else factory
-    if inspect.isfunction(inspect.unwrap(made)) and not _source(inspect.unwrap(made)):
+    if inspect.isfunction(made) and not _source(made.__code__):
         return ""
     text = _Text(getattr(made, "__module__", None))
     text.add(factory)
@@ -45,6 +45,8 @@ class _Text:
         """Add the text of an object itself, and yield what it uses."""
         if isinstance(value, list | tuple):
             yield from value
+        elif isinstance(value, set | frozenset):
+            yield from sorted(value, key=repr)
         elif isinstance(value, dict):
             yield from (part for item in value.items() for part in item)
         elif isinstance(value, functools.partial):
@@ -56,7 +58,7 @@ class _Text:
         elif getattr(value, "__module__", None) != self.module or inspect.ismodule(value):
             return
         elif inspect.isfunction(value):
-            self.sources.append(_source(value))
+            self.sources.append(_source(value.__code__))  # of a decorated function the wrapper's, which leads to it
             yield from (value.__defaults__, value.__kwdefaults__, inspect.unwrap(value))
             yield from _used(value)
         elif inspect.isclass(value):

@@ -123,8 +123,9 @@ class Training:
             diagnosis["stopped"] = self.early_stopping.stopped.astype(np.float64)
             self._done |= self.early_stopping.stopped
         self.engine.idle = self._done
+        # 0.0 instead of -0.0, whose sign depends on companions
         values, diagnosis = ({name: value + 0.0 for name, value in group.items()} for group in (values, diagnosis))
-        return Record(self.step, self.step / self.per_epoch, values, diagnosis)  # -0.0 depends on companions
+        return Record(self.step, self.step / self.per_epoch, values, diagnosis)
 
     @_with_device
     def state_dict(self) -> State:
@@ -150,7 +151,7 @@ class Training:
 
     @_with_device
     def parameters(self) -> list[State]:
-        """Return each replica's parameters by path; empty unless `evaluation.parameters` is set."""
+        """Return each replica's parameters and running statistics; empty unless `evaluation.parameters` is set."""
         if not self.settings.evaluation.parameters:
             return [{} for _ in self.trials]
         return self.engine.replicas.parameters()

@@ -54,9 +54,7 @@ def test_equivalence_on_few_test_images_is_told_with_caution():
     seeds = COMPARED.replace("seeds: 2", "seeds: 6")
     same = results_of(seeds)
     assert same.verdicts[0]["verdict"] == "equivalent"
-    assert same.caution == (
-        "equivalent on 100 test images, of which one is 1 points of accuracy: it says little of other images"
-    )
+    assert same.caution == "equivalent on 100 test images, of which one is 1 %: it says little of other images"
     assert same.caution in provenance.notes(same)
     assert f"Caution: {same.caution}." in same._repr_html_()
     assert results_of(seeds, accuracy=lambda trial: 0.5 + 0.3 * (trial.variant == "BRN")).caution == ""

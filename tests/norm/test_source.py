@@ -8,8 +8,10 @@ from bnrenorm.norm.source import text_of
 from tests.norm.test_registry import from_cell
 
 FILE = """
+import functools
 FACTOR = 0.1
 LIMITS = {"low": [1, 2]}
+KINDS = {"a", "b"}
 RATE = 7
 UNUSED = 5
 
@@ -36,8 +38,15 @@ class Norm(Base):
     def twice(x):
         return [inner for inner in map(lambda y: thrice(y), x)]
 
+def scaled(function):
+    @functools.wraps(function)
+    def wrapper(x):
+        return 7 * function(x)
+    return wrapper
+
+@scaled
 def thrice(x):
-    return 3 * x
+    return 3 * x if x in KINDS else x
 
 def unused(x):
     return UNUSED
@@ -65,6 +74,8 @@ of_an_object = Norm(4)
         ("return helper(self.width)", "return helper(-self.width)"),
         ("thrice(y), x", "thrice(-y), x"),
         ("return 3 * x", "return 4 * x"),
+        ("return 7 * function", "return 8 * function"),
+        ('{"a", "b"}', '{"a", "c"}'),
     ],
 )
 def test_whatever_a_factory_uses_is_in_its_text(name, old, new):

@@ -61,7 +61,8 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
     moment = "" if shown.is_over_time else " at the last record"
     seeds = spread_of(table) if shown.is_over_time else spread_of(table).replace("band", "bars").partition(", thin")[0]
     nodes = "r and d: median and 5 to 95 % of the nodes; accuracies: " if shown.layers else ""
-    page.suptitle(f"{title}: what the normalisation did{moment}{' ' if shown.layers else chr(10)}({nodes}{seeds})")
+    between = " " if shown.layers else "\n"  # one panel is narrow
+    page.suptitle(f"{title}: what the normalisation did{moment}{between}({nodes}{seeds})")
     return page
 
 

@@ -10,7 +10,7 @@ from bokeh.models import BoxAnnotation, Span
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.numbers import number
-from bnrenorm.analysis.over_steps import INTERVAL, Spread, band
+from bnrenorm.analysis.over_steps import INTERVAL, STEPS, Spread, band
 from bnrenorm.analysis.report.cells import Cells, Curves, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
@@ -19,7 +19,6 @@ from bnrenorm.config.trial import point_text
 
 _NUMBERS = 30_000  # steps of all bands of a chart together
 _VALUES = 20_000  # of one band, all seeds together: intervals of more take longer than anyone would wait
-_STEPS = 200  # of one band: the eye sees no more
 _FEWEST = 12
 _ROUNDING = 1e-9
 
@@ -199,7 +198,7 @@ def _single(few: Curves, factor: float, name: str) -> dict[str, list[Any]]:
 
 def steps_each(bands: int, seeds: int) -> int:
     """Return how many steps of each band are drawn, where a chart has so many bands of so many seeds."""
-    return int(np.clip(min(_NUMBERS // max(1, bands), _VALUES // max(1, seeds)), _FEWEST, _STEPS))
+    return int(np.clip(min(_NUMBERS // max(1, bands), _VALUES // max(1, seeds)), _FEWEST, STEPS))
 
 
 def point_select(cells: Cells) -> list[Select]:
