@@ -1,5 +1,6 @@
 """Where axes end: at what the curves come to, or at the articles' limits."""
 
+from collections import Counter
 from typing import Any, Literal
 
 import numpy as np
@@ -89,14 +90,22 @@ def focus(ax: Any) -> None:
     pooled = pooled[np.isfinite(pooled)]
     if len(pooled) <= _FEW or not 0 < np.mean(pooled < (low := _lowest(pooled, 100 * _SMALLEST))) <= _MOST_THAT_LEAVE:
         return
-    ax.set_ylim(low, ax.dataLim.y1 + 0.06 * (ax.dataLim.y1 - low))
-    for i, (line, values) in enumerate(means.items()):
-        for x, mean in zip(line.get_xdata(), values, strict=True):
-            if mean < low:
-                place: Any = {"xytext": (0, 2 + 10 * i), "textcoords": "offset points", "ha": "center"}
-                box = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
-                text: Any = {"color": line.get_color(), "fontsize": "small", "bbox": box, "zorder": 5}
-                ax.annotate(f"↓ {mean:.1f}", (x, low), **place, **text)
+    worse = [
+        (place, x, mean, line)
+        for line, values in means.items()
+        for place, (x, mean) in enumerate(zip(line.get_xdata(), values, strict=True))
+        if mean < low
+    ]
+    at_place = Counter(place for place, *_ in worse)
+    span = ax.dataLim.y1 - low
+    edge = low - (0.02 + 0.04 * max(at_place.values())) * span  # below the worst of those that stay
+    ax.set_ylim(edge, ax.dataLim.y1 + 0.06 * span)
+    for place, x, mean, line in worse:
+        at_place[place] -= 1
+        offset: Any = {"xytext": (0, 2 + 11 * at_place[place]), "textcoords": "offset points", "ha": "center"}
+        box = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
+        text: Any = {"color": line.get_color(), "fontsize": "small", "bbox": box, "zorder": 5}
+        ax.annotate(f"↓ {mean:.1f}", (x, edge), **offset, **text)
 
 
 def widen(panels: list[Any], verdicts: list[dict[str, Any]]) -> None:

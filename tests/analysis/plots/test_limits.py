@@ -1,5 +1,7 @@
 """Where axes end."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,6 +104,19 @@ def test_a_failure_does_not_hide_the_other_accuracies_of_a_grid():
     limits.focus(ax)
     assert 90 < ax.get_ylim()[0] < 97
     assert [text.get_text() for text in ax.texts] == ["↓ 10.0"]
+
+
+def test_what_left_the_axis_is_written_below_what_has_not_one_above_the_other():
+    stay = {"BN": [0.97, 0.972, 0.1], "BRN": [0.97, 0.975, 0.2], "none": [0.97, 0.96, 0.951]}
+    rows = [(name, lr, 0, value) for name, values in stay.items() for lr, value in enumerate(values)]
+    summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
+    ax = gains.accuracies(Figure().subplots(), summary, ["lr"])
+    limits.focus(ax)
+    texts: list[Any] = list(ax.texts)
+    assert {text.get_text() for text in texts} == {"↓ 10.0", "↓ 20.0"}
+    assert abs(texts[0].xyann[1] - texts[1].xyann[1]) > 10, "points, a line's height"
+    bottom, top = ax.get_ylim()
+    assert (95.1 - bottom) / (top - bottom) > 0.08
 
 
 def test_a_few_huge_differences_make_the_axis_logarithmic_beyond_one_point():
