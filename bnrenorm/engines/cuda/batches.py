@@ -8,7 +8,8 @@ import numpy as np
 from bnrenorm.config.schema import Settings
 from bnrenorm.engines.cuda import pixels, sweeps
 from bnrenorm.engines.cuda.first_layer import First, Floats, Pixels, thirds
-from bnrenorm.engines.cuda.passes import Batch, Context, Operations
+from bnrenorm.engines.cuda.operands import Context
+from bnrenorm.engines.cuda.passes import Batch, Operations
 from bnrenorm.engines.cuda.rows import Mask
 from bnrenorm.engines.cuda.spans import Span, Spans
 from bnrenorm.engines.cuda.sweeps import Sweeps
@@ -41,7 +42,7 @@ class Batches:
         takes = self.by_tensor_cores and not small and not self.drops
         self.sweeps = self.pixels = None
         if takes and sweeps.suits(settings, widths[0], inputs.sampler, ops.shared_memory):
-            self.sweeps = Sweeps(ops, inputs.images, len(spans.seeds), inputs.sampler.size, self.seed_of)
+            self.sweeps = Sweeps(ops, inputs.images, len(spans.seeds), inputs.sampler.size)
         elif takes:
             self.pixels = pixels.repeated(ops.xp, inputs.images)
 

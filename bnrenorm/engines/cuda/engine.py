@@ -11,8 +11,9 @@ from bnrenorm.engines.cuda.batches import Batches
 from bnrenorm.engines.cuda.evaluator import Evaluator
 from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.observation import ModeGap, diagnosis
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Vector, copies_of, layers_of, vectors_of
-from bnrenorm.engines.cuda.passes import Context, Operations, backward, forward, loss
+from bnrenorm.engines.cuda.passes import Operations, backward, forward, loss
 from bnrenorm.engines.cuda.replay import Replay
 from bnrenorm.engines.cuda.rows import Mode, divide
 from bnrenorm.engines.cuda.small_batch import Images, SmallBatches, suits

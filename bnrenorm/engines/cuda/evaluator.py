@@ -6,8 +6,9 @@ import numpy as np
 
 from bnrenorm.engines.cuda import pixels
 from bnrenorm.engines.cuda.first_layer import shared
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Layer, Tensor
-from bnrenorm.engines.cuda.passes import Batch, Context, Operations, forward, loss
+from bnrenorm.engines.cuda.passes import Batch, Operations, forward, loss
 from bnrenorm.engines.cuda.rows import Mode, divide
 from bnrenorm.engines.cuda.workspace import Workspace, bytes_of
 

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple, Protocol
 
 from bnrenorm.engines.cuda import pixels
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Tensor
 from bnrenorm.engines.cuda.rows import Mask, pieces_of
 from bnrenorm.engines.cuda.workspace import Workspace
@@ -17,11 +18,11 @@ class First(Protocol):
         """Fetch the images, and set a (R, N, K) to the products with weights (R, K, D)."""
         ...
 
-    def form(self, context: Any) -> dict[str, Array]:
+    def form(self, context: Context) -> dict[str, Array]:
         """Return the form in which `learn` takes the gradient of those products: options of `Reference.to_linear`."""
         ...
 
-    def learn(self, ops: Any, g: Array, weight: Tensor, context: Any, ws: Workspace) -> None:
+    def learn(self, ops: Any, g: Array, weight: Tensor, context: Context, ws: Workspace) -> None:
         """Take the optimizer's step of the weights, with the gradient g (R, N, K) or what it became by `form`."""
         ...
 
@@ -44,18 +45,18 @@ class Floats(NamedTuple):
             ops.gather(images, index, self.x, mask)
         ops.product(self.x, weight, a, tb=True, of=self.of)
 
-    def form(self, context: Any) -> dict[str, Array]:
+    def form(self, context: Context) -> dict[str, Array]:
         """Let the gradient be multiplied by the learning rate where it is subtracted at once."""
         return {"rates": context.schedule} if self._is_subtracted(context) else {}
 
-    def _is_subtracted(self, context: Any) -> bool:
+    def _is_subtracted(self, context: Context) -> bool:
         """Tell whether the weights need nothing but that: the network's largest pass through memory once."""
         return context.plain and self._pieces() == 1
 
     def _pieces(self) -> int:
         return pieces_of(self.x.shape[-2]) if self.of is None else 1
 
-    def learn(self, ops: Any, g: Array, weight: Tensor, context: Any, ws: Workspace) -> None:
+    def learn(self, ops: Any, g: Array, weight: Tensor, context: Context, ws: Workspace) -> None:
         """Multiply g by the images."""
         if self._is_subtracted(context):
             ops.product(g, self.x, weight.value, ta=True, of=self.of, subtract=True)
@@ -65,7 +66,7 @@ class Floats(NamedTuple):
             ops.gradient(g, self.x, gradient)
         else:
             ops.product(g, self.x, gradient[:, 0], ta=True, of=self.of)
-        ops.update_weights(weight, gradient, context.spec.optimizer, context.hyper, context.schedule)
+        ops.update_weights(weight, gradient, context)
 
 
 class Pixels(NamedTuple):
@@ -88,15 +89,15 @@ class Pixels(NamedTuple):
         ops.split(weight, self.weights)
         ops.pixel_product(self.x, self.weights, self.runs, a)
 
-    def form(self, context: Any) -> dict[str, Array]:
+    def form(self, context: Context) -> dict[str, Array]:
         """Let the gradient be written in thirds."""
         return {"parts": self.gradients}
 
-    def learn(self, ops: Any, g: Array, weight: Tensor, context: Any, ws: Workspace) -> None:
+    def learn(self, ops: Any, g: Array, weight: Tensor, context: Context, ws: Workspace) -> None:
         """Multiply the thirds of the gradient, a piece of the images at a time."""
         gradient = ws.weight_gradient(weight.value.shape, pieces_of(self.x.shape[1]))
         ops.pixel_gradient(self.gradients, self.x, self.runs, gradient)
-        ops.update_weights(weight, gradient, context.spec.optimizer, context.hyper, context.schedule)
+        ops.update_weights(weight, gradient, context)
 
 
 def shared(ops: Any, images: Array, replicas: int, width: int) -> First:

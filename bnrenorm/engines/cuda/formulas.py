@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Tensor
 from bnrenorm.engines.cuda.rows import Mask, Rows
 from bnrenorm.engines.spec import ADAM, MOMENTUM, RMSPROP, SGD, Hyperparams, KernelSpec
@@ -57,11 +58,12 @@ def merge(partial: Array, rows: Rows) -> tuple[Array, Array]:
     return mean.astype(partial.dtype), var.astype(partial.dtype)
 
 
-def descend(tensor: Tensor, g: Array, lr_column: int, optimizer: int, hyper: Array, schedule: Array) -> None:
+def descend(tensor: Tensor, g: Array, lr_column: int, context: Context) -> None:
     """Take the optimizer's step with the gradient g, as Chainer's update rules define it; then average."""
     p, m, s, average = tensor
-    lr = schedule[:, lr_column].reshape(-1, *[1] * (p.ndim - 1))
-    values = {name: column(hyper, name, p.ndim) for name in _HYPER}
+    optimizer = context.spec.optimizer
+    lr = context.schedule[:, lr_column].reshape(-1, *[1] * (p.ndim - 1))
+    values = {name: column(context.hyper, name, p.ndim) for name in _HYPER}
     if optimizer == SGD:
         p -= lr * g
     elif optimizer == MOMENTUM:

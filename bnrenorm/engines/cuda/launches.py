@@ -15,6 +15,7 @@ import numpy as np
 from bnrenorm.engines.cuda import norm_launches, packing, small_launches, tensor_launches
 from bnrenorm.engines.cuda.cublas import Products, math_mode
 from bnrenorm.engines.cuda.graphs import Graphs, NotCaptured
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.packing import BLOCK, FILLING, LINE, THREADS
 from bnrenorm.engines.cuda.parameters import Tensor, Vector
 from bnrenorm.engines.cuda.pixels import CAPABILITY
@@ -141,7 +142,7 @@ class Launches:
         replicas, pieces, _ = partial.shape
         self.launch("add_losses", (packing.ceil(replicas, THREADS),), LINE, partial, replicas, pieces, n, sums)
 
-    def update_weights(self, tensor: Tensor, gradient: Array, optimizer: int, hyper: Array, schedule: Array) -> None:
+    def update_weights(self, tensor: Tensor, gradient: Array, context: Context) -> None:
         """Take the optimizer's step of weights."""
         replicas, pieces = gradient.shape[:2]
         size = gradient[0, 0].size
@@ -149,16 +150,17 @@ class Launches:
         value, *states = tensor
         self.launch(
             "update_weights", (blocks, replicas), LINE,
-            value, gradient, *states, np.int64(size), pieces, optimizer, hyper, schedule,
+            value, gradient, *states, np.int64(size), pieces, context.spec.optimizer, context.hyper, context.schedule,
         )  # fmt: skip
 
-    def update_vectors(self, vectors: list[Vector], optimizer: int, hyper: Array, schedule: Array) -> None:
+    def update_vectors(self, vectors: list[Vector], context: Context) -> None:
         """Take the optimizer's step of biases, gammas and betas, all in one launch."""
         known = self.tables.get(id(vectors))
         if known is None or known[0] is not vectors:
             table = self.xp.asarray(np.array([packing.table_row(vector) for vector in vectors], np.int64))
             known = self.tables[id(vectors)] = vectors, table
-        self.launch("update_vectors", (len(vectors), len(hyper)), LINE, known[1], optimizer, hyper, schedule)
+        rule = context.spec.optimizer, context.hyper, context.schedule
+        self.launch("update_vectors", (len(vectors), len(context.hyper)), LINE, known[1], *rule)
 
     def diagnose(self, stats: Array, schedule: Array, values: Array) -> None:
         """Describe what a batch normalisation did, one block a replica."""

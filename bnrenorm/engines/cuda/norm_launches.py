@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.engines.cuda import packing
+from bnrenorm.engines.cuda.operands import Context, Normalised
 from bnrenorm.engines.cuda.packing import BLOCK, LANES, LINE, THREADS
-from bnrenorm.engines.cuda.rows import Mask, Mode, Rows
-from bnrenorm.engines.spec import NONE, KernelSpec
+from bnrenorm.engines.cuda.rows import Mode, Rows
+from bnrenorm.engines.spec import NONE
 
 Array = Any
 
@@ -28,21 +29,14 @@ def enter(
 
 
 def statistics(
-    self: Any,
-    partial: Array | None,
-    rows: Rows,
-    mode: Mode,
-    spec: KernelSpec,
-    hyper: Array,
-    schedule: Array,
-    run: tuple[Array, Array],
-    stats: Array,
+    self: Any, partial: Array | None, rows: Rows, mode: Mode, context: Context, run: tuple[Array, Array], stats: Array
 ) -> None:
     """Merge the moments, correct them, move the running statistics."""
     replicas, width = run[0].shape
     self.launch(
         "statistics", (packing.ceil(width, THREADS), replicas), LINE,
-        partial, width, rows.group, rows.groups, rows.pieces, mode, spec.track_std, hyper, schedule, *run, stats,
+        partial, width, rows.group, rows.groups, rows.pieces, mode, context.spec.track_std, context.hyper,
+        context.schedule, *run, stats,
     )  # fmt: skip
 
 
@@ -53,19 +47,9 @@ def row_moments(self: Any, a: Array, hyper: Array, row_stats: Array) -> None:
     self.launch("row_moments", (packing.ceil(many, LANES),), BLOCK, a, n, width, np.int64(many), hyper, row_stats)
 
 
-def normalise(
-    self: Any,
-    a: Array,
-    stats: Array,
-    row_stats: Array,
-    affine: tuple[Array | None, Array | None],
-    spec: KernelSpec,
-    rows: Rows,
-    mask: Mask | None,
-    fraction: Array | None,
-    y: Array,
-) -> None:
+def normalise(self: Any, layer: Normalised, fraction: Array | None, y: Array) -> None:
     """Normalise, apply a ReLU behind it, and dropout."""
+    spec, rows, a, stats, row_stats, affine, mask = layer
     self.launch(
         "normalise", packing.columns(rows, a), BLOCK,
         a, stats, row_stats, *affine, spec.norm, spec.affine, spec.norm_first, rows.n, a.shape[2], rows.group,
@@ -73,56 +57,29 @@ def normalise(
     )  # fmt: skip
 
 
-def upstream_sums(
-    self: Any,
-    g: Array,
-    y: Array,
-    a: Array,
-    stats: Array,
-    row_stats: Array,
-    spec: KernelSpec,
-    rows: Rows,
-    mask: Mask | None,
-    partial: Array,
-) -> None:
+def upstream_sums(self: Any, layer: Normalised, g: Array, y: Array, partial: Array) -> None:
     """Sum what the gradients of gamma, beta and the statistics need."""
+    spec, rows, a, stats, row_stats, _, mask = layer
     self.launch(
         "upstream_sums", packing.columns(rows, a), BLOCK, g, y, a, stats, row_stats, spec.norm, spec.norm_first,
         rows.n, a.shape[2], rows.group, rows.pieces, *packing.mask(mask), partial,
     )  # fmt: skip
 
 
-def coefficients(
-    self: Any,
-    partial: Array,
-    stats: Array,
-    affine: tuple[Array | None, Array | None],
-    spec: KernelSpec,
-    rows: Rows,
-    coef: Array,
-    gradients: tuple[Array, Array],
-) -> None:
+def coefficients(self: Any, layer: Normalised, partial: Array, coef: Array, gradients: tuple[Array, Array]) -> None:
     """Merge those sums."""
+    spec, rows = layer.spec, layer.rows
     replicas, width = gradients[0].shape
     self.launch(
         "coefficients", (packing.ceil(width, THREADS), replicas), LINE,
-        partial, stats, affine[0], spec.norm, spec.affine, width, rows.group, rows.groups, rows.pieces, coef,
-        *gradients,
+        partial, layer.stats, layer.affine[0], spec.norm, spec.affine, width, rows.group, rows.groups, rows.pieces,
+        coef, *gradients,
     )  # fmt: skip
 
 
-def row_gradients(
-    self: Any,
-    g: Array,
-    y: Array,
-    a: Array,
-    row_stats: Array,
-    affine: tuple[Array | None, Array | None],
-    spec: KernelSpec,
-    mask: Mask | None,
-    row_sums: Array,
-) -> None:
+def row_gradients(self: Any, layer: Normalised, g: Array, y: Array, row_sums: Array) -> None:
     """Take the means over rows that layer normalisation's gradient needs."""
+    spec, _, a, _, row_stats, affine, mask = layer
     replicas, n, width = a.shape
     many = replicas * n
     self.launch(
@@ -134,22 +91,17 @@ def row_gradients(
 
 def to_linear(
     self: Any,
+    layer: Normalised,
     g: Array,
     y: Array,
-    a: Array,
-    stats: Array,
-    coef: Array,
-    row_stats: Array,
-    row_sums: Array,
-    affine: tuple[Array | None, Array | None],
-    spec: KernelSpec,
-    rows: Rows,
-    mask: Mask | None,
+    coef: Array | None,
+    row_sums: Array | None,
     partial: Array,
     rates: Array | None = None,
     parts: Array | None = None,
 ) -> None:
     """Take the gradient through dropout, ReLU and normalisation."""
+    spec, rows, a, stats, row_stats, affine, mask = layer
     self.launch(
         "to_linear", packing.columns(rows, a), BLOCK, g, y, a, stats, coef, row_stats, row_sums, affine[0],
         spec.norm, spec.affine, spec.norm_first, not spec.norm_first, rows.n, a.shape[2], rows.group, rows.pieces,

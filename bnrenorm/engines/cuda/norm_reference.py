@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.engines.cuda import formulas
-from bnrenorm.engines.cuda.rows import Mask, Mode, Rows
-from bnrenorm.engines.spec import BATCH, LAYER, KernelSpec
+from bnrenorm.engines.cuda.operands import Context, Normalised
+from bnrenorm.engines.cuda.rows import Mode, Rows
+from bnrenorm.engines.spec import BATCH, LAYER
 from bnrenorm.network.schedule import D_MAX, LR, R_MAX
 
 Array = Any
@@ -39,20 +40,12 @@ def enter(
 
 
 def statistics(
-    self: Any,
-    partial: Array | None,
-    rows: Rows,
-    mode: Mode,
-    spec: KernelSpec,
-    hyper: Array,
-    schedule: Array,
-    run: tuple[Array, Array],
-    stats: Array,
+    self: Any, partial: Array | None, rows: Rows, mode: Mode, context: Context, run: tuple[Array, Array], stats: Array
 ) -> None:
     """Set stats from the moments of `enter`; in training also move the running mean and scale, (R, K) each."""
     run_mean, run_scale = run
-    eps = formulas.column(hyper, "eps", 2)
-    run_std = run_scale if spec.track_std else np.sqrt(run_scale + eps)
+    eps = formulas.column(context.hyper, "eps", 2)
+    run_std = run_scale if context.spec.track_std else np.sqrt(run_scale + eps)
     stats[:, :, 0], stats[:, :, 1], stats[:, :, 2], stats[:, :, 3] = run_mean[:, None], run_std[:, None], 1, 0
     stats[:, :, 4], stats[:, :, 5] = run_mean[:, None], run_std[:, None]
     if mode == Mode.RUNNING:
@@ -62,12 +55,12 @@ def statistics(
     stats[:, :, 0], stats[:, :, 1] = mean, std
     if mode == Mode.OWN:
         return
-    r_max, d_max = (schedule[:, limit].reshape(-1, 1, 1) for limit in (R_MAX, D_MAX))
+    r_max, d_max = (context.schedule[:, limit].reshape(-1, 1, 1) for limit in (R_MAX, D_MAX))
     stats[:, :, 2] = (std / run_std[:, None]).clip(1 / r_max, r_max)
     stats[:, :, 3] = ((mean - run_mean[:, None]) / run_std[:, None]).clip(-d_max, d_max)
     if mode == Mode.TRAINING:
-        tracked = std if spec.track_std else var * (rows.group / max(rows.group - 1.0, 1.0))
-        weight = 1 - formulas.column(hyper, "decay", 2)
+        tracked = std if context.spec.track_std else var * (rows.group / max(rows.group - 1.0, 1.0))
+        weight = 1 - formulas.column(context.hyper, "decay", 2)
         run_mean += weight * (mean.mean(axis=1) - run_mean)
         run_scale += weight * (tracked.mean(axis=1) - run_scale)
 
@@ -78,22 +71,12 @@ def row_moments(self: Any, a: Array, hyper: Array, row_stats: Array) -> None:
     row_stats[..., 1] = np.sqrt(a.var(axis=2) + formulas.column(hyper, "eps", 2))
 
 
-def normalise(
-    self: Any,
-    a: Array,
-    stats: Array,
-    row_stats: Array,
-    affine: tuple[Array | None, Array | None],
-    spec: KernelSpec,
-    rows: Rows,
-    mask: Mask | None,
-    fraction: Array | None,
-    y: Array,
-) -> None:
-    """Set y to the normalised a, after the ReLU if it comes then, and after dropout.
+def normalise(self: Any, layer: Normalised, fraction: Array | None, y: Array) -> None:
+    """Set y to the normalised values, after the ReLU if it comes then, and after dropout.
 
-    affine: gamma and beta. Dropout follows the mask in training, and multiplies by fraction (R,) in inference.
+    Dropout follows the mask in training, and multiplies by fraction (R,) in inference.
     """
+    spec, rows, a, stats, row_stats, affine, mask = layer
     gamma, beta = formulas.affine(affine, a.dtype)
     y[...] = a
     if spec.norm == BATCH:
@@ -109,22 +92,12 @@ def normalise(
         y *= formulas.keeps(mask)[:, None]
 
 
-def upstream_sums(
-    self: Any,
-    g: Array,
-    y: Array,
-    a: Array,
-    stats: Array,
-    row_stats: Array,
-    spec: KernelSpec,
-    rows: Rows,
-    mask: Mask | None,
-    partial: Array,
-) -> None:
+def upstream_sums(self: Any, layer: Normalised, g: Array, y: Array, partial: Array) -> None:
     """Set partial (R, rows.total, 2, K) to the sums of g, and of g (a - mean), over every piece.
 
     g is the gradient of y; for layer normalisation it is multiplied by the normalised values instead.
     """
+    spec, rows, a, stats, row_stats, _, mask = layer
     g = formulas.upstream(g, y, spec, mask)
     is_layer = spec.norm == LAYER
     xmu = formulas.normalised_rows(a, row_stats) if is_layer else a - formulas.per_image(stats, 0, rows)
@@ -133,17 +106,9 @@ def upstream_sums(
         partial[:, q, 1] = (g[:, begin:end] * xmu[:, begin:end]).sum(axis=1)
 
 
-def coefficients(
-    self: Any,
-    partial: Array,
-    stats: Array,
-    affine: tuple[Array | None, Array | None],
-    spec: KernelSpec,
-    rows: Rows,
-    coef: Array,
-    gradients: tuple[Array, Array],
-) -> None:
+def coefficients(self: Any, layer: Normalised, partial: Array, coef: Array, gradients: tuple[Array, Array]) -> None:
     """Set coef (R, groups, 3, K) for `to_linear`, and the gradients of gamma and beta per node, (R, K). [BRN17]"""
+    spec, rows, _, stats, _, affine, _ = layer
     ggamma, gbeta = gradients
     by_group = partial.reshape(len(partial), rows.groups, rows.pieces, 2, -1).sum(axis=2)
     total, total_xmu = by_group[:, :, 0], by_group[:, :, 1]
@@ -158,18 +123,9 @@ def coefficients(
     coef[:, :, 2] = total / rows.group
 
 
-def row_gradients(
-    self: Any,
-    g: Array,
-    y: Array,
-    a: Array,
-    row_stats: Array,
-    affine: tuple[Array | None, Array | None],
-    spec: KernelSpec,
-    mask: Mask | None,
-    row_sums: Array,
-) -> None:
+def row_gradients(self: Any, layer: Normalised, g: Array, y: Array, row_sums: Array) -> None:
     """Set row_sums (R, N, 2): means over a row of g gamma, and of g gamma times the normalised values. [LN16]"""
+    spec, _, a, _, row_stats, affine, mask = layer
     gamma, _ = formulas.affine(affine, a.dtype)
     g = formulas.upstream(g, y, spec, mask) * gamma
     row_sums[..., 0] = g.mean(axis=2)
@@ -178,17 +134,11 @@ def row_gradients(
 
 def to_linear(
     self: Any,
+    layer: Normalised,
     g: Array,
     y: Array,
-    a: Array,
-    stats: Array,
-    coef: Array,
-    row_stats: Array,
-    row_sums: Array,
-    affine: tuple[Array | None, Array | None],
-    spec: KernelSpec,
-    rows: Rows,
-    mask: Mask | None,
+    coef: Array | None,
+    row_sums: Array | None,
     partial: Array,
     rates: Array | None = None,
     parts: Array | None = None,
@@ -198,6 +148,7 @@ def to_linear(
     rates: a schedule (R, 4), by whose learning rates g is multiplied then. parts (R, N, PARTS, Q): gets the thirds
     of it (see `pixels`), up to K, in place of g, which stays as it was.
     """
+    spec, rows, a, stats, row_stats, affine, mask = layer
     gamma, _ = formulas.affine(affine, a.dtype)
     value = formulas.upstream(g, y, spec, mask)
     if spec.norm == BATCH:

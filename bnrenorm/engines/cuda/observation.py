@@ -6,8 +6,9 @@ import numpy as np
 
 from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines.cuda.first_layer import Floats
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Layer
-from bnrenorm.engines.cuda.passes import Batch, Context, Operations, forward, loss
+from bnrenorm.engines.cuda.passes import Batch, Operations, forward, loss
 from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.mode_gap import IMAGES

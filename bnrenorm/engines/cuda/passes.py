@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 from bnrenorm.engines.cuda.checked import Checked
 from bnrenorm.engines.cuda.first_layer import First
 from bnrenorm.engines.cuda.launches import Launches
+from bnrenorm.engines.cuda.operands import Context, Normalised
 from bnrenorm.engines.cuda.parameters import Layer, Vector
 from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.engines.cuda.rows import Mask, Mode, divide, pieces_of
 from bnrenorm.engines.cuda.workspace import Workspace
-from bnrenorm.engines.spec import BATCH, LAYER, KernelSpec
+from bnrenorm.engines.spec import BATCH, LAYER
 
 Array = Any
 Operations = Launches | Reference | Checked
@@ -26,22 +27,6 @@ class Batch(NamedTuple):
     labels: Array
     index: Array | None
     masks: list[Mask]
-
-
-class Context(NamedTuple):
-    """What does not depend on the batch. hyper (R, 10): `engines.spec.Hyperparams`; schedule (R, 4) of the step.
-
-    seed_of (R,) int32: each replica's seed. fractions: of the inputs and of every hidden layer's nodes that dropout
-    keeps, (R,) each; empty without dropout. plain: weights are only moved against their gradient, times the learning
-    rate: by SGD without decay, and without an average of them.
-    """
-
-    spec: KernelSpec
-    hyper: Array
-    schedule: Array
-    seed_of: Array
-    fractions: list[Array]
-    plain: bool = False
 
 
 def forward(
@@ -73,14 +58,15 @@ def forward(
         ops.enter(a, bias, rows, relu=not spec.norm_first, factor=factor, partial=moments)
         if spec.norm == BATCH:
             assert layer.run is not None
-            ops.statistics(moments, rows, mode, spec, context.hyper, context.schedule, layer.run, ws.stats[depth])
+            ops.statistics(moments, rows, mode, context, layer.run, ws.stats[depth])
         elif spec.norm == LAYER:
             ops.row_moments(a, context.hyper, ws.row_stats[depth])
         if y is not a:
             mask = batch.masks[depth + 1] if batch.masks and not inference else None
             fraction = context.fractions[depth + 1] if context.fractions and inference else None
             affine = layer.affine(averaged=averaged)
-            ops.normalise(a, ws.stats[depth], ws.row_stats[depth], affine, spec, rows, mask, fraction, y)
+            normalised = Normalised(spec, rows, a, ws.stats[depth], ws.row_stats[depth], affine, mask)
+            ops.normalise(normalised, fraction, y)
     ops.product(ws.y[-1], _values(layers[-1], averaged)[0], ws.logits, tb=True)
 
 
@@ -103,21 +89,20 @@ def backward(
     ops: Operations, layers: list[Layer], vectors: list[Vector], batch: Batch, context: Context, ws: Workspace
 ) -> None:
     """Update every parameter; weights after their last use, all biases, gammas and betas (`vectors`) at the end."""
-    spec, rows, hyper, schedule = context.spec, ws.rows, context.hyper, context.schedule
-    g = ws.logits
-    ops.column_sums(g, divide(rows.n), ws.bias[-1])
+    g, n = ws.logits, ws.rows.n
+    ops.column_sums(g, divide(n), ws.bias[-1])
     for depth in range(len(layers) - 1, -1, -1):
         weight = layers[depth].weight
         if depth == 0:
             batch.images.learn(ops, g, weight, context, ws)
             break
-        gradient, below = ws.weight_gradient(weight.value.shape, pieces_of(rows.n)), ws.gradient(depth - 1)
+        gradient, below = ws.weight_gradient(weight.value.shape, pieces_of(n)), ws.gradient(depth - 1)
         ops.gradient(g, ws.y[depth - 1], gradient)
         ops.product(g, weight.value, below)
-        ops.update_weights(weight, gradient, spec.optimizer, hyper, schedule)
+        ops.update_weights(weight, gradient, context)
         _through_layer(ops, layers[depth - 1], depth - 1, below, batch, context, ws)
         g = below
-    ops.update_vectors(vectors, spec.optimizer, hyper, schedule)
+    ops.update_vectors(vectors, context)
 
 
 def _through_layer(
@@ -127,17 +112,17 @@ def _through_layer(
 
     In the first layer it gets the form that the batch's images take it in.
     """
-    spec, rows = context.spec, ws.rows
-    a, y, stats, row_stats, coef = ws.a[depth], ws.y[depth], ws.stats[depth], ws.row_stats[depth], ws.coef[depth]
-    affine, mask = layer.affine(), batch.masks[depth + 1] if batch.masks else None
-    if spec.norm in (BATCH, LAYER):
+    norm, a, y, coef = context.spec.norm, ws.a[depth], ws.y[depth], ws.coef[depth]
+    mask = batch.masks[depth + 1] if batch.masks else None
+    normalised = Normalised(context.spec, ws.rows, a, ws.stats[depth], ws.row_stats[depth], layer.affine(), mask)
+    if norm in (BATCH, LAYER):
         sums = ws.moments_of(a.shape[2])
-        ops.upstream_sums(g, y, a, stats, row_stats, spec, rows, mask, sums)
-        ops.coefficients(sums, stats, affine, spec, rows, coef, ws.affine[depth])
-    if spec.norm == LAYER:
-        ops.row_gradients(g, y, a, row_stats, affine, spec, mask, ws.row_sums)
+        ops.upstream_sums(normalised, g, y, sums)
+        ops.coefficients(normalised, sums, coef, ws.affine[depth])
+    if norm == LAYER:
+        ops.row_gradients(normalised, g, y, ws.row_sums)
     form = {} if depth else batch.images.form(context)
-    ops.to_linear(g, y, a, stats, coef, row_stats, ws.row_sums, affine, spec, rows, mask, ws.bias[depth], **form)
+    ops.to_linear(normalised, g, y, coef, ws.row_sums, ws.bias[depth], **form)
 
 
 def _values(layer: Layer, averaged: bool) -> tuple[Array, Array]:

@@ -1,11 +1,9 @@
 """What every kernel computes, in NumPy: the specification of `launches`, and its double where there is no GPU.
 
 The formulas follow `norm.formulas`, `norm.affine`, `network.losses` and Chainer's update rules. Arguments that several
-methods share, all with R replicas on the first axis: `rows` (`rows.Rows`) of N images; a (R, N, K), the input of a
-layer's normalisation; y (R, N, K), the layer's output; g (R, N, K), a gradient; bias (R, K); affine: gamma and beta,
-(R, K) or (R, 1), or None, as `spec.affine` says; hyper (R, 10), columns as in `engines.spec.Hyperparams`; schedule
-(R, 4) of the step, as in `network.schedule`; mask: a `rows.Mask` or None; stats (R, groups, 6, K): mean, std, r, d,
-running mean and std.
+methods share, all with R replicas on the first axis: `context` and `layer`, explained in `operands`; `rows` of N
+images; y (R, N, K), a hidden layer's output; g (R, N, K), a gradient; bias (R, K); mask: a `rows.Mask` or None; stats
+(R, groups, 6, K): mean, std, r, d, running mean and std.
 """
 
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.engines.cuda import formulas, norm_reference, small_reference, tensor_reference
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Tensor, Vector
 from bnrenorm.engines.cuda.rows import Mask, piece_length
 from bnrenorm.network.schedule import D_MAX, LR, R_MAX
@@ -127,22 +126,23 @@ class Reference:
         """Add to sums (R, 2) the mean loss and accuracy of n images."""
         sums += partial.sum(axis=1) / n
 
-    def update_weights(self, tensor: Tensor, gradient: Array, optimizer: int, hyper: Array, schedule: Array) -> None:
+    def update_weights(self, tensor: Tensor, gradient: Array, context: Context) -> None:
         """Take the optimizer's step of weights (R, K, D), with L1 and L2 decay, and of their average.
 
         gradient (R, pieces, K, D): its sum over the pieces is the gradient.
         """
+        hyper = context.hyper
         w, gradient = tensor.value, gradient.sum(axis=1)
         l2, l1 = formulas.column(hyper, "l2", w.ndim), formulas.column(hyper, "l1", w.ndim)
-        formulas.descend(tensor, gradient + l2 * w + l1 * np.sign(w), LR, optimizer, hyper, schedule)
+        formulas.descend(tensor, gradient + l2 * w + l1 * np.sign(w), LR, context)
 
-    def update_vectors(self, vectors: list[Vector], optimizer: int, hyper: Array, schedule: Array) -> None:
+    def update_vectors(self, vectors: list[Vector], context: Context) -> None:
         """Take the optimizer's step of biases, gammas and betas, and of their averages."""
         for vector in vectors:
             gradient = vector.gradient.sum(axis=1)
             if vector.tensor.value.shape[1] < gradient.shape[1]:
                 gradient = gradient.sum(axis=1, keepdims=True) / vector.divisor
-            formulas.descend(vector.tensor, gradient, vector.column, optimizer, hyper, schedule)
+            formulas.descend(vector.tensor, gradient, vector.column, context)
 
     def diagnose(self, stats: Array, schedule: Array, values: Array) -> None:
         """Set values (R, 12) to those of `norm.diagnosis`, in their order."""

@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 from bnrenorm.config.schema import Full, Settings
 from bnrenorm.data.sampling import Sampler
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Layer
-from bnrenorm.engines.cuda.passes import Context, Operations
+from bnrenorm.engines.cuda.passes import Operations
 from bnrenorm.engines.cuda.small_launches import first_shared, middle_shared
 from bnrenorm.engines.cuda.spans import Span
 from bnrenorm.engines.spec import BATCH, FIXED, MOMENTUM, NODE, NONE, SGD, KernelSpec
@@ -66,8 +67,8 @@ class SmallBatches:
     def middle(self, span: Span, s: int, layers: list[Layer], context: Context, sums: Array, *, observe: bool) -> None:
         """Take step s of the span, but for the update of the first layer's weights, which is left to `end`."""
         self.ops.middle(
-            self.data.labels, span.index[s], context.seed_of, context.spec, context.hyper, context.schedule,
-            self.products, self.gradient, layers, self.stats if observe else None, sums,
+            self.data.labels, span.index[s], context, self.products, self.gradient, layers,
+            self.stats if observe else None, sums,
         )  # fmt: skip
 
     def end(self, span: Span, s: int, layers: list[Layer], context: Context) -> None:
@@ -77,7 +78,4 @@ class SmallBatches:
         self._first(span.index[s], following, layers, context)
 
     def _first(self, index: Array | None, following: Array | None, layers: list[Layer], context: Context) -> None:
-        self.ops.first(
-            self.data.images, index, following, context.seed_of, context.spec, context.hyper, context.schedule,
-            self.gradient, layers[0].weight, self.products,
-        )  # fmt: skip
+        self.ops.first(self.data.images, index, following, context, self.gradient, layers[0].weight, self.products)

@@ -3,9 +3,9 @@
 from typing import Any
 
 from bnrenorm.engines.cuda import packing
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.packing import FILLING, LANES, LINE
 from bnrenorm.engines.cuda.parameters import Layer, Tensor
-from bnrenorm.engines.spec import KernelSpec
 
 Array = Any
 
@@ -21,10 +21,7 @@ def first(
     images: Array,
     index: Array | None,
     following: Array | None,
-    seed_of: Array,
-    spec: KernelSpec,
-    hyper: Array,
-    schedule: Array,
+    context: Context,
     gradient: Array,
     weight: Tensor,
     products: Array,
@@ -37,8 +34,9 @@ def first(
     grid = packing.ceil(width, LANES * rows), replicas
     self.launch(
         "first", grid, LINE,
-        images, inputs, index, following, packing.index(index if following is None else following)[1], seed_of,
-        spec.optimizer, hyper, schedule, gradient, width, weight.value, weight.exp_avg, products,
+        images, inputs, index, following, packing.index(index if following is None else following)[1],
+        context.seed_of, context.spec.optimizer, context.hyper, context.schedule, gradient, width, weight.value,
+        weight.exp_avg, products,
         file="small.cu", shared=shared, N=n, ROWS=rows_at_once(replicas, width, n),
     )  # fmt: skip
 
@@ -47,10 +45,7 @@ def middle(
     self: Any,
     labels: Array,
     index: Array,
-    seed_of: Array,
-    spec: KernelSpec,
-    hyper: Array,
-    schedule: Array,
+    context: Context,
     products: Array,
     gradient: Array,
     layers: list[Layer],
@@ -58,7 +53,7 @@ def middle(
     sums: Array,
 ) -> None:
     """Take the rest of a step of a network with one hidden layer."""
-    hidden, last = layers
+    spec, (hidden, last) = context.spec, layers
     replicas, n, width = products.shape
     classes = last.bias.value.shape[1]
     tensors = (hidden.bias, hidden.gamma, hidden.beta)
@@ -66,9 +61,9 @@ def middle(
     shared = middle_shared(n, width, classes, self.dtype.itemsize)
     self.launch(
         "middle", (replicas,), LINE,
-        labels, *packing.index(index), seed_of, spec.optimizer, hyper, schedule, products, gradient, width, classes,
-        spec.norm, spec.affine, spec.norm_first, spec.track_std, *states, *(hidden.run or (None, None)),
-        *last.weight[:2], *last.bias[:2], stats, sums,
+        labels, *packing.index(index), context.seed_of, spec.optimizer, context.hyper, context.schedule, products,
+        gradient, width, classes, spec.norm, spec.affine, spec.norm_first, spec.track_std, *states,
+        *(hidden.run or (None, None)), *last.weight[:2], *last.bias[:2], stats, sums,
         file="small.cu", shared=shared, N=n, ROWS=rows_at_once(replicas, width, n),
     )  # fmt: skip
 

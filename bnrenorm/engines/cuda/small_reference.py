@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from bnrenorm.engines.cuda.operands import Context, Normalised
 from bnrenorm.engines.cuda.parameters import Layer, Tensor, Vector
 from bnrenorm.engines.cuda.rows import Mode, divide
-from bnrenorm.engines.spec import KernelSpec
 from bnrenorm.network.schedule import AFFINE_LR, LR
 
 Array = Any
@@ -17,10 +17,7 @@ def first(
     images: Array,
     index: Array | None,
     following: Array | None,
-    seed_of: Array,
-    spec: KernelSpec,
-    hyper: Array,
-    schedule: Array,
+    context: Context,
     gradient: Array,
     weight: Tensor,
     products: Array,
@@ -31,20 +28,17 @@ def first(
     products (R, N, K) becomes those of the second.
     """
     if index is not None:
-        g = np.matmul(gradient.swapaxes(1, 2), images[index[seed_of]])
-        self.update_weights(weight, g[:, None], spec.optimizer, hyper, schedule)
+        g = np.matmul(gradient.swapaxes(1, 2), images[index[context.seed_of]])
+        self.update_weights(weight, g[:, None], context)
     if following is not None:
-        np.matmul(images[following[seed_of]], weight.value.swapaxes(1, 2), out=products)
+        np.matmul(images[following[context.seed_of]], weight.value.swapaxes(1, 2), out=products)
 
 
 def middle(
     self: Any,
     labels: Array,
     index: Array,
-    seed_of: Array,
-    spec: KernelSpec,
-    hyper: Array,
-    schedule: Array,
+    context: Context,
     products: Array,
     gradient: Array,
     layers: list[Layer],
@@ -56,28 +50,29 @@ def middle(
     Updates all parameters but the first layer's weights, and the running statistics; adds loss and accuracy to sums
     (R, 2). stats (R, 1, 6, K) gets the statistics.
     """
-    hidden, last = layers
+    spec, (hidden, last) = context.spec, layers
     replicas, n, width = products.shape
-    rows, affine, a, h = divide(n), hidden.affine(), products.copy(), np.empty_like(products)
+    rows, a, h = divide(n), products.copy(), np.empty_like(products)
     stats = np.empty((replicas, 1, 6, width), a.dtype) if stats is None else stats
     moments, coef = np.empty((replicas, 1, 2, width), a.dtype), np.empty((replicas, 1, 3, width), a.dtype)
     self.enter(a, hidden.bias.value, rows, relu=not spec.norm_first, partial=moments)
     if hidden.run is not None:
-        self.statistics(moments, rows, Mode.TRAINING, spec, hyper, schedule, hidden.run, stats)
-    self.normalise(a, stats, None, affine, spec, rows, None, None, h)
+        self.statistics(moments, rows, Mode.TRAINING, context, hidden.run, stats)
+    layer = Normalised(spec, rows, a, stats, None, hidden.affine(), None)
+    self.normalise(layer, None, h)
     logits = np.matmul(h, last.weight.value.swapaxes(1, 2))
     partial, gradients = np.empty((replicas, 1, 2)), (np.empty_like(a[:, 0]), np.empty_like(a[:, 0]))
-    self.loss(logits, last.bias.value, labels, index, seed_of, True, None, partial)
+    self.loss(logits, last.bias.value, labels, index, context.seed_of, True, None, partial)
     self.add_losses(partial, n, sums)
     np.matmul(logits, last.weight.value, out=gradient)
-    self.update_weights(last.weight, np.matmul(logits.swapaxes(1, 2), h)[:, None], spec.optimizer, hyper, schedule)
+    self.update_weights(last.weight, np.matmul(logits.swapaxes(1, 2), h)[:, None], context)
     if hidden.run is not None:
-        self.upstream_sums(gradient, h, a, stats, None, spec, rows, None, moments)
-        self.coefficients(moments, stats, affine, spec, rows, coef, gradients)
+        self.upstream_sums(layer, gradient, h, moments)
+        self.coefficients(layer, moments, coef, gradients)
     bias = np.empty((replicas, 1, width), a.dtype)
-    self.to_linear(gradient, h, a, stats, coef, None, None, affine, spec, rows, None, bias)
+    self.to_linear(layer, gradient, h, coef, None, bias)
     vectors = [Vector(hidden.bias, bias, LR), Vector(last.bias, logits, LR)]
     if hidden.gamma is not None and hidden.beta is not None:
         tensors = (hidden.gamma, hidden.beta)
         vectors += [Vector(t, g[:, None], AFFINE_LR) for t, g in zip(tensors, gradients, strict=True)]
-    self.update_vectors(vectors, spec.optimizer, hyper, schedule)
+    self.update_vectors(vectors, context)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from bnrenorm.config.schema import Full, Settings
 from bnrenorm.data.sampling import Sampler
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Tensor
 from bnrenorm.engines.cuda.pixels import TILE
 from bnrenorm.engines.cuda.spans import Span
@@ -30,16 +31,16 @@ def suits(settings: Settings, inputs: int, sampler: Sampler, shared_memory: int)
 class Sweeps:
     """What the batches of a group's sweeps share, one after the other.
 
-    images (M, D) are of bytes; n: images of a batch; seed_of (R,) int32: each replica's seed, of `seeds`.
+    images (M, D) are of bytes; n: images of a batch, of each of the `seeds`.
     """
 
-    def __init__(self, ops: Any, images: Array, seeds: int, n: int, seed_of: Array):
-        self.images, self.seed_of, self.n = images, seed_of, n
+    def __init__(self, ops: Any, images: Array, seeds: int, n: int):
+        self.images, self.n = images, n
         tiles, padded = images.shape[1] // TILE, -(-n // TILE) * TILE
         self.by_image = ops.xp.empty((seeds, tiles, padded, TILE), "uint16")
         self.by_pixel = [ops.xp.empty((seeds, tiles, TILE, padded), "uint16") for _ in range(2)]
 
-    def at(self, span: Span, s: int, weight: Tensor, context: Any) -> "Sweep":
+    def at(self, span: Span, s: int, weight: Tensor, context: Context) -> "Sweep":
         """Return step s of the span, whose batch has n images."""
         starts = s == 0 or span.counts[s - 1] != self.n
         goes_on = s + 1 < len(span.counts) and span.counts[s + 1] == self.n
@@ -56,7 +57,7 @@ class Sweep(NamedTuple):
 
     of: Sweeps
     weight: Tensor
-    context: Any
+    context: Context
     current: Array
     following: Array
     first: Array | None
@@ -66,18 +67,16 @@ class Sweep(NamedTuple):
         """Multiply the images, or leave a, which has their products."""
         if self.first is not None:
             ops.pack(self.of.images, self.first, self.of.by_image, self.current)
-            self._sweep(ops, None, self.of.by_image, a, a)
+            ops.sweep(None, self.of.by_image, self.context, a, self.weight, a)
 
-    def form(self, context: Any) -> dict[str, Array]:
+    def form(self, context: Context) -> dict[str, Array]:
         """Take the gradient as it is."""
         return {}
 
-    def learn(self, ops: Any, g: Array, weight: Tensor, context: Any, ws: Workspace) -> None:
+    def learn(self, ops: Any, g: Array, weight: Tensor, context: Context, ws: Workspace) -> None:
         """Take the optimizer's step, and multiply the next batch."""
+        following = None
         if self.next is not None:
-            ops.pack(self.of.images, self.next, self.of.by_image, self.following)
-        self._sweep(ops, self.current, None if self.next is None else self.of.by_image, g, ws.a[0])
-
-    def _sweep(self, ops: Any, current: Array, following: Array, g: Array, a: Array) -> None:
-        spec, hyper, schedule = self.context.spec, self.context.hyper, self.context.schedule
-        ops.sweep(current, following, self.of.seed_of, spec.optimizer, hyper, schedule, g, self.weight, a)
+            following = self.of.by_image
+            ops.pack(self.of.images, self.next, following, self.following)
+        ops.sweep(self.current, following, context, g, weight, ws.a[0])

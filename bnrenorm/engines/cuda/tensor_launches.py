@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.engines.cuda import packing
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.packing import FILLING, LINE, THREADS
 from bnrenorm.engines.cuda.parameters import Tensor
 from bnrenorm.engines.cuda.pixels import TILE, Run
@@ -58,10 +59,7 @@ def sweep(
     self: Any,
     current: Array | None,
     following: Array | None,
-    seed_of: Array,
-    optimizer: int,
-    hyper: Array,
-    schedule: Array,
+    context: Context,
     gradient: Array,
     weight: Tensor,
     products: Array,
@@ -71,8 +69,8 @@ def sweep(
     n, rows = products.shape[1], sweep_rows(width)
     self.launch(
         "sweep", (packing.ceil(width, rows), replicas), LINE,
-        current, following, seed_of, hyper, schedule, gradient, width, inputs, rows, *weight, products,
-        file="sweep.cu", shared=sweep_shared(n, rows), N=n, OPTIMIZER=optimizer,
+        current, following, context.seed_of, context.hyper, context.schedule, gradient, width, inputs, rows, *weight,
+        products, file="sweep.cu", shared=sweep_shared(n, rows), N=n, OPTIMIZER=context.spec.optimizer,
     )  # fmt: skip
 
 

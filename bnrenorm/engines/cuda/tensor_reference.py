@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Tensor
 from bnrenorm.engines.cuda.pixels import PARTS, TILE, Run, numbers
 from bnrenorm.engines.cuda.rows import piece_length
@@ -77,10 +78,7 @@ def sweep(
     self: Any,
     current: Array | None,
     following: Array | None,
-    seed_of: Array,
-    optimizer: int,
-    hyper: Array,
-    schedule: Array,
+    context: Context,
     gradient: Array,
     weight: Tensor,
     products: Array,
@@ -90,13 +88,13 @@ def sweep(
     current: by_pixel of `pack`, following: by_image, or None. gradient (R, N, K): that of the linear products of the
     first batch; products (R, N, K) becomes those of the second. They may be the same array.
     """
-    n = products.shape[1]
+    n, seed_of = products.shape[1], context.seed_of
     kind = products.dtype
     if current is not None:
         pixels = numbers(current[:, :, _SLOTS, :n]).astype(kind)  # (S, tiles, TILE, N)
         x = pixels.reshape(len(pixels), -1, n)[seed_of].swapaxes(1, 2) / 255
         g = np.matmul(gradient.swapaxes(1, 2), x)
-        self.update_weights(weight, g[:, None], optimizer, hyper, schedule)
+        self.update_weights(weight, g[:, None], context)
     if following is not None:
         pixels = numbers(following[:, :, :n]).astype(kind).swapaxes(1, 2)  # (S, N, tiles, TILE)
         x = pixels.reshape(len(pixels), n, -1)[seed_of] / 255

@@ -10,6 +10,7 @@ from bnrenorm.engines.cuda.parameters import Tensor
 from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.engines.cuda.rows import divide
 from bnrenorm.engines.spec import ADAM
+from tests.engines.cuda.kernels.cases import context_of, kernel_spec
 
 
 class DeviceArray(np.ndarray):
@@ -79,20 +80,20 @@ def test_an_input_that_is_written_to_is_told(arrays):
 
 
 def test_arrays_within_tuples_are_compared_and_the_worst_call_counts(rng):
-    def forgets_the_second_moment(tensor, gradient, optimizer, hyper, schedule):
+    def forgets_the_second_moment(tensor, gradient, context):
         before = tensor.exp_avg_sq.copy()
-        Reference().update_weights(tensor, gradient, optimizer, hyper, schedule)
+        Reference().update_weights(tensor, gradient, context)
         tensor.exp_avg_sq[...] = before
 
     w, m, s, gradient = on_device(*(rng.random((1, 3, 4)) for _ in range(4)))
-    hyper, schedule = on_device(rng.random((1, 10)), rng.random((1, 4)))
+    context = context_of(kernel_spec(optimizer=ADAM), *on_device(rng.random((1, 10)), rng.random((1, 4))))
     device = Device(update_weights=forgets_the_second_moment)
     checked = Checked(device)
-    checked.update_weights(Tensor(w, m, s, None), gradient, ADAM, hyper, schedule)
+    checked.update_weights(Tensor(w, m, s, None), gradient, context)
     error = checked.errors["update_weights"]
     assert error > 0.01
     device.broken.clear()
-    checked.update_weights(Tensor(w, m, s, None), gradient, ADAM, hyper, schedule)
+    checked.update_weights(Tensor(w, m, s, None), gradient, context)
     assert checked.errors["update_weights"] == error
 
 

@@ -12,7 +12,7 @@ from bnrenorm.engines.cuda.parameters import Tensor
 from bnrenorm.engines.cuda.pixels import runs_of
 from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.engines.spec import SGD
-from tests.engines.cuda.kernels.cases import Inputs
+from tests.engines.cuda.kernels.cases import Inputs, context_of, kernel_spec
 
 BYTES = (np.arange(256) / 255).astype(np.float32)
 
@@ -134,11 +134,10 @@ def test_a_sweep_is_a_step_and_a_product(rng, n, learns, goes_on):
     Reference().pack(images, index[0], *tiles)
     Reference().pack(images, index[1], *following)
     seed_of, before, g = np.array([1, 0, 1]), rng.standard_normal((3, 5, 32)), rng.standard_normal((3, n, 5))
-    w, out, hyper, schedule = before.copy(), np.full((3, n, 5), 7.0), make.hyper(3) * 0, make.schedule(3)
-    Reference().sweep(
-        tiles[1] if learns else None, following[0] if goes_on else None, seed_of, SGD, hyper, schedule, g,
-        Tensor(w, None, None, None), out,
-    )  # fmt: skip
+    w, out, schedule = before.copy(), np.full((3, n, 5), 7.0), make.schedule(3)
+    context = context_of(kernel_spec(optimizer=SGD), make.hyper(3) * 0, schedule, seed_of)
+    current, behind = tiles[1] if learns else None, following[0] if goes_on else None
+    Reference().sweep(current, behind, context, g, Tensor(w, None, None, None), out)
     for r, seed in enumerate(seed_of):
         step = schedule[r, 2] * g[r].T @ images[index[0, seed]].astype(float)
         want = before[r] - step if learns else before[r]

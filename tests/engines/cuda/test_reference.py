@@ -11,6 +11,7 @@ from bnrenorm._compat import F
 from bnrenorm.engines import spec
 from bnrenorm.engines.cuda.checked import Checked
 from bnrenorm.engines.cuda.launches import Launches
+from bnrenorm.engines.cuda.operands import Normalised
 from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.engines.cuda.rows import Mode, divide
 from bnrenorm.engines.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED
@@ -18,7 +19,7 @@ from bnrenorm.network.schedule import D_MAX, R_MAX
 from bnrenorm.norm import formulas
 from bnrenorm.norm.semantics import SEMANTICS
 from tests import oracle
-from tests.engines.cuda.kernels.cases import Inputs, kernel_spec
+from tests.engines.cuda.kernels.cases import Inputs, context_of, kernel_spec
 
 R, N, K, GROUP = 3, 6, 4, 3
 METHODS = sorted(name for name, _ in inspect.getmembers(Reference, inspect.isfunction))
@@ -71,8 +72,8 @@ def normalised(make, x, group, mode, semantics="chainer"):
     new = tuple(array.copy() for array in old)
     hyper = hyper_of(eps=1e-3, decay=0.7)
     ops.enter(x.copy(), make.normal(R, K) * 0, rows, relu=False, partial=partial)
-    specification = kernel_spec(track_std=int(semantics == "paper"))
-    ops.statistics(partial, rows, mode, specification, hyper, make.schedule(R), new, stats)
+    context = context_of(kernel_spec(track_std=int(semantics == "paper")), hyper, make.schedule(R))
+    ops.statistics(partial, rows, mode, context, new, stats)
     return stats, old, new
 
 
@@ -126,7 +127,7 @@ def test_batch_renormalisation_is_the_oracles(make, affine):
     x, schedule = make.normal(R, N, K, mean=1), make.schedule(R)
     stats, (run_mean, run_scale), _ = normalised(make, x, GROUP, Mode.TRAINING, "paper")
     pair, y = make.affine(affine, R, K), make.poisoned(R, N, K)
-    ops.normalise(x, stats, None, pair, kernel_spec(affine=affine), divide(N, GROUP), None, None, y)
+    ops.normalise(Normalised(kernel_spec(affine=affine), divide(N, GROUP), x, stats, None, pair, None), None, y)
     for r, k in np.ndindex(R, K):
         gamma, beta = (1, 0) if affine == FIXED else (p[r, k if affine == NODE else 0] for p in pair)
         limits = schedule[r, R_MAX], schedule[r, D_MAX]
@@ -141,7 +142,7 @@ def test_layer_normalisation_is_chainers(make, affine):
     a, pair = make.normal(R, N, K, mean=2), make.affine(affine, R, K)
     row_stats, y = make.poisoned(R, N, 2), make.poisoned(R, N, K)
     ops.row_moments(a, hyper_of(eps=1e-3), row_stats)
-    ops.normalise(a, None, row_stats, pair, kernel_spec(LAYER, affine), divide(N), None, None, y)
+    ops.normalise(Normalised(kernel_spec(LAYER, affine), divide(N), a, None, row_stats, pair, None), None, y)
     gamma, beta = (1, 0) if affine == FIXED else (p[:, None] for p in pair)
     ones, zeros = np.ones(K), np.zeros(K)
     want = np.stack([F.layer_normalization(a[r], ones, zeros, 1e-3).array for r in range(R)]) * gamma + beta
@@ -152,7 +153,8 @@ def test_relu_and_dropout_come_after_the_normalisation(make):
     a, mask, fraction = make.normal(R, N, K), make.mask(R, K), make.uniform(0.2, 1, R)
     plain, masked, scaled = (make.poisoned(R, N, K) for _ in range(3))
     for y, kept, factor in ((plain, None, None), (masked, mask, None), (scaled, None, fraction)):
-        ops.normalise(a, None, None, (None, None), kernel_spec(NONE, FIXED, 1), divide(N), kept, factor, y)
+        layer = Normalised(kernel_spec(NONE, FIXED, 1), divide(N), a, None, None, (None, None), kept)
+        ops.normalise(layer, factor, y)
     assert_allclose(plain, F.relu(a).array)
     for r in range(R):
         keeps = mask.ranks[mask.seed_of[r]] < mask.kept[r]
@@ -167,34 +169,36 @@ class Layers:
     def __init__(self, make, norm, affine, norm_first, drops):
         self.make, self.rows = make, divide(N, GROUP if norm == BATCH else 0)
         self.spec, self.mask = kernel_spec(norm, affine, norm_first), make.mask(R, K) if drops else None
-        self.run, self.hyper = (make.normal(R, K, mean=90), make.uniform(50, 60, R, K)), hyper_of(eps=1e-3, decay=0.9)
-        self.schedule = np.array([[1.3, 0.4, 1, 1], [1, 0, 1, 1], [1.1, 0.3, 1, 1]])
+        self.run = make.normal(R, K, mean=90), make.uniform(50, 60, R, K)
+        schedule = np.array([[1.3, 0.4, 1, 1], [1, 0, 1, 1], [1.1, 0.3, 1, 1]])
+        self.context = context_of(self.spec, hyper_of(eps=1e-3, decay=0.9), schedule)
         self.weights = make.normal(R, N, K)  # of the sum of all outputs whose gradient is taken
 
     def forward(self, z, bias, pair):
-        """Return the weighted sum of the outputs, and what a backward pass needs."""
+        """Return the weighted sum of the outputs, and what a backward pass needs: the layer, and the output."""
         make, rows = self.make, self.rows
         a, y = z.copy(), make.poisoned(R, N, K)
         partial, stats = make.poisoned(R, rows.total, 2, K), make.poisoned(R, rows.groups, 6, K)
         row_stats = make.poisoned(R, N, 2)
         ops.enter(a, bias, rows, relu=not self.spec.norm_first, partial=partial)
-        ops.statistics(partial, rows, Mode.FROZEN, self.spec, self.hyper, self.schedule, self.run, stats)
-        ops.row_moments(a, self.hyper, row_stats)
-        ops.normalise(a, stats, row_stats, pair, self.spec, rows, self.mask, None, y)
-        return (y * self.weights).sum(), (y, a, stats, row_stats)
+        ops.statistics(partial, rows, Mode.FROZEN, self.context, self.run, stats)
+        ops.row_moments(a, self.context.hyper, row_stats)
+        layer = Normalised(self.spec, rows, a, stats, row_stats, pair, self.mask)
+        ops.normalise(layer, None, y)
+        return (y * self.weights).sum(), (layer, y)
 
-    def backward(self, y, a, stats, row_stats, pair):
+    def backward(self, layer, y):
         """Return the gradients by z, by the bias, and by gamma and beta per node."""
         make, rows, g = self.make, self.rows, self.weights.copy()
         sums, coef = make.poisoned(R, rows.total, 2, K), make.poisoned(R, rows.groups, 3, K)
         gradients, row_sums = (make.poisoned(R, K), make.poisoned(R, K)), make.poisoned(R, N, 2)
         if self.spec.norm != NONE:
-            ops.upstream_sums(g, y, a, stats, row_stats, self.spec, rows, self.mask, sums)
-            ops.coefficients(sums, stats, pair, self.spec, rows, coef, gradients)
+            ops.upstream_sums(layer, g, y, sums)
+            ops.coefficients(layer, sums, coef, gradients)
         if self.spec.norm == LAYER:
-            ops.row_gradients(g, y, a, row_stats, pair, self.spec, self.mask, row_sums)
+            ops.row_gradients(layer, g, y, row_sums)
         bias = make.poisoned(R, rows.total, K)
-        ops.to_linear(g, y, a, stats, coef, row_stats, row_sums, pair, self.spec, rows, self.mask, bias)
+        ops.to_linear(layer, g, y, coef, row_sums, bias)
         return g, bias.sum(axis=1), gradients
 
 
@@ -218,7 +222,7 @@ def test_gradients_of_a_layer_are_differences(make, norm, affine, norm_first, dr
     layer, z, bias = Layers(make, norm, affine, norm_first, drops), make.normal(R, N, K), make.normal(R, K)
     pair = make.affine(affine, R, K)
     _, passed = layer.forward(z, bias, pair)
-    gz, gbias, (ggamma, gbeta) = layer.backward(*passed, pair)
+    gz, gbias, (ggamma, gbeta) = layer.backward(*passed)
 
     def value():
         return layer.forward(z, bias, pair)[0]
@@ -237,11 +241,11 @@ def test_gradients_of_renormalisation_are_the_oracles(make):
     stats, _, _ = normalised(make, a, GROUP, Mode.TRAINING)
     pair, sums, coef = make.affine(NODE, R, K), make.poisoned(R, 2, 2, K), make.poisoned(R, 2, 3, K)
     gradients, g = (make.poisoned(R, K), make.poisoned(R, K)), gy.copy()
-    specification = kernel_spec(norm_first=1)
+    layer = Normalised(kernel_spec(norm_first=1), rows, a, stats, None, pair, None)
     y = np.ones_like(a)  # a ReLU that lets all through
-    ops.upstream_sums(gy, y, a, stats, None, specification, rows, None, sums)
-    ops.coefficients(sums, stats, pair, specification, rows, coef, gradients)
-    ops.to_linear(g, y, a, stats, coef, None, None, pair, specification, rows, None, make.poisoned(R, 2, K))
+    ops.upstream_sums(layer, gy, y, sums)
+    ops.coefficients(layer, sums, coef, gradients)
+    ops.to_linear(layer, g, y, coef, None, make.poisoned(R, 2, K))
     for r, k in np.ndindex(R, K):
         total = np.zeros(2)
         for group in range(2):

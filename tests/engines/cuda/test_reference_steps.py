@@ -11,7 +11,7 @@ from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.engines.spec import BATCH, FIXED, NODE, NONE, SGD
 from bnrenorm.network.schedule import AFFINE_LR, LR
 from tests import oracle
-from tests.engines.cuda.kernels.cases import Inputs, kernel_spec
+from tests.engines.cuda.kernels.cases import Inputs, context_of, kernel_spec
 
 R, N, D, K, C = 3, 5, 8, 4, 6
 ops = Reference()
@@ -133,6 +133,10 @@ def rates_at(kind, t):
     return np.stack([np.ones(R), np.zeros(R), rates, 2 * rates], axis=1)
 
 
+def rule_at(kind, t, hyper):
+    return context_of(kernel_spec(optimizer=spec.CODES[kind]), hyper, rates_at(kind, t))
+
+
 def zeros(kind, *shape, make):
     names = RULES[kind][2].values()
     states = (np.zeros(shape) if name in names else None for name in ("exp_avg", "exp_avg_sq"))
@@ -157,7 +161,7 @@ def test_updates_of_weights_are_chainers(make, kind, decays):
         for parameter, rule, gradient in zip(parameters, rules, g, strict=True):
             parameter.grad = gradient.copy()
             rule.update(parameter)
-        ops.update_weights(tensor, g[:, None], spec.CODES[kind], hyper, rates_at(kind, t))
+        ops.update_weights(tensor, g[:, None], rule_at(kind, t, hyper))
         average = 0.75 * average + 0.25 * np.stack([parameter.array for parameter in parameters])
         assert_allclose(tensor.value, [parameter.array for parameter in parameters], rtol=1e-12)
         assert_allclose(tensor.average, average, rtol=1e-12)
@@ -190,7 +194,7 @@ def test_updates_of_vectors_are_chainers(make, kind):
                 own[r].grad = total if shape[1] == K else np.array([total.sum() / divisor])
                 by[r].update(own[r])
         hyper = hyper_of(l2=0.5, l1=0.5, average_decay=0.75, **values)
-        ops.update_vectors(vectors, spec.CODES[kind], hyper, rates_at(kind, t))
+        ops.update_vectors(vectors, rule_at(kind, t, hyper))
     for tensor, own in zip(tensors, parameters, strict=True):
         assert_allclose(tensor.value, [parameter.array for parameter in own], rtol=1e-12)
 
@@ -238,12 +242,13 @@ def test_a_small_batchs_step_is_that_of_chainers_graph(make, norm, affine, norm_
     last = Layer(make.tensor(SGD, R, C, K), make.tensor(SGD, R, C), None, None, None)
     graphs = [Graph(w, hidden, last, r) for r in range(R)]
     products, gradient, stats = make.poisoned(R, N, K), make.poisoned(R, N, K), make.poisoned(R, 1, 6, K)
-    sums, hyper, schedule = np.zeros((R, 2)), hyper_of(eps=1e-3, decay=0.9), make.schedule(R)
-    ops.first(images, None, index, seed_of, specification, hyper, schedule, gradient, w, products)
+    sums, schedule = np.zeros((R, 2)), make.schedule(R)
+    context = context_of(specification, hyper_of(eps=1e-3, decay=0.9), schedule, seed_of)
+    ops.first(images, None, index, context, gradient, w, products)
     before = products.copy()
-    ops.middle(labels, index, seed_of, specification, hyper, schedule, products, gradient, [hidden, last], stats, sums)
+    ops.middle(labels, index, context, products, gradient, [hidden, last], stats, sums)
     assert (products == before).all()
-    ops.first(images, index, following, seed_of, specification, hyper, schedule, gradient, w, products)
+    ops.first(images, index, following, context, gradient, w, products)
     for r, graph in enumerate(graphs):
         chosen = index[seed_of[r]]
         corrections = (stats[r, 0, 2], stats[r, 0, 3]) if norm == BATCH else None

@@ -4,6 +4,7 @@ import numpy as np
 
 from bnrenorm.engines import spec
 from bnrenorm.engines.cuda.launches import Launches
+from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Tensor
 from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.engines.cuda.rows import Mask, divide
@@ -134,6 +135,11 @@ class Inputs:
         exp_avg = self.normal(*shape) if optimizer in (spec.MOMENTUM, spec.ADAM) else None
         exp_avg_sq = self.uniform(0, 1, *shape) if optimizer in (spec.ADAM, spec.RMSPROP) else None
         return Tensor(self.normal(*shape), exp_avg, exp_avg_sq, self.normal(*shape) if average else None)
+
+
+def context_of(spec, hyper, schedule, seed_of=None):
+    """Return what kernels take of a step besides its batch."""
+    return Context(spec, hyper, schedule, seed_of, [])
 
 
 def kernel_spec(norm=spec.BATCH, affine=spec.NODE, norm_first=0, track_std=0, optimizer=spec.MOMENTUM):

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from bnrenorm.engines.cuda.operands import Normalised
 from bnrenorm.engines.cuda.pixels import PARTS, numbers, padded
 from bnrenorm.engines.cuda.rows import Mode, divide
 from bnrenorm.engines.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED
-from tests.engines.cuda.kernels.cases import DTYPES, SIZES, Inputs, compare, kernel_spec, on_device
+from tests.engines.cuda.kernels.cases import DTYPES, SIZES, Inputs, compare, context_of, kernel_spec, mapped, on_device
 
 pytestmark = [
     pytest.mark.gpu,
@@ -40,8 +41,8 @@ def test_statistics(dtype, replicas, n, width, group, mode, track_std):
     run = make.normal(replicas, width), make.uniform(0.5, 2, replicas, width)
     stats = make.poisoned(replicas, rows.groups, 6, width)
     moments = None if mode == Mode.RUNNING else partial
-    hyper, schedule = make.hyper(replicas), make.schedule(replicas)
-    compare(dtype, "statistics", moments, rows, mode, kernel_spec(track_std=track_std), hyper, schedule, run, stats)
+    context = context_of(kernel_spec(track_std=track_std), make.hyper(replicas), make.schedule(replicas))
+    compare(dtype, "statistics", moments, rows, mode, context, run, stats)
 
 
 @BY_SIZE
@@ -63,15 +64,16 @@ def test_normalise(dtype, replicas, n, width, group, norm, affine, norm_first, d
     mask = make.mask(replicas, width) if dropout == "mask" else None
     fraction = make.uniform(0.2, 1, replicas) if dropout == "fraction" else None
     spec, pair = kernel_spec(norm, affine, norm_first), make.affine(affine, replicas, width)
-    compare(dtype, "normalise", a, stats, row_stats, pair, spec, rows, mask, fraction, y)
+    compare(dtype, "normalise", Normalised(spec, rows, a, stats, row_stats, pair, mask), fraction, y)
 
 
-def passed(make, replicas, rows, width, norm, drops):
-    """Return what a forward pass left: g, y, a, stats, row_stats and mask."""
+def passed(make, replicas, rows, width, spec, drops):
+    """Return a layer after a forward pass, the gradient of its output, and the output."""
     g, y, a = (make.normal(replicas, rows.n, width) for _ in range(3))
-    stats = make.stats(replicas, rows.groups, width) if norm == BATCH else None
-    row_stats = make.row_stats(replicas, rows.n) if norm == LAYER else None
-    return g, y, a, stats, row_stats, make.mask(replicas, width) if drops else None
+    stats = make.stats(replicas, rows.groups, width) if spec.norm == BATCH else None
+    row_stats = make.row_stats(replicas, rows.n) if spec.norm == LAYER else None
+    mask = make.mask(replicas, width) if drops else None
+    return Normalised(spec, rows, a, stats, row_stats, make.affine(spec.affine, replicas, width), mask), g, y
 
 
 @BY_SIZE
@@ -80,9 +82,8 @@ def passed(make, replicas, rows, width, norm, drops):
 @BY_DROPOUT
 def test_upstream_sums(dtype, replicas, n, width, group, norm, norm_first, drops):
     make, rows = Inputs(dtype), divide(n, group)
-    *arrays, mask = passed(make, replicas, rows, width, norm, drops)
-    partial = make.poisoned(replicas, rows.total, 2, width)
-    compare(dtype, "upstream_sums", *arrays, kernel_spec(norm, norm_first=norm_first), rows, mask, partial)
+    layer, g, y = passed(make, replicas, rows, width, kernel_spec(norm, norm_first=norm_first), drops)
+    compare(dtype, "upstream_sums", layer, g, y, make.poisoned(replicas, rows.total, 2, width))
 
 
 @BY_SIZE
@@ -90,11 +91,11 @@ def test_upstream_sums(dtype, replicas, n, width, group, norm, norm_first, drops
 @BY_AFFINE
 def test_coefficients(dtype, replicas, n, width, group, norm, affine):
     make, rows = Inputs(dtype), divide(n, group)
-    partial, spec = make.normal(replicas, rows.total, 2, width), kernel_spec(norm, affine)
-    stats = make.stats(replicas, rows.groups, width) if norm == BATCH else None
+    layer, *_ = passed(make, replicas, rows, width, kernel_spec(norm, affine), False)
+    partial = make.normal(replicas, rows.total, 2, width)
     coef = make.poisoned(replicas, rows.groups, 3, width) if norm == BATCH else None
     gradients = make.poisoned(replicas, width), make.poisoned(replicas, width)
-    compare(dtype, "coefficients", partial, stats, make.affine(affine, replicas, width), spec, rows, coef, gradients)
+    compare(dtype, "coefficients", layer, partial, coef, gradients)
 
 
 @BY_SIZE
@@ -103,9 +104,8 @@ def test_coefficients(dtype, replicas, n, width, group, norm, affine):
 @BY_DROPOUT
 def test_row_gradients(dtype, replicas, n, width, group, affine, norm_first, drops):
     make, rows = Inputs(dtype), divide(n, group)
-    g, y, a, _, row_stats, mask = passed(make, replicas, rows, width, LAYER, drops)
-    spec, pair = kernel_spec(LAYER, affine, norm_first), make.affine(affine, replicas, width)
-    compare(dtype, "row_gradients", g, y, a, row_stats, pair, spec, mask, make.poisoned(replicas, n, 2))
+    layer, g, y = passed(make, replicas, rows, width, kernel_spec(LAYER, affine, norm_first), drops)
+    compare(dtype, "row_gradients", layer, g, y, make.poisoned(replicas, n, 2))
 
 
 @BY_SIZE
@@ -114,12 +114,11 @@ def test_row_gradients(dtype, replicas, n, width, group, affine, norm_first, dro
 @BY_DROPOUT
 def test_to_linear(dtype, replicas, n, width, group, norm, affine, norm_first, drops):
     make, rows = Inputs(dtype), divide(n, group)
-    g, y, a, stats, row_stats, mask = passed(make, replicas, rows, width, norm, drops)
+    layer, g, y = passed(make, replicas, rows, width, kernel_spec(norm, affine, norm_first), drops)
     coef = make.normal(replicas, rows.groups, 3, width) if norm == BATCH else None
     row_sums = make.normal(replicas, n, 2) if norm == LAYER else None
-    spec, pair = kernel_spec(norm, affine, norm_first), make.affine(affine, replicas, width)
     partial, rates = make.poisoned(replicas, rows.total, width), make.schedule(replicas) if drops else None
-    compare(dtype, "to_linear", g, y, a, stats, coef, row_stats, row_sums, pair, spec, rows, mask, partial, rates)
+    compare(dtype, "to_linear", layer, g, y, coef, row_sums, partial, rates)
 
 
 @BY_SIZE
@@ -128,21 +127,13 @@ def test_to_linear_in_thirds(dtype, replicas, n, width, group):
     from bnrenorm.engines.cuda.launches import Launches
 
     make, rows, ops = Inputs(dtype), divide(n, group), Launches(dtype)
-    g, y, a, stats, *_ = passed(make, replicas, rows, width, BATCH, False)
-    spec, pair, coef = (
-        kernel_spec(BATCH, NODE, 1),
-        make.affine(NODE, replicas, width),
-        make.normal(replicas, rows.groups, 3, width),
-    )
-    parts = np.full((replicas, n, PARTS, padded(width)), 0x7FFF, np.uint16)
-    arrays = [on_device(array) for array in (y, a, stats, coef)]
-    both, sums = (
-        [on_device(g) for _ in range(2)],
-        [on_device(make.poisoned(replicas, rows.total, width)) for _ in range(2)],
-    )
-    sent, affine = on_device(parts), tuple(map(on_device, pair))
+    layer, g, y = passed(make, replicas, rows, width, kernel_spec(norm_first=1), False)
+    layer, y, coef = mapped((layer, y, make.normal(replicas, rows.groups, 3, width)), on_device)
+    both = [on_device(g) for _ in range(2)]
+    sums = [on_device(make.poisoned(replicas, rows.total, width)) for _ in range(2)]
+    sent = on_device(np.full((replicas, n, PARTS, padded(width)), 0x7FFF, np.uint16))
     for out, partial, thirds in zip(both, sums, (None, sent), strict=True):
-        ops.to_linear(out, *arrays, None, None, affine, spec, rows, None, partial, parts=thirds)
+        ops.to_linear(layer, out, y, coef, None, partial, parts=thirds)
     assert (both[1].get() == g).all()
     assert (sums[0].get() == sums[1].get()).all()
     got = numbers(sent.get()[..., :width]).astype(np.float64).sum(axis=2)
@@ -171,8 +162,8 @@ def test_not_a_number_stays_one_and_in_its_replica(dtype):
     run = on_device(make.normal(2, 40)), on_device(make.uniform(1, 2, 2, 40))
     spec = kernel_spec(affine=FIXED, norm_first=1)
     ops.enter(z, bias, rows, relu=True, partial=partial)
-    ops.statistics(partial, rows, Mode.TRAINING, spec, hyper, schedule, run, stats)
-    ops.normalise(z, stats, None, (None, None), spec, rows, None, None, y)
+    ops.statistics(partial, rows, Mode.TRAINING, context_of(spec, hyper, schedule), run, stats)
+    ops.normalise(Normalised(spec, rows, z, stats, None, (None, None), None), None, y)
     for array in (z, y, stats[:, :, :4], *run):
         assert np.isnan(array[0].get()).all()
         assert np.isfinite(array[1].get()).all()

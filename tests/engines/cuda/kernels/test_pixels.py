@@ -9,7 +9,7 @@ from bnrenorm.engines.cuda import cublas
 from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.pixels import PARTS, TILE, numbers, padded, repeated
 from bnrenorm.engines.cuda.reference import Reference
-from tests.engines.cuda.kernels.cases import Inputs, compare, on_device
+from tests.engines.cuda.kernels.cases import Inputs, compare, context_of, kernel_spec, on_device
 
 pytestmark = pytest.mark.gpu
 
@@ -113,8 +113,8 @@ def test_sweep(n, width, inputs, learns, goes_on, optimizer, average):
     )
     Reference().pack(images, index[0], by_image, by_pixel)
     Reference().pack(images, index[1], by_image, other)
-    compare(
-        np.float32, "sweep", by_pixel if learns else None, by_image if goes_on else None, make.seed_of(3), optimizer,
-        make.hyper(3), make.schedule(3), make.normal(3, n, width), make.tensor(optimizer, 3, width, inputs, average=average),
-        make.poisoned(3, n, width) if goes_on else np.zeros((3, n, width), np.float32),
-    )  # fmt: skip
+    context = context_of(kernel_spec(optimizer=optimizer), make.hyper(3), make.schedule(3), make.seed_of(3))
+    gradient, weight = make.normal(3, n, width), make.tensor(optimizer, 3, width, inputs, average=average)
+    products = make.poisoned(3, n, width) if goes_on else np.zeros((3, n, width), np.float32)
+    current, following = by_pixel if learns else None, by_image if goes_on else None
+    compare(np.float32, "sweep", current, following, context, gradient, weight, products)

@@ -5,7 +5,7 @@ import pytest
 
 from bnrenorm.engines.cuda.parameters import Layer
 from bnrenorm.engines.spec import BATCH, FIXED, MOMENTUM, NODE, NONE, SGD
-from tests.engines.cuda.kernels.cases import DTYPES, Inputs, compare, kernel_spec
+from tests.engines.cuda.kernels.cases import DTYPES, Inputs, compare, context_of, kernel_spec
 
 pytestmark = [pytest.mark.gpu, pytest.mark.parametrize("dtype", DTYPES)]
 BY_BATCH = pytest.mark.parametrize("n", [1, 4, 20, 32])
@@ -29,8 +29,8 @@ def test_first(dtype, n, optimizer, replicas, inputs, width, calls):
     gradient, products = (make.normal(replicas, n, width) for _ in range(2))
     hyper = make.hyper(replicas)
     hyper[0, [7, 8]] = 0  # without L1 and L2 decay
-    arguments = make.seed_of(replicas), kernel_spec(optimizer=optimizer), hyper, make.schedule(replicas)
-    compare(dtype, "first", images, index, following, *arguments, gradient, weight, products)
+    context = context_of(kernel_spec(optimizer=optimizer), hyper, make.schedule(replicas), make.seed_of(replicas))
+    compare(dtype, "first", images, index, following, context, gradient, weight, products)
 
 
 @pytest.mark.parametrize("n", [4, 9, 20])
@@ -39,18 +39,9 @@ def test_first_with_several_rows_a_warp(dtype, n):
     make = Inputs(dtype)
     weight = make.tensor(MOMENTUM, 33, 125, 8)
     gradient, products = (make.normal(33, n, 125) for _ in range(2))
-    arguments = make.seed_of(33), kernel_spec(), make.hyper(33), np.tile(make.schedule(3), (11, 1))
-    compare(
-        dtype,
-        "first",
-        make.normal(50, 8),
-        indices(make, 2, n),
-        indices(make, 2, n),
-        *arguments,
-        gradient,
-        weight,
-        products,
-    )
+    context = context_of(kernel_spec(), make.hyper(33), np.tile(make.schedule(3), (11, 1)), make.seed_of(33))
+    images, index, following = make.normal(50, 8), indices(make, 2, n), indices(make, 2, n)
+    compare(dtype, "first", images, index, following, context, gradient, weight, products)
 
 
 def middle(make, replicas, n, width, classes, spec, *, observe=True):
@@ -65,9 +56,9 @@ def middle(make, replicas, n, width, classes, spec, *, observe=True):
     products, gradient = make.normal(replicas, n, width, std=2), make.poisoned(replicas, n, width)
     stats = make.poisoned(replicas, 1, 6, width) if observe and norms else None
     sums, dtype = Inputs(np.float64).normal(replicas, 2), make.dtype
-    batch = labels, indices(make, min(replicas, 2), n), make.seed_of(replicas)
-    hyper, schedule = make.hyper(replicas), make.schedule(replicas)
-    compare(dtype, "middle", *batch, spec, hyper, schedule, products, gradient, layers, stats, sums)
+    index = indices(make, min(replicas, 2), n)
+    context = context_of(spec, make.hyper(replicas), make.schedule(replicas), make.seed_of(replicas))
+    compare(dtype, "middle", labels, index, context, products, gradient, layers, stats, sums)
 
 
 @BY_BATCH
