@@ -18,6 +18,7 @@ from bnrenorm.runs import sealed
 from bnrenorm.runs.schema import StoredCheckpoint, plain
 from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.training.records import Columns
+from bnrenorm.training.state import select
 
 _KEPT = 2  # the newest, and the one before it in case the newest is spoilt
 
@@ -49,21 +50,25 @@ class Checkpoints:
     def resume(self, load: Callable[[dict[str, np.ndarray]], None]) -> tuple[Checkpoint | None, list[Path]]:
         """Hand the newest state that is whole to `load`, which raises ValueError if it cannot take it.
 
-        Returns its checkpoint, None if no state could be loaded, and the files that were of no use.
+        A group without one goes on from that of a larger group which has all of its trials. Returns the checkpoint,
+        None if no state could be loaded, and the files of this group that were of no use.
         """
-        useless = []
-        for path in self._newest_first():
+        useless, own = [], self._newest_first()
+        for path in [*own, *self._of_larger_groups()]:
             try:
-                stored, content = _read(path)
-                if stored.keys != self.keys:
-                    raise Spoilt(f"{path} is of another group")
-                state = sealed.read_arrays(path, content)
-                load(state)
+                checkpoint = _part(path, self.keys)
+                load(checkpoint.state)
             except (OSError, ValueError):
-                useless.append(path)
+                if path in own:
+                    useless.append(path)
                 continue
-            return Checkpoint(state, stored.records, stored.seconds), useless
+            return checkpoint, useless
         return None, useless
+
+    def _of_larger_groups(self) -> Iterator[Path]:
+        """Yield their checkpoints, newest first; they are looked for when they are asked for."""
+        paths = [path for path, keys in _heads(self.root) if set(self.keys) < set(keys)]
+        yield from sorted(paths, key=lambda path: path.name.partition(".")[2], reverse=True)
 
     def discard(self) -> None:
         """Delete all of them, once the group's results are stored."""
@@ -104,6 +109,16 @@ def _heads(root: Path) -> Iterator[tuple[Path, list[str]]]:
             yield path, []
         except OSError:
             continue
+
+
+def _part(path: Path, keys: list[str]) -> Checkpoint:
+    """Return what a checkpoint has of some of its trials. Raises Spoilt if it has not all of them."""
+    stored, content = _read(path)
+    if not set(keys) <= set(stored.keys):
+        raise Spoilt(f"{path} is of another group")
+    state, places = sealed.read_arrays(path, content), [stored.keys.index(key) for key in keys]
+    records, seconds = [stored.records[place] for place in places], stored.seconds * len(keys) / len(stored.keys)
+    return Checkpoint(state if keys == stored.keys else select(state, places), records, seconds)
 
 
 def _read(path: Path) -> tuple[StoredCheckpoint, dict[str, Any]]:

@@ -21,7 +21,6 @@ from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.store import Store
 from bnrenorm.training.loop import Training
 from bnrenorm.training.records import Columns, Record, TrialResults, outcome
-from bnrenorm.training.state import select
 
 SAVE_EVERY = 60.0
 """Seconds between checkpoints of a group."""
@@ -59,7 +58,6 @@ class GroupTrainer:
             saved = Checkpoints(self.store.checkpoints, [key for _, key in part])
             structure = mlp.structure(trials[0])
             if len(part) > self.fitting.get(structure, len(part)):
-                _halve(saved)
                 middle = len(part) // 2
                 pending = [part[:middle], part[middle:], *pending]
                 continue
@@ -120,19 +118,6 @@ class GroupTrainer:
             kept = parameters if ending == "finished" else {}  # how far others went on depends on their companions
             results.append(TrialResults(ending, share, records, made_by, kept))
         return results
-
-
-def _halve(saved: Checkpoints) -> None:
-    """Save for both halves of a group what its newest checkpoint has of them."""
-    newest, _ = saved.resume(lambda state: None)
-    if newest is None:
-        return
-    count = len(saved.keys)
-    for half in (range(count // 2), range(count // 2, count)):
-        records, seconds = [newest.records[i] for i in half], newest.seconds * len(half) / count
-        part = Checkpoint(select(newest.state, half), records, seconds)
-        Checkpoints(saved.root, [saved.keys[i] for i in half]).save(part)
-    saved.discard()
 
 
 def _alive(columns: Columns) -> bool:

@@ -56,24 +56,23 @@ def plan(
     """Find the trials of `addresses` that are not stored yet, and group them.
 
     memory: bytes that a group may take; spoilt: keys of stored trials that cannot be used; workers: who train groups at
-    the same time, and are to have some each. Interrupted groups come first, unchanged, so that they can resume. Raises
-    InputError if a network alone needs more than the memory.
+    the same time, and are to have some each. Interrupted groups come first, and their trials stay together or in parts,
+    so that they can resume. Raises InputError if a network alone needs more than the memory.
     """
     # Variants with equal settings share a key, so they are trained once.
     missing = {key: trial for trial, key in keys.items() if key in spoilt or not store.has(key)}
-    groups = []
-    by_key = {key: trial for trial, key in keys.items()} if missing else {}
-    for group in checkpoint.unfinished(store.checkpoints):
-        if all(key in by_key for key in group) and any(key in missing for key in group):
-            groups.append([by_key[key] for key in group])
-            for key in group:
-                missing.pop(key, None)
+    interrupted, known = [], set(keys.values())
+    for group in sorted(checkpoint.unfinished(store.checkpoints), key=len):  # a part is farther than the whole
+        if known.issuperset(group) and (own := [missing.pop(key) for key in group if key in missing]):
+            interrupted.append(own)
     by_structure: dict[Any, list[Trial]] = {}
     for trial in missing.values():
         by_structure.setdefault(mlp.structure(trial), []).append(trial)
-    for alike in by_structure.values():
+    each = math.ceil(workers / max(1, len(interrupted)))
+    groups: list[list[Trial]] = []
+    for alike, parts in [*((group, each) for group in interrupted), *((new, workers) for new in by_structure.values())]:
         needed = need(alike[0], data, backend)
         check(alike[0], needed, memory)
-        count = max(math.ceil(len(alike) / needed.fitting(memory)), min(len(alike), workers))
+        count = max(math.ceil(len(alike) / needed.fitting(memory)), min(len(alike), parts))
         groups.extend(alike[i * len(alike) // count : (i + 1) * len(alike) // count] for i in range(count))
     return Plan(keys, groups)

@@ -57,9 +57,13 @@ def test_a_resumed_training_ends_with_the_bits_of_an_unbroken_one(few, tmp_path,
         assert (second.state_dict()[name] == value).all(), name
 
 
+def columns_of(loss):
+    return {name: [1.0] for name in ("step", "epoch", *CURVES[:4])} | {"train_loss": [float(loss)]}
+
+
 def save(saved, *steps):
     for step in steps:
-        columns = {name: [1.0] for name in ("step", "epoch", *CURVES[:4])} | {"train_loss": [float("nan")]}
+        columns = columns_of("nan")
         saved.save(Checkpoint({"step": np.array(step)}, [columns] * len(saved.keys), 2.5))
 
 
@@ -131,6 +135,24 @@ def test_a_checkpoint_that_the_training_does_not_take_gives_way_to_the_one_befor
     last, useless = saved.resume(load)
     assert last.state["step"] == 1
     assert [path.name.partition(".")[2] for path in useless] == ["step-000000000002.json"]
+
+
+def test_a_part_of_a_group_goes_on_from_the_groups_newest_checkpoint_or_its_own(tmp_path):
+    def state(step, keys):
+        return {"step": np.array(step), "/linears/0/W": np.array([[int(key, 16)] for key in keys])}
+
+    whole, other = Checkpoints(tmp_path, KEYS), Checkpoints(tmp_path, KEYS[1:])
+    for saved, step in ((whole, 1), (whole, 3), (other, 2)):
+        columns = [columns_of(int(key, 16)) for key in saved.keys]
+        saved.save(Checkpoint(state(step, saved.keys), columns, 8.0))
+    part = Checkpoints(tmp_path, [KEYS[3], KEYS[1]])
+    last, useless = part.resume(lambda state: None)
+    assert (int(last.state["step"]), last.seconds, useless) == (3, 4.0, [])
+    assert last.state["/linears/0/W"].tolist() == [[3], [1]]
+    assert [columns["train_loss"] for columns in last.records] == [[3], [1]]
+    part.save(Checkpoint(state(1, part.keys), [columns_of(0)] * 2, 1.0))
+    assert resumed(part) == (1, 0), "its own is of this part, and no fresher one is looked for"
+    assert resumed(Checkpoints(tmp_path, [KEYS[0], "f" * 16])) == (0, 0)
 
 
 def test_unfinished_groups_are_listed_until_they_are_discarded(tmp_path):

@@ -61,6 +61,36 @@ def test_an_interrupted_group_comes_first_and_as_it_was(few, tmp_path):
     assert len(checkpoint.unfinished(store.checkpoints)) == 1
 
 
+def test_an_interrupted_group_is_divided_where_it_does_not_fit_or_workers_wait(few, tmp_path):
+    """As after a command that was killed because its memory was full."""
+    store = Store(tmp_path)
+    store.prepare()
+    todo = made(COMPARED.replace("seeds: 2", "seeds: 5"), few, store)
+    (group,) = todo.groups
+    Checkpoints(store.checkpoints, [todo.keys[trial] for trial in group]).save(Checkpoint({"step": 3}, [{}] * 10, 0.0))
+    memory = need(group[0], few, BACKEND).of(4)
+    assert [len(part) for part in plan.plan(todo.keys, few, store, memory, BACKEND).groups] == [3, 3, 4]
+    assert [len(part) for part in plan.plan(todo.keys, few, store, 2**30, BACKEND, workers=2).groups] == [5, 5]
+    with pytest.raises(InputError, match="but may take 1 KiB"):
+        plan.plan(todo.keys, few, store, 1024, BACKEND)
+
+
+def test_what_is_left_of_interrupted_groups_is_planned_once_parts_before_the_whole(few, tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    todo = made(COMPARED.replace("seeds: 2", "seeds: 5"), few, store)
+    keys = [todo.keys[trial] for trial in todo.groups[0]]
+    for part in (keys, keys[2:5]):
+        Checkpoints(store.checkpoints, part).save(Checkpoint({"step": 3}, [{}] * len(part), 0.0))
+    for key in (keys[3], keys[9]):
+        (store.trials / f"{key}.json").touch()
+    groups = plan.plan(todo.keys, few, store, 2**30, BACKEND).groups
+    assert [[todo.keys[trial] for trial in group] for group in groups] == [
+        [keys[2], keys[4]],
+        [*keys[:2], *keys[5:9]],
+    ]
+
+
 def test_equal_settings_are_trained_once(few, tmp_path):
     text = COMPARED.replace("BRN:", "copy: {norm: {kind: batch}}\n  BRN:")
     assert made(text, few, Store(tmp_path)).missing == 4
