@@ -28,8 +28,8 @@ class Normalised(NamedTuple):
     """A hidden layer of K nodes in a pass over the N images of `rows`. a (R, N, K): the normalisation's input.
 
     stats (R, groups, 6, K), of batch normalisation: mean, std, r, d, running mean and std; row_stats (R, N, 2), of
-    layer normalisation: mean and std of every row; None where there is no such. affine: gamma and beta, (R, K) or (R, 1), or
-    None, as `spec.affine` says. mask: of dropout behind it.
+    layer normalisation: mean and std of every row; None where there is no such. affine: gamma and beta, (R, K) or
+    (R, 1), or None, as `spec.affine` says. mask: of dropout behind it.
     """
 
     spec: KernelSpec
