@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from bnrenorm import config as configs
 from bnrenorm import notebook
 from bnrenorm.analysis import outputs
@@ -17,8 +15,9 @@ from bnrenorm.engines import backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs import session
+from bnrenorm.runs.finished import Outcome
 from bnrenorm.runs.memory import parse_memory
-from bnrenorm.runs.session import Outcome, Watcher
+from bnrenorm.runs.session import Watcher
 
 _PATH = str | os.PathLike
 
@@ -31,7 +30,7 @@ def load(config: str | Path, /, *, seeds: int | Sequence[int] | None = None, **o
     """
     _require("config", config, _PATH, "a config's name or path")
     chosen = overrides if seeds is None else {**overrides, "seeds": seeds}
-    values = {key.replace("__", "."): _plain(value) for key, value in chosen.items()}
+    values = {key.replace("__", "."): value for key, value in chosen.items()}
     return configs.load(os.path.expanduser(config), values=values)
 
 
@@ -98,19 +97,11 @@ def run(
 
 def results_of(outcome: Outcome) -> ExperimentResults:
     """Return what a run found as tables, verdicts and figures."""
-    device, notes = outcome.backend.device, outcome.notes
-    return ExperimentResults(outcome.experiment, outcome.data, device, outcome.trials, outcome.folder, notes)
+    return ExperimentResults(
+        outcome.experiment, outcome.data, outcome.device, outcome.trials, outcome.folder, outcome.notes
+    )
 
 
 def _require(name: str, value: Any, types: Any, expected: str) -> None:
     if not isinstance(value, types):
         raise TypeError(f"{name}={value!r:.60}: expected {expected}")
-
-
-def _plain(value: Any) -> Any:
-    """Return NumPy's numbers and arrays, and ranges and tuples, as plain numbers and lists."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, range | tuple | list):
-        return [_plain(item) for item in value]
-    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value

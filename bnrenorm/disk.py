@@ -6,6 +6,7 @@ module of configs, data, runs or results touches a file in another way. All rais
 
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import IO
@@ -53,6 +54,19 @@ def everything_in(folder: Path) -> list[Path]:
 
 def read(path: Path) -> bytes:
     """Return the content of a file."""
+    return path.read_bytes()
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """Return the content of a regular file: a pipe or a device might never end. Raises ValueError for another, or more.
+
+    Raises OSError if there is none.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("expected a regular file")
+    if status.st_size > limit:
+        raise ValueError(f"expected at most {limit:,} bytes")
     return path.read_bytes()
 
 

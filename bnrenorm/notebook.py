@@ -11,12 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from bnrenorm.config import Experiment
-from bnrenorm.data.dataset import Dataset
-from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import narration, runner
 from bnrenorm.runs.pace import Pace
-from bnrenorm.runs.plan import Keys
 from bnrenorm.runs.session import Watcher
 
 _SECONDS = 0.25  # between two updates; every one is a message to the browser
@@ -39,19 +35,9 @@ class CellOutput(Watcher):
         self._handle: Any = None
         self._shown = -_SECONDS  # when the output was last written
 
-    def opening(self, experiment: Experiment, keys: Keys, data: Dataset, backend: Backend) -> None:
-        """Show what will be trained, on which images and device."""
-        self._lines.append(narration.headline(experiment, keys, data, backend))
-        self._show()
-
-    def note(self, text: str) -> None:
-        """Show a remark."""
-        self._lines.append(f"Note: {text}.")
-        self._show()
-
-    def connected(self, workers: int, dashboard: str) -> None:
-        """Show where the workers of a cluster can be watched."""
-        self._lines.append(narration.workers(workers, dashboard))
+    def tell(self, text: str) -> None:
+        """Show a line that stays."""
+        self._lines.append(text)
         self._show()
 
     @contextmanager
@@ -62,8 +48,7 @@ class CellOutput(Watcher):
         self._show()
         yield
         self._state = ""
-        self._lines.append(f"Compiled in {time.monotonic() - started:.0f} s.")
-        self._show()
+        self.tell(f"Compiled in {time.monotonic() - started:.0f} s.")
 
     @contextmanager
     def training(self) -> Iterator[Callable[[runner.Progress], None]]:

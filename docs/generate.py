@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from bnrenorm import published
 from bnrenorm.config import annotated, limits
 from bnrenorm.config.duration import Duration
+from bnrenorm.config.explain import models_of
 from bnrenorm.config.schema import Settings
 from bnrenorm.config.shorthands import PAPER_SCHEDULE
 
@@ -184,7 +185,7 @@ def config_page() -> str:
 
 def _sections(path: str, field: FieldInfo, *, level: int) -> Iterator[str]:
     """Yield the section of one group of settings and those of the groups inside it; with kinds, one table per kind."""
-    models = _models(field.annotation)
+    models = models_of(field.annotation)
     yield f"{'#' * level} {path}\n"
     if len(models) == 1:
         yield from _group(path, models[0], level=level)
@@ -202,12 +203,12 @@ def _group(path: str, model: type[BaseModel], *, level: int) -> Iterator[str]:
     rows = [_row(f"{path}.{name}", field, model) for name, field in model.model_fields.items()]
     yield "\n".join(["| key | value | default | description |", "| --- | --- | --- | --- |", *rows, ""])
     for name, field in model.model_fields.items():
-        if _models(field.annotation):
+        if models_of(field.annotation):
             yield from _sections(f"{path}.{name}", field, level=level + 1)
 
 
 def _row(path: str, field: FieldInfo, model: type[BaseModel]) -> str:
-    cells = [f"`{path}`", _values(field), _default(field, model), _cell(field)]
+    cells = [f"`{path}`", _type(field.annotation, field.metadata), _default(field, model), _cell(field)]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -220,13 +221,9 @@ def _sentence(field: FieldInfo) -> str:
     return f"{description[:1].upper()}{description[1:]}."
 
 
-def _values(field: FieldInfo) -> str:
-    """Write the allowed values of a field in words."""
-    return _type(field.annotation, field.metadata)
-
-
 def _type(annotation: Any, constraints: list[Any]) -> str:
-    if _models(annotation):
+    """Write the allowed values of a field in words."""
+    if models_of(annotation):
         link = "group of settings, see below"
         return f"{link}, or null" if NoneType in get_args(annotation) else link
     origin, arguments = get_origin(annotation), get_args(annotation)
@@ -285,15 +282,6 @@ def _literal(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return f"`{json.dumps(value)}`"
     return f"`{value}`"
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """Return the models in an annotation: none for a plain value, several for a group with kinds."""
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if get_origin(annotation) in (Union, UnionType, Annotated):
-        return [model for part in get_args(annotation) for model in _models(part)]
-    return []
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def results_of(text=COMPARED, accuracy=lambda trial: 0.5, folder=Path("nowhere")
         }
         made_by = {"engine": "cpu", "device": "cpu", "date": "2020-01-01T00:00:00+00:00"}
         trials.append((trial, TrialResults("finished", 1.0, records, made_by)))
-    return ExperimentResults(experiment, data, "cpu", trials, folder)
+    return ExperimentResults(experiment, data.described, "cpu", trials, folder)
 
 
 def stored_numbers(out):

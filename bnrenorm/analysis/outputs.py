@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from bnrenorm import atomic, disk, environment
 from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
-from bnrenorm.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +81,7 @@ def _environment(results: ExperimentResults) -> dict[str, object]:
         dates.setdefault(json.dumps(made_by), []).append(result.provenance["date"])
     return {
         **environment.describe(results.device),
-        "data": (results.data.described if isinstance(results.data, Dataset) else results.data).model_dump(),
+        "data": results.data.model_dump(),
         "notes": list(results.notes),
         "trained_by": [
             {**json.loads(made_by), "trials": len(of), "first": min(of), "last": max(of)}

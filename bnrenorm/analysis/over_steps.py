@@ -73,12 +73,12 @@ def means(numbers: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
-def difference(table: pd.DataFrame, a: str, b: str, metric: str = "test_accuracy") -> Spread:
-    """Return the paired differences b - a of a `tables.curves` table of one grid point, by step.
+def difference(table: pd.DataFrame, a: str, b: str) -> Spread:
+    """Return the paired differences b - a in test accuracy of a `tables.curves` table of one grid point, by step.
 
     A seed counts at the steps at which both variants have a value.
     """
-    of_a, of_b = (by_seed(table[table["variant"] == name], metric) for name in (a, b))
+    of_a, of_b = (by_seed(table[table["variant"] == name], "test_accuracy") for name in (a, b))
     return spread((of_b - of_a).dropna(how="all"))
 
 

@@ -13,7 +13,6 @@ from bnrenorm import published as published_tables
 from bnrenorm.analysis import aggregates, cell, held, published, stats, tables, verdicts
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
-from bnrenorm.data.dataset import Dataset
 from bnrenorm.data.described import Described
 from bnrenorm.errors import InputError
 from bnrenorm.published import Published
@@ -26,12 +25,12 @@ if TYPE_CHECKING:
 class ExperimentResults:
     """The trained trials of an experiment, with its images, the device ("cpu" or "cuda:N") and its run folder.
 
-    `data` are the images, or what a run folder says of them; `notes` are the remarks that were made during the run. The
-    tables are computed when first asked for. `plot` draws: results.plot.curves(metric="train_loss").
+    `data` says which images; `notes` are the remarks that were made during the run. The tables are computed when first
+    asked for. `plot` draws: results.plot.curves(metric="train_loss").
     """
 
     experiment: Experiment
-    data: Dataset | Described
+    data: Described
     device: str
     trials: tables.TrainedTrials
     folder: Path
@@ -90,7 +89,7 @@ class ExperimentResults:
     @property
     def caution(self) -> str:
         """A remark where variants are called equivalent on so few test images that one is more than the margin."""
-        images = (self.data if isinstance(self.data, Described) else self.data.described).test
+        images = self.data.test
         if images * stats.MARGIN >= 1 or all(verdict["verdict"] != "equivalent" for verdict in self.verdicts):
             return ""
         return (

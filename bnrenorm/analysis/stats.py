@@ -3,10 +3,10 @@
 Pure functions of arrays; values are accuracies in 0..1, or any other metric of which more is better.
 """
 
-import importlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -101,13 +101,9 @@ def _decide(difference: PairedDifference, needed: int, undecided: int) -> Paired
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjust the p-values of one family [Holm 1979]; NaN, of too few pairs, stays NaN and counts as 1."""
     p = np.asarray(p_values, float)
-    order = [i for i in np.argsort(p) if not np.isnan(p[i])]
-    adjusted = np.full(len(p), np.nan)
-    largest = 0.0
-    for rank, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
-        adjusted[i] = largest
-    return [float(value) for value in adjusted]
+    order, adjusted = np.argsort(p), np.empty(len(p))  # NaN at the end
+    adjusted[order] = np.maximum.accumulate(np.minimum(1, np.arange(len(p), 0, -1) * p[order]))
+    return adjusted.tolist()
 
 
 def _interval(differences: np.ndarray) -> tuple[float, float]:
@@ -117,11 +113,8 @@ def _interval(differences: np.ndarray) -> tuple[float, float]:
     distribution with equal probability, so that leaving out 2.5 % of the parts at either end has exact coverage for any
     number of pairs.
     """
-    means = np.sort(
-        np.concatenate([subsets @ differences / subsets.sum(axis=1) for subsets in _subsets(len(differences))])
-    )
-    outside = math.floor(ALPHA / 2 * (len(means) + 1))
-    return round(float(means[outside - 1]), _DECIMALS), round(float(means[-outside]), _DECIMALS)
+    (low,), (high,) = _intervals(differences[:, None])
+    return round(float(low), _DECIMALS), round(float(high), _DECIMALS)
 
 
 def mean_intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,11 +157,6 @@ def _draw(n: int, count: int) -> Iterator[np.ndarray]:
     random, rows = np.random.default_rng(0), max(1, _AT_ONCE // n)
     for begin in range(0, count, rows):
         yield random.integers(0, 2, (min(rows, count - begin), n))
-
-
-def _scipy() -> Any:
-    """Import scipy.stats only where it is used: it takes about a second, and few seeds need no test."""
-    return importlib.import_module("scipy.stats")
 
 
 def _sign_flips(differences: list[np.ndarray]) -> list[float]:
@@ -225,10 +213,10 @@ def _estimate(differences: np.ndarray, undecided: int) -> int:
     It excludes 0 at the level that Holm's correction leaves to one of the undecided comparisons, or it excludes what is
     beyond the margin at 95 %.
     """
-    normal = _scipy().norm
+    quantile = NormalDist().inv_cdf
     mean, spread = abs(float(differences.mean())), float(differences.std(ddof=1))
     needed = [
-        float((normal.ppf(1 - ALPHA / 2 / many) + normal.ppf(0.8)) * spread / distance) ** 2
+        ((quantile(1 - ALPHA / 2 / many) + quantile(0.8)) * spread / distance) ** 2
         for distance, many in ((mean, undecided), (MARGIN - mean, 1))
         if distance > 0
     ]
@@ -243,5 +231,7 @@ def prediction_interval(values: np.ndarray) -> tuple[float, float]:
     n = len(values)
     if n < 2:
         return np.nan, np.nan
-    half_width = float(_scipy().t.ppf((1 + LEVEL) / 2, n - 1)) * values.std(ddof=1) * np.sqrt(1 + 1 / n)
+    from scipy.special import stdtrit  # not above: importing it takes time, and few runs need it
+
+    half_width = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * values.std(ddof=1) * np.sqrt(1 + 1 / n)
     return float(values.mean() - half_width), float(values.mean() + half_width)

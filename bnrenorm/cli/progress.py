@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import IO, Any
@@ -12,14 +11,10 @@ from rich.status import Status
 
 from bnrenorm.cli import bar
 from bnrenorm.cli.printer import Printer
-from bnrenorm.config import Experiment
-from bnrenorm.data.dataset import Dataset
-from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import narration, runner, session
 from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
 from bnrenorm.runs.pace import Pace
-from bnrenorm.runs.plan import Keys
 from bnrenorm.runs.session import Watcher
 
 _PLAIN_LINES = 10  # progress lines per run where standard output is no terminal
@@ -54,22 +49,6 @@ class Screen(Watcher):
             print(text, flush=True)
         except BrokenPipeError:
             self._abandon(sys.stdout)
-
-    def opening(self, experiment: Experiment, keys: Keys, data: Dataset, backend: Backend) -> None:
-        """Print what will be trained, on which images and device."""
-        self.tell(narration.headline(experiment, keys, data, backend))
-
-    def connected(self, workers: int, dashboard: str) -> None:
-        """Print how many workers there are, and where they can be watched."""
-        self.tell(narration.workers(workers, dashboard))
-
-    @contextmanager
-    def compiling(self) -> Iterator[None]:
-        """Print that kernels are being compiled, and how long it took."""
-        started = time.perf_counter()
-        self.tell(narration.COMPILING)
-        yield
-        self.tell(f"Compiled in {time.perf_counter() - started:.0f} s.")
 
     @contextmanager
     def training(self) -> Iterator[Callable[[runner.Progress], None]]:
@@ -119,10 +98,6 @@ class Screen(Watcher):
             total += seconds
         shared = f", of which {of.devices} devices do a part each" if of.devices > 1 else ""
         self.say(f"about {total:.0f} s in all{shared}; nothing was trained")
-
-    def note(self, text: str) -> None:
-        """Print what the user should know."""
-        self.tell(f"Note: {text}.")
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:

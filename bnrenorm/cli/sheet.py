@@ -1,12 +1,11 @@
 """Tables of text that fit a terminal of any width: no word is cut, and keys and verdicts are never left out."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from rich.box import SIMPLE_HEAD, Box
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 
 _GAP = 2  # blanks between columns
@@ -39,7 +38,7 @@ class Column:
 
 @dataclass
 class Sheet:
-    """A table under construction. `fitted` lays it out; printed by Rich as it is, it has all its columns.
+    """A table under construction, which `fitted` lays out.
 
     `about`: by a column's heading, what the title says of it where it is shown.
     """
@@ -76,32 +75,21 @@ class Sheet:
         shown = [column.heading for column in self._columns() if any(column.texts) and column.heading not in out]
         return self.title + "".join(text for heading, text in self.about.items() if heading in shown)
 
-    def fitted(
-        self, width: int, *, may_drop: bool = True, is_ascii: bool = False
-    ) -> tuple[Table | list[str], list[str]]:
+    def fitted(self, width: int, *, is_ascii: bool = False) -> tuple[Table | list[str], list[str]]:
         """Return the table for a terminal of so many columns, and the headings of the columns that were left out.
 
         The title is not in it. Texts are wrapped between words. If that is not enough, columns are left out by rank; if
-        that is not enough either, the rows become "heading text" lines. Without `may_drop` the table is as wide as it
-        must be.
+        that is not enough either, the rows become "heading text" lines.
         """
         columns = [column for column in self._columns() if column.rank is None or any(column.texts)]
-        dropped = sorted((c for c in columns if c.rank is not None), key=lambda c: c.rank or 0) if may_drop else []
+        dropped = sorted((c for c in columns if c.rank is not None), key=lambda c: c.rank or 0)
         for count in range(len(dropped) + 1):
             out = dropped[:count]
             kept = [column for column in columns if column not in out]
             widths = _widths(kept, width)
             if widths is not None:
                 return self._table(kept, widths, is_ascii), [column.heading for column in columns if column in out]
-        if may_drop:
-            return self._lines(columns), []
-        return self._table(columns, [column.natural for column in columns], is_ascii), []
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        """Yield title and table with all columns, as Rich asks for it."""
-        yield self.titled()
-        table, _ = self.fitted(options.max_width, may_drop=False, is_ascii=options.ascii_only)
-        yield table if isinstance(table, Table) else "\n".join(table)
+        return self._lines(columns), []
 
     def _columns(self) -> list[Column]:
         texts = zip(*self.rows, strict=True) if self.rows else [() for _ in self.headings]

@@ -34,7 +34,7 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
     try:
         if disk.is_file(path / CONFIG_FILE):
             config = path = path / CONFIG_FILE
-        text = _read(path)
+        text = disk.read_regular(path, limits.BYTES).decode("utf-8")
     except FileNotFoundError as error:
         inside = [name for name in configs if name.startswith(f"{config}/")]
         known = f"did you mean one of {', '.join(inside)}?" if inside else unknown(str(config), configs, "config")
@@ -45,17 +45,6 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
     for assignment in overrides or []:
         parsed.override(assignment)
     for key, value in (values or {}).items():
-        location = f"{key}={shown(value)}"
-        parsed.assign(key, plain(value, location), location)
+        value = plain(value, f"{key}={shown(value)}")
+        parsed.assign(key, value, f"{key}={shown(value)}")
     return build(parsed, plugins.load(parsed, path.parent))
-
-
-def _read(path: Path) -> str:
-    """Return the text of a regular file. Raises OSError, or ValueError if it is none, is too large, or is not UTF-8."""
-    if disk.exists(path) and not disk.is_file(path):
-        raise ValueError("expected a regular file")
-    with disk.opened(path) as file:
-        content = file.read(limits.BYTES + 1)
-    if len(content) > limits.BYTES:
-        raise ValueError(f"expected at most {limits.BYTES:,} bytes")
-    return content.decode("utf-8")

@@ -139,14 +139,15 @@ def _at(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[list[type[B
             models = [member for member in models if part in get_args(member.model_fields["kind"].annotation)]
         elif models:
             field = models[0].model_fields[str(part)]
-            models = _models(field.annotation)
+            models = models_of(field.annotation)
     return models, field
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def models_of(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models in an annotation: none for a plain value, several for a group with kinds."""
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for part in get_args(annotation) for model in _models(part)]
+    return [model for part in get_args(annotation) for model in models_of(part)]
 
 
 def _is_whole(annotation: Any) -> bool:

@@ -38,7 +38,7 @@ def load(document: Document, folder: pathlib.Path) -> tuple[Plugin, ...]:
         raise InputError(f"{location}: {KEY} is {shown(names)}, expected the path of a Python file, or a list of paths")
     if any(path[0] == KEY for path in document.overrides):
         folder = pathlib.Path()
-    plugins = [_read(folder / pathlib.Path(name).expanduser(), name, location) for name in names]
+    plugins = [_read(folder / pathlib.Path(name).expanduser(), location) for name in names]
     files = [plugin.path.name for plugin in plugins]
     if len(set(files)) < len(files):
         raise InputError(f"{location}: {KEY} has two files of one name, expected names that differ: {', '.join(files)}")
@@ -50,20 +50,12 @@ def load(document: Document, folder: pathlib.Path) -> tuple[Plugin, ...]:
     return tuple(plugins)
 
 
-def _read(path: pathlib.Path, name: str, location: str) -> Plugin:
+def _read(path: pathlib.Path, location: str) -> Plugin:
     try:
-        if disk.exists(path) and not disk.is_file(path):
-            raise InputError(f"{location}: {KEY}: {name}: expected a regular file")
-        with disk.opened(path) as file:
-            source = file.read(limits.BYTES + 1)
+        return Plugin(path.resolve(), disk.read_regular(path, limits.BYTES))
     except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{location}: {KEY}: {path}: cannot be read: {reason}") from error
-    if len(source) > limits.BYTES:
-        raise InputError(f"{location}: {KEY}: {name}: expected at most {limits.BYTES:,} bytes")
-    return Plugin(path.resolve(), source)
 
 
 def run(plugin: Plugin, location: str) -> None:

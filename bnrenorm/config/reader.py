@@ -106,6 +106,7 @@ def plain(value: Any, location: str) -> Any:
     def convert(value: Any, depth: int) -> Any:
         if depth > limits.DEPTH or next(budget, None) is None:
             raise _too_much(location)
+        value = getattr(value, "tolist", lambda: value)()  # of NumPy, which this module does not import
         match value:
             case None | bool():
                 return value

@@ -14,6 +14,7 @@ from bnrenorm.engines.device import synchronize
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.mode_gap import ModeGap
 from bnrenorm.engines.replicas import Replicas, all_to_host
+from bnrenorm.network.losses import mean_loss
 
 Array = Any
 
@@ -47,7 +48,7 @@ class ChainerEngine:
             norm.observing = observe
         with chainer.using_config("train", True):
             logits = self.network(images)
-            loss, accuracy = evaluate.loss_and_accuracy(logits, labels, *self.network.objective)
+            loss = mean_loss(logits, labels, *self.network.objective)
             self.network.cleargrads()
             F.sum(loss).backward()  # replicas share no parameters: each gets the gradient of its own loss
         if observe:
@@ -55,7 +56,7 @@ class ChainerEngine:
         self.replicas.optimizer.update()
         self.replicas.average.update()
         self.replicas.sums[:, 0] += loss.array
-        self.replicas.sums[:, 1] += accuracy
+        self.replicas.sums[:, 1] += evaluate.accuracy(logits.array, labels)
         self.replicas.since += 1
 
     def _batches(self, first: int, steps: int) -> Iterator[tuple[Array, Array]]:

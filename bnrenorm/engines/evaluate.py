@@ -21,14 +21,9 @@ GPU_BYTES = 2**28
 """Bytes that the activations of such a pass may take on a GPU, as long as it has more than the fewest images."""
 
 
-def loss_and_accuracy(
-    logits: Any, labels: Array, output: str = "softmax", loss: str = "cross_entropy"
-) -> tuple[Any, Array]:
-    """Return the mean loss (`losses.mean_loss`), a Variable (R,), and the accuracy, an array (R,) of fractions.
-
-    logits: (R, N, C); labels: (N,) shared by all replicas, or (R, N).
-    """
-    return mean_loss(logits, labels, output, loss), (logits.array.argmax(axis=2) == labels).mean(axis=1)
+def accuracy(logits: Array, labels: Array) -> Array:
+    """Return the accuracy, (R,) fractions: logits (R, N, C); labels (N,) shared by all replicas, or (R, N)."""
+    return (logits.argmax(axis=2) == labels).mean(axis=1)
 
 
 def activations(widths: tuple[int, ...], *, drops: bool) -> int:
@@ -106,6 +101,7 @@ def measure(network: MLP, images: Array, labels: Array) -> tuple[Array, Array]:
     with inference():
         for start in range(0, len(images), rows):
             chunk = labels[start : start + rows]
-            loss, accuracy = loss_and_accuracy(network(images[start : start + rows]), chunk, *network.objective)
-            sums = sums[0] + loss.array.astype(np.float64) * len(chunk), sums[1] + accuracy * len(chunk)
+            logits = network(images[start : start + rows])
+            loss = mean_loss(logits, chunk, *network.objective).array.astype(np.float64)
+            sums = sums[0] + loss * len(chunk), sums[1] + accuracy(logits.array, chunk) * len(chunk)
     return sums[0] / len(images), sums[1] / len(images)

@@ -39,11 +39,11 @@ class ModeGap:
         indices = self._indices(step)
         images, labels = self.images[indices], self.labels[indices]
         if self.size >= IMAGES:
-            training = (logits[:, :IMAGES].argmax(axis=2) == labels).mean(axis=1)
+            training = evaluate.accuracy(logits[:, :IMAGES], labels)
         else:
             training = self._in_training_mode(images, labels)
         with evaluate.inference():
-            inference = evaluate.loss_and_accuracy(self.network(images), labels)[1]
+            inference = evaluate.accuracy(self.network(images).array, labels)
         return {"training_mode_accuracy": training, "inference_mode_accuracy": inference}
 
     def _indices(self, step: int) -> Array:
@@ -69,7 +69,7 @@ class ModeGap:
             for norm in norms:
                 norm.micro_batch, norm.frozen, norm.observing = self.micro_batch, True, False
             with chainer.using_config("train", True), chainer.no_backprop_mode():
-                return evaluate.loss_and_accuracy(self.network(images), labels)[1]
+                return evaluate.accuracy(self.network(images).array, labels)
         finally:
             for norm, (micro_batch, frozen, observing) in zip(norms, originals, strict=True):
                 norm.micro_batch, norm.frozen, norm.observing = micro_batch, frozen, observing

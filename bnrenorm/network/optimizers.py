@@ -7,6 +7,7 @@ import numpy as np
 
 from bnrenorm._compat import chainer
 from bnrenorm.config import Trial
+from bnrenorm.config.schema import SGD, Adam, MomentumSGD, RMSprop
 
 Array = Any
 
@@ -17,13 +18,7 @@ def make(network: Any, trials: list[Trial], device: Any) -> Any:
     Hyperparameters are (R, 1, 1) arrays, which Chainer's update rules broadcast over parameters (R, ., .) like numbers.
     gamma and beta have their own learning rate if `norm.affine_lr` is set. L1 and L2 decay apply to weights only.
     """
-
-    def vector(value: Callable[[Trial], float]) -> Array:
-        return device.send(_vector(trials, value))
-
-    optimizer = _KINDS[trials[0].settings.training.optimizer.kind](
-        trials, device.send(network.schedule.lr), vector
-    ).setup(network)
+    optimizer = _optimizer(trials, device.send(network.schedule.lr), device.send).setup(network)
     l2 = _vector(trials, lambda trial: trial.settings.training.weight_decay)
     l1 = _vector(trials, lambda trial: trial.settings.training.l1_decay)
     if l2.any() or l1.any():
@@ -88,38 +83,21 @@ class _MeanGradient:
         param.grad /= self.nodes
 
 
-Vector = Callable[[Callable[[Trial], float]], Array]
+def _optimizer(trials: list[Trial], lr: Array, send: Callable[[np.ndarray], Array]) -> Any:
+    rule = trials[0].settings.training.optimizer
 
+    def vector(name: str) -> Array:
+        return send(_vector(trials, lambda trial: getattr(trial.settings.training.optimizer, name)))
 
-def _sgd(trials: list[Trial], lr: Array, vector: Vector) -> Any:
-    return chainer.optimizers.SGD(lr=lr)
-
-
-def _momentum_sgd(trials: list[Trial], lr: Array, vector: Vector) -> Any:
-    return chainer.optimizers.MomentumSGD(
-        lr=lr,
-        momentum=vector(lambda trial: _setting(trial, "momentum")),
-    )
-
-
-def _adam(trials: list[Trial], lr: Array, vector: Vector) -> Any:
-    betas = {name: _setting(trials[0], name) for name in ("beta1", "beta2")}  # Chainer needs numbers here
-    return chainer.optimizers.Adam(alpha=lr, eps=_setting(trials[0], "eps"), **betas)
-
-
-def _rmsprop(trials: list[Trial], lr: Array, vector: Vector) -> Any:
-    return chainer.optimizers.RMSprop(
-        lr=lr,
-        alpha=vector(lambda trial: _setting(trial, "alpha")),
-        eps=_setting(trials[0], "eps"),
-    )
-
-
-def _setting(trial: Trial, name: str) -> float:
-    return getattr(trial.settings.training.optimizer, name)
-
-
-_KINDS = {"sgd": _sgd, "momentum_sgd": _momentum_sgd, "adam": _adam, "rmsprop": _rmsprop}
+    match rule:  # Chainer needs numbers for betas and eps
+        case SGD():
+            return chainer.optimizers.SGD(lr=lr)
+        case MomentumSGD():
+            return chainer.optimizers.MomentumSGD(lr=lr, momentum=vector("momentum"))
+        case Adam():
+            return chainer.optimizers.Adam(alpha=lr, beta1=rule.beta1, beta2=rule.beta2, eps=rule.eps)
+        case RMSprop():
+            return chainer.optimizers.RMSprop(lr=lr, alpha=vector("alpha"), eps=rule.eps)
 
 
 def structure(trial: Trial) -> tuple[Any, ...]:

@@ -33,6 +33,11 @@ class BatchNormalization(Normalization):
         super().__init__(1.0, 0.0, semantics, size, decay, eps, dtype, *others, **named)
 
 
+def _alias(name: str) -> Any:
+    """Return an attribute that is another one by Chainer's name."""
+    return property(lambda link: getattr(link, name), lambda link, value: setattr(link, name, value))
+
+
 class BatchRenormalization(Normalization):
     """Batch renormalisation with the arguments of chainer.links.BatchRenormalization, and `axis`. [BRN17]
 
@@ -62,20 +67,4 @@ class BatchRenormalization(Normalization):
         r_max, d_max = r_max if rmax is None else rmax, d_max if dmax is None else dmax
         super().__init__(r_max, d_max, semantics, size, decay, eps, dtype, **named)
 
-    @property
-    def rmax(self) -> Limit:
-        """Chainer's name for r_max."""
-        return self.r_max
-
-    @rmax.setter
-    def rmax(self, limit: Limit) -> None:
-        self.r_max = limit
-
-    @property
-    def dmax(self) -> Limit:
-        """Chainer's name for d_max."""
-        return self.d_max
-
-    @dmax.setter
-    def dmax(self, limit: Limit) -> None:
-        self.d_max = limit
+    rmax, dmax = _alias("r_max"), _alias("d_max")

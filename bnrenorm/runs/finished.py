@@ -26,15 +26,17 @@ _Text = Annotated[str, StringConstraints(max_length=10_000)]
 
 
 @dataclass(frozen=True)
-class FinishedRun:
-    """What a run left: the experiment, its images and device, the trials that are there, and the notes of the run."""
+class Outcome:
+    """What a run leaves: the experiment, its images and device, the trials that are there, and the notes of the run."""
 
     experiment: Experiment
     data: Described
     device: str
     trials: list[tuple[Trial, TrialResults]]
     folder: Path
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    """Why trials have no result, in a line each: what workers of a cluster did not survive."""
 
 
 class _Origin(BaseModel):
@@ -50,7 +52,7 @@ class _Environment(BaseModel):
     trained_by: Annotated[list[_Origin], Field(min_length=1, max_length=100_000)]
 
 
-def read(folder: Path) -> FinishedRun:
+def read(folder: Path) -> Outcome:
     """Return the run of a folder that `bnrenorm compare` has written, also while or before it is complete.
 
     Raises InputError for a folder that is none, or is damaged, and if none of its trials can be read; those that cannot
@@ -75,7 +77,7 @@ def read(folder: Path) -> FinishedRun:
         if results:
             if damaged:
                 notes.append(f"{damaged} stored trials are damaged and left out: the same command trains them again")
-            return FinishedRun(experiment, data, backend.device, results, folder, tuple(notes))
+            return Outcome(experiment, data, backend.device, results, folder, tuple(notes))
     again = f"bnrenorm compare {path} --out {folder.parent} trains them"
     raise InputError(f"{folder}: none of its {len(trials)} trials can be read from {store.trials}; {again}")
 
@@ -93,9 +95,7 @@ def _environment(path: Path) -> _Environment | None:
     try:
         if not disk.exists(path):
             return None
-        if not disk.is_file(path) or disk.status(path).st_size > _LIMIT:
-            raise ValueError(f"expected a regular file of at most {_LIMIT:,} bytes")
-        return _Environment.model_validate(json.loads(disk.read(path)))
+        return _Environment.model_validate(json.loads(disk.read_regular(path, _LIMIT)))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from bnrenorm import environment
 from bnrenorm.config import Trial
 from bnrenorm.data.dataset import Dataset
@@ -120,20 +118,13 @@ class GroupTrainer:
         return results
 
 
-def _alive(columns: Columns) -> bool:
-    return not columns or bool(np.isfinite(columns["train_loss"][-1]))
-
-
-def _stopped(columns: Columns) -> bool:
-    return bool(columns.get("stopped", [0.0])[-1])
-
-
 def _append(columns: list[Columns], record: Record) -> None:
     """Append a record to the columns of every replica that has not diverged or stopped before."""
     values = {**record.values, **record.diagnosis}
     for replica, own in enumerate(columns):
-        if _alive(own) and not _stopped(own):
-            row = {"step": record.step, "epoch": record.epoch, **{k: float(v[replica]) for k, v in values.items()}}
-            before = len(own.get("step", ()))
-            for name in {**row, **own}:  # the record at step 0 has no diagnosis
-                own.setdefault(name, [math.nan] * before).append(row.get(name, math.nan))
+        if own and (not math.isfinite(own["train_loss"][-1]) or own.get("stopped", [0.0])[-1]):
+            continue
+        row = {"step": record.step, "epoch": record.epoch, **{k: float(v[replica]) for k, v in values.items()}}
+        before = len(own.get("step", ()))
+        for name in {**row, **own}:  # the record at step 0 has no diagnosis
+            own.setdefault(name, [math.nan] * before).append(row.get(name, math.nan))

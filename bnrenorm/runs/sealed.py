@@ -8,7 +8,6 @@ import errno
 import hashlib
 import io
 import json
-import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -78,13 +77,12 @@ def _both(path: Path) -> tuple[Path, Path]:
 
 
 def _regular(path: Path, limit: int) -> bytes:
-    """Return the content of a regular file of at most `limit` bytes: a pipe or a device might never end."""
+    """Return the content of a regular file of at most `limit` bytes."""
     try:
-        status = disk.status(path)
+        return disk.read_regular(path, limit)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ELOOP):
             raise
         raise Spoilt(f"{path} is missing") from error
-    if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-        raise Spoilt(f"{path} is no regular file of at most {limit} bytes")
-    return disk.read(path)
+    except ValueError as error:
+        raise Spoilt(f"{path}: {error}") from error

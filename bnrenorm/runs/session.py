@@ -3,6 +3,7 @@
 The command line and `bnrenorm.run` both call `run`, so that both lock, resume and write the same files.
 """
 
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,26 +18,13 @@ from bnrenorm.errors import ClusterError
 from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs import course, inventory, narration, run_folder, runner
 from bnrenorm.runs.cluster import Cluster
+from bnrenorm.runs.finished import Outcome
 from bnrenorm.runs.plan import Keys, Plan, addresses, plan
 from bnrenorm.runs.runner import Report
 from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import TrialResults
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The results of a run: its trials in the experiment's order, the run folder, and the notes made on the way."""
-
-    experiment: Experiment
-    data: Dataset
-    backend: Backend
-    trials: list[tuple[Trial, TrialResults]]
-    folder: Path
-    notes: tuple[str, ...] = ()
-    failures: tuple[str, ...] = ()
-    """Why trials have no result, in a line each: what workers of a cluster did not survive."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +39,33 @@ class Rehearsal:
 
 
 class Watcher:
-    """Callbacks that show the progress of a run; these show nothing."""
+    """Callbacks that show the progress of a run: lines of text by `tell`, which shows nothing here."""
+
+    def tell(self, text: str) -> None:
+        """Show a line."""
 
     def note(self, text: str) -> None:
         """Called with a remark that the user should read, such as stored files that cannot be used; no full stop.
 
         The run's results keep these remarks.
         """
+        self.tell(f"Note: {text}.")
 
     def opening(self, experiment: Experiment, keys: Keys, data: Dataset, backend: Backend) -> None:
         """Called before the training with what will be trained: the trials and the keys of their results."""
+        self.tell(narration.headline(experiment, keys, data, backend))
 
     def connected(self, workers: int, dashboard: str) -> None:
         """Called once there is a cluster, with its number of workers and the address of its dashboard."""
+        self.tell(narration.workers(workers, dashboard))
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Context of the compilation, entered only if kernels must be compiled."""
+        started = time.monotonic()
+        self.tell(narration.COMPILING)
         yield
+        self.tell(f"Compiled in {time.monotonic() - started:.0f} s.")
 
     @contextmanager
     def training(self) -> Iterator[Report]:
@@ -103,7 +100,8 @@ def run(
             config = other / CONFIG_FILE
             session.note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
         results, failures = session.results()
-        yield Outcome(experiment, session.data, backend, results, folder, tuple(session.notes), tuple(failures))
+        data, notes = session.data.described, tuple(session.notes)
+        yield Outcome(experiment, data, backend.device, results, folder, notes, tuple(failures))
 
 
 def run_shard(

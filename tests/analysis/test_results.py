@@ -58,7 +58,7 @@ def test_equivalence_on_few_test_images_is_told_with_caution():
     assert same.caution in provenance.notes(same)
     assert f"Caution: {same.caution}." in same._repr_html_()
     assert results_of(seeds, accuracy=lambda trial: 0.5 + 0.3 * (trial.variant == "BRN")).caution == ""
-    assert replace(same, data=some_digits(200, 500)).caution == ""
+    assert replace(same, data=some_digits(200, 500).described).caution == ""
 
 
 def test_published_values_are_counted():

@@ -6,9 +6,8 @@ import webbrowser
 import pytest
 
 from bnrenorm.analysis.report.answer import answer
-from bnrenorm.data.dataset import Dataset
 from bnrenorm.runs import finished
-from bnrenorm.runs.finished import FinishedRun
+from bnrenorm.runs.finished import Outcome
 from tests.analysis.report.runs import TEXT, Page, results
 
 
@@ -18,8 +17,7 @@ def stored(monkeypatch):
 
     def read(folder):
         made = results(TEXT, folder)
-        assert isinstance(made.data, Dataset)
-        return FinishedRun(made.experiment, made.data.described, "cpu", made.trials, folder, ("a note",))
+        return Outcome(made.experiment, made.data, "cpu", made.trials, folder, ("a note",))
 
     monkeypatch.setattr(finished, "read", read)
 

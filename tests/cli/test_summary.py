@@ -21,7 +21,7 @@ def printed(text, folder, accuracy=lambda trial: 0.5, outcome="finished", **opti
         trials.append((trial, TrialResults(outcome, 1.0, records, {"engine": "cpu", "device": "cpu"})))
     file = io.StringIO()
     screen = progress.Screen(file=file, width=160, **options)
-    summary.show(screen, ExperimentResults(experiment, data, "cpu", trials, folder))
+    summary.show(screen, ExperimentResults(experiment, data.described, "cpu", trials, folder))
     return [" ".join(line.split()) for line in file.getvalue().splitlines()]
 
 

@@ -8,13 +8,18 @@ from rich.console import Console
 
 from bnrenorm.analysis import aggregates, published
 from bnrenorm.cli import tables
+from bnrenorm.cli.printer import Printer
+from bnrenorm.cli.sheet import Sheet
 from tests.helpers import COMPARED, results_of
 
 
 def lines_of(table, width=120):
-    """Return a table as printed, with single spaces."""
+    """Return a table as printed in a file, with single spaces; a table that is laid out already, in so many columns."""
     file = io.StringIO()
-    Console(file=file, width=width).print(table)
+    if isinstance(table, Sheet):
+        Printer(file=file).table(table)
+    else:
+        Console(file=file, width=width).print(table)
     return [" ".join(line.split()) for line in file.getvalue().splitlines()]
 
 

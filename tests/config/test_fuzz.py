@@ -35,7 +35,7 @@ def keys(model=Settings, prefix=""):
     """Yield all dotted keys of the settings, those of every kind."""
     for name, field in model.model_fields.items():
         yield f"{prefix}{name}"
-        for inner in explain._models(field.annotation):
+        for inner in explain.models_of(field.annotation):
             yield from keys(inner, f"{prefix}{name}.")
 
 

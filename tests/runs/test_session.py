@@ -78,7 +78,7 @@ def test_a_run_trains_stores_and_leaves_what_it_found(run, few, tmp_path, engine
     assert witness.opened == [("compared", 4, 200, engine)]
     assert witness.steps == [1, 2, 3, 4]
     assert left == [outcome]
-    assert (outcome.data, outcome.backend) == (few, Backend(engine, "cpu"))
+    assert (outcome.data, outcome.device) == (few.described, "cpu")
     assert outcome.folder == run_folder.path_of(tmp_path / "out", outcome.experiment, few.checksum)
     assert (outcome.folder / "experiment.yaml").is_file()
     assert not (outcome.folder / ".owner.json").exists()

@@ -140,7 +140,7 @@ def ranking(verdicts: list[dict[str, Any]], base: str, title: str) -> Figure:
     """Draw the gain of each variant on `base`, the best on top (`gains.ranking`)."""
     figure = Figure(figsize=(8, max(3.5, 0.5 * len(verdicts) + 1.5)))
     ax = figure.subplots()
-    gains.ranking(ax, [verdict for verdict in verdicts if base in (verdict["a"], verdict["b"])], base)
+    gains.ranking(ax, verdicts, base)
     legend_below(ax)
     figure.suptitle(f"{title}: {pairing(verdicts)}")
     return figure

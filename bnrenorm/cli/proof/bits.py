@@ -28,25 +28,24 @@ _JOBS = {
 
 def rows(device: str) -> Iterator[Row]:
     """Train twice, resume, repeat recorded steps, and train with other replicas."""
-    data = digits(1000, 200)
     for name, (text, promised) in _JOBS.items():
+        yield from guarded(name, _of_job(name, f"{text}evaluation: {{every: 3}}\n", promised, device))
 
-        def compute(name: str = name, text: str = text, promised: bool = promised) -> Iterator[Row]:
-            text += "evaluation: {every: 3}\n"
-            group = trials(f"{text}seeds: 3", data)
-            first, again, resumed = (cuda_training(group, data, device) for _ in range(3))
-            whole = _finish(first)
-            yield _same(f"{name}: the same bits when trained again", whole, _finish(again))
-            half = cuda_training(group, data, device)
-            for record in half:
-                if record is not None:
-                    break
-            resumed.load_state_dict(half.state_dict())
-            yield _same(f"{name}: the same bits after a resume", whole, _finish(resumed))
-            yield _replayed(name, group, data, device)
-            yield _companions(name, text, promised, device)
 
-        yield from guarded(name, compute)
+def _of_job(name: str, text: str, promised: bool, device: str) -> Iterator[Row]:
+    data = digits(1000, 200)
+    group = trials(f"{text}seeds: 3", data)
+    first, again, resumed = (cuda_training(group, data, device) for _ in range(3))
+    whole = _finish(first)
+    yield _same(f"{name}: the same bits when trained again", whole, _finish(again))
+    half = cuda_training(group, data, device)
+    for record in half:
+        if record is not None:
+            break
+    resumed.load_state_dict(half.state_dict())
+    yield _same(f"{name}: the same bits after a resume", whole, _finish(resumed))
+    yield _replayed(name, group, data, device)
+    yield _companions(name, text, promised, device)
 
 
 def _replayed(name: str, group: list[Trial], data: Dataset, device: str) -> Row:

@@ -46,43 +46,43 @@ _LENGTH = 1e-7  # of the moves that the loss's differences are taken over: few R
 def kernels(device: str) -> Iterator[Row]:
     """Compare every launch of `_CASES` with its formula in float64."""
     for double, limit in ((False, 5e-6), (True, 1e-10)):
-        errors: dict[str, float] = {}
+        yield from guarded("kernels", _kernels(device, double, limit))
 
-        def compute(double: bool = double, limit: float = limit, errors: dict[str, float] = errors) -> Iterator[Row]:
-            for base, changes in _CASES:
-                data = noise(700, 63 if base is _ODD else 64, 7)
-                training = cuda_training(trials(base + changes, data), data, device, double=double, check=True)
-                for _ in training:
-                    pass
-                for name, error in training.engine.ops.errors.items():  # pyright: ignore[reportAttributeAccessIssue]
-                    errors[name] = max(errors.get(name, 0.0), error)
-            for name, error in sorted(errors.items()):
-                yield below(f"kernel {name}, {'float64' if double else 'float32'}", error, limit)
 
-        yield from guarded("kernels", compute)
+def _kernels(device: str, double: bool, limit: float) -> Iterator[Row]:
+    errors: dict[str, float] = {}
+    for base, changes in _CASES:
+        data = noise(700, 63 if base is _ODD else 64, 7)
+        training = cuda_training(trials(base + changes, data), data, device, double=double, check=True)
+        for _ in training:
+            pass
+        for name, error in training.engine.ops.errors.items():  # pyright: ignore[reportAttributeAccessIssue]
+            errors[name] = max(errors.get(name, 0.0), error)
+    for name, error in sorted(errors.items()):
+        yield below(f"kernel {name}, {'float64' if double else 'float32'}", error, limit)
 
 
 def gradients(device: str) -> Iterator[Row]:
     """Compare a step's gradient with differences of the loss along random directions, in float64."""
-    data = noise(300, 64, 7)
     for name, batch in (("small batches", 8), ("any batches", 40)):
+        yield from guarded(f"gradient, {name}", _gradient(device, name, batch))
 
-        def compute(name: str = name, batch: int = batch) -> Iterator[Row]:
-            text = f"model: {{hidden: [33]}}\nnorm: {{kind: batch}}\ntraining: {{steps: 1, batch: {batch}, optimizer: "
-            step, flat = (trials(f"{text}{{kind: sgd, lr: {lr}}}}}", data) for lr in (1, 0))
-            moved = cuda_training(step, data, device, double=True)
-            before = {key: value for key, value in moved.state_dict().items() if key.startswith("weights")}
-            list(moved)
-            after = moved.state_dict()
-            random, worst = np.random.default_rng(1), 0.0
-            for _ in range(3):
-                direction = {key: random.standard_normal(value.shape) for key, value in before.items()}
-                slope = sum(float(((before[key] - after[key]) * direction[key]).sum()) for key in before)
-                losses = [_loss(flat, data, device, before, direction, sign * _LENGTH) for sign in (1, -1)]
-                worst = max(worst, abs((losses[0] - losses[1]) / (2 * _LENGTH) - slope) / abs(slope))
-            yield below(f"gradient by differences, {name}", worst, 1e-6)
 
-        yield from guarded(f"gradient, {name}", compute)
+def _gradient(device: str, name: str, batch: int) -> Iterator[Row]:
+    data = noise(300, 64, 7)
+    text = f"model: {{hidden: [33]}}\nnorm: {{kind: batch}}\ntraining: {{steps: 1, batch: {batch}, optimizer: "
+    step, flat = (trials(f"{text}{{kind: sgd, lr: {lr}}}}}", data) for lr in (1, 0))
+    moved = cuda_training(step, data, device, double=True)
+    before = {key: value for key, value in moved.state_dict().items() if key.startswith("weights")}
+    list(moved)
+    after = moved.state_dict()
+    random, worst = np.random.default_rng(1), 0.0
+    for _ in range(3):
+        direction = {key: random.standard_normal(value.shape) for key, value in before.items()}
+        slope = sum(float(((before[key] - after[key]) * direction[key]).sum()) for key in before)
+        losses = [_loss(flat, data, device, before, direction, sign * _LENGTH) for sign in (1, -1)]
+        worst = max(worst, abs((losses[0] - losses[1]) / (2 * _LENGTH) - slope) / abs(slope))
+    yield below(f"gradient by differences, {name}", worst, 1e-6)
 
 
 def _loss(group: list[Trial], data: Dataset, device: str, weights: State, direction: State, length: float) -> float:
@@ -97,24 +97,18 @@ def _loss(group: list[Trial], data: Dataset, device: str, weights: State, direct
 
 def steps(device: str) -> Iterator[Row]:
     """Compare trainings with the CPU: 200 steps in float64, where rounding has not grown, and 20 in float32."""
-    data = digits(1000, 200)
     for name, changes in _PROVEN.items():
         for many, double in ((200, True), (20, False)):
+            yield from guarded(f"{name}, {many} steps", _steps(device, name, changes, many, double))
 
-            def compute(
-                name: str = name, changes: str = changes, many: int = many, double: bool = double
-            ) -> Iterator[Row]:
-                text = (
-                    f"model: {{hidden: [30]}}\nseeds: 2\ntraining: {{steps: {many}}}\nevaluation: {{every: {many}}}\n"
-                )
-                group = trials(text + changes, data)
-                ours = cuda_training(group, data, device, double=double)
-                cpu = double_reference(group, data) if double else Training(group, data)
-                (got,), (want,) = ([record for record in run if record is not None] for run in (ours, cpu))
-                error = max(
-                    float(np.abs(got.values[key] / want.values[key] - 1).max()) for key in ("train_loss", "test_loss")
-                )
-                precision, limit = ("float64", 1e-6) if double else ("float32", 1e-4)
-                yield below(f"{name}, losses of {many} steps in {precision} against the CPU", error, limit)
 
-            yield from guarded(f"{name}, {many} steps", compute)
+def _steps(device: str, name: str, changes: str, many: int, double: bool) -> Iterator[Row]:
+    data = digits(1000, 200)
+    text = f"model: {{hidden: [30]}}\nseeds: 2\ntraining: {{steps: {many}}}\nevaluation: {{every: {many}}}\n"
+    group = trials(text + changes, data)
+    ours = cuda_training(group, data, device, double=double)
+    cpu = double_reference(group, data) if double else Training(group, data)
+    (got,), (want,) = ([record for record in run if record is not None] for run in (ours, cpu))
+    error = max(float(np.abs(got.values[key] / want.values[key] - 1).max()) for key in ("train_loss", "test_loss"))
+    precision, limit = ("float64", 1e-6) if double else ("float32", 1e-4)
+    yield below(f"{name}, losses of {many} steps in {precision} against the CPU", error, limit)

@@ -1,6 +1,6 @@
 """Rows of the proof's table, and the small experiments that it trains."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -39,10 +39,10 @@ def below(check: str, value: float, limit: float) -> Row:
     return Row(check, f"{value:.1e}", f"below {limit:.0e}", bool(value < limit))
 
 
-def guarded(check: str, compute: Callable[[], Iterator[Row]]) -> Iterator[Row]:
-    """Yield the rows of a check; if it raises, a row that says so: the checks behind it still run."""
+def guarded(check: str, rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield the rows of a check, a generator; if it raises, a row that says so: the checks behind it still run."""
     try:
-        yield from compute()
+        yield from rows
     except Exception as error:  # whatever a GPU and its libraries may raise is a result
         yield Row(check, devices.one_line(error), "no error", False)
 

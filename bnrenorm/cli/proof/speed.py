@@ -38,28 +38,22 @@ _JOBS = {
 
 def card(device: str) -> Iterator[Row]:
     """Name the card and its software, and measure its rates of copying and multiplying in float32."""
-
-    def compute() -> Iterator[Row]:
-        cupy: Any = importlib.import_module("cupy")
-        with devices.using(device):
-            properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
-            capability = f"compute capability {properties['major']}.{properties['minor']}"
-            free, total = cupy.cuda.Device().mem_info
-            size = f"{free / 2**30:.0f} of {total / 2**30:.0f} GiB free"
-            yield Row("card", f"{environment.gpu(device)}, {capability}, {size}")
-            driver, runtime, cublas = environment.cuda_versions(device).values()
-            cuda = f"driver for CUDA {driver}, runtime {runtime}, cuBLAS {cublas}"
-            yield Row("software", f"{cuda}, CuPy {cupy.__version__}, NumPy {np.__version__}")
-            a, b = cupy.zeros(COPY // 4, np.float32), cupy.ones(COPY // 4, np.float32)
-            seconds = _median(cupy, lambda: cupy.copyto(a, b))
-            yield Row("copy on the card, read and written", f"{2 * COPY / seconds / 1e9:.0f} GB/s")
-            a, b = (cupy.asarray(np.random.default_rng(0).random((SQUARE, SQUARE), np.float32)) for _ in range(2))
-            seconds = _median(cupy, lambda: a @ b)
-            yield Row(
-                f"float32 product of {SQUARE} x {SQUARE} matrices", f"{2 * SQUARE**3 / seconds / 1e12:.1f} TFLOP/s"
-            )
-
-    yield from guarded("card", compute)
+    cupy: Any = importlib.import_module("cupy")
+    with devices.using(device):
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
+        capability = f"compute capability {properties['major']}.{properties['minor']}"
+        free, total = cupy.cuda.Device().mem_info
+        size = f"{free / 2**30:.0f} of {total / 2**30:.0f} GiB free"
+        yield Row("card", f"{environment.gpu(device)}, {capability}, {size}")
+        driver, runtime, cublas = environment.cuda_versions(device).values()
+        cuda = f"driver for CUDA {driver}, runtime {runtime}, cuBLAS {cublas}"
+        yield Row("software", f"{cuda}, CuPy {cupy.__version__}, NumPy {np.__version__}")
+        a, b = cupy.zeros(COPY // 4, np.float32), cupy.ones(COPY // 4, np.float32)
+        seconds = _median(cupy, lambda: cupy.copyto(a, b))
+        yield Row("copy on the card, read and written", f"{2 * COPY / seconds / 1e9:.0f} GB/s")
+        a, b = (cupy.asarray(np.random.default_rng(0).random((SQUARE, SQUARE), np.float32)) for _ in range(2))
+        seconds = _median(cupy, lambda: a @ b)
+        yield Row(f"float32 product of {SQUARE} x {SQUARE} matrices", f"{2 * SQUARE**3 / seconds / 1e12:.1f} TFLOP/s")
 
 
 def _median(cupy: Any, work: Any) -> float:
@@ -76,42 +70,38 @@ def _median(cupy: Any, work: Any) -> float:
 
 def memory(device: str) -> Iterator[Row]:
     """Compare what a group takes of the card with the estimate that bounds groups."""
-
-    def compute() -> Iterator[Row]:
-        cupy: Any = importlib.import_module("cupy")
-        data = digits(*IMAGES)
-        group = trials("seeds: 50\ntraining: {steps: 2, batch: 4}", data)
-        with devices.using(device):
-            pool = cupy.get_default_memory_pool()
-            gc.collect()  # networks form cycles, and earlier ones would leave their memory to this one
-            pool.free_all_blocks()
-            before = pool.total_bytes()
-            training = Training(group, data, engine=CUDA, device=device)
-            for _ in training:
-                pass
-            used = pool.total_bytes() - before
-        estimate = need(group[0], data, Backend(CUDA, device)).of(len(group))
-        result = f"{used / 2**20:.0f} MiB, estimated {estimate / 2**20:.0f} MiB"
-        yield Row(f"memory of {len(group)} replicas", result, "at most the estimate", used <= estimate)
-
-    yield from guarded("memory", compute)
+    cupy: Any = importlib.import_module("cupy")
+    data = digits(*IMAGES)
+    group = trials("seeds: 50\ntraining: {steps: 2, batch: 4}", data)
+    with devices.using(device):
+        pool = cupy.get_default_memory_pool()
+        gc.collect()  # networks form cycles, and earlier ones would leave their memory to this one
+        pool.free_all_blocks()
+        before = pool.total_bytes()
+        training = Training(group, data, engine=CUDA, device=device)
+        for _ in training:
+            pass
+        used = pool.total_bytes() - before
+    estimate = need(group[0], data, Backend(CUDA, device)).of(len(group))
+    result = f"{used / 2**20:.0f} MiB, estimated {estimate / 2**20:.0f} MiB"
+    yield Row(f"memory of {len(group)} replicas", result, "at most the estimate", used <= estimate)
 
 
 def jobs(device: str) -> Iterator[Row]:
     """Time steps of four jobs, by the CUDA and the CPU engine."""
-    data = digits(*IMAGES)
     for name, (text, many) in _JOBS.items():
+        yield from guarded(name, _job(device, name, text, many))
 
-        def compute(name: str = name, text: str = text, many: int = many) -> Iterator[Row]:
-            group = trials(f"training.steps: {10 * many}\n{text}", data)
-            ours = _seconds_a_step(group, data, CUDA, device, many) / len(group)
-            result = f"{1e3 * ours:.3g} ms a step and replica"
-            if support.problem() is None:
-                cpu = _seconds_a_step(group, data, CPU, "cpu", max(1, many // 20)) / len(group)
-                result += f"; CPU engine {1e3 * cpu:.3g} ms, {cpu / ours:.3g} times as long"
-            yield Row(name, result)
 
-        yield from guarded(name, compute)
+def _job(device: str, name: str, text: str, many: int) -> Iterator[Row]:
+    data = digits(*IMAGES)
+    group = trials(f"training.steps: {10 * many}\n{text}", data)
+    ours = _seconds_a_step(group, data, CUDA, device, many) / len(group)
+    result = f"{1e3 * ours:.3g} ms a step and replica"
+    if support.problem() is None:
+        cpu = _seconds_a_step(group, data, CPU, "cpu", max(1, many // 20)) / len(group)
+        result += f"; CPU engine {1e3 * cpu:.3g} ms, {cpu / ours:.3g} times as long"
+    yield Row(name, result)
 
 
 def _seconds_a_step(group: Any, data: Any, engine: str, device: str, many: int) -> float:

@@ -54,12 +54,12 @@ class Workspace:
     def gradient(self, depth: int) -> Array:
         """Return scratch (R, N, K) for the gradient of hidden layer `depth`; neighbours have different ones."""
         shape = self.a[depth].shape
-        return self._g[depth % len(self._g)][: _size(shape)].reshape(shape)
+        return self._g[depth % len(self._g)][: math.prod(shape)].reshape(shape)
 
     def weight_gradient(self, shape: tuple[int, ...], pieces: int = 1) -> Array:
         """Return scratch (R, pieces, K, D) for the gradient of a layer's weights (R, K, D)."""
         replicas, *rest = shape
-        return self._weights[: pieces * _size(shape)].reshape(replicas, pieces, *rest)
+        return self._weights[: pieces * math.prod(shape)].reshape(replicas, pieces, *rest)
 
     def moments_of(self, width: int) -> Array | None:
         """Return scratch (R, rows.total, 2, K) for sums over the images of every piece."""
@@ -76,7 +76,7 @@ class _Counted:
         self.bytes = 0
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> None:
-        self.bytes += _size(shape) * np.dtype(dtype).itemsize
+        self.bytes += math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def bytes_of(dtype: Any, widths: tuple[int, ...], rows: Rows, spec: KernelSpec, *, drops: bool, learning: bool) -> int:
@@ -84,7 +84,3 @@ def bytes_of(dtype: Any, widths: tuple[int, ...], rows: Rows, spec: KernelSpec, 
     counted = _Counted()
     Workspace(counted, dtype, 1, widths, rows, spec, drops=drops, learning=learning)
     return counted.bytes
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return math.prod(shape)

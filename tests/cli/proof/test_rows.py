@@ -24,7 +24,7 @@ def test_a_check_that_raises_is_a_bad_row_and_keeps_what_came_before():
         yield Row("first", "fine")
         raise MemoryError("of the\ncard")
 
-    first, fault = rows.guarded("second", compute)
+    first, fault = rows.guarded("second", compute())
     assert first.ok
     assert fault == Row("second", "MemoryError: of the card", "no error", False)
 

@@ -17,7 +17,7 @@ class FoldedNorm:
     """
 
     def __init__(self, spec: KernelSpec, mean: Array, std: Array, r: Array, d: Array, gamma: Array, beta: Array):
-        self.mean, self.std, self.r, self.d, self.gamma = mean, std, r, d, gamma
+        self.std, self.r, self.d = std, r, d
         self.relu = bool(spec.norm_first)
         self.scale, self.shift = gamma * r, gamma * d + beta
         applied = (mean, self.scale / std, self.shift) if self.relu else (mean, 1 / std, 0 * mean)

@@ -12,10 +12,9 @@ import numpy as np
 
 from bnrenorm.engines.cpu.large_batch import blocks
 from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm
-from bnrenorm.engines.cpu.ops import norm
 from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, WIDTH, B, ParameterLayout
 from bnrenorm.engines.cpu.sparse.packed import PackedImages
-from bnrenorm.engines.spec import KernelSpec
+from bnrenorm.engines.spec import NODE, KernelSpec
 
 Array = Any
 
@@ -94,10 +93,11 @@ class Passes:
 
     def affine(self, p: Array, depth: int) -> tuple[Array, Array]:
         """Return a hidden layer's gamma and beta, (D,) each."""
-        layer = self.layout.layers[depth]
-        gamma, beta = np.empty((2, layer[WIDTH]), p.dtype)
-        norm.read_affine_of(p, layer[AFFINE], self.spec.affine, gamma, beta)
-        return gamma, beta
+        offset, width = self.layout.layers[depth, [AFFINE, WIDTH]]
+        if offset < 0:
+            return np.ones(width, p.dtype), np.zeros(width, p.dtype)
+        own = width if self.spec.affine == NODE else 1
+        return np.resize(p[offset : offset + own], width), np.resize(p[offset + own : offset + 2 * own], width)
 
     def _merged(self, moments: Array) -> tuple[Array, Array]:
         """Merge the blocks' moments to those of all rows, in float64. [Chan, Golub and LeVeque 1979]"""

@@ -12,7 +12,7 @@ Arguments that several functions share, all of one float dtype:
 
 import numpy as np
 
-from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, formula, kernel, subroutine
+from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, formula, subroutine
 from bnrenorm.engines.spec import NODE
 
 
@@ -53,12 +53,6 @@ def read_affine(p, offset, affine, gamma, beta):
     for k in range(width):
         gamma[k] = 1 if offset < 0 else p[offset + (k if affine == NODE else 0)]
         beta[k] = 0 if offset < 0 else p[offset + (width + k if affine == NODE else 1)]
-
-
-@kernel
-def read_affine_of(p, offset, affine, gamma, beta):
-    """Do what `read_affine` does, for callers in Python."""
-    read_affine(p, offset, affine, gamma, beta)
 
 
 @subroutine

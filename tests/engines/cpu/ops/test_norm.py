@@ -115,7 +115,7 @@ def test_layer_normalisation_is_batch_normalisation_of_the_transpose(rng, n, wid
 @pytest.mark.parametrize("offset", [-1, 2])
 def test_gamma_and_beta_are_read_for_every_node(affine, offset):
     p, (gamma, beta) = np.arange(20, dtype=np.float32), np.empty((2, 3), np.float32)
-    norm.read_affine_of(p, offset, affine, gamma, beta)
+    inner.read_affine(p, offset, affine, gamma, beta)
     if offset < 0:
         assert (list(gamma), list(beta)) == ([1, 1, 1], [0, 0, 0])
     elif affine == spec.NODE:
