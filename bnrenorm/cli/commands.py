@@ -48,8 +48,8 @@ def main() -> None:
         _fail(str(error), 1)
     except MemoryError as error:
         _fail(f"out of memory ({error}); what is finished is stored; --memory 1GiB makes smaller groups", 1)
-    except interrupt.Interrupted:
-        _fail("interrupted; everything is saved, the same command goes on from here", ending.INTERRUPTED)
+    except interrupt.Interrupted as error:
+        _fail(f"interrupted; {error.saved}, the same command goes on from here", ending.INTERRUPTED)
     else:
         if code == ending.INTERRUPTED:  # Typer's own answer to a KeyboardInterrupt
             _fail("interrupted", code)

@@ -64,7 +64,7 @@ def annotated(experiment: Experiment, plugins: Sequence[str], width: int) -> str
         text = "\n".join(_lines(experiment, plugins, variants, grid, _Comments(width))) + "\n"
         if _repeats(text, experiment):
             return text
-    plain = experiment.resolved(_absolute(experiment.data.path))
+    plain = experiment.resolved(absolute(experiment.data.path))
     return reader.dump({**plain, "published": experiment.published, "plugins": list(plugins)})
 
 
@@ -73,11 +73,11 @@ def _repeats(text: str, experiment: Experiment) -> bool:
         again = build(document.parse(text, experiment.name), experiment.plugins)
     except InputError:  # explicit defaults may contradict the grid: a full batch and a grid of batch sizes
         return False
-    images = _absolute(experiment.data.path)
+    images = absolute(experiment.data.path)
     return again.resolved(images) == experiment.resolved(images)
 
 
-def _absolute(path: str | None) -> str | None:
+def absolute(path: str | None) -> str | None:
     """Return the path of images so that it does not depend on the working directory."""
     return os.path.abspath(os.path.expanduser(path)) if path else path
 
@@ -119,7 +119,7 @@ def _lines(
             yield from _value(key, value, "")
     dumped = {name: settings.model_dump(mode="json") for name, settings in variants.items()}
     for own in dumped.values():
-        own["data"]["path"] = _absolute(own["data"]["path"])
+        own["data"]["path"] = absolute(own["data"]["path"])
     shared = _shared(list(dumped.values()))
     yield from _group(shared, next(iter(variants.values())), "", comments, "")
     yield from comments.of("variants", TOP_LEVEL["variants"], "")

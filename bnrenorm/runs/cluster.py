@@ -1,17 +1,19 @@
 """A Dask cluster that trains: processes of this machine, or any others."""
 
+import asyncio
 import importlib
 import logging
 import multiprocessing
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from bnrenorm import _compat
 from bnrenorm.errors import InputError
-from bnrenorm.runs.interrupt import SIGNALS
+from bnrenorm.runs.interrupt import SIGNALS, Interrupted, requests
 
 DEATHS = 3
 """Workers that a group may take with it before it is given up."""
@@ -35,11 +37,13 @@ class Cluster:
 
 
 def chosen(workers: int | None, dask: str | None) -> Cluster | None:
-    """Return where to train, None for this process. Raises InputError for both or for no workers."""
+    """Return where to train, None for this process. Raises InputError for both, for no workers, or for no address."""
     if workers is not None and dask is not None:
         raise InputError(f"--workers {workers}: the workers of --dask {dask} train; leave out one of the two")
     if workers is not None and workers < 1:
         raise InputError(f"--workers {workers}: expected 1 or more")
+    if dask is not None and not dask.strip():
+        raise InputError("--dask is empty, expected the address of a scheduler, such as tcp://scheduler:8786")
     return None if workers is None and dask is None else Cluster(workers or 0, dask or "")
 
 
@@ -47,22 +51,23 @@ def chosen(workers: int | None, dask: str | None) -> Cluster | None:
 def connected(cluster: Cluster) -> Iterator[Any]:
     """Yield Dask's client of a cluster; a cluster of this machine ends with it.
 
-    Raises InputError if Dask is not installed, if no scheduler answers, or if no processes start.
+    Raises InputError if Dask is not installed, if no scheduler answers, or if no processes start; Interrupted after a
+    signal while they start.
     """
     distributed, config = _dask()
-    for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said here, once
-    with config.set(_SETTINGS):
+    with _silent(), config.set(_SETTINGS):
         if cluster.address:
             try:
+                _ask(distributed, cluster.address)
                 client = distributed.Client(cluster.address, timeout=_TIMEOUT, set_as_default=False)
             except (OSError, ValueError, TypeError) as error:
-                raise InputError(f"--dask {cluster.address}: no scheduler answers there: {error}") from error
+                reason = str(error) or "what answers is no scheduler of Dask's"
+                raise InputError(f"--dask {cluster.address}: no scheduler answers there: {reason}") from error
             with client:
                 yield client
             return
         try:
-            with _deaf_children():
+            with requests() as request, _deaf_children():
                 processes = distributed.LocalCluster(
                     n_workers=cluster.workers,
                     threads_per_worker=1,
@@ -77,7 +82,39 @@ def connected(cluster: Cluster) -> Iterator[Any]:
                 '`if __name__ == "__main__":`, because workers import it'
             ) from error
         with processes, distributed.Client(processes, set_as_default=False) as client:
+            if request.asked:
+                raise Interrupted
             yield client
+
+
+def _ask(distributed: Any, address: str) -> None:
+    """Exchange greetings with a scheduler: a client waits without an end for those of a web server.
+
+    A client that was not connected would be waited for at the program's end, too. Raises OSError, ValueError or
+    TypeError if there is no scheduler.
+    """
+
+    async def ask() -> None:
+        how = distributed.Security().get_connection_args("client")
+        asked = distributed.comm.connect(address, timeout=_TIMEOUT, **how)
+        (await asyncio.wait_for(asked, _TIMEOUT + 1)).abort()
+
+    with ThreadPoolExecutor(1) as threads:  # in a notebook this thread has an event loop already
+        threads.submit(asyncio.run, ask()).result()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Context in which Dask logs nothing: what goes wrong is said here, once."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+    levels = {logger: logger.level for logger in map(logging.getLogger, names)}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 def _dask() -> tuple[Any, Any]:
@@ -116,12 +153,17 @@ def size(client: Any) -> int:
     return len(client.nthreads())
 
 
+def dashboard(client: Any) -> str:
+    """Return the address of the dashboard of a client's cluster, or nothing: a link is made up without one too."""
+    return client.dashboard_link if client.scheduler_info()["services"].get("dashboard") else ""
+
+
 @contextmanager
 def _deaf_children() -> Iterator[None]:
     """Context in which threads are started whose child processes hear none of the user's signals.
 
     A terminal and a batch system send them to all processes, but this one stops the others, once they have saved what
-    they train. Signals that come meanwhile are heard afterwards.
+    they train. Signals that come meanwhile are heard afterwards, or by another thread.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

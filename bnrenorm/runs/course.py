@@ -4,6 +4,7 @@ Groups are Dask's tasks. The store stays the truth: a task writes its results, a
 scheduler or this process but what was trained since the last checkpoint.
 """
 
+import math
 import pickle
 import queue
 import secrets
@@ -14,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from bnrenorm import atomic, disk
-from bnrenorm.config import Experiment
+from bnrenorm.config import Experiment, annotated
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import ClusterError
@@ -31,6 +32,9 @@ _AHEAD = 2  # groups for each worker that the scheduler knows of
 _TICK = 0.5  # seconds without news after which the state of the cluster is looked at
 _ANSWER = 20  # seconds in which a worker must hand its results back
 _LOST = "the cluster is lost; what is finished is stored"
+_RENEWED = 3600  # seconds after which the file by which workers know the folder is written again: old ones are swept
+_ALONE = 10  # seconds without a worker after which that is said
+_UNSAVED = "all is saved but what workers trained that do not write to the folder of the results"
 
 
 def train(
@@ -46,7 +50,9 @@ def train(
     token = f"bnrenorm-{secrets.token_hex(8)}"
     proof = store.checkpoints / f".{token}.tmp"
     atomic.write(proof, "")
-    run = Run(token, experiment.data, data.checksum, backend, store.root.resolve(), proof.resolve(), experiment.plugins)
+    paths = store.root.resolve(), proof.resolve()
+    images = experiment.data.model_copy(update={"path": annotated.absolute(experiment.data.path)})
+    run = Run(token, images, data.checksum, backend, *paths, experiment.plugins)
     try:
         with requests() as request:
             failures = _Course(plan, store, client, run, Tally(plan, report), note, request).finish()
@@ -70,8 +76,10 @@ class _Course:
         keys = (plan.keys[trial] for group in plan.groups for trial in group)
         self.spoilt = {key for key in keys if store.has(key)}  # which are there, but trained again
         self.failures: dict[str, str] = {}
+        self.apart: set[int] = set()  # groups of workers that do not write to the store
         self.looked = float("-inf")  # when the size of the cluster was asked for
-        self.wanted = 1
+        self.seen = self.renewed = time.monotonic()  # when there were workers, and when the proof was written
+        self.wanted, self.saved = 1, True
 
     def finish(self) -> dict[str, str]:
         """Train all groups; return the failures."""
@@ -86,17 +94,22 @@ class _Course:
         finally:
             with suppress(Exception):  # of a cluster that is gone
                 self.client.cancel(list(self.running))
+                if self.running:  # after an error: the workers are the user's, and go on with what was cancelled
+                    self.client.run(worker.stop, self.run.token, wait=False)
                 self.client.unsubscribe_topic(self.run.token)
         if self.request.asked:
-            raise Interrupted
+            raise Interrupted if self.saved else Interrupted(_UNSAVED)
         return self.failures
 
     def _look(self) -> None:
         """Keep every worker busy, those that have come since among them; or let all of them stop."""
         if time.monotonic() - self.looked >= _TICK:
             self.looked = time.monotonic()
+            self._renew()
             try:
-                self.wanted = max(1, _AHEAD * size(self.client))
+                workers = size(self.client)
+                self.wanted = max(1, _AHEAD * workers)
+                self._mind(workers)
                 if self.request.asked:  # again and again, as there may be new workers
                     self.client.cancel([future for future, number in self.running.items() if not self.begun[number]])
                     self.client.run(worker.stop, self.run.token, wait=False)
@@ -104,6 +117,23 @@ class _Course:
                 raise ClusterError(_LOST) from error
         while self.waiting and len(self.running) < self.wanted and not self.request.asked:
             self._submit(self.waiting.pop())
+
+    def _renew(self) -> None:
+        if self.looked - self.renewed >= _RENEWED:
+            self.renewed = self.looked
+            with suppress(OSError):
+                atomic.write(self.run.proof, "")
+
+    def _mind(self, workers: int) -> None:
+        """Say once that there are no workers, if there have been none for a while."""
+        if workers:
+            self.seen = self.looked
+        elif self.looked - self.seen >= _ALONE:
+            self.seen = math.inf
+            self.note(
+                "the cluster has no workers, so that nothing is trained until there are some; they and the scheduler "
+                "need the same versions of bnrenorm, Dask and Python as this machine"
+            )
 
     def _submit(self, number: int) -> None:
         group = self.plan.groups[number]
@@ -119,8 +149,9 @@ class _Course:
             self._end(event, self.running.pop(event))
             return
         match pickle.loads(event):  # from our own workers
-            case Begun(number):
+            case Begun(number, shares):
                 self.begun[number] += 1
+                (self.apart.discard if shares else self.apart.add)(number)
             case Noted(text):
                 self.note(text)
             case Shown(number, first, count, record) if number in self.running.values():
@@ -145,6 +176,15 @@ class _Course:
         except (Interrupted, CancelledError) as error:
             if not self.request.asked:
                 raise ClusterError(_LOST) from error
+            self.saved &= number not in self.apart
+        except RuntimeError as error:
+            if self.begun[number]:
+                raise
+            reason = str(error).partition(".")[0]
+            raise ClusterError(
+                f"the scheduler cannot read what is to be trained ({reason}); it needs the same versions of bnrenorm, "
+                "Dask and Python as this machine"
+            ) from error
         except KilledWorker:
             if self.begun[number] < DEATHS and self.attempts[number] < DEATHS:  # it may only have waited at a worker
                 self.waiting.append(number)

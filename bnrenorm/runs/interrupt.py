@@ -11,14 +11,15 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 
 class Interrupted(Exception):
-    """The user asked to stop; everything is saved."""
+    """The user asked to stop; `saved` says what is saved: everything, unless workers could not."""
 
-    def __init__(self) -> None:
-        super().__init__("everything is saved; run the same again, and it goes on from here")
+    def __init__(self, saved: str = "everything is saved") -> None:
+        super().__init__(f"{saved}; run the same again, and it goes on from here")
+        self.saved = saved
 
-    def __reduce__(self) -> tuple[type["Interrupted"], tuple[()]]:
-        """Pickle without the message, which is always the same."""
-        return type(self), ()
+    def __reduce__(self) -> tuple[type["Interrupted"], tuple[str]]:
+        """Pickle by what is saved."""
+        return type(self), (self.saved,)
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython prints below a cell in place of a traceback: nothing has gone wrong."""

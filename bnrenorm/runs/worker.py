@@ -57,9 +57,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Begun:
-    """A message: a worker trains the group of that number now."""
+    """A message: a worker trains the group of that number now, and writes what it saves to the run's folder or not."""
 
     number: int
+    shares: bool
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Noted:
 def train(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
     """Train a group in this worker; return the results that are not in the run's own folder, with their keys.
 
-    Raises what `GroupTrainer.train` does, and InputError if the worker does not see the same images.
+    Raises what `GroupTrainer.train` does, and InputError for other images or another version than the command's.
     """
     with _turn:
         results = _train_alone(run, task)
@@ -91,26 +92,36 @@ def train(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
 
 
 def _train_alone(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
-    for plugin in run.plugins:
-        _register(plugin)
-    images = _images(run.data.model_dump_json())
-    if images.checksum != run.checksum:
-        raise InputError(f"{images.source}: these are other images on a worker than on this machine")
-    if disk.exists(run.proof):
-        _train(run, task, images, Store(run.root))
+    _register(run.plugins)
+    images = _images(run.data.model_dump_json(), run.checksum)
+    if task.keys != [trial.key(run.checksum, run.backend.address(trial.settings)) for trial in task.trials]:
+        raise InputError("a worker has another version of bnrenorm than this machine, whose results may differ")
+    if _shares(run):
+        _train(run, task, images, Store(run.root), shares=True)
         return []
     with tempfile.TemporaryDirectory(prefix="bnrenorm-") as folder:
         store = Store(Path(folder))
         store.prepare()
-        _train(run, task, images, store)
+        _train(run, task, images, store, shares=False)
         return [(key, store.read(key)) for key in task.keys]
 
 
-def _train(run: Run, task: Task, images: Dataset, store: Store) -> None:
+def _shares(run: Run) -> bool:
+    """Tell whether this worker sees the run's folder and may write there."""
+    try:
+        if disk.exists(run.proof):
+            disk.try_to_write(run.root / "trials")
+            return True
+    except OSError:
+        pass
+    return False
+
+
+def _train(run: Run, task: Task, images: Dataset, store: Store, *, shares: bool) -> None:
     from distributed import get_worker
 
     worker: Any = get_worker()
-    backend, last = run.backend, float("-inf")
+    backend, last, waiting = run.backend, float("-inf"), None
     if backend.device != "cpu":  # workers of one host are numbered from 0
         name = worker.name if isinstance(worker.name, int) else 0
         backend = replace(backend, device=f"cuda:{name % _compat.gpu_count()}")
@@ -119,17 +130,20 @@ def _train(run: Run, task: Task, images: Dataset, store: Store) -> None:
         worker.log_event(run.token, pickle.dumps(message))
 
     def show(trials: list[Trial], record: Record) -> None:
-        nonlocal last
+        nonlocal last, waiting
+        losses = {"train_loss": record.values["train_loss"]}  # all that progress shows
+        stopped = {name: values for name, values in record.diagnosis.items() if name == "stopped"}
+        first = next(i for i, trial in enumerate(task.trials) if trial is trials[0])
+        waiting = Shown(task.number, first, len(trials), Record(record.step, record.epoch, losses, stopped))
         if time.monotonic() - last >= _EVERY:
-            last = time.monotonic()
-            losses = {"train_loss": record.values["train_loss"]}  # all that progress shows
-            stopped = {name: values for name, values in record.diagnosis.items() if name == "stopped"}
-            first = next(i for i, trial in enumerate(task.trials) if trial is trials[0])
-            send(Shown(task.number, first, len(trials), Record(record.step, record.epoch, losses, stopped)))
+            send(waiting)
+            last, waiting = time.monotonic(), None
 
-    send(Begun(task.number))
+    send(Begun(task.number, shares))
     trainer = GroupTrainer(images, store, backend, lambda: run.token in _stopped, lambda text: send(Noted(text)))
     trainer.train(task.trials, task.keys, show)
+    if waiting is not None:
+        send(waiting)
 
 
 async def stop(token: str) -> None:
@@ -141,8 +155,11 @@ async def stop(token: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _images(settings: str) -> Dataset:
-    return dataset.load(Data.model_validate_json(settings)).keeping()
+def _images(settings: str, checksum: str) -> Dataset:
+    images = dataset.load(Data.model_validate_json(settings)).keeping()
+    if images.checksum != checksum:
+        raise InputError(f"{images.source}: these are other images on a worker than on this machine")
+    return images
 
 
 @cache
@@ -152,6 +169,7 @@ def _settle() -> None:
     gc.freeze()
 
 
-@cache
-def _register(plugin: Plugin) -> None:
-    user_files.run(plugin, "the config")
+@lru_cache(maxsize=1)  # other files, or other versions of them, may have registered the same names since
+def _register(plugins: tuple[Plugin, ...]) -> None:
+    for plugin in plugins:
+        user_files.run(plugin, "the config")

@@ -1,16 +1,21 @@
 """What a worker does that needs no cluster; the rest is in test_course."""
 
+import pickle
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from bnrenorm import _compat
+from bnrenorm import _compat, disk
+from bnrenorm.config.plugins import Plugin
+from bnrenorm.data import dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
+from bnrenorm.norm import registry
 from bnrenorm.runs import worker
 from bnrenorm.runs.plan import addresses
 from bnrenorm.runs.store import Store
-from bnrenorm.runs.worker import Run, Task
+from bnrenorm.runs.worker import Begun, Run, Shown, Task
 from tests.helpers import COMPARED, experiment_of, save_digits
 
 distributed = pytest.importorskip("distributed", reason="Dask is the extra `cluster`")
@@ -20,7 +25,7 @@ distributed = pytest.importorskip("distributed", reason="Dask is the extra `clus
 def given(tmp_path):
     """A function that returns a run and its only task, whose results belong into tmp_path."""
     experiment = experiment_of(COMPARED, [f"data.path={save_digits(tmp_path / 'few.npz')}"])
-    images = worker._images(experiment.data.model_dump_json())
+    images = dataset.load(experiment.data)
 
     def given(backend, checksum=images.checksum):
         keys = addresses(experiment, images, backend)
@@ -37,7 +42,7 @@ def given(tmp_path):
 def messages(monkeypatch):
     """What is sent from a worker with the number 5."""
     sent = []
-    own = SimpleNamespace(name=5, log_event=lambda topic, message: sent.append(topic))
+    own = SimpleNamespace(name=5, log_event=lambda topic, message: sent.append(pickle.loads(message)))
     monkeypatch.setattr(distributed, "get_worker", lambda: own)
     return sent
 
@@ -48,10 +53,11 @@ def test_each_worker_of_a_machine_has_a_gpu_of_its_own(given, messages, monkeypa
     monkeypatch.setattr(_compat, "gpu_count", lambda: gpus)
     trainer = SimpleNamespace(train=lambda *_: None)
     monkeypatch.setattr(worker, "GroupTrainer", lambda data, store, backend, *_: seen.append(backend) or trainer)
+    Store(tmp_path).prepare()
     (tmp_path / "proof").touch()
     assert worker.train(*given(Backend("cuda", "cuda:0"))) == []
     assert seen == [Backend("cuda", device)]
-    assert messages == ["token"]  # that it has begun
+    assert messages == [Begun(0, shares=True)]
 
 
 def test_results_are_handed_back_only_where_the_folder_is_not_shared(given, messages, tmp_path):
@@ -70,3 +76,49 @@ def test_other_images_than_on_the_commands_machine_are_refused(given, messages):
     with pytest.raises(InputError, match="these are other images on a worker than on this machine"):
         worker.train(*given(Backend("chainer", "cpu"), checksum="other"))
     assert not messages
+
+
+def test_results_are_handed_back_where_the_folder_is_seen_but_cannot_be_written(given, messages, tmp_path, monkeypatch):
+    run, task = given(Backend("chainer", "cpu"))
+    run.proof.touch()
+
+    def refuse(folder, real=disk.try_to_write):
+        if folder == run.root / "trials":
+            raise PermissionError
+        real(folder)
+
+    monkeypatch.setattr(disk, "try_to_write", refuse)
+    assert [key for key, _ in worker.train(run, task)] == task.keys
+    assert messages[0] == Begun(0, shares=False)
+
+
+def test_another_version_than_on_the_commands_machine_is_refused(given, messages):
+    run, task = given(Backend("chainer", "cpu"))
+    with pytest.raises(InputError, match="a worker has another version of bnrenorm than this machine"):
+        worker.train(run, replace(task, keys=[key[::-1] for key in task.keys]))
+    assert not messages
+
+
+def test_images_that_have_changed_since_the_last_run_are_read_again(given, messages, tmp_path):
+    run, task = given(Backend("chainer", "cpu"))
+    with pytest.raises(InputError):
+        worker.train(replace(run, checksum="other"), task)
+    worker.train(run, task)
+    save_digits(tmp_path / "few.npz", 200, 90)
+    changed = dataset.load(run.data).checksum
+    assert worker._images(run.data.model_dump_json(), changed).checksum == changed
+
+
+def test_a_plugin_that_is_as_it_was_before_another_version_is_registered_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    made = "import bnrenorm\nbnrenorm.register_norm('mine', lambda width: {}, version=1)\n"
+    one, two = (Plugin(tmp_path / "norms.py", made.format(value).encode()) for value in ("'one'", "'two'"))
+    for plugin, want in ((one, "one"), (two, "two"), (one, "one")):
+        worker._register((plugin,))
+        assert registry.find("mine").factory(3) == want
+
+
+def test_the_last_record_is_always_shown(given, messages, monkeypatch):
+    monkeypatch.setattr(worker, "_EVERY", 1000.0)
+    worker.train(*given(Backend("chainer", "cpu")))
+    assert [message.record.step for message in messages if isinstance(message, Shown)] == [1, 4]
