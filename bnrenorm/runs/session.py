@@ -56,7 +56,7 @@ class Watcher:
         self.tell(narration.headline(experiment, keys, data, backend))
 
     def connected(self, workers: int, dashboard: str) -> None:
-        """Called once there is a cluster, with its number of workers and the address of its dashboard, if it has one."""
+        """Called once there is a cluster, with its number of workers and its dashboard's address, if any."""
         self.tell(narration.workers(workers, dashboard))
 
     @contextmanager
