@@ -7,7 +7,7 @@ from bnrenorm import published
 from bnrenorm.config import cells, limits
 from bnrenorm.config.document import Document, unknown
 from bnrenorm.config.experiment import Experiment
-from bnrenorm.config.explain import validate
+from bnrenorm.config.explain import unknown_key, validate
 from bnrenorm.config.merge import leaves
 from bnrenorm.config.plugins import KEY as PLUGINS
 from bnrenorm.config.plugins import Plugin
@@ -27,7 +27,7 @@ def build(document: Document, plugins: tuple[Plugin, ...] = ()) -> Experiment:
     data = document.data
     for key in data:
         if key not in KEYS:
-            raise InputError(f"{document.location((key,))}: {unknown(key, KEYS)}")
+            raise InputError(f"{document.location((key,))}: {unknown_key((key,), KEYS, Settings)}")
     name, table = data.get("name"), data.get("published")
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name) or len(name.encode()) > limits.NAME:
         location = document.location(("name",))
@@ -43,9 +43,8 @@ def build(document: Document, plugins: tuple[Plugin, ...] = ()) -> Experiment:
     settings, baseline = _settings(document), data.get("baseline")
     variants = list(dict.fromkeys(variant for variant, _ in settings))
     if baseline is not None and baseline not in variants:
-        raise InputError(
-            f"{document.location(('baseline',))}: {unknown(str(baseline), variants, 'variant')}{unquoted(baseline)}"
-        )
+        message = f"baseline: {unknown(str(baseline), variants, 'variant')}{unquoted(baseline)}"
+        raise InputError(f"{document.location(('baseline',))}: {message}")
     return Experiment(name, settings, seeds, document, baseline, table, plugins)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from bnrenorm.config import explain, grid
-from bnrenorm.config.document import Document, unknown
-from bnrenorm.config.explain import unknown_paths
+from bnrenorm.config.document import Document
+from bnrenorm.config.explain import unknown_key, unknown_paths
 from bnrenorm.config.merge import Cell, leaves, without
 from bnrenorm.config.reader import Path, dotted, shown
 from bnrenorm.config.schema import Settings
@@ -101,10 +101,12 @@ def _variants(document: Document) -> dict[str, Cell]:
     for variant, changes in (grid.group(document, "variants") or {"default": {}}).items():
         path = ("variants", variant)
         if not isinstance(changes, dict | None):
-            raise InputError(f"{document.location(path)}: {variant} is {shown(changes)}, expected a group of settings")
+            found = f"{document.location(path)}: {dotted(path)} is {shown(changes)}"
+            raise InputError(f"{found}, expected a group such as {{norm: {{kind: batch}}}}")
         for key in changes or {}:
             if key not in Settings.model_fields:
-                raise InputError(f"{document.location((*path, key))}: {unknown(key, Settings.model_fields)}")
+                message = unknown_key((key,), Settings.model_fields, Settings)
+                raise InputError(f"{document.location((*path, key))}: {dotted(path)}: {message}")
         variants[variant] = base.changed(changes or {}, path)
     return variants
 
@@ -138,7 +140,9 @@ def _listed(document: Document) -> Iterator[tuple[str, Point, Cell]]:
     base, names = _base(document), set()
     for index, item in enumerate(document.data["variants"]):
         where = ("variants", index)
-        item = item if isinstance(item, dict) else {}
+        if not isinstance(item, dict):
+            expected = "expected named groups, such as BN: {norm: {kind: batch}}"
+            raise InputError(f"{document.location(where)}: {dotted(where)} is {shown(item)}, {expected}")
         variant, settings = item.get("variant"), item.get("settings")
         axes = [key for key in item if key not in ("variant", "settings")]
         names.add(tuple(axes))

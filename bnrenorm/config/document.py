@@ -109,9 +109,19 @@ def parse(text: str, source: str) -> Document:
     return Document(source, data, locations, question=header.read(text).question)
 
 
-def unknown(name: str, allowed: Iterable[str], what: str = "key") -> str:
+def unknown(name: str, allowed: Iterable[str], what: str) -> str:
     """Return the message for an unknown name: the most similar allowed name, and all allowed names."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(name[:_SHOWN], names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"unknown {what} {shown(name)}; {hint}allowed: {', '.join(names)}"
+    return f"unknown {what} {shown(name)}; {hint(similar(name, names))}allowed: {', '.join(names) or 'none'}"
+
+
+def similar(name: str, names: Iterable[str]) -> str:
+    """Return the most similar of some names, whatever their case; "" if none is similar."""
+    lower = {text.lower(): text for text in names}
+    near = difflib.get_close_matches(name[:_SHOWN].lower(), lower, n=1, cutoff=0.65)
+    return lower[near[0]] if near else ""
+
+
+def hint(name: str) -> str:
+    """Return the question whether a name was meant, "" for no name."""
+    return f"did you mean {name}? " if name else ""

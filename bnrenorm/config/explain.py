@@ -1,14 +1,14 @@
 """Validation errors in one line: location, key, value and what was expected, instead of pydantic's report."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from bnrenorm.config.document import Document, unknown
+from bnrenorm.config.document import Document, hint, similar, unknown
 from bnrenorm.config.merge import Cell, leaves
 from bnrenorm.config.reader import Path, dotted, shown, unquoted
 from bnrenorm.config.shorthands import complete
@@ -32,6 +32,9 @@ _EXPECTED = {
     "bool_parsing": "true or false",
 }
 """What is expected, by pydantic's type of an error; elsewhere its own message says so."""
+
+_WORDS = {"batch_size": "batch", "epochs": "steps", "layers": "hidden", "learning_rate": "lr", "momentum": "decay"}
+"""Names of settings by those that they have elsewhere."""
 
 _BOUNDS = {
     "greater_than_equal": ("ge", "from {:g} on"),
@@ -108,27 +111,62 @@ def _message(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
     key, value, kind = dotted(path), error["input"], error["type"]
     if kind == "extra_forbidden":
         (around,), _ = _at(model, error["loc"][:-1])
-        names = [dotted((*path[:-1], name)) for name in around.model_fields]
-        kinds = get_args(around.model_fields["kind"].annotation) if "kind" in around.model_fields else ()
-        return unknown(key, names) + (f" (where kind is {' or '.join(kinds)})" if kinds else "")
+        siblings, _ = _at(model, error["loc"][:-2])
+        kinds = " or ".join(_kinds(around))
+        if others := [kind for other in siblings if path[-1] in other.model_fields for kind in _kinds(other)]:
+            return f"{key} is a setting of kind {' or '.join(others)}, but kind is {error['loc'][-2]}"
+        return unknown_key(path, around.model_fields, model) + (f" (where kind is {kinds})" if kinds else "")
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in error.get("ctx", {})["expected_tags"].split(",")]
         return f"{key}: {unknown(str(value['kind']), tags, 'kind')}"
     if kind == "union_tag_not_found":
-        return f"{key} has no kind"
+        kinds = [name for group in _at(model, error["loc"])[0] for name in _kinds(group)]
+        return f"{key} has no kind, expected one of {', '.join(kinds)}"
     if kind == "missing":
         return f"{key} is missing"
     expected = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     if kind in _EXPECTED:
         models, field = _at(model, error["loc"])
         meaning = f": {field.description}" if field and (models or kind == "tuple_type") else ""
-        expected = f"expected {_EXPECTED[kind]}{meaning}"
+        kinds = [name for group in models for name in _kinds(group)]
+        example = f", such as {{kind: {value if value in kinds else kinds[0]}}}" if kinds else ""
+        if isinstance(value, str) and any("path" in group.model_fields for group in models):
+            example = f"; did you mean {key}.path?"
+        expected = f"expected {_EXPECTED[kind]}{meaning}{example}"
     remark = unquoted(value) if kind == "string_type" else ""
     if kind in _BOUNDS:
         (bound, numbers), (_, field) = _BOUNDS[kind], _at(model, error["loc"])
         noun = "whole number" if field and _is_whole(field.annotation) else "number"
         expected = f"expected a {noun} {numbers.format(error.get('ctx', {})[bound])}"
     return f"{key} is {shown(value)}{remark}, {expected}"
+
+
+def unknown_key(path: Path, names: Iterable[str], model: type[BaseModel]) -> str:
+    """Return the message for an unknown key in a group that has these names: the key that may be meant, and the names.
+
+    That is one of the same name further inside the group or anywhere in the model, or one of a similar name.
+    """
+    *group, name = path
+    keys = list(dict.fromkeys(_paths(model)))
+    inside = [key for key in keys if key[:-1][: len(group)] == tuple(group)]
+    words = [(word, within) for within in (inside, keys) for word in (name, _WORDS.get(str(name)))]
+    same = next(filter(None, ([key for key in within if key[-1] == word] for word, within in words)), [])
+    texts = {dotted(key[len(group) :]): key for key in inside} | {text: (*group, text) for text in names}
+    texts |= {str(key[-1]): key for key in reversed(inside)}
+    near = min(same, key=len) if same else texts.get(similar(str(name), texts), ())
+    allowed = ", ".join(sorted(dotted((*group, text)) for text in names))
+    return f"unknown key {shown(dotted(path))}; {hint(dotted(near))}allowed: {allowed}"
+
+
+def _paths(model: type[BaseModel]) -> Iterator[Path]:
+    """Yield the paths of all settings, those of every kind."""
+    for name, field in model.model_fields.items():
+        yield (name,)
+        yield from ((name, *path) for inner in models_of(field.annotation) for path in _paths(inner))
+
+
+def _kinds(model: type[BaseModel]) -> tuple[str, ...]:
+    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
 
 
 def _at(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[list[type[BaseModel]], FieldInfo | None]:

@@ -62,17 +62,17 @@ def _axis(document: Document, key: str, content: Any) -> list[Value]:
         for name, changes in content.items():
             if not isinstance(changes, dict | None):
                 location = document.location(("grid", key, name))
-                raise InputError(f"{location}: {name} is {shown(changes)}, expected a group of settings")
+                raise InputError(f"{location}: grid.{key}.{name} is {shown(changes)}, expected a group of settings")
         return [Value(key, name, changes or {}, ("grid", key, name)) for name, changes in content.items()]
     if not isinstance(content, list) or not content:
         raise InputError(
-            f"{location}: {key} is {shown(content)}, expected a list of values, or a group of named changes"
+            f"{location}: grid.{key} is {shown(content)}, expected a list of values, or a group of named changes"
         )
     if any(isinstance(value, dict) for value in content):
-        raise InputError(f"{location}: {key} has a group as a value; name the groups (name: {{...}}) instead")
+        raise InputError(f"{location}: grid.{key} has a group as a value; name the groups (name: {{...}}) instead")
     labels = [label(value) for value in content]
     if len(set(labels)) < len(labels):
-        raise InputError(f"{location}: {key} has a repeated value in {shown(content)}")
+        raise InputError(f"{location}: grid.{key} has a repeated value in {shown(content)}")
     return [
         Value(key, name, nested(key.split("."), value), ("grid", key))
         for name, value in zip(labels, content, strict=True)

@@ -131,7 +131,7 @@ REGIME = (
         ("name: a", "data.path=3", "data.path is 3 (quote it to make it text), expected text"),
         (COMPARED, "norm.r_max=2", "norm.r_max is no setting of kind batch; set variants.BRN.norm.r_max instead"),
         (NONE, "norm.decay=0.5", "norm.decay is no setting of kind none; set variants.BN.norm.decay or variants.BRN.norm.decay instead"),
-        (NONE, "variants.none.norm.decay=0.5", "unknown key 'norm.decay'; did you mean norm.kind? allowed: norm.kind (where kind is none)"),
+        (NONE, "variants.none.norm.decay=0.5", "norm.decay is a setting of kind batch or renorm, but kind is none"),
     ],
 )  # fmt: skip
 def test_a_mistake_by_an_option_is_located_at_the_option(text, override, message):

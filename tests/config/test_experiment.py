@@ -159,8 +159,8 @@ def test_the_config_of_the_design_is_the_shipped_default():
         ("model: {hidden: [0]}", "x.yaml:7: model.hidden.0 is 0"),
         ("model: {order: norm-first}", "x.yaml:7: model.order is 'norm-first', expected 'linear"),
         ("grid: {training.optimizer.lr: [0.1, oops]}", "x.yaml:7: training.optimizer.lr is 'oops'"),
-        ("grid: {training.optimizer.lr: 0.1}", "x.yaml:7: training.optimizer.lr is 0.1, expected a list"),
-        ("grid: {training.optimizer.lr: [0.1, 0.1]}", "x.yaml:7: training.optimizer.lr has a repeated value"),
+        ("grid: {training.optimizer.lr: 0.1}", "x.yaml:7: grid.training.optimizer.lr is 0.1, expected a list"),
+        ("grid: {training.optimizer.lr: [0.1, 0.1]}", "x.yaml:7: grid.training.optimizer.lr has a repeated value"),
         ("grid: {training.optimzer.lr: [0.1]}", "x.yaml:7: unknown key 'training.optimzer'; did you mean training.optimizer"),
         ("data: {path: 3}", "x.yaml:7: data.path is 3"),
     ],
@@ -176,16 +176,16 @@ def test_bad_values_are_one_line_with_place_key_value_and_what_was_expected(text
     [
         ("variants: {A: {}}", "x.yaml:1: name is missing, expected letters"),
         ("name: a/b", "x.yaml:1: name is 'a/b'"),
-        ("name: a\nvariants: {A: 3}", "x.yaml:2: A is 3, expected a group"),
-        ("name: a\nvariants: [A]", "x.yaml:2: variants.0: expected items with variant, settings"),
+        ("name: a\nvariants: {A: 3}", "x.yaml:2: variants.A is 3, expected a group such as {norm: {kind: batch}}"),
+        ("name: a\nvariants: [A]", "x.yaml:2: variants.0 is 'A', expected named groups, such as BN: {norm: {kind: batch}}"),
         ("name: a\nvariants: []", "x.yaml:2: variants, expected an item for every variant"),
         ("name: -a", "x.yaml:1: name is '-a', expected letters, digits, _ and -"),
         (f"name: {'a' * 201}", "x.yaml:1: name is .* at most 200 bytes"),
         ("name: 3", r"x.yaml:1: name is 3 \(quote it to make it text\), expected letters"),
         ("name: a\ngrid: 5", "x.yaml:2: grid is 5, expected a group of settings"),
         ("name: a\nvariants: {A: {norm: {kind: renrom}}}", "x.yaml:2: norm: unknown kind 'renrom'; did you mean renorm"),
-        ("name: a\nvariants: {A: {norm: {r_max: 3}}}", "x.yaml:2: norm has no kind"),
-        ("name: a\nvariants: {A: {nrom: {kind: batch}}}", "x.yaml:2: unknown key 'nrom'; did you mean norm"),
+        ("name: a\nvariants: {A: {norm: {r_max: 3}}}", "x.yaml:2: norm has no kind, expected one of none, layer, batch, renorm, custom"),
+        ("name: a\nvariants: {A: {nrom: {kind: batch}}}", "x.yaml:2: variants.A: unknown key 'nrom'; did you mean norm"),
         ("name: a\nvariants: {A: {data: {path: x}}, B: {}}", "x.yaml:2: variants differ in data"),
     ],
 )  # fmt: skip
@@ -211,7 +211,9 @@ def test_a_baseline_is_a_variant_and_part_of_the_experiment():
     assert experiment.baseline == "BRN"
     assert experiment.resolved()["baseline"] == "BRN"
     assert "baseline" not in experiment_of(variants).resolved()
-    with pytest.raises(InputError, match=r"x.yaml:3: unknown variant 'BRM'; did you mean BRN\? allowed: BN, BRN"):
+    with pytest.raises(
+        InputError, match=r"x.yaml:3: baseline: unknown variant 'BRM'; did you mean BRN\? allowed: BN, BRN"
+    ):
         experiment_of(f"{variants}baseline: BRM\n")
 
 

@@ -57,9 +57,12 @@ def test_a_part_of_named_changes_may_be_lacked():
         ("grid: {training.stops: [1, 2]}", "x.yaml:3: unknown key 'training.stops'; did you mean training.steps"),
         ("grid:\n  how:\n    so: {training: {stops: 2}}", "x.yaml:5: unknown key 'training.stops'"),
         ("grid:\n  how:\n    so: {norm: {r_max: 0.5}}", "x.yaml:5: norm.r_max is 0.5"),
-        ("grid:\n  how:\n    so: 3", "x.yaml:5: so is 3, expected a group of settings"),
-        ("grid: {how: {}}", "x.yaml:3: how is {}, expected a list of values, or a group of named changes"),
-        ("grid: {training.batch: [{size: 3}]}", "x.yaml:3: training.batch has a group as a value; name the groups"),
+        ("grid:\n  how:\n    so: 3", "x.yaml:5: grid.how.so is 3, expected a group of settings"),
+        ("grid: {how: {}}", "x.yaml:3: grid.how is {}, expected a list of values, or a group of named changes"),
+        (
+            "grid: {training.batch: [{size: 3}]}",
+            "x.yaml:3: grid.training.batch has a group as a value; name the groups",
+        ),
     ],
 )
 def test_mistakes_have_their_place(text, message):

@@ -48,7 +48,7 @@ def test_a_size_alone_leaves_another_kind_as_it_is():
 
 def test_full_replaces_any_batch():
     assert batch("training: {batch: 4}\nvariants: {a: {training: {batch: full}}}") == [Full(kind="full")]
-    with pytest.raises(InputError, match=r"x.yaml:2: unknown key 'training.batch.size'"):
+    with pytest.raises(InputError, match="x.yaml:2: training.batch.size is a setting of kind iid"):
         batch("training: {batch: {kind: full, size: 3}}")
 
 

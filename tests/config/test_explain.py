@@ -1,0 +1,61 @@
+"""What a message about an unknown key, or about a value that is no group, suggests."""
+
+import pytest
+
+from bnrenorm.errors import InputError
+from tests.helpers import COMPARED, experiment_of
+
+
+def refused(text, *overrides):
+    with pytest.raises(InputError) as caught:
+        experiment_of(text, overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "suggested"),
+    [
+        ("training.lr=1", "training.optimizer.lr"),
+        ("lr=1", "training.optimizer.lr"),
+        ("grid.lr=[1]", "training.optimizer.lr"),
+        ("learning_rate=1", "training.optimizer.lr"),
+        ("steps=1", "training.steps"),
+        ("training_steps=1", "training.steps"),
+        ("model.loss=squared_error", "training.loss"),
+        ("norm.momentum=0.9", "norm.decay"),
+        ("momentum=0.9", "training.optimizer.momentum"),
+        ("model.layers=[3]", "model.hidden"),
+        ("norm.Epps=1", "norm.eps"),
+        ("variants.BRN.kind=batch", "norm.kind"),
+        ("Sead=1", "seeds"),
+        ("training.optimizer.x=1", None),
+        ("variants.BN.seeds=3", None),
+    ],
+)
+def test_an_unknown_key_suggests_one_of_the_same_or_a_similar_name(override, suggested):
+    message = refused(COMPARED, override)
+    assert "unknown key" in message
+    assert (f"; did you mean {suggested}? allowed: " if suggested else "'; allowed: ") in message
+
+
+def test_a_setting_of_another_kind_says_of_which():
+    assert refused("name: a\nnorm: {kind: batch, r_max: 3}") == (
+        "x.yaml:2: norm.r_max is a setting of kind renorm, but kind is batch"
+    )
+    assert refused("name: a", "model.activation={kind: relu, alpha: 0.1}").endswith(
+        "is a setting of kind leaky_relu, but kind is relu"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [
+        ("norm: batch", ": the normalisation, such as {kind: batch}"),
+        ("training: {optimizer: Adam}", ": update rule of the parameters, such as {kind: sgd}"),
+        ("variants: {BN: batch}", "variants.BN is 'batch', expected a group such as {norm: {kind: batch}}"),
+        ("data: x.npz", "; did you mean data.path?"),
+        ("data: [x]", ": images and their preprocessing"),
+    ],
+)
+def test_a_value_that_is_no_group_shows_one(text, ending):
+    assert refused(f"name: a\n{text}").endswith(ending)
