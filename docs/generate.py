@@ -154,6 +154,10 @@ bnrenorm compare --set training.steps=100 --set variants.BRN.norm.r_max=2
 bnrenorm compare learning_rate --set 'grid.training.optimizer.lr=[0.01, 0.1]' --seeds 10
 ```
 
+As in a variant, another `kind` replaces the whole group: after `training.optimizer.kind=adam` the other settings of the
+optimizer are Adam's defaults, unless `--set` gives them. A new variant is given as a whole:
+`--set 'variants.LN={norm: {kind: layer}}'`.
+
 A setting that every variant or the grid overrides is an error that names the key to set instead, such as
 `variants.BRN.norm.kind`. In Python, `bnrenorm.load("compare", training__steps=100)` does the same as `--set`, with two
 underscores for a dot.

@@ -57,9 +57,14 @@ class Document:
         """Set a dotted key to plain data; `location` is what error messages say about its origin.
 
         Names with dots in them are recognised, such as the axis in grid.training.batch.size; in a list, a name is an
-        index. Raises InputError if there is no such place.
+        index. Another `kind` replaces its group, except what was set before. Raises InputError if there is no such
+        place, as for a part of a variant that there is not.
         """
         path = self._path(key, location)
+        variants = self.data.get("variants") or {}
+        if path[0] == "variants" and path[2:] and isinstance(variants, dict) and path[1] not in variants:
+            whole = f"a new one is set as a whole, such as variants.{path[1]}={{norm: {{kind: batch}}}}"
+            raise InputError(f"{location}: {unknown(str(path[1]), variants, 'variant')}; {whole}")
         group: Any = self.data
         for depth, parent in enumerate(path[:-1], start=1):
             value_there = group.get(parent) if isinstance(group, dict) else group[parent]
@@ -71,6 +76,10 @@ class Document:
                 self.locations[path[:depth]] = location
             group[parent] = inner
             group = inner
+        if path[-1] == "kind" and group.get("kind", value) != value:  # as in a variant
+            for other in [name for name in group if (*path[:-1], name) not in self.overrides]:
+                del group[other]
+                self.locations.pop((*path[:-1], other), None)
         group[path[-1]] = value
         for known in (self.locations, self.overrides):
             for replaced in [other for other in known if other[: len(path)] == path]:

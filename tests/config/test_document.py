@@ -64,3 +64,32 @@ def test_a_long_override_is_cut_in_messages():
     with pytest.raises(InputError) as caught:
         parsed.override("a.b=" + "x" * 10_000)
     assert len(str(caught.value)) < 400
+
+
+VARIANTS = "variants: {BN: {norm: {kind: batch}}}"
+
+
+@pytest.mark.parametrize("text", [VARIANTS, "variants: null", "name: a"])
+def test_a_variant_is_added_as_a_whole_but_not_by_a_part(text):
+    parsed = document.parse(text, "x.yaml")
+    with pytest.raises(
+        InputError, match=r"unknown variant 'BM'; .* a new one is set as a whole, such as variants.BM={"
+    ):
+        parsed.override("variants.BM.norm.kind=batch")
+    parsed.override("variants.LN={norm: {kind: layer}}")
+    parsed.override("variants.LN.norm.eps=0.1")
+    assert parsed.data["variants"]["LN"] == {"norm": {"kind": "layer", "eps": 0.1}}
+
+
+def test_a_misspelt_variant_offers_the_nearest():
+    with pytest.raises(InputError, match=r"^--set variants.bn.norm.eps=1: unknown variant 'bn'; did you mean BN\?"):
+        document.parse(VARIANTS, "x.yaml").override("variants.bn.norm.eps=1")
+
+
+def test_another_kind_replaces_the_group_of_the_file_but_keeps_what_was_set():
+    parsed = document.parse("training: {optimizer: {kind: sgd, lr: 1, momentum: 0.9}, batch: 4}", "x.yaml")
+    for assignment in ("training.optimizer.lr=2", "training.optimizer.kind=adam", "training.batch.kind=full"):
+        parsed.override(assignment)
+    assert parsed.data["training"] == {"optimizer": {"kind": "adam", "lr": 2}, "batch": {"kind": "full"}}
+    parsed.override("training.optimizer.kind=adam")
+    assert parsed.data["training"]["optimizer"] == {"kind": "adam", "lr": 2}
