@@ -51,6 +51,10 @@ class Normalization(L.BatchNormalization):
         *others: Any,
         **named: Any,
     ):
+        if "momentum" in named:
+            raise TypeError(
+                "momentum is called decay here: the weight of the old running value (1 - PyTorch's momentum)"
+            )
         kept = chainer.get_dtype(dtype, map_mixed16=np.float32)
         if kept.kind != "f":
             raise TypeError(f"dtype is {kept}, expected float16, float32, float64 or chainer.mixed16")

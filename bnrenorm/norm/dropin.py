@@ -6,6 +6,7 @@ are functions of the training step, and the paper's semantics.
 
 from typing import Any
 
+from bnrenorm.errors import InputError
 from bnrenorm.norm.chainer_link import Axes, Limit, Normalization
 
 
@@ -38,6 +39,19 @@ def _alias(name: str) -> Any:
     return property(lambda link: getattr(link, name), lambda link, value: setattr(link, name, value))
 
 
+_R_MAX, _D_MAX = 3.0, 5.0
+
+
+def _one(name: str, limit: Limit, default: Limit, by_alias: Limit | None) -> Limit:
+    """Return the limit that was given by its name or by Chainer's. Raises InputError for both."""
+    if by_alias is None:
+        return limit
+    if limit is not default:  # an equal number that was given is another object
+        alias = name.replace("_", "")
+        raise InputError(f"{name}={limit} and {alias}={by_alias} are the same limit; give one")
+    return by_alias
+
+
 class BatchRenormalization(Normalization):
     """Batch renormalisation with the arguments of chainer.links.BatchRenormalization, and `axis`. [BRN17]
 
@@ -53,8 +67,8 @@ class BatchRenormalization(Normalization):
     def __init__(
         self,
         size: int | Axes | None = None,
-        r_max: Limit = 3.0,
-        d_max: Limit = 5.0,
+        r_max: Limit = _R_MAX,
+        d_max: Limit = _D_MAX,
         decay: float | None = None,
         eps: float | None = None,
         dtype: Any = None,
@@ -64,7 +78,7 @@ class BatchRenormalization(Normalization):
         dmax: Limit | None = None,
         **named: Any,
     ):
-        r_max, d_max = r_max if rmax is None else rmax, d_max if dmax is None else dmax
+        r_max, d_max = _one("r_max", r_max, _R_MAX, rmax), _one("d_max", d_max, _D_MAX, dmax)
         super().__init__(r_max, d_max, semantics, size, decay, eps, dtype, **named)
 
     rmax, dmax = _alias("r_max"), _alias("d_max")

@@ -38,8 +38,12 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise InputError(f"register_norm: name is {name!r}, expected letters, digits and _")
-    if not callable(factory):
-        raise InputError(f"register_norm: factory is {factory!r}, expected a function of the width, or a Link class")
+    bases = [] if isinstance(factory, type) else type(factory).__mro__
+    is_link = any(cls.__module__.startswith("chainer.") for cls in bases)
+    if is_link or not callable(factory):
+        found = f"a Link, {type(factory).__name__}" if is_link else repr(factory)
+        example = "a function of the width, such as lambda width: L.BatchNormalization(width), or a Link class"
+        raise InputError(f"register_norm: factory is {found}, expected {example}")
     try:
         inspect.signature(factory).bind(1)
     except TypeError as error:

@@ -366,7 +366,7 @@ def test_a_wrong_first_batch_does_not_fix_the_size(rng):
         ({"d_max": lambda step: "5"}, "d_max is '5'"),
         ({"dtype": np.int32}, "dtype is int32, expected float16"),
         ({"dtype": "no"}, "no"),
-        ({"momentum": 0.9}, "unexpected keyword argument 'momentum'"),
+        ({"momentum": 0.9}, "momentum is called decay here"),
         ({"initial_gamma": [1, 2]}, "invalid type of initializer"),
     ],
 )

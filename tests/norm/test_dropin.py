@@ -131,6 +131,8 @@ def test_works_in_a_users_chain_with_an_optimizer(rng):
         ({"size": 3, "decay": 1.0}, "decay is 1.0"),
         ({"size": 3, "eps": 0.0}, "eps is 0.0"),
         ({"size": 3, "semantics": "keras"}, "semantics is 'keras'"),
+        ({"size": 3, "r_max": 3.0, "rmax": 2}, "r_max=3.0 and rmax=2 are the same limit; give one"),
+        ({"size": 3, "d_max": 0, "dmax": 0}, "d_max=0 and dmax=0 are the same limit"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):

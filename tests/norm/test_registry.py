@@ -82,6 +82,10 @@ def test_what_cannot_be_registered_says_so():
         registry.register_norm(None, one)
     with pytest.raises(InputError, match="factory is 3"):
         registry.register_norm("three", 3)
+    with pytest.raises(
+        InputError, match="factory is a Link, BatchNormalization, expected a function of the width, such as"
+    ):
+        registry.register_norm("made", L.BatchNormalization(100))
     for factory in (lambda: None, lambda width, depth: None, object):
         with pytest.raises(InputError, match="'wrong' cannot be called with the width alone: "):
             registry.register_norm("wrong", factory)
