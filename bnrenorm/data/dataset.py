@@ -135,6 +135,8 @@ def load(settings: Data = _DIGITS) -> Dataset:
         disk.status(location)
     except (OSError, ValueError, RuntimeError) as error:  # ValueError: also of a null character; RuntimeError: ~nobody
         reason = getattr(error, "strerror", None) or error
+        if isinstance(error, FileNotFoundError) and not Path(settings.path).expanduser().is_absolute():
+            reason = f"{reason} (relative to the working directory)"
         raise InputError(f"data.path: {settings.path!r} cannot be read: {reason}") from error
     arrays, note = files.read(location)
     return Dataset(**checked(arrays, settings.path, settings.first_label), source=settings.path, note=note)

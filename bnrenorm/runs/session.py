@@ -14,7 +14,7 @@ from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
-from bnrenorm.errors import ClusterError
+from bnrenorm.errors import ClusterError, InputError
 from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs import course, inventory, narration, run_folder, runner
 from bnrenorm.runs.cluster import Cluster
@@ -91,7 +91,9 @@ def run(
     InputError for mistakes that the user can fix, before anything is written; Interrupted after a SIGINT or SIGTERM,
     with everything saved; OSError if the disk or the cluster fails.
     """
-    session = _Session(experiment, backend, Store(out), load(experiment.data), memory, watcher or Watcher(), cluster)
+    session = _Session(
+        experiment, backend, Store(out), _images(experiment, load), memory, watcher or Watcher(), cluster
+    )
     session.store.prepare()
     with run_folder.opened(out, experiment, session.data.checksum) as folder:
         inventory.list_trials(folder, session.keys.values())
@@ -121,7 +123,7 @@ def run_shard(
     others are not. The arguments and what is raised are those of `run`.
     """
     watcher = watcher or Watcher()
-    session = _Session(experiment, backend, Store(out), load(experiment.data), memory, watcher, cluster, shard)
+    session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, watcher, cluster, shard)
     session.store.prepare()
     session.announce()
     results, failures = session.results()
@@ -142,10 +144,19 @@ def rehearse(
 
     The arguments and what is raised are those of `run`.
     """
-    session = _Session(experiment, backend, Store(out), load(experiment.data), memory, Watcher(), cluster, shard)
+    session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, Watcher(), cluster, shard)
     stored = {trial: key for trial, key in session.keys.items() if session.store.has(key)}
     useless = [stored[trial] for trial, result in _read(stored, session.store).items() if isinstance(result, Spoilt)]
     return Rehearsal(experiment, session.data, backend, session.plan(useless), session.devices)
+
+
+def _images(experiment: Experiment, load: Callable[[Data], Dataset]) -> Dataset:
+    """Load the images of an experiment; an error about the user's own names the place of data.path too."""
+    try:
+        return load(experiment.data)
+    except InputError as error:
+        where = experiment.document.location(("data", "path"))
+        raise InputError(f"{where}: {error}") from error
 
 
 class _Session:

@@ -65,7 +65,10 @@ def test_pixels_outside_the_usual_range_are_known(digits, train, test, expected)
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("nowhere", r"data.path: 'nowhere' cannot be read: No such file or directory"),
+        (
+            "nowhere",
+            r"data.path: 'nowhere' cannot be read: No such file or directory \(relative to the working directory\)$",
+        ),
         ("", "data.path: '' cannot be read"),
         ("a\0b", r"data.path: 'a\\x00b' cannot be read: .*null"),
         ("x" * 5000, "data.path: 'x+' cannot be read: File name too long"),

@@ -88,6 +88,12 @@ def test_a_run_trains_stores_and_leaves_what_it_found(run, few, tmp_path, engine
     assert {result.provenance["engine"] for _, result in outcome.trials} == {engine}
 
 
+def test_an_error_about_the_images_says_where_their_path_is_set(tmp_path):
+    experiment = experiment_of("name: a\ndata: {path: pics.npz}")
+    with pytest.raises(InputError, match=r"^x.yaml:2: data.path: 'pics.npz' cannot be read: No such file"):
+        session.rehearse(experiment, Backend("cpu", "cpu"), tmp_path, memory=2**30)
+
+
 def test_a_second_run_trains_nothing_and_finds_the_same(run):
     first, witness = run(), Witness()
     second = run(watcher=witness)
