@@ -1,8 +1,10 @@
 """bnrenorm in a notebook: `load` an experiment, `run` it, look at its results."""
 
 import os
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +22,8 @@ from bnrenorm.runs.memory import parse_memory
 from bnrenorm.runs.session import Watcher
 
 _PATH = str | os.PathLike
+_ARGUMENTS = ("device", "engine", "tf32", "out", "memory", "workers", "dask", "progress", "watcher", "axes")  # of `run`
+_OPTION = re.compile(rf"(?<!\S)--({'|'.join(_ARGUMENTS)})\b( (?=\S+:))?")
 
 
 def load(config: str | Path, /, *, seeds: int | Sequence[int] | None = None, **overrides: Any) -> Experiment:
@@ -29,11 +33,28 @@ def load(config: str | Path, /, *, seeds: int | Sequence[int] | None = None, **o
     TypeError if `config` is neither text nor a path.
     """
     _require("config", config, _PATH, "a config's name or path")
+    for name in overrides:
+        if name in _ARGUMENTS:
+            raise TypeError(f"{name} is an argument of bnrenorm.run, not of bnrenorm.load")
+    for name in ("data", "data__path"):
+        expected = "a path: save the images with np.savez, and give the file as data__path"
+        _require(name, overrides.get(name), Mapping | _PATH | None, expected)
     chosen = overrides if seeds is None else {**overrides, "seeds": seeds}
     values = {key.replace("__", "."): value for key, value in chosen.items()}
     return configs.load(os.path.expanduser(config), values=values)
 
 
+@contextmanager
+def _naming_arguments() -> Iterator[None]:
+    """Context in which an InputError names arguments of `run`, in place of the options of the command line."""
+    try:
+        yield
+    except InputError as error:
+        error.args = (_OPTION.sub(lambda option: option[1] + "=" * bool(option[2]), str(error)), *error.args[1:])
+        raise
+
+
+@_naming_arguments()
 def run(
     experiment: Experiment | str | Path,
     *,
@@ -47,6 +68,7 @@ def run(
     progress: bool = True,
     watcher: Watcher | None = None,
     axes: Literal["effect", "article"] = "effect",
+    **others: Any,
 ) -> ExperimentResults:
     """Train what `out` does not hold yet and return all results; does and leaves what `bnrenorm compare` does.
 
@@ -62,6 +84,10 @@ def run(
     Raises InputError for what the user can mend, and TypeError for an argument of another type. Warns of each figure
     that could not be drawn, and of trials that no worker survived.
     """
+    if others:
+        config = repr(experiment) if isinstance(experiment, _PATH) else "..."
+        call = f"bnrenorm.run(bnrenorm.load({config}, {'=..., '.join(others)}=...))"
+        raise TypeError(f"bnrenorm.run has no argument {', '.join(others)}; settings go to load: {call}")
     _require("experiment", experiment, Experiment | _PATH, "a config's name or path, or what bnrenorm.load returns")
     _require("device", device, str, "a name such as 'cuda:0'")
     _require("engine", engine, str, "a name such as 'chainer'")
@@ -91,7 +117,7 @@ def run(
         )
         raise
     for failure in failures:
-        warnings.warn(failure, stacklevel=2)
+        warnings.warn(failure, stacklevel=3)
     return results
 
 
@@ -104,4 +130,5 @@ def results_of(outcome: Outcome) -> ExperimentResults:
 
 def _require(name: str, value: Any, types: Any, expected: str) -> None:
     if not isinstance(value, types):
-        raise TypeError(f"{name}={value!r:.60}: expected {expected}")
+        shown = f"{type(value).__name__} {value.shape}" if hasattr(value, "shape") else f"{value!r:.60}"
+        raise TypeError(f"{name}={shown}: expected {expected}")

@@ -99,11 +99,13 @@ def test_the_engine_may_be_chosen(results, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "gpu"}, "--engine gpu: expected auto, cpu, cuda or chainer"),
-        ({"device": "gpu"}, "--device gpu: expected auto, cpu, cuda or cuda:N"),
-        ({"memory": "much"}, "--memory much: expected a size such as 4GiB"),
-        ({"workers": 0}, "--workers 0: expected 1 or more"),
-        ({"workers": 2, "dask": "tcp://a:1"}, "--workers 2: the workers of --dask tcp://a:1 train"),
+        ({"engine": "gpu"}, "^engine=gpu: expected auto, cpu, cuda or chainer"),
+        ({"device": "gpu"}, "^device=gpu: expected auto, cpu, cuda or cuda:N"),
+        ({"tf32": True, "device": "cpu"}, "^tf32: expected engine auto or cuda on a GPU"),
+        ({"memory": "much"}, "^memory=much: expected a size such as 4GiB"),
+        ({"memory": "1KiB"}, "choose a smaller network or batch, or a larger memory$"),
+        ({"workers": 0}, "^workers=0: expected 1 or more"),
+        ({"workers": 2, "dask": "tcp://a:1"}, "^workers=2: the workers of dask=tcp://a:1 train"),
     ],
 )
 def test_bad_options_are_named(config_file, tmp_path, options, message):
@@ -126,6 +128,8 @@ def test_bad_options_are_named(config_file, tmp_path, options, message):
         (lambda: bnrenorm.run("quick", watcher=print), "watcher=<built-in function print>"),
         (lambda: bnrenorm.load(None), "config=None: expected a config's name or path"),
         (lambda: bnrenorm.load({"name": "x"}), "config={'name': 'x'}"),
+        (lambda: bnrenorm.load("quick", data=np.zeros((9, 784))), "data=ndarray (9, 784): expected a path: save"),
+        (lambda: bnrenorm.load("quick", data__path=[1]), "data__path=[1]: expected a path: save the images with"),
     ],
 )
 def test_an_argument_of_another_type_is_named(call, argument):
@@ -133,6 +137,15 @@ def test_an_argument_of_another_type_is_named(call, argument):
         call()
     assert str(error.value).startswith(argument)
     assert "expected" in str(error.value)
+
+
+def test_settings_go_to_load_and_arguments_to_run():
+    with pytest.raises(
+        TypeError, match=r"no argument seeds; settings .* bnrenorm.run\(bnrenorm.load\('quick', seeds=...\)\)"
+    ):
+        bnrenorm.run("quick", seeds=1)
+    with pytest.raises(TypeError, match=r"^out is an argument of bnrenorm.run, not of bnrenorm.load"):
+        bnrenorm.load("quick", out="runs")
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -194,7 +207,7 @@ def test_a_script_whose_workers_would_run_it_again_is_told_what_it_needs(run_scr
     done = run_script("bnrenorm.run(sys.argv[1], device='cpu', out=sys.argv[2], workers=1)")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "bnrenorm.errors.InputError: --workers 1: they did not start (Nanny failed to start.); in a script, call "
+        "bnrenorm.errors.InputError: workers=1: they did not start (Nanny failed to start.); in a script, call "
         'bnrenorm.run below `if __name__ == "__main__":`, because workers import it'
     )
 

@@ -137,9 +137,8 @@ def compare(
     if as_json and shard is not None:
         raise InputError(f"--json: --shard {shard} has no verdicts; leave out one of the two")
     options = {"seeds": seeds, "baseline": baseline}
-    overrides = {key: value for key, value in options.items() if value is not None}
     with ending.of_comparison() as course:
-        experiment = configs.load(listing.in_folder(config, out), assignments, overrides)
+        experiment = configs.load(listing.in_folder(config, out), assignments, options=options)
         background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
         images = background.submit(dataset.load, experiment.data)
         chosen = backend.choose(engine, device, tf32=tf32)

@@ -27,6 +27,6 @@ def print_config(
     from bnrenorm import config as configs
 
     options = {"seeds": seeds, "baseline": baseline}
-    experiment = configs.load(config, assignments, {key: value for key, value in options.items() if value is not None})
+    experiment = configs.load(config, assignments, options=options)
     width = min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST)
     print(experiment.as_config(width=width), end="")

@@ -22,12 +22,17 @@ def shipped() -> dict[str, Path]:
     return {str(path.relative_to(folder).with_suffix("")): path for path in disk.names(folder, "**/*.yaml")}
 
 
-def load(config: str | Path, overrides: list[str] | None = None, values: dict[str, Any] | None = None) -> Experiment:
+def load(
+    config: str | Path,
+    overrides: list[str] | None = None,
+    values: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
+) -> Experiment:
     """Load a shipped config by name, a YAML file by path, or a run's by its folder, and apply overrides.
 
     `overrides` are "KEY=VALUE" strings as on the command line, VALUE being YAML; `values` maps dotted keys to Python
-    values. The Python files that the config names under `plugins` are run. Raises InputError with file, line, key,
-    value and what was expected.
+    values, and `options` the keys that have an option of their own there, None if it is not given. The Python files
+    that the config names under `plugins` are run. Raises InputError with file, line, key, value and what was expected.
     """
     configs = shipped()
     path = configs.get(str(config), Path(config))
@@ -44,7 +49,8 @@ def load(config: str | Path, overrides: list[str] | None = None, values: dict[st
     parsed = document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml")
     for assignment in overrides or []:
         parsed.override(assignment)
-    for key, value in (values or {}).items():
-        value = plain(value, f"{key}={shown(value)}")
-        parsed.assign(key, value, f"{key}={shown(value)}")
+    given = [(f"{key}={shown(value)}", key, value) for key, value in (values or {}).items()]
+    given += [(f"--{key} {value}", key, value) for key, value in (options or {}).items() if value is not None]
+    for location, key, value in given:
+        parsed.assign(key, plain(value, location), location)
     return build(parsed, plugins.load(parsed, path.parent))
