@@ -51,13 +51,20 @@ class Hyperparams(NamedTuple):
 
 def is_compiled(settings: Settings) -> bool:
     """Tell whether there are kernels for these settings; the Chainer engine trains all others."""
-    model = settings.model
-    return (
-        not isinstance(settings.norm, Custom)
-        and model.activation.kind == "relu"
-        and (model.output, settings.training.loss) == ("softmax", "cross_entropy")
-        and not (model.dropout.drops and model.dropout.form == "inverted")
-    )
+    return not uncompiled(settings)
+
+
+def uncompiled(settings: Settings) -> str:
+    """Return the settings for which there are no kernels, as "model.activation: tanh"; "" if there are kernels."""
+    model, loss = settings.model, settings.training.loss
+    lacking = {
+        f"norm.kind: {settings.norm.kind}": isinstance(settings.norm, Custom),
+        f"model.activation: {model.activation.kind}": model.activation.kind != "relu",
+        f"model.output: {model.output}": model.output != "softmax",
+        f"training.loss: {loss}": loss != "cross_entropy",
+        f"model.dropout.form: {model.dropout.form}": model.dropout.drops and model.dropout.form == "inverted",
+    }
+    return ", ".join(name for name, is_lacking in lacking.items() if is_lacking)
 
 
 def spec_of(settings: Settings) -> KernelSpec:

@@ -10,6 +10,7 @@ from bnrenorm.config.identity import Identity, identities
 from bnrenorm.config.trial import Point, point_text
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CHAINER, Backend
+from bnrenorm.engines.spec import uncompiled
 from bnrenorm.runs.plan import Keys
 from bnrenorm.runs.runner import Progress
 
@@ -116,12 +117,13 @@ def _data_notes(experiment: Experiment, data: Dataset) -> list[str]:
 def _engine_notes(trials: list[Trial], backend: Backend) -> list[str]:
     """Return a note on why a faster engine is unavailable, and one on the variants that it cannot train."""
     notes = [backend.note] if backend.note else []
-    by_engine: dict[str, list[str]] = {}
+    lacking: dict[str, list[str]] = {}  # variants, by the settings for which there are no kernels
     for trial in trials:
-        by_engine.setdefault(backend.engine_for(trial.settings), []).append(trial.variant)
-    if backend.engine != CHAINER and CHAINER in by_engine:
-        names = ", ".join(dict.fromkeys(by_engine[CHAINER]))
-        differs = ", whose rounding differs" if len(by_engine) > 1 else ""
+        lacking.setdefault(uncompiled(trial.settings), []).append(trial.variant)
+    compiled = lacking.pop("", [])
+    if backend.engine != CHAINER and lacking:
+        names = ", ".join(f"{', '.join(dict.fromkeys(names))} ({why})" for why, names in lacking.items())
+        differs = ", whose rounding differs" if compiled else ""
         notes.append(f"no compiled kernels for {names}: trained by the Chainer engine on {backend.device}{differs}")
     return notes
 

@@ -147,7 +147,10 @@ def test_a_comparison_by_two_engines_says_so(call, config_file, few_digits_file,
     code, out, _ = call("compare", config_file(text), *settings, "--out", tmp_path / "out")
     assert code == 0
     (line,) = [line for line in out.splitlines() if "engine" in line]
-    assert line == "Note: no compiled kernels for tanh: trained by the Chainer engine on cpu, whose rounding differs."
+    assert line == (
+        "Note: no compiled kernels for tanh (model.activation: tanh): trained by the Chainer engine on cpu, whose "
+        "rounding differs."
+    )
     summary = pd.read_csv(next((tmp_path / "out").glob("compared-*/summary.csv")))
     assert list(summary["variant"]) == ["BN", "BN", "tanh", "tanh"]
     assert list(summary["engine"]) == ["cpu", "cpu", "chainer", "chainer"]

@@ -39,3 +39,21 @@ evaluation: {average: 0.6}
     assert got._asdict() == pytest.approx(want, rel=1e-6)
     assert spec.hyperparams_of(trial("training: {optimizer: {kind: rmsprop, alpha: 0.8}}")).alpha == np.float32(0.8)
     assert spec.hyperparams_of(trial("training: {optimizer: {momentum: 0.5}}")).momentum == np.float32(0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        ("", ""),
+        ("model: {activation: tanh}", "model.activation: tanh"),
+        (
+            "model: {activation: leaky_relu, output: identity}\ntraining: {loss: squared_error}",
+            "model.activation: leaky_relu, model.output: identity, training.loss: squared_error",
+        ),
+        ("model: {dropout: {keep_input: 0.5}}", "model.dropout.form: inverted"),
+        ("model: {dropout: {keep_input: 0.5, form: exact}}", ""),
+    ],
+)
+def test_settings_without_kernels_are_named(text, lacking):
+    settings = trial(text).settings
+    assert (spec.uncompiled(settings), spec.is_compiled(settings)) == (lacking, not lacking)

@@ -47,10 +47,13 @@ def test_pixels_outside_the_usual_range_are_said_once(pixels, scaling, remark):
 def test_variants_without_kernels_are_named_in_one_line():
     text = COMPARED.replace("  BRN: ", f"  tanh: {TANH}\n  BRN: ")
     (remark,) = remarks(text, Backend(CPU, "cpu"))
-    assert remark == "no compiled kernels for tanh: trained by the Chainer engine on cpu, whose rounding differs"
+    assert remark == (
+        "no compiled kernels for tanh (model.activation: tanh): trained by the Chainer engine on cpu, whose rounding "
+        "differs"
+    )
     assert remarks(text, Backend(CHAINER, "cpu")) == [], "one engine trains all variants"
     _, remark = remarks(f"name: a\nvariants: {{tanh: {TANH}}}", Backend(CUDA, "cuda:1"))
-    assert remark == "no compiled kernels for tanh: trained by the Chainer engine on cuda:1"
+    assert remark == ("no compiled kernels for tanh (model.activation: tanh): trained by the Chainer engine on cuda:1")
 
 
 def test_a_backend_that_cannot_use_the_kernels_says_why():
