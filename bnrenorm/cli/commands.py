@@ -103,7 +103,7 @@ def compare(
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
     memory: Annotated[str | None, typer.Option(help="Memory limit, e.g. 4GiB; default: half of what is free.")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Train in so many processes of this machine, a thread or a GPU each.")
+        int | None, typer.Option(min=1, help="Train in this many processes on this machine, one thread or GPU each.")
     ] = None,
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Train on a Dask cluster, such as tcp://scheduler:8786.")
@@ -113,7 +113,9 @@ def compare(
     ] = None,
     axes: Annotated[
         Literal["effect", "article"],
-        typer.Option(help="Of figures: on which small effects are seen, or loss 0 to 4 and accuracy 0 to 1."),
+        typer.Option(
+            help="Axes of figures: effect zooms in on small differences; article has loss 0 to 4, accuracy 0 to 1."
+        ),
     ] = "effect",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be trained, and how long it takes.")
@@ -121,7 +123,7 @@ def compare(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the verdicts as one JSON document, and progress on standard error.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the results and the path of the report alone.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the results and the path of the report.")] = False,
 ) -> None:
     """Train every variant and seed of an experiment, print the comparison and leave a run folder.
 

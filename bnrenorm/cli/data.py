@@ -30,7 +30,11 @@ def _load(path: str | None, first_label: int) -> "Dataset":
 
 
 @app.command()
-def export(folder: Path, path: DataPath = None, first_label: FirstLabel = 0) -> None:
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the four files to; made if there is none.")],
+    path: DataPath = None,
+    first_label: FirstLabel = 0,
+) -> None:
     """Write the images as four gzipped IDX files: MNIST's own *-ubyte.gz, or those of another type where it needs one.
 
     The labels in them start from 0.
