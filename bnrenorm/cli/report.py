@@ -35,18 +35,19 @@ def make(folders: list[Path], save: Path | None, *, open_it: bool) -> Path:
 
 
 def locate(run: Path, out: Path) -> Path:
-    """Return a run's folder, which is given as such or by its name in `out`.
+    """Return a run's folder, which is given as such or by its name in `out`, whose hash may be left out.
 
-    Raises InputError if there is neither, with the run of the most similar name.
+    Raises InputError if there is no such folder, or several, with the runs of the most similar names.
     """
     if os.path.exists(run):
         return run
-    if os.path.isfile(out / run / CONFIG_FILE):
-        return out / run
-    names = [path.parent.name for path in out.glob(f"*/{CONFIG_FILE}")]
-    near = difflib.get_close_matches(run.name, names, n=1, cutoff=0.6)
-    hint = f"; did you mean {out / near[0]}?" if near else ""
-    raise InputError(f"{run}: no run folder: it has no {CONFIG_FILE}{hint}")
+    names = sorted(path.parent.name for path in out.glob(f"*/{CONFIG_FILE}"))
+    named = [name for name in names if str(run) in (name, name.rpartition("-")[0])]
+    if len(named) == 1:
+        return out / named[0]
+    near = named or difflib.get_close_matches(run.name, names, n=1, cutoff=0.6)
+    hint = f"; did you mean {' or '.join(str(out / name) for name in near)}?" if near else ""
+    raise InputError(f"{run}: no such folder{hint}")
 
 
 def read(folder: Path) -> ExperimentResults:

@@ -6,11 +6,16 @@ from typing import Annotated
 
 import typer
 
+from bnrenorm.errors import InputError
+
 
 def list_runs(
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs"),
     remove: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Remove this run, and the trials that no other run uses.")
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Remove this run, by its name or folder, and the trials that no other run uses."
+        ),
     ] = None,
 ) -> None:
     """List the runs in a folder of results: whether finished, how many of the trials, what size, how old."""
@@ -22,13 +27,17 @@ def list_runs(
 
     printer, store = Printer(), Store(out)
     if remove is not None:
+        run = Path(remove)
+        remove = run.name if run.parent.resolve() == out.resolve() else remove
         gone = inventory.remove(store, remove)
         kept = f"; {_counted(gone.kept, 'trial')} that other runs use or may use stay" if gone.kept else ""
         printer.say(f"{out / remove} removed, with {_counted(gone.trials, 'trial')}: {_bytes(gone.size)}{kept}")
         return
+    if not out.is_dir():
+        raise InputError(f"{out}: no such folder")
     runs = inventory.runs(store)
     if not runs:
-        printer.say(f"{out}: no runs" if out.is_dir() else f"{out}: no such folder, no runs")
+        printer.say(f"{out}: no runs")
         return
     sheet = Sheet(f"runs in {out}")
     for heading, rank, is_number in (

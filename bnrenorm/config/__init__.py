@@ -39,11 +39,15 @@ def load(
     try:
         if disk.is_file(path / CONFIG_FILE):
             config = path = path / CONFIG_FILE
+        elif disk.is_folder(path):
+            raise ValueError(f"a folder without {CONFIG_FILE}, expected a config or the folder of a run")
         text = disk.read_regular(path, limits.BYTES).decode("utf-8")
     except FileNotFoundError as error:
         inside = [name for name in configs if name.startswith(f"{config}/")]
         known = f"did you mean one of {', '.join(inside)}?" if inside else unknown(str(config), configs, "config")
         raise InputError(f"{config}: no such file; {known}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{config}: is not YAML; to train on images, set data.path={config}") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{config}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     parsed = document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml")

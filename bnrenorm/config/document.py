@@ -114,7 +114,8 @@ def parse(text: str, source: str) -> Document:
     """
     data, locations = reader.read(text, source)
     if not isinstance(data, dict):
-        raise InputError(f"{source}: expected settings (key: value), found {shown(data)}")
+        found = "but the file is empty" if data is None else f"found {shown(data)}"
+        raise InputError(f"{source}: expected settings (key: value), {found}")
     return Document(source, data, locations, question=header.read(text).question)
 
 

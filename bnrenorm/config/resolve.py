@@ -93,7 +93,8 @@ def _resolve_total(settings: Settings, per_epoch: int, error: Error) -> int:
     """Return the length of the training in steps."""
     length = settings.training.steps
     if length.unit == "%":
-        raise error(("training", "steps"), "expected steps or epochs: a percentage would refer to itself")
+        message = f"is {length.serialise()!r}, expected steps or epochs: a percentage would refer to itself"
+        raise error(("training", "steps"), message)
     total = length.steps(per_epoch=per_epoch, total=0)
     if not 1 <= total <= limits.STEPS:
         raise error(("training", "steps"), f"is {total:,} steps, expected 1 to {limits.STEPS:,}")

@@ -194,7 +194,10 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         ),
         (["compare", "--memory", "1KiB", "--dry-run"], "BN: one network needs about"),
         (["compare", "/dev/zero"], "/dev/zero: cannot be read: expected a regular file"),
-        (["compare", "/"], "/: cannot be read: expected a regular file"),
+        (
+            ["compare", "/"],
+            "/: cannot be read: a folder without experiment.yaml, expected a config or the folder of a run",
+        ),
         (["compare", "--set", "trainin.steps=3"], "did you mean training?"),
         (["compare", "--baseline", "bn"], "--baseline bn: baseline: unknown variant 'bn'; did you mean BN?"),
         (["config", "--baseline", "bn"], "--baseline bn: baseline: unknown variant 'bn'; did you mean BN?"),
@@ -204,7 +207,7 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
         (["compare", "--device", "cuda:99"], "--device cuda:99: there is no such GPU"),
         (["compare", "x" * 300], "x: cannot be read: File name too long"),
         (["config", "x" * 300], "x: cannot be read: File name too long"),
-        (["report", "x" * 300], "x: no run folder: it has no experiment.yaml"),
+        (["report", "x" * 300], "x: no such folder"),
         (["compare", "--json", "--dry-run"], "--json: a --dry-run has no verdicts"),
         (["compare", "--engine", "gpu"], "--engine gpu: expected auto, cpu, cuda or chainer"),
         (["compare", "--memory", "much"], "--memory much: expected a size such as 4GiB"),
@@ -238,6 +241,12 @@ def test_a_fifo_is_no_config(call, tmp_path):
     code, _, err = call("compare", tmp_path / "fifo")
     assert code == 2
     assert "fifo: cannot be read: expected a regular file" in err
+
+
+def test_images_are_no_config(call, few_digits_file):
+    code, _, err = call("compare", few_digits_file)
+    assert code == 2
+    assert err == f"bnrenorm: {few_digits_file}: is not YAML; to train on images, set data.path={few_digits_file}\n"
 
 
 def test_a_file_larger_than_any_config_is_refused(call, tmp_path):

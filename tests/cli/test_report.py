@@ -51,16 +51,20 @@ def test_a_run_is_found_by_its_name(call, stored, tmp_path):
     run.mkdir()
     (run / "experiment.yaml").touch()
     assert call("report", run.name, "--out", tmp_path) == (0, f"{run / 'report.html'}\n", "")
+    assert call("report", "quick", "--out", tmp_path) == (0, f"{run / 'report.html'}\n", "")
     code, _, err = call("report", "quick-d9dea2ad", "--out", tmp_path)
-    assert (code, err) == (
-        2, f"bnrenorm: quick-d9dea2ad: no run folder: it has no experiment.yaml; did you mean {run}?\n",
-    )  # fmt: skip
+    assert (code, err) == (2, f"bnrenorm: quick-d9dea2ad: no such folder; did you mean {run}?\n")
+    other = tmp_path / "quick-00000000"
+    other.mkdir()
+    (other / "experiment.yaml").touch()
+    code, _, err = call("report", "quick", "--out", tmp_path)
+    assert (code, err) == (2, f"bnrenorm: quick: no such folder; did you mean {other} or {run}?\n")
 
 
 def test_what_is_no_run_is_one_line(call, tmp_path):
     code, out, err = call("report", tmp_path / "none")
     assert (code, out) == (2, "")
-    assert err == f"bnrenorm: {tmp_path / 'none'}: no run folder: it has no experiment.yaml\n"
+    assert err == f"bnrenorm: {tmp_path / 'none'}: no such folder\n"
 
 
 def test_three_runs_are_one_line(call, stored, tmp_path):

@@ -38,16 +38,16 @@ def test_runs_are_a_table(call, out):
     assert f"bnrenorm compare {out}/b-11111111/experiment.yaml --out {out} goes on with an unfinished run." in text
 
 
-def test_a_run_is_removed_by_name(call, out):
+def test_a_run_is_removed_by_name_or_folder(call, out):
     code, text, err = call("runs", "--out", out, "--remove", "b-11111111")
     assert (code, err) == (0, "")
     assert text.startswith(f"{out}/b-11111111 removed, with 0 trials: ")
     assert text.endswith("; 2 trials that other runs use or may use stay\n")
     assert not (out / "b-11111111").exists()
     assert len(list((out / "trials").iterdir())) == 2
-    assert "removed, with 2 trials" in call("runs", "--out", out, "--remove", "a-00000000")[1]
+    assert "removed, with 2 trials" in call("runs", "--out", out, "--remove", f"{out}/a-00000000/")[1]
     assert call("runs", "--out", out) == (0, f"{out}: no runs\n", "")
-    assert call("runs", "--out", out / "typo") == (0, f"{out / 'typo'}: no such folder, no runs\n", "")
+    assert call("runs", "--out", out / "typo") == (2, "", f"bnrenorm: {out / 'typo'}: no such folder\n")
 
 
 def test_an_unknown_run_is_one_line(call, out):

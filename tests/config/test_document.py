@@ -19,9 +19,17 @@ def test_an_override_replaces_a_whole_value_and_names_itself():
     assert parsed.location(("a", "b", "c")) == "--set a.b={c: 3}"
 
 
-@pytest.mark.parametrize("text", ["", "# nothing", "[1, 2]", "text"])
-def test_a_document_is_a_group_of_settings(text):
-    with pytest.raises(InputError, match="x.yaml: expected settings"):
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "but the file is empty"),
+        ("# nothing", "but the file is empty"),
+        ("[1]", r"found \[1\]"),
+        ("a", "found 'a'"),
+    ],
+)
+def test_a_document_is_a_group_of_settings(text, found):
+    with pytest.raises(InputError, match=rf"x.yaml: expected settings \(key: value\), {found}"):
         document.parse(text, "x.yaml")
 
 

@@ -144,7 +144,7 @@ def test_the_config_of_the_design_is_the_shipped_default():
         ("      warmup: 110%", "x.yaml:7: norm.warmup is 55 steps"),
         ("      warmup: soon", "x.yaml:7: norm.warmup is 'soon', expected a duration"),
         ("training: {steps: 0}", "x.yaml:7: training.steps is 0 steps, expected 1 to"),
-        ("training: {steps: 10%}", "x.yaml:7: training.steps expected steps or epochs"),
+        ("training: {steps: 10%}", "x.yaml:7: training.steps is '10%', expected steps or epochs"),
         ("evaluation: {every: 51}", "x.yaml:7: evaluation.every is 51 steps, expected 1 to"),
         ("evaluation: {every: 0}", "x.yaml:7: evaluation.every is 0 steps"),
         ("seeds: 0", "x.yaml:7: seeds is 0, expected at least 1"),
