@@ -127,7 +127,7 @@ def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Cal
             drawings["difference"] = partial(effects.differences_by_step, curves, on_base, [], name)
         for value in ("loss", "accuracy"):
             title = f"{value.capitalize()}: {name} ({pages.spread_of(curves)}{_diverged(results)})"
-            drawings[value] = partial(pages.training_and_test, curves, value, title, choice)
+            drawings[value] = partial(pages.training_and_test, curves, value, title, choice, results.loss)
     else:
         varying = [key for key in keys if len({dict(point)[key] for point in experiment.points}) > 1]
         summary = results.summary

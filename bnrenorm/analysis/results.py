@@ -96,6 +96,16 @@ class ExperimentResults:
             f"equivalent on {images} test images, of which one is {100 / images:.3g} %: it says little of other images"
         )
 
+    @property
+    def loss(self) -> str:
+        """What the losses are, such as "mean cross entropy (nats)", joined by " or " where variants differ."""
+        names = {"cross_entropy": "mean cross entropy (nats)", "squared_error": "half the squared error"}
+        used = [
+            f"{names[settings.training.loss]}{' with penalty' * settings.evaluation.penalty}"
+            for settings in self.experiment.settings.values()
+        ]
+        return " or ".join(dict.fromkeys(used))
+
     @cached_property
     def published(self) -> Published | None:
         """The published table that the experiment names; None if it names none."""

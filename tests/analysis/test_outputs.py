@@ -137,7 +137,7 @@ def test_variants_of_two_engines_are_told_apart_in_the_summary(run):
 def test_titles_name_what_the_lines_are(run, monkeypatch):
     titles = []
     monkeypatch.setattr(
-        pages, "training_and_test", lambda table, value, title, choice: titles.append(title) or Figure()
+        pages, "training_and_test", lambda table, value, title, choice, loss: titles.append(title) or Figure()
     )
     run(COMPARED, seeds=1)
     run(COMPARED)
@@ -149,20 +149,28 @@ def test_titles_name_what_the_lines_are(run, monkeypatch):
     ]
 
 
+def test_a_loss_is_labelled_as_what_it_is():
+    def label(text):
+        return outputs._figures(results_of(text), "effect")["loss"]().axes[0].get_ylabel()
+
+    assert label(COMPARED) == "mean cross entropy (nats)"
+    assert label(COMPARED.replace("steps: 4", "steps: 4, loss: squared_error")) == "half the squared error"
+
+
 def test_titles_name_the_variants_that_diverged(tmp_path, monkeypatch):
     results, titles = results_of(folder=tmp_path), []
     trials = [
         (trial, replace(result, outcome="diverged") if trial.variant == "BN" or trial.seed else result)
         for trial, result in results.trials
     ]
-    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, choice: titles.append(title))
+    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, choice, loss: titles.append(title))
     outputs.write_figures(replace(results, trials=trials))
     assert titles[1].endswith("single seeds; BN diverged in 2 of 2; BRN diverged in 1 of 2)")
 
 
 def test_the_articles_axes_are_kept_on_request(tmp_path, monkeypatch):
     choices = []
-    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, choice: choices.append(choice))
+    monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, choice, loss: choices.append(choice))
     monkeypatch.setattr(effects, "by_steps", lambda table, verdicts, title, choice: choices.append(choice))
     outputs.write_figures(results_of(folder=tmp_path))
     outputs.write_figures(results_of(folder=tmp_path), "article")

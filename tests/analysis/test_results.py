@@ -50,6 +50,14 @@ def test_a_terminal_shows_results_in_one_line():
     assert repr(results_of()) == "ExperimentResults(compared: BN, BRN; 2 seeds; 4 trials on cpu; in nowhere)"
 
 
+def test_losses_say_what_they_are():
+    squared = COMPARED.replace("steps: 4", "steps: 4, loss: squared_error") + "evaluation: {penalty: true}\n"
+    both = COMPARED.replace("d_max: 5}", "d_max: 5}, training: {loss: squared_error}")
+    assert results_of().loss == "mean cross entropy (nats)"
+    assert results_of(squared).loss == "half the squared error with penalty"
+    assert results_of(both).loss == "mean cross entropy (nats) or half the squared error"
+
+
 def test_equivalence_on_few_test_images_is_told_with_caution():
     seeds = COMPARED.replace("seeds: 2", "seeds: 6")
     same = results_of(seeds)

@@ -20,8 +20,13 @@ _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
 
 
 @own_settings()
-def training_and_test(table: pd.DataFrame, value: str, title: str, choice: AxesChoice = "effect") -> Figure:
-    """Draw "loss" or "accuracy" of a `tables.curves` table: training on the left, test on the right, one y axis."""
+def training_and_test(
+    table: pd.DataFrame, value: str, title: str, choice: AxesChoice = "effect", loss: str = "loss"
+) -> Figure:
+    """Draw "loss" or "accuracy" of a `tables.curves` table: training on the left, test on the right, one y axis.
+
+    loss: what the losses are (`ExperimentResults.loss`).
+    """
     figure = Figure(figsize=(11, 5))
     panels = figure.subplots(1, 2, sharey=True)
     metrics = {f"{split}_{value}": name for split, name in (("train", "training"), ("test", "test"))}
@@ -30,7 +35,7 @@ def training_and_test(table: pd.DataFrame, value: str, title: str, choice: AxesC
         axes.label_ends(ax)
         legend_below(ax, columns=1 + (len(ax.get_lines()) > 4))
     limits.set_limits(panels, table, list(metrics), choice)
-    panels[0].set_ylabel({"loss": "mean cross entropy (nats)", "accuracy": "accuracy"}[value])
+    panels[0].set_ylabel(loss if value == "loss" else value)
     figure.suptitle(title)
     return figure
 

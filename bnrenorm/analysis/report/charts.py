@@ -23,14 +23,14 @@ _FEWEST = 12
 _ROUNDING = 1e-9
 
 METRICS = {
-    "test_accuracy": ("test accuracy", "%", 100),
-    "test_loss": ("test loss", "nats", 1),
-    "train_accuracy": ("training accuracy", "%", 100),
-    "train_loss": ("training loss", "nats", 1),
-    "validation_accuracy": ("validation accuracy", "%", 100),
-    "validation_loss": ("validation loss", "nats", 1),
+    "test_accuracy": "test accuracy",
+    "test_loss": "test loss",
+    "train_accuracy": "training accuracy",
+    "train_loss": "training loss",
+    "validation_accuracy": "validation accuracy",
+    "validation_loss": "validation loss",
 }
-"""Columns of the curves: name, unit, factor."""
+"""Columns of the curves with their names."""
 
 _TOOLTIPS = [("", "@name"), ("step", "@step"), ("mean", "@mean{0.0000}"), ("95 %", "@low{0.0000} to @high{0.0000}")]
 _TOOLTIPS += [("seeds", "@seeds")]
@@ -41,17 +41,17 @@ def curves(cells: Cells) -> Chart:
     metrics = [name for name in METRICS if any(name in result.records for _, result in cells.results.trials)]
     steps = steps_each(len(metrics) * len(cells.points) * len(cells.variants), cells.seeds)
     chart = over_steps("curves", "Curves", cells.variants, _caption(cells), has_log=True)
-    chart.selects += [Select("Shown", [METRICS[name][0] for name in metrics]), *point_select(cells)]
+    chart.selects += [Select("Shown", [METRICS[name] for name in metrics]), *point_select(cells)]
     ended = source("ended", "name", "seed", "step", "value")
     for plot in chart.model.children:
         crosses = plot.scatter("step", "value", source=ended, marker="x", size=10, line_width=2, line_color="#c00000")
         plot.add_tools(hover([crosses], [("", "@name, seed @seed diverged"), ("last value at step", "@step")]))
     for i, metric in enumerate(metrics):
-        label, unit, factor = METRICS[metric]
+        of, factor = (" (%)", 100) if metric.endswith("accuracy") else (f", {cells.results.loss}", 1)
         for j, point in enumerate(cells.points):
             drawn = [cells.curves(point, variant, metric) for variant in cells.variants]
             told = [cells.diverged(point, variant) for variant in cells.variants]
-            frame = frame_of(drawn, cells.variants, steps, factor, f"{label} ({unit})", told)
+            frame = frame_of(drawn, cells.variants, steps, factor, f"{METRICS[metric]}{of}", told)
             ends = [(variant, *end) for variant in cells.variants for end in cells.ended_early(point, variant, metric)]
             frame["sources"]["ended"] = {
                 "name": [end[0] for end in ends],

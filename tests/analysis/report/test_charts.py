@@ -99,6 +99,16 @@ def test_the_y_axis_is_named_from_the_start():
         assert labels != {""}
 
 
+def test_losses_are_named_as_what_they_are():
+    text = TEXT.replace("steps: 8", "steps: 8, loss: squared_error")
+    frames = [charts.curves(Cells(results(asked))).frames for asked in (TEXT, text)]
+    assert [frame["0"]["axis"] for frame in frames] == 2 * ["test accuracy (%)"]
+    assert [frame["1"]["axis"] for frame in frames] == [
+        "test loss, mean cross entropy (nats)",
+        "test loss, half the squared error",
+    ]
+
+
 def test_a_variant_that_diverged_in_every_seed_has_no_end():
     cells = Cells(results(diverged=[("BRN", seed) for seed in range(6)]))
     for _, result in cells.results.trials:
