@@ -150,7 +150,7 @@ def _outcome(what: str, a: str, b: str, *, is_first: bool) -> str:
 def _where(points: list[dict[str, Any]], of: int, *, names_axis: bool) -> str:
     """Return "micro_batch 2, 4 and 8", or "all 8 grid points"."""
     if len(points) == of:
-        return f"all {of} grid points"
+        return "both grid points" if of == 2 else f"all {of} grid points"
     shorter = points if len(points) <= _POINTS else points[:_POINTS]
     before = ""
     if len(points[0]) == 1:

@@ -24,7 +24,8 @@ def question(results: ExperimentResults) -> str:
         return f"{asked[0].upper()}{asked[1:]}"
     if len(names) == 1:
         return f"How does {names[0]} train?"
-    return f"Which of {', '.join(names[:-1])} and {names[-1]} has the higher test accuracy?"
+    comparative = "higher" if len(names) == 2 else "highest"
+    return f"Which of {', '.join(names[:-1])} and {names[-1]} has the {comparative} test accuracy?"
 
 
 def letters(results: ExperimentResults, said: str) -> str:

@@ -112,6 +112,11 @@ def test_many_verdicts_are_a_line_per_pair():
     ]
 
 
+def test_two_grid_points_are_both():
+    pairs = results(TEXT.replace("seeds: 6", "seeds: 1") + GRID.replace(", null", ""))
+    assert texts(pairs)[0] == "BRN against BN: inconclusive at both grid points."
+
+
 def test_points_of_several_axes_name_all_of_them():
     made = results(TWO.replace("seeds: 6", "seeds: 1") + FOUR)
     made.verdicts[-1]["verdict"] = "equivalent"

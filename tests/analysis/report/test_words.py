@@ -5,7 +5,9 @@ from tests.analysis.report.runs import TEXT, results
 
 
 def test_a_question_is_made_of_the_variants():
-    assert words.question(results()) == "Which of none, BN and BRN has the higher test accuracy?"
+    assert words.question(results()) == "Which of none, BN and BRN has the highest test accuracy?"
+    two = results("name: x\nvariants:\n  A: {}\n  B: {norm: {kind: none}}\n")
+    assert words.question(two) == "Which of A and B has the higher test accuracy?"
     assert words.question(results("name: x\nvariants:\n  A: {}\n")) == "How does A train?"
 
 
