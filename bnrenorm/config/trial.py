@@ -20,6 +20,11 @@ def short(axis: str) -> str:
     return axis.rpartition(".")[2]
 
 
+def before(axis: str, value: Any) -> str:
+    """Return what stands before a value: "lr", and "batches:" where words would run into words."""
+    return f"{short(axis)}{':' * isinstance(value, str)}"
+
+
 def value_text(value: Any) -> str:
     """Return a value of a grid as one writes it in a config: a float that is whole has no point, NaN is None.
 
@@ -34,8 +39,8 @@ def value_text(value: Any) -> str:
 
 
 def point_text(point: Iterable[tuple[str, Any]]) -> str:
-    """Return a point in words: "micro_batch 2, lr 0.1"."""
-    return ", ".join(f"{short(axis)} {value_text(value)}" for axis, value in point)
+    """Return a point in words: "micro_batch 2, lr 0.1", "batches: few labels"."""
+    return ", ".join(f"{before(axis, value)} {value_text(value)}" for axis, value in point)
 
 
 @dataclass(frozen=True)

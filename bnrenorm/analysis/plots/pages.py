@@ -13,7 +13,7 @@ from bnrenorm.analysis.plots import axes, limits
 from bnrenorm.analysis.plots.limits import AxesChoice
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import legend_below, own_settings, png
-from bnrenorm.config.trial import short
+from bnrenorm.config.trial import before, short
 
 _HEADING = 30  # characters of a line above a panel
 _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
@@ -125,7 +125,7 @@ def count_columns(panels: list[tuple[Any, Any]]) -> int:
 
 def name_point(keys: list[str], cell: Any) -> str:
     """Return the values `cell` of the grid's axes `keys` as a heading, in lines that fit a panel's width."""
-    values = [f"{plain(short(key))} {plain(value)}" for key, value in zip(keys, cell, strict=True)]
+    values = [f"{plain(before(key, value))} {plain(value)}" for key, value in zip(keys, cell, strict=True)]
     return textwrap.fill(", ".join(values), _HEADING, break_long_words=False, break_on_hyphens=False)
 
 

@@ -16,7 +16,7 @@ from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import Look, look, own_settings
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config import Trial
-from bnrenorm.config.trial import short
+from bnrenorm.config.trial import before, short
 
 _ROWS = 12  # more would not fit a page
 _LEARNED = 0.2  # test accuracy above which a network has learned something
@@ -100,7 +100,7 @@ def _shade(i: int, count: int) -> Look:
 
 
 def _row_name(trial: Trial, keys: list[str]) -> str:
-    settings = [f"{plain(short(key))} {plain(value)}" for key, value in trial.point if key in keys]
+    settings = [f"{plain(before(key, value))} {plain(value)}" for key, value in trial.point if key in keys]
     return "\n".join([plain(trial.variant), *settings])
 
 

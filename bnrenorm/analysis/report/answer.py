@@ -8,7 +8,7 @@ from bnrenorm.analysis.numbers import number, points
 from bnrenorm.analysis.report.words import Verdict
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.verdicts import BOTH_DIVERGED, IDENTICAL, divergences, more_seeds
-from bnrenorm.config.trial import point_text, short, value_text
+from bnrenorm.config.trial import before, point_text, value_text
 
 _DETAILED = 3  # up to this number, every comparison has a line with its numbers
 _LINES = 6
@@ -152,16 +152,16 @@ def _where(points: list[dict[str, Any]], of: int, *, names_axis: bool) -> str:
     if len(points) == of:
         return "both grid points" if of == 2 else f"all {of} grid points"
     shorter = points if len(points) <= _POINTS else points[:_POINTS]
-    before = ""
+    axis = ""
     if len(points[0]) == 1:
-        ((key, _),) = points[0].items()
+        ((key, first),) = points[0].items()
         named = [value_text(value) for one in shorter for value in one.values()]
-        before = f"{short(key)} " if names_axis else ""
+        axis = f"{before(key, first)} " if names_axis else ""
     else:
         named = [f"({point_text(one.items())})" for one in shorter]
     if len(shorter) < len(points):
         named.append(f"{len(points) - len(shorter)} more")
-    return before + " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
+    return axis + " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
 
 
 def _without_comparison(results: ExperimentResults) -> list[Line]:

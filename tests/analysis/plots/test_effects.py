@@ -133,7 +133,7 @@ def test_a_grid_of_two_axes_is_a_heat_map_a_pair_with_the_numbers_in_it():
 def test_further_axes_have_panels_and_one_variant_has_accuracies():
     points = [{"batches": b, "decay": d, "warm-up": w} for b in "xy" for d in (0.9, 0.99) for w in ("none", "long")]
     figure = effects.over_axes([], summary_of(points, ["BN"]), list(points[0]), "tuning")
-    assert [ax.get_title() for ax in figure.axes[:2]] == ["batches x", "batches y"]
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["batches: x", "batches: y"]
     assert {text.get_text() for text in figure.axes[0].texts} == {"90.00", ""}
     assert figure.get_suptitle() == "tuning: mean of 6 seeds"
     assert max(figure.get_size_inches()) < 16

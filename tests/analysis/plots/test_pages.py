@@ -60,7 +60,7 @@ def test_a_grid_is_drawn_over_the_steps_if_there_is_less_than_an_epoch(epochs, u
 
 def test_headings_of_many_axes_are_cut_into_lines():
     heading = pages.name_point(["batches", "norm.decay", "warm-up"], ("of two classes", 0.999, "short"))
-    assert heading == "batches of two classes, decay\n0.999, warm-up short"
+    assert heading == "batches: of two classes, decay\n0.999, warm-up: short"
 
 
 def test_a_page_of_curves_has_both_splits_on_one_scale():

@@ -67,6 +67,14 @@ def test_a_grid_of_few_comparisons_names_the_point():
     assert texts(results(TWO + GRID))[0].startswith("At micro_batch 2, BRN against BN is inconclusive: BRN is ")
 
 
+def test_a_colon_stands_before_a_point_that_is_named():
+    named = "grid: {batches: {independent: {}, few labels: {training: {batch: 10}}}}\n"
+    assert texts(results(TWO + named))[0].startswith("At batches: independent, BRN against BN is inconclusive: ")
+    made = results(TEXT.replace("seeds: 6", "seeds: 1") + named)
+    made.verdicts[-1]["verdict"] = "BRN better"
+    assert texts(made)[0] == "BRN is better than BN at batches: few labels; inconclusive at independent."
+
+
 def test_equal_variants_are_equivalent():
     made = results(TWO)
     verdict = made.verdicts[0]
