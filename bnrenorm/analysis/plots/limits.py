@@ -133,22 +133,24 @@ def _losses(curves: list[np.ndarray]) -> tuple[float, float]:
 
 
 def name_those_outside(ax: Any) -> None:
-    """Name at the edges the lines of which nothing is seen, because they lie below or above, with their last values.
+    """Name at the edges the lines that end below or above, with their last values.
 
-    A line that does not end with a finite value is of trials that diverged.
+    A line that does not end with a finite value is of trials that diverged; it is named if nothing of it is seen.
     """
     low, high = ax.get_ylim()
     for line in ax.get_lines():
         values = np.asarray(line.get_ydata(), float)
         finite = values[np.isfinite(values)]
-        if len(finite) and finite.max() >= low and finite.min() <= high:
+        has_end = np.isfinite(values[-1:]).all()
+        seen = values[-1:] if has_end else finite
+        if len(seen) and seen.max() >= low and seen.min() <= high:
             continue
-        is_below = len(finite) > 0 and finite.max() < low
+        is_below = len(seen) > 0 and seen.max() < low
         side = "bottom" if is_below else "top"
         named = sum(text.get_verticalalignment() == side for text in ax.texts)
         place: Any = {"y": 0.03 + 0.1 * named if is_below else 0.97 - 0.1 * named, "va": side}
         arrow = ("↓ " if is_below else "↑ ") if len(finite) else ""
-        end = f"{values[-1]:.3g}" if np.isfinite(values[-1:]).all() else "diverged"
-        text = f"{arrow}{line.get_label()} {end}"
+        text = f"{arrow}{line.get_label()}{f': {values[-1]:.3g}' if has_end else ' diverged'}"
         place |= {"ha": "right", "transform": ax.transAxes, "fontsize": "small"}  # where few curves pass by the end
-        ax.text(0.97, s=text, color=line.get_color(), **place)
+        box = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
+        ax.text(0.97, s=text, color=line.get_color(), bbox=box, zorder=5, **place)

@@ -74,7 +74,7 @@ def test_curves_that_are_far_worse_than_many_others_are_named_at_the_edge():
     ax = drawn(data, "test_accuracy", "effect")
     assert ax.get_ylim()[0] > 0.8
     limits.name_those_outside(ax)
-    assert [text.get_text() for text in ax.texts] == ["↓ bad 0.1"]
+    assert [text.get_text() for text in ax.texts] == ["↓ bad: 0.1"]
 
 
 def test_losses_that_leave_at_the_top_are_named_there():
@@ -83,7 +83,14 @@ def test_losses_that_leave_at_the_top_are_named_there():
     assert ax.get_ylim()[1] < 10
     limits.name_those_outside(ax)
     (text,) = ax.texts
-    assert (text.get_text(), text.get_verticalalignment()) == ("↑ bad 10", "top")
+    assert (text.get_text(), text.get_verticalalignment()) == ("↑ bad: 10", "top")
+
+
+def test_lines_that_leave_the_axis_are_named_and_those_that_come_back_are_not():
+    good = {f"good {i}": [0.5, 0.9, 0.95, 0.96 + 0.001 * i] for i in range(7)}
+    ax = drawn(table(**good, leaves=[0.5, 0.95, 0.3, 0.2], returns=[0.5, 0.2, 0.3, 0.95]), "test_accuracy", "effect")
+    limits.name_those_outside(ax)
+    assert [text.get_text() for text in ax.texts] == ["↓ leaves: 0.2"]
 
 
 def test_lines_that_end_in_a_divergence_say_so_unless_they_are_seen():
