@@ -42,18 +42,19 @@ def pictures(trials: TrainedTrials) -> dict[str, Callable[[], Figure]]:
     )
     paths = {path for _, result in one_seed for path in result.parameters}
     drawings: dict[str, Callable[[], Figure]] = {}
-    for name, pattern in (("weights", _WEIGHTS), ("affine", _AFFINE)):
+    for name, pattern, counted in (("weights", _WEIGHTS, "weights"), ("affine", _AFFINE, "nodes")):
         columns = sorted(filter(pattern.fullmatch, paths), key=_order)
         rows = [(trial, result) for trial, result in one_seed if any(path in result.parameters for path in columns)]
         if rows:
-            drawings[name] = partial(
-                _grid, rows, columns, f"after training, seed {rows[0][0].seed}{without}", _histogram
-            )
+            title = f"after training, seed {rows[0][0].seed}{without}"
+            drawings[name] = partial(_grid, rows, columns, title, counted, _histogram)
     recorded = {column for _, result in learned for column in result.records}
     columns = sorted(filter(_AFFINE_RECORDS.fullmatch, recorded), key=_order)
     rows = [(trial, result) for trial, result in learned if any(column in result.records for column in columns)]
     if rows:
-        drawings["affine_epochs"] = partial(_grid, rows, columns, f"means over a layer's nodes{without}", _over_epochs)
+        drawings["affine_epochs"] = partial(
+            _grid, rows, columns, f"means over a layer's nodes{without}", "mean", _over_epochs
+        )
     return drawings
 
 
@@ -66,10 +67,11 @@ def _grid(
     trials: TrainedTrials,
     names: list[str],
     title: str,
+    y: str,
     draw: Callable[[Any, TrainedTrials, str, dict[str, Look]], None],
 ) -> Figure:
     varying = [key for key, _ in trials[0][0].point if len({dict(trial.point)[key] for trial, _ in trials}) > 1]
-    headings = list(dict.fromkeys(_row_name(trial, varying[:-1]) for trial, _ in trials))
+    headings = list(dict.fromkeys(_row_name(trial, varying[:-1], y) for trial, _ in trials))
     if len(headings) > _ROWS:
         title, headings = f"{title}: the first {_ROWS} of {len(headings)} rows", headings[:_ROWS]
     values = list(dict.fromkeys(_line_name(trial) for trial, _ in trials))
@@ -78,7 +80,7 @@ def _grid(
     figure = Figure(figsize=size)
     grid = figure.subplots(len(headings), len(names), squeeze=False, sharex="col")
     for row, heading in enumerate(headings):
-        of_row = [(trial, result) for trial, result in trials if _row_name(trial, varying[:-1]) == heading]
+        of_row = [(trial, result) for trial, result in trials if _row_name(trial, varying[:-1], y) == heading]
         for ax, name in zip(grid[row], names, strict=True):
             draw(ax, of_row, name, styles)
             ax.set(title="" if row else _title(name), xlabel=ax.get_xlabel() if row == len(headings) - 1 else "")
@@ -99,9 +101,10 @@ def _shade(i: int, count: int) -> Look:
     return Look(to_hex(colormaps["viridis"](0.9 * i / max(1, count - 1))), look(i).marker, dash.linestyle)
 
 
-def _row_name(trial: Trial, keys: list[str]) -> str:
+def _row_name(trial: Trial, keys: list[str], y: str) -> str:
+    """Name what the y axis shows of a variant, "BN: nodes", and the grid point."""
     settings = [f"{plain(before(key, value))} {plain(value)}" for key, value in trial.point if key in keys]
-    return "\n".join([plain(trial.variant), *settings])
+    return "\n".join([f"{plain(trial.variant)}: {y}", *settings])
 
 
 def _line_name(trial: Trial) -> str:

@@ -46,7 +46,7 @@ def test_every_file_shows_the_networks_that_have_learned(rng):
         ["layer 1: gamma", "layer 1: beta"],
     ]
     weights = drawn["weights"]
-    assert [ax.get_ylabel() for ax in weights.axes] == ["none", "BN"]
+    assert [ax.get_ylabel() for ax in weights.axes] == ["none: weights", "BN: weights"]
     assert weights.get_suptitle() == "after training, seed 0; not drawn: 2 of 4 networks, which learned nothing"
     assert [text.get_text() for text in weights.legends[0].get_texts()] == ["0.1"]
     assert parameters.pictures(trained(rng, accuracy=0.1)) == {}
@@ -61,7 +61,7 @@ def test_a_legend_names_the_points_of_a_grid_and_without_one_there_is_none(rng):
     both = figure("grid: {training.optimizer.lr: [0.1, 0.2], evaluation.average: [null, 0.9]}")
     assert [text.get_text() for text in both.legends[0].get_texts()] == ["null", "0.9"]
     assert both.legends[0].get_title().get_text() == "average"
-    assert [ax.get_ylabel() for ax in both.axes[::2]] == ["BN\nlr 0.1", "BN\nlr 0.2"]
+    assert [ax.get_ylabel() for ax in both.axes[::2]] == ["BN: nodes\nlr 0.1", "BN: nodes\nlr 0.2"]
 
 
 def test_all_36_lines_of_a_grid_are_named(rng):
@@ -69,7 +69,7 @@ def test_all_36_lines_of_a_grid_are_named(rng):
     grid = f"grid: {{training.optimizer.lr: {six}, training.optimizer.momentum: {six}}}"
     text = TEXT.replace("grid: {training.optimizer.lr: [0.1, 9]}", grid).replace(", BN: {norm: {kind: batch}}", "")
     weights = drawn_by(trained(rng, text=text))["weights"]
-    assert [ax.get_ylabel() for ax in weights.axes] == [f"none\nlr 0.{i}" for i in range(1, 7)]
+    assert [ax.get_ylabel() for ax in weights.axes] == [f"none: weights\nlr 0.{i}" for i in range(1, 7)]
     assert [len(ax.patches) for ax in weights.axes] == [6] * 6
     assert [text.get_text() for text in weights.legends[0].get_texts()] == [f"0.{i}" for i in range(1, 7)]
     legend = weights.legends[0].get_lines()
@@ -82,6 +82,7 @@ def test_the_panels_show_the_weights_and_the_affine_parameters_over_epochs(rng):
     weights = next(result.parameters["linears/0/W"] for trial, result in trials if trial.variant == "none")
     (outline,) = drawn["weights"].axes[0].patches
     assert outline.get_data().values.sum() == weights.size
+    assert drawn["affine_epochs"].axes[0].get_ylabel() == "BN: mean"
     for ax, mean in zip(drawn["affine_epochs"].axes, (1.1, 0.2), strict=True):  # gamma, beta
         (line,) = ax.get_lines()
         assert (list(line.get_xdata()), list(line.get_ydata())) == ([1.0], [mean])
