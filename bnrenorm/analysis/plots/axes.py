@@ -67,7 +67,7 @@ def lines(
         kind: Any = {"color": style.color, "linestyle": style.linestyle, "marker": style.marker, "markersize": 4}
         ax.plot(mean.index, mean, **kind, markevery=(i % every, every), linewidth=1.3, label=plain(name))
     ax.set(xlabel=over, xlim=(0, BEYOND * table[over].max()))
-    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10], integer=True))
     draw_grid(ax)
     return hide_box(ax)
 

@@ -76,6 +76,13 @@ def test_a_digit_has_its_label():
     assert ax.get_title() == "label 5"
 
 
+@pytest.mark.parametrize(("last", "want"), [(50, [0, 20, 40]), (300, [0, 100, 200, 300]), (3, [0, 1, 2, 3])])
+def test_epochs_are_round_numbers_at_the_axis(last, want):
+    data = table().rename(columns={"step": "epoch"})
+    ax = axes.lines(Figure().subplots(), data.assign(epoch=last * data["epoch"] / 3), "train_loss", "variant")
+    assert [tick for tick in ax.get_xticks() if tick <= ax.get_xlim()[1]] == want
+
+
 def test_lines_show_a_value_that_is_missing():
     data = table().rename(columns={"step": "epoch"}).assign(average=[np.nan, 0.5] * 6)
     ax = axes.lines(Figure().subplots(), data, "train_loss", "average")
