@@ -112,11 +112,11 @@ def _name(verdict: dict[str, Any]) -> str:
 
 def _label(verdict: dict[str, Any]) -> str:
     """Return a row's name and verdict, or both ends of the name: axes differ at the last, and a pointer finds all."""
-    name = _name(verdict)
-    text = f"{name}: {verdict['verdict']}"
-    if len(text) <= _LONGEST:
-        return text
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2]}…{name[1 - _LONGEST // 2 :]}"
+    name, what = _name(verdict), verdict["verdict"]
+    for text in (f"{name}: {what}", f"{name}: {what.removesuffix(' by construction')}", name):
+        if len(text) <= _LONGEST:
+            return text
+    return f"{name[: _LONGEST // 2]}…{name[1 - _LONGEST // 2 :]}"
 
 
 def _alt(shown: list[dict[str, Any]]) -> str:

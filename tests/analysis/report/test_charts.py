@@ -186,6 +186,13 @@ def test_the_labels_of_the_forest_fit_a_phone_and_lie_on_nothing():
     assert all(top < label.y or bottom > label.y + 0.3 for label in labels for bottom, top in spans)
 
 
+def test_a_label_of_the_forest_says_identical_where_there_is_no_room_for_by_construction():
+    variants = "  BN: {norm: {kind: batch}}\n  renorm with limits: {norm: {kind: renorm, r_max: 1, d_max: 0}}\n"
+    chart = forest.forest(results(f"name: same\nvariants:\n{variants}seeds: 2\n{GRID}").verdicts)
+    texts = [label.text.text for label in chart.model.select({"type": Label})]
+    assert texts == [f"renorm with limits - BN, lr {lr}: identical" for lr in (0.1, 0.5)]
+
+
 def test_a_comparison_without_values_keeps_its_row():
     verdicts = results(diverged=[("BRN", seed) for seed in range(6)]).verdicts
     chart = forest.forest(verdicts)
