@@ -53,8 +53,10 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
             ax.set_xlabel("")
     handles, labels = panels["gap0"].get_legend_handles_labels()
     if shown.layers:
-        marks: Any = {"linestyle": "none" if not shown.is_over_time else "-", "color": "0.35", "marker": "o"}
-        handles += [Line2D([], [], **marks), Line2D([], [], **{**marks, "linestyle": ":"}, markerfacecolor="white")]
+        marks: Any = {"color": "0.35", "marker": "o"}
+        solid, dotted = ("-", ":") if shown.is_over_time else ("none", "none")
+        handles.append(Line2D([], [], **marks, linestyle=solid))
+        handles.append(Line2D([], [], **marks, linestyle=dotted, markerfacecolor="white"))
         handles += [Line2D([], [], **_LIMIT, linestyle="--")]
         labels += ["r clipped", "d clipped", "limit"]
     page.legend(handles, labels, loc="outside lower center", ncols=min(8, len(labels)))
@@ -112,8 +114,10 @@ class _Shown:
             return "inference - training mode (points)"
         if value == "clipped":
             return f"layer {layer}: nodes clipped (%)"
-        ends = sorted({getattr(trial.settings.norm, f"{value}_max") for trial in self.renorm})
-        return f"layer {layer}: {value}, limit {' or '.join(f'{end:g}' for end in ends[:3])}{' ...' * (len(ends) > 3)}"
+        ends = [f"{end:g}" for end in sorted({getattr(trial.settings.norm, f"{value}_max") for trial in self.renorm})]
+        limits = ", ".join(ends[:3])
+        limits = f"{limits} ..." if len(ends) > 3 else " or ".join(limits.rsplit(", ", 1))
+        return f"layer {layer}: {value}, limit {limits}"
 
 
 def _draw_by_step(ax: Any, shown: _Shown, value: str, layer: int) -> None:

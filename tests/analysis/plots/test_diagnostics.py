@@ -60,6 +60,14 @@ def test_the_gap_is_that_of_every_variant_in_points():
     assert_allclose(brn.get_ydata(), [-2, -2.5])
 
 
+@pytest.mark.parametrize(
+    ("values", "said"), [("1.5, 3", "1.5 or 3"), ("1, 1.5, 3", "1, 1.5 or 3"), ("1, 1.5, 2, 3", "1, 1.5, 2 ...")]
+)
+def test_a_heading_lists_the_limits(values, said):
+    figure, _ = panels(diagnosed(RAMPED.replace("r_max: 3, ", "") + f"grid: {{norm.r_max: [{values}]}}"))
+    assert figure.axes[0].get_title() == f"layer 1: r, limit {said}"
+
+
 def test_over_a_grid_the_last_record_is_drawn_at_every_point():
     figure, axes = panels(diagnosed(f"{RAMPED}grid: {{training.optimizer.momentum: [0.5, 0.9]}}"))
     assert figure.get_suptitle().endswith("accuracies: mean of 2 seeds)"), "there are no lines of seeds"
@@ -70,6 +78,8 @@ def test_over_a_grid_the_last_record_is_drawn_at_every_point():
     assert_allclose(bars[2][0].get_segments()[0][:, 1], [0.5, 2])
     bn, _ = axes["inference - training mode (points)"].containers
     assert_allclose(bn[0].get_ydata(), [-2.5, -2.5])
+    r_clipped, d_clipped, limit = figure.legends[0].get_lines()[-3:]
+    assert [line.get_linestyle() for line in (r_clipped, d_clipped, limit)] == ["None", "None", "--"]
 
 
 def test_without_renormalisation_there_is_the_gap_alone():
