@@ -4,6 +4,7 @@ Each function draws the numbers that it is given on `ax` and returns `ax`; diffe
 """
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable
 from typing import Any
@@ -22,6 +23,7 @@ Verdicts = list[dict[str, Any]]
 PairLooks = dict[tuple[str, str], Look]
 _DENSITY = 13  # characters per inch under an axis
 _SLANTED = 6  # labels in an inch, at most
+_KEPT = "\u00a0"  # a space at which no line ends
 
 
 def pair_looks(verdicts: Verdicts, variants: Iterable[str] = ()) -> PairLooks:
@@ -85,8 +87,7 @@ def by_seed(ax: Any, verdicts: Verdicts, styles: PairLooks | None = None) -> Any
             face = "white" if np.isnan(low) else style.color
             kind: Any = {"fmt": style.marker, "color": style.color, "markerfacecolor": face, "zorder": 3, "capsize": 4}
             ax.errorbar(x + 0.32, mean, yerr=[[mean - low], [high - mean]], **kind)
-    names = [f"{plain(verdict['b'])}\n- {plain(verdict['a'])}" for verdict in verdicts]
-    ax.set_xticks(range(len(verdicts)), names)
+    name_points(ax, [f"{plain(verdict['b'])} -{_KEPT}{plain(verdict['a'])}" for verdict in verdicts])
     ax.set_xlim(-0.5, len(verdicts) - 0.3)
     draw_grid(ax, "y")
     return hide_box(ax)
@@ -135,9 +136,10 @@ def differences(ax: Any, verdicts: Verdicts, styles: PairLooks | None = None) ->
         bare = np.isnan(low)
         ax.plot(x[bare], means[bare], style.marker, color=style.color, markerfacecolor="white", zorder=3)
     ax.set(xlabel=plain_list(verdicts[0]["point"]), ylabel="difference in test accuracy (percentage points)")
-    diverged: dict[str, dict[str, int]] = {point: {} for point in points}
+    diverged: dict[str, dict[str, tuple[int, int]]] = {point: {} for point in points}
     for verdict in verdicts:
-        diverged[plain_list(verdict["point"].values())] |= verdict["diverged"]
+        counts = {name: (count, verdict["seeds"]) for name, count in verdict["diverged"].items()}
+        diverged[plain_list(verdict["point"].values())] |= counts
     return _finish_grid_axis(ax, diverged)
 
 
@@ -166,8 +168,8 @@ def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
         ax.errorbar(x, means.to_numpy(), yerr=bars, **kind, capsize=4, label=plain(variant))
     ax.set(xlabel=plain_list(keys), ylabel="final test accuracy (%)")
     is_diverged = summary["outcome"] == "diverged"
-    counts: Any = is_diverged.groupby([point_of_row, summary["variant"]], sort=False).sum()
-    return _finish_grid_axis(ax, {point: counts[point].to_dict() for point in points})
+    counts: Any = is_diverged.groupby([point_of_row, summary["variant"]], sort=False).agg(["sum", "size"])
+    return _finish_grid_axis(ax, {point: counts.loc[point].T.to_dict("list") for point in points})
 
 
 def write_means(ax: Any) -> None:
@@ -198,12 +200,12 @@ def _interval(verdict: dict[str, Any]) -> tuple[float, float]:
     return (np.nan, np.nan) if low is None else (low, high)
 
 
-def _finish_grid_axis(ax: Any, diverged: dict[str, dict[str, int]]) -> Any:
-    """Name the points of the grid at the x axis, each with its numbers of diverged trials by variant, where not 0."""
-    labels = [
-        "\n".join([point, *(f"{count} {plain(name)} diverged" for name, count in counts.items() if count)])
-        for point, counts in diverged.items()
-    ]
+def _finish_grid_axis(ax: Any, diverged: dict[str, dict[str, Any]]) -> Any:
+    """Name the points of the grid at the x axis, each with how many trials of how many diverged, by variant, if any."""
+    labels = []
+    for point, counts in diverged.items():
+        lost = [f"{plain(name)} {n}{_KEPT}of{_KEPT}{of} diverged" for name, (n, of) in counts.items() if n]
+        labels.append("\n".join([point, *lost]))
     name_points(ax, labels)
     draw_grid(ax, "y")
     return hide_box(ax)
@@ -212,15 +214,17 @@ def _finish_grid_axis(ax: Any, diverged: dict[str, dict[str, int]]) -> Any:
 def name_points(ax: Any, labels: list[str]) -> None:
     """Write labels at 0, 1, ... of the x axis, in several lines or slanted where they would touch each other.
 
-    Of more slanted ones than there is room for, every second, third ... is written.
+    No line holds a number or another short word alone. Of more slanted ones than there is room for, every second,
+    third ... is written.
     """
     inches = ax.get_window_extent().width / ax.figure.dpi
     room = int(_DENSITY * inches / len(labels)) - 1
-    words = [word for label in labels for word in label.split()]
+    kept = [re.sub(r" (?=\S{1,2}$)", _KEPT, label, flags=re.MULTILINE) for label in labels]
+    words = [word for label in kept for word in re.split("[ \n]", label)]
+    every, style = 1, {}
     if max(map(len, words), default=0) <= room:
-        lines = ([textwrap.fill(line, room) for line in label.split("\n")] for label in labels)
-        ax.set_xticks(range(len(labels)), ["\n".join(line) for line in lines])
+        kept = ["\n".join(textwrap.fill(line, room) for line in label.split("\n")) for label in kept]
     else:
         every = math.ceil(len(labels) / (_SLANTED * inches))
-        places = range(0, len(labels), every)
-        ax.set_xticks(places, labels[::every], rotation=35, ha="right", rotation_mode="anchor")
+        style = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(range(0, len(labels), every), [label.replace(_KEPT, " ") for label in kept[::every]], **style)

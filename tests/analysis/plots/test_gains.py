@@ -18,6 +18,7 @@ def verdict(a, b, size, mean, low=None, high=None):
         "low": low,
         "high": high,
         "diverged": {},
+        "seeds": 2,
     }
 
 
@@ -71,7 +72,7 @@ def test_the_axis_of_the_grid_tells_how_many_trials_diverged():
         gains.differences(Figure().subplots(), rows),
         gains.accuracies(Figure().subplots(), table, ["training.batch.size"]),
     ):
-        assert [label.get_text() for label in ax.get_xticklabels()] == ["4\n2 BN diverged", "32"]
+        assert [label.get_text() for label in ax.get_xticklabels()] == ["4\nBN 2 of 2 diverged", "32"]
 
 
 def test_accuracies_are_those_of_the_trials_that_finished():
@@ -178,16 +179,20 @@ def test_the_end_has_a_dot_a_seed_next_to_the_mean():
     assert len(set(dots.get_xdata())) == 3
     assert_allclose(ax.containers[0][2][0].get_segments()[0][:, 1], [1, 3])
     assert len(ax.containers) == 1
+    assert [label.get_text() for label in ax.get_xticklabels()] == 2 * ["BRN - BN"]
+    narrow = gains.by_seed(Figure(figsize=(0.8, 2)).subplots(), [row])
+    assert [label.get_text() for label in narrow.get_xticklabels()] == ["BRN\n- BN"]
 
 
 def test_labels_that_would_touch_stand_in_several_lines_or_are_slanted():
-    def named(labels):
-        ax = Figure(figsize=(4, 3)).subplots()
+    def named(labels, width=4):
+        ax = Figure(figsize=(width, 3)).subplots()
         gains.name_points(ax, labels)
         return ax.get_xticklabels()
 
     assert [label.get_text() for label in named(["1", "2\n1 diverged"])] == ["1", "2\n1 diverged"]
     assert named(["some few labels", "others"] * 2)[0].get_text() == "some few\nlabels"
+    assert named(["micro-batches of 4"] * 3, width=5.5)[0].get_text() == "micro-batches\nof 4", "no number alone"
     assert {label.get_rotation() for label in named(["micro-batches"] * 9)} == {35}
 
 
