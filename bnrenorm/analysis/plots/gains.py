@@ -27,15 +27,12 @@ _KEPT = "\u00a0"  # a space at which no line ends
 
 
 def pair_looks(verdicts: Verdicts, variants: Iterable[str] = ()) -> PairLooks:
-    """Return a look for every pair of variants: with one base that of the other variant, else looks not yet taken.
+    """Return a look for every pair of variants, after those that the variants have; the report's charts do so too.
 
-    variants: those of the run, in its order, by which their looks go; by default that of the pairs.
+    variants: those of the run; by default those of the pairs.
     """
     pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
-    look_of = looks(name for names in (variants, *pairs) for name in names)
-    if len({a for a, _ in pairs}) == 1:
-        return {pair: look_of[pair[1]] for pair in pairs}
-    return looks(pairs, skip=len(look_of))
+    return looks(pairs, skip=len({name for names in (variants, *pairs) for name in names}))
 
 
 def zone(ax: Any, *, across: str = "y", label: bool = True) -> None:

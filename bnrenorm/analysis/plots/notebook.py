@@ -82,7 +82,9 @@ class Plot:
         return _finish(gains.by_step(_checked(ax), table, verdicts, self._looks(verdicts)))
 
     def _looks(self, verdicts: gains.Verdicts) -> gains.PairLooks:
-        return gains.pair_looks(verdicts, self.results.experiment.variants)
+        """Return looks for the pairs that are drawn, the same whichever are."""
+        of_all = gains.pair_looks([*self.results.verdicts, *verdicts], self.results.experiment.variants)
+        return {(verdict["a"], verdict["b"]): of_all[verdict["a"], verdict["b"]] for verdict in verdicts}
 
     def _over_steps(self, ax: Any, source: str, metric: str, at: At | None) -> Any:
         table: pd.DataFrame = getattr(self.results.drawn, source)

@@ -43,9 +43,10 @@ def colours() -> list[str]:
 
 
 def look(i: int) -> Look:
-    """Return the look of variant `i` of a run."""
+    """Return the look of variant `i` of a run; where colours come again, they have other markers and lines."""
     palette = colours()
-    return Look(palette[i % len(palette)], _MARKERS[i % len(_MARKERS)], _LINES[i // len(palette) % len(_LINES)])
+    again = i // len(palette)
+    return Look(palette[i % len(palette)], _MARKERS[(i + again) % len(_MARKERS)], _LINES[again % len(_LINES)])
 
 
 def looks(names: Iterable[Any], skip: int = 0) -> dict[Any, Look]:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-# Okabe and Ito's colours, told apart with any colour vision; grey in the place of black, which a dark page would hide.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#808080")
+GREYS = ("#6E6E6E", "#949494")
+# The figures' colours, told apart with any colour vision; greys in the place of black, which a dark page would hide.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", *GREYS)
 _DASHES = ([], [7, 3], [2, 2], [10, 3, 2, 3], [5, 5])
 
 
@@ -16,6 +17,6 @@ class Style:
 
 
 def style(index: int) -> Style:
-    """Return the style of a variant by its place: 35 different ones, then they repeat."""
+    """Return the style of a variant by its place: 40 different ones, then they repeat."""
     count = len(_COLOURS)
     return Style(_COLOURS[index % count], list(_DASHES[(index + index // count) % len(_DASHES)]))

@@ -1,5 +1,7 @@
 """Final accuracies and paired differences: which points, bars, dots and zones are drawn."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -7,6 +9,8 @@ from numpy.testing import assert_allclose
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.plots import gains
+from bnrenorm.analysis.plots.style import looks
+from bnrenorm.analysis.report import palette
 
 
 def verdict(a, b, size, mean, low=None, high=None):
@@ -55,6 +59,17 @@ def test_many_pairs_stay_at_their_points_and_look_different():
     for container in ax.containers:
         assert_allclose(container[0].get_xdata(), [0, 1], atol=0.45)
     assert len({(line[0].get_color(), line[0].get_linestyle()) for line in ax.containers}) == len(pairs)
+
+
+def test_pairs_have_colours_and_markers_that_no_variant_has_and_the_report_has_their_colours():
+    variants = ["BN after", "BN before", "BRN after", "BRN before"]
+    pairs = list(itertools.combinations(variants, 2))
+    styles = gains.pair_looks([verdict(a, b, 4, 0.0) for a, b in pairs], variants)
+    taken = [*looks(variants).values(), *styles.values()]
+    assert len({(look.color, look.marker) for look in taken}) == len(variants) + len(pairs)
+    colours = [(look.color, palette.style(i).colour) for i, look in enumerate(taken)]
+    assert all(one == other for one, other in colours if other not in palette.GREYS)
+    assert [one for one, other in colours if other in palette.GREYS] == ["#000000", "#7F7F7F"]
 
 
 def summary(rows, *keys):

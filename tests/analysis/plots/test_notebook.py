@@ -68,7 +68,7 @@ def test_a_pair_may_be_asked_for_either_way():
     assert one.get_title() == other.get_title() == ""
 
 
-def test_a_pair_looks_like_its_second_variant_in_the_curves():
+def test_a_pair_looks_like_no_variant_and_the_same_whichever_pairs_are_drawn():
     plot = results_of(COMPARED.replace("variants:\n", "variants:\n  none: {norm: {kind: none}}\n")).plot
 
     def colour(ax, name):
@@ -76,10 +76,12 @@ def test_a_pair_looks_like_its_second_variant_in_the_curves():
         handle = handles[labels.index(name)]
         return (handle[0] if isinstance(handle, tuple) else handle).get_color()
 
-    of_brn = colour(plot.accuracy(Figure().subplots()), "BRN")
+    accuracy = plot.accuracy(Figure().subplots())
+    of_pair = colour(plot.difference(Figure().subplots()), "BRN - BN")
+    assert of_pair not in {colour(accuracy, name) for name in ("none", "BN", "BRN")}
     pair = {"only": ("BN", "BRN")}
     for ax in (plot.difference(Figure().subplots(), **pair), plot.difference_by_step(Figure().subplots(), **pair)):
-        assert colour(ax, "BRN - BN") == of_brn
+        assert colour(ax, "BRN - BN") == of_pair
 
 
 def test_differences_by_step_are_those_of_one_point_and_pair():
