@@ -17,7 +17,7 @@ from bnrenorm.runs.memory import need
 from bnrenorm.runs.pace import Pace
 from bnrenorm.runs.session import Watcher
 
-_PLAIN_LINES = 10  # progress lines per run where standard output is no terminal
+_PARTS = 10  # plain progress has a line at the first report and one for each part of the run
 _WIDE = 100  # columns from which on there is room for the bar itself
 
 
@@ -52,7 +52,7 @@ class Screen(Watcher):
 
     @contextmanager
     def training(self) -> Iterator[Callable[[runner.Progress], None]]:
-        """Yield a function that shows a `runner.Progress`: as a bar on a terminal, as ten lines elsewhere."""
+        """Yield a function that shows a `runner.Progress`: as a bar on a terminal, as up to eleven lines elsewhere."""
         pace, console, self.has_begun = Pace(), self.printer.console, True
         if self.is_quiet:
             yield lambda progress: None
@@ -84,8 +84,8 @@ class Screen(Watcher):
         for remark in narration.remarks(of.experiment, list(plan.keys), data, backend):
             self.note(remark)
         differ = len(set(plan.keys.values()))
-        which = "different " if differ < len(plan.keys) else ""
-        self.say(f"{differ} {which}trials, {differ - plan.missing} of them finished, {plan.missing} to train")
+        trials = f"{'different ' * (differ < len(plan.keys))}trial{'s' * (differ != 1)}"
+        self.say(f"{differ} {trials}, {differ - plan.missing} finished, {plan.missing} to train")
         session.compile_kernels(plan, backend, self)
         total = 0.0
         for i, (group, (seconds, is_timed)) in enumerate(
@@ -94,7 +94,8 @@ class Screen(Watcher):
             variants = ", ".join(dict.fromkeys(trial.variant for trial in group))
             size = need(group[0], data, backend).of(len(group)) / 2**30
             how = "" if is_timed else ", by its size"
-            self.say(f"group {i}: {len(group)} trials of {variants}: {size:.2f} GiB, about {seconds:.0f} s{how}")
+            trials = f"{len(group)} trial{'s' * (len(group) != 1)} of {variants}"
+            self.say(f"group {i}: {trials}: {size:.2f} GiB, about {seconds:.0f} s{how}")
             total += seconds
         shared = f", of which {of.devices} devices do a part each" if of.devices > 1 else ""
         self.say(f"about {total:.0f} s in all{shared}; nothing was trained")
@@ -115,14 +116,14 @@ class Screen(Watcher):
 
 class _PlainProgress:
     def __init__(self, say: Callable[[str], None], pace: Pace):
-        self.say, self.pace, self.last_tenth = say, pace, -1
+        self.say, self.pace, self.last_part = say, pace, -1
 
     def __call__(self, progress: runner.Progress) -> None:
         self.pace.update(progress)
-        tenth = _PLAIN_LINES * progress.done // progress.total
-        if tenth == self.last_tenth or not progress.done:
+        part = _PARTS * progress.done // progress.total
+        if part == self.last_part or not progress.done:
             return
-        self.last_tenth = tenth
+        self.last_part = part
         left = self.pace.left()
         diverged = f"  {self.pace.diverged} diverged" if self.pace.diverged else ""
         group, at = narration.group(progress)

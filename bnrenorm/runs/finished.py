@@ -76,7 +76,8 @@ def read(folder: Path) -> Outcome:
         results, damaged = _read(trials, data, store, backend)
         if results:
             if damaged:
-                notes.append(f"{damaged} stored trials are damaged and left out: the same command trains them again")
+                which, them = ("1 stored trial is", "it") if damaged == 1 else (f"{damaged} stored trials are", "them")
+                notes.append(f"{which} damaged and left out: the same command trains {them} again")
             return Outcome(experiment, data, backend.device, results, folder, tuple(notes))
     again = f"bnrenorm compare {path} --out {folder.parent} trains them"
     raise InputError(f"{folder}: none of its {len(trials)} trials can be read from {store.trials}; {again}")

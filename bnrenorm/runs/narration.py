@@ -30,7 +30,7 @@ def headline(experiment: Experiment, keys: Keys, data: Dataset, backend: Backend
     differ = len(set(keys.values()))
     return (
         f"{experiment.name}: {', '.join(experiment.variants)}; seeds {_seeds(experiment.seeds)}; "
-        f"{len(keys)} trials{f', of which {differ} differ' if differ < len(keys) else ''}; "
+        f"{len(keys)} trial{'s' * (len(keys) != 1)}{f', of which {differ} differ' if differ < len(keys) else ''}; "
         f"{learning} + {len(data.x_test)} images of {data.source}; on {backend.device}"
     )
 
@@ -134,5 +134,6 @@ def failures(reasons: dict[Trial, str]) -> list[str]:
     for reason in dict.fromkeys(reasons.values()):
         variants = Counter(trial.variant for trial, why in reasons.items() if why == reason)
         counted = ", ".join(f"{count} of {variant}" for variant, count in variants.items())
-        lines.append(f"{variants.total()} trials have no result ({counted}), and no pair is made of them: {reason}")
+        trials, them = ("1 trial has", "it") if variants.total() == 1 else (f"{variants.total()} trials have", "them")
+        lines.append(f"{trials} no result ({counted}), and no pair is made of {them}: {reason}")
     return lines

@@ -169,7 +169,7 @@ def test_a_dry_run_trains_and_writes_nothing(call, config_file, few_digits_file,
     arguments = ("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", tmp_path / "out")
     code, out, _ = call(*arguments, "--dry-run")
     assert code == 0
-    assert "4 trials, 0 of them finished, 4 to train" in out
+    assert "4 trials, 0 finished, 4 to train" in out
     assert not (tmp_path / "out").exists()
 
 

@@ -18,7 +18,7 @@ def test_compare_takes_what_is_printed(call, tmp_path, few_digits_file):
     (tmp_path / "printed.yaml").write_text(out)
     code, out, _ = call("compare", tmp_path / "printed.yaml", "--dry-run", "--out", tmp_path / "out")
     assert code == 0
-    assert "12 trials, 0 of them finished" in out
+    assert "12 trials, 0 finished" in out
 
 
 def test_an_unknown_config_is_one_line(call):

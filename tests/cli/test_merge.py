@@ -38,7 +38,7 @@ def test_shards_are_merged_and_compared(call, compare, tmp_path):
 def test_a_dry_run_of_a_shard_counts_its_trials(compare):
     code, printed, _ = compare("out", "--shard", "2/4", "--dry-run")
     assert code == 0
-    assert "1 trials, 0 of them finished, 1 to train" in printed
+    assert "1 trial, 0 finished, 1 to train" in printed
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +10,6 @@ import pytest
 from bnrenorm import config
 from bnrenorm.cli import progress
 from bnrenorm.cli.sheet import Sheet
-from bnrenorm.engines.backend import CHAINER, CPU, Backend
-from bnrenorm.engines.cpu import compilation
-from bnrenorm.runs import session
 from bnrenorm.runs.runner import Progress
 from bnrenorm.training.records import Record
 from tests.helpers import COMPARED, experiment_of, opened, some_digits
@@ -29,7 +25,7 @@ def screen(*, is_terminal=False, width=120):
     return progress.Screen(file=file, force_terminal=is_terminal, width=width), file
 
 
-def test_plain_lines_are_ten_with_the_time_left():
+def test_plain_lines_are_the_first_and_one_per_tenth_with_the_time_left():
     shown, file = screen()
     with shown.training() as show:
         for step in range(1, 51):
@@ -49,11 +45,6 @@ def interrupted_bar(width, step, total=50):
         show(progress_at(step, total))
         raise KeyboardInterrupt
     return file.getvalue()
-
-
-def test_a_terminal_gets_a_bar():
-    assert "50/100" in interrupted_bar(120, 25)
-    assert "BRN 2" in interrupted_bar(120, 25)
 
 
 def test_a_bar_ends_with_the_total():
@@ -144,36 +135,6 @@ def test_the_compilation_is_announced_and_timed():
     assert file.getvalue().splitlines()[1] == "Compiled in 0 s."
 
 
-def rehearsed(out, text=COMPARED, engine=CHAINER, remark=""):
-    backend = Backend(engine, "cpu", remark)
-    return session.rehearse(experiment_of(text), backend, out, memory=2**30, load=lambda _: some_digits(200, 100))
-
-
-@pytest.mark.slow
-def test_a_dry_run_shows_groups_with_memory_and_time(tmp_path):
-    shown, file = screen()
-    shown.rehearsal(rehearsed(tmp_path))
-    opening, first, group, last = file.getvalue().splitlines()
-    assert opening.startswith("compared: BN, BRN; ")
-    assert first == "4 trials, 0 of them finished, 4 to train"
-    assert group.startswith("group 1: 4 trials of BN, BRN: 0.3")
-    assert last.endswith("nothing was trained")
-
-
-@pytest.mark.parametrize(("devices", "shared"), [(1, ""), (2, ", of which 2 devices do a part each")])
-def test_a_dry_run_says_which_times_are_not_measured(devices, shared, monkeypatch, tmp_path):
-    monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True), (4.0, False)])
-    of = rehearsed(tmp_path, remark="numba is missing")
-    (group,) = of.plan.groups
-    shown, file = screen()
-    shown.rehearsal(replace(of, plan=replace(of.plan, groups=[group[:2], group[2:]]), devices=devices))
-    _, remark, _, first, second, total = file.getvalue().splitlines()
-    assert remark == "Note: numba is missing."
-    assert first.endswith("about 3 s")
-    assert second.endswith("about 4 s, by its size")
-    assert total == f"about 7 s in all{shared}; nothing was trained"
-
-
 NAMES = "[a] [/] :smile: [bold]x[/bold]"
 
 
@@ -237,21 +198,3 @@ def test_a_group_is_named_where_there_are_several():
     with shown.training() as show:
         show(Progress(20, 40, trials, record, 2, 7))
     assert file.getvalue().startswith(" 50 %  group 2 of 7 (batch 10)  step 3  loss BN 1, BRN 1")
-
-
-def test_a_dry_run_announces_the_compilation(monkeypatch, tmp_path):
-    compiled = []
-    monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True)] if compiled else 1 / 0)
-    monkeypatch.setattr(compilation, "missing", lambda settings: ["some"])
-    monkeypatch.setattr(compilation, "compile_kernels", compiled.extend)
-    shown, file = screen()
-    shown.rehearsal(rehearsed(tmp_path, engine=CPU))
-    assert "Compiling kernels" in file.getvalue()
-
-
-def test_a_dry_run_counts_equal_trials_once(monkeypatch, tmp_path):
-    same = COMPARED.replace("BN: {norm: {kind: batch}}", "same: {norm: {kind: renorm, r_max: 3, d_max: 5}}")
-    monkeypatch.setattr(progress, "estimates", lambda groups, *_: [(3.0, True)] * len(groups))
-    shown, file = screen()
-    shown.rehearsal(rehearsed(tmp_path, same))
-    assert "\n2 different trials, 0 of them finished, 2 to train\n" in file.getvalue()

@@ -53,12 +53,15 @@ def test_a_run_that_has_not_ended_is_read_from_its_trials(trained, folder):
         Path(path).unlink()
 
 
-def test_damaged_trials_are_left_out_with_a_note(folder):
-    path = next((folder.parent / "trials").glob("*.json"))
-    path.write_text(path.read_text().replace("finished", "diverged"))
+@pytest.mark.parametrize(
+    ("damaged", "which", "them"), [(1, "1 stored trial is", "it"), (2, "2 stored trials are", "them")]
+)
+def test_damaged_trials_are_left_out_with_a_note(folder, damaged, which, them):
+    for path in sorted((folder.parent / "trials").glob("*.json"))[:damaged]:
+        path.write_text(path.read_text().replace("finished", "diverged"))
     run = finished.read(folder)
-    assert len(run.trials) == 3
-    assert run.notes == ("1 stored trials are damaged and left out: the same command trains them again",)
+    assert len(run.trials) == 4 - damaged
+    assert run.notes == (f"{which} damaged and left out: the same command trains {them} again",)
 
 
 def test_a_folder_without_its_trials_is_one_line(folder):

@@ -86,6 +86,7 @@ def test_images_for_validation_are_counted_by_themselves():
 
 
 def test_trials_that_differ_are_counted():
+    assert "; 1 trial; " in headline("name: a\nseeds: 1")
     assert "; 4 trials; " in headline(COMPARED)
     assert "; 4 trials, of which 2 differ; " in headline(
         COMPARED.replace(
@@ -97,6 +98,14 @@ def test_trials_that_differ_are_counted():
 def test_a_single_variant_is_remarked_unless_it_is_compared_with_published_numbers():
     assert remarks("name: a", Backend(CPU, "cpu")) == ["one variant: nothing is compared"]
     assert remarks("name: a\npublished: article2/l1", Backend(CPU, "cpu")) == []
+
+
+def test_trials_without_a_result_are_counted_by_reason():
+    one, two, _, other = experiment_of(COMPARED).trials(200)
+    assert narration.failures({one: "full", other: "lost", two: "full"}) == [
+        "2 trials have no result (2 of BN), and no pair is made of them: full",
+        "1 trial has no result (1 of BRN), and no pair is made of it: lost",
+    ]
 
 
 @pytest.mark.parametrize(("loss", "text"), [(0.27354, "0.274"), (1.5e14, "1.5e14"), (2e-7, "2e-7"), (123.4, "123")])

@@ -73,7 +73,7 @@ def text(cell: Cell, digits: int | None) -> str:
     if cell and not _TINY <= abs(cell) < _HUGE:
         mantissa, _, exponent = f"{cell:.2e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
-    return f"{float(f'{cell:.{-digits if digits < 0 else 4}g}'):.15g}"  # 788200, where .4g is 7.882e+05
+    return f"{float(f'{cell:.{-digits}g}'):.15g}"  # 788200, where .4g is 7.882e+05
 
 
 def _plain(cell: Cell) -> Cell:
