@@ -1,13 +1,9 @@
 """The loop against stock Chainer: its links, its optimizer, its own way of writing the loop."""
 
-import threading
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bnrenorm import _compat
 from bnrenorm._compat import F, L, chainer
 from bnrenorm.network import mlp
 from bnrenorm.training import loop
@@ -160,26 +156,6 @@ def test_a_replica_that_diverges_leaves_the_others_untouched(digits):
     assert not np.isfinite(pair[-1, 0, 1])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_the_accuracy_of_weights_that_are_no_numbers_is_no_measurement(digits, engine):
-    """They predict the first class, which would be right for a tenth of the digits."""
-    group = trials("model: {hidden: [20]}\nnorm: {kind: batch}\ntraining: {steps: 12, optimizer: {lr: 1.0e+20}}")
-    *_, last = loop.train(group, digits, engine=engine)
-    assert np.isnan([*last.values.values()]).all()
-
-
-def test_evaluation_changes_nothing_and_every_record_is_due(digits):
-    def run(every):
-        text = (
-            f"model: {{hidden: [20]}}\ntraining: {{steps: 10}}\nevaluation: {{every: {every}}}\nnorm: {{kind: renorm}}"
-        )
-        return {record.step: record.values["test_loss"][0] for record in loop.train(trials(text), digits)}
-
-    often, seldom = run(1), run(4)
-    assert list(seldom) == [4, 8, 10]
-    assert all(often[step] == loss for step, loss in seldom.items())
-
-
 def test_chainers_mode_is_as_it_was(digits):
     """The loop sets chainer.config.train for its own steps and gives it back, also between records."""
     for mode in (True, False):
@@ -206,74 +182,6 @@ def test_fifty_full_batch_steps_of_the_cpu_engine_are_stock_chainers(digits, kin
     want = train_stock(stock, 0.01, digits, 50)
     assert_allclose(ours[:, ::2], want[:, ::2], rtol=1e-4)
     assert_allclose(ours[:, 1::2], want[:, 1::2], atol=0.00201)
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize(
-    ("settings", "want"),
-    [
-        ("batch: 50, steps: 10", {3: 0.75, 6: 1.5, 9: 2.25, 10: 2.5}),  # 200 images to learn from: 4 steps an epoch
-        ("batch: {kind: iid, size: 70, remainder: keep}, steps: 6", {3: 1.0, 6: 2.0}),
-        ("batch: {kind: iid, size: 70}, steps: 6", {3: 1.5, 6: 3.0}),
-        ("batch: full, steps: 4", {3: 3.0, 4: 4.0}),
-    ],
-)
-def test_a_record_says_its_step_and_epoch(engine, settings, want):
-    text = f"model: {{hidden: [5]}}\ndata: {{validation: 100}}\ntraining: {{{settings}}}\nevaluation: {{every: 3}}"
-    records = list(loop.train(trials(text, 300), some_digits(300, 50), engine=engine))
-    assert {record.step: record.epoch for record in records} == want
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_training_loss_and_accuracy_are_means_over_the_steps_since_the_last_record(engine):
-    def run(every):
-        text = f"model: {{hidden: [8]}}\ntraining: {{batch: 20, steps: 10}}\nevaluation: {{every: {every}}}\nseeds: 2"
-        return curves(loop.train(trials(text, 300), some_digits(300, 50), engine=engine))[:, :2]
-
-    every_step, seldom = run(1), run(4)
-    want = [every_step[begin:end].mean(axis=0) for begin, end in ((0, 4), (4, 8), (8, 10))]
-    assert_allclose(seldom, want, rtol=1e-6)
-    assert np.ptp(every_step[:, 0], axis=0).min() > 0.01
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_the_training_set_is_recorded_before_the_first_step(engine):
-    text = "model: {hidden: [8]}\ntraining: {batch: 20, steps: 2}\nevaluation: {every: 2, training_set: true}"
-    data = some_digits(300, 50)
-    training = loop.Training(trials(text, 300), data, engine=engine)
-    network = training.engine.replicas.network
-    with chainer.using_config("train", False):
-        logits = network(data.scaled("train"))
-        want = F.softmax_cross_entropy(logits[0], data.labels("train")).array
-    records = [record for record in training if record is not None]
-    assert [record.step for record in records] == [0, 2]
-    assert records[0].values["train_loss"][0] == pytest.approx(want, rel=1e-5)
-    with chainer.using_config("train", False):
-        want = F.softmax_cross_entropy(network(data.scaled("train"))[0], data.labels("train")).array
-    assert records[1].values["train_loss"][0] == pytest.approx(want, rel=1e-5)
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("average", ["null", "0.9"])
-def test_recorded_losses_may_contain_the_penalties_of_the_evaluated_weights(engine, average):
-    def run(penalty):
-        text = f"""
-model: {{hidden: [8]}}
-training: {{batch: 20, steps: 3, weight_decay: 0.1, l1_decay: 0.01}}
-evaluation: {{every: 3, penalty: {penalty}, average: {average}}}
-"""
-        training = loop.Training(trials(text, 300), some_digits(300, 50), engine=engine)
-        (record,) = [record for record in training if record is not None]
-        return training, record.values
-
-    (training, with_penalty), (_, without) = run("true"), run("false")
-    replicas = training.engine.replicas
-    with replicas.average.in_place():
-        weights = [linear.W.array.astype(float) for linear in replicas.network.linears]
-    want = sum(0.01 * abs(w).sum() + 0.05 * (w * w).sum() for w in weights)
-    for name in ("train_loss", "test_loss"):
-        assert with_penalty[name][0] - without[name][0] == pytest.approx(want, rel=1e-5)
-    assert with_penalty["test_accuracy"] == without["test_accuracy"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -311,112 +219,3 @@ def test_a_state_of_other_trials_is_refused_and_changes_nothing(engine):
     with pytest.raises(ValueError, match="another group"):
         mine.load_state_dict({**before, "best_value": np.zeros(1), "best_waited": np.zeros(1)})
     assert all((value == before[name]).all() for name, value in mine.state_dict().items())
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("semantics", ["chainer", "paper"])
-def test_what_is_kept_predicts_what_was_recorded(engine, semantics):
-    """By the formula of docs/outputs.md."""
-    text = f"norm: {{kind: renorm, semantics: {semantics}, eps: 0.01}}\nevaluation: {{parameters: true}}\nseeds: 2"
-    group, data = (
-        trials(f"model: {{hidden: [20]}}\ntraining: {{batch: 20, steps: 30}}\n{text}", 300),
-        some_digits(300, 100),
-    )
-    training = loop.Training(group, data, engine=engine)
-    *_, last = (record for record in training if record is not None)
-    x = data.x_test.reshape(100, -1) / np.float32(255)
-    for replica, kept in enumerate(training.parameters()):
-        y = np.maximum(x @ kept["linears/0/W"].T + kept["linears/0/b"], 0)
-        scale = kept["norms/0/run_scale"]
-        std = np.sqrt(scale + 0.01) if semantics == "chainer" else scale
-        y = kept["norms/0/affine/gamma"] * (y - kept["norms/0/run_mean"]) / std + kept["norms/0/affine/beta"]
-        answers = (y @ kept["linears/1/W"].T + kept["linears/1/b"]).argmax(axis=1)
-        assert (answers == data.y_test).mean() == pytest.approx(last.values["test_accuracy"][replica], abs=0.011)
-
-
-def test_parameters_are_returned_where_they_are_to_be_kept():
-    text = "model: {hidden: [5]}\ntraining: {batch: 20, steps: 1}\nseeds: 2\nevaluation: {parameters: %s}"
-    data = some_digits(300, 50)
-    for group in (trials(text % "true", 300), trials(text % "false", 300)):
-        training = loop.Training(group, data)
-        list(training)
-        found = training.parameters()
-        if group[0].settings.evaluation.parameters:
-            network = training.engine.replicas.network
-            for replica, arrays in enumerate(found):
-                assert (arrays["linears/0/W"] == network.linears[0].W.array[replica]).all()
-                assert arrays["norms/0/affine/gamma"].shape == (1, 5)
-        else:
-            assert found == [{}, {}]
-
-
-class Watched:
-    """An engine that is touched in the context of its device only."""
-
-    def __init__(self, engine, current):
-        vars(self).update(engine=engine, current=current)
-
-    def __getattr__(self, name):
-        assert set(self.current) == {"cpu"}, name
-        return getattr(self.engine, name)
-
-    def __setattr__(self, name, value):
-        assert set(self.current) == {"cpu"}, name
-        setattr(self.engine, name, value)
-
-
-def test_whatever_touches_the_engine_uses_the_devices_context(monkeypatch, digits):
-    """A thread's current device is 0 at first, whatever the training's is."""
-    current, make_engine = [], loop.make_engine
-
-    @contextmanager
-    def using(name):
-        current.append(name)
-        yield
-        current.pop()
-
-    def make_watched(*arguments):
-        assert current == ["cpu"]
-        return Watched(make_engine(*arguments), current)
-
-    monkeypatch.setattr(loop, "make_engine", make_watched)
-    monkeypatch.setattr(loop.devices, "using", using)
-    text = "model: {hidden: [4]}\ndata: {validation: 50}\nevaluation: {every: 1, training_set: true, parameters: true}"
-    group = trials(f"{text}\ntraining: {{batch: 20, steps: 3, early_stopping: {{patience: 2}}}}")
-    training = loop.Training(group, digits)
-    assert len(list(training)) == 4
-    loop.Training(group, digits).load_state_dict(training.state_dict())
-    loop.Training(group, digits).rehearse()
-    assert training.parameters()[0].keys() >= {"linears/0/W"}
-    assert current == []
-
-
-@pytest.mark.gpu
-def test_any_gpu_trains_from_any_thread(digits):
-    if _compat.gpu_count() < 2:
-        pytest.skip("there is one GPU only")  # the fault needs a second one
-    text = "model: {hidden: [6]}\ndata: {validation: 50}\nevaluation: {every: 2}\nseeds: 2"
-    group = trials(f"{text}\ntraining: {{batch: 20, steps: 4, early_stopping: {{patience: 5}}}}")
-    ends = {}
-
-    def train(device):
-        training = loop.Training(group, digits, device=device)
-        list(training)
-        resumed = loop.Training(group, digits, device=device)
-        resumed.load_state_dict(training.state_dict())
-        ends[device] = resumed.state_dict()
-
-    for device in ("cuda:0", "cuda:1"):
-        thread = threading.Thread(target=train, args=[device])
-        thread.start()
-        thread.join()
-    assert ends["cuda:0"].keys() == ends["cuda:1"].keys()
-    assert all((ends["cuda:0"][name] == ends["cuda:1"][name]).all() for name in ends["cuda:0"])
-
-
-def test_zeros_have_no_sign_in_records(monkeypatch):
-    """A sign would depend on how many companions NumPy clips along with it."""
-    training = loop.Training(trials("model: {hidden: [5]}\ntraining: {batch: 20, steps: 1}", 300), some_digits(300, 50))
-    monkeypatch.setattr(training.engine, "diagnosis", lambda: {"layer1_d_50": np.array([-0.0])})
-    *_, record = (record for record in training if record is not None)
-    assert not np.signbit(record.diagnosis["layer1_d_50"]).any()
