@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bnrenorm.analysis import cell
+from bnrenorm.analysis.numbers import points
 from tests.helpers import COMPARED, results_of
 
 GRID = f"{COMPARED}grid: {{training.optimizer.lr: [0.1, 0.5, 1.0, 2.0]}}\n"
@@ -47,9 +48,12 @@ def test_verdict_table_and_figure_are_shown():
 
 
 def test_many_verdicts_are_a_table():
-    read = Read(results_of(GRID.replace("seeds: 2", "seeds: 9"), accuracy)._repr_html_())
+    results = results_of(GRID.replace("seeds: 2", "seeds: 9"), lambda trial: accuracy(trial) ** 2)
+    read, (verdict, *_) = Read(results._repr_html_()), results.verdicts
     assert read.texts.count("BRN better") == 4
-    assert "+25.00 to +25.00" in read.texts
+    low, high = points(verdict["low"]), points(verdict["high"])
+    assert low != high
+    assert f"{low} to {high}" in read.texts
     assert not [text for text in read.texts if "is better" in text]
 
 

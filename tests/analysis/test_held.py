@@ -49,6 +49,26 @@ def test_they_hold_what_they_went_back_to_for_as_long_as_others_train():
     assert first["stopped"] == [0, 1, 1, 1]
 
 
+def test_they_are_held_for_one_record_more_than_any_of_their_grid_point_trained():
+    """Not to the end of a training of which no seed is left, nor for as long as another point trains."""
+    text = f"{TEXT.replace('steps: 8', 'steps: 20')}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n"
+    results = stopped([2, 3], [(1, 2), (3, 1, 2)], text)
+    for trial, result in results.trials:
+        if trial.point[0][1] == 0.5 and trial.seed == 1:
+            later = {"step": [8.0, 10.0, 12.0, 14.0], "epoch": [2.0, 2.5, 3.0, 3.5]}
+            for name, values in result.records.items():
+                values += later.get(name, 4 * values[-1:])
+    ends = {(trial.point[0][1], trial.seed): result.records["step"][-1] for trial, result in results.drawn.trials}
+    assert ends == {(0.1, 0): 8, (0.1, 1): 8, (0.5, 0): 16, (0.5, 1): 16}
+
+
+def test_one_variant_that_stops_early_is_held_next_to_one_that_does_not():
+    text = TEXT.replace("{norm: {kind: none}}", "{norm: {kind: none}, training: {early_stopping: null}}")
+    results = stopped([2, 3], [(1, 2), (3, 1, 2)], text)
+    ends = {(trial.variant, trial.seed): result.records["step"][-1] for trial, result in results.drawn.trials}
+    assert (ends["BN", 0], ends["none", 0]) == (8, 4)
+
+
 def test_a_curve_ends_as_the_final_value():
     results = stopped([2, 3], [(1, 2), (3, 1, 2)])
     table = results.drawn.curves

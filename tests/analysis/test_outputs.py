@@ -110,17 +110,19 @@ def test_the_environment_counts_the_trials_by_what_trained_them(run):
     assert environment["data"] == {**images, "train": 300, "test": 100, "classes": 10}
     assert environment["notes"] == []
     assert environment["device"] == "cpu"
+
+
+def test_what_trained_several_trials_has_their_first_and_last_date(tmp_path):
+    results = results_of(COMPARED.replace("seeds: 2", "seeds: 3"), folder=tmp_path)
     elsewhere = {"engine": "chainer", "device": "cuda:0", "gpu": "H100", "threads": 16, "versions": {}}
-    dates = iter(["2026-02-02T00:00:00+00:00", "2026-01-01T00:00:00+00:00"])
-    mixed = [
-        (trial, replace(result, provenance={**elsewhere, "date": next(dates)}) if trial.seed else result)
-        for trial, result in results.trials
-    ]
-    outputs.write_tables(replace(results, trials=mixed))
-    trained_by = json.loads((results.folder / "environment.json").read_text())["trained_by"]
-    assert [(entry["engine"], entry["trials"]) for entry in trained_by] == [("cpu", 2), ("chainer", 2)]
-    period = {"first": "2026-01-01T00:00:00+00:00", "last": "2026-02-02T00:00:00+00:00"}
-    assert trained_by[1] == {**elsewhere, "trials": 2, **period}
+    for day, (trial, result) in zip((3, 1, 4, 2, 6, 5), results.trials, strict=True):
+        if trial.seed:
+            result.provenance.update(elsewhere)
+        result.provenance["date"] = f"2026-01-0{day}"
+    outputs.write_tables(results)
+    here, there = json.loads((tmp_path / "environment.json").read_text())["trained_by"]
+    assert here == {"engine": "cpu", "device": "cpu", "trials": 2, "first": "2026-01-02", "last": "2026-01-03"}
+    assert there == {**elsewhere, "trials": 4, "first": "2026-01-01", "last": "2026-01-06"}
 
 
 @pytest.mark.slow

@@ -54,24 +54,12 @@ def test_means_and_intervals_leave_out_what_is_not_finite(rng):
     assert spread.has_interval
 
 
-def test_fewer_than_six_seeds_have_no_interval():
-    spread = over_steps.spread(over_steps.by_seed(table(np.eye(5)), "test_accuracy"))
-    assert not spread.has_interval
-    assert_allclose(spread.mean, 0.2)
-
-
 def test_differences_are_paired_by_seed_and_step():
     both = pd.concat([table([[0.1, 0.2], [0.5, 0.6]]), table([[0.2, 0.4], [0.5]], "BRN")])
     spread = over_steps.difference(both, "BN", "BRN")
     assert_allclose(spread.values.to_numpy(), [[0.1, 0.0], [0.2, np.nan]], atol=1e-12)
     assert_allclose(spread.mean, [0.05, 0.2])
     assert_array_equal(spread.steps, [1, 2])
-
-
-def test_a_seed_that_has_diverged_is_left_out():
-    diverging = table([[0.8, 0.9], [0.7, np.nan]])
-    spread = over_steps.spread(over_steps.by_seed(diverging, "test_accuracy"))
-    assert_allclose(spread.mean, [0.75, 0.9])
 
 
 def test_curves_that_have_ended_are_left_out():

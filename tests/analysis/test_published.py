@@ -82,6 +82,22 @@ def test_an_interval_that_holds_every_accuracy_judges_nothing():
 
 
 @pytest.mark.parametrize(
+    ("accuracy", "word"), [(0.97923, "inside"), (0.97917, "inside"), (0.97927, "outside"), (0.97913, "outside")]
+)
+def test_a_printed_value_may_be_off_by_half_a_unit_of_its_last_digit(accuracy, word):
+    """97.92 was printed; seeds that all agree have an interval without width."""
+    assert list(compare_values(trials(1e-5, 6 * (accuracy,)))["verdict"]) == [word]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "word"), [(6 * (0.1135,), "both fail"), (5 * (0.098,) + (0.2,), "inside"), (6 * (0.125,), "outside")]
+)
+def test_ours_fail_too_only_if_every_seed_is_at_chance(accuracies, word):
+    """11.35 % is what always answering the most frequent digit scores; it was printed."""
+    assert list(compare_values(trials(0.1, accuracies))["verdict"]) == [word]
+
+
+@pytest.mark.parametrize(
     ("overrides", "others"),
     [
         ([], 0),
@@ -144,17 +160,25 @@ def test_the_papers_differences_are_compared_with_ours_by_sign():
     assert list(table["agreement"]) == ["not decided here", "same direction", "opposite direction"]
 
 
-def test_without_an_interval_no_difference_is_decided():
+def test_without_an_interval_or_with_one_that_touches_zero_no_difference_is_decided():
+    bounds = {"independent": (None, None), "micro-batches of 4": (0.0, 0.03), "few labels": (-0.03, 0.0)}
+    entries = [verdict(name, 0.01, *of_name) for name, of_name in bounds.items()]
     table = published.compare_differences(
-        published_tables.read("brn17"),
-        [verdict("independent", 0.01, None, None), verdict("few labels", None, None, None)],
+        published_tables.read("brn17"), [*entries, verdict("few labels", *[None] * 3)]
     )
-    assert list(table["agreement"]) == ["not decided here"] * 2
-    assert np.isnan(table.loc[1, "mean"])
+    assert list(table["agreement"]) == ["not decided here"] * 4
+    assert np.isnan(table.loc[3, "mean"])
 
 
 def test_without_a_published_pair_the_table_is_empty():
     assert published.compare_differences(published_tables.read("brn17"), [verdict("other", 0.1, 0.1, 0.1)]).empty
+
+
+def test_a_variant_that_was_published_twice_has_no_difference():
+    rows = [{"variant": name, "test_accuracy": value} for name, value in (("BN", "70"), ("BN", "71"), ("BRN", "72"))]
+    entry = verdict("few labels", 0.1, 0.1, 0.1) | {"point": {}}
+    counts = [len(published.compare_differences(Published("x", of, values=False), [entry])) for of in (rows[1:], rows)]
+    assert counts == [1, 0]
 
 
 def test_every_published_table_cites_its_source():

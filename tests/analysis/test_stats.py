@@ -28,7 +28,19 @@ def test_a_clear_difference_is_found_with_its_sign(rng, shift, verdict):
 def test_a_difference_within_the_margin_is_equivalent(rng):
     a = rng.normal(0.9, 0.01, 10)
     assert stats.paired(a, a + rng.normal(0, 0.0005, 10)).verdict == "equivalent"
-    assert stats.paired(a, a).verdict == "equivalent"
+
+
+@pytest.mark.parametrize("pairs", [6, 13, 14, 30, 31])
+def test_no_difference_at_all_is_sure_to_arise_by_chance(pairs):
+    same = stats.paired(np.zeros(pairs), np.zeros(pairs))
+    assert (same.verdict, same.mean, same.low, same.high, same.p, same.p_holm) == ("equivalent", 0, 0, 0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("images", "verdict"), [(19, "equivalent"), (20, "b better"), (-19, "equivalent"), (-20, "a better")]
+)
+def test_a_difference_as_large_as_the_margin_is_not_within_it(images, verdict):
+    assert stats.paired(np.full(6, 0.9), np.full(6, 0.9 + images / 10_000)).verdict == verdict
 
 
 def test_noise_is_inconclusive_and_says_how_many_more_pairs():
@@ -37,15 +49,6 @@ def test_noise_is_inconclusive_and_says_how_many_more_pairs():
     spread, mean = difference.differences.std(ddof=1), abs(difference.mean)
     effect = max(mean, stats.MARGIN - mean)
     assert difference.more_pairs == np.ceil(((1.959964 + 0.841621) * spread / effect) ** 2) - 8
-
-
-def test_the_sign_flip_test_counts_the_sign_patterns(rng):
-    """All 2^n patterns by hand, for both tails."""
-    differences = rng.normal(0.3, 1, 8)
-    signs = np.array(np.meshgrid(*[[-1, 1]] * 8)).reshape(8, -1)
-    means = (signs * differences[:, None]).mean(axis=0)
-    want = (np.abs(means) >= abs(differences.mean()) - 1e-12).mean()
-    assert stats.paired(np.zeros(8), differences).p == pytest.approx(want)
 
 
 @pytest.mark.parametrize("n", [6, 8, 11])
@@ -106,12 +109,16 @@ def test_the_test_of_many_pairs_is_near_scipys(rng):
     assert stats.paired(np.zeros(40), differences).p == pytest.approx(test.pvalue, abs=0.01)
 
 
-@pytest.mark.parametrize("pairs", [14, 30, 31])
+def test_no_sample_of_sign_patterns_makes_a_p_of_zero():
+    """The observed pattern counts among the 9,999 drawn ones."""
+    assert stats.paired(np.zeros(31), np.ones(31)).p == 1 / 10_000
+
+
+@pytest.mark.parametrize("pairs", [15, 30, 31])
 def test_clear_differences_of_many_comparisons_are_found(rng, pairs):
-    """The smallest p of a sample of 9,999 patterns, .0001, would not pass the correction over 300 comparisons."""
-    clear = (np.zeros(pairs), rng.normal(0.05, 0.001, pairs))
-    none = [(np.zeros(pairs), np.zeros(pairs))] * 299
-    assert stats.compare([clear, *none])[0].verdict == "b better"
+    """.0001, the smallest p of 9,999 patterns drawn, would not pass the correction over 600 comparisons."""
+    clear, none = (np.zeros(pairs), rng.normal(0.05, 0.001, pairs)), (np.zeros(6), np.zeros(6))
+    assert stats.compare([clear, *[none] * 599])[0].verdict == "b better"
 
 
 def test_more_pairs_are_estimated_at_the_level_that_holm_leaves(rng):
@@ -121,6 +128,8 @@ def test_more_pairs_are_estimated_at_the_level_that_holm_leaves(rng):
     spread = b.std(ddof=1)
     for found, quantile in ((alone, 1.959964), (among, 3.023341)):
         assert found == np.ceil(((quantile + 0.841621) * spread / 0.01) ** 2) - 10
+    too_few = (np.zeros(3), np.ones(3))
+    assert stats.compare([(a, b), *[too_few] * 19])[0].more_pairs == among, "these are undecided too"
 
 
 def test_the_same_data_give_the_same_result_twice(rng):

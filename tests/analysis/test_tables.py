@@ -66,6 +66,14 @@ def test_the_best_of_a_diverged_trial_is_a_number():
     assert (row["best_test_accuracy"], row["best_epoch"]) == (0.5, 2)
 
 
+def test_the_record_before_the_first_step_is_nothing_that_training_reached():
+    (pair,) = trained({("BN", 0): [0.98, 0.5, 0.6, 0.4]})
+    pair[1].records.update(step=[0, 1, 2, 3], epoch=[0.0, 1.0, 2.0, 3.0], test_loss=[0.1, 3.0, 2.0, 1.0])
+    row = tables.summary([pair]).iloc[0]
+    assert (row["best_test_accuracy"], row["best_epoch"], row["best_test_loss"]) == (0.6, 2, 1.0)
+    assert np.isnan(row["epochs_to_95"])
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_trial_without_any_accuracy_has_no_best():
     row = tables.summary(trained({("BN", 0): [np.nan, np.nan]}, "diverged")).iloc[0]

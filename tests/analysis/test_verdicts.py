@@ -53,6 +53,12 @@ def test_ten_seeds_get_an_interval_and_a_winner():
     assert verdict["sentence"].endswith("10 paired seeds: BN is better.")
 
 
+def test_equal_accuracies_in_every_seed_are_equivalent_in_words():
+    (verdict,) = verdicts(trained({"BN": [0.9] * 6, "BRN": [0.9] * 6}), [])
+    assert (verdict["verdict"], verdict["p"]) == ("equivalent", 1)
+    assert verdict["sentence"] == "BRN - BN = 0 in every one of 6 paired seeds: equivalent within 0.2 points."
+
+
 def test_seeds_that_change_nothing_are_one_measurement():
     once = {"BN": [0.9] * 6, "BRN": [0.8] * 6}
     (verdict,) = verdicts(trained(once, settings="model: {weight_init: ones}\n"), [])

@@ -91,6 +91,15 @@ def test_means_are_of_the_trials_that_finished():
     ]
 
 
+def test_accuracies_and_their_spread_are_both_in_percent():
+    rows = [
+        {"variant": "A", "seed": seed, "outcome": "finished", **FINAL, "final_test_accuracy": 0.75 + 0.02 * seed}
+        for seed in (0, 1)
+    ]
+    lines = lines_of(tables.summary(aggregates.final_values(pd.DataFrame(rows))))
+    assert lines[-1] == "A 0.5000 ± 0.0000 0.5000 ± 0.0000 50.00 ± 0.00 76.00 ± 1.41"
+
+
 def test_the_validation_split_has_a_column():
     row = {"variant": "A", "seed": 0, "outcome": "finished", **FINAL, "final_validation_accuracy": 0.75}
     lines = lines_of(tables.summary(aggregates.final_values(pd.DataFrame([row]))))

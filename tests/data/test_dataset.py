@@ -6,6 +6,8 @@ import pytest
 from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset, files, mnist
 from bnrenorm.errors import InputError
+from bnrenorm.rng import Stream, generator
+from tests.helpers import some_digits
 
 
 def load(path, **settings):
@@ -54,12 +56,24 @@ def test_floats_are_taken_as_they_are(digits):
         ([[0.0, 1.0]], [[0.0, 0.5]], None),
         ([[0.0, 1.0]], [[0.0, 1.5]], (0, 1.5)),
         ([[-0.5, 1.0]], [[0.0, 1.0]], (-0.5, 1)),
+        ([[0.0, 1.0]], [[-0.5, 1.0]], (-0.5, 1)),
+        ([[0.0, 0.05]], [[0.0, 0.09]], (0, 0.09)),
     ],
 )
 def test_pixels_outside_the_usual_range_are_known(digits, train, test, expected):
     arrays = [np.array(x, np.uint8 if isinstance(x[0][1], int) else np.float32) for x in (train, test)]
     found = replace(digits, x_train=arrays[0], x_test=arrays[1]).unusual_range
     assert found == (expected and pytest.approx(expected))
+
+
+def test_the_split_for_validation_stays():
+    """It is part of what every stored result of an experiment with one came from."""
+    data, order = some_digits(50, 1), generator(0, Stream.VALIDATION).permutation(50)
+    (_, learned), (_, held_out) = data.split(20)
+    labels = data.labels("train")
+    assert (held_out == labels[np.sort(order[:20])]).all()
+    assert (learned == labels[np.sort(order[20:])]).all()
+    assert (data.learning_labels(20) == learned).all()
 
 
 @pytest.mark.parametrize(

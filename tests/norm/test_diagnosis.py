@@ -23,6 +23,14 @@ def test_quantiles_shares_and_distances_of_known_statistics():
     assert found["std_distance"] == pytest.approx(30 * np.log(2) / 11)
 
 
+def test_a_correction_at_its_bound_is_not_clipped():
+    """As of nodes that are always 0, in batch normalisation."""
+    zero, one = np.zeros((1, 1, 3)), np.ones((1, 1, 3))
+    for mean, d_max in ((zero, 0.0), (2 * one, 2.0), (-2 * one, 2.0)):
+        found = diagnose(mean, one, zero, one, one, mean, 1.0, d_max)
+        assert [found[f"{name}_clipped_{side}"][0] for name in "rd" for side in ("high", "low")] == [0] * 4
+
+
 def test_one_value_per_replica_over_micro_batches(rng):
     mean, std = rng.normal(size=(3, 2, 5)), rng.uniform(1, 2, (3, 2, 5))
     one = np.ones((3, 2, 5))

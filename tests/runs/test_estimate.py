@@ -102,20 +102,23 @@ def groups_of(text):
     return [[trial for trial in trials if trial.point == point] for point in experiment.points]
 
 
-def estimated(monkeypatch, text, *, seconds, budget):
-    """Return the estimates of an experiment's groups where each rehearsal takes some seconds, and how many there were."""
+def estimated(monkeypatch, text, *, seconds, budget, found=(12.0, 12.0, 12.0)):
+    """Return the estimates of an experiment's groups where each rehearsal takes some seconds, and how many there were.
+
+    found: what the rehearsals find, one after another.
+    """
     clock, rehearsed = Clock(), []
 
     def rehearse(group, data, backend):
         clock.now += seconds
         rehearsed.append(group)
-        return 12.0
+        return found[len(rehearsed) - 1]
 
     monkeypatch.setattr(estimate, "time", clock)
     monkeypatch.setattr(estimate, "estimate_seconds", rehearse)
     monkeypatch.setattr(estimate, "_BUDGET", budget)
-    found = list(estimate.estimates(groups_of(text), some_digits(200, 50), Backend("cpu", "cpu")))
-    return found, len(rehearsed)
+    estimates = list(estimate.estimates(groups_of(text), some_digits(200, 50), Backend("cpu", "cpu")))
+    return estimates, len(rehearsed)
 
 
 def test_one_group_of_a_structure_is_timed(monkeypatch):
@@ -135,6 +138,13 @@ def test_beyond_the_budget_the_time_follows_from_the_work(monkeypatch, axis, wan
     found, rehearsals = estimated(monkeypatch, f"{COMPARED}grid: {{{axis}}}", seconds=10, budget=9)
     assert (found, rehearsals) == ([(seconds, i == 0) for i, seconds in enumerate(want)], 1)
     assert estimated(monkeypatch, f"{COMPARED}grid: {{{axis}}}", seconds=4, budget=9)[1] == 3
+
+
+def test_beyond_the_budget_the_time_is_by_all_that_was_timed(monkeypatch):
+    """Two of three structures: 60 s for the work of 10 + 20 images a step, so 400 s for that of 200."""
+    text = f"{COMPARED}grid: {{training.batch: [10, 20, full]}}"
+    times, _ = estimated(monkeypatch, text, seconds=5, budget=9, found=(12.0, 48.0))
+    assert times == [(12, True), (48, True), (400, False)]
 
 
 def test_a_groups_memory_is_free_before_the_next_is_timed(monkeypatch):

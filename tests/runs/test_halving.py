@@ -11,7 +11,7 @@ from bnrenorm.errors import DeviceError, InputError, OutOfMemory
 from bnrenorm.runs import group as groups
 from bnrenorm.runs import plan, runner
 from bnrenorm.runs.store import Store
-from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
+from tests.helpers import COMPARED, ENGINES, Clock, experiment_of, some_digits
 
 FIVE = (
     COMPARED.replace("seeds: 2", "seeds: 5")
@@ -123,6 +123,20 @@ def test_halves_go_on_from_the_groups_checkpoint(few, store, tmp_path, monkeypat
     ]
     assert_same_records(got, want)
     assert not list(store.checkpoints.iterdir())
+
+
+def test_halves_have_their_share_of_the_groups_seconds(few, store, monkeypatch):
+    """Ten train for 40 s and do not fit, then each five for 20 s: 80 s in all."""
+    clock = Clock()
+    monkeypatch.setattr(groups.time, "monotonic", clock)
+    monkeypatch.setattr(groups, "SAVE_EVERY", 0.0)
+    limit(monkeypatch, 5, step=4)
+
+    def wait(progress):
+        clock.now += 10
+
+    results = train(FIVE, few, store, report=wait)
+    assert {result.seconds for result in results.values()} == {80 / 10}
 
 
 def test_a_checkpoint_of_a_group_that_is_known_not_to_fit_is_halved_too(few, store, tmp_path, monkeypatch):

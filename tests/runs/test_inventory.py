@@ -1,6 +1,7 @@
 """What a folder of results holds, and what is removed with a run: never what another run uses."""
 
 import json
+import os
 
 import pytest
 
@@ -44,7 +45,18 @@ def test_runs_are_listed_with_state_trials_size_and_date(out):
     assert one.keys < two.keys
     files = [*two.folder.iterdir(), *(out / f"trials/{key}.json" for key in two.keys)]
     assert two.size == sum(path.stat().st_size for path in files)
-    assert one.written <= two.written
+    assert two.written == max(path.stat().st_mtime for path in two.folder.iterdir() if path.name[:5] != ".lock")
+
+
+def test_a_run_was_last_written_to_when_its_newest_file_was(tmp_path):
+    for name, times in (("a-00000000", (1e8, 3e8)), ("b-11111111", (2e8, 2e8))):
+        (folder := tmp_path / name).mkdir()
+        for file, time in zip(("experiment.yaml", "verdict.json"), times, strict=True):
+            (folder / file).write_text("name: a\n")
+            os.utime(folder / file, (time, time))
+        (folder / ".lock").touch()  # whoever looks at a run may leave one
+    runs = [(run.folder.name, run.written) for run in inventory.runs(Store(tmp_path))]
+    assert runs == [("b-11111111", 2e8), ("a-00000000", 3e8)]
 
 
 def test_removal_keeps_what_another_run_uses(out):

@@ -47,6 +47,13 @@ def test_groups_fit_into_the_memory_and_lose_no_trial(few, tmp_path, fitting):
     assert everyone(groups) == everyone(whole.groups)
 
 
+@pytest.mark.parametrize(("workers", "sizes"), [(1, [4]), (2, [2, 2]), (3, [1, 1, 2]), (9, [1, 1, 1, 1])])
+def test_every_worker_has_a_group_and_no_group_is_empty(few, tmp_path, workers, sizes):
+    keys = plan.addresses(experiment_of(COMPARED), few, BACKEND)
+    groups = plan.plan(keys, few, Store(tmp_path), 2**30, BACKEND, workers=workers).groups
+    assert [len(group) for group in groups] == sizes
+
+
 def test_an_interrupted_group_comes_first_and_as_it_was(few, tmp_path):
     store = Store(tmp_path)
     store.prepare()
@@ -89,6 +96,9 @@ def test_what_is_left_of_interrupted_groups_is_planned_once_parts_before_the_who
         [keys[2], keys[4]],
         [*keys[:2], *keys[5:9]],
     ]
+    for key in (keys[2], keys[4]):
+        (store.trials / f"{key}.json").touch()
+    assert len(plan.plan(todo.keys, few, store, 2**30, BACKEND).groups) == 1, "nothing is left of the part"
 
 
 def test_equal_settings_are_trained_once(few, tmp_path):

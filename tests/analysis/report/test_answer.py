@@ -50,17 +50,39 @@ def test_where_nothing_depends_on_the_seed_no_seeds_are_asked_for():
     assert line.numbers.startswith("1 paired seed: ")
 
 
-def test_few_seeds_are_inconclusive_and_say_what_is_missing():
-    made = results(TWO.replace("seeds: 6", "seeds: 2"))
-    (verdict,) = made.verdicts
-    (line,) = answer(made)
-    mean = 100 * verdict["mean"]
-    assert (
-        line.text
-        == f"BRN against BN is inconclusive: BRN is {mean:.2f} points of test accuracy ahead; 4 more seeds needed."
-    )
-    by_seed = ", ".join(f"{100 * value:+.2f}" for value in verdict["differences"])
-    assert line.numbers == f"2 paired seeds: {by_seed} (no interval below 6)"
+@pytest.mark.parametrize(
+    ("seeds", "values", "text", "numbers"),
+    [
+        (
+            2,
+            {"mean": 0.0125, "differences": [0.02, 0.005]},
+            "BRN is 1.25 points of test accuracy ahead; 4 more seeds needed.",
+            "2 paired seeds: +2.00, +0.50 (no interval below 6)",
+        ),
+        (
+            2,
+            {"mean": -0.0125, "differences": [-0.02, -0.005]},
+            "BN is 1.25 points of test accuracy ahead; 4 more seeds needed.",
+            "2 paired seeds: +2.00, +0.50 (no interval below 6)",
+        ),
+        (
+            2,
+            {"mean": 0.0, "differences": [-0.01, 0.01]},
+            "4 more seeds needed.",
+            "2 paired seeds: -1.00, +1.00 (no interval below 6)",
+        ),
+        (
+            6,
+            {"mean": -0.001, "low": -0.01, "high": 0.008, "p": 0.5, "more_seeds": 9},
+            "BN is 0.10 points of test accuracy ahead; about 9 more seeds needed.",
+            "95 % interval -0.80 to +1.00, p = 0.5, 6 paired seeds",
+        ),
+    ],
+)
+def test_an_inconclusive_comparison_says_who_is_ahead_and_what_is_missing(seeds, values, text, numbers):
+    made = results(TWO.replace("seeds: 6", f"seeds: {seeds}"))
+    made.verdicts[0] |= {"verdict": "inconclusive", **values}
+    assert answer(made) == [Line(f"BRN against BN is inconclusive: {text}", numbers)]
 
 
 def test_a_grid_of_few_comparisons_names_the_point():
@@ -96,6 +118,12 @@ def test_a_divergence_is_the_conclusion():
     assert line.numbers.startswith("where both finished: BRN - BN = +")
 
 
+def test_seeds_that_diverged_are_told_after_the_numbers():
+    made = results(TWO, diverged=[("BN", 1), ("BRN", 2)])
+    made.verdicts[0] |= {"verdict": "BRN better"}
+    assert answer(made)[0].numbers.endswith("; BN diverged in 1 of 6 seeds and BRN diverged in 1 of 6 seeds")
+
+
 def test_the_points_of_a_grid_are_grouped_by_outcome():
     made = results(TWO + EIGHT)
     outcomes = [*["inconclusive"] * 5, "equivalent", "BRN better", "BRN better"]
@@ -108,6 +136,12 @@ def test_the_points_of_a_grid_are_grouped_by_outcome():
     (numbers,) = [line.numbers for line in answer(made)]
     low, high = min(means), max(means)
     assert numbers == f"BRN - BN from {low:+.2f} to {high:+.2f} points of test accuracy, 6 paired seeds each"
+
+
+def test_numbers_of_pairs_that_differ_over_a_grid_are_a_range():
+    made = results(TWO + EIGHT)
+    made.verdicts[3]["pairs"] = 4
+    assert answer(made)[0].numbers.endswith(" points of test accuracy, 4 to 6 paired seeds each")
 
 
 def test_many_verdicts_are_a_line_per_pair():
@@ -141,16 +175,23 @@ def test_long_lists_of_points_are_cut():
     ]
 
 
-def test_one_variant_has_its_final_accuracy():
-    made = results(ONE)
-    final = 100 * made.summary.final_test_accuracy
+@pytest.mark.parametrize(
+    ("diverged", "seeds", "told"), [([], 6, ""), ([("BN", 1)], 5, "; BN diverged in 1 of 6 trials")]
+)
+def test_one_variant_has_its_final_accuracy(diverged, seeds, told):
+    made = results(ONE, diverged=diverged)
+    final = 100 * made.summary.query("outcome == 'finished'").final_test_accuracy
     assert answer(made) == [
         Line(
             f"BN reaches {final.mean():.2f} % test accuracy.",
-            f"mean of 6 seeds, standard deviation {final.std(ddof=1):.2f}",
+            f"mean of {seeds} seeds, standard deviation {final.std(ddof=1):.2f}{told}",
         )
     ]
+
+
+def test_one_variant_that_always_diverged_or_has_one_seed_has_no_deviation():
     assert texts(results(ONE, diverged=[("BN", seed) for seed in range(6)])) == ["BN diverged in 6 of 6 trials."]
+    assert answer(results(ONE.replace("seeds: 6", "seeds: 1")))[0].numbers == "one seed"
 
 
 @pytest.mark.parametrize("best", [2, 4])
@@ -160,4 +201,16 @@ def test_one_variant_with_a_grid_has_its_best_point(best):
     made.summary.loc[column == best, "final_test_accuracy"] = 0.75
     (line,) = answer(made)
     assert line.text == f"Best at micro_batch {best}: 75.00 % test accuracy."
-    assert "the lowest of 2 grid points has " in line.numbers
+
+
+def test_the_lowest_point_of_a_grid_is_one_of_which_a_seed_finished():
+    made = results(ONE + "grid: {training.micro_batch: [2, 4, 5]}\n")
+    points = made.summary["training.micro_batch"]
+    made.summary["final_test_accuracy"] = points.map({2: 0.25, 4: 0.75, 5: 0.1})
+    made.summary.loc[points == 5, "outcome"] = "diverged"
+    (line,) = answer(made)
+    assert line.text == "Best at micro_batch 4: 75.00 % test accuracy."
+    spread, lowest, diverged = line.numbers.split("; ")
+    assert spread == "mean of 6 seeds, standard deviation 0.00"
+    assert lowest == "the lowest of 2 grid points has 25.00 %"
+    assert diverged == "BN diverged in 6 of 18 trials"

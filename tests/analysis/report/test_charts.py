@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from bokeh.models import BoxAnnotation, ColumnDataSource, Label, Plot
+from bokeh.models import ColumnDataSource, Plot
 from numpy.testing import assert_allclose
 
-from bnrenorm.analysis.report import charts, corrections, forest
+from bnrenorm.analysis.report import charts, corrections
 from bnrenorm.analysis.report.cells import POINTS, Cells
 from tests.analysis.report.runs import STEPS, TEXT, results
 
@@ -65,6 +65,18 @@ def test_a_cross_marks_the_last_value_of_a_diverged_trial():
     assert drawn(charts.curves(Cells(run)), "0", "mean 2")["seeds"] == [6, 6, 6, 5]
 
 
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        (1, "One seed. "),
+        (5, "Thick: mean over the seeds; thin: single seeds. Bands need 6. "),
+        (6, "Bands: 95 % interval of the mean over the seeds. "),
+    ],
+)
+def test_a_caption_says_what_is_drawn_of_so_many_seeds(seeds, said):
+    assert charts.curves(Cells(results(TEXT.replace("seeds: 6", f"seeds: {seeds}")))).caption.startswith(said)
+
+
 def test_every_choice_has_a_frame():
     cells = Cells(results(TEXT + GRID))
     for chart in (charts.curves(cells), charts.differences(cells), charts.gap(cells), corrections.corrections(cells)):
@@ -83,6 +95,13 @@ def test_differences_are_paired_by_seed():
     (verdict,) = [verdict for verdict in run.verdicts if (verdict["a"], verdict["b"]) == ("BN", "BRN")]
     last = [drawn(chart, "", "mean 2")[name][-1] for name in ("mean", "low", "high")]
     assert_allclose(last, [100 * verdict[name] for name in ("mean", "low", "high")], rtol=1e-4)
+
+
+def test_a_difference_of_rounding_alone_is_no_negative_zero():
+    run = results()
+    for trial, result in run.trials:
+        result.records["test_accuracy"] = (np.full(4, 0.7) - 1e-16 * (trial.variant == "BRN")).tolist()
+    assert "BRN - BN ends at 0.00." in charts.differences(Cells(run)).alt
 
 
 def test_the_gap_is_inference_less_training():
@@ -107,6 +126,14 @@ def test_losses_are_named_as_what_they_are():
         "test loss, mean cross entropy (nats)",
         "test loss, half the squared error",
     ]
+
+
+def test_the_words_of_a_chart_have_the_last_means_in_its_units():
+    run = results()
+    frames = charts.curves(Cells(run)).frames
+    for frame, factor, column, digits in (("0", 100, "test_accuracy", 2), ("1", 1, "test_loss", 4)):
+        mean = factor * curves_of(run, "BRN", column)[:, -1].mean()
+        assert f"; BRN ends at {mean:.{digits}f}." in frames[frame]["alt"]
 
 
 def test_a_variant_that_diverged_in_every_seed_has_no_end():
@@ -137,6 +164,13 @@ def test_a_chart_without_a_finite_value_is_empty():
     assert not charts.curves(Cells(made)).is_empty  # the losses are there
 
 
+def test_layers_are_in_the_order_of_their_numbers():
+    run = results()
+    for _, result in run.trials:
+        result.records.update(dict.fromkeys(("layer10_r_50", "layer2_r_50"), [1.0] * 4))
+    assert Cells(run).layers() == ["layer1", "layer2", "layer10"]
+
+
 def test_corrections_have_the_limits_of_the_schedule():
     chart = corrections.corrections(Cells(results()))
     limits = drawn(chart, "0,0", "limits 2")
@@ -159,46 +193,6 @@ def test_the_share_clipped_counts_both_ends():
     share = drawn(corrections.corrections(Cells(run)), "2,0", "lines 2")["middle"]
     ends = [curves_of(run, "BRN", f"layer1_r_clipped_{side}").mean(axis=0) for side in ("high", "low")]
     assert_allclose(share, 100 * sum(ends), rtol=1e-4)
-
-
-def test_the_forest_has_a_row_for_every_comparison_and_a_dot_for_every_seed():
-    verdicts = results().verdicts
-    sources = forest.forest(verdicts).frames[""]["sources"]
-    assert_allclose(sources["means"]["mean"], [100 * verdict["mean"] for verdict in verdicts], rtol=1e-4)
-    assert_allclose(sources["dots"]["x"], 100 * np.concatenate([v["differences"] for v in verdicts]), rtol=1e-4)
-    assert sources["means"]["name"] == ["BN - none", "BRN - none", "BRN - BN"]
-
-
-def test_the_labels_of_the_forest_fit_a_phone_and_lie_on_nothing():
-    names = [f"a variant with a name of many words {letter}" for letter in "ab"]
-    kinds = zip(names, ("batch", "renorm"), strict=True)
-    variants = "".join(f"  {name}: {{norm: {{kind: {kind}}}}}\n" for name, kind in kinds)
-    text = f"name: long\nvariants:\n{variants}seeds: 2\n"
-    chart = forest.forest(results(text + GRID).verdicts)
-    labels = chart.model.select({"type": Label})
-    texts = [label.text.text for label in labels]
-    assert all(len(text) == 54 and "…" in text for text in texts)
-    assert {text[-6:] for text in texts} == {"lr 0.1", "lr 0.5"}, "what differs is seen"
-    assert chart.frames[""]["sources"]["means"]["name"][0] == f"{names[1]} - {names[0]}, lr 0.1"
-    zones = [(box.bottom, box.top) for box in chart.model.center if isinstance(box, BoxAnnotation)]
-    dots = chart.frames[""]["sources"]["dots"]["y"]
-    spans = [*zones, *((y, y) for y in dots)]
-    assert all(top < label.y or bottom > label.y + 0.3 for label in labels for bottom, top in spans)
-
-
-def test_a_label_of_the_forest_says_identical_where_there_is_no_room_for_by_construction():
-    variants = "  BN: {norm: {kind: batch}}\n  renorm with limits: {norm: {kind: renorm, r_max: 1, d_max: 0}}\n"
-    chart = forest.forest(results(f"name: same\nvariants:\n{variants}seeds: 2\n{GRID}").verdicts)
-    texts = [label.text.text for label in chart.model.select({"type": Label})]
-    assert texts == [f"renorm with limits - BN, lr {lr}: identical" for lr in (0.1, 0.5)]
-
-
-def test_a_comparison_without_values_keeps_its_row():
-    verdicts = results(diverged=[("BRN", seed) for seed in range(6)]).verdicts
-    chart = forest.forest(verdicts)
-    assert chart.frames[""]["sources"]["means"]["mean"][1:] == [None, None]
-    assert chart.alt.endswith("BRN - none: BRN diverged; BRN - BN: BRN diverged.")
-    assert forest.forest([verdict for verdict in verdicts if verdict["mean"] is None]) is None
 
 
 @pytest.mark.parametrize(("bands", "seeds", "steps"), [(1, 1, 200), (10**6, 1, 12), (300, 1, 100), (1, 400, 50)])

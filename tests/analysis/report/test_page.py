@@ -4,11 +4,12 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bnrenorm.analysis.report import page
+from bnrenorm.analysis.report import compared, page
 from bnrenorm.analysis.report.answer import answer
 from tests.analysis.report.runs import TEXT, Page, results
 
@@ -156,6 +157,16 @@ def test_two_runs_stand_side_by_side():
         if data.get("key") == "both-settings"
     )
     assert differing["rows"] == [["training.optimizer.lr", "0.01", "0.5"]]
+
+
+def test_the_verdicts_of_two_runs_stand_side_by_side_in_points():
+    one = results()
+    two = replace(results(diverged=[("BRN", seed) for seed in range(6)]), folder=Path("nowhere/other"))
+    table, _ = compared.tables_of([one, two])
+    (row,) = [row for row in table.rows if row[:3] == ["BRN", "BN", ""]]
+    (verdict,) = [verdict for verdict in one.verdicts if (verdict["a"], verdict["b"]) == ("BN", "BRN")]
+    assert row[3:7] == [*(100 * verdict[name] for name in ("mean", "low", "high")), verdict["verdict"]]
+    assert row[7:] == [None, None, None, "BRN diverged"]
 
 
 def test_two_runs_are_titled_by_their_conclusions():

@@ -27,7 +27,9 @@ def test_published_values_stand_beside_ours():
     ]  # fmt: skip
     frame = made.published_values
     assert [row[:3] for row in table.rows] == [["none", 0.1, 2], ["none", 0.01, 2]]
-    assert [row[3] for row in table.rows] == list(frame["test_accuracy"])
+    names = [f"{of}{name}_accuracy" for name in ("test", "best_test", "train") for of in ("", "published_")]
+    ours = np.array([row[3:-1] for row in table.rows], float)
+    np.testing.assert_array_equal(ours, frame[[*names, "low", "high"]].to_numpy())
     assert [row[4] for row in table.rows] == [11.35, 84.46]
     assert [row[-1] for row in table.rows] == list(frame["verdict"])
     assert table.note.startswith(made.published.source.rstrip("."))

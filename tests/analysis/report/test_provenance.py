@@ -25,6 +25,16 @@ def test_trials_of_one_provenance_are_one_row():
     assert made_by == [1] * 18
 
 
+def test_the_first_and_the_last_date_are_told_apart():
+    made = results()
+    trials = [
+        (trial, replace(result, provenance={**PROVENANCE, "date": f"2026-01-{day:02}"}))
+        for day, (trial, result) in zip(range(18, 0, -1), made.trials, strict=True)
+    ]
+    (row,) = provenance.sources(replace(made, trials=trials))[0].rows
+    assert row[1:4] == [18, "2026-01-01", "2026-01-18"]
+
+
 def test_every_trial_names_the_row_of_what_trained_it():
     made = with_provenance(results(), {"device": "cuda:0", "gpu": "H100", "date": "2026-02-02T00:00:00+00:00"})
     table, made_by = provenance.sources(made)

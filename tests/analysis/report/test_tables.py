@@ -44,6 +44,29 @@ def test_numbers_that_json_lacks_are_text():
     assert table.data()["rows"] == [["nan"], ["inf"], ["-inf"], [None]]
 
 
+def test_a_row_per_comparison_has_its_difference_in_points_and_both_ps():
+    entries = results(diverged=[("BRN", 0)]).verdicts
+    table = tables.verdicts(entries)
+    heads = [column.name for column in table.columns]
+    assert len({entry[name] for entry in entries for name in ("p", "p_holm")}) == 3, "None and two others"
+    for row, entry in zip(table.rows, entries, strict=True):
+        cells = dict(zip(heads, row, strict=True))
+        for name, heading in (("mean", "difference"), ("low", "low"), ("high", "high")):
+            assert cells[f"{heading} (points)"] == (None if entry[name] is None else 100 * entry[name])
+        of = {
+            "variant": "b",
+            "against": "a",
+            "p": "p",
+            "p after Holm": "p_holm",
+            "pairs": "pairs",
+            "verdict": "verdict",
+        }
+        assert {heading: cells[heading] for heading in of} == {heading: entry[name] for heading, name in of.items()}
+        assert cells["diverged"] == ("BRN 1 of 6" if "BRN" in (entry["a"], entry["b"]) else "")
+        assert cells["more seeds needed"] == (entry["more_seeds"] or None)
+    assert table.note.endswith("Holm's correction is over 3 comparisons.")
+
+
 def test_a_row_per_variant_has_means_over_the_seeds_that_finished():
     made = results(f"{TEXT}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n", diverged=[("BN", 2)])
     table = tables.variants(made.summary, ["training.optimizer.lr"])
