@@ -8,7 +8,8 @@ from scipy.optimize import isotonic_regression
 
 from bnrenorm._compat import F, chainer
 
-_HALF = 0.25  # of the height of a rank: half a box with space around it
+_HALF = 0.12  # inches: half the height of a box
+_MOST = 0.25  # of the height of a rank, where these are low
 _GAP = 0.45  # width that an edge needs between boxes
 _STRAIGHT = 6.0  # weight of an edge's own wishes where it passes boxes
 _SWEEPS = 40
@@ -38,9 +39,11 @@ def draw(ax: Any, output: Any) -> Any:
     """Draw the graph that computes a Variable: inputs on top, each operation below its operands; edges cross no box."""
     parents, labels = _walk(output)
     rank, x, routes = layout(parents, {node: 0.105 * len(label) + 0.3 for node, label in labels.items()})
+    ylim = (-max(rank.values()) - 0.6, 0.6)
+    half = min(_MOST, _HALF * (ylim[1] - ylim[0]) * ax.figure.dpi / ax.get_window_extent().height)
     for route in routes:
         # From below a box through a gap at every rank on the way, straight down within a rank, to above the next box.
-        corners = [(x[node], -rank[node] + side) for node in route for side in (_HALF, -_HALF)][1:-1]
+        corners = [(x[node], -rank[node] + side) for node in route for side in (half, -half)][1:-1]
         if len(corners) > 2:
             ax.plot(*zip(*corners[:-1], strict=True), color="0.55", linewidth=0.9, solid_joinstyle="round", zorder=1)
         style = {"arrowstyle": "->", "color": "0.55", "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0}
@@ -50,7 +53,7 @@ def draw(ax: Any, output: Any) -> Any:
         box = {"boxstyle": "round", "facecolor": face, "edgecolor": "0.3"}
         ax.text(x[node], -rank[node], label, ha="center", va="center", fontsize=9, bbox=box)
     half_width = max(map(abs, x.values())) + 0.9
-    ax.set(xlim=(-half_width, half_width), ylim=(-max(rank.values()) - 0.6, 0.6))
+    ax.set(xlim=(-half_width, half_width), ylim=ylim)
     ax.axis("off")
     return ax
 
@@ -138,6 +141,7 @@ def _operation_name(label: str) -> str:
         "MultiAdd": "sum",
         "Mean": "mean",
         "Reshape": "reshape",
+        "DivGrad": "gradient of divided by",
     }
-    words |= {"_ * _": "times", "_ / _": "divided by", "_ + _": "plus", "_ - _": "minus", "DivGrad": "gradient of /"}
+    words |= {"_ * _": "times", "_ / _": "divided by", "_ + _": "plus", "_ - _": "minus"}
     return words.get(label) or label.replace("_ * ", "times ").replace("_ + ", "plus ")

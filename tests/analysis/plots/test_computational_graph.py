@@ -25,6 +25,7 @@ def test_every_operation_is_drawn_below_its_operands():
         boxes = [text for text in ax.texts if text.get_text()]
         names = [text.get_text() for text in boxes]
         assert {"x", "gamma", "sqrt", "broadcast"} <= set(names)
+        assert not any("/" in name for name in names)
         assert len({text.get_position() for text in boxes}) == len(boxes)
         arrows = [text for text in ax.texts if not text.get_text()]
         assert all(arrow.xy[1] < arrow.xyann[1] for arrow in arrows)
@@ -39,5 +40,7 @@ def test_no_edge_runs_through_a_box():
         lines = [ax.transData.transform(line.get_xydata()) for line in ax.get_lines()]
         arrows = [ax.transData.transform([arrow.xyann, arrow.xy]) for arrow in ax.texts if not arrow.get_text()]
         assert len(arrows) > len(boxes) > 10
+        edges = np.array([box.y1 for box in boxes])
+        assert all(abs(edges - end[1]).min() < 3 for _, end in arrows), "pixels: arrows end at boxes"
         for corners in (*lines, *arrows):
             assert not any(Path(corners).intersects_bbox(box, filled=False) for box in boxes)
