@@ -161,7 +161,7 @@ def compare(
             return
         if part is not None:
             stored, failures = session.run_shard(experiment, chosen, out, part, watcher=screen, **how)
-            screen.say(f"Shard {part}: {stored} trials are stored in {out}. {_ONCE_ALL_ARE}")
+            screen.say(f"Shard {part}: {stored} trial{'s' * (stored != 1)} stored in {out}. {_ONCE_ALL_ARE}")
         else:
             with session.run(experiment, chosen, out, watcher=screen, **how) as outcome:
                 with screen.working("comparing the results ..."):

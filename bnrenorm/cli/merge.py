@@ -22,6 +22,6 @@ def merge(
     merged, printer = merging.merge([Store(folder) for folder in folders], Store(out)), Printer()
     for path in merged.damaged:
         printer.say(f"Note: {path} is not as it was written, and left out.")
-    printer.say(f"{merged.added} trials added to {out}, {merged.present} were there already.")
+    printer.say(f"{merged.added} trial{'s' * (merged.added != 1)} added to {out}; {merged.present} there already.")
     for run, count, total in merged.runs:
         printer.say(f"{run}: {count} of {total} trials; bnrenorm compare {run} --out {out} compares them")

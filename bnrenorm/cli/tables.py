@@ -40,7 +40,7 @@ def verdicts(entries: list[dict[str, Any]]) -> Sheet:
     """Return a table of `analysis.verdicts.verdicts`, over a grid with a section per pair of variants."""
     metric = entries[0]["metric"].removeprefix("final_").replace("_", " ") if entries else ""
     count = entries[0]["comparisons"] if entries else 0
-    over = f", p after Holm's correction over {count} comparisons" if count else ""
+    over = f", p after Holm's correction over {count} comparison{'s' * (count != 1)}" if count else ""
     sheet = Sheet(f"paired differences in {metric} (percentage points)", about={"p": over})
     for key in entries[0]["point"] if entries else ():
         sheet.add_column(short(key))

@@ -153,11 +153,6 @@ def size(client: Any) -> int:
     return len(client.nthreads())
 
 
-def dashboard(client: Any) -> str:
-    """Return the address of the dashboard of a client's cluster, or nothing: a link is made up without one too."""
-    return client.dashboard_link if client.scheduler_info()["services"].get("dashboard") else ""
-
-
 @contextmanager
 def _deaf_children() -> Iterator[None]:
     """Context in which threads are started whose child processes hear none of the user's signals.

@@ -36,8 +36,8 @@ def headline(experiment: Experiment, keys: Keys, data: Dataset, backend: Backend
 
 
 def workers(count: int, dashboard: str) -> str:
-    """Say how many workers a cluster has, and where they can be watched, if there is such a place."""
-    return f"{count} worker{'s' * (count != 1)}" + (f", to be watched at {dashboard}" if dashboard else "")
+    """Say how many workers a cluster has, and where they can be watched."""
+    return f"{count} worker{'s' * (count != 1)}, to be watched at {dashboard}"
 
 
 def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> list[str]:

@@ -56,7 +56,7 @@ class Watcher:
         self.tell(narration.headline(experiment, keys, data, backend))
 
     def connected(self, workers: int, dashboard: str) -> None:
-        """Called once there is a cluster, with its number of workers and its dashboard's address, if any."""
+        """Called once there is a cluster, with its number of workers and the address of its dashboard."""
         self.tell(narration.workers(workers, dashboard))
 
     @contextmanager
@@ -214,7 +214,7 @@ class _Session:
                 runner.train(todo, self.data, self.store, self.backend, report, self.note)
         else:
             with clusters.connected(self.cluster) as client, watcher.training() as report:
-                watcher.connected(clusters.size(client), clusters.dashboard(client))
+                watcher.connected(clusters.size(client), client.dashboard_link)
                 failures = course.train(
                     todo, self.experiment, self.data, self.store, self.backend, client, report, self.note
                 )

@@ -266,9 +266,7 @@ def scheduler(tmp_path):
 
 def test_a_cluster_of_the_users_trains_the_same_bits_and_stays(command, start, tmp_path, scheduler, want):
     process, address = scheduler
-    code, printed, _ = finish(start(command("cluster", "--dask", address)))
-    assert code == 0
-    assert "\n2 workers\n" in printed, "which have no dashboard"
+    assert finish(start(command("cluster", "--dask", address)))[0] == 0
     assert stored_numbers(tmp_path / "cluster") == want
     assert process.poll() is None
 
