@@ -91,9 +91,8 @@ def run(
     InputError for mistakes that the user can fix, before anything is written; Interrupted after a SIGINT or SIGTERM,
     with everything saved; OSError if the disk or the cluster fails.
     """
-    session = _Session(
-        experiment, backend, Store(out), _images(experiment, load), memory, watcher or Watcher(), cluster
-    )
+    watcher = watcher or Watcher()
+    session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, watcher, cluster)
     session.store.prepare()
     with run_folder.opened(out, experiment, session.data.checksum) as folder:
         inventory.list_trials(folder, session.keys.values())
@@ -155,8 +154,7 @@ def _images(experiment: Experiment, load: Callable[[Data], Dataset]) -> Dataset:
     try:
         return load(experiment.data)
     except InputError as error:
-        where = experiment.document.location(("data", "path"))
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{experiment.document.location(('data', 'path'))}: {error}") from error
 
 
 class _Session:
