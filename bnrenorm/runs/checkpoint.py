@@ -4,6 +4,7 @@ Several commands may train the same group at a time: each reads and writes whole
 deletes one.
 """
 
+import itertools
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Checkpoints:
         None if no state could be loaded, and the files of this group that were of no use.
         """
         useless, own = [], self._newest_first()
-        for path in [*own, *self._of_larger_groups()]:
+        for path in itertools.chain(own, self._of_larger_groups()):
             try:
                 checkpoint = _part(path, self.keys)
                 load(checkpoint.state)
@@ -66,7 +67,7 @@ class Checkpoints:
         return None, useless
 
     def _of_larger_groups(self) -> Iterator[Path]:
-        """Yield their checkpoints, newest first; they are looked for when they are asked for."""
+        """Yield their checkpoints, newest first; no file is read before the first is asked for."""
         paths = [path for path, keys in _heads(self.root) if set(self.keys) < set(keys)]
         yield from sorted(paths, key=lambda path: path.name.partition(".")[2], reverse=True)
 

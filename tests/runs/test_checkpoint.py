@@ -137,7 +137,7 @@ def test_a_checkpoint_that_the_training_does_not_take_gives_way_to_the_one_befor
     assert [path.name.partition(".")[2] for path in useless] == ["step-000000000002.json"]
 
 
-def test_a_part_of_a_group_goes_on_from_the_groups_newest_checkpoint_or_its_own(tmp_path):
+def test_a_part_of_a_group_goes_on_from_the_groups_newest_checkpoint_or_its_own(tmp_path, monkeypatch):
     def state(step, keys):
         return {"step": np.array(step), "/linears/0/W": np.array([[int(key, 16)] for key in keys])}
 
@@ -151,8 +151,9 @@ def test_a_part_of_a_group_goes_on_from_the_groups_newest_checkpoint_or_its_own(
     assert last.state["/linears/0/W"].tolist() == [[3], [1]]
     assert [columns["train_loss"] for columns in last.records] == [[3], [1]]
     part.save(Checkpoint(state(1, part.keys), [columns_of(0)] * 2, 1.0))
-    assert resumed(part) == (1, 0), "its own is of this part, and no fresher one is looked for"
     assert resumed(Checkpoints(tmp_path, [KEYS[0], "f" * 16])) == (0, 0)
+    monkeypatch.setattr(checkpoint, "_heads", lambda root: pytest.fail("no other group's files are read"))
+    assert resumed(part) == (1, 0)
 
 
 def test_unfinished_groups_are_listed_until_they_are_discarded(tmp_path):
