@@ -21,7 +21,7 @@ def make(folders: list[Path], save: Path | None, *, open_it: bool) -> Path:
     if len(folders) > 2:
         raise InputError(f"{len(folders)} runs: expected one, or two to be shown side by side")
     if len({folder.resolve() for folder in folders}) < len(folders):
-        raise InputError(f"{folders[0]}: the same run twice, expected another one beside it")
+        raise InputError(f"{folders[0]}: the same run twice, expected two runs")
     runs = [read(folder) for folder in folders]
     path = save or default(folders)
     try:
