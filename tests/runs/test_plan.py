@@ -82,7 +82,11 @@ def test_an_interrupted_group_is_divided_where_it_does_not_fit_or_workers_wait(f
         plan.plan(todo.keys, few, store, 1024, BACKEND)
 
 
-def test_what_is_left_of_interrupted_groups_is_planned_once_parts_before_the_whole(few, tmp_path):
+@pytest.mark.parametrize("files", [list, reversed])
+def test_what_is_left_of_interrupted_groups_is_planned_once_parts_before_the_whole(few, tmp_path, monkeypatch, files):
+    """In whatever order their files are found."""
+    found = checkpoint.unfinished
+    monkeypatch.setattr(checkpoint, "unfinished", lambda root: list(files(found(root))))
     store = Store(tmp_path)
     store.prepare()
     todo = made(COMPARED.replace("seeds: 2", "seeds: 5"), few, store)
