@@ -79,7 +79,7 @@ def accuracy_cells(summary: pd.DataFrame, axes: tuple[str, str]) -> dict[tuple[A
     for key, rows in summary.groupby(list(axes), sort=False, dropna=False):
         finished: Any = rows.loc[rows["outcome"] != "diverged", "final_test_accuracy"]
         diverged = len(rows) - len(finished)
-        note = f"{diverged} diverged" if diverged else ""
+        note = f"{diverged} of {len(rows)} diverged" if diverged else ""
         row, column = key if isinstance(key, tuple) else (key, "")
         cells[_key(row), _key(column)] = Cell(100 * float(finished.mean()), note)
     return cells
@@ -92,7 +92,8 @@ def _key(value: Any) -> Any:
 
 def _note(verdict: dict[str, Any]) -> str:
     if any(verdict["diverged"].values()):
-        return ", ".join(f"{count} {plain(name)} diverged" for name, count in verdict["diverged"].items() if count)
+        counts, seeds = verdict["diverged"].items(), verdict["seeds"]
+        return "\n".join(f"{plain(name)} {count} of {seeds} diverged" for name, count in counts if count)
     if verdict["verdict"].endswith(" better"):
         return f"{plain(verdict['verdict'].removesuffix(' better'))} better"
     return verdict["verdict"].removesuffix(" by construction")

@@ -12,7 +12,7 @@ from bnrenorm.analysis.plots.heat_maps import Cell
 def verdict(mean, words, diverged=None, point=(1, 0)):
     return {
         "a": "BN", "b": "BRN", "point": dict(zip(("r", "d"), point, strict=True)), "mean": mean, "verdict": words,
-        "diverged": diverged or {},
+        "diverged": diverged or {}, "seeds": 6,
     }  # fmt: skip
 
 
@@ -36,7 +36,8 @@ def test_rows_stand_from_top_to_bottom_with_the_numbers_in_the_cells():
         (verdict(0.01, "BRN better"), Cell(1.0, "BRN better", True)),
         (verdict(0.01, "equivalent"), Cell(1.0, "equivalent")),
         (verdict(0.0, "identical by construction"), Cell(0.0, "identical")),
-        (verdict(0.01, "BRN diverged", {"BN": 0, "BRN": 2}), Cell(1.0, "2 BRN diverged")),
+        (verdict(0.01, "BRN diverged", {"BN": 0, "BRN": 2}), Cell(1.0, "BRN 2 of 6 diverged")),
+        (verdict(None, "both diverged", {"BN": 1, "BRN": 6}), Cell(np.nan, "BN 1 of 6 diverged\nBRN 6 of 6 diverged")),
     ],
 )
 def test_a_cell_says_the_verdict_in_a_word(entry, cell):
@@ -47,7 +48,7 @@ def test_accuracies_are_means_of_the_trials_that_finished():
     rows = [(1, None, 0.9, "finished"), (1, None, 0.1, "diverged"), (1, 0.5, 0.8, "finished")]
     summary = pd.DataFrame(rows, columns=["r", "d", "final_test_accuracy", "outcome"])
     cells = heat_maps.accuracy_cells(summary, ("r", "d"))
-    assert cells == {(1, None): Cell(90.0, "1 diverged"), (1, 0.5): Cell(80.0)}
+    assert cells == {(1, None): Cell(90.0, "1 of 2 diverged"), (1, 0.5): Cell(80.0)}
 
 
 def test_a_few_extreme_values_do_not_stretch_the_colours():
