@@ -4,6 +4,8 @@ import contextlib
 import pathlib
 import sys
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from importlib.util import spec_from_file_location
 from types import ModuleType
 
 from bnrenorm import disk
@@ -61,17 +63,16 @@ def _read(path: pathlib.Path, location: str) -> Plugin:
 def run(plugin: Plugin, location: str) -> None:
     """Run a plugin as a module, which `sys.modules` keeps: `inspect` finds the source of its classes there."""
     before = {name: registry.find(name) for name in registry.names()}
-    module = ModuleType(f"bnrenorm_plugin_{plugin.path.stem}")
-    module.__file__ = str(plugin.path)
-    sys.modules[module.__name__] = module
+    name, path = f"bnrenorm_plugin_{plugin.path.stem}", str(plugin.path)
+    module = ModuleType(name)
+    module.__file__, module.__spec__ = path, spec_from_file_location(name, path, loader=SourceFileLoader(name, path))
+    sys.modules[name] = module
     try:
         with contextlib.redirect_stdout(sys.stderr):  # standard output may be JSON for a program
-            exec(compile(plugin.source, module.__file__, "exec", dont_inherit=True), vars(module))
+            exec(compile(plugin.source, path, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
-        line = user_code.line(error, module.__file__) or 1
-        raise InputError(f"{location}: {KEY}: {module.__file__}:{line}: {user_code.reason(error)}") from error
+        del sys.modules[name]
+        line = user_code.line(error, path) or 1
+        raise InputError(f"{location}: {KEY}: {path}:{line}: {user_code.reason(error)}") from error
     if all(registry.find(name) is before.get(name) for name in registry.names()):
-        raise InputError(
-            f"{location}: {KEY}: {plugin.path} registers nothing, expected a call of bnrenorm.register_norm"
-        )
+        raise InputError(f"{location}: {KEY}: {path} registers nothing, expected a call of bnrenorm.register_norm")
