@@ -40,7 +40,7 @@ notebooks: $(VENV)/installed-dev
 address:
 	$(PYTHON) docs/address.py $(ADDRESS)
 
-# The tests on every Python 3.11 to 3.13 found here, with the oldest and the newest dependencies that resolve.
+# The tests on every Python 3.11 to 3.15 found here, with the newest dependencies, and up to 3.13 with the oldest too.
 matrix:
 	bash .ci/matrix
 

@@ -122,7 +122,7 @@ def test_a_factory_that_is_not_the_experiments_own_trains_nothing(monkeypatch):
         (lambda width: L.BatchNormalization(width + 1), r"norm 'mine' of float32 \(20, 30\): InvalidType: "),
         (
             lambda width: 1 // 0,
-            rf"^{re.escape(__file__)}:\d+: norm 'mine' of width 30: ZeroDivisionError: integer division",
+            rf"^{re.escape(__file__)}:\d+: norm 'mine' of width 30: ZeroDivisionError: .*division",
         ),
         (
             lambda width: Returning(lambda x: x.y),
