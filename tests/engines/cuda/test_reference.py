@@ -1,4 +1,4 @@
-"""NumPy's double of the kernels, which specifies them, against what was written without it: oracles, Chainer, differences."""
+"""Batches, loss and update rules as NumPy specifies them for the kernels, against Chainer and oracles."""
 
 import inspect
 from typing import Any
@@ -7,21 +7,17 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bnrenorm._compat import F
+from bnrenorm._compat import F, chainer
 from bnrenorm.engines import spec
 from bnrenorm.engines.cuda.checked import Checked
 from bnrenorm.engines.cuda.launches import Launches
-from bnrenorm.engines.cuda.operands import Normalised
+from bnrenorm.engines.cuda.parameters import Tensor, Vector
 from bnrenorm.engines.cuda.reference import Reference
-from bnrenorm.engines.cuda.rows import Mode, divide
-from bnrenorm.engines.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED
-from bnrenorm.network.schedule import D_MAX, R_MAX
-from bnrenorm.norm import formulas
-from bnrenorm.norm.semantics import SEMANTICS
+from bnrenorm.network.schedule import AFFINE_LR, LR
 from tests import oracle
-from tests.engines.cuda.kernels.cases import Inputs, context_of, kernel_spec
+from tests.engines.cuda.kernels.cases import Inputs, context_of, hyper_of, kernel_spec
 
-R, N, K, GROUP = 3, 6, 4, 3
+R, N, D, K, C = 3, 5, 8, 4, 6
 METHODS = sorted(name for name, _ in inspect.getmembers(Reference, inspect.isfunction))
 ops = Reference()
 
@@ -43,216 +39,174 @@ def make():
     return Inputs(np.float64)
 
 
-def hyper_of(replicas=R, **values):
-    """Return hyperparameters, the same for all replicas; 0 but for those named."""
-    row = spec.Hyperparams(**{**dict.fromkeys(spec.Hyperparams._fields, 0.0), **values})
-    return np.array([row] * replicas, float)
+def index_of(make):
+    return make.random.integers(0, 20, (2, N)).astype(np.int32)
 
 
-@pytest.mark.parametrize("relu", [True, False])
-def test_enter_adds_the_bias_and_takes_every_pieces_moments(make, relu):
-    rows = divide(700, 350)  # pieces of 175
-    z, bias, factor = make.normal(R, 700, K), make.normal(R, K, mean=5), make.uniform(0.5, 1, R)
-    got, partial = z.copy(), make.poisoned(R, 4, 2, K)
-    ops.enter(got, bias, rows, relu=relu, factor=factor, partial=partial)
-    want = factor[:, None, None] * z + bias[:, None]
-    want = F.relu(want).array if relu else want
-    assert_allclose(got, want, rtol=1e-14)
-    for piece in range(4):
-        mean, var = formulas.moments(want[:, 175 * piece :][:, :175])
-        assert_allclose(partial[:, piece, 0], mean[:, 0], rtol=1e-12)
-        assert_allclose(partial[:, piece, 1], 175 * var[:, 0], rtol=1e-12)
+def test_gather_takes_the_images_of_every_seed_or_replica(make):
+    images, index, mask = make.normal(20, D), index_of(make), make.mask(R, D)
+    by_seed, by_replica, in_order = make.poisoned(2, N, D), make.poisoned(R, N, D), make.poisoned(R, N, D)
+    ops.gather(images, index, by_seed, None)
+    ops.gather(images, index, by_replica, mask)
+    ops.gather(images, None, in_order, mask)
+    for seed, n in np.ndindex(2, N):
+        assert (by_seed[seed, n] == images[index[seed, n]]).all()
+    for r, n, d in np.ndindex(R, N, D):
+        seed = mask.seed_of[r]
+        is_kept = mask.ranks[seed, d] < mask.kept[r]
+        assert by_replica[r, n, d] == (images[index[seed, n], d] if is_kept else 0)
+        assert in_order[r, n, d] == (images[n, d] if is_kept else 0)
 
 
-def normalised(make, x, group, mode, semantics="chainer"):
-    """Normalise x by `enter` and `statistics`; return what oracles need: stats, old and new running statistics."""
-    rows = divide(x.shape[1], group)
-    partial, stats = make.poisoned(R, rows.total, 2, K), make.poisoned(R, rows.groups, 6, K)
-    old = make.normal(R, K), make.uniform(0.5, 2, R, K)
-    new = tuple(array.copy() for array in old)
-    hyper = hyper_of(eps=1e-3, decay=0.7)
-    ops.enter(x.copy(), make.normal(R, K) * 0, rows, relu=False, partial=partial)
-    context = context_of(kernel_spec(track_std=int(semantics == "paper")), hyper, make.schedule(R))
-    ops.statistics(partial, rows, mode, context, new, stats)
-    return stats, old, new
+@pytest.mark.parametrize(
+    ("a", "b", "options", "of"),
+    [
+        ((R, N, D), (R, K, D), {"tb": True}, False),
+        ((N, D), (R, K, D), {"tb": True}, False),
+        ((2, N, D), (R, K, D), {"tb": True}, True),
+        ((R, N, K), (2, N, D), {"ta": True}, True),
+        ((R, N, K), (N, D), {"ta": True}, False),
+        ((R, N, K), (R, K, D), {}, False),
+    ],
+)
+def test_product_is_of_every_replicas_matrices(make, a, b, options, of):
+    a, b, seeds = make.normal(*a), make.normal(*b), np.array([0, 1, 0], np.int32)
+    of_a = of and "ta" not in options
+    left = [a if a.ndim == 2 else a[seeds[r] if of_a else r] for r in range(R)]
+    right = [b if b.ndim == 2 else b[seeds[r] if of and not of_a else r] for r in range(R)]
+    want = [
+        x.T @ y if "ta" in options else x @ (y.T if "tb" in options else y) for x, y in zip(left, right, strict=True)
+    ]
+    out = make.poisoned(*np.shape(want))
+    ops.product(a, b, out, of=seeds if of else None, **options)
+    assert_allclose(out, want, rtol=1e-12)
 
 
-@pytest.mark.parametrize("semantics", SEMANTICS)
-@pytest.mark.parametrize(("n", "group"), [(1, 0), (N, 0), (N, GROUP), (1400, 700)])  # the last ones are several pieces
-def test_statistics_of_training_are_the_oracles(make, n, group, semantics):
-    rule, x, schedule = SEMANTICS[semantics], make.normal(R, n, K, mean=2), make.schedule(R)
-    stats, (run_mean, run_scale), new = normalised(make, x, group, Mode.TRAINING, semantics)
-    size = group or n
-    for r, k in np.ndindex(R, K):
-        run_std, kept = rule.std(run_scale[r, k], 1e-3), []
-        for g in range(n // size):
-            mean, var = oracle.moments(list(x[r, g * size : (g + 1) * size, k]))
-            std = (var + 1e-3) ** 0.5
-            limits = schedule[r, R_MAX], schedule[r, D_MAX]
-            want = [
-                mean,
-                std,
-                *oracle.corrections(mean, std, run_mean[r, k], run_std, *limits),
-                run_mean[r, k],
-                run_std,
-            ]
-            assert_allclose(stats[r, g, :, k], want, rtol=1e-10)
-            kept.append((mean, rule.keep(var, size, 1e-3)))
-        means, scales = np.mean(kept, axis=0)
-        assert new[0][r, k] == pytest.approx(oracle.running(run_mean[r, k], [means], 0.7), rel=1e-10)
-        assert new[1][r, k] == pytest.approx(oracle.running(run_scale[r, k], [scales], 0.7), rel=1e-10)
+def test_a_product_is_subtracted(make):
+    a, b, out = make.normal(R, N, K), make.normal(R, N, D), make.normal(R, K, D)
+    want = [out[r] - a[r].T @ b[r] for r in range(R)]
+    ops.product(a, b, out, ta=True, subtract=True)
+    assert_allclose(out, want, rtol=1e-12)
 
 
-@pytest.mark.parametrize("mode", [Mode.FROZEN, Mode.OWN, Mode.RUNNING])
-def test_the_other_modes_move_nothing(make, mode):
-    x = make.normal(R, N, K)
-    stats, old, new = normalised(make, x, 0, mode)
-    assert all((a == b).all() for a, b in zip(old, new, strict=True))
-    mean, std, r, d, run_mean, run_std = (stats[:, 0, i] for i in range(6))
-    assert_allclose(run_mean, old[0])
-    if mode == Mode.RUNNING:
-        assert_allclose((mean, std), (run_mean, run_std))
-    else:
-        assert_allclose(mean, x.mean(axis=1), rtol=1e-12)
-    if mode == Mode.FROZEN:
-        assert (r != 1).any()
-    else:
-        assert (r == 1).all()
-        assert (d == 0).all()
-
-
-@pytest.mark.parametrize("affine", [NODE, SHARED, FIXED])
-def test_batch_renormalisation_is_the_oracles(make, affine):
-    """In micro-batches; against the paper's algorithm for one node at a time."""
-    x, schedule = make.normal(R, N, K, mean=1), make.schedule(R)
-    stats, (run_mean, run_scale), _ = normalised(make, x, GROUP, Mode.TRAINING, "paper")
-    pair, y = make.affine(affine, R, K), make.poisoned(R, N, K)
-    ops.normalise(Normalised(kernel_spec(affine=affine), divide(N, GROUP), x, stats, None, pair, None), None, y)
-    for r, k in np.ndindex(R, K):
-        gamma, beta = (1, 0) if affine == FIXED else (p[r, k if affine == NODE else 0] for p in pair)
-        limits = schedule[r, R_MAX], schedule[r, D_MAX]
-        for begin in range(0, N, GROUP):
-            column = list(x[r, begin : begin + GROUP, k])
-            want = oracle.renorm_column(column, gamma, beta, run_mean[r, k], run_scale[r, k], *limits, 1e-3)
-            assert_allclose(y[r, begin : begin + GROUP, k], want, rtol=1e-10)
-
-
-@pytest.mark.parametrize("affine", [NODE, SHARED, FIXED])
-def test_layer_normalisation_is_chainers(make, affine):
-    a, pair = make.normal(R, N, K, mean=2), make.affine(affine, R, K)
-    row_stats, y = make.poisoned(R, N, 2), make.poisoned(R, N, K)
-    ops.row_moments(a, hyper_of(eps=1e-3), row_stats)
-    ops.normalise(Normalised(kernel_spec(LAYER, affine), divide(N), a, None, row_stats, pair, None), None, y)
-    gamma, beta = (1, 0) if affine == FIXED else (p[:, None] for p in pair)
-    ones, zeros = np.ones(K), np.zeros(K)
-    want = np.stack([F.layer_normalization(a[r], ones, zeros, 1e-3).array for r in range(R)]) * gamma + beta
-    assert_allclose(y, want, rtol=1e-10)
-
-
-def test_relu_and_dropout_come_after_the_normalisation(make):
-    a, mask, fraction = make.normal(R, N, K), make.mask(R, K), make.uniform(0.2, 1, R)
-    plain, masked, scaled = (make.poisoned(R, N, K) for _ in range(3))
-    for y, kept, factor in ((plain, None, None), (masked, mask, None), (scaled, None, fraction)):
-        layer = Normalised(kernel_spec(NONE, FIXED, 1), divide(N), a, None, None, (None, None), kept)
-        ops.normalise(layer, factor, y)
-    assert_allclose(plain, F.relu(a).array)
+@pytest.mark.parametrize("indexed", [True, False])
+def test_the_loss_is_the_oracles_and_its_gradient_is_chainers(make, indexed):
+    logits, bias, labels = (
+        make.normal(R, N, C, std=3),
+        make.normal(R, C),
+        make.random.integers(0, C, 20).astype(np.int32),
+    )
+    index, seed_of = index_of(make) if indexed else None, make.seed_of(R)
+    right, partial, before = np.full((R, N), 77, np.uint8), make.poisoned(R, 2, 2), logits + bias[:, None]
+    ops.loss(logits, bias, labels, index, seed_of, True, right, partial)
     for r in range(R):
-        keeps = mask.ranks[mask.seed_of[r]] < mask.kept[r]
-        assert keeps.sum() == mask.kept[r]
-        assert (masked[r] == plain[r] * keeps).all()
-        assert_allclose(scaled[r], plain[r] * fraction[r])
+        own = labels[index[seed_of[r]]] if indexed else labels[:N]
+        losses = [oracle.cross_entropy(list(row), label) for row, label in zip(before[r], own, strict=True)]
+        answers = before[r].argmax(axis=1) == own
+        assert (right[r] == answers).all()
+        assert_allclose(partial[r], [[sum(losses[:3]), sum(answers[:3])], [sum(losses[3:]), sum(answers[3:])]])
+        variable = chainer.Variable(before[r])
+        F.softmax_cross_entropy(variable, own).backward()
+        assert_allclose(logits[r], variable.grad, rtol=1e-10, atol=1e-14)
+    sums = np.ones((R, 2))
+    ops.add_losses(partial, N, sums)
+    assert_allclose(sums, 1 + partial.sum(axis=1) / N)
 
 
-class Layers:
-    """A hidden layer as a function of the linear product z, gamma and beta, with r and d that are clipped, so constant."""
-
-    def __init__(self, make, norm, affine, norm_first, drops):
-        self.make, self.rows = make, divide(N, GROUP if norm == BATCH else 0)
-        self.spec, self.mask = kernel_spec(norm, affine, norm_first), make.mask(R, K) if drops else None
-        self.run = make.normal(R, K, mean=90), make.uniform(50, 60, R, K)
-        schedule = np.array([[1.3, 0.4, 1, 1], [1, 0, 1, 1], [1.1, 0.3, 1, 1]])
-        self.context = context_of(self.spec, hyper_of(eps=1e-3, decay=0.9), schedule)
-        self.weights = make.normal(R, N, K)  # of the sum of all outputs whose gradient is taken
-
-    def forward(self, z, bias, pair):
-        """Return the weighted sum of the outputs, and what a backward pass needs: the layer, and the output."""
-        make, rows = self.make, self.rows
-        a, y = z.copy(), make.poisoned(R, N, K)
-        partial, stats = make.poisoned(R, rows.total, 2, K), make.poisoned(R, rows.groups, 6, K)
-        row_stats = make.poisoned(R, N, 2)
-        ops.enter(a, bias, rows, relu=not self.spec.norm_first, partial=partial)
-        ops.statistics(partial, rows, Mode.FROZEN, self.context, self.run, stats)
-        ops.row_moments(a, self.context.hyper, row_stats)
-        layer = Normalised(self.spec, rows, a, stats, row_stats, pair, self.mask)
-        ops.normalise(layer, None, y)
-        return (y * self.weights).sum(), (layer, y)
-
-    def backward(self, layer, y):
-        """Return the gradients by z, by the bias, and by gamma and beta per node."""
-        make, rows, g = self.make, self.rows, self.weights.copy()
-        sums, coef = make.poisoned(R, rows.total, 2, K), make.poisoned(R, rows.groups, 3, K)
-        gradients, row_sums = (make.poisoned(R, K), make.poisoned(R, K)), make.poisoned(R, N, 2)
-        if self.spec.norm != NONE:
-            ops.upstream_sums(layer, g, y, sums)
-            ops.coefficients(layer, sums, coef, gradients)
-        if self.spec.norm == LAYER:
-            ops.row_gradients(layer, g, y, row_sums)
-        bias = make.poisoned(R, rows.total, K)
-        ops.to_linear(layer, g, y, coef, row_sums, bias)
-        return g, bias.sum(axis=1), gradients
+def test_without_learning_the_logits_keep_their_bias(make):
+    logits, bias, labels = make.normal(R, N, C), make.normal(R, C), np.zeros(N, np.int32)
+    want = logits + bias[:, None]
+    ops.loss(logits, bias, labels, None, make.seed_of(R), False, None, make.poisoned(R, 1, 2))
+    assert (logits == want).all()
 
 
-def difference(function, array):
-    """Return the gradient of a function without arguments by every number of an array that it reads."""
-    gradient = np.empty_like(array)
-    for i in np.ndindex(array.shape):
-        before, values = array[i], []
-        for step in (1e-6, -1e-6):
-            array[i] = before + step
-            values.append(function())
-        array[i] = before
-        gradient[i] = (values[0] - values[1]) / 2e-6
-    return gradient
+RULES = {
+    "sgd": (lambda lr: chainer.optimizers.SGD(lr), {}, {}),
+    "momentum_sgd": (lambda lr: chainer.optimizers.MomentumSGD(lr, 0.75), {"momentum": 0.75}, {"v": "exp_avg"}),
+    "adam": (
+        lambda lr: chainer.optimizers.Adam(lr, beta1=0.75, beta2=0.875, eps=1e-3),
+        {"one_minus_beta1": 0.25, "one_minus_beta2": 0.125, "optimizer_eps": 1e-3},
+        {"m": "exp_avg", "v": "exp_avg_sq"},
+    ),
+    "rmsprop": (
+        lambda lr: chainer.optimizers.RMSprop(lr, alpha=0.875, eps=1e-3),
+        {"alpha": 0.875, "optimizer_eps": 1e-3},
+        {"ms": "exp_avg_sq"},
+    ),
+}
 
 
-@pytest.mark.parametrize(("norm", "affine"), [(BATCH, NODE), (BATCH, SHARED), (BATCH, FIXED), (LAYER, NODE), (LAYER, SHARED), (LAYER, FIXED), (NONE, FIXED)])  # fmt: skip
-@pytest.mark.parametrize("norm_first", [0, 1])
-@pytest.mark.parametrize("drops", [False, True])
-def test_gradients_of_a_layer_are_differences(make, norm, affine, norm_first, drops):
-    layer, z, bias = Layers(make, norm, affine, norm_first, drops), make.normal(R, N, K), make.normal(R, K)
-    pair = make.affine(affine, R, K)
-    _, passed = layer.forward(z, bias, pair)
-    gz, gbias, (ggamma, gbeta) = layer.backward(*passed)
-
-    def value():
-        return layer.forward(z, bias, pair)[0]
-
-    assert_allclose(gz, difference(value, z), rtol=1e-6, atol=1e-7)
-    assert_allclose(gbias, difference(value, bias), rtol=1e-6, atol=1e-7)
-    if affine != FIXED:
-        for got, p in ((ggamma, pair[0]), (gbeta, pair[1])):
-            got = got if affine == NODE else got.sum(axis=1, keepdims=True)
-            assert_allclose(got, difference(value, p), rtol=1e-6, atol=1e-7)
+RATES = (0.125, 0.25, 0.5)
 
 
-def test_gradients_of_renormalisation_are_the_oracles(make):
-    """With r and d of every node: written from the chain rule, where they are constants."""
-    rows, gy, a = divide(N, GROUP), make.normal(R, N, K), make.normal(R, N, K)
-    stats, _, _ = normalised(make, a, GROUP, Mode.TRAINING)
-    pair, sums, coef = make.affine(NODE, R, K), make.poisoned(R, 2, 2, K), make.poisoned(R, 2, 3, K)
-    gradients, g = (make.poisoned(R, K), make.poisoned(R, K)), gy.copy()
-    layer = Normalised(kernel_spec(norm_first=1), rows, a, stats, None, pair, None)
-    y = np.ones_like(a)  # a ReLU that lets all through
-    ops.upstream_sums(layer, gy, y, sums)
-    ops.coefficients(layer, sums, coef, gradients)
-    ops.to_linear(layer, g, y, coef, None, make.poisoned(R, 2, K))
-    for r, k in np.ndindex(R, K):
-        total = np.zeros(2)
-        for group in range(2):
-            span = slice(group * GROUP, (group + 1) * GROUP)
-            columns = list(gy[r, span, k]), list(a[r, span, k])
-            corrections = stats[r, group, 2, k], stats[r, group, 3, k]
-            gx, *own = oracle.renorm_column_gradient(*columns, pair[0][r, k], *corrections, 1e-3)
-            assert_allclose(g[r, span, k], gx, rtol=1e-9, atol=1e-12)
-            total += own
-        assert_allclose([gradients[0][r, k], gradients[1][r, k]], total, rtol=1e-10)
+def rates_at(kind, t):
+    """Return the schedule of step t: the rate of gamma and beta is twice that of weights and biases."""
+    correction = np.sqrt(1 - 0.875**t) / (1 - 0.75**t) if kind == "adam" else 1
+    rates = np.array(RATES) * correction
+    return np.stack([np.ones(R), np.zeros(R), rates, 2 * rates], axis=1)
+
+
+def rule_at(kind, t, hyper):
+    return context_of(kernel_spec(optimizer=spec.CODES[kind]), hyper, rates_at(kind, t))
+
+
+def zeros(kind, *shape, make):
+    names = RULES[kind][2].values()
+    states = (np.zeros(shape) if name in names else None for name in ("exp_avg", "exp_avg_sq"))
+    return Tensor(make.normal(*shape), *states, make.normal(*shape))
+
+
+@pytest.mark.parametrize("kind", RULES)
+@pytest.mark.parametrize("decays", [(0, 0), (0.5, 0), (0, 0.25), (0.5, 0.25)])
+def test_updates_of_weights_are_chainers(make, kind, decays):
+    rule_of, values, names = RULES[kind]
+    tensor = zeros(kind, R, K, D, make=make)
+    tensor.value[:, 0, 0] = 0
+    parameters, rules = [], []
+    for r in range(R):
+        parameters.append(chainer.Parameter(tensor.value[r].copy()))
+        rules.append(rule_of(RATES[r]).create_update_rule())
+        rules[r].add_hook(chainer.optimizer_hooks.WeightDecay(decays[0]))
+        rules[r].add_hook(chainer.optimizer_hooks.Lasso(decays[1]))
+    average, hyper = tensor.average.copy(), hyper_of(R, l2=decays[0], l1=decays[1], average_decay=0.75, **values)
+    for t in range(1, 6):
+        g = make.normal(R, K, D)
+        for parameter, rule, gradient in zip(parameters, rules, g, strict=True):
+            parameter.grad = gradient.copy()
+            rule.update(parameter)
+        ops.update_weights(tensor, g[:, None], rule_at(kind, t, hyper))
+        average = 0.75 * average + 0.25 * np.stack([parameter.array for parameter in parameters])
+        assert_allclose(tensor.value, [parameter.array for parameter in parameters], rtol=1e-12)
+        assert_allclose(tensor.average, average, rtol=1e-12)
+    for name, ours in names.items():
+        assert_allclose(getattr(tensor, ours), [rule.state[name] for rule in rules], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_updates_of_vectors_are_chainers(make, kind):
+    """Of a bias whose gradient is of three pieces, gamma, and one number a layer by the sum and by the mean; no decay."""
+    rule_of, values, _ = RULES[kind]
+    shapes = [
+        ((R, K), 3, LR, 1, 1),
+        ((R, K), 1, AFFINE_LR, 1, 2),
+        ((R, 1), 1, AFFINE_LR, 1, 2),
+        ((R, 1), 1, AFFINE_LR, K, 2),
+    ]
+    tensors = [zeros(kind, *shape, make=make) for shape, *_ in shapes]
+    parameters = [[chainer.Parameter(row.copy()) for row in tensor.value] for tensor in tensors]
+    rules = [[rule_of(factor * rate).create_update_rule() for rate in RATES] for *_, factor in shapes]
+    for t in range(1, 4):
+        vectors = []
+        for tensor, (shape, pieces, column, divisor, _), own, by in zip(
+            tensors, shapes, parameters, rules, strict=True
+        ):
+            g = make.normal(R, pieces, K)
+            vectors.append(Vector(tensor, g, column, divisor))
+            for r in range(R):
+                total = g[r].sum(axis=0)
+                own[r].grad = total if shape[1] == K else np.array([total.sum() / divisor])
+                by[r].update(own[r])
+        hyper = hyper_of(R, l2=0.5, l1=0.5, average_decay=0.75, **values)
+        ops.update_vectors(vectors, rule_at(kind, t, hyper))
+    for tensor, own in zip(tensors, parameters, strict=True):
+        assert_allclose(tensor.value, [parameter.array for parameter in own], rtol=1e-12)

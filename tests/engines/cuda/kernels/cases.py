@@ -147,5 +147,11 @@ def kernel_spec(norm=spec.BATCH, affine=spec.NODE, norm_first=0, track_std=0, op
     return spec.KernelSpec(norm, affine, 0, norm_first, track_std, optimizer, 0)
 
 
+def hyper_of(replicas, **values):
+    """Return hyperparameters (R, 10), the same for all replicas; 0 but for those named."""
+    row = spec.Hyperparams(**{**dict.fromkeys(spec.Hyperparams._fields, 0.0), **values})
+    return np.array([row] * replicas, float)
+
+
 def rows_of(n, group):
     return divide(n, group)
