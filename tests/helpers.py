@@ -1,6 +1,8 @@
 """What several test files use: data sets of a few digits, small experiments, and records as arrays."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,12 @@ def results_of(text=COMPARED, accuracy=lambda trial: 0.5, folder=Path("nowhere")
         made_by = {"engine": "cpu", "device": "cpu", "date": "2020-01-01T00:00:00+00:00"}
         trials.append((trial, TrialResults("finished", 1.0, records, made_by)))
     return ExperimentResults(experiment, data.described, "cpu", trials, folder)
+
+
+def run_command(*arguments, **options):
+    """Run the command line in a process of its own, and return the process and what it printed."""
+    command = [sys.executable, "-m", "bnrenorm", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def stored_numbers(out):

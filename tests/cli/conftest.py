@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from bnrenorm.cli import commands
+from tests.helpers import COMPARED
 
 
 @pytest.fixture
@@ -17,3 +18,14 @@ def call(monkeypatch, capsys):
         return exit_.value.code or 0, printed.out, printed.err
 
     return call
+
+
+@pytest.fixture
+def compare(call, config_file, few_digits_file, tmp_path):
+    """Compare the variants of a text on few digits, by the Chainer engine on the CPU, with results in `tmp_path / out`."""
+
+    def compare(*options, text=COMPARED, out="out"):
+        data, engine = f"data.path={few_digits_file}", ("--engine", "chainer", "--device", "cpu")
+        return call("compare", config_file(text), "--set", data, *engine, "--out", tmp_path / out, *options)
+
+    return compare

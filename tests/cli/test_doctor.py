@@ -167,3 +167,23 @@ def test_a_driver_without_a_usable_gpu_is_explained(monkeypatch, cupy):
     assert ("ModuleNotFoundError" if cupy is None else "it counts 0") in finding.detail
     assert finding.fix == doctor._INSTALL_CUPY
     assert "'cupy-cuda12x[ctk]'" in finding.fix
+
+
+def test_doctor_prints_a_line_per_check(call):
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "BAD" not in out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("ok")][-2:] == ["digits", "links"]
+
+
+def test_doctor_prints_the_fix_of_a_fault_and_fails(call, monkeypatch):
+    results = [doctor.Finding("GPU", True, "none", "buy one"), doctor.Finding("Chainer", False, "7.8.0", "pip ...")]
+    monkeypatch.setattr(doctor, "examine", lambda: results)
+    code, out, _ = call("doctor")
+    assert code == 1
+    assert [" ".join(line.split()) for line in out.splitlines()] == [
+        "ok GPU none",
+        "to improve: buy one",
+        "BAD Chainer 7.8.0",
+        "to fix: pip ...",
+    ]

@@ -5,26 +5,16 @@ import pytest
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
-@pytest.fixture
-def compare(call, config_file, few_digits_file, tmp_path):
-    config = config_file(f"{config_file().read_text()}data: {{path: {few_digits_file}}}\n")
-
-    def compare(out, *options):
-        return call("compare", config, "--engine", "chainer", "--device", "cpu", "--out", tmp_path / out, *options)
-
-    return compare
-
-
 def test_shards_are_merged_and_compared(call, compare, tmp_path):
     for number in (1, 2):
-        code, printed, errors = compare(f"part{number}", "--shard", f"{number}/2", "--quiet")
+        code, printed, errors = compare("--shard", f"{number}/2", "--quiet", out=f"part{number}")
         assert (code, errors) == (0, "")
         stored = f"Shard {number}/2: 2 trials stored in {tmp_path / f'part{number}'}."
         assert stored in " ".join(printed.split())
     code, printed, _ = call("merge", tmp_path / "part1", tmp_path / "part2", "--out", tmp_path / "all")
     assert code == 0
     assert f"4 trials added to {tmp_path / 'all'}; 0 there already." in " ".join(printed.split())
-    code, printed, _ = compare("all")
+    code, printed, _ = compare(out="all")
     assert code == 0
     assert "100 %" not in printed
     code, printed, _ = call("merge", tmp_path / "all", "--out", tmp_path / "part1")
@@ -35,7 +25,7 @@ def test_shards_are_merged_and_compared(call, compare, tmp_path):
 
 
 def test_a_dry_run_of_a_shard_counts_its_trials(compare):
-    code, printed, _ = compare("out", "--shard", "2/4", "--dry-run")
+    code, printed, _ = compare("--shard", "2/4", "--dry-run")
     assert code == 0
     assert "1 trial, 0 finished, 1 to train" in printed
 
@@ -49,7 +39,7 @@ def test_a_dry_run_of_a_shard_counts_its_trials(compare):
     ],
 )  # fmt: skip
 def test_options_that_exclude_each_other_are_one_line(compare, tmp_path, options, message):
-    assert compare("out", *options) == (2, "", f"bnrenorm: {message}\n")
+    assert compare(*options) == (2, "", f"bnrenorm: {message}\n")
     assert not (tmp_path / "out").exists()
 
 
@@ -74,7 +64,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_folder_gives_nothing_and_is_named(call, compare, tmp_path, make):
-    assert compare("good", "--quiet")[0] == 0
+    assert compare("--quiet", out="good")[0] == 0
     hostile = tmp_path / "hostile/trials/0123456789abcdef.json"
     hostile.parent.mkdir(parents=True)
     make(hostile)

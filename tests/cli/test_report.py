@@ -96,10 +96,9 @@ def test_records_that_no_run_writes_are_one_line(call, stored, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_run_and_its_report_again_say_the_same(call, config_file, few_digits_file, tmp_path):
-    out = tmp_path / "out"
-    call("compare", config_file(), "--set", f"data.path={few_digits_file}", "--out", out, "--device", "cpu")
-    (folder,) = out.glob("compared-*")
+def test_a_run_and_its_report_again_say_the_same(call, compare, few_digits_file, tmp_path):
+    compare()
+    (folder,) = (tmp_path / "out").glob("compared-*")
     before = Page((folder / "report.html").read_text(encoding="utf-8"))
     few_digits_file.unlink()
     code, _, _ = call("report", folder)

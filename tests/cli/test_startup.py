@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from bnrenorm.runs.interrupt import SIGNALS
+from tests.helpers import run_command
 
 RUN = "import sys; sys.path.append(sys.argv[1]); from bnrenorm.cli import startup; startup.run('command')"
 
@@ -82,3 +83,28 @@ def test_output_that_cannot_be_written_is_one_line(command, code, want):
 def test_what_is_registered_for_the_exit_is_done(command):
     done = command("import atexit, sys\natexit.register(print, 'done')\ndef main(): sys.exit(4)")
     assert (done.returncode, done.stdout, done.stderr) == (4, "done\n", "")
+
+
+@pytest.mark.slow
+def test_the_users_matplotlib_backend_and_settings_are_not_asked(tmp_path):
+    """A backend that is gone stops Matplotlib's import, and TeX that is not installed every figure."""
+    settings = tmp_path / "matplotlibrc"
+    settings.write_text("text.usetex: True\nfont.family: No Such Font\n")
+    environment = {**os.environ, "MPLBACKEND": "Qt4Agg", "MATPLOTLIBRC": str(settings)}
+    done = run_command("data", "show", "--save", tmp_path / "digit.png", env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "digit.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_matplotlibs_temporary_folder_is_removed(tmp_path):
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home.touch()  # a file, so that no settings can be written there
+    temporary.mkdir()
+    hidden = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment = {**kept, "HOME": str(home), "TMPDIR": str(temporary)}
+    done = run_command("data", "show", "--save", tmp_path / "digit.png", env=environment)
+    assert done.returncode == 0
+    assert str(temporary / "matplotlib-") in done.stderr
+    assert not list(temporary.iterdir())
