@@ -110,6 +110,9 @@ class Clock:
     def __call__(self):
         return self.now
 
+    def wait(self, seconds):
+        self.now += seconds
+
 
 def progress(done, losses=(1.0, 2.0), total=100):
     """Report the step of BN and BRN, one network each, at which `done` of all replica-steps are done."""

@@ -9,9 +9,9 @@ import pytest
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import DeviceError, InputError, OutOfMemory
 from bnrenorm.runs import group as groups
-from bnrenorm.runs import plan, runner
 from bnrenorm.runs.store import Store
-from tests.helpers import COMPARED, ENGINES, Clock, experiment_of, some_digits
+from tests.helpers import COMPARED, ENGINES, Clock
+from tests.runs import runs
 
 FIVE = (
     COMPARED.replace("seeds: 2", "seeds: 5")
@@ -31,24 +31,11 @@ class CUDARuntimeError(RuntimeError):
     __module__ = "cupy_backends.cuda.api.runtime"
 
 
-@pytest.fixture(scope="module")
-def few():
-    return some_digits(200, 100)
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "runs")
-    store.prepare()
-    return store
-
-
 def train(text, data, store, backend=None, notes=None, report=lambda progress: None):
     """Train what is missing; return the results by variant and seed."""
-    backend = backend or Backend("chainer", "cpu")
-    todo = plan.plan(plan.addresses(experiment_of(text), data, backend), data, store, 2**30, backend)
-    runner.train(todo, data, store, backend, report, (notes if notes is not None else []).append)
-    return {(trial.variant, trial.seed): store.read(key) for trial, key in todo.keys.items()}
+    note = (notes if notes is not None else []).append
+    results = runs.train(text, data, store, report, backend=backend or runs.CHAINER, note=note)
+    return {(trial.variant, trial.seed): result for trial, result in results}
 
 
 def unbroken(text, data, tmp_path, backend=None):

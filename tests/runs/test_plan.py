@@ -8,16 +8,11 @@ from bnrenorm.runs import checkpoint, plan
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
 from bnrenorm.runs.memory import need
 from bnrenorm.runs.store import Store
-from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
+from tests.helpers import COMPARED, ENGINES, experiment_of
 
 BACKEND = Backend("chainer", "cpu")
 
 WITH_NONE = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}").replace("seeds: 2", "seeds: 5")
-
-
-@pytest.fixture(scope="module")
-def few():
-    return some_digits(200, 100)
 
 
 def made(text, few, store, memory=2**30, backend=BACKEND):

@@ -11,7 +11,7 @@ from bnrenorm.runs import merging, session, shard
 from bnrenorm.runs.plan import addresses
 from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
-from tests.helpers import COMPARED, experiment_of, some_digits
+from tests.helpers import COMPARED, experiment_of
 
 MANY = """
 name: many
@@ -19,11 +19,6 @@ variants: {none: {norm: {kind: none}}, BN: {norm: {kind: batch}}, again: {norm: 
 seeds: 10
 """
 BACKEND = Backend("chainer", "cpu")
-
-
-@pytest.fixture(scope="module")
-def few():
-    return some_digits(200, 100)
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "-1/2", "1/0", "1/2/3", "a/b", "1.0/2", " 1/2", "1/1000000"])

@@ -23,13 +23,6 @@ def trial():
     return config.load("quick").trials(1000)[0]
 
 
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path)
-    store.prepare()
-    return store
-
-
 def result(parameters=None, **changes):
     records = {name: [1.0, 2.0] for name in ("step", "epoch", *CURVES[:4])} | changes
     return TrialResults("diverged", 3.5, records, PROVENANCE, parameters or {})

@@ -1,0 +1,41 @@
+"""Runs on few digits: by the runner alone, and by a session with a witness."""
+
+from contextlib import contextmanager
+
+from bnrenorm.engines.backend import Backend
+from bnrenorm.runs import plan, runner, session
+from tests.helpers import experiment_of
+
+CHAINER = Backend("chainer", "cpu")
+
+
+def train(text, data, store, report=lambda progress: None, memory=2**30, backend=CHAINER, note=lambda text: None):
+    """Train what is missing, and return all results in the experiment's order."""
+    todo = plan.plan(plan.addresses(experiment_of(text), data, backend), data, store, memory, backend)
+    runner.train(todo, data, store, backend, report, note)
+    return [(trial, store.read(key)) for trial, key in todo.keys.items()]
+
+
+class Witness(session.Watcher):
+    """Keeps what it is told, and calls a function with each `Progress`."""
+
+    def __init__(self, report=lambda progress: None):
+        self.report, self.opened, self.steps, self.notes = report, [], [], []
+
+    def opening(self, experiment, trials, data, backend):
+        self.opened.append((experiment.name, len(trials), len(data.x_train), backend.engine))
+
+    def note(self, text):
+        self.notes.append(text)
+
+    @contextmanager
+    def training(self):
+        def report(progress):
+            self.steps.append(progress.record.step)
+            self.report(progress)
+
+        yield report
+
+
+def numbers(outcome):
+    return [(trial.variant, trial.seed, result.outcome, result.records) for trial, result in outcome.trials]

@@ -1,0 +1,76 @@
+"""Stored trials that are not as they were written, or that the disk does not give back."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from bnrenorm.runs.store import Store
+from tests.helpers import COMPARED
+from tests.runs.runs import Witness, numbers
+
+
+def spoil(path):
+    path.write_bytes(path.read_bytes()[:-60])
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_a_trial_whose_files_are_spoilt_is_trained_again_and_named_once(run, tmp_path, suffix):
+    text = COMPARED + "evaluation: {parameters: true}\n"
+    first = run(text)
+    trials = Store(tmp_path / "out").trials
+    spoilt = sorted(trials.glob(f"*{suffix}"))[1]
+    spoil(spoilt)
+    whole = {path.name: path.stat().st_mtime_ns for path in trials.iterdir() if path.stem != spoilt.stem}
+    witness = Witness()
+    again = run(text, watcher=witness)
+    assert witness.steps == [1, 2, 3, 4]
+    assert witness.notes == [f"{spoilt} is not as it was written: trained again"]
+    assert numbers(again) == numbers(first)
+    for (_, one), (_, other) in zip(first.trials, again.trials, strict=True):
+        assert one.parameters.keys() == other.parameters.keys() != set()
+        assert all((one.parameters[name] == other.parameters[name]).all() for name in one.parameters)
+    assert whole == {path.name: path.stat().st_mtime_ns for path in trials.iterdir() if path.stem != spoilt.stem}
+
+
+def test_many_spoilt_trials_are_one_line(run, tmp_path):
+    first = run()
+    for path in Store(tmp_path / "out").trials.iterdir():
+        spoil(path)
+    witness = Witness()
+    assert numbers(run(watcher=witness)) == numbers(first)
+    (note,) = witness.notes
+    assert note.endswith(".json is not as it was written, and 3 more: trained again")
+
+
+def test_a_trial_that_the_disk_does_not_give_back_ends_the_run_and_is_named(run, tmp_path, monkeypatch):
+    """It is neither left out of the comparison nor trained again: it may be there once the disk works."""
+    run()
+    broken, real = sorted(Store(tmp_path / "out").trials.iterdir())[2], Path.read_bytes
+
+    def read(path):
+        if path == broken:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path)
+
+    left = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read)
+        with pytest.raises(OSError, match=f"Input/output error.*{broken.name}"):
+            run(leave=left.append)
+    assert left == []
+    witness = Witness()
+    run(watcher=witness)
+    assert witness.steps == []
+
+
+def test_a_disk_that_spoils_what_it_is_given_is_named(run, tmp_path, monkeypatch):
+    real = Store.write
+
+    def write(self, key, *arguments):
+        real(self, key, *arguments)
+        (self.trials / f"{key}.json").write_text("{")
+
+    monkeypatch.setattr(Store, "write", write)
+    with pytest.raises(OSError, match=r"trials: 4 results were written, but cannot be read"):
+        run()
