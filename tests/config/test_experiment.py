@@ -1,3 +1,5 @@
+"""From a config to an experiment and its trials, and what is wrong with one in a line."""
+
 import pytest
 
 from bnrenorm import config
@@ -10,6 +12,12 @@ HEAD = "name: a\nvariants:\n  BN: {norm: {kind: batch}}\n  BRN:\n    norm:\n    
 
 def trials(text, images=1000):
     return experiment_of(text).trials(images)
+
+
+def refused(name, overrides=None, values=None):
+    with pytest.raises(InputError) as caught:
+        config.load(name, overrides, values).trials(60_000)
+    return str(caught.value)
 
 
 def test_trials_are_variants_by_grid_by_seeds():
@@ -43,11 +51,8 @@ def test_a_base_without_a_kind_serves_every_kind():
 
 
 def test_durations_are_resolved_to_steps():
-    text = (
-        HEAD
-        + "      warmup: 10%\n      ramp_r: 50%\n      ramp_d: 7\ntraining: {steps: 200 epochs}\nevaluation: {every: 5%}"
-    )
-    brn = trials(text)[1].settings
+    durations = "      warmup: 10%\n      ramp_r: 50%\n      ramp_d: 7\n"
+    brn = trials(f"{HEAD}{durations}training: {{steps: 200 epochs}}\nevaluation: {{every: 5%}}")[1].settings
     assert [d.amount for d in (brn.norm.warmup, brn.norm.ramp_r, brn.norm.ramp_d)] == [20, 100, 7]
     assert brn.training.steps.amount == 200
     assert brn.evaluation.every.amount == 10
@@ -158,10 +163,6 @@ def test_the_config_of_the_design_is_the_shipped_default():
         ("model: {hidden: []}", "x.yaml:7: model.hidden is"),
         ("model: {hidden: [0]}", "x.yaml:7: model.hidden.0 is 0"),
         ("model: {order: norm-first}", "x.yaml:7: model.order is 'norm-first', expected 'linear"),
-        ("grid: {training.optimizer.lr: [0.1, oops]}", "x.yaml:7: training.optimizer.lr is 'oops'"),
-        ("grid: {training.optimizer.lr: 0.1}", "x.yaml:7: grid.training.optimizer.lr is 0.1, expected a list"),
-        ("grid: {training.optimizer.lr: [0.1, 0.1]}", "x.yaml:7: grid.training.optimizer.lr has a repeated value"),
-        ("grid: {training.optimzer.lr: [0.1]}", "x.yaml:7: unknown key 'training.optimzer'; did you mean training.optimizer"),
         ("data: {path: 3}", "x.yaml:7: data.path is 3"),
     ],
 )  # fmt: skip
@@ -194,14 +195,9 @@ def test_bad_experiments(text, message):
         trials(text)
 
 
-def test_a_missing_config_offers_the_nearest_name():
-    with pytest.raises(InputError, match="comprae: no such file; .*did you mean compare"):
-        config.load("comprae")
-
-
 def test_an_override_is_named_as_the_place_of_its_mistake():
-    with pytest.raises(InputError, match=r"^--set variants.BRN.norm.r_max=0: norm.r_max is 0, expected"):
-        config.load("compare", ["variants.BRN.norm.r_max=0"])
+    line = refused("compare", ["variants.BRN.norm.r_max=0"])
+    assert line.startswith("--set variants.BRN.norm.r_max=0: norm.r_max is 0, expected")
 
 
 def test_a_baseline_is_a_variant_and_part_of_the_experiment():
@@ -211,16 +207,9 @@ def test_a_baseline_is_a_variant_and_part_of_the_experiment():
     assert experiment.baseline == "BRN"
     assert experiment.resolved()["baseline"] == "BRN"
     assert "baseline" not in experiment_of(variants).resolved()
-    with pytest.raises(
-        InputError, match=r"x.yaml:3: baseline: unknown variant 'BRM'; did you mean BRN\? allowed: BN, BRN"
-    ):
+    message = r"x.yaml:3: baseline: unknown variant 'BRM'; did you mean BRN\? allowed: BN, BRN"
+    with pytest.raises(InputError, match=message):
         experiment_of(f"{variants}baseline: BRM\n")
-
-
-def refused(name, overrides=None, values=None):
-    with pytest.raises(InputError) as caught:
-        config.load(name, overrides, values).trials(60_000)
-    return str(caught.value)
 
 
 def test_an_experiment_is_shown_in_one_line():

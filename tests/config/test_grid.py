@@ -59,16 +59,17 @@ def test_a_part_of_named_changes_may_be_lacked():
         ("grid:\n  how:\n    so: {norm: {r_max: 0.5}}", "x.yaml:5: norm.r_max is 0.5"),
         ("grid:\n  how:\n    so: 3", "x.yaml:5: grid.how.so is 3, expected a group of settings"),
         ("grid: {how: {}}", "x.yaml:3: grid.how is {}, expected a list of values, or a group of named changes"),
-        (
-            "grid: {training.batch: [{size: 3}]}",
-            "x.yaml:3: grid.training.batch has a group as a value; name the groups",
-        ),
+        ("grid: {training.batch: [{size: 3}]}", "x.yaml:3: grid.training.batch has a group as a value; name the groups"),
+        ("grid: {training.optimizer.lr: [0.1, oops]}", "x.yaml:3: training.optimizer.lr is 'oops'"),
+        ("grid: {training.optimizer.lr: 0.1}", "x.yaml:3: grid.training.optimizer.lr is 0.1, expected a list"),
+        ("grid: {training.optimizer.lr: [0.1, 0.1]}", "x.yaml:3: grid.training.optimizer.lr has a repeated value"),
     ],
-)
+)  # fmt: skip
 def test_mistakes_have_their_place(text, message):
     with pytest.raises(InputError) as error:
         settings(THREE + text)
     assert message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_micro_batches_are_no_setting_of_a_network_without_batch_statistics():

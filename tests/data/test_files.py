@@ -1,4 +1,4 @@
-"""Whole data sets in the forms that people have them, and their export."""
+"""Whole data sets in the forms that people have them."""
 
 import gzip
 import io
@@ -13,16 +13,6 @@ from bnrenorm.errors import InputError
 MNIST = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 NPY = ("x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy")
 KMNIST = ("kmnist-train-imgs.npz", "kmnist-train-labels.npz", "kmnist-test-imgs.npz", "kmnist-test-labels.npz")
-
-
-@pytest.fixture
-def arrays(rng):
-    return {
-        "x_train": rng.integers(0, 256, (20, 3, 4), np.uint8),
-        "y_train": np.arange(20, dtype=np.uint8) % 4,
-        "x_test": rng.integers(0, 256, (8, 3, 4), np.uint8),
-        "y_test": np.arange(8, dtype=np.uint8) % 4,
-    }
 
 
 def read(path):
@@ -221,49 +211,6 @@ def test_no_damage_to_a_file_is_anything_but_one_line(tmp_path, arrays, rng, kin
             messages.append(str(error))
     assert len(messages) > 20
     assert all(message.startswith(str(tmp_path)) and "\n" not in message for message in messages)
-
-
-CHANGED = {
-    "MNIST's": {},
-    "flat": {"x_train": np.ones((5, 12), np.uint8), "x_test": np.ones((2, 12), np.uint8)},
-    "colours": {"x_train": np.ones((5, 3, 4, 3), np.uint8), "x_test": np.ones((2, 3, 4, 3), np.uint8)},
-    "floats": {"x_train": np.linspace(0, 1, 60, dtype=np.float32).reshape(5, 3, 4)},
-    "many classes": {"y_train": np.arange(300, dtype=np.int32)},
-}
-
-
-@pytest.mark.parametrize("changes", CHANGED.values(), ids=CHANGED)
-def test_what_is_exported_is_read_back_without_loss(tmp_path, arrays, changes):
-    exported = {**arrays, **changes}
-    paths = files.export(exported, tmp_path / "new" / "folder")
-    assert equal(read(tmp_path / "new" / "folder"), exported)
-    if not changes:
-        assert [path.name for path in paths] == [f"{name}.gz" for name in MNIST]
-
-
-def test_exporting_twice_writes_the_same_bytes_and_leaves_nothing_else(tmp_path, arrays):
-    paths = files.export(arrays, tmp_path)
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    assert files.export(arrays, tmp_path) == paths
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert set(before) == set(paths)
-
-
-@pytest.mark.parametrize(
-    "name", [MNIST[0], "train-images-idx2-ubyte.gz", "x_test.npy", "emnist-test-labels-idx1-ubyte"]
-)
-def test_a_folder_with_files_of_another_data_set_is_not_exported_to(tmp_path, arrays, name):
-    """They would be read in place of the exported ones, or next to them."""
-    (tmp_path / name).touch()
-    with pytest.raises(InputError, match=f"has {name} of another data set, expected an empty folder"):
-        files.export(arrays, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path, arrays):
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="file: cannot be written"):
-        files.export(arrays, tmp_path / "file")
 
 
 def test_a_zip_archive_of_idx_files_is_to_be_unpacked(tmp_path):
