@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,49 +19,6 @@ from tests.helpers import save_digits, stored_numbers
 pytest.importorskip("distributed", reason="Dask is the extra `cluster`")
 pytestmark = pytest.mark.slow
 
-# Norms that take their time, that no worker survives, and that need more memory than a worker may have; each leaves a
-# file with the number of its process.
-PLUGIN = """
-import os, pathlib, resource, signal, time
-import numpy, psutil
-import bnrenorm
-from bnrenorm._compat import chainer
-from bnrenorm.runs import group
-group.SAVE_EVERY = 0.1
-def mark():
-    pathlib.Path(os.environ["MARKS"], str(os.getpid())).touch()
-class Slow(chainer.Link):
-    def __init__(self, width):
-        super().__init__()
-        mark()
-    def forward(self, x):
-        if chainer.config.train:
-            time.sleep(float(os.environ.get("PAUSE", "0")))
-        return x
-def is_worker():
-    from distributed import get_worker
-    try:
-        return bool(get_worker())
-    except ValueError:
-        return False
-def poison(width):
-    if is_worker():
-        mark()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return Slow(width)
-def full(width):
-    if is_worker() and "FULL" in os.environ:
-        size = psutil.Process().memory_info().vms + 100 * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
-        try:
-            numpy.ones(2**28)
-        finally:
-            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    return Slow(width)
-bnrenorm.register_norm("slow", Slow)
-bnrenorm.register_norm("poison", poison)
-bnrenorm.register_norm("full", full)
-"""
 SLOW = "slow: {norm: {kind: custom, name: slow}}"
 FULL = "full: {norm: {kind: custom, name: full}}"
 POISON = "poison: {norm: {kind: custom, name: poison}}"
@@ -70,17 +29,18 @@ STEPS, PAUSE = 30, 0.02
 def place(tmp_path_factory):
     """A folder with the plugin and some digits."""
     place = tmp_path_factory.mktemp("cluster")
-    (place / "norms.py").write_text(PLUGIN)
+    shutil.copy(Path(__file__).with_name("norms_for_workers.py"), place / "norms.py")
     save_digits(place / "few.npz")
     return place
 
 
 @pytest.fixture
-def command(place, tmp_path):
-    """A function that returns the arguments of a comparison."""
-    (tmp_path / "marks").mkdir()
+def start(place, tmp_path):
+    """A function that starts a comparison; whatever still runs at the end is killed, by its number."""
+    started, marks = [], tmp_path / "marks"
+    marks.mkdir()
 
-    def command(out, *options, variants=("BN: {norm: {kind: batch}}", SLOW)):
+    def start(out, *options, variants=("BN: {norm: {kind: batch}}", SLOW), prelude=""):
         config = place / "cluster.yaml"
         config.write_text(f"""
 name: cluster
@@ -92,33 +52,12 @@ evaluation: {{every: 5}}
 data: {{path: {place / "few.npz"}}}
 seeds: 4
 """)
-        return [
-            "compare",
-            str(config),
-            "--out",
-            str(tmp_path / out),
-            "--engine",
-            "chainer",
-            "--device",
-            "cpu",
-            *options,
-        ]
-
-    return command
-
-
-@pytest.fixture
-def start(tmp_path):
-    """A function that starts the command; whatever still runs at the end is killed, by its number."""
-    started = []
-
-    def start(arguments, prelude=""):
         code = f"from bnrenorm.analysis import outputs\noutputs.pictures = lambda results, axes: {{}}\n{prelude}\nfrom bnrenorm.cli import commands\nif __name__ == '__main__':\n    commands.main()"
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MARKS": str(tmp_path / "marks"), "PAUSE": str(PAUSE)}
+        given = ["compare", config, "--out", tmp_path / out, "--engine", "chainer", "--device", "cpu", *options]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MARKS": str(marks), "PAUSE": str(PAUSE)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments], env=environment, start_new_session=True, **pipes
-        )
+        command = [sys.executable, "-c", code, *map(str, given)]
+        process = subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
         started.append(psutil.Process(process.pid))
         return process
 
@@ -151,10 +90,10 @@ _alone = {}
 
 
 @pytest.fixture
-def want(command, start, tmp_path):
+def want(start, tmp_path):
     """The results of one process with one thread."""
     if not _alone:
-        assert finish(start(command("serial")))[0] == 0
+        assert finish(start("serial"))[0] == 0
         for path in (tmp_path / "marks").iterdir():
             path.unlink()
         _alone.update(stored_numbers(tmp_path / "serial"))
@@ -172,8 +111,8 @@ def is_tidy(out):
     return not [path for path in Store(out).checkpoints.iterdir() if not path.name.startswith(".")]
 
 
-def test_workers_train_the_same_bits(command, start, tmp_path, want):
-    code, printed, errors = finish(start(command("cluster", "--workers", "2")))
+def test_workers_train_the_same_bits(start, tmp_path, want):
+    code, printed, errors = finish(start("cluster", "--workers", "2"))
     assert (code, errors) == (0, [])
     assert re.search(r"^2 workers, to be watched at http://127.0.0.1:\d+/status$", printed, re.M)
     assert stored_numbers(tmp_path / "cluster") == want
@@ -182,9 +121,9 @@ def test_workers_train_the_same_bits(command, start, tmp_path, want):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_worker_that_is_lost_is_replaced_and_its_group_goes_on(command, start, tmp_path, want, number):
+def test_a_worker_that_is_lost_is_replaced_and_its_group_goes_on(start, tmp_path, want, number):
     prelude = "from bnrenorm.runs import cluster\ncluster._SETTINGS['distributed.scheduler.worker-ttl'] = '3 s'"
-    process = start(command("cluster", "--workers", "2"), prelude)
+    process = start("cluster", "--workers", "2", prelude=prelude)
     lost = in_training(tmp_path)[0]
     os.kill(lost, number)
     code, _, errors = finish(process)
@@ -193,19 +132,19 @@ def test_a_worker_that_is_lost_is_replaced_and_its_group_goes_on(command, start,
     assert is_tidy(tmp_path / "cluster")
 
 
-def test_a_killed_command_leaves_no_workers_and_the_same_one_goes_on(command, start, tmp_path, want):
-    process = start(command("cluster", "--workers", "2"))
+def test_a_killed_command_leaves_no_workers_and_the_same_one_goes_on(start, tmp_path, want):
+    process = start("cluster", "--workers", "2")
     workers = in_training(tmp_path)
     process.kill()
     process.communicate()
     wait_for(lambda: not any(map(psutil.pid_exists, workers)))
-    assert finish(start(command("cluster", "--workers", "2")))[0] == 0
+    assert finish(start("cluster", "--workers", "2"))[0] == 0
     assert stored_numbers(tmp_path / "cluster") == want
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_all_processes_saves_everything(command, start, tmp_path, want, number):
-    process = start(command("cluster", "--workers", "2"))
+def test_a_signal_to_all_processes_saves_everything(start, tmp_path, want, number):
+    process = start("cluster", "--workers", "2")
     in_training(tmp_path)
     if number == signal.SIGTERM:
         process.send_signal(number)  # as from a batch system, to the command
@@ -214,13 +153,13 @@ def test_a_signal_to_all_processes_saves_everything(command, start, tmp_path, wa
     code, _, errors = finish(process)
     assert (code, errors) == (130, ["bnrenorm: interrupted; everything is saved, the same command goes on from here"])
     assert list((tmp_path / "cluster/checkpoints").glob("*.step-*.json"))
-    assert finish(start(command("cluster", "--workers", "2")))[0] == 0
+    assert finish(start("cluster", "--workers", "2"))[0] == 0
     assert stored_numbers(tmp_path / "cluster") == want
 
 
-def test_a_group_that_no_worker_survives_is_given_up_and_the_others_are_not(command, start, tmp_path, want):
+def test_a_group_that_no_worker_survives_is_given_up_and_the_others_are_not(start, tmp_path, want):
     variants = ("BN: {norm: {kind: batch}}", SLOW, POISON)
-    code, printed, errors = finish(start(command("cluster", "--workers", "2", variants=variants)))
+    code, printed, errors = finish(start("cluster", "--workers", "2", variants=variants))
     lost = "4 trials have no result (4 of poison), and no pair is made of them: 3 workers were lost with their group"
     assert (code, errors) == (1, [f"bnrenorm: {lost}"])
     assert lost in " ".join(printed.split())
@@ -231,18 +170,16 @@ def test_a_group_that_no_worker_survives_is_given_up_and_the_others_are_not(comm
     assert lost in json.loads((folder / "environment.json").read_text())["notes"]
 
 
-def test_memory_that_ends_in_a_worker_is_one_line_and_the_same_command_goes_on(
-    command, start, tmp_path, want, monkeypatch
-):
+def test_memory_that_ends_in_a_worker_is_one_line_and_the_same_command_goes_on(start, tmp_path, want, monkeypatch):
     variants = ("BN: {norm: {kind: batch}}", SLOW, FULL)
     monkeypatch.setenv("FULL", "1")
-    code, _, errors = finish(start(command("cluster", "--workers", "1", variants=variants)))
+    code, _, errors = finish(start("cluster", "--workers", "1", variants=variants))
     assert code == 1
     assert len(errors) == 1
     assert errors[0].startswith("bnrenorm: out of memory")
     assert stored_numbers(tmp_path / "cluster").items() <= want.items()
     monkeypatch.delenv("FULL")
-    assert finish(start(command("cluster", "--workers", "1", variants=variants)))[0] == 0
+    assert finish(start("cluster", "--workers", "1", variants=variants))[0] == 0
     assert stored_numbers(tmp_path / "cluster").items() >= want.items()
     assert len(stored_numbers(tmp_path / "cluster")) == 12
 
@@ -264,30 +201,28 @@ def scheduler(tmp_path):
                 each.terminate()
 
 
-def test_a_cluster_of_the_users_trains_the_same_bits_and_stays(command, start, tmp_path, scheduler, want):
+def test_a_cluster_of_the_users_trains_the_same_bits_and_stays(start, tmp_path, scheduler, want):
     process, address = scheduler
-    assert finish(start(command("cluster", "--dask", address)))[0] == 0
+    assert finish(start("cluster", "--dask", address))[0] == 0
     assert stored_numbers(tmp_path / "cluster") == want
     assert process.poll() is None
 
 
-def test_a_scheduler_that_is_lost_is_one_line_and_the_command_goes_on_without_it(
-    command, start, tmp_path, scheduler, want
-):
+def test_a_scheduler_that_is_lost_is_one_line_and_the_command_goes_on_without_it(start, tmp_path, scheduler, want):
     process, address = scheduler
-    running = start(command("cluster", "--dask", address))
+    running = start("cluster", "--dask", address)
     in_training(tmp_path)
     process.kill()
     code, _, errors = finish(running)
     assert code == 1
     assert len(errors) == 1
     assert errors[0].startswith("bnrenorm: the cluster is lost; what is finished is stored; ")
-    assert finish(start(command("cluster")))[0] == 0
+    assert finish(start("cluster"))[0] == 0
     assert stored_numbers(tmp_path / "cluster") == want
 
 
-def test_a_worker_without_the_folder_hands_its_results_back(command, start, tmp_path, want):
+def test_a_worker_without_the_folder_hands_its_results_back(start, tmp_path, want):
     elsewhere = f"from bnrenorm.runs import course\nfrom pathlib import Path\ncourse.Run = lambda *all, real=course.Run: real(*all[:5], Path({str(tmp_path)!r}, 'nowhere'), all[6])"
-    code, _, errors = finish(start(command("cluster", "--workers", "2"), elsewhere))
+    code, _, errors = finish(start("cluster", "--workers", "2", prelude=elsewhere))
     assert (code, errors) == (0, [])
     assert stored_numbers(tmp_path / "cluster") == want
