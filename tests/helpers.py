@@ -88,6 +88,14 @@ def run_command(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
+def fresh(code, warnings="error"):
+    """Run code in a new interpreter, in which warnings are errors, and return what it prints."""
+    command = [sys.executable, "-W", warnings, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def stored_numbers(out):
     """Return what the trials in a folder of results hold, by their files' names, without times, versions and commands."""
     found = {}
