@@ -44,13 +44,14 @@ NURSERY = """
 import contextlib, os, signal, sys
 from bnrenorm.analysis import outputs
 from bnrenorm.analysis.report import write as report
-from bnrenorm.cli import commands
+from bnrenorm.cli import commands, startup
 from bnrenorm.runs import group as groups
 from bnrenorm.training import loop
 from tests.faults.operations import Faulty
 groups.SAVE_EVERY = loop.CALL_SECONDS = 0
 outputs.pictures = lambda results, axes: {}  # no time for figures here
 report.write = lambda results: []
+startup.import_analysis()  # no thread may be importing at a fork
 def run(name, how, number, arguments):
     sys.argv = ["bnrenorm", *arguments]
     sys.stdout = open(os.devnull, "w")
