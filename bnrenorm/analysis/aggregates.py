@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bnrenorm.analysis.numbers import mean_and_spread
+
 METRICS = {
     "train_loss": ("training loss", 1, 4),
     "test_loss": ("test loss", 1, 4),
@@ -22,6 +24,18 @@ def final_values(summary: pd.DataFrame) -> pd.DataFrame:
     of the final values and, as ..._std, their standard deviation over seeds; NaN where there are too few values.
     """
     return means(summary, {f"final_{name}": name for name in METRICS if f"final_{name}" in summary})
+
+
+def texts(final: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the metrics of `final_values` as people read them, a column by its heading: "91.99 ± 0.21"."""
+    return {
+        heading: [
+            mean_and_spread(factor * mean, factor * spread, digits)
+            for mean, spread in zip(final[name], final[f"{name}_std"], strict=True)
+        ]
+        for name, (heading, factor, digits) in METRICS.items()
+        if name in final
+    }
 
 
 def keys_of(final: pd.DataFrame) -> list[str]:

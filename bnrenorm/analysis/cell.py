@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.numbers import mean_and_spread, points
+from bnrenorm.analysis.numbers import points
 from bnrenorm.analysis.report import write as report
 
 if TYPE_CHECKING:
@@ -68,13 +68,8 @@ def _figure(results: "ExperimentResults") -> bytes:
 
 def _readable_values(final: pd.DataFrame) -> pd.DataFrame:
     """Return `aggregates.final_values` with a column of text per metric: "91.99 ± 0.21"."""
-    diverged: Any = final["diverged"]
-    shown: Any = final[[*aggregates.keys_of(final), "seeds", *(["diverged"] if diverged.any() else [])]].copy()
-    for name, (label, factor, digits) in aggregates.METRICS.items():
-        if name in final:
-            pairs = zip(factor * final[name], factor * final[f"{name}_std"], strict=True)
-            shown[label] = [mean_and_spread(mean, spread, digits) for mean, spread in pairs]
-    return shown
+    diverged = ["diverged"] if final["diverged"].to_numpy().any() else []
+    return final[[*aggregates.keys_of(final), "seeds", *diverged]].assign(**aggregates.texts(final))
 
 
 def _readable_differences(differences: pd.DataFrame) -> pd.DataFrame:

@@ -39,15 +39,14 @@ def list_runs(
     if not runs:
         printer.say(f"{out}: no runs")
         return
+    trials = ["" if run.keys is None else f"{run.stored} of {len(run.keys)}" for run in runs]
+    dates = [time.strftime("%Y-%m-%d %H:%M", time.localtime(run.written)) for run in runs]
     sheet = Sheet(f"runs in {out}")
-    for heading, rank, is_number in (
-        ("run", None, False), ("state", None, False), ("trials", 2, True), ("size", 1, True), ("last written", 0, False)
-    ):  # fmt: skip
-        sheet.add_column(heading, rank=rank, is_number=is_number)
-    for run in runs:
-        trials = "" if run.keys is None else f"{run.stored} of {len(run.keys)}"
-        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.written))
-        sheet.add_row(run.folder.name, run.state, trials, _bytes(run.size), date)
+    sheet.add("run", [run.folder.name for run in runs])
+    sheet.add("state", [run.state for run in runs])
+    sheet.add("trials", trials, rank=2, is_number=True)
+    sheet.add("size", [_bytes(run.size) for run in runs], rank=1, is_number=True)
+    sheet.add("last written", dates, rank=0)
     printer.table(sheet)
     printer.say(
         "Sizes include trials and checkpoints, which runs may share. "

@@ -1,7 +1,7 @@
 """Tables of text that fit a terminal of any width: no word is cut, and keys and verdicts are never left out."""
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rich.box import SIMPLE_HEAD, Box
@@ -40,39 +40,32 @@ class Column:
 class Sheet:
     """A table under construction, which `fitted` lays out.
 
-    `about`: by a column's heading, what the title says of it where it is shown.
+    `about`: by a column's heading, what the title says of it where it is shown. By the index of a row: `styles`, and
+    `ends`, where a section ends, below which a line is left blank.
     """
 
     title: str
-    headings: list[tuple[str, int | None, bool]] = field(default_factory=list)
-    rows: list[tuple[str, ...]] = field(default_factory=list)
-    styles: list[str | None] = field(default_factory=list)
-    ends: set[int] = field(default_factory=set)
     about: dict[str, str] = field(default_factory=dict)
+    columns: list[Column] = field(default_factory=list)
+    styles: dict[int, str] = field(default_factory=dict)
+    ends: set[int] = field(default_factory=set)
 
-    def add_column(self, heading: str, *, rank: int | None = None, is_number: bool = False) -> None:
-        """Add a column of that `Column.rank`."""
-        self.headings.append((heading, rank, is_number))
-
-    def add_row(self, *texts: str, style: str | None = None) -> None:
-        """Add a row with a text for every column."""
-        self.rows.append(texts)
-        self.styles.append(style)
-
-    def end_section(self) -> None:
-        """Leave a blank line after the last row."""
-        self.ends.add(len(self.rows) - 1)
+    def add(self, heading: str, texts: Iterable[str], *, rank: int | None = None, is_number: bool = False) -> None:
+        """Add a `Column`."""
+        self.columns.append(Column(heading, tuple(texts), rank, is_number))
 
     def translated(self, translate: Callable[[str], str]) -> "Sheet":
         """Return the sheet with another text in place of each."""
-        headings = [(translate(heading), rank, is_number) for heading, rank, is_number in self.headings]
-        rows = [tuple(map(translate, row)) for row in self.rows]
+        columns = [
+            replace(column, heading=translate(column.heading), texts=tuple(map(translate, column.texts)))
+            for column in self.columns
+        ]
         about = {translate(heading): translate(text) for heading, text in self.about.items()}
-        return replace(self, title=translate(self.title), headings=headings, rows=rows, about=about)
+        return replace(self, title=translate(self.title), columns=columns, about=about)
 
     def titled(self, out: Collection[str] = ()) -> str:
         """Return the title of the table without the columns `out`."""
-        shown = [column.heading for column in self._columns() if any(column.texts) and column.heading not in out]
+        shown = [column.heading for column in self.columns if any(column.texts) and column.heading not in out]
         return self.title + "".join(text for heading, text in self.about.items() if heading in shown)
 
     def fitted(self, width: int, *, is_ascii: bool = False) -> tuple[Table | list[str], list[str]]:
@@ -81,7 +74,7 @@ class Sheet:
         The title is not in it. Texts are wrapped between words. If that is not enough, columns are left out by rank; if
         that is not enough either, the rows become "heading text" lines.
         """
-        columns = [column for column in self._columns() if column.rank is None or any(column.texts)]
+        columns = [column for column in self.columns if column.rank is None or any(column.texts)]
         dropped = sorted((c for c in columns if c.rank is not None), key=lambda c: c.rank or 0)
         for count in range(len(dropped) + 1):
             out = dropped[:count]
@@ -90,13 +83,6 @@ class Sheet:
             if widths is not None:
                 return self._table(kept, widths, is_ascii), [column.heading for column in columns if column in out]
         return self._lines(columns), []
-
-    def _columns(self) -> list[Column]:
-        texts = zip(*self.rows, strict=True) if self.rows else [() for _ in self.headings]
-        return [
-            Column(heading, own, rank, is_number)
-            for (heading, rank, is_number), own in zip(self.headings, texts, strict=True)
-        ]
 
     def _table(self, columns: Sequence[Column], widths: list[int], is_ascii: bool) -> Table:
         table = Table(
@@ -109,7 +95,7 @@ class Sheet:
             justify = "right" if column.is_number else "left"
             table.add_column(column.heading, justify=justify, width=width, overflow="fold")
         for i, row in enumerate(zip(*(column.texts for column in columns), strict=True)):
-            table.add_row(*row, style=self.styles[i], end_section=i in self.ends)
+            table.add_row(*row, style=self.styles.get(i), end_section=i in self.ends)
         return table
 
     def _lines(self, columns: Sequence[Column]) -> list[str]:

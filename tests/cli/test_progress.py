@@ -85,9 +85,8 @@ def test_a_note_is_a_line():
 def shown_table(width, *, is_terminal):
     shown, file = screen(is_terminal=is_terminal, width=width)
     sheet = Sheet("means ± spreads")
-    sheet.add_column("variant")
-    sheet.add_column("test loss", rank=0, is_number=True)
-    sheet.add_row("[a]", "0.2550 ± 0.0071 nats")
+    sheet.add("variant", ["[a]"])
+    sheet.add("test loss", ["0.2550 ± 0.0071 nats"], rank=0, is_number=True)
     shown.table(sheet)
     return file.getvalue()
 
