@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bnrenorm.analysis.numbers import mean_and_spread
+from bnrenorm.numbers import mean_and_spread
 
 METRICS = {
     "train_loss": ("training loss", 1, 4),

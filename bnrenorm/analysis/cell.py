@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.numbers import points
 from bnrenorm.analysis.report import write as report
+from bnrenorm.numbers import points
 
 if TYPE_CHECKING:
     from bnrenorm.analysis.results import ExperimentResults

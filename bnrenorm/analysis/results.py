@@ -15,6 +15,7 @@ from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data.described import Described
 from bnrenorm.errors import InputError
+from bnrenorm.numbers import counted
 from bnrenorm.published import Published
 
 if TYPE_CHECKING:
@@ -45,10 +46,9 @@ class ExperimentResults:
     @property
     def headline(self) -> str:
         """What was trained, in a line: the experiment, its variants, how many seeds and trials, and the device."""
-        experiment, seeds = self.experiment, len(self.experiment.seeds)
-        variants = ", ".join(experiment.variants)
-        counted = f"{seeds} seed{'s' * (seeds != 1)}; {len(self.trials)} trial{'s' * (len(self.trials) != 1)}"
-        return f"{experiment.name}: {variants}; {counted} on {self.device}"
+        experiment = self.experiment
+        seeds, trials = counted(len(experiment.seeds), "seed"), counted(len(self.trials), "trial")
+        return f"{experiment.name}: {', '.join(experiment.variants)}; {seeds}; {trials} on {self.device}"
 
     @cached_property
     def curves(self) -> pd.DataFrame:

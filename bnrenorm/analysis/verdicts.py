@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.numbers import points
 from bnrenorm.analysis.tables import TrainedTrials, summary
 from bnrenorm.config.identity import Identity
 from bnrenorm.config.trial import Point
+from bnrenorm.numbers import counted, points
 
 IDENTICAL = "identical by construction"
 """The verdict on two variants that are the same computation."""
@@ -160,7 +160,7 @@ def _of_differences(pair: _Pair, difference: stats.PairedDifference, comparisons
     if pairs < stats.MIN_PAIRS:
         by_seed = ", ".join(points(value) for value in difference.differences)
         return (
-            f"{mean} (by seed: {by_seed}): inconclusive: {pairs} paired seed{'s' * (pairs != 1)} can never reach "
+            f"{mean} (by seed: {by_seed}): inconclusive: {counted(pairs, 'paired seed')} can never reach "
             f"p < .05; {more} more needed (--seeds {pair.seeds + more})."
         )
     if not difference.differences.any():
@@ -181,7 +181,7 @@ def more_seeds(count: int) -> str:
     """Return "about 3 more seeds needed" for an estimate of further seeds, 0 where they would change nothing."""
     if not count:
         return "all seeds are the same"
-    return f"about {count} more seed{'s' * (count != 1)} needed"
+    return f"about {counted(count, 'more seed')} needed"
 
 
 def _or_none(value: float) -> float | None:

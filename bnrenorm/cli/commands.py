@@ -15,6 +15,7 @@ from bnrenorm.cli import checkup, data, ending, listing, merge, startup
 from bnrenorm.cli import config as config_command
 from bnrenorm.cli import runs as runs_command
 from bnrenorm.errors import Hint, InputError
+from bnrenorm.numbers import counted
 from bnrenorm.runs import interrupt
 
 _WIDTHS: dict[str, Any] = {"terminal_width": min(shutil.get_terminal_size().columns - 1, 100)}  # of help texts
@@ -161,7 +162,7 @@ def compare(
             return
         if part is not None:
             stored, failures = session.run_shard(experiment, chosen, out, part, watcher=screen, **how)
-            screen.say(f"Shard {part}: {stored} trial{'s' * (stored != 1)} stored in {out}. {_ONCE_ALL_ARE}")
+            screen.say(f"Shard {part}: {counted(stored, 'trial')} stored in {out}. {_ONCE_ALL_ARE}")
         else:
             with session.run(experiment, chosen, out, watcher=screen, **how) as outcome:
                 with screen.working("comparing the results ..."):

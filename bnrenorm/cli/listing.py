@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from bnrenorm.errors import InputError
+from bnrenorm.numbers import counted
 
 
 def list_configs() -> None:
@@ -20,7 +21,7 @@ def list_configs() -> None:
         about, count = header.read(text), seeds(text)
         if i:
             say("")
-        say(f"{name}: {count} seed{'s' * (count != 1)}, {about.time}")
+        say(f"{name}: {counted(count, 'seed')}, {about.time}")
         for text in (about.question, about.expected):
             say(f"  {text[:1].upper()}{text[1:]}")
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from bnrenorm.numbers import counted
+
 
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Folders of results, as --out of other commands or machines.")],
@@ -22,6 +24,6 @@ def merge(
     merged, printer = merging.merge([Store(folder) for folder in folders], Store(out)), Printer()
     for path in merged.damaged:
         printer.say(f"Note: {path} is not as it was written, and left out.")
-    printer.say(f"{merged.added} trial{'s' * (merged.added != 1)} added to {out}; {merged.present} there already.")
+    printer.say(f"{counted(merged.added, 'trial')} added to {out}; {merged.present} there already.")
     for run, count, total in merged.runs:
         printer.say(f"{run}: {count} of {total} trials; bnrenorm compare {run} --out {out} compares them")

@@ -11,6 +11,7 @@ from rich.status import Status
 
 from bnrenorm.cli import bar
 from bnrenorm.cli.printer import Printer
+from bnrenorm.numbers import counted
 from bnrenorm.runs import narration, runner, session
 from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
@@ -84,8 +85,8 @@ class Screen(Watcher):
         for remark in narration.remarks(of.experiment, list(plan.keys), data, backend):
             self.note(remark)
         differ = len(set(plan.keys.values()))
-        trials = f"{'different ' * (differ < len(plan.keys))}trial{'s' * (differ != 1)}"
-        self.say(f"{differ} {trials}, {differ - plan.missing} finished, {plan.missing} to train")
+        trials = counted(differ, f"{'different ' * (differ < len(plan.keys))}trial")
+        self.say(f"{trials}, {differ - plan.missing} finished, {plan.missing} to train")
         session.compile_kernels(plan, backend, self)
         total = 0.0
         for i, (group, (seconds, is_timed)) in enumerate(
@@ -94,8 +95,8 @@ class Screen(Watcher):
             variants = ", ".join(dict.fromkeys(trial.variant for trial in group))
             size = need(group[0], data, backend).of(len(group)) / 2**30
             how = "" if is_timed else ", by its size"
-            trials = f"{len(group)} trial{'s' * (len(group) != 1)} of {variants}"
-            self.say(f"group {i}: {trials}: {size:.2f} GiB, about {seconds:.0f} s{how}")
+            trials = counted(len(group), "trial")
+            self.say(f"group {i}: {trials} of {variants}: {size:.2f} GiB, about {seconds:.0f} s{how}")
             total += seconds
         shared = f", of which {of.devices} devices do a part each" if of.devices > 1 else ""
         self.say(f"about {total:.0f} s in all{shared}; nothing was trained")

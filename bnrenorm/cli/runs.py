@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bnrenorm.errors import InputError
+from bnrenorm.numbers import counted
 
 
 def list_runs(
@@ -30,8 +31,8 @@ def list_runs(
         run = Path(remove)
         remove = run.name if run.parent.resolve() == out.resolve() else remove
         gone = inventory.remove(store, remove)
-        kept = f"; {_counted(gone.kept, 'trial')} that other runs use or may use stay" if gone.kept else ""
-        printer.say(f"{out / remove} removed, with {_counted(gone.trials, 'trial')}: {_bytes(gone.size)}{kept}")
+        kept = f"; {counted(gone.kept, 'trial')} that other runs use or may use stay" if gone.kept else ""
+        printer.say(f"{out / remove} removed, with {counted(gone.trials, 'trial')}: {_bytes(gone.size)}{kept}")
         return
     if not out.is_dir():
         raise InputError(f"{out}: no such folder")
@@ -55,10 +56,6 @@ def list_runs(
     unfinished = [run.folder for run in runs if run.state == "unfinished"]
     if unfinished:
         printer.say(f"bnrenorm compare {unfinished[-1]}/{CONFIG_FILE} --out {out} goes on with an unfinished run.")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _bytes(count: float) -> str:

@@ -3,13 +3,13 @@
 import json
 
 from bnrenorm.analysis import published
-from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.stats import MIN_PAIRS
 from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli import tables
 from bnrenorm.cli.progress import Screen
+from bnrenorm.numbers import number
 
 _SENTENCES = 1  # print more comparisons than this as a table
 

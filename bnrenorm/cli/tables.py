@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.numbers import number, points
 from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.config.trial import short, value_text
+from bnrenorm.numbers import counted, number, points
 
 _RANKS = {"training loss": 0, "test loss": 1, "training %": 2}
 """Metrics that a narrow terminal leaves out, the first one first."""
@@ -45,7 +45,7 @@ def verdicts(entries: list[dict[str, Any]]) -> Sheet:
     """Return a table of some `analysis.verdicts.verdicts`, over a grid with a section per pair of variants."""
     metric = entries[0]["metric"].removeprefix("final_").replace("_", " ")
     count = entries[0]["comparisons"]
-    over = f", p after Holm's correction over {count} comparison{'s' * (count != 1)}" if count else ""
+    over = f", p after Holm's correction over {counted(count, 'comparison')}" if count else ""
     pairs = list(dict.fromkeys((entry["a"], entry["b"]) for entry in entries))
     rows = sorted(entries, key=lambda entry: pairs.index((entry["a"], entry["b"])))
     differences = [f"{entry['b']} - {entry['a']}" for entry in rows]

@@ -11,6 +11,7 @@ from bnrenorm.config.trial import Point, point_text
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CHAINER, Backend
 from bnrenorm.engines.spec import uncompiled
+from bnrenorm.numbers import counted, number
 from bnrenorm.runs.plan import Keys
 from bnrenorm.runs.runner import Progress
 
@@ -30,14 +31,14 @@ def headline(experiment: Experiment, keys: Keys, data: Dataset, backend: Backend
     differ = len(set(keys.values()))
     return (
         f"{experiment.name}: {', '.join(experiment.variants)}; seeds {_seeds(experiment.seeds)}; "
-        f"{len(keys)} trial{'s' * (len(keys) != 1)}{f', of which {differ} differ' if differ < len(keys) else ''}; "
+        f"{counted(len(keys), 'trial')}{f', of which {differ} differ' if differ < len(keys) else ''}; "
         f"{learning} + {len(data.x_test)} images of {data.source}; on {backend.device}"
     )
 
 
 def workers(count: int, dashboard: str) -> str:
     """Say how many workers a cluster has, and where they can be watched."""
-    return f"{count} worker{'s' * (count != 1)}, to be watched at {dashboard}"
+    return f"{counted(count, 'worker')}, to be watched at {dashboard}"
 
 
 def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> list[str]:
@@ -55,14 +56,8 @@ def losses(progress: Progress) -> list[str]:
             by_variant[trial.variant].append(float(loss))
     ended = zip(progress.trials, progress.record.diverged, strict=True)
     diverged = {trial.variant for trial, has_diverged in ended if has_diverged}
-    return [
-        f"{variant} {_short(statistics.fmean(values)) if values else 'diverged' if variant in diverged else 'stopped'}"
-        for variant, values in by_variant.items()
-    ]
-
-
-def _short(loss: float) -> str:
-    return f"{loss:.3g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
+    means = {variant: number(statistics.fmean(values), ".3g") for variant, values in by_variant.items() if values}
+    return [f"{name} {means.get(name, 'diverged' if name in diverged else 'stopped')}" for name in by_variant]
 
 
 def group(progress: Progress) -> tuple[str, str]:

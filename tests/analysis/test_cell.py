@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bnrenorm.analysis import cell
-from bnrenorm.analysis.numbers import points
+from bnrenorm.numbers import points
 from tests.helpers import COMPARED, results_of
 
 GRID = f"{COMPARED}grid: {{training.optimizer.lr: [0.1, 0.5, 1.0, 2.0]}}\n"

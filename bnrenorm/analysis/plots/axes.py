@@ -11,10 +11,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
 
 from bnrenorm.analysis import over_steps
-from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import Look, look, looks
+from bnrenorm.numbers import number
 
 _WIDEST, _WIDTH = 3.6, 1.5
 BEYOND = 1.02  # the x axis of a training ends so much later than it, to leave space for the last marker

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.plots import axes, gains, heat_maps, limits
 from bnrenorm.analysis.plots.limits import AxesChoice, late_bands
 from bnrenorm.analysis.plots.names import plain, plain_list
@@ -22,6 +21,7 @@ from bnrenorm.analysis.plots.pages import (
     spread_of,
 )
 from bnrenorm.analysis.plots.style import legend_below, own_settings
+from bnrenorm.numbers import number
 
 _LINES = 6  # pairs of variants in a panel of differences
 

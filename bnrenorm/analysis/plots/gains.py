@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import over_steps, stats
-from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.axes import BEYOND, draw_grid, draw_spread, hide_box
 from bnrenorm.analysis.plots.names import plain, plain_list
 from bnrenorm.analysis.plots.style import Look, looks
+from bnrenorm.numbers import number
 
 Verdicts = list[dict[str, Any]]
 PairLooks = dict[tuple[str, str], Look]

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnrenorm.analysis import aggregates, stats
-from bnrenorm.analysis.numbers import number, points
 from bnrenorm.analysis.report.words import Verdict
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.verdicts import BOTH_DIVERGED, IDENTICAL, divergences, more_seeds
 from bnrenorm.config.trial import before, point_text, value_text
+from bnrenorm.numbers import counted, number, points
 
 _DETAILED = 3  # up to this number, every comparison has a line with its numbers
 _LINES = 6
@@ -81,13 +81,13 @@ def _numbers(verdict: Verdict) -> str:
     pairs, parts = verdict["pairs"], []
     a_is_better = verdict["verdict"] == f"{verdict['a']} better"
     sign = -100 if a_is_better or (verdict["verdict"] == "inconclusive" and verdict["mean"] < 0) else 100
-    counted = f"{pairs} paired seed{'s' * (pairs != 1)}"
+    seeds = counted(pairs, "paired seed")
     if "diverged" in verdict["verdict"] or verdict["verdict"] == "equivalent":
         name = f"{verdict['b']} - {verdict['a']}"
         parts.append(f"{name} = {points(verdict['mean'])} points of {_label(verdict)}")
     if verdict["low"] is None:
         by_seed = ", ".join(number(sign * value, "+.2f") for value in verdict["differences"])
-        parts.append(f"{counted}: {by_seed} (no interval below {stats.MIN_PAIRS})")
+        parts.append(f"{seeds}: {by_seed} (no interval below {stats.MIN_PAIRS})")
     else:
         low, high = sorted((sign * verdict["low"], sign * verdict["high"]))
         parts.append(f"95 % interval {number(low, '+.2f')} to {number(high, '+.2f')}")
@@ -95,7 +95,7 @@ def _numbers(verdict: Verdict) -> str:
             many = verdict["comparisons"]
             holm = f" ({verdict['p_holm']:.3g} after Holm's correction over {many} comparisons)" if many > 1 else ""
             parts.append(f"p = {verdict['p']:.3g}{holm}")
-        parts.append(counted)
+        parts.append(seeds)
     text = ", ".join(parts)
     if "diverged" in verdict["verdict"]:
         return f"where both finished: {text}"

@@ -10,6 +10,7 @@ from bnrenorm.analysis.over_steps import aligned, thin
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config.trial import Point
+from bnrenorm.numbers import counted
 
 POINTS = 60
 """Grid points that the charts over the steps draw: the first ones. Tables and files have all."""
@@ -112,7 +113,7 @@ class Cells:
             outcomes = [result.outcome for _, result in self.trials.get((point, variant), [])]
             count, of = outcomes.count("diverged"), len(outcomes)
             if count:
-                texts.append(f"{variant} diverged in {count} of {of} seed{'s' * (of != 1)}")
+                texts.append(f"{variant} diverged in {count} of {counted(of, 'seed')}")
             are_all |= 0 < count == of
         return Diverged(" and ".join(texts), are_all)
 

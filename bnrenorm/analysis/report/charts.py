@@ -9,13 +9,13 @@ from bokeh.layouts import column
 from bokeh.models import BoxAnnotation, Span
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.numbers import number
 from bnrenorm.analysis.over_steps import INTERVAL, STEPS, Spread, band
 from bnrenorm.analysis.report.cells import Cells, Curves, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.analysis.stats import MIN_PAIRS
 from bnrenorm.config.trial import point_text
+from bnrenorm.numbers import number
 
 _NUMBERS = 30_000  # steps of all bands of a chart together
 _VALUES = 20_000  # of one band, all seeds together: intervals of more take longer than anyone would wait

@@ -7,10 +7,10 @@ from bokeh.models import BoxAnnotation, PlainText
 from bokeh.models import Label as Text
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.numbers import points
 from bnrenorm.analysis.report.chart import GREY, Chart, axes, hover, rounded, source
 from bnrenorm.analysis.report.words import pair
 from bnrenorm.config.trial import point_text
+from bnrenorm.numbers import points
 
 _TITLE = "Paired differences"
 _ROWS = 40

@@ -6,6 +6,7 @@ from typing import Any
 from bnrenorm.analysis.report.tables import Cell, Column, Table
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.stats import MIN_PAIRS
+from bnrenorm.numbers import counted
 
 _LONGEST = 300  # characters of a value that a stored file gives
 _ROWS = 200
@@ -50,8 +51,8 @@ def notes(results: ExperimentResults) -> list[str]:
     remarks += [f"{name} diverged in {count} of {of} trials" for name, count in diverged(results).items()]
     if len(experiment.variants) > 1 and len(experiment.seeds) < MIN_PAIRS:
         remarks.append(
-            f"{len(experiment.seeds)} seed{'s' * (len(experiment.seeds) != 1)}: with fewer than {MIN_PAIRS} there is "
-            "neither an interval nor a verdict"
+            f"{counted(len(experiment.seeds), 'seed')}: with fewer than {MIN_PAIRS} there is neither an interval nor a "
+            "verdict"
         )
     remarks += [results.caution] if results.caution else []
     return list(dict.fromkeys([*remarks, *_origins(results)]))

@@ -10,6 +10,7 @@ from bnrenorm.analysis.report.chart import Chart
 from bnrenorm.analysis.report.tables import Table
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config.trial import point_text
+from bnrenorm.numbers import counted
 
 _COLUMNS = 12  # of the table of settings that differ; with more variants and grid points it would not be read
 
@@ -70,13 +71,11 @@ def _left_out(titles: list[str], results: ExperimentResults) -> str:
 def _facts(results: ExperimentResults) -> list[str]:
     """Return what was trained, in a few short phrases."""
     experiment, data = results.experiment, results.data
-    count, trials = len(experiment.seeds), len(results.trials)
-    variants = len(experiment.variants)
-    facts = [f"{variants} variant{'s' * (variants != 1)}: {', '.join(experiment.variants)}"]
+    facts = [f"{counted(len(experiment.variants), 'variant')}: {', '.join(experiment.variants)}"]
     if len(experiment.points) > 1:
         axes = ", ".join(key for key, _ in experiment.points[0])
         facts.append(f"{len(experiment.points)} grid points: {axes}")
-    facts.append(f"{count} seed{'s' * (count != 1)}, {trials} trial{'s' * (trials != 1)}")
+    facts.append(f"{counted(len(experiment.seeds), 'seed')}, {counted(len(results.trials), 'trial')}")
     images = "MNIST digits" if data.source == "mnist" else data.source
     facts.append(f"{images}, on {results.device}")
     return facts

@@ -1,7 +1,7 @@
 // The tables: sort by a column, turn pages, save as CSV, Markdown or LaTeX. `analysis/report/tables.py` has the same rules.
 (() => {
   "use strict";
-  const HUGE = 1e6, TINY = 1e-3, NOISE = 1e-12; // analysis/numbers.py
+  const HUGE = 1e6, TINY = 1e-3, NOISE = 1e-12; // numbers.py
 
   function text(cell, digits) {
     if (cell === null) return "";

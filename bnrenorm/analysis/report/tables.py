@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.numbers import number
 from bnrenorm.config.trial import value_text
+from bnrenorm.numbers import counted, number
 
 Cell = float | int | str | None
 
@@ -124,7 +124,7 @@ def verdicts(entries: list[dict[str, Any]]) -> Table:
         f"Difference: the variant's {_label(entries[0]['metric'])} less that of the one it is against; low and high "
         "bound the mean with 95 % confidence. "
     )
-    note += f"Holm's correction is over {count} comparison{'s' * (count != 1)}."
+    note += f"Holm's correction is over {counted(count, 'comparison')}."
     return Table("verdicts", "Comparisons", columns, rows, note)
 
 

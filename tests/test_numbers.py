@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bnrenorm.analysis import numbers
+from bnrenorm import numbers
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ The mean of whole images is often a tie, such as 1.325 for two digits, which the
 a terminal and another way in a report.
 """
 
-import numpy as np
+import math
 
 _NOISE = 1e-12  # relative, of a mean
 _LARGE = 1e3  # larger numbers, those of networks that explode, have an exponent
@@ -23,9 +23,14 @@ def points(value: float) -> str:
 
 def mean_and_spread(mean: float, spread: float, digits: int) -> str:
     """Return a mean and a standard deviation as "0.2795 ± 0.0012"; the mean alone if there is no other; "" for NaN."""
-    if np.isnan(mean):
+    if math.isnan(mean):
         return ""
-    largest = np.nanmax([abs(mean), spread])
+    largest = max(abs(mean), spread)  # the mean where the spread is NaN
     is_large, is_small = largest >= _LARGE, 0 < abs(mean) < 0.5 * 10**-digits
     style = ".1e" if is_large or is_small else f".{digits}f"
-    return number(mean, style) + (f" ± {number(spread, style)}" if np.isfinite(spread) else "")
+    return number(mean, style) + (f" ± {number(spread, style)}" if math.isfinite(spread) else "")
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words: "1 seed", "2 seeds"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
