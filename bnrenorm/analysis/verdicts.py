@@ -21,6 +21,9 @@ IDENTICAL = "identical by construction"
 BOTH_DIVERGED = "both diverged"
 """The verdict on two variants of which no trial finished."""
 
+EQUIVALENT = f"equivalent within {100 * stats.MARGIN:g} points"
+"""What is said of two variants that differ by less than the margin."""
+
 _METRIC = "final_test_accuracy"
 
 
@@ -140,6 +143,11 @@ def _sentence(pair: _Pair, difference: stats.PairedDifference, comparisons: int)
     return f"{text}{none}."
 
 
+def label(entry: dict[str, Any]) -> str:
+    """Return what is compared: "test accuracy"."""
+    return entry["metric"].removeprefix("final_").replace("_", " ")
+
+
 def divergences(diverged: dict[str, int], seeds: int) -> str:
     """Return "BN diverged in 2 of 6 seeds and BRN in none" of variants of which some diverged, with their counts."""
     counts = [f"{name} diverged in {count} of {seeds} seeds" for name, count in diverged.items() if count]
@@ -164,17 +172,22 @@ def _of_differences(pair: _Pair, difference: stats.PairedDifference, comparisons
             f"p < .05; {more} more needed (--seeds {pair.seeds + more})."
         )
     if not difference.differences.any():
-        return f"{b} - {a} = 0 in every one of {pairs} paired seeds: equivalent within {100 * stats.MARGIN:g} points."
-    p, p_holm = difference.p, difference.p_holm
-    corrected = "" if comparisons == 1 else f" ({p_holm:.3g} after Holm's correction over {comparisons} comparisons)"
+        return f"{b} - {a} = 0 in every one of {pairs} paired seeds: {EQUIVALENT}."
     interval = f"[{points(difference.low)}, {points(difference.high)}]"
     ending = {
         "a better": f"{a} is better",
         "b better": f"{b} is better",
-        "equivalent": f"equivalent within {100 * stats.MARGIN:g} points",
+        "equivalent": EQUIVALENT,
         "inconclusive": f"inconclusive: {more_seeds(more)}",
     }[difference.verdict]
-    return f"{mean} {interval}, p = {p:.3g}{corrected}, {pairs} paired seeds: {ending}."
+    p = p_text(difference.p, difference.p_holm, comparisons)
+    return f"{mean} {interval}, {p}, {pairs} paired seeds: {ending}."
+
+
+def p_text(p: float, p_holm: float, comparisons: int) -> str:
+    """Return "p = 0.0312", of several comparisons with the p after Holm's correction."""
+    corrected = f" ({p_holm:.3g} after Holm's correction over {comparisons} comparisons)" if comparisons > 1 else ""
+    return f"p = {p:.3g}{corrected}"
 
 
 def more_seeds(count: int) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.verdicts import IDENTICAL
+from bnrenorm.analysis.verdicts import IDENTICAL, label
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.config.trial import short, value_text
 from bnrenorm.numbers import counted, number, points
@@ -43,14 +43,13 @@ def summary(final: pd.DataFrame) -> Sheet:
 
 def verdicts(entries: list[dict[str, Any]]) -> Sheet:
     """Return a table of some `analysis.verdicts.verdicts`, over a grid with a section per pair of variants."""
-    metric = entries[0]["metric"].removeprefix("final_").replace("_", " ")
     count = entries[0]["comparisons"]
     over = f", p after Holm's correction over {counted(count, 'comparison')}" if count else ""
     pairs = list(dict.fromkeys((entry["a"], entry["b"]) for entry in entries))
     rows = sorted(entries, key=lambda entry: pairs.index((entry["a"], entry["b"])))
     differences = [f"{entry['b']} - {entry['a']}" for entry in rows]
     means, intervals, p, words, more = zip(*map(_verdict_cells, rows), strict=True)
-    sheet = Sheet(f"paired differences in {metric} (percentage points)", about={"p": over})
+    sheet = Sheet(f"paired differences in {label(entries[0])} (percentage points)", about={"p": over})
     for key in entries[0]["point"]:
         sheet.add(short(key), [value_text(entry["point"][key]) for entry in rows])
     sheet.add("difference", differences)

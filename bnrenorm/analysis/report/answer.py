@@ -6,7 +6,7 @@ from typing import Any
 from bnrenorm.analysis import aggregates, stats
 from bnrenorm.analysis.report.words import Verdict
 from bnrenorm.analysis.results import ExperimentResults
-from bnrenorm.analysis.verdicts import BOTH_DIVERGED, IDENTICAL, divergences, more_seeds
+from bnrenorm.analysis.verdicts import BOTH_DIVERGED, EQUIVALENT, IDENTICAL, divergences, label, more_seeds, p_text
 from bnrenorm.config.trial import before, point_text, value_text
 from bnrenorm.numbers import counted, number, points
 
@@ -55,7 +55,7 @@ def _at(verdict: Verdict) -> str:
 
 
 def _conclusion(verdict: Verdict) -> str:
-    a, b, mean, label = verdict["a"], verdict["b"], verdict["mean"], _label(verdict)
+    a, b, mean, metric = verdict["a"], verdict["b"], verdict["mean"], label(verdict)
     what = verdict["verdict"]
     if what == IDENTICAL:
         return verdict["sentence"]  # it gives the reason
@@ -63,15 +63,15 @@ def _conclusion(verdict: Verdict) -> str:
         return f"{_diverged(verdict)}."
     if what in (f"{a} better", f"{b} better"):
         better, worse = (a, b) if what == f"{a} better" else (b, a)
-        return f"{better} is better than {worse} by {number(100 * abs(mean), '.2f')} points of {label}."
+        return f"{better} is better than {worse} by {number(100 * abs(mean), '.2f')} points of {metric}."
     if what == "equivalent":
-        return f"{a} and {b} are equivalent within {100 * stats.MARGIN:g} points of {label}."
+        return f"{a} and {b} are {EQUIVALENT} of {metric}."
     needed = more_seeds(verdict["more_seeds"]).removeprefix("about " if verdict["pairs"] < stats.MIN_PAIRS else "")
     if not mean:
         return f"{b} against {a} is inconclusive: {needed}."
     ahead = b if mean > 0 else a
     by = number(100 * abs(mean), ".2f")
-    return f"{b} against {a} is inconclusive: {ahead} is {by} points of {label} ahead; {needed}."
+    return f"{b} against {a} is inconclusive: {ahead} is {by} points of {metric} ahead; {needed}."
 
 
 def _numbers(verdict: Verdict) -> str:
@@ -84,7 +84,7 @@ def _numbers(verdict: Verdict) -> str:
     seeds = counted(pairs, "paired seed")
     if "diverged" in verdict["verdict"] or verdict["verdict"] == "equivalent":
         name = f"{verdict['b']} - {verdict['a']}"
-        parts.append(f"{name} = {points(verdict['mean'])} points of {_label(verdict)}")
+        parts.append(f"{name} = {points(verdict['mean'])} points of {label(verdict)}")
     if verdict["low"] is None:
         by_seed = ", ".join(number(sign * value, "+.2f") for value in verdict["differences"])
         parts.append(f"{seeds}: {by_seed} (no interval below {stats.MIN_PAIRS})")
@@ -92,9 +92,7 @@ def _numbers(verdict: Verdict) -> str:
         low, high = sorted((sign * verdict["low"], sign * verdict["high"]))
         parts.append(f"95 % interval {number(low, '+.2f')} to {number(high, '+.2f')}")
         if verdict["p"] is not None:
-            many = verdict["comparisons"]
-            holm = f" ({verdict['p_holm']:.3g} after Holm's correction over {many} comparisons)" if many > 1 else ""
-            parts.append(f"p = {verdict['p']:.3g}{holm}")
+            parts.append(p_text(verdict["p"], verdict["p_holm"], verdict["comparisons"]))
         parts.append(seeds)
     text = ", ".join(parts)
     if "diverged" in verdict["verdict"]:
@@ -104,10 +102,6 @@ def _numbers(verdict: Verdict) -> str:
 
 def _diverged(verdict: Verdict) -> str:
     return divergences(verdict["diverged"], verdict["seeds"])
-
-
-def _label(verdict: Verdict) -> str:
-    return verdict["metric"].removeprefix("final_").replace("_", " ")
 
 
 def _over_grid(verdicts: list[Verdict], of: int) -> Line:
@@ -129,7 +123,7 @@ def _over_grid(verdicts: list[Verdict], of: int) -> Line:
         fewest, most = (how(verdict["pairs"] for verdict in verdicts) for how in (min, max))
         seeds = f"{fewest} to {most}" if fewest < most else f"{most}"
         low, high = number(min(means), "+.2f"), number(max(means), "+.2f")
-        numbers = f"{b} - {a} from {low} to {high} points of {_label(verdicts[0])}, {seeds} paired seeds each"
+        numbers = f"{b} - {a} from {low} to {high} points of {label(verdicts[0])}, {seeds} paired seeds each"
         numbers += f"; a verdict needs {stats.MIN_PAIRS}" if most < stats.MIN_PAIRS else ""
     return Line(f"{head}{'; '.join(parts)}.", numbers)
 

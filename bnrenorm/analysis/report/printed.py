@@ -4,7 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from bnrenorm.analysis.report.tables import PAIR, Cell, Column, Table, cell_of, difference_columns
+from bnrenorm.analysis.report import tables
+from bnrenorm.analysis.report.tables import PAIR, Column, Table, cell_of, difference_columns
 from bnrenorm.analysis.results import ExperimentResults
 
 _ACCURACIES = {
@@ -31,33 +32,33 @@ def table(results: ExperimentResults) -> Table | None:
 def _values(frame: pd.DataFrame, axes: list[str], source: str) -> Table:
     """Return a row per published variant and grid point: each accuracy as published and ours, and what comes of it."""
     rows: Any = frame[frame["verdict"] != ""]
-    columns = [Column("variant"), *map(Column, axes), Column("seeds")]
-    cells = [rows["variant"], *(rows[axis] for axis in axes), rows["seeds"]]
+    columns = {name: Column(name) for name in ("variant", *axes, "seeds")}
     for name, heading in _ACCURACIES.items():
         if rows[f"published_{name}"].notna().any():
-            columns += [Column(f"{heading}, ours", 2), Column("published", 2, f"the {heading} as printed")]
-            cells += [rows[name], rows[f"published_{name}"]]
+            columns[name] = Column(f"{heading}, ours", 2)
+            columns[f"published_{name}"] = Column("published", 2, f"the {heading} as printed")
     if rows["low"].notna().any():
-        columns += [
-            Column("one more seed from", 2, "95 % prediction interval of one more seed of ours, in %: lower end"),
-            Column("to", 2, "95 % prediction interval of one more seed of ours, in %: upper end"),
-        ]
-        cells += [rows["low"], rows["high"]]
-    columns.append(Column("published value is", title="inside or outside of the prediction interval of one more seed"))
-    cells.append(rows["verdict"])
-    return Table("published", "Published values and ours", columns, _rows(cells), source)
+        interval = "95 % prediction interval of one more seed of ours, in %"
+        columns["low"] = Column("one more seed from", 2, f"{interval}: lower end")
+        columns["high"] = Column("to", 2, f"{interval}: upper end")
+    of_verdict = "inside or outside of the prediction interval of one more seed"
+    columns["verdict"] = Column("published value is", title=of_verdict)
+    return _table("Published values and ours", rows, columns, source)
 
 
 def _differences(frame: pd.DataFrame, source: str) -> Table:
     """Return a row per comparison: the published difference, ours with its interval, and whether they agree."""
-    pair = ("b", "a")
     known = {"a", "b", "published_a", "published_b", "published_difference", "mean", "low", "high", "agreement"}
     axes = [name for name in frame.columns if name not in known]
-    columns = [*PAIR, *map(Column, axes), Column("published difference (points)", 2)]
-    columns += [*difference_columns(" (points)", "our "), Column("agreement")]
-    names = (*pair, *axes, "published_difference", "mean", "low", "high", "agreement")
-    return Table("published", "Published differences and ours", columns, _rows([frame[name] for name in names]), source)
+    b, a = PAIR
+    columns = {"b": b, "a": a, **{name: Column(name) for name in axes}}
+    columns["published_difference"] = Column("published difference (points)", 2)
+    columns |= zip(("mean", "low", "high"), difference_columns(" (points)", "our "), strict=True)
+    columns["agreement"] = Column("agreement")
+    return _table("Published differences and ours", frame, columns, source)
 
 
-def _rows(cells: list[Any]) -> list[list[Cell]]:
-    return [[cell_of(value) for value in row] for row in zip(*(column.tolist() for column in cells), strict=True)]
+def _table(title: str, frame: pd.DataFrame, columns: dict[str, Column], source: str) -> Table:
+    """Return a table of the columns of a frame of these names."""
+    cells = [(column, map(cell_of, frame[name])) for name, column in columns.items()]
+    return tables.table("published", title, cells, source)

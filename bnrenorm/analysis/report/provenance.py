@@ -45,10 +45,8 @@ def _text(value: Any) -> str:
 def notes(results: ExperimentResults) -> list[str]:
     """Return what a reader should know: what was said during the run, and what its results show."""
     experiment = results.experiment
-    remarks = list(results.notes)
-    remarks += _missing(results)
-    of = len(experiment.seeds) * len(experiment.points)
-    remarks += [f"{name} diverged in {count} of {of} trials" for name, count in diverged(results).items()]
+    remarks = [*results.notes, *_missing(results)]
+    remarks += diverged(results)
     if len(experiment.variants) > 1 and len(experiment.seeds) < MIN_PAIRS:
         remarks.append(
             f"{counted(len(experiment.seeds), 'seed')}: with fewer than {MIN_PAIRS} there is neither an interval nor a "
@@ -58,9 +56,11 @@ def notes(results: ExperimentResults) -> list[str]:
     return list(dict.fromkeys([*remarks, *_origins(results)]))
 
 
-def diverged(results: ExperimentResults) -> dict[str, int]:
-    """Return how many trials of each variant diverged, where any did."""
-    return dict(Counter(trial.variant for trial, result in results.trials if result.outcome == "diverged"))
+def diverged(results: ExperimentResults) -> list[str]:
+    """Say how many trials of each variant diverged, where any did."""
+    of = len(results.experiment.seeds) * len(results.experiment.points)
+    counts = Counter(trial.variant for trial, result in results.trials if result.outcome == "diverged")
+    return [f"{name} diverged in {count} of {of} trials" for name, count in counts.items()]
 
 
 def _missing(results: ExperimentResults) -> list[str]:

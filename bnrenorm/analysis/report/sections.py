@@ -62,9 +62,7 @@ def _left_out(titles: list[str], results: ExperimentResults) -> str:
     """Say which charts are not drawn and why, in one line; "" if all are."""
     if not titles:
         return ""
-    total = len(results.experiment.seeds) * len(results.experiment.points)
-    counts = provenance.diverged(results)
-    reason = "; ".join(f"{name} diverged in {count} of {total} trials" for name, count in counts.items())
+    reason = "; ".join(provenance.diverged(results))
     return f"Not drawn, for want of finite values{f' ({reason})' if reason else ''}: {', '.join(titles)}."
 
 

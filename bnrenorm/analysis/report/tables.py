@@ -2,13 +2,14 @@
 
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
+from bnrenorm.analysis.verdicts import label
 from bnrenorm.config.trial import value_text
 from bnrenorm.numbers import counted, number
 
@@ -80,6 +81,17 @@ def _plain(cell: Cell) -> Cell:
     return str(cell) if isinstance(cell, float) and not math.isfinite(cell) else cell
 
 
+def table(key: str, title: str, columns: Sequence[tuple[Column, Iterable[Any]]], note: str) -> Table:
+    """Return a table of columns with their cells."""
+    rows = zip(*(cells for _, cells in columns), strict=True)
+    return Table(key, title, [column for column, _ in columns], [list(row) for row in rows], note)
+
+
+def named(frame: pd.DataFrame, names: Iterable[str]) -> list[tuple[Column, Iterable[Any]]]:
+    """Return columns of a frame by their own names, with their cells."""
+    return [(Column(name), map(cell_of, frame[name])) for name in names]
+
+
 PAIR = (Column("variant"), Column("against", title="the variant that it is compared with"))
 
 
@@ -94,7 +106,7 @@ def difference_columns(unit: str, of: str = "") -> list[Column]:
 
 def verdicts(entries: list[dict[str, Any]]) -> Table:
     """Return a row per comparison, with differences and intervals in percentage points."""
-    axes = list(dict.fromkeys(key for entry in entries for key in entry["point"]))
+    axes = list(entries[0]["point"])
     columns = [*PAIR, *map(Column, axes), *difference_columns(" (points)")]
     columns += [
         Column("p", -3, "how often a difference as large would arise by chance if there were none"),
@@ -108,7 +120,7 @@ def verdicts(entries: list[dict[str, Any]]) -> Table:
         [
             entry["b"],
             entry["a"],
-            *(cell_of(entry["point"].get(key)) for key in axes),
+            *(cell_of(entry["point"][key]) for key in axes),
             *(None if entry[name] is None else 100 * entry[name] for name in ("mean", "low", "high")),
             entry["p"],
             entry["p_holm"],
@@ -119,17 +131,12 @@ def verdicts(entries: list[dict[str, Any]]) -> Table:
         ]
         for entry in entries
     ]
-    count = entries[0]["comparisons"] if entries else 0
     note = (
-        f"Difference: the variant's {_label(entries[0]['metric'])} less that of the one it is against; low and high "
-        "bound the mean with 95 % confidence. "
+        f"Difference: the variant's final {label(entries[0])} less that of the one it is against; low and high bound "
+        "the mean with 95 % confidence. Holm's correction is over "
+        f"{counted(entries[0]['comparisons'], 'comparison')}."
     )
-    note += f"Holm's correction is over {counted(count, 'comparison')}."
     return Table("verdicts", "Comparisons", columns, rows, note)
-
-
-def _label(metric: str) -> str:
-    return metric.replace("_", " ")
 
 
 _VALUES = {
@@ -149,33 +156,23 @@ def variants(summary: pd.DataFrame, axes: list[str]) -> Table:
     """Return a row per variant and grid point: means and standard deviations over the seeds that finished."""
     values = {name: how for name, how in _VALUES.items() if name in summary and not name.startswith("best")}
     means = aggregates.means(summary, {name: name for name in values})
-    columns = [
-        Column("variant"),
-        *map(Column, axes),
-        Column("finished"),
-        Column("diverged"),
-    ]
-    cells = [means["variant"].tolist(), *(map(cell_of, means[axis].tolist()) for axis in axes)]
-    cells += [(means["seeds"] - means["diverged"]).tolist(), means["diverged"].tolist()]
+    columns = named(means, ["variant", *axes])
+    columns += [(Column("finished"), means["seeds"] - means["diverged"]), (Column("diverged"), means["diverged"])]
     for name, (heading, factor, digits) in values.items():
-        columns += [Column(heading, digits), Column(f"± {heading}", digits, "standard deviation")]
-        cells += [map(_number, factor * means[column]) for column in (name, f"{name}_std")]
-    rows = [list(row) for row in zip(*cells, strict=True)]
-    return Table("variants", "Final values", columns, rows, "Means ± standard deviations over the seeds that finished.")
+        spread = Column(f"± {heading}", digits, "standard deviation")
+        columns += [(Column(heading, digits), map(_number, factor * means[name]))]
+        columns += [(spread, map(_number, factor * means[f"{name}_std"]))]
+    return table("variants", "Final values", columns, "Means ± standard deviations over the seeds that finished.")
 
 
 def trials(summary: pd.DataFrame, axes: list[str], made_by: list[int]) -> Table:
     """Return a row per trial; made_by: for every trial the number of what trained it (`provenance`)."""
-    values = {name: how for name, how in _VALUES.items() if name in summary}
-    columns = [Column("variant"), *map(Column, axes), Column("seed"), Column("outcome")]
-    columns += [Column(heading, digits) for heading, _, digits in values.values()]
-    columns += [Column("engine"), Column("device"), Column("trained by")]
-    scaled = [(factor * summary[name]).tolist() for name, (_, factor, _) in values.items()]
-    before = [summary["variant"].tolist(), *(map(cell_of, summary[axis].tolist()) for axis in axes)]
-    before += [summary["seed"].tolist(), summary["outcome"].tolist()]
-    after = [summary["engine"].tolist(), summary["device"].tolist(), made_by]
-    rows = [list(row) for row in zip(*before, *scaled, *after, strict=True)]
-    return Table("trials", "Trials", columns, rows, "“trained by” is a row of the table of provenance.")
+    columns = named(summary, ["variant", *axes, "seed", "outcome"])
+    for name, (heading, factor, digits) in _VALUES.items():
+        if name in summary:
+            columns.append((Column(heading, digits), factor * summary[name]))
+    columns += [*named(summary, ["engine", "device"]), (Column("trained by"), made_by)]
+    return table("trials", "Trials", columns, "“trained by” is a row of the table of provenance.")
 
 
 def settings(described: Mapping[str, Mapping[str, Any]], key: str, title: str, note: str) -> Table:
