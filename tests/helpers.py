@@ -105,6 +105,12 @@ def stored_numbers(out):
     return found
 
 
+def batch_at(sampler, seed, step):
+    """Return the indices (N,) of the images in a seed's batch of a step."""
+    table, counts = sampler.table([seed], step, 1)
+    return table[0, 0, : counts[0]]
+
+
 def curves(records):
     """Return the four curves of records as an array (T, 4, R); None, where no record was due, is left out."""
     return np.array([[record.values[name] for name in CURVES] for record in records if record is not None])

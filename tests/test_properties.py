@@ -21,7 +21,7 @@ from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
 from bnrenorm.training.loop import Training
 from tests import oracle
-from tests.helpers import experiment_of
+from tests.helpers import batch_at, experiment_of
 
 few = settings(
     max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -46,7 +46,7 @@ def test_an_epoch_has_every_image_exactly_once(images, size, remainder, shuffle,
     sampler = Sampler(batch, np.arange(images) % 3)
     steps = sampler.steps_per_epoch
     for epoch in (0, 1):
-        seen = np.concatenate([sampler.indices(seed, epoch * steps + step) for step in range(steps)])
+        seen = np.concatenate([batch_at(sampler, seed, epoch * steps + step) for step in range(steps)])
         assert len(set(seen)) == len(seen) == (images if remainder == "keep" else images - images % size)
         assert set(seen) <= set(range(images))
 
@@ -69,7 +69,7 @@ def test_a_table_of_batches_is_the_batches_one_by_one(kind, first, steps, seeds)
     indices, counts = Sampler(batch, labels).table(seeds, first, steps)
     alone = Sampler(batch, labels)
     for (step, count), (column, seed) in itertools.product(enumerate(counts), enumerate(seeds)):
-        assert (indices[step, column, :count] == alone.indices(seed, first + step)).all()
+        assert (indices[step, column, :count] == batch_at(alone, seed, first + step)).all()
 
 
 # --- groups and shards

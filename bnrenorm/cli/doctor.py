@@ -2,7 +2,6 @@
 
 import importlib
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import fsum, sqrt
@@ -68,8 +67,7 @@ def _run(name: str, check: Callable[[], Finding], fix: str) -> Finding:
 
 
 def _python() -> Finding:
-    ok = sys.version_info >= (3, 11)
-    return Finding("Python", ok, environment.versions()["python"], "" if ok else "install Python 3.11 or newer")
+    return Finding("Python", True, environment.versions()["python"])
 
 
 def _numpy() -> Finding:

@@ -30,13 +30,8 @@ class Sampler:
             self.members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
             _check_classes(batch, self.members)
 
-    def indices(self, seed: int, step: int) -> np.ndarray:
-        """Return the indices of the images in the batch of a step (counted from 0), int64 (N,)."""
-        indices, counts = self.table([seed], step, 1)
-        return indices[0, 0, : counts[0]].astype(np.int64)
-
     def table(self, seeds: Sequence[int], first: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the batches of `steps` steps from step `first` on, for each of the seeds.
+        """Return the batches of `steps` steps from step `first` (counted from 0) on, for each of the seeds.
 
         The indices of the images are int32 (steps, seeds, N), N the size of the largest batch; counts, int64 (steps,),
         says how many of them a step's batch has. Behind those, the indices are 0.

@@ -33,13 +33,6 @@ def _with_device(method: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def train(trials: list[Trial], data: Dataset, *, engine: str = "chainer", device: str = "cpu") -> Iterator[Record]:
-    """Train a group of trials side by side; yield a record whenever one is due."""
-    for record in Training(trials, data, engine=engine, device=device):
-        if record is not None:
-            yield record
-
-
 class Training:
     """Training of a group of trials. Iterating takes steps, for about half a second at a time.
 
@@ -77,6 +70,10 @@ class Training:
             yield self._advance(steps, record=steps == to_record)
         if self.early_stopping is not None:
             self._rewind()
+
+    def records(self) -> Iterator[Record]:
+        """Train, and yield the records alone."""
+        return (record for record in self if record is not None)
 
     def rehearse(self, *, steps: int = 1, record: bool = True) -> None:
         """Take steps, to measure how long they take. The training must not be used for results afterwards."""

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from bnrenorm.network import dropout
 from bnrenorm.training import loop
 from tests.engines.groups import advance
-from tests.helpers import trials_of
+from tests.helpers import batch_at, trials_of
 from tests.oracle import ArticleLearner
 
 LEARNING = """
@@ -44,7 +44,7 @@ def assert_steps_are_the_learners(data, batch, changes, options, steps=4):
         for step in range(steps):
             ranks = dropout.ranks(trial.seed, step, WIDTHS)
             masks = [rank < round(share * width) for rank, share, width in zip(ranks, kept, WIDTHS, strict=True)]
-            indices = inputs.sampler.indices(trial.seed, step)
+            indices = batch_at(inputs.sampler, trial.seed, step)
             learner.step(inputs.images[indices].astype(float), inputs.labels[indices], masks)
         for depth, linear in enumerate(network.linears):
             assert np.abs(learner.w[depth] - starts[i][depth]).max() > 1e-3

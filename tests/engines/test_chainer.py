@@ -8,7 +8,7 @@ from bnrenorm.data import sampling
 from bnrenorm.engines import chainer as chainer_engine
 from bnrenorm.engines.select import make_engine
 from bnrenorm.rng import generator
-from tests.helpers import some_digits, trials_of
+from tests.helpers import batch_at, some_digits, trials_of
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_each_replica_sees_the_batches_of_its_seed(few):
     engine = engine_of(few, "training: {batch: 10}\nvariants: {A: {}, B: {norm: {kind: renorm}}}\nseeds: [3, 5]")
     images, labels = next(engine._batches(4, 1))
     for replica, trial in enumerate(engine.replicas.trials):
-        indices = engine.inputs.sampler.indices(trial.seed, 4)
+        indices = batch_at(engine.inputs.sampler, trial.seed, 4)
         assert (images[replica] == few.scaled("train")[indices]).all()
         assert (labels[replica] == few.labels("train")[indices]).all()
 
@@ -38,7 +38,7 @@ def test_the_batches_of_many_steps_are_those_of_every_step(few, monkeypatch, ind
     batches = list(engine._batches(2, 9))
     assert [labels.shape for _, labels in batches] == [(2, 20 if step == 6 else 30) for step in range(2, 11)]
     for step, (images, labels) in enumerate(batches, start=2):
-        drawn = engine.inputs.sampler.indices(0, step)
+        drawn = batch_at(engine.inputs.sampler, 0, step)
         assert (images == few.scaled("train")[drawn]).all()
         assert (labels == few.labels("train")[drawn]).all()
 
@@ -82,7 +82,7 @@ def test_each_replica_gets_the_gradient_of_its_own_mean_loss(few):
     before = [[linear.W.array[i].copy() for linear in linears] for i in range(2)]
     engine.advance(0, 1, observe=False)
     for i, trial in enumerate(engine.replicas.trials):
-        indices = engine.inputs.sampler.indices(trial.seed, 0)
+        indices = batch_at(engine.inputs.sampler, trial.seed, 0)
         weights = [chainer.Parameter(array) for array in before[i]]
         hidden = F.relu(F.linear(few.scaled("train")[indices], weights[0]))
         loss = F.softmax_cross_entropy(F.linear(hidden, weights[1]), few.labels("train")[indices])

@@ -15,7 +15,7 @@ from tests.engines.groups import (
     records,
     training_of,
 )
-from tests.helpers import ENGINES, some_digits
+from tests.helpers import ENGINES, batch_at, some_digits
 
 pytestmark = pytest.mark.parametrize("engine", ALL_ENGINES)
 
@@ -211,7 +211,7 @@ def test_two_steps_are_stock_chainers(digits, engine, norm, batch, optimizer):
     rule = STOCK[optimizer]().setup(stock)
     losses = []
     for step in range(2):
-        indices = inputs.sampler.indices(0, step)
+        indices = batch_at(inputs.sampler, 0, step)
         with chainer.using_config("train", True):
             loss = F.softmax_cross_entropy(stock(images[indices]), labels[indices])
             stock.cleargrads()

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from bnrenorm._compat import chainer
 from bnrenorm.engines.inputs import Inputs
-from tests.helpers import some_digits, trials_of
+from tests.helpers import batch_at, some_digits, trials_of
 
 
 @pytest.fixture(scope="module")
@@ -52,5 +52,5 @@ def test_scaling_is_fitted_to_the_images_learned_from(few):
 
 def test_the_sampler_draws_from_the_images_learned_from(few):
     got = inputs(few, "data: {validation: 100}\ntraining: {batch: {kind: iid, size: 20}}")
-    epoch = np.concatenate([got.sampler.indices(0, step) for step in range(10)])
+    epoch = np.concatenate([batch_at(got.sampler, 0, step) for step in range(10)])
     assert sorted(epoch) == list(range(200))

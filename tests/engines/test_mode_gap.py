@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 from bnrenorm._compat import chainer
 from bnrenorm.engines.mode_gap import IMAGES
 from bnrenorm.training import loop
-from tests.helpers import ENGINES, trials_of
+from tests.helpers import ENGINES, batch_at, trials_of
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES)
 
@@ -28,7 +28,7 @@ def test_both_modes_see_the_next_batches_with_the_weights_of_the_step(digits, en
         got = measure(logits, step)
         right = []
         kept = [(norm.run_mean.copy(), norm.run_scale.copy(), norm.step) for norm in network.norms]
-        batches = [inputs.sampler.indices(0, step + 1 + i) for i in range(-(-IMAGES // size))]
+        batches = [batch_at(inputs.sampler, 0, step + 1 + i) for i in range(-(-IMAGES // size))]
         for indices in batches:
             with chainer.using_config("train", True):
                 y = network(inputs.images[indices][None]).array[0]

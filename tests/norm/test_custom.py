@@ -36,7 +36,7 @@ def test_stock_chainers_link_is_our_own_batch_normalisation(optimizer):
     grid = "grid: {training.optimizer.lr: [0.001, 0.02]}\nseeds: 2\n"
     data = some_digits(600, 100)
     ours, theirs = (
-        curves(loop.train(trials(f"{training}{grid}norm: {norm}"), data))
+        curves(loop.Training(trials(f"{training}{grid}norm: {norm}"), data))
         for norm in ("{kind: batch}", "{kind: custom, name: stock}")
     )
     assert_allclose(theirs, ours, rtol=2e-3, atol=0.0101)
@@ -70,12 +70,12 @@ def test_alone_in_company_and_resumed_it_has_the_same_bits():
     bnrenorm.register_norm("scale", Scale)
     data = some_digits(300, 100)
     group = trials("norm: {kind: custom, name: scale}\ntraining: {batch: 20, steps: 6}\nseeds: 3")
-    together = curves(loop.train(group, data))
+    together = curves(loop.Training(group, data))
     assert (together[0, 0, 0] != together[0, 0, 1]).all()
     np.random.seed(5)  # noqa: NPY002
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     for replica, trial in enumerate(group):
-        assert (curves(loop.train([trial], data))[:, :, 0] == together[:, :, replica]).all()
+        assert (curves(loop.Training([trial], data))[:, :, 0] == together[:, :, replica]).all()
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
     first = loop.Training(group, data)
     for _, _ in zip(range(3), first, strict=False):
@@ -140,7 +140,7 @@ def test_a_factory_that_makes_something_else_is_refused(factory, message):
     bnrenorm.register_norm("mine", factory, version="1")
     with pytest.raises(InputError, match=message):
         list(
-            loop.train(
+            loop.Training(
                 trials("norm: {kind: custom, name: mine}\ntraining: {batch: 20, steps: 1}\nseeds: 2"),
                 some_digits(300, 100),
             )

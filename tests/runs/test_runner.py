@@ -34,7 +34,7 @@ def trained(monkeypatch):
 def test_results_are_in_the_order_of_the_trials_and_complete(few, store, engine):
     results = train(COMPARED, few, store, backend=Backend(engine, "cpu"))
     assert [(trial.variant, trial.seed) for trial, _ in results] == [("BN", 0), ("BN", 1), ("BRN", 0), ("BRN", 1)]
-    want = {record.step: record for record in loop.train([trial for trial, _ in results], few, engine=engine)}
+    want = {record.step: record for record in loop.Training([trial for trial, _ in results], few, engine=engine)}
     for replica, (_, result) in enumerate(results):
         assert result.outcome == "finished"
         assert result.records["step"] == [1, 2, 3, 4]

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from bnrenorm.data.sampling import Sampler
 from bnrenorm.network import dropout, mlp
 from bnrenorm.training import loop
-from tests.helpers import experiment_of
+from tests.helpers import batch_at, experiment_of
 from tests.oracle import ArticleLearner
 
 WIDTHS = (784, 100, 50)
@@ -93,7 +93,7 @@ def test_an_epoch_is_the_independent_learners(digits, name):
     for i, trial in enumerate(trials):
         learner = ArticleLearner(starts[i], rate=0.1, **options)
         for step in range(10):
-            picked = sampler.indices(trial.seed, step)
+            picked = batch_at(sampler, trial.seed, step)
             masks = [
                 ranks < round(share * width)
                 for ranks, share, width in zip(

@@ -135,14 +135,14 @@ variants: {A: {}, B: {norm: {kind: renorm, warmup: 2}}, C: {norm: {kind: batch, 
 seeds: 2
 """
     group = trials(text, 777)
-    together = curves(loop.train(group, data))
+    together = curves(loop.Training(group, data))
     for replica, trial in enumerate(group):
-        assert (curves(loop.train([trial], data))[:, :, 0] == together[:, :, replica]).all()
+        assert (curves(loop.Training([trial], data))[:, :, 0] == together[:, :, replica]).all()
 
 
 def test_the_same_seed_twice_is_equal_and_another_differs(digits):
     group = trials("model: {hidden: [20]}\ntraining: {steps: 3}\nseeds: 2")
-    one, two = curves(loop.train(group, digits)), curves(loop.train(group, digits))
+    one, two = curves(loop.Training(group, digits)), curves(loop.Training(group, digits))
     assert (one == two).all()
     assert (one[:, 0, 0] != one[:, 0, 1]).all()
 
@@ -150,8 +150,8 @@ def test_the_same_seed_twice_is_equal_and_another_differs(digits):
 def test_a_replica_that_diverges_leaves_the_others_untouched(digits):
     """NaN and infinity stay in their own replica, and raise no warning."""
     base = "model: {hidden: [20]}\ntraining: {steps: 12}\n"
-    healthy = curves(loop.train(trials(base), digits))
-    pair = curves(loop.train(trials(base + "variants: {A: {}, B: {training: {optimizer: {lr: 1.0e+20}}}}"), digits))
+    healthy = curves(loop.Training(trials(base), digits))
+    pair = curves(loop.Training(trials(base + "variants: {A: {}, B: {training: {optimizer: {lr: 1.0e+20}}}}"), digits))
     assert (pair[:, :, 0] == healthy[:, :, 0]).all()
     assert not np.isfinite(pair[-1, 0, 1])
 
@@ -160,14 +160,14 @@ def test_chainers_mode_is_as_it_was(digits):
     """The loop sets chainer.config.train for its own steps and gives it back, also between records."""
     for mode in (True, False):
         with chainer.using_config("train", mode):
-            for _ in loop.train(trials("model: {hidden: [5]}\ntraining: {steps: 2}"), digits):
+            for _ in loop.Training(trials("model: {hidden: [5]}\ntraining: {steps: 2}"), digits):
                 assert chainer.config.train is mode
 
 
 @pytest.mark.gpu
 def test_a_gpu_trains_the_same_curves(digits):
     group = trials("model: {hidden: [100]}\ntraining: {steps: 10}\nvariants: {A: {}, B: {norm: {kind: renorm}}}")
-    cpu, gpu = (curves(loop.train(group, digits, device=device)) for device in ("cpu", "cuda:0"))
+    cpu, gpu = (curves(loop.Training(group, digits, device=device)) for device in ("cpu", "cuda:0"))
     assert_allclose(gpu[:, ::2], cpu[:, ::2], rtol=1e-4)
 
 

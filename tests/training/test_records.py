@@ -15,7 +15,10 @@ def test_evaluation_changes_nothing_and_every_record_is_due(digits):
         text = (
             f"model: {{hidden: [20]}}\ntraining: {{steps: 10}}\nevaluation: {{every: {every}}}\nnorm: {{kind: renorm}}"
         )
-        return {record.step: record.values["test_loss"][0] for record in loop.train(trials_of(text, 2000), digits)}
+        return {
+            record.step: record.values["test_loss"][0]
+            for record in loop.Training(trials_of(text, 2000), digits).records()
+        }
 
     often, seldom = run(1), run(4)
     assert list(seldom) == [4, 8, 10]
@@ -34,7 +37,7 @@ def test_evaluation_changes_nothing_and_every_record_is_due(digits):
 )
 def test_a_record_says_its_step_and_epoch(engine, settings, want):
     text = f"model: {{hidden: [5]}}\ndata: {{validation: 100}}\ntraining: {{{settings}}}\nevaluation: {{every: 3}}"
-    records = list(loop.train(trials_of(text, 300), some_digits(300, 50), engine=engine))
+    records = loop.Training(trials_of(text, 300), some_digits(300, 50), engine=engine).records()
     assert {record.step: record.epoch for record in records} == want
 
 
@@ -42,7 +45,7 @@ def test_a_record_says_its_step_and_epoch(engine, settings, want):
 def test_training_loss_and_accuracy_are_means_over_the_steps_since_the_last_record(engine):
     def run(every):
         text = f"model: {{hidden: [8]}}\ntraining: {{batch: 20, steps: 10}}\nevaluation: {{every: {every}}}\nseeds: 2"
-        return curves(loop.train(trials_of(text, 300), some_digits(300, 50), engine=engine))[:, :2]
+        return curves(loop.Training(trials_of(text, 300), some_digits(300, 50), engine=engine))[:, :2]
 
     every_step, seldom = run(1), run(4)
     want = [every_step[begin:end].mean(axis=0) for begin, end in ((0, 4), (4, 8), (8, 10))]
@@ -96,7 +99,7 @@ def test_the_accuracy_of_weights_that_are_no_numbers_is_no_measurement(digits, e
     """They predict the first class, which would be right for a tenth of the digits."""
     text = "model: {hidden: [20]}\nnorm: {kind: batch}\ntraining: {steps: 12, optimizer: {lr: 1.0e+20}}"
     group = trials_of(text, 2000)
-    *_, last = loop.train(group, digits, engine=engine)
+    *_, last = loop.Training(group, digits, engine=engine)
     assert np.isnan([*last.values.values()]).all()
 
 

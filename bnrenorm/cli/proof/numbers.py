@@ -91,7 +91,7 @@ def _loss(group: list[Trial], data: Dataset, device: str, weights: State, direct
     state = training.state_dict()
     state |= {key: value + length * direction[key] for key, value in weights.items()}
     training.load_state_dict(state)
-    (record,) = [record for record in training if record is not None]
+    (record,) = training.records()
     return float(record.values["train_loss"][0])
 
 
@@ -108,7 +108,7 @@ def _steps(device: str, name: str, changes: str, many: int, double: bool) -> Ite
     group = trials(text + changes, data)
     ours = cuda_training(group, data, device, double=double)
     cpu = double_reference(group, data) if double else Training(group, data)
-    (got,), (want,) = ([record for record in run if record is not None] for run in (ours, cpu))
+    (got,), (want,) = ours.records(), cpu.records()
     error = max(float(np.abs(got.values[key] / want.values[key] - 1).max()) for key in ("train_loss", "test_loss"))
     precision, limit = ("float64", 1e-6) if double else ("float32", 1e-4)
     yield below(f"{name}, losses of {many} steps in {precision} against the CPU", error, limit)
