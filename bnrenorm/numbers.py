@@ -34,3 +34,12 @@ def mean_and_spread(mean: float, spread: float, digits: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a number of things in words: "1 seed", "2 seeds"."""
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def size(count: float) -> str:
+    """Write bytes in the unit that makes a small number of them: "311 MiB"."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:.3g} EiB"

@@ -38,3 +38,17 @@ def test_ties_are_rounded_away_from_zero(value, text):
 )
 def test_exponents_are_short(value, style, text):
     assert numbers.number(value, style) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1024, "1 KiB"), (1010 * 2**20, "0.986 GiB"), (2**31, "2 GiB"), (2**62, "4 EiB")],
+)
+def test_sizes_have_units(count, text):
+    assert numbers.size(count) == text
+
+
+def test_a_noun_is_singular_after_one_only():
+    assert [numbers.counted(count, "paired seed") for count in (0, 1, 2)] == [
+        "0 paired seeds", "1 paired seed", "2 paired seeds"
+    ]  # fmt: skip

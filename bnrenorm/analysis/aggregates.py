@@ -38,14 +38,14 @@ def texts(final: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def keys_of(final: pd.DataFrame) -> list[str]:
-    """Return the columns of `final_values` that name a row: variant, and the grid's."""
-    return list(final.columns[: list(final.columns).index("seeds")])
+def keys_of(table: pd.DataFrame, until: str = "seeds") -> list[str]:
+    """Return the columns that name a row, those before `until`: variant and the grid's in `final_values`."""
+    return list(table.columns[: list(table.columns).index(until)])
 
 
 def means(summary: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     """Return what `final_values` does, of other columns of a `tables.summary`; names: what each is called then."""
-    keys = list(summary.columns[: list(summary.columns).index("seed")])
+    keys = keys_of(summary, "seed")
     rows = []
     cells: Any = summary.groupby(keys, sort=False, dropna=False)
     for values, trials in cells:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm import config as configs
-from bnrenorm.analysis import stats
+from bnrenorm.analysis import aggregates, stats
 from bnrenorm.config import Experiment
 from bnrenorm.config.schema import Settings
 from bnrenorm.config.trial import Point
@@ -61,11 +61,11 @@ def compare_values(published: Published, summary: pd.DataFrame, others: Containe
     `verdict` tells whether the published value lies in it; it is empty for rows that were not published. Accuracies are
     those of trials that finished, if any did. others: rows of the summary whose settings are not the published ones.
     """
-    keys = list(summary.columns[: list(summary.columns).index("seed")])
+    keys = aggregates.keys_of(summary, "seed")
     rows = []
     cells: Any = summary.groupby(keys, sort=False, dropna=False)
     for values, trials in cells:
-        cell = dict(zip(keys, values if isinstance(values, tuple) else (values,), strict=True))
+        cell = dict(zip(keys, values, strict=True))
         row = next((row for row in published.rows if _matches(row, cell)), {})
         compared = _compare_cell(row, trials)
         if compared["verdict"] and trials.index[0] in others:

@@ -14,6 +14,7 @@ import bnrenorm
 from bnrenorm.cli import checkup, data, ending, listing, merge, startup
 from bnrenorm.cli import config as config_command
 from bnrenorm.cli import runs as runs_command
+from bnrenorm.cli.config import Assignments, Baseline, Seeds
 from bnrenorm.errors import Hint, InputError
 from bnrenorm.numbers import counted
 from bnrenorm.runs import interrupt
@@ -91,11 +92,9 @@ def compare(
             autocompletion=listing.complete,
         ),
     ] = "compare",
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds: 0, 1, ..., N-1.")] = None,
-    baseline: Annotated[str | None, typer.Option(help="Compare the other variants with this one only.")] = None,
+    assignments: Assignments = None,
+    seeds: Seeds = None,
+    baseline: Baseline = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda (the first GPU) or cuda:N.")] = "auto",
     engine: Annotated[
         str, typer.Option(help="auto, cpu or cuda (compiled kernels), or chainer (the reference).")

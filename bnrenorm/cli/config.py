@@ -9,16 +9,20 @@ from bnrenorm.cli import listing
 
 _WIDEST = 100  # characters of a line of comment
 
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
+]
+Seeds = Annotated[int | None, typer.Option(min=1, help="How many seeds: 0, 1, ..., N-1.")]
+Baseline = Annotated[str | None, typer.Option(help="Compare the other variants with this one only.")]
+
 
 def print_config(
     config: Annotated[
         str, typer.Argument(help="A shipped config or a YAML file.", autocompletion=listing.complete)
     ] = "compare",
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; may be repeated.")
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds: 0, 1, ..., N-1.")] = None,
-    baseline: Annotated[str | None, typer.Option(help="Compare the other variants with this one only.")] = None,
+    assignments: Assignments = None,
+    seeds: Seeds = None,
+    baseline: Baseline = None,
 ) -> None:
     """Print a config with every setting, defaults included, each with its description as a comment.
 

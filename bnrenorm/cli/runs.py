@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bnrenorm.errors import InputError
-from bnrenorm.numbers import counted
+from bnrenorm.numbers import counted, size
 
 
 def list_runs(
@@ -32,7 +32,7 @@ def list_runs(
         remove = run.name if run.parent.resolve() == out.resolve() else remove
         gone = inventory.remove(store, remove)
         kept = f"; {counted(gone.kept, 'trial')} that other runs use or may use stay" if gone.kept else ""
-        printer.say(f"{out / remove} removed, with {counted(gone.trials, 'trial')}: {_bytes(gone.size)}{kept}")
+        printer.say(f"{out / remove} removed, with {counted(gone.trials, 'trial')}: {size(gone.size)}{kept}")
         return
     if not out.is_dir():
         raise InputError(f"{out}: no such folder")
@@ -46,7 +46,7 @@ def list_runs(
     sheet.add("run", [run.folder.name for run in runs])
     sheet.add("state", [run.state for run in runs])
     sheet.add("trials", trials, rank=2, is_number=True)
-    sheet.add("size", [_bytes(run.size) for run in runs], rank=1, is_number=True)
+    sheet.add("size", [size(run.size) for run in runs], rank=1, is_number=True)
     sheet.add("last written", dates, rank=0)
     printer.table(sheet)
     printer.say(
@@ -56,11 +56,3 @@ def list_runs(
     unfinished = [run.folder for run in runs if run.state == "unfinished"]
     if unfinished:
         printer.say(f"bnrenorm compare {unfinished[-1]}/{CONFIG_FILE} --out {out} goes on with an unfinished run.")
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1024
-    return f"{count:.3g} GiB"

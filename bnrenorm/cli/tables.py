@@ -66,7 +66,7 @@ def verdicts(entries: list[dict[str, Any]]) -> Sheet:
 def published_differences(compared: pd.DataFrame) -> Sheet:
     """Return a table of `analysis.published.compare_differences`."""
     sheet = Sheet("published and measured differences (percentage points)")
-    for key in compared.columns[: list(compared.columns).index("a")]:
+    for key in aggregates.keys_of(compared, "a"):
         sheet.add(key, map(value_text, compared[key]))
     measured = ["" if pd.isna(mean) else number(mean, "+.2f") for mean in compared["mean"]]
     sheet.add("difference", [f"{b} - {a}" for a, b in zip(compared["a"], compared["b"], strict=True)])
@@ -81,7 +81,7 @@ def published_values(compared: pd.DataFrame) -> Sheet:
     seeds = max(compared["seeds"])
     spread = f": accuracies are means, epochs medians over {seeds} seeds" if seeds > 1 else ""
     sheet = Sheet(f"ours, and below it what was published{spread}")
-    keys = list(compared.columns[: list(compared.columns).index("seeds")])
+    keys = aggregates.keys_of(compared)
     keys = [key for key in keys if len(set(compared[key])) > 1] or keys
     lines = [
         (row, prefix)

@@ -1,7 +1,6 @@
 """How much memory a group of trials needs, and how much it may use."""
 
 import itertools
-import math
 import re
 import sys
 from dataclasses import dataclass
@@ -23,13 +22,13 @@ from bnrenorm.engines.mode_gap import IMAGES
 from bnrenorm.engines.spec import EXP_AVG, EXP_AVG_SQ, spec_of
 from bnrenorm.environment import threads
 from bnrenorm.errors import InputError
+from bnrenorm.numbers import size
 
 _UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _GATHERED = 12_800  # images of the minibatches that are prepared at a time, as in `engines.cpu.small_batch.group`
 _SHARE, _GPU_SHARE = 0.5, 0.8  # default shares of the free memory
 _CUDA = 200 * 2**20  # what cuBLAS and compiled kernels take of a GPU's
 _ENOUGH = 2**30  # for any of the shipped configs: taken even if it is more than that share
-_NAMES = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _PROGRAM = 300 * 2**20  # Python and the libraries
 _FOUR = 20  # bytes of four pixels of which one is not 0, or of a pixel of four images: their values and an index
 
@@ -218,12 +217,6 @@ def check(trial: Trial, needed: Need, memory: int) -> None:
     """Raise InputError if a group of this trial alone needs more than the memory."""
     if needed.of(1) > memory:
         raise InputError(
-            f"{trial.variant}: one network needs about {_size(needed.of(1))} of memory, but may take {_size(memory)}; "
+            f"{trial.variant}: one network needs about {size(needed.of(1))} of memory, but may take {size(memory)}; "
             "choose a smaller network or batch, or a larger --memory"
         )
-
-
-def _size(size: int) -> str:
-    """Write bytes in the unit that makes a small number of them, as "311 MiB"."""
-    power = min(int(math.log2(size)) // 10, len(_NAMES) - 1)
-    return f"{size / 2 ** (10 * power):.3g} {_NAMES[power]}"

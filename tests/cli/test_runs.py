@@ -5,8 +5,6 @@ import os
 
 import pytest
 
-from bnrenorm.cli.runs import _bytes
-
 KEYS = [f"{i:016}" for i in range(3)]
 
 
@@ -54,10 +52,3 @@ def test_an_unknown_run_is_one_line(call, out):
     code, text, err = call("runs", "--out", out, "--remove", "a-00000001")
     assert (code, text, err.count("\n")) == (2, "", 1)
     assert "unknown run 'a-00000001'; did you mean a-00000000?" in err
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1024, "1 KiB"), (5 * 2**20, "5 MiB"), (2**31, "2 GiB")]
-)
-def test_sizes_have_units(count, text):
-    assert _bytes(count) == text

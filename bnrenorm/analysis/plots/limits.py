@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from bnrenorm.analysis import aggregates
+
 AxesChoice = Literal["effect", "article"]
 """Axes on which a small effect is seen, or those of the articles, which are the same for every run."""
 
@@ -56,7 +58,7 @@ def late_bands(ax: Any) -> np.ndarray:
 
 def mean_curves(table: pd.DataFrame, metrics: list[str]) -> list[np.ndarray]:
     """Return the means over seeds of every variant and grid point, a curve (T,) per metric, after the first step."""
-    keys = [key for key in table.columns[: list(table.columns).index("step")] if key != "seed"]
+    keys = [key for key in aggregates.keys_of(table, "step") if key != "seed"]
     trained: Any = table[table["epoch"] > 0]
     means: Any = trained.groupby([*keys, "step"], sort=False, dropna=False)[metrics].mean()
     by_curve = means.groupby(keys, sort=False, dropna=False)

@@ -213,10 +213,11 @@ def key(*choices: int, points: int) -> str:
 
 def kind(cells: Cells) -> str:
     """Say what is drawn of several seeds."""
-    seeds = len(cells.results.experiment.seeds)
-    if seeds >= MIN_PAIRS:
+    if cells.seeds >= MIN_PAIRS:
         return f"Bands: {INTERVAL}."
-    return "One seed." if seeds == 1 else f"Thick: mean over the seeds; thin: single seeds. Bands need {MIN_PAIRS}."
+    if cells.seeds == 1:
+        return "One seed."
+    return f"Thick: mean over the seeds; thin: single seeds. Bands need {MIN_PAIRS}."
 
 
 def _caption(cells: Cells) -> str:

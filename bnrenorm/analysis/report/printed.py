@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from bnrenorm.analysis import aggregates
 from bnrenorm.analysis.report import tables
 from bnrenorm.analysis.report.tables import PAIR, Column, Table, cell_of, difference_columns
 from bnrenorm.analysis.results import ExperimentResults
@@ -48,10 +49,8 @@ def _values(frame: pd.DataFrame, axes: list[str], source: str) -> Table:
 
 def _differences(frame: pd.DataFrame, source: str) -> Table:
     """Return a row per comparison: the published difference, ours with its interval, and whether they agree."""
-    known = {"a", "b", "published_a", "published_b", "published_difference", "mean", "low", "high", "agreement"}
-    axes = [name for name in frame.columns if name not in known]
     b, a = PAIR
-    columns = {"b": b, "a": a, **{name: Column(name) for name in axes}}
+    columns = {"b": b, "a": a, **{name: Column(name) for name in aggregates.keys_of(frame, "a")}}
     columns["published_difference"] = Column("published difference (points)", 2)
     columns |= zip(("mean", "low", "high"), difference_columns(" (points)", "our "), strict=True)
     columns["agreement"] = Column("agreement")

@@ -155,12 +155,11 @@ class Launches:
 
     def update_vectors(self, vectors: list[Vector], context: Context) -> None:
         """Take the optimizer's step of biases, gammas and betas, all in one launch."""
-        known = self.tables.get(id(vectors))
-        if known is None or known[0] is not vectors:
+        if id(vectors) not in self.tables:  # the list is kept too: no other gets its id
             table = self.xp.asarray(np.array([packing.table_row(vector) for vector in vectors], np.int64))
-            known = self.tables[id(vectors)] = vectors, table
+            self.tables[id(vectors)] = vectors, table
         rule = context.spec.optimizer, context.hyper, context.schedule
-        self.launch("update_vectors", (len(vectors), len(context.hyper)), LINE, known[1], *rule)
+        self.launch("update_vectors", (len(vectors), len(context.hyper)), LINE, self.tables[id(vectors)][1], *rule)
 
     def diagnose(self, stats: Array, schedule: Array, values: Array) -> None:
         """Describe what a batch normalisation did, one block a replica."""
