@@ -26,6 +26,12 @@ class ClusterError(OSError):
     """A cluster that was lost while it was working. The command line prints it like a `DeviceError`."""
 
 
+def one_line(error: BaseException) -> str:
+    """Return type and message of an exception in one line without a full stop, cut after 300 characters."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}"
+    return text if len(text) <= 300 else f"{text[:300]}..."
+
+
 def is_of_cupy(error: Exception) -> bool:
     """Tell whether CuPy raised an error: a GPU's, such as full memory, or of a driver or library."""
     return any(cls.__module__.partition(".")[0] in _CUPY for cls in type(error).__mro__)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from bnrenorm.analysis import aggregates
 from bnrenorm.analysis.report import write as report
+from bnrenorm.errors import one_line
 from bnrenorm.numbers import points
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def page(results: "ExperimentResults") -> str:
         text = html.escape(" ".join(verdict["sentence"] for verdict in verdicts[:_SENTENCES]), quote=True)
         parts.append(f'<img style="max-width: 100%" alt="{text}" src="data:image/png;base64,{drawing}">')
     except Exception as error:  # whatever is wrong with Matplotlib costs neither the verdicts nor the table
-        parts.append(f"<p>Not drawn: {html.escape(f'{type(error).__name__}: {error}')}</p>")
+        parts.append(f"<p>Not drawn: {html.escape(one_line(error))}</p>")
     path = html.escape(str(results.folder / report.FILE))
     parts.append(f"<p>Report, next to tables and figures: <code>{path}</code></p>")
     return "\n".join(parts)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bnrenorm import atomic, disk, environment
 from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.errors import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,7 +71,7 @@ def write_pictures(results: ExperimentResults, axes: "AxesChoice" = "effect") ->
 
 
 def _failure(path: Path, error: Exception) -> str:
-    return f"{path}: not drawn: {' '.join(f'{type(error).__name__}: {error}'.split())}"
+    return f"{path}: not drawn: {one_line(error)}"
 
 
 def _environment(results: ExperimentResults) -> dict[str, object]:

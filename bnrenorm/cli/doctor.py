@@ -12,7 +12,7 @@ from bnrenorm import _compat, environment
 from bnrenorm.data import dataset, mnist
 from bnrenorm.engines import device
 from bnrenorm.engines.cpu import support
-from bnrenorm.errors import InputError
+from bnrenorm.errors import InputError, one_line
 
 _INSTALL_CHAINER = "pip install 'setuptools<81' wheel && pip install --no-build-isolation chainer==7.8.1"
 _INSTALL_CUPY = "pip install 'cupy-cuda12x[ctk]' (for CUDA 13, as nvidia-smi shows: pip install 'cupy-cuda13x[ctk]')"
@@ -63,7 +63,7 @@ def _run(name: str, check: Callable[[], Finding], fix: str) -> Finding:
     try:
         return check()
     except Exception as error:  # any exception is a finding
-        return Finding(name, False, device.one_line(error), fix)
+        return Finding(name, False, one_line(error), fix)
 
 
 def _python() -> Finding:
@@ -116,7 +116,7 @@ def _cupy_problem() -> str:
         cupy = importlib.import_module("cupy")
         return f"it counts {cupy.cuda.runtime.getDeviceCount()}"
     except Exception as error:  # each CuPy release raises something else
-        return device.one_line(error)
+        return one_line(error)
 
 
 def _digits() -> Finding:
@@ -137,7 +137,7 @@ def _links() -> Finding:
             with device.using(name):
                 errors[name] = _link_error(name)
         except Exception as error:  # of another kernel than `device.problem` has tried
-            return Finding("links", False, f"{name}: {device.one_line(error)}", fix)
+            return Finding("links", False, f"{name}: {one_line(error)}", fix)
         if not errors[name] < _TOLERANCE:
             return Finding("links", False, f"{name}: off by {errors[name]:.1e} from scalar arithmetic", fix)
     detail = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from bnrenorm import _compat
-from bnrenorm.errors import DeviceError, InputError, OutOfMemory, is_of_cupy
+from bnrenorm.errors import DeviceError, InputError, OutOfMemory, is_of_cupy, one_line
 
 DOCTOR = "`bnrenorm doctor` says what is missing"
 
@@ -54,12 +54,6 @@ def problem(index: int) -> str | None:
     except Exception as error:  # for a missing library each CuPy release raises something else
         return one_line(error)
     return "it computes wrong numbers" if wrong else None
-
-
-def one_line(error: BaseException) -> str:
-    """Return type and message of an exception in one line without a full stop, cut after 300 characters."""
-    text = f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}"
-    return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 def chainer_device(name: str) -> Any:

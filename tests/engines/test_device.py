@@ -168,13 +168,6 @@ def test_memory_without_use_is_free_and_is_given_back():
         cupy.zeros(2**50, np.uint8)
 
 
-def test_a_message_is_one_line_without_a_full_stop_and_cut_if_it_is_long():
-    assert device.one_line(MemoryError("out of\nmemory (1 GiB).")) == "MemoryError: out of memory (1 GiB)"
-    line = device.one_line(RuntimeError("what\n" * 1000))
-    assert len(line) == 303
-    assert line.startswith("RuntimeError: what what ")
-
-
 @pytest.mark.gpu
 def test_the_gpu_of_this_machine_computes():
     assert device.problem(0) is None

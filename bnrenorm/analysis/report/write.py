@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnrenorm import atomic
+from bnrenorm.errors import one_line
 
 if TYPE_CHECKING:
     from bnrenorm.analysis.results import ExperimentResults
@@ -17,7 +18,7 @@ def write(results: "ExperimentResults") -> list[str]:
     try:
         save(path, [results])
     except Exception as error:  # as with figures, whatever is wrong with the libraries that draw
-        return [f"{path}: not written: {' '.join(f'{type(error).__name__}: {error}'.split())}"]
+        return [f"{path}: not written: {one_line(error)}"]
     return []
 
 

@@ -12,6 +12,7 @@ from bnrenorm.config.build import build
 from bnrenorm.data.dataset import Dataset, load
 from bnrenorm.engines import device as devices
 from bnrenorm.engines.precision import to_double
+from bnrenorm.errors import one_line
 from bnrenorm.training.loop import Training
 
 Array = Any
@@ -44,7 +45,7 @@ def guarded(check: str, rows: Iterator[Row]) -> Iterator[Row]:
     try:
         yield from rows
     except Exception as error:  # whatever a GPU and its libraries may raise is a result
-        yield Row(check, devices.one_line(error), "no error", False)
+        yield Row(check, one_line(error), "no error", False)
 
 
 def trials(text: str, data: Dataset) -> list[Trial]:

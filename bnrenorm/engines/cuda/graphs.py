@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from bnrenorm.engines.cuda.cublas import handle_of_thread
-from bnrenorm.engines.device import one_line
+from bnrenorm.errors import one_line
 
 _TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int, "l": ctypes.c_longlong}
 _BEGIN = "piiiiip"  # handle, transposes, m, n, k, alpha
