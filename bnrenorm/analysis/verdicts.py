@@ -150,7 +150,7 @@ def label(entry: dict[str, Any]) -> str:
 
 def divergences(diverged: dict[str, int], seeds: int) -> str:
     """Return "BN diverged in 2 of 6 seeds and BRN in none" of variants of which some diverged, with their counts."""
-    counts = [f"{name} diverged in {count} of {seeds} seeds" for name, count in diverged.items() if count]
+    counts = [f"{name} diverged in {count} of {counted(seeds, 'seed')}" for name, count in diverged.items() if count]
     return " and ".join([*counts, *(f"{name} in none" for name, count in diverged.items() if not count)])
 
 

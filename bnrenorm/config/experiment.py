@@ -13,6 +13,7 @@ from bnrenorm.config.resolve import resolve
 from bnrenorm.config.schema import Data, Settings
 from bnrenorm.config.trial import Point, Trial
 from bnrenorm.errors import InputError
+from bnrenorm.numbers import counted
 
 CONFIG_FILE = "experiment.yaml"
 """The config of a run, in its folder."""
@@ -39,7 +40,7 @@ class Experiment:
 
     def __repr__(self) -> str:
         grid = f"; {len(self.points)} grid points" if len(self.points) > 1 else ""
-        return f"Experiment({self.name}: {', '.join(self.variants)}{grid}; {len(self.seeds)} seeds)"
+        return f"Experiment({self.name}: {', '.join(self.variants)}{grid}; {counted(len(self.seeds), 'seed')})"
 
     @property
     def variants(self) -> tuple[str, ...]:

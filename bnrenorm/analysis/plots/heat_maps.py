@@ -76,11 +76,11 @@ def difference_cells(verdicts: list[dict[str, Any]], axes: tuple[str, str]) -> d
 def accuracy_cells(summary: pd.DataFrame, axes: tuple[str, str]) -> dict[tuple[Any, Any], Cell]:
     """Return a `tables.summary` of one variant as cells: mean final test accuracy in % of the trials that finished."""
     cells: dict[tuple[Any, Any], Cell] = {}
-    for key, rows in summary.groupby(list(axes), sort=False, dropna=False):
-        finished: Any = rows.loc[rows["outcome"] != "diverged", "final_test_accuracy"]
+    by_point: Any = summary.groupby(list(axes), sort=False, dropna=False)
+    for (row, column), rows in by_point:
+        finished = rows.loc[rows["outcome"] != "diverged", "final_test_accuracy"]
         diverged = len(rows) - len(finished)
         note = f"{diverged} of {len(rows)} diverged" if diverged else ""
-        row, column = key if isinstance(key, tuple) else (key, "")
         cells[_key(row), _key(column)] = Cell(100 * float(finished.mean()), note)
     return cells
 
