@@ -1,9 +1,7 @@
 """Read a run again, from its folder and the stored trials around it; nothing is trained or written."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -65,7 +63,7 @@ def read(folder: Path) -> Outcome:
     environment = _environment(folder / "environment.json")
     if environment is None:  # the run has not ended
         data = dataset.load(experiment.data).described
-        backends: Iterable[Backend] = [Backend(*pair) for pair in _BACKENDS]
+        backends = _BACKENDS
         notes: list[str] = []
     else:
         data, notes = environment.data, list(environment.notes)
@@ -83,7 +81,8 @@ def read(folder: Path) -> Outcome:
     raise InputError(f"{folder}: none of its {len(trials)} trials can be read from {store.trials}; {again}")
 
 
-_BACKENDS = tuple(product((CPU, CHAINER), ("cpu",))) + tuple(product((CUDA, CUDA_TF32, CHAINER), ("cuda:0",)))
+_BACKENDS = [Backend(name, "cpu") for name in (CPU, CHAINER)]
+_BACKENDS += [Backend(name, "cuda:0") for name in (CUDA, CUDA_TF32, CHAINER)]
 
 
 def _preferred(environment: _Environment) -> str:

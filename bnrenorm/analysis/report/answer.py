@@ -35,9 +35,10 @@ def answer(results: ExperimentResults) -> list[Line]:
             pairs.setdefault((verdict["a"], verdict["b"]), []).append(verdict)
         lines = [_over_grid(of_pair, count) for of_pair in pairs.values()]
     else:
-        numbers = [_numbers(verdict) for verdict in verdicts[:_DETAILED]]
-        numbers += [""] * (len(verdicts) - len(numbers))
-        lines = [Line(_at(verdict) + _conclusion(verdict), of) for verdict, of in zip(verdicts, numbers, strict=True)]
+        lines = [
+            Line(_at(verdict) + _conclusion(verdict), _numbers(verdict) if i < _DETAILED else "")
+            for i, verdict in enumerate(verdicts)
+        ]
     if len(lines) <= _LINES:
         return lines
     return [*lines[:_LINES], Line("", f"The table of comparisons has {len(lines) - _LINES} more.")]

@@ -144,10 +144,10 @@ def hover(renderers: list[Any], tooltips: list[tuple[str, str]], mode: Any = "mo
     )
 
 
-def rounded(values: Any, digits: int = 5) -> list[float | None]:
-    """Return numbers for JSON, to so many significant digits; None for what is not finite."""
+def rounded(values: Any) -> list[float | None]:
+    """Return numbers for JSON, to five significant digits; None for what is not finite."""
     array = np.asarray(values, float)
-    return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in array.tolist()]
+    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in array.tolist()]
 
 
 def whole(values: Any) -> list[int | None]:

@@ -80,18 +80,17 @@ def _facts(results: ExperimentResults) -> list[str]:
 
 
 def _tables(results: ExperimentResults) -> list[Table]:
-    experiment = results.experiment
-    axes = [key for key, _ in experiment.points[0]]
+    axes = [key for key, _ in results.experiment.points[0]]
     origin, made_by = provenance.sources(results)
-    made = []
-    if results.verdicts:
-        made.append(tables.verdicts(results.verdicts))
-    made.append(tables.variants(results.summary, axes))
-    published = printed.table(results)
-    if published is not None:
-        made.append(published)
-    made.append(_settings(results))
-    return [*made, tables.trials(results.summary, axes, made_by), origin]
+    made = [
+        tables.verdicts(results.verdicts) if results.verdicts else None,
+        tables.variants(results.summary, axes),
+        printed.table(results),
+        _settings(results),
+        tables.trials(results.summary, axes, made_by),
+        origin,
+    ]
+    return [table for table in made if table is not None]
 
 
 def _settings(results: ExperimentResults) -> Table:
