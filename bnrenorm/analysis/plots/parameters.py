@@ -34,12 +34,11 @@ def pictures(trials: TrainedTrials) -> dict[str, Callable[[], Figure]]:
     gamma and beta over the epochs, means over a layer's nodes and over seeds. Trials that kept no parameters or learned
     nothing are left out, and so are figures with nothing to show.
     """
-    learned = [(t, result) for t, result in trials if result.parameters and _has_learned(result.records)]
+    kept = [(trial, result) for trial, result in trials if result.parameters]
+    learned = [(trial, result) for trial, result in kept if result.records["test_accuracy"][-1] > _LEARNED]
     one_seed = [(trial, result) for trial, result in learned if trial.seed == learned[0][0].seed]
-    kept = sum(bool(result.parameters) for _, result in trials)
-    without = (
-        f"; not drawn: {kept - len(learned)} of {kept} networks, which learned nothing" if len(learned) < kept else ""
-    )
+    failed = len(kept) - len(learned)
+    without = f"; not drawn: {failed} of {len(kept)} networks, which learned nothing" if failed else ""
     paths = {path for _, result in one_seed for path in result.parameters}
     drawings: dict[str, Callable[[], Figure]] = {}
     for name, pattern, counted in (("weights", _WEIGHTS, "weights"), ("affine", _AFFINE, "nodes")):
@@ -56,10 +55,6 @@ def pictures(trials: TrainedTrials) -> dict[str, Callable[[], Figure]]:
             _grid, rows, columns, f"means over a layer's nodes{without}", "mean", _over_epochs
         )
     return drawings
-
-
-def _has_learned(records: dict[str, list[float]]) -> bool:
-    return records["test_accuracy"][-1] > _LEARNED
 
 
 @own_settings()

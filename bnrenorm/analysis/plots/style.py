@@ -98,12 +98,8 @@ def legend_below(ax: Any, columns: int = 1) -> None:
     labels = [label.get_text() for label in ax.get_xticklabels()]
     size = ax.xaxis.label.get_size()
     is_slanted = any(label.get_rotation() for label in ax.get_xticklabels())
-    longest, most_lines = (max((count(label) for label in labels), default=1) for count in (len, _count_lines))
-    depth = 0.35 * size * longest if is_slanted else 1.4 * size * most_lines
+    longest, breaks = max(map(len, labels), default=1), max((label.count("\n") for label in labels), default=0)
+    depth = 0.35 * size * longest if is_slanted else 1.4 * size * (1 + breaks)
     below = offset_copy(ax.transAxes, ax.figure, y=-(depth + 2.2 * size), units="points")
     columns = min(columns, max(1, len(ax.get_legend_handles_labels()[1])))
     ax.legend(frameon=False, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below)
-
-
-def _count_lines(text: str) -> int:
-    return text.count("\n") + 1

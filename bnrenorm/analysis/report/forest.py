@@ -64,7 +64,8 @@ def forest(verdicts: list[dict[str, Any]]) -> Chart | None:
         f"Grey zone: less than {margin:g} points, which counts as equivalent.{rest}"
     )
     chart = Chart("forest", _TITLE, caption, plot, is_told=False)  # a table tells it
-    chart.frames[""] = {"sources": _sources(shown), "alt": _alt(shown)}
+    told = "; ".join(map(_in_words, shown))
+    chart.frames[""] = {"sources": _sources(shown), "alt": f"Paired differences in final test accuracy. {told}."}
     return chart
 
 
@@ -117,10 +118,6 @@ def _label(verdict: dict[str, Any]) -> str:
         if len(text) <= _LONGEST:
             return text
     return f"{name[: _LONGEST // 2]}…{name[1 - _LONGEST // 2 :]}"
-
-
-def _alt(shown: list[dict[str, Any]]) -> str:
-    return f"Paired differences in final test accuracy. {'; '.join(map(_in_words, shown))}."
 
 
 def _in_words(verdict: dict[str, Any]) -> str:
