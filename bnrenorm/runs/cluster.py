@@ -7,7 +7,7 @@ import multiprocessing
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ def connected(cluster: Cluster) -> Iterator[Any]:
             except (OSError, ValueError, TypeError) as error:
                 reason = str(error) or "what answers is no scheduler of Dask's"
                 raise InputError(f"--dask {cluster.address}: no scheduler answers there: {reason}") from error
-            with client:
+            with _left(client):
                 yield client
             return
         try:
@@ -81,10 +81,20 @@ def connected(cluster: Cluster) -> Iterator[Any]:
                 f"--workers {cluster.workers}: they did not start ({error}); in a script, call bnrenorm.run below "
                 '`if __name__ == "__main__":`, because workers import it'
             ) from error
-        with processes, distributed.Client(processes, set_as_default=False) as client:
+        with _left(processes), _left(distributed.Client(processes, set_as_default=False)) as client:
             if request.asked:
                 raise Interrupted
             yield client
+
+
+@contextmanager
+def _left(connection: Any) -> Iterator[Any]:
+    """Yield a client or a cluster of Dask's, and close it. What that raises is left out: a scheduler may be gone."""
+    try:
+        yield connection
+    finally:
+        with suppress(Exception):
+            connection.close()
 
 
 def _ask(distributed: Any, address: str) -> None:
