@@ -1,6 +1,8 @@
 """The CPU engine against the Chainer engine: every setting, one step at a time from the same state, and whole runs."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -183,3 +185,27 @@ def test_evaluation_by_the_populations_statistics_does_not_depend_on_the_threads
         with threadpool_limits(threads):
             losses.append(training.engine.evaluate()["test_loss"])
     assert (losses[0] == losses[1]).all()
+
+
+LOADING = """
+import _ctypes, threading
+from importlib.util import find_spec
+from pathlib import Path
+from bnrenorm.engines.cpu.engine import ThreadpoolController
+library = str(next(Path(find_spec("psutil").origin).parent.glob("_psutil*.so")))
+is_over = threading.Event()
+def load():
+    while not is_over.is_set():
+        _ctypes.dlclose(_ctypes.dlopen(library, 0))
+loader = threading.Thread(target=load, daemon=True)
+loader.start()
+for _ in range(100):
+    ThreadpoolController()
+is_over.set()
+loader.join()
+"""
+
+
+def test_the_blas_is_found_while_another_thread_loads_libraries():
+    # as `cli.startup.import_analysis` does; threadpoolctl before 3.7 held the linker's lock and waited for the GIL
+    assert subprocess.run([sys.executable, "-c", LOADING], timeout=60).returncode == 0
