@@ -213,10 +213,11 @@ def parse_memory(text: str | None, device: str = "cpu") -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
-def check(trial: Trial, needed: Need, memory: int) -> None:
-    """Raise InputError if a group of this trial alone needs more than the memory."""
+def check(trial: Trial, needed: Need, memory: int, sharing: int = 1) -> None:
+    """Raise InputError if a group of this trial alone needs more than the memory, the share of each of `sharing`."""
     if needed.of(1) > memory:
+        share, fewer = ("", "") if sharing == 1 else (f" as one of {sharing} workers", ", fewer --workers")
         raise InputError(
-            f"{trial.variant}: one network needs about {size(needed.of(1))} of memory, but may take {size(memory)}; "
-            "choose a smaller network or batch, or a larger --memory"
+            f"{trial.variant}: one network needs about {size(needed.of(1))} of memory, but may take {size(memory)}"
+            f"{share}; choose a smaller network or batch{fewer}, or a larger --memory"
         )

@@ -52,12 +52,14 @@ def plan(
     backend: Backend,
     spoilt: Collection[str] = (),
     workers: int = 1,
+    sharing: int = 1,
 ) -> Plan:
     """Find the trials of `addresses` that are not stored yet, and group them.
 
-    memory: bytes that a group may take; spoilt: keys of stored trials that cannot be used; workers: who train groups at
-    the same time, and are to have some each. Interrupted groups come first, and their trials stay together or in parts,
-    so that they can resume. Raises InputError if a network alone needs more than the memory.
+    memory: bytes that a group may take, as one of so many `sharing` it; spoilt: keys of stored trials that cannot be
+    used; workers: who train groups at the same time, and are to have some each. Interrupted groups come first, and
+    their trials stay together or in parts, so that they can resume. Raises InputError if a network alone needs more
+    than the memory.
     """
     # Variants with equal settings share a key, so they are trained once.
     missing = {key: trial for trial, key in keys.items() if key in spoilt or not store.has(key)}
@@ -72,7 +74,7 @@ def plan(
     groups: list[list[Trial]] = []
     for alike, parts in [*((group, each) for group in interrupted), *((new, workers) for new in by_structure.values())]:
         needed = need(alike[0], data, backend)
-        check(alike[0], needed, memory)
+        check(alike[0], needed, memory, sharing)
         count = max(math.ceil(len(alike) / needed.fitting(memory)), min(len(alike), parts))
         groups.extend(alike[i * len(alike) // count : (i + 1) * len(alike) // count] for i in range(count))
     return Plan(keys, groups)

@@ -60,6 +60,8 @@ def locked(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=_MOMENT, poll_interval=_MOMENT / 50)
     except filelock.Timeout as error:
         raise InputError(f"{folder}: {_name(folder / _OWNER)} is writing there") from error
+    except PermissionError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
     except NotImplementedError as error:  # what filelock raises on a file system without flock
         raise InputError(f"--out {folder.parent}: its file system cannot lock files, expected one that can") from error
     try:

@@ -171,7 +171,8 @@ class _Session:
         self.failures: dict[str, str] = {}  # by key
         self.workers = 1 if cluster is None else clusters.count(cluster)
         self.devices = 1 if cluster is None else clusters.devices(cluster, backend.device, self.workers)
-        self.memory = memory if cluster is None else memory // clusters.sharing(cluster, backend.device)
+        self.sharing = 1 if cluster is None else clusters.sharing(cluster, backend.device)
+        self.memory = memory // self.sharing
         self.plan()
 
     def note(self, text: str) -> None:
@@ -187,7 +188,7 @@ class _Session:
 
     def plan(self, spoilt: Collection[str] = ()) -> Plan:
         """Plan what is missing or spoilt."""
-        return plan(self.keys, self.data, self.store, self.memory, self.backend, spoilt, self.workers)
+        return plan(self.keys, self.data, self.store, self.memory, self.backend, spoilt, self.workers, self.sharing)
 
     def results(self) -> tuple[list[tuple[Trial, TrialResults]], list[str]]:
         """Train what is missing; return all results, and a line for each reason why trials have none."""

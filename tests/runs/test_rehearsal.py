@@ -31,6 +31,8 @@ def test_a_rehearsal_of_workers_plans_what_they_train(few, tmp_path):
     assert not list(tmp_path.iterdir()), "nothing is written"
     with pytest.raises(InputError, match="tcp://127.0.0.1:9: no scheduler answers there"):
         rehearsed(few, tmp_path, cluster=Cluster(address="tcp://127.0.0.1:9"))
+    with pytest.raises(InputError, match="as one of 100 workers; choose a smaller network or batch, fewer --workers"):
+        rehearsed(few, tmp_path, cluster=Cluster(workers=100))
 
 
 @pytest.mark.parametrize(("workers", "sharing", "devices"), [(1, 1, 1), (2, 1, 2), (3, 2, 2), (4, 2, 2)])

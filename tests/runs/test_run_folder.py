@@ -151,6 +151,18 @@ def test_a_file_system_without_locks_is_refused_in_one_line(tmp_path, monkeypatc
         raise AssertionError("opened without a lock")
 
 
+def test_a_folder_that_may_only_be_read_is_refused_in_one_line(tmp_path, monkeypatch):
+    def acquire(lock, **options):
+        raise PermissionError(13, "Permission denied", lock.lock_file)
+
+    monkeypatch.setattr(run_folder.filelock.FileLock, "acquire", acquire)
+    with (
+        pytest.raises(InputError, match=f"^{tmp_path}: cannot be written: Permission denied$"),
+        run_folder.locked(tmp_path),
+    ):
+        raise AssertionError("opened without a lock")
+
+
 NO_FLOCK = NotImplementedError()  # what filelock raises on a file system without flock
 
 
