@@ -104,7 +104,7 @@ def difference_scale(values: Any) -> Scale:
     size = np.abs(np.asarray(values, float))
     size = size[np.isfinite(size)]
     largest = float(size.max(initial=0))
-    high = max(_SMALLEST, min(largest, _FARTHEST * float(np.median(size)) if len(size) else 0))
+    high = max(_SMALLEST, min(largest, _FARTHEST * _typical(size)))
     return Scale("RdBu", -high, high, "both" if largest > high else "neither")
 
 
@@ -114,6 +114,13 @@ def accuracy_scale(values: Any) -> Scale:
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return Scale("viridis", 0, 100, "neither")
-    lowest, median, high = float(numbers.min()), float(np.median(numbers)), float(numbers.max())
-    low = min(max(lowest, median - _FARTHEST * (high - median)), high - _SMALLEST)
+    lowest, high = float(numbers.min()), float(numbers.max())
+    low = min(max(lowest, high - (1 + _FARTHEST) * _typical(high - numbers)), high - _SMALLEST)
     return Scale("viridis", low, high, "min" if lowest < low else "neither")
+
+
+def _typical(sizes: np.ndarray) -> float:
+    """Return the median of numbers ≥ 0; if that is 0, as where a task is easy for most, that of the positive ones."""
+    if not sizes.any():
+        return 0.0
+    return float(np.median(sizes)) or float(np.median(sizes[sizes > 0]))

@@ -61,3 +61,12 @@ def test_a_few_extreme_values_do_not_stretch_the_colours():
     assert 90 < accuracy.low < 98
     assert (accuracy.high, accuracy.extend) == (98.5, "min")
     assert heat_maps.accuracy_scale([np.nan]).low == 0
+
+
+def test_colours_are_those_of_the_cells_that_differ_where_most_are_equal():
+    scale = heat_maps.difference_scale([*[0] * 6, -0.33, 23, 38])
+    assert (scale.low, scale.high, scale.extend) == (-38, 38, "neither")
+    assert heat_maps.difference_scale([0, 0, 0]).high == 0.2
+    accuracy = heat_maps.accuracy_scale([*[100] * 6, 99.67, 76.92, 61.67])
+    assert (accuracy.low, accuracy.high, accuracy.extend) == (61.67, 100, "neither")
+    assert heat_maps.accuracy_scale([100, 100]).low == pytest.approx(99.8)
