@@ -48,7 +48,7 @@ def test_a_gpu_sorts_once_for_all_quantiles(fake_cupy, rng, shape):
     assert fake_cupy.calls == ["sort"] * 2
     assert list(got) == list(want)
     for name, value in got.items():
-        assert value.dtype == want[name].dtype
+        assert value.dtype == (np.float32 if name[2:].isdigit() else want[name].dtype)  # float64 by NumPy 1's quantile
         assert value.array == pytest.approx(want[name], rel=1e-5, abs=1e-6)
 
 

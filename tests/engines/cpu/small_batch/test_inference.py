@@ -33,5 +33,5 @@ def test_only_blocks_of_the_range_are_set(begin, end):
     right = logits.argmax(axis=1) == labels
     for q in range(3):
         want = right[500 * q : 500 * (q + 1)].sum() if begin <= q < end else -1
-        assert sums[q, 1] == want
+        assert sums[q, 1] == pytest.approx(want, rel=1e-15)  # a share times the number of images
         assert (sums[q, 0] > 0) == (begin <= q < end)
