@@ -71,6 +71,8 @@ class _Text:
 
 
 def _source(value: Any) -> str:
+    if getattr(value, "co_filename", "") == "<string>":  # of eval; Python 3.13 would give the text of `python -c`
+        return ""
     try:
         return textwrap.dedent(inspect.getsource(value))
     except (OSError, TypeError):

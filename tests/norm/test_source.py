@@ -1,6 +1,7 @@
 """What of a file or notebook decides what a factory makes, and what does not."""
 
 import functools
+import linecache
 
 import pytest
 
@@ -102,5 +103,8 @@ def test_a_bound_method_is_that_of_its_object():
     assert text_of(one.__init__) != text_of(other.__init__)
 
 
-def test_without_source_there_is_no_text():
+def test_without_source_there_is_no_text(monkeypatch):
+    monkeypatch.setitem(
+        linecache.cache, "<string>", (7, None, ["import x\n"], "<string>")
+    )  # Python 3.13's of `python -c`
     assert text_of(eval("lambda width: None")) == text_of(len) == text_of(type("Empty", (), {"a": 1})) == ""
