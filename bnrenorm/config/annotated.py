@@ -20,8 +20,8 @@ TOP_LEVEL = {
     "name": "name of the experiment and of its run folder",
     "variants": "what is compared: settings of each variant, in addition to those that all share",
     "grid": "settings that vary in addition: every combination of their values is a grid point",
-    "seeds": "each variant is trained once per seed at each grid point; a count N stands for the seeds 0, ..., N-1. One "
-    "seed gives all variants the same initial weights and batches",
+    "seeds": "each variant is trained once per seed at each grid point; a count N stands for the seeds 0, ..., N-1. "
+    "One seed gives all variants the same initial weights and batches",
     "baseline": "every other variant is compared with this one only, instead of every pair: fewer comparisons need "
     "fewer seeds",
     "published": "table of published numbers to compare the results with",

@@ -104,7 +104,6 @@ def test_a_bound_method_is_that_of_its_object():
 
 
 def test_without_source_there_is_no_text(monkeypatch):
-    monkeypatch.setitem(
-        linecache.cache, "<string>", (7, None, ["import x\n"], "<string>")
-    )  # Python 3.13's of `python -c`
+    of_c = (7, None, ["import x\n"], "<string>")  # what Python 3.13 keeps in a process of `python -c`
+    monkeypatch.setitem(linecache.cache, "<string>", of_c)
     assert text_of(eval("lambda width: None")) == text_of(len) == text_of(type("Empty", (), {"a": 1})) == ""
