@@ -124,11 +124,11 @@ def distance(one, other):
 def assert_same_numbers(got, want, rtol=2e-5):
     """Compare records' values or diagnoses: accuracies to one image of the smallest set (100), all others to rtol.
 
-    A quantile of d, or a distance, may be near 0 and is a sum of cancelling numbers: 1e-6 there is rounding.
+    A quantile of d, or a distance, may be near 0 and is a sum of cancelling numbers: 2e-5 there is rounding, with NumPy 1 and the BLAS that comes with it.
     """
     assert got.keys() == want.keys()
     for name in want:
-        tolerance = {"rtol": 0, "atol": 0.0101} if name.endswith("accuracy") else {"rtol": rtol, "atol": 1e-5}
+        tolerance = {"rtol": 0, "atol": 0.0101} if name.endswith("accuracy") else {"rtol": rtol, "atol": 3e-5}
         assert_allclose(got[name], want[name], **tolerance, err_msg=name)
 
 
