@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import sys
@@ -11,8 +12,18 @@ from tests.helpers import COMPARED, save_digits, some_digits
 
 # Kernels that tests compile, in this process and in others, are kept here and not among the user's.
 os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / "kernels")
-# A shell has what it runs in the background ignore Ctrl-C, and tests send it.
+# A shell has what it runs in the background ignore Ctrl-C, and nohup a closed terminal; tests send both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_frozen_garbage():
+    """Hypothesis looks for what refers to its generator, and sees nothing that is frozen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "freeze", lambda: None)
+        yield
 
 
 @pytest.fixture

@@ -165,8 +165,7 @@ class _Session:
         cluster: Cluster | None, shard: Shard | None = None,
     ):  # fmt: skip
         self.experiment, self.backend, self.store, self.data = experiment, backend, store, data
-        self.watcher, self.cluster = watcher, cluster
-        self.keys = addresses(experiment, data, backend, shard)
+        self.watcher, self.cluster, self.keys = watcher, cluster, addresses(experiment, data, backend, shard)
         self.notes: list[str] = []
         self.failures: dict[str, str] = {}  # by key
         self.workers = 1 if cluster is None else clusters.count(cluster)

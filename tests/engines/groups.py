@@ -124,7 +124,8 @@ def distance(one, other):
 def assert_same_numbers(got, want, rtol=2e-5):
     """Compare records' values or diagnoses: accuracies to one image of the smallest set (100), all others to rtol.
 
-    A quantile of d, or a distance, may be near 0 and is a sum of cancelling numbers: 2e-5 there is rounding, with NumPy 1 and the BLAS that comes with it.
+    A quantile of d, or a distance, may be near 0 and is a sum of cancelling numbers: 2e-5 there is rounding, with NumPy 1
+    and the BLAS that comes with it.
     """
     assert got.keys() == want.keys()
     for name in want:
