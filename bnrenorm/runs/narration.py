@@ -128,7 +128,8 @@ def failures(reasons: dict[Trial, str]) -> list[str]:
     lines = []
     for reason in dict.fromkeys(reasons.values()):
         variants = Counter(trial.variant for trial, why in reasons.items() if why == reason)
-        counted = ", ".join(f"{count} of {variant}" for variant, count in variants.items())
-        trials, them = ("1 trial has", "it") if variants.total() == 1 else (f"{variants.total()} trials have", "them")
-        lines.append(f"{trials} no result ({counted}), and no pair is made of {them}: {reason}")
+        whose = ", ".join(f"{count} of {variant}" for variant, count in variants.items())
+        have, them = ("has", "it") if variants.total() == 1 else ("have", "them")
+        trials = counted(variants.total(), "trial")
+        lines.append(f"{trials} {have} no result ({whose}), and no pair is made of {them}: {reason}")
     return lines

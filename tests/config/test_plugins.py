@@ -1,6 +1,7 @@
 """Files of a user's own that a config names: what they register, what is said of them, and their faults."""
 
 import os
+import sys
 
 import pytest
 
@@ -56,6 +57,14 @@ def test_a_file_next_to_the_config_registers_a_norm_and_is_announced_first(folde
     assert printed.out == ""
     expected = f"running the Python code in {folder / 'mine.py'}, a plugin of {folder / 'my.yaml'}:3"
     assert printed.err == f"bnrenorm: {expected}\nrunning\n"
+
+
+def test_a_plugin_is_a_module_as_an_import_makes_it(folder):
+    """Python 3.15 warns of an error's line in a module without a loader."""
+    config.load(folder / "my.yaml")
+    spec = vars(sys.modules["bnrenorm_plugin_mine"])["__spec__"]
+    assert spec.origin == str(folder / "mine.py")
+    assert spec.loader.get_source(spec.name) == MINE
 
 
 def test_the_path_is_relative_to_the_config_and_of_an_option_to_the_working_directory(folder, monkeypatch):
