@@ -92,14 +92,19 @@ class _Course:
                 if self.client.status != "running":
                     raise ClusterError(_LOST)
         finally:
-            with suppress(Exception):  # of a cluster that is gone
-                self.client.cancel(list(self.running))
-                if self.running:  # after an error: the workers are the user's, and go on with what was cancelled
-                    self.client.run(worker.stop, self.run.token, wait=False)
-                self.client.unsubscribe_topic(self.run.token)
+            if self.client.status == "running":  # a scheduler that is gone would be waited for
+                self._leave()
         if self.request.asked:
             raise Interrupted if self.saved else Interrupted(_UNSAVED)
         return self.failures
+
+    def _leave(self) -> None:
+        """Take back what is not done; after an error: the workers are the user's, and go on with what was cancelled."""
+        with suppress(Exception):  # of a cluster that is lost just now
+            self.client.cancel(list(self.running))
+            if self.running:
+                self.client.run(worker.stop, self.run.token, wait=False)
+            self.client.unsubscribe_topic(self.run.token)
 
     def _look(self) -> None:
         """Keep every worker busy, those that have come since among them; or let all of them stop."""

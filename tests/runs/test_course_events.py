@@ -156,6 +156,17 @@ def test_after_an_error_workers_are_asked_to_stop(course_of):
     assert asked == [(worker.stop, "token")]
 
 
+def test_a_scheduler_that_is_gone_is_asked_nothing_more(course_of, monkeypatch):
+    """Dask would look for it, for 20 seconds."""
+    monkeypatch.setattr(course, "_TICK", 0)
+    asked = []
+    groups, _ = course_of(client_of(status="connecting", cancel=asked.append, run=lambda *_, wait: asked.append(1)))
+    with pytest.raises(ClusterError, match="the cluster is lost"):
+        groups.finish()
+    assert groups.running
+    assert asked == []
+
+
 def test_workers_are_told_where_the_images_are_from_wherever_they_start(tmp_path, monkeypatch):
     runs = []
     monkeypatch.setattr(
