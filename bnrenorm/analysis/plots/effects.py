@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.plots import axes, gains, heat_maps, limits
-from bnrenorm.analysis.plots.limits import AxesChoice, late_bands
+from bnrenorm.analysis.plots.limits import AxesChoice, bands
 from bnrenorm.analysis.plots.names import plain, plain_list
 from bnrenorm.analysis.plots.pages import (
     add_legend,
@@ -51,15 +51,16 @@ def by_steps(table: pd.DataFrame, verdicts: list[dict[str, Any]], title: str, ch
 def _span_what_it_comes_to(panels: list[Any], at_the_end: list[list[float]]) -> None:
     """End the y axes of differences so that those of the second half of the training, and all at the end, are seen.
 
-    Means of the first half are seen too, above or below, where that at most doubles what an axis spans.
+    Means of the first half are seen, and their bands, above or below, where that at most doubles what an axis spans.
     """
     values = [np.array([0, 100 * stats.MARGIN, -100 * stats.MARGIN]), *(100 * np.array(end) for end in at_the_end)]
     lines = [np.asarray(line.get_ydata(), float) for ax in panels for line in ax.get_lines()]
-    values += [*map(late_bands, panels), *(line[len(line) // 2 :] for line in lines)]
-    low, high = _extent(values)
-    lowest, highest = _extent([*values, *lines])
-    seen = 2 * (high - low)
-    bottom, top = lowest if high - lowest <= seen else low, highest if highest - low <= seen else high
+    values += [*map(bands, panels), *(line[len(line) // 2 :] for line in lines)]
+    low, high = bottom, top = _extent(values)
+    for early in (lines, [*lines, *(bands(ax, since=0) for ax in panels)]):
+        lowest, highest = _extent([*values, *early])
+        bottom = lowest if high - lowest <= 2 * (high - low) else bottom
+        top = highest if highest - low <= 2 * (high - low) else top
     margin = 0.06 * (top - bottom)
     for ax in panels:
         ax.set_ylim(bottom - margin, top + margin)

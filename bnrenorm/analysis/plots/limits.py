@@ -35,10 +35,10 @@ def set_limits(axes: Any, table: pd.DataFrame, metrics: list[str], choice: AxesC
     means = mean_curves(table, metrics)
     low, high = _accuracies(means) if kind == "accuracy" else _losses(means)
     if kind == "accuracy":
-        bands = np.concatenate([late_bands(ax) for ax in axes])
-        high = bands.max(initial=high)
-        if len(means) <= _FEW and len(bands):
-            low = min(low, max(bands.min(), _lowest(bands, _SMALLEST)))
+        late = np.concatenate([bands(ax) for ax in axes])
+        high = late.max(initial=high)
+        if len(means) <= _FEW and len(late):
+            low = min(low, max(late.min(), _lowest(late, _SMALLEST)))
     for ax in axes:
         if kind == "loss":
             ax.set_yscale("log")
@@ -48,10 +48,10 @@ def set_limits(axes: Any, table: pd.DataFrame, metrics: list[str], choice: AxesC
         ax.set_ylim(low, high)
 
 
-def late_bands(ax: Any) -> np.ndarray:
-    """Return what the bands and single lines of `ax` span in the second half of the training."""
+def bands(ax: Any, since: float = 0.5) -> np.ndarray:
+    """Return what the bands and single lines of `ax` span since a share of the training, by default its second half."""
     paths = [path.vertices for band in ax.collections for path in band.get_paths()]
-    late = [path[path[:, 0] > 0.5 * path[:, 0].max(), 1] for path in paths if len(path)]
+    late = [path[path[:, 0] > since * path[:, 0].max(), 1] for path in paths if len(path)]
     values = np.concatenate([np.empty(0), *late])
     return values[np.isfinite(values)]
 

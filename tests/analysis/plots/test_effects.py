@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bnrenorm.analysis.plots import effects, style
+from bnrenorm.analysis.plots import effects, limits, style
 
 
 def verdict(mean, low=None, high=None, point=None, pairs=6, a="BN", b="BRN"):
@@ -50,6 +50,14 @@ def test_the_main_jobs_difference_is_seen():
         assert low < -1.5 < 0.2 < high < 1, "differences, 0 and the zone of equivalence"
     article = effects.by_steps(main_job(), [verdict(-0.013)], "compare", "article")
     assert article.axes[0].get_ylim() == (0, 1)
+
+
+def test_a_leads_band_in_the_beginning_is_seen():
+    table = main_job()
+    table["test_accuracy"] += 0.002 * table["seed"] * (table["variant"] == "BRN") * (table["step"] < 20)
+    _, middle, _ = effects.by_steps(table, [verdict(-0.013, -0.015, -0.011)], "compare").axes
+    assert limits.bands(middle, since=0).max() > 0.3 + max(np.max(line.get_ydata()) for line in middle.get_lines())
+    assert limits.bands(middle, since=0).max() < middle.get_ylim()[1]
 
 
 @pytest.mark.parametrize(("lead", "is_seen"), [(0.01, True), (0.1, False)])
