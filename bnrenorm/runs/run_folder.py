@@ -5,7 +5,7 @@ import os
 import platform
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -18,6 +18,7 @@ from bnrenorm.runs.store import make_folder
 
 _OWNER = ".owner.json"  # exists while a run writes, and after one that did not end
 _LOCK = ".lock"
+_COMPARED = "verdict.json"
 _MOMENT = 0.5  # seconds: whoever asks whether a folder is held holds it too, for much less
 
 
@@ -34,7 +35,8 @@ def opened(root: Path, experiment: Experiment, checksum: str) -> Iterator[Path]:
     """Lock the experiment's folder (`path_of`) for writing, and yield its path.
 
     Raises InputError if another process holds it, named by pid and host. The operating system releases the lock when
-    the process that holds it ends.
+    the process that holds it ends. After an InputError in its context the folder goes if nothing was compared in it:
+    what is asked for once the mistake is mended has another one.
     """
     folder, files = path_of(root, experiment, checksum), experiment.files()
     make_folder(folder)
@@ -45,7 +47,13 @@ def opened(root: Path, experiment: Experiment, checksum: str) -> Iterator[Path]:
         for name, content in files.items():
             make_folder((folder / name).parent)
             atomic.write(folder / name, content)
-        yield folder
+        try:
+            yield folder
+        except InputError:
+            if not disk.is_file(folder / _COMPARED):
+                with suppress(OSError):
+                    disk.delete_folder(folder)
+            raise
         disk.delete(owner)
 
 
@@ -74,7 +82,7 @@ def state(folder: Path) -> str:
     """Tell whether a run folder is "finished", "unfinished" or "being written"."""
     if _is_held(folder):
         return "being written"
-    is_finished = disk.is_file(folder / "verdict.json") and not disk.is_file(folder / _OWNER)
+    is_finished = disk.is_file(folder / _COMPARED) and not disk.is_file(folder / _OWNER)
     return "finished" if is_finished else "unfinished"
 
 

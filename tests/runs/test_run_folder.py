@@ -129,6 +129,24 @@ def test_the_folder_itself_is_no_link_but_its_parent_may_be(tmp_path):
     assert not list(others.iterdir())
 
 
+@pytest.mark.parametrize("compared", [False, True])
+def test_a_mistake_leaves_no_folder_unless_something_was_compared_in_it(tmp_path, compared):
+    """Once it is mended, say in a norm of one's own, the folder is another one, and nothing would go on with this."""
+    path = run_folder.path_of(tmp_path, experiment(), IMAGES)
+    if compared:
+        path.mkdir()
+        (path / "verdict.json").write_text("[]")
+    with pytest.raises(InputError, match="of mine"), run_folder.opened(tmp_path, experiment(), IMAGES):
+        raise InputError("norm of mine")
+    assert path.exists() == compared
+
+
+def test_an_error_that_is_no_mistake_leaves_the_folder(tmp_path):
+    with pytest.raises(OSError, match="full"), run_folder.opened(tmp_path, experiment(), IMAGES) as path:
+        raise OSError("full")
+    assert run_folder.state(path) == "unfinished"
+
+
 def test_temporary_files_of_killed_commands_are_removed_once_they_are_old(tmp_path):
     folder = run_folder.path_of(tmp_path, experiment(), IMAGES)
     folder.mkdir()
