@@ -58,8 +58,8 @@ def plan(
 
     memory: bytes that a group may take, as one of so many `sharing` it; spoilt: keys of stored trials that cannot be
     used; workers: who train groups at the same time, and are to have some each. Interrupted groups come first, and
-    their trials stay together or in parts, so that they can resume. Raises InputError if a network alone needs more
-    than the memory.
+    their trials stay together or in parts, so that they can resume; then norms of the user's own, whose mistakes show
+    in the first step. Raises InputError if a network alone needs more than the memory.
     """
     # Variants with equal settings share a key, so they are trained once.
     missing = {key: trial for trial, key in keys.items() if key in spoilt or not store.has(key)}
@@ -70,9 +70,10 @@ def plan(
     by_structure: dict[Any, list[Trial]] = {}
     for trial in missing.values():
         by_structure.setdefault(mlp.structure(trial), []).append(trial)
+    new = sorted(by_structure.values(), key=lambda alike: alike[0].settings.norm.kind != "custom")
     each = math.ceil(workers / max(1, len(interrupted)))
     groups: list[list[Trial]] = []
-    for alike, parts in [*((group, each) for group in interrupted), *((new, workers) for new in by_structure.values())]:
+    for alike, parts in [*((group, each) for group in interrupted), *((group, workers) for group in new)]:
         needed = need(alike[0], data, backend)
         check(alike[0], needed, memory, sharing)
         count = max(math.ceil(len(alike) / needed.fitting(memory)), min(len(alike), parts))

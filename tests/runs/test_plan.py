@@ -1,9 +1,11 @@
 import itertools
 
+import chainer.links as L
 import pytest
 
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
+from bnrenorm.norm import registry
 from bnrenorm.runs import checkpoint, plan
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
 from bnrenorm.runs.memory import need
@@ -31,6 +33,14 @@ def test_groups_are_of_one_structure(few, tmp_path):
     plain, normalised = made(WITH_NONE, few, Store(tmp_path)).groups
     assert {trial.variant for trial in plain} == {"plain"}
     assert (len(plain), len(normalised)) == (5, 10)
+
+
+def test_a_norm_of_ones_own_comes_first_as_its_mistakes_do(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_registered", {})
+    registry.register_norm("mine", lambda width: L.BatchNormalization(width))
+    text = COMPARED.replace("training:", "  mine: {norm: {kind: custom, name: mine}}\ntraining:")
+    groups = made(text, few, Store(tmp_path)).groups
+    assert [group[0].variant for group in groups] == ["mine", "BN"]
 
 
 @pytest.mark.parametrize("fitting", [1, 3, 9, 10])
