@@ -86,8 +86,9 @@ def show(
             f"{data.source}: images have shape {images.shape[1:]}, expected (height, width), or with 3 or 4 colours "
             "as (height, width, 3), to draw one"
         )
+    label = int(labels[index]) + first_label
     try:
-        atomic.write(save, pages.digit(images[index], int(labels[index])))
+        atomic.write(save, pages.digit(images[index], label))
     except OSError as error:
         raise InputError(f"--save {save}: cannot be written: {error.strerror}") from error
-    print(f"{split} image {index}: label {labels[index]}, drawn in {save}")
+    print(f"{split} image {index}: label {label}, drawn in {save}")

@@ -30,14 +30,17 @@ def test_code_that_reads_the_four_files_itself_finds_the_digits(call, tmp_path):
         assert (labels == mnist.digits()[f"y_{split}"]).all()
 
 
-def test_labels_from_1_are_exported_from_0(call, few_digits_file, tmp_path):
+def test_labels_from_1_are_exported_from_0_and_shown_as_they_are(call, few_digits_file, tmp_path):
     with np.load(few_digits_file) as arrays:
         shifted = {name: array + name.startswith("y") for name, array in arrays.items()}
     np.savez(tmp_path / "a.npz", **shifted)
     code, _, err = call("data", "export", tmp_path / "idx", "--path", tmp_path / "a.npz")
     assert (code, err.count("\n")) == (2, 1)
     assert "y_train has 10 classes, 1 to 10, expected 0 to 9; set data.first_label: 1" in err
-    code, out, _ = call("data", "export", tmp_path / "idx", "--path", tmp_path / "a.npz", "--first-label", "1")
+    given = "--path", tmp_path / "a.npz", "--first-label", "1"
+    _, out, _ = call("data", "show", *given, "--save", tmp_path / "first.png")
+    assert f"label {shifted['y_train'][0]}, drawn" in out, "as the file has it"
+    code, out, _ = call("data", "export", tmp_path / "idx", *given)
     assert (code, out.count("-ubyte.gz\n")) == (0, 4)
     sums = [call("data", "verify", "--path", path)[1].splitlines()[-1] for path in (tmp_path / "idx", few_digits_file)]
     assert sums[0] == sums[1]
