@@ -1,17 +1,14 @@
-"""How much memory a group of trials needs, and how much it may use."""
+"""How much memory a group of trials needs."""
 
 import itertools
-import re
 import sys
 from dataclasses import dataclass
 
 import numpy as np
-import psutil
 
 from bnrenorm.config import Trial
 from bnrenorm.config.schema import Full, Settings
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.engines import device as devices
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
 from bnrenorm.engines.cpu.required import is_large
 from bnrenorm.engines.cuda import evaluator, packing, pixels, spans, workspace
@@ -24,11 +21,8 @@ from bnrenorm.environment import threads
 from bnrenorm.errors import InputError
 from bnrenorm.numbers import size
 
-_UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _GATHERED = 12_800  # images of the minibatches that are prepared at a time, as in `engines.cpu.small_batch.group`
-_SHARE, _GPU_SHARE = 0.5, 0.8  # default shares of the free memory
 _CUDA = 200 * 2**20  # what cuBLAS and compiled kernels take of a GPU's
-_ENOUGH = 2**30  # for any of the shipped configs: taken even if it is more than that share
 _PROGRAM = 300 * 2**20  # Python and the libraries
 _FOUR = 20  # bytes of four pixels of which one is not 0, or of a pixel of four images: their values and an index
 
@@ -194,23 +188,6 @@ def _states(settings: Settings) -> int:
 
 def _weights(widths: tuple[int, ...]) -> int:
     return sum(a * b for a, b in itertools.pairwise(widths))
-
-
-def parse_memory(text: str | None, device: str = "cpu") -> int:
-    """Parse "4GiB" or "500 MB" to the bytes of a device's memory that a group may take.
-
-    None means half of the host's free memory, or 1 GiB of it if that is more; on a GPU 4/5 of what is free there.
-    Raises InputError.
-    """
-    if text is None and device != "cpu":
-        return int(_GPU_SHARE * devices.free_memory(device))
-    if text is None:
-        available = psutil.virtual_memory().available
-        return max(int(_SHARE * available), min(available, _ENOUGH))
-    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMG]i?B|B|)\s*", str(text), re.ASCII)
-    if match is None or float(match[1]) <= 0:
-        raise InputError(f"--memory {text}: expected a size such as 4GiB")
-    return int(float(match[1]) * _UNITS[match[2]])
 
 
 def check(trial: Trial, needed: Need, memory: int, sharing: int = 1) -> None:

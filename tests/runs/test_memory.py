@@ -1,4 +1,4 @@
-"""How much memory a group may take, and how much it is expected to need."""
+"""How much memory a group is expected to need."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from bnrenorm.engines.cuda import evaluator, spans, workspace
 from bnrenorm.engines.cuda.rows import divide
 from bnrenorm.engines.evaluate import GPU_BYTES
 from bnrenorm.engines.spec import BATCH, spec_of
-from bnrenorm.errors import InputError
 from bnrenorm.runs import memory
 from tests.engines.cuda.kernels.cases import kernel_spec
 from tests.helpers import ENGINES, some_digits, trials_of
@@ -22,32 +21,6 @@ CHAINER_ON_GPU = Backend("chainer", "cuda:0")
 def need(text, backend, images=2000):
     """Return what trials of a YAML text need for that many training images and 500 of tests."""
     return memory.need(trials_of(text, images)[0], some_digits(images, 500), backend)
-
-
-@pytest.mark.parametrize(("text", "want"), [("4GiB", 2**32), ("500 MB", 5 * 10**8), ("1.5KiB", 1536), ("7", 7)])
-def test_memory_is_read_with_its_unit(text, want):
-    assert memory.parse_memory(text) == want
-
-
-@pytest.mark.parametrize("text", ["", "4 gigs", "-1GiB", "0", "GiB", "1e60", "9" * 400, "٣GiB"])
-def test_other_memory_is_refused(text):
-    with pytest.raises(InputError, match="--memory .*expected a size such as 4GiB"):
-        memory.parse_memory(text)
-
-
-@pytest.mark.parametrize(("free", "want"), [(8, 4), (1.5, 1), (0.5, 0.5)])
-def test_half_of_what_is_free_is_taken_where_nothing_is_said_or_as_much_as_any_config_needs(monkeypatch, free, want):
-    class Free:
-        available = int(free * 2**30)
-
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Free)
-    assert memory.parse_memory(None) == want * 2**30
-
-
-def test_four_fifths_of_what_is_free_on_a_gpu_is_taken_where_nothing_is_said(monkeypatch):
-    monkeypatch.setattr(memory.devices, "free_memory", {"cuda:1": 10 * 2**30}.__getitem__)
-    assert memory.parse_memory(None, "cuda:1") == 8 * 2**30
-    assert memory.parse_memory("3GiB", "cuda:1") == 3 * 2**30
 
 
 def test_a_gpu_takes_no_more_replicas_than_the_second_axis_of_a_grid():
