@@ -15,7 +15,7 @@ from bnrenorm.cli.commands import app
 from tests.docs import pages
 
 PAGES = pytest.mark.parametrize("page", pages.PAGES, ids=pages.name)
-OWN = ("my.yaml", "runs/FOLDER/experiment.yaml")  # stand for the README's config
+OWN = ("my.yaml", "runs/FOLDER")  # stand for the README's config
 IMAGES = 60_000
 
 
