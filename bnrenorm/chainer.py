@@ -3,6 +3,7 @@
 Importing the package has made Chainer work by then. The script need not name bnrenorm, and is not changed.
 """
 
+import multiprocessing
 import os
 import sys
 from types import ModuleType
@@ -28,6 +29,7 @@ def main() -> None:
         _refuse(f"can't open file {path!r}: {error.strerror}")
     if not sys.flags.safe_path:
         sys.path[0] = os.path.dirname(os.path.realpath(path))
+    multiprocessing.set_forkserver_preload(["bnrenorm"])  # Linux starts processes so from Python 3.14 on
     module = ModuleType("__main__")
     module.__file__ = path
     sys.modules["__main__"] = module

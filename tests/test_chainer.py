@@ -1,5 +1,6 @@
 """`python -m bnrenorm.chainer`: a script sees what `python SCRIPT` shows it, and a Chainer that works."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -120,3 +121,23 @@ def test_a_trainer_of_chainers_examples_runs_unchanged(script, tmp_path):
     assert code == 0, error
     assert out.splitlines()[-1] == "chainer 7.8.1"
     assert (tmp_path / "result" / "log").exists()
+
+
+WORKER = """
+import multiprocessing
+import chainer
+
+def work():
+    print(chainer.__version__)
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("forkserver").Process(target=work)
+    process.start()
+    process.join()
+    raise SystemExit(process.exitcode)
+"""
+
+
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="no forkserver here")
+def test_processes_that_python_starts_by_default_import_chainer_too(script, tmp_path):
+    assert run("-m", "bnrenorm.chainer", script(WORKER), cwd=tmp_path) == (0, "7.8.1\n", "")
