@@ -119,10 +119,14 @@ class GroupTrainer:
 
 
 def _append(columns: list[Columns], record: Record) -> None:
-    """Append a record to the columns of every replica that has not diverged or stopped before."""
+    """Append a record to the columns of every replica that has not diverged or stopped before.
+
+    Initial weights may have a loss that is not finite, and be trained all the same: batch normalisation does not need
+    the running averages, by which they are evaluated.
+    """
     values = {**record.values, **record.diagnosis}
     for replica, own in enumerate(columns):
-        if own and (not math.isfinite(own["train_loss"][-1]) or own.get("stopped", [0.0])[-1]):
+        if own and own["step"][-1] and (not math.isfinite(own["train_loss"][-1]) or own.get("stopped", [0.0])[-1]):
             continue
         row = {"step": record.step, "epoch": record.epoch, **{k: float(v[replica]) for k, v in values.items()}}
         before = len(own.get("step", ()))

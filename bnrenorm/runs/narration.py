@@ -57,7 +57,8 @@ def losses(progress: Progress) -> list[str]:
     ended = zip(progress.trials, progress.record.diverged, strict=True)
     diverged = {trial.variant for trial, has_diverged in ended if has_diverged}
     means = {variant: number(statistics.fmean(values), ".3g") for variant, values in by_variant.items() if values}
-    return [f"{name} {means.get(name, 'diverged' if name in diverged else 'stopped')}" for name in by_variant]
+    other = "stopped" if progress.record.step else "not finite"
+    return [f"{name} {means.get(name, 'diverged' if name in diverged else other)}" for name in by_variant]
 
 
 def group(progress: Progress) -> tuple[str, str]:

@@ -23,11 +23,15 @@ State = dict[str, np.ndarray]
 
 
 def _with_device(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a method of `Training` use its device, whatever the current device of the calling thread is."""
+    """Have a method of `Training` use its device, whatever the current device of the calling thread is.
+
+    NumPy does not warn of replicas that diverge.
+    """
 
     @wraps(method)
     def wrapped(self: "Training", *arguments: Any, **options: Any) -> Any:
-        with devices.faults(self.device), devices.using(self.device):
+        quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+        with devices.faults(self.device), devices.using(self.device), quiet:
             return method(self, *arguments, **options)
 
     return wrapped
@@ -87,11 +91,10 @@ class Training:
     @_with_device
     def _advance(self, steps: int, *, record: bool) -> Record | None:
         started = time.perf_counter()
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of diverged replicas
-            self.engine.advance(self.step, steps, observe=record)
-            self.step += steps
-            if record:
-                return self._record()
+        self.engine.advance(self.step, steps, observe=record)
+        self.step += steps
+        if record:
+            return self._record()
         if steps == self.steps_per_call:
             seconds = time.perf_counter() - started
             self.steps_per_call = max(1, min(2 * steps, int(steps * CALL_SECONDS / seconds)))
@@ -117,6 +120,8 @@ class Training:
         self._done = ~alive
         if self.early_stopping is not None:
             replicas.keep_best(self.early_stopping.update(values))
+            if self.step == 0:
+                self.early_stopping.waited[:] = 0  # even if no loss is finite yet
             diagnosis["stopped"] = self.early_stopping.stopped.astype(np.float64)
             self._done |= self.early_stopping.stopped
         self.engine.idle = self._done

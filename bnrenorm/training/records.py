@@ -31,9 +31,12 @@ class Record:
 
     @property
     def diverged(self) -> np.ndarray:
-        """Which replicas have diverged, (R,) bool: they have no finite training loss, and have not stopped early."""
+        """Which replicas have diverged, (R,) bool: they have no finite training loss, and have not stopped early.
+
+        At step 0 none has: nothing was trained yet.
+        """
         loss = self.values["train_loss"]
-        return ~np.isfinite(loss) & ~self.diagnosis.get("stopped", np.zeros(len(loss))).astype(bool)
+        return (self.step > 0) & ~np.isfinite(loss) & ~self.diagnosis.get("stopped", np.zeros(len(loss))).astype(bool)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 from bnrenorm.analysis import tables
 from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import group as groups
+from bnrenorm.runs import narration
 from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.store import Store
 from bnrenorm.training import loop
@@ -132,3 +133,23 @@ training: {{steps: 1, optimizer: {{lr: 1.0e+30}}, early_stopping: {early_stoppin
     results = train(text, few, store, backend=Backend(engine, "cpu"))
     assert [(trial.variant, result.outcome) for trial, result in results] == [("BN", "diverged"), ("slow", "finished")]
     assert all(np.isfinite(result.records["train_loss"]).all() for _, result in results)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_initial_weights_without_a_finite_loss_are_trained(few, store, engine):
+    """BN overflows by its first running averages alone, in inference; without a normalisation the training does."""
+    text = """
+name: a
+data: {validation: 40}
+model: {hidden: [8, 8, 8], weight_init: {kind: normal, std: 1.0e+13}}
+variants: {BN: {norm: {kind: batch, decay: 0, affine: none}}, none: {norm: {kind: none}}}
+training: {batch: 40, steps: 4, optimizer: {lr: 1.0e-20}, early_stopping: {patience: 1}}
+evaluation: {every: 2, training_set: true}
+"""
+    shown = []
+    (_, trained), (_, diverged) = train(text, few, store, shown.append, backend=Backend(engine, "cpu"))
+    assert trained.outcome == "finished"
+    assert np.isfinite(trained.records["train_loss"]).tolist()[:2] == [False, True]
+    assert (diverged.outcome, diverged.records["step"]) == ("diverged", [0, 2])
+    lines = {(progress.record.step, line) for progress in shown for line in narration.losses(progress)}
+    assert lines >= {(0, "BN not finite"), (0, "none not finite")}
