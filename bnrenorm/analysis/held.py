@@ -37,5 +37,8 @@ def _held(trial: Trial, result: TrialResults, last: float) -> TrialResults:
         for name, values in result.records.items()
     }
     records["step"] = [*result.records["step"], *due.tolist()]
-    records["epoch"] = [*result.records["epoch"], *(due * (epoch / step)).tolist()]
+    records["epoch"] = [
+        *result.records["epoch"],
+        *(due / round(step / epoch)).tolist(),
+    ]  # as in the loop, to the last bit
     return replace(result, records=records)
