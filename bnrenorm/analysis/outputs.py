@@ -144,7 +144,7 @@ def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Cal
         trials = [trial for trial, _ in results.trials]
         drawings["diagnostics"] = partial(diagnostics.figure, results.drawn.diagnostics, trials, name)
     if any(result.parameters for _, result in results.trials):
-        drawings |= parameters.pictures(results.trials)
+        drawings |= parameters.pictures(results.drawn.trials)
     return drawings
 
 

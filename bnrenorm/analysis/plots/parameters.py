@@ -17,25 +17,29 @@ from bnrenorm.analysis.plots.style import Look, look, own_settings
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config import Trial
 from bnrenorm.config.trial import before, short
+from bnrenorm.training.records import TrialResults, final_record
 
 _ROWS = 12  # more would not fit a page
 _LEARNED = 0.2  # test accuracy above which a network has learned something
 _WEIGHTS = re.compile(r"linears/\d+/W")
 _AFFINE = re.compile(r"norms/\d+/affine/(gamma|beta)")
+_Lines = list[tuple[str, TrialResults]]  # results with the names of the lines that they belong to
 _AFFINE_RECORDS = re.compile(r"layer\d+_(gamma|beta)")
 
 
 def pictures(trials: TrainedTrials) -> dict[str, Callable[[], Figure]]:
     """Return functions that draw the learned parameters, by the names of the figures.
 
-    Columns are layers, lines the values of the grid's last axis, rows the variants and the values of the other axes.
+    Columns are layers, lines the values of the last axis on which the trials differ, rows the variants and the values
+    of the other axes.
 
     weights, affine: histograms of the weights and of gamma and beta after training, of the first seed. affine_epochs:
     gamma and beta over the epochs, means over a layer's nodes and over seeds. Trials that kept no parameters or learned
-    nothing are left out, and so are figures with nothing to show.
+    nothing are left out, and so are figures with nothing to show. Trials that stopped early are to be `held.held`.
     """
+    varying = [key for key, _ in trials[0][0].point if len({dict(trial.point)[key] for trial, _ in trials}) > 1]
     kept = [(trial, result) for trial, result in trials if result.parameters]
-    learned = [(trial, result) for trial, result in kept if result.records["test_accuracy"][-1] > _LEARNED]
+    learned = [(trial, result) for trial, result in kept if _final_accuracy(trial, result) > _LEARNED]
     one_seed = [(trial, result) for trial, result in learned if trial.seed == learned[0][0].seed]
     failed = len(kept) - len(learned)
     without = f"; not drawn: {failed} of {len(kept)} networks, which learned nothing" if failed else ""
@@ -46,44 +50,49 @@ def pictures(trials: TrainedTrials) -> dict[str, Callable[[], Figure]]:
         rows = [(trial, result) for trial, result in one_seed if any(path in result.parameters for path in columns)]
         if rows:
             title = f"after training, seed {rows[0][0].seed}{without}"
-            drawings[name] = partial(_grid, rows, columns, title, counted, _histogram)
+            drawings[name] = partial(_grid, rows, varying, columns, title, counted, _histogram)
     recorded = {column for _, result in learned for column in result.records}
     columns = sorted(filter(_AFFINE_RECORDS.fullmatch, recorded), key=_order)
     rows = [(trial, result) for trial, result in learned if any(column in result.records for column in columns)]
     if rows:
-        drawings["affine_epochs"] = partial(
-            _grid, rows, columns, f"means over a layer's nodes{without}", "mean", _over_epochs
-        )
+        draw = partial(_over_epochs, max(result.records["epoch"][-1] for _, result in rows))
+        title = f"means over a layer's nodes{without}"
+        drawings["affine_epochs"] = partial(_grid, rows, varying, columns, title, "mean", draw)
     return drawings
+
+
+def _final_accuracy(trial: Trial, result: TrialResults) -> float:
+    return result.records["test_accuracy"][final_record(result.records, trial.watched)]
 
 
 @own_settings()
 def _grid(
     trials: TrainedTrials,
+    varying: list[str],
     names: list[str],
     title: str,
     y: str,
-    draw: Callable[[Any, TrainedTrials, str, dict[str, Look]], None],
+    draw: Callable[[Any, _Lines, str, dict[str, Look]], None],
 ) -> Figure:
-    varying = [key for key, _ in trials[0][0].point if len({dict(trial.point)[key] for trial, _ in trials}) > 1]
     headings = list(dict.fromkeys(_row_name(trial, varying[:-1], y) for trial, _ in trials))
     if len(headings) > _ROWS:
         title, headings = f"{title}: the first {_ROWS} of {len(headings)} rows", headings[:_ROWS]
-    values = list(dict.fromkeys(_line_name(trial) for trial, _ in trials))
+    line_of = {trial: plain(dict(trial.point)[varying[-1]]) if varying else "" for trial, _ in trials}
+    values = list(dict.fromkeys(line_of.values()))
     styles = {value: _shade(i, len(values)) for i, value in enumerate(values)}
     size = max(6.0, 2.9 * len(names)) + 1.2, 1.0 + max(1.5, 2.4 - 0.15 * len(headings)) * len(headings)
     figure = Figure(figsize=size)
     grid = figure.subplots(len(headings), len(names), squeeze=False, sharex="col")
     for row, heading in enumerate(headings):
-        of_row = [(trial, result) for trial, result in trials if _row_name(trial, varying[:-1], y) == heading]
+        of_row = [(line_of[trial], result) for trial, result in trials if _row_name(trial, varying[:-1], y) == heading]
         for ax, name in zip(grid[row], names, strict=True):
             draw(ax, of_row, name, styles)
             ax.set(title="" if row else _title(name), xlabel=ax.get_xlabel() if row == len(headings) - 1 else "")
         grid[row, 0].set(ylabel=heading)
-    if trials[0][0].point:
+    if varying:
         kinds: list[Any] = [{"color": style.color, "linestyle": style.linestyle} for style in styles.values()]
         lines = [Line2D([], [], **kind) for kind in kinds]
-        key = plain(short(trials[0][0].point[-1][0]))
+        key = plain(short(varying[-1]))
         place: Any = {"loc": "outside center right", "ncols": 1 + len(values) // 30}
         figure.legend(lines, values, title=key, fontsize="small", **place)
     figure.suptitle(title)
@@ -102,27 +111,20 @@ def _row_name(trial: Trial, keys: list[str], y: str) -> str:
     return "\n".join([f"{plain(trial.variant)}: {y}", *settings])
 
 
-def _line_name(trial: Trial) -> str:
-    return plain(trial.point[-1][1]) if trial.point else ""
+def _histogram(ax: Any, lines: _Lines, name: str, styles: dict[str, Look]) -> None:
+    axes.histogram(ax, {line: result.parameters[name] for line, result in lines if name in result.parameters}, styles)
 
 
-def _histogram(ax: Any, trials: TrainedTrials, name: str, styles: dict[str, Look]) -> None:
-    axes.histogram(
-        ax,
-        {_line_name(trial): result.parameters[name] for trial, result in trials if name in result.parameters},
-        styles,
-    )
-
-
-def _over_epochs(ax: Any, trials: TrainedTrials, name: str, styles: dict[str, Look]) -> None:
+def _over_epochs(end: float, ax: Any, lines: _Lines, name: str, styles: dict[str, Look]) -> None:
+    """Draw the values of a record up to the epoch `end`, which all panels share."""
     frames = [
-        pd.DataFrame({"line": _line_name(trial), "epoch": result.records["epoch"], name: result.records[name]})
-        for trial, result in trials
+        pd.DataFrame({"line": line, "epoch": result.records["epoch"], name: result.records[name]})
+        for line, result in lines
         if name in result.records
     ]
     if frames:
         table: Any = pd.concat(frames).dropna()
-        axes.lines(ax, table, name, "line", styles)
+        axes.lines(ax, table, name, "line", styles).set(xlim=(0, axes.BEYOND * end))
 
 
 def _order(name: str) -> tuple[int, bool]:

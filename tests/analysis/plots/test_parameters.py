@@ -64,6 +64,35 @@ def test_a_legend_names_the_points_of_a_grid_and_without_one_there_is_none(rng):
     assert [ax.get_ylabel() for ax in both.axes[::2]] == ["BN: nodes\nlr 0.1", "BN: nodes\nlr 0.2"]
 
 
+def test_points_that_differ_are_never_one_line(rng):
+    """Neither where the last axis has a single value, nor where the networks at all other values learned nothing."""
+    for grid in ("training.optimizer.momentum: [0.5, 0.6], training.optimizer.lr: [0.1]",
+                 "training.optimizer.momentum: [0.5, 0.6], training.optimizer.lr: [0.1, 9]"):  # fmt: skip
+        trials = trained(rng, text=TEXT.replace("training.optimizer.lr: [0.1, 9]", grid))
+        drawn = drawn_by([(trial, result) for trial, result in trials if trial.variant == "BN"])
+        lines = [
+            [len(ax.patches) for ax in drawn["affine"].axes],
+            [len(ax.lines) for ax in drawn["affine_epochs"].axes],
+        ]
+        assert lines in ([[2, 2], [2, 2]], [[1] * 4, [1] * 4]), grid
+
+
+def test_every_panel_shows_its_lines_to_their_ends(rng):
+    trials = trained(rng, text=TEXT.replace("[0.1, 9]", "[0.1, 0.2]").replace("grid: {", "grid: {a: {x: {}, y: {}}, "))
+    trials[-4][1].records["epoch"][-1] = 20.0  # of BN at x
+    panels = drawn_by(trials)["affine_epochs"].axes
+    assert max(line.get_xdata().max() for ax in panels for line in ax.lines) == 20
+    assert all(ax.get_xlim()[1] > 20 for ax in panels)
+
+
+def test_what_counts_are_the_weights_that_early_stopping_went_back_to(rng):
+    early = "data: {validation: 9}\ntraining: {early_stopping: {}}\n"
+    trials = trained(rng, text=TEXT + early)
+    for _, result in trials:
+        result.records.update(validation_loss=[1.0, np.nan], test_accuracy=[0.9, np.nan])
+    assert "learned nothing" not in drawn_by(trials)["weights"].get_suptitle()
+
+
 def test_all_36_lines_of_a_grid_are_named(rng):
     six = "[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]"
     grid = f"grid: {{training.optimizer.lr: {six}, training.optimizer.momentum: {six}}}"
