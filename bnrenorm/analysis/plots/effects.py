@@ -180,7 +180,7 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[dict[str, Any]], key
         ax.set_xlabel("step" if is_lowest else "")
     _span_what_it_comes_to(panels_drawn, [])
     limits.widen(panels_drawn, verdicts)
-    add_legend(figure, panels_drawn[0] if keys else None, "")
+    add_legend(figure, panels_drawn if keys else [], "")
     figure.suptitle(f"{title}: differences in test accuracy, {spread_of(table)}")
     return figure
 

@@ -12,8 +12,8 @@ from bnrenorm.analysis import stats
 from bnrenorm.analysis.plots import axes, limits
 from bnrenorm.analysis.plots.limits import AxesChoice
 from bnrenorm.analysis.plots.names import plain
-from bnrenorm.analysis.plots.style import legend_below, own_settings, png
-from bnrenorm.config.trial import before, short
+from bnrenorm.analysis.plots.style import legend_below, looks, own_settings, png
+from bnrenorm.config.trial import before, short, value_text
 
 _HEADING = 30  # characters of a line above a panel
 _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
@@ -52,6 +52,11 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
     varying = [key for key in ("variant", *keys) if len(set(table[key])) > 1]
     line_key = "variant" if "variant" in varying else keys[-1]
     panel_keys = [key for key in varying if key != line_key]
+    names = [value_text(value) for value in table[line_key]]
+    table, styles = (
+        table.assign(**{line_key: names}),
+        looks(names),
+    )  # the same in all panels, whichever trials they lack
     panels, title = split_panels(table, panel_keys, title)
     columns = count_columns(panels)
     bands = math.ceil(len(panels) / columns)
@@ -65,7 +70,8 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
         band, column = divmod(i, columns)
         for row, metric in enumerate(metrics):
             ax = grid[2 * band + row, column]
-            axes.lines(ax, rows, metric, line_key, over=over).set(visible=True, **({} if row else {"xlabel": ""}))
+            axes.lines(ax, rows, metric, line_key, styles, over)
+            ax.set(visible=True, **({} if row else {"xlabel": ""}))
             ax.tick_params(labelbottom=bool(row), labelleft=not column)
             drawn[metric].append(ax)
         grid[2 * band, column].set_title(name_point(panel_keys, cell), fontsize="medium")
@@ -76,7 +82,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
             ax.set_ylabel(f"{name} {metric.rpartition('_')[2]}")
     for ax in (*drawn[metrics[0]], *drawn[metrics[1]]):
         limits.name_those_outside(ax)
-    add_legend(figure, drawn[metrics[1]][-1], plain(short(line_key)))
+    add_legend(figure, drawn[metrics[1]], plain(short(line_key)))
     figure.suptitle(f"{title} ({means_of(table)})")
     return figure
 
@@ -129,11 +135,12 @@ def name_point(keys: list[str], cell: Any) -> str:
     return textwrap.fill(", ".join(values), _HEADING, break_long_words=False, break_on_hyphens=False)
 
 
-def add_legend(figure: Figure, ax: Any, heading: str) -> None:
-    """Name the lines of `ax` for all panels: below them, or at the right if there are many; None: the zone alone."""
-    handles, labels = ax.get_legend_handles_labels() if ax else figure.axes[0].get_legend_handles_labels()
-    if ax is None:
-        handles, labels = handles[:1], labels[:1]
+def add_legend(figure: Figure, panels: list[Any], heading: str) -> None:
+    """Name each line of the panels once: below all, or at the right if there are many; no panels: the zone alone."""
+    named = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in panels or figure.axes[:1]]
+    handle_of = {label: handle for pairs in named for handle, label in pairs}
+    labels = list(handle_of) if panels else list(handle_of)[:1]
+    handles = [handle_of[label] for label in labels]
     place: Any = (
         {"loc": "outside lower center", "ncols": len(labels)} if len(labels) <= 5 else {"loc": "outside center right"}
     )

@@ -79,6 +79,14 @@ def test_differences_by_step_have_a_panel_a_point_with_one_look_a_pair():
     assert figure.get_suptitle() == "mine: differences in test accuracy, mean of 6 seeds, band: its 95 % interval"
 
 
+def test_pairs_that_the_first_point_lacks_are_named_too():
+    points = [{"size": 4}, {"size": 32}]
+    table = pd.concat([main_job(points), main_job(points[1:]).query("variant == 'BN'").assign(variant="L1")])
+    rows = [verdict(0.01, point=point) for point in points] + [verdict(0.01, point=points[1], b="L1")]
+    (legend,) = effects.differences_by_step(table, rows, ["size"], "mine").legends
+    assert [text.get_text() for text in legend.texts][1:] == ["BRN - BN", "L1 - BN"]
+
+
 def test_differences_by_step_that_are_dwarfed_stay_visible():
     points = [{"size": 4}, {"size": 32}, {"size": 64}]
     table = pd.concat([main_job(points[:1], gain=-0.8), main_job(points[1:], gain=-0.004)])

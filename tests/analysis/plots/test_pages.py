@@ -93,6 +93,21 @@ def test_with_one_variant_the_lines_are_the_last_setting_and_the_panels_the_othe
     assert [ax.get_title() for ax in figure.axes[:2]] == ["size 4", "size 32"]
 
 
+def test_a_variant_without_results_at_some_point_changes_no_look_and_every_line_is_named():
+    """As after a worker that was lost."""
+    table = grid(np.array([9, 0.5, 0.2, 0.1]))
+    table = pd.concat([table, table[table["variant"] == "BN"].assign(variant="LN")])
+    kept = table[(table["variant"] != "BN") | (table["lr"] == 0.1)]
+    kept = kept[(kept["variant"] != "LN") | (kept["lr"] == 1)]
+    figure = pages.over_grid(kept, ["lr"], "test", "a title")
+    (legend,) = figure.legends
+    named = {text.get_text(): line.get_color() for text, line in zip(legend.texts, legend.get_lines(), strict=True)}
+    assert list(named) == ["BN", "BRN", "LN"]
+    shown = [{line.get_label(): line.get_color() for line in ax.get_lines()} for ax in figure.axes[2:]]
+    assert [list(panel) for panel in shown] == [["BN", "BRN"], ["BRN", "LN"]]
+    assert all(panel.items() <= named.items() for panel in shown)
+
+
 @pytest.mark.parametrize("null", [None, np.nan])
 def test_null_has_its_panel(null):
     table = grid(np.array([9, 0.5, 0.2, 0.1]))
