@@ -37,8 +37,6 @@ def _held(trial: Trial, result: TrialResults, last: float) -> TrialResults:
         for name, values in result.records.items()
     }
     records["step"] = [*result.records["step"], *due.tolist()]
-    records["epoch"] = [
-        *result.records["epoch"],
-        *(due / round(step / epoch)).tolist(),
-    ]  # as in the loop, to the last bit
+    steps_per_epoch = round(step / epoch)  # a division by it gives the other trials' epochs to the last bit
+    records["epoch"] = [*result.records["epoch"], *(due / steps_per_epoch).tolist()]
     return replace(result, records=records)

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from bnrenorm.analysis import over_steps, stats
 from bnrenorm.analysis.plots.axes import BEYOND, draw_grid, draw_spread, hide_box
 from bnrenorm.analysis.plots.gains import name_points
-from bnrenorm.analysis.plots.names import plain, plain_list
+from bnrenorm.analysis.plots.names import cell_key, plain, plain_list
 from bnrenorm.analysis.plots.pages import spread_of
 from bnrenorm.analysis.plots.style import Look, looks, own_settings
 from bnrenorm.config import Trial
@@ -155,11 +155,11 @@ def _draw_by_point(ax: Any, shown: _Shown, value: str, layer: int) -> None:
     offset = 0.6 / max(1, len(variants))
     for i, (_, name, look, rows) in enumerate(variants):
         last: Any = rows.groupby([*keys, "seed"], sort=False, dropna=False).tail(1)
-        label_of_row = np.array([plain_list(row) for row in last[keys].astype(object).to_numpy()])
+        cells = [cell_key(row) for row in last[keys].astype(object).to_numpy()]
         shift, kind = offset * (i - (len(variants) - 1) / 2), {"color": look.color, "marker": look.marker}
         bars: list[tuple[float, float, float, float]] = []  # x, low, middle, high
-        for x, (label, point) in enumerate(zip(labels, shown.points, strict=True)):
-            of_point = last[label_of_row == label]
+        for x, point in enumerate(shown.points):
+            of_point = last[[cell == cell_key(value for _, value in point) for cell in cells]]
             means: Any = of_point.mean(numeric_only=True)
             if value == "gap":
                 low, high = (bound[0] for bound in stats.mean_intervals(of_point["gap"].to_numpy(float)[:, None]))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.plots import axes, gains, heat_maps, limits
 from bnrenorm.analysis.plots.limits import AxesChoice, bands
-from bnrenorm.analysis.plots.names import plain, plain_list
+from bnrenorm.analysis.plots.names import cell_key, plain
 from bnrenorm.analysis.plots.pages import (
     add_legend,
     count_columns,
@@ -102,7 +102,7 @@ def over_axes(verdicts: list[dict[str, Any]], summary: pd.DataFrame, keys: list[
     *others, row, column = keys
     if verdicts:
         pairs: Any = pd.DataFrame([{"pair": i, **verdict["point"]} for i, verdict in enumerate(verdicts)])
-        pairs["name"] = [f"{plain(verdict['b'])} - {plain(verdict['a'])}" for verdict in verdicts]
+        pairs["name"] = [(verdict["b"], verdict["a"]) for verdict in verdicts]
         panels, title = split_panels(pairs, ["name", *others], title)
         maps = [heat_maps.difference_cells([verdicts[i] for i in rows["pair"]], (row, column)) for _, rows in panels]
         scale = heat_maps.difference_scale([cell.value for cells in maps for cell in cells.values()])
@@ -129,7 +129,8 @@ def over_axes(verdicts: list[dict[str, Any]], summary: pd.DataFrame, keys: list[
     drawn = list(grid.flat)[: len(panels)]
     for ax, cells, (values, _) in zip(drawn, maps, panels, strict=True):
         mesh = heat_maps.heat_map(ax, cells, scale, (row, column), write)
-        heading = [*values[:1], name_point(others, values[1:])] if verdicts else [name_point(others, values)]
+        pair = [" - ".join(map(plain, values[0])), name_point(others, values[1:])] if verdicts else []
+        heading = pair or [name_point(others, values)]
         ax.set_title(", ".join(filter(None, heading)))
     figure.colorbar(mesh, ax=drawn, label=name, extend=scale.extend, fraction=0.04, aspect=30)
     figure.suptitle(title)
@@ -195,8 +196,8 @@ def _few_pairs(verdicts: list[dict[str, Any]], title: str) -> tuple[list[dict[st
 
 def _at(verdicts: list[dict[str, Any]], keys: list[str], cell: Any) -> list[dict[str, Any]]:
     """Return the verdicts at the values `cell` of the axes `keys`."""
-    want = plain_list(cell)
-    return [verdict for verdict in verdicts if plain_list(verdict["point"][key] for key in keys) == want]
+    want = cell_key(cell)
+    return [verdict for verdict in verdicts if cell_key(verdict["point"][key] for key in keys) == want]
 
 
 def pairing(verdicts: list[dict[str, Any]], drawn_as: Literal["bars", "colours"] = "bars") -> str:

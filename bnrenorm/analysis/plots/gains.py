@@ -15,7 +15,7 @@ import pandas as pd
 from bnrenorm.analysis import over_steps, stats
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.axes import BEYOND, draw_grid, draw_spread, hide_box
-from bnrenorm.analysis.plots.names import plain, plain_list
+from bnrenorm.analysis.plots.names import cell_key, plain, plain_list
 from bnrenorm.analysis.plots.style import Look, looks
 from bnrenorm.numbers import number
 
@@ -114,7 +114,7 @@ def differences(ax: Any, verdicts: Verdicts, styles: PairLooks | None = None) ->
     are numbers of one axis. A mean without an interval is hollow. The x axis tells how many trials diverged. styles: by
     default `pair_looks`.
     """
-    points = list(dict.fromkeys(plain_list(verdict["point"].values()) for verdict in verdicts))
+    points = list(dict.fromkeys(cell_key(verdict["point"].values()) for verdict in verdicts))
     styles = styles or pair_looks(verdicts)
     offset = min(0.06, 0.3 / len(styles))  # between the pairs at a point, which stay near it
     zone(ax)
@@ -123,7 +123,7 @@ def differences(ax: Any, verdicts: Verdicts, styles: PairLooks | None = None) ->
         rows = [
             verdict for verdict in verdicts if (verdict["a"], verdict["b"]) == (a, b) and verdict["mean"] is not None
         ]
-        positions = np.array([points.index(plain_list(row["point"].values())) for row in rows])
+        positions = np.array([points.index(cell_key(row["point"].values())) for row in rows])
         x = positions + offset * (i - (len(styles) - 1) / 2)
         means = 100 * np.array([row["mean"] for row in rows])
         low, high = 100 * np.array([_interval(row) for row in rows]).reshape(-1, 2).T
@@ -133,10 +133,10 @@ def differences(ax: Any, verdicts: Verdicts, styles: PairLooks | None = None) ->
         bare = np.isnan(low)
         ax.plot(x[bare], means[bare], style.marker, color=style.color, markerfacecolor="white", zorder=3)
     ax.set(xlabel=plain_list(verdicts[0]["point"]), ylabel="difference in test accuracy (percentage points)")
-    diverged: dict[str, dict[str, tuple[int, int]]] = {point: {} for point in points}
+    diverged: Any = {point: {} for point in points}
     for verdict in verdicts:
         counts = {name: (count, verdict["seeds"]) for name, count in verdict["diverged"].items()}
-        diverged[plain_list(verdict["point"].values())] |= counts
+        diverged[cell_key(verdict["point"].values())] |= counts
     return _finish_grid_axis(ax, diverged)
 
 
@@ -149,24 +149,25 @@ def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
     """
     rows: Any = summary[keys].astype(object).to_numpy()  # one by one: an array of all would make floats of integers
     joined = _is_scale(tuple(row) for row in rows)
-    point_of_row = pd.Series([plain_list(row) for row in rows], index=summary.index)
-    points = list(dict.fromkeys(point_of_row))
+    cell_of_row = [cell_key(row) for row in rows]
+    places = {cell: place for place, cell in enumerate(dict.fromkeys(cell_of_row))}
+    place_of_row = pd.Series([places[cell] for cell in cell_of_row], index=summary.index)
     variants = looks(summary["variant"])
-    offset = 0.8 / len(variants) if len(points) == 1 else min(0.06, 0.3 / len(variants))
+    offset = 0.8 / len(variants) if len(places) == 1 else min(0.06, 0.3 / len(variants))
     finished = summary.where(summary["outcome"] != "diverged")
     for i, (variant, style) in enumerate(variants.items()):
         values: Any = finished.loc[summary["variant"] == variant, "final_test_accuracy"]
-        cells = (100 * values).groupby(point_of_row, sort=False)
+        cells = (100 * values).groupby(place_of_row, sort=False)
         means = cells.mean()
         intervals = np.array([stats.mean_intervals(cell.to_numpy(float)[:, None]) for _, cell in cells])[..., 0]
-        x = np.array([points.index(point) for point in means.index]) + offset * (i - (len(variants) - 1) / 2)
+        x = means.index.to_numpy() + offset * (i - (len(variants) - 1) / 2)
         kind: Any = {"color": style.color, "marker": style.marker, "linestyle": style.linestyle if joined else "none"}
         bars = np.stack([means.to_numpy() - intervals[:, 0], intervals[:, 1] - means.to_numpy()])
         ax.errorbar(x, means.to_numpy(), yerr=bars, **kind, capsize=4, label=plain(variant))
     ax.set(xlabel=plain_list(keys), ylabel="final test accuracy (%)")
     is_diverged = summary["outcome"] == "diverged"
-    counts: Any = is_diverged.groupby([point_of_row, summary["variant"]], sort=False).agg(["sum", "size"])
-    return _finish_grid_axis(ax, {point: counts.loc[point].T.to_dict("list") for point in points})
+    counts: Any = is_diverged.groupby([place_of_row, summary["variant"]], sort=False).agg(["sum", "size"])
+    return _finish_grid_axis(ax, {cell: counts.loc[place].T.to_dict("list") for cell, place in places.items()})
 
 
 def write_means(ax: Any) -> None:
@@ -197,12 +198,12 @@ def _interval(verdict: dict[str, Any]) -> tuple[float, float]:
     return (np.nan, np.nan) if low is None else (low, high)
 
 
-def _finish_grid_axis(ax: Any, diverged: dict[str, dict[str, Any]]) -> Any:
+def _finish_grid_axis(ax: Any, diverged: dict[tuple[str, ...], dict[str, Any]]) -> Any:
     """Name the points of the grid at the x axis, each with how many trials of how many diverged, by variant, if any."""
     labels = []
     for point, counts in diverged.items():
         lost = [f"{plain(name)} {n}{_KEPT}of{_KEPT}{of} diverged" for name, (n, of) in counts.items() if n]
-        labels.append("\n".join([point, *lost]))
+        labels.append("\n".join([plain_list(point), *lost]))
     name_points(ax, labels)
     draw_grid(ax, "y")
     return hide_box(ax)

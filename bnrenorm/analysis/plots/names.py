@@ -11,12 +11,14 @@ _LONGEST = 32  # characters
 def plain(value: Any) -> str:
     """Return a name or value as text that Matplotlib draws literally, on one line of at most 32 characters.
 
+    Of a longer one the middle is left out, for names often differ at their ends. Two may read the same all the same:
+    trials are told apart by `cell_key`.
     Matplotlib would read $...$ as mathematics, and leave labels out of legends that are empty or begin with "_". A
     missing value, None or NaN, is "null", as in a config.
     """
     text = "".join(character if character.isprintable() else " " for character in value_text(value))
     if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST - 1]}…"
+        text = f"{text[: _LONGEST // 2]}…{text[1 - _LONGEST // 2 :]}"
     text = text.replace("$", r"\$")
     return text if text.strip() and not text.startswith("_") else f" {text}"
 
@@ -24,3 +26,8 @@ def plain(value: Any) -> str:
 def plain_list(values: Iterable[Any]) -> str:
     """Return several names or values as one text, with commas."""
     return ", ".join(map(plain, values))
+
+
+def cell_key(values: Iterable[Any]) -> tuple[str, ...]:
+    """Return the values of a grid point, of whichever table or verdict, as one key; `plain_list` writes it."""
+    return tuple(map(value_text, values))

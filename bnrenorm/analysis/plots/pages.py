@@ -53,10 +53,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
     line_key = "variant" if "variant" in varying else keys[-1]
     panel_keys = [key for key in varying if key != line_key]
     names = [value_text(value) for value in table[line_key]]
-    table, styles = (
-        table.assign(**{line_key: names}),
-        looks(names),
-    )  # the same in all panels, whichever trials they lack
+    table, styles = table.assign(**{line_key: names}), looks(names)  # the same in all panels, whatever they lack
     panels, title = split_panels(table, panel_keys, title)
     columns = count_columns(panels)
     bands = math.ceil(len(panels) / columns)

@@ -16,7 +16,7 @@ from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import Look, look, own_settings
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config import Trial
-from bnrenorm.config.trial import before, short
+from bnrenorm.config.trial import Point, before, short, value_text
 from bnrenorm.training.records import TrialResults, final_record
 
 _ROWS = 12  # more would not fit a page
@@ -74,27 +74,30 @@ def _grid(
     y: str,
     draw: Callable[[Any, _Lines, str, dict[str, Look]], None],
 ) -> Figure:
-    headings = list(dict.fromkeys(_row_name(trial, varying[:-1], y) for trial, _ in trials))
-    if len(headings) > _ROWS:
-        title, headings = f"{title}: the first {_ROWS} of {len(headings)} rows", headings[:_ROWS]
-    line_of = {trial: plain(dict(trial.point)[varying[-1]]) if varying else "" for trial, _ in trials}
-    values = list(dict.fromkeys(line_of.values()))
+    rows: dict[tuple[str, Point], _Lines] = {}
+    for trial, result in trials:
+        line = value_text(dict(trial.point)[varying[-1]]) if varying else ""
+        row_point = tuple((key, value) for key, value in trial.point if key in varying[:-1])
+        rows.setdefault((trial.variant, row_point), []).append((line, result))
+    values = list(dict.fromkeys(line for lines in rows.values() for line, _ in lines))
+    shown = list(rows.items())[:_ROWS]
+    if len(rows) > _ROWS:
+        title = f"{title}: the first {_ROWS} of {len(rows)} rows"
     styles = {value: _shade(i, len(values)) for i, value in enumerate(values)}
-    size = max(6.0, 2.9 * len(names)) + 1.2, 1.0 + max(1.5, 2.4 - 0.15 * len(headings)) * len(headings)
+    size = max(6.0, 2.9 * len(names)) + 1.2, 1.0 + max(1.5, 2.4 - 0.15 * len(shown)) * len(shown)
     figure = Figure(figsize=size)
-    grid = figure.subplots(len(headings), len(names), squeeze=False, sharex="col")
-    for row, heading in enumerate(headings):
-        of_row = [(line_of[trial], result) for trial, result in trials if _row_name(trial, varying[:-1], y) == heading]
+    grid = figure.subplots(len(shown), len(names), squeeze=False, sharex="col")
+    for row, ((variant, point), of_row) in enumerate(shown):
         for ax, name in zip(grid[row], names, strict=True):
             draw(ax, of_row, name, styles)
-            ax.set(title="" if row else _title(name), xlabel=ax.get_xlabel() if row == len(headings) - 1 else "")
-        grid[row, 0].set(ylabel=heading)
+            ax.set(title="" if row else _title(name), xlabel=ax.get_xlabel() if row == len(shown) - 1 else "")
+        grid[row, 0].set(ylabel=_row_name(variant, point, y))
     if varying:
         kinds: list[Any] = [{"color": style.color, "linestyle": style.linestyle} for style in styles.values()]
         lines = [Line2D([], [], **kind) for kind in kinds]
         key = plain(short(varying[-1]))
         place: Any = {"loc": "outside center right", "ncols": 1 + len(values) // 30}
-        figure.legend(lines, values, title=key, fontsize="small", **place)
+        figure.legend(lines, list(map(plain, values)), title=key, fontsize="small", **place)
     figure.suptitle(title)
     return figure
 
@@ -105,10 +108,10 @@ def _shade(i: int, count: int) -> Look:
     return Look(to_hex(colormaps["viridis"](0.9 * i / max(1, count - 1))), look(i).marker, dash.linestyle)
 
 
-def _row_name(trial: Trial, keys: list[str], y: str) -> str:
+def _row_name(variant: str, point: Point, y: str) -> str:
     """Name what the y axis shows of a variant, "BN: nodes", and the grid point."""
-    settings = [f"{plain(before(key, value))} {plain(value)}" for key, value in trial.point if key in keys]
-    return "\n".join([f"{plain(trial.variant)}: {y}", *settings])
+    settings = [f"{plain(before(key, value))} {plain(value)}" for key, value in point]
+    return "\n".join([f"{plain(variant)}: {y}", *settings])
 
 
 def _histogram(ax: Any, lines: _Lines, name: str, styles: dict[str, Look]) -> None:

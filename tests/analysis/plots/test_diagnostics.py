@@ -94,3 +94,14 @@ def test_limits_are_those_of_the_step_before_the_record(step, r_max, d_max):
     trial = experiment_of(RAMPED).trials(100)[-1]
     bounds = [diagnostics._bounds(trial, np.array([step]), value) for value in "rd"]
     assert_allclose(np.ravel(bounds), [r_max, 1 / r_max, d_max, -d_max])
+
+
+def test_points_whose_names_read_the_same_stay_apart():
+    one, other = (f"{40 * 'x'}{middle}{40 * 'x'}" for middle in "ab")
+    results = diagnosed(f"{COMPARED}grid: {{kinds: {{{one}: {{}}, {other}: {{}}}}}}\n")
+    for trial, result in results.trials:
+        if dict(trial.point)["kinds"] == other:
+            result.records["inference_mode_accuracy"][-1] = 0.9
+    _, axes = panels(results)
+    (bn, *_), _ = axes["inference - training mode (points)"].containers
+    assert_allclose(bn.get_ydata(), [-2.5, 37.5])

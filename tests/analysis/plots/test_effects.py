@@ -146,6 +146,18 @@ def test_a_grid_of_two_axes_is_a_heat_map_a_pair_with_the_numbers_in_it():
     assert bar.get_ylabel() == "difference (percentage points)"
 
 
+def test_pairs_and_points_whose_names_read_the_same_stay_apart():
+    one, other = (f"{40 * 'x'}{middle}{40 * 'x'}" for middle in "ab")
+    points = [{"kinds": name, "lr": 1} for name in (one, other)]
+    rows = [verdict(0.1 * i, point=point, b=b) for b in (one, other) for i, point in enumerate(points)]
+    figure = effects.over_axes(rows, summary_of(points, ["BN", one, other]), ["kinds", "lr"], "a title")
+    assert [[text.get_text() for text in ax.texts][::2] for ax in figure.axes[:2]] == 2 * [["+0.00", "+10.00"]]
+    table = pd.concat([main_job(points, gain=0.1), main_job(points).query("variant == 'BN'").assign(variant=one)])
+    first = [verdict(0.1, point=points[0]), verdict(0.1, point=points[1], b=one)]
+    figure = effects.differences_by_step(table, first, ["kinds"], "a title")
+    assert [len([line for line in ax.lines if "- BN" in line.get_label()]) for ax in figure.axes] == [1, 1]
+
+
 def test_further_axes_have_panels_and_one_variant_has_accuracies():
     points = [{"batches": b, "decay": d, "warm-up": w} for b in "xy" for d in (0.9, 0.99) for w in ("none", "long")]
     figure = effects.over_axes([], summary_of(points, ["BN"]), list(points[0]), "tuning")

@@ -77,6 +77,15 @@ def test_points_that_differ_are_never_one_line(rng):
         assert lines in ([[2, 2], [2, 2]], [[1] * 4, [1] * 4]), grid
 
 
+def test_rows_and_lines_whose_names_read_the_same_stay_apart(rng):
+    one, other = (f"{40 * 'x'}{middle}{40 * 'x'}" for middle in "ab")
+    text = TEXT.replace("training.optimizer.lr: [0.1, 9]", f"kinds: {{{one}: {{}}, {other}: {{}}}}")
+    text = text.replace("{none: ", f"{{{one}: ").replace("BN: ", f"{other}: ")
+    drawn = drawn_by(trained(rng, text=text))
+    assert [len(ax.patches) for ax in drawn["weights"].axes] == [2, 2]
+    assert len(drawn["weights"].legends[0].texts) == 2
+
+
 def test_every_panel_shows_its_lines_to_their_ends(rng):
     trials = trained(rng, text=TEXT.replace("[0.1, 9]", "[0.1, 0.2]").replace("grid: {", "grid: {a: {x: {}, y: {}}, "))
     trials[-4][1].records["epoch"][-1] = 20.0  # of BN at x
