@@ -204,6 +204,9 @@ def _finish_grid_axis(ax: Any, diverged: dict[tuple[str, ...], dict[str, Any]]) 
     for point, counts in diverged.items():
         lost = [f"{plain(name)} {n}{_KEPT}of{_KEPT}{of} diverged" for name, (n, of) in counts.items() if n]
         labels.append("\n".join([plain_list(point), *lost]))
+    if len(labels) > 1:  # also where all trials of the first or the last point diverged
+        margin = max(0.2, 0.05 * len(labels))
+        ax.set_xlim(-margin, len(labels) - 1 + margin)
     name_points(ax, labels)
     draw_grid(ax, "y")
     return hide_box(ax)

@@ -97,6 +97,14 @@ def test_accuracies_are_those_of_the_trials_that_finished():
     assert_allclose(ax.containers[0][0].get_ydata(), [90, 90])
 
 
+def test_a_point_beside_one_of_which_nothing_is_left_is_not_at_the_edge():
+    rows = [(v, x, s, 0.9, "finished" if x == 1 else "diverged") for v in ("BN", "BRN") for x in (1, 2) for s in (0, 1)]
+    table = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy", "outcome"])
+    left, right = gains.accuracies(Figure().subplots(), table, ["lr"]).get_xlim()
+    assert left < -0.1
+    assert right > 1.1
+
+
 def test_accuracies_are_means_with_intervals_from_six_seeds_on():
     values = [0.9, 0.9, 0.91, 0.91, 0.92, 0.98]  # an interval that is longer on one side
     rows = [(v, n, s, values[s] + (v == "BRN") * 0.02) for v in ("BN", "BRN") for n in (4, 32) for s in range(6)]
