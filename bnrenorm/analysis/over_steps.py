@@ -1,6 +1,6 @@
 """Values of several seeds over the steps of the training: their mean, its interval, and paired differences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,18 +82,10 @@ def difference(table: pd.DataFrame, a: str, b: str) -> Spread:
     return spread((of_b - of_a).dropna(how="all"))
 
 
-def band(steps: Sequence[Sequence[float]], values: Sequence[Sequence[float]]) -> Spread:
-    """Return the mean and the interval of curves, each with steps and values of its own length."""
-    step, table = aligned(steps, values)
-    return spread(pd.DataFrame(table.T, index=step))
-
-
-def aligned(
-    steps: Sequence[Sequence[float]], values: Sequence[Sequence[float] | np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return all steps (T,), and the curves at them (S, T), NaN where a curve has none."""
-    step = np.unique(np.concatenate([np.asarray(one, float) for one in steps]))
-    table = np.full((len(steps), len(step)), np.nan)
-    for row, own, curve in zip(table, steps, values, strict=True):
-        row[np.searchsorted(step, own)] = curve
-    return step, table
+def aligned(curves: Mapping[int, tuple[Sequence[float], Sequence[float]]]) -> pd.DataFrame:
+    """Return curves, (steps, values) by seed, as (T, S) by step and seed: NaN at steps that a curve has not."""
+    steps = np.unique(np.concatenate([np.empty(0), *(own for own, _ in curves.values())]))
+    table = np.full((len(curves), len(steps)), np.nan)
+    for row, (own, values) in zip(table, curves.values(), strict=True):
+        row[np.searchsorted(steps, own)] = values
+    return pd.DataFrame(table.T, index=steps, columns=list(curves))

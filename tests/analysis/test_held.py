@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
@@ -89,7 +88,7 @@ def test_a_curve_ends_as_the_final_value():
     assert spread.mean[-1] == pytest.approx(final)
     assert (spread.seeds == 2).all()
     curves = Cells(results).curves((), "BN", "test_accuracy")
-    assert np.mean([values[-1] for values in curves.values]) == pytest.approx(final)
+    assert curves.iloc[-1].mean() == pytest.approx(final)
     assert "stopped early goes on" in charts.curves(Cells(results)).caption
     assert len(results.curves) == 2 * 5, "what is stored is what was recorded"
 

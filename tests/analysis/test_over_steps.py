@@ -63,19 +63,21 @@ def test_differences_are_paired_by_seed_and_step():
 
 
 def test_curves_that_have_ended_are_left_out():
-    drawn = over_steps.band([[1, 2, 3], [1, 2], [1, 2, 3]], [[1.0, 2.0, np.inf], [3.0, np.nan], [5.0, 6.0, 8.0]])
+    curves = {0: ([1, 2, 3], [1.0, 2.0, np.inf]), 1: ([1, 2], [3.0, np.nan]), 5: ([1, 2, 3], [5.0, 6.0, 8.0])}
+    drawn = over_steps.spread(over_steps.aligned(curves))
     assert_array_equal(drawn.steps, [1, 2, 3])
     assert_array_equal(drawn.seeds, [3, 2, 1])
     assert_array_equal(drawn.mean, [3.0, 4.0, 8.0])
 
 
 def test_a_step_without_any_value_has_no_mean():
-    drawn = over_steps.band([[1, 2]], [[1.0, np.nan]])
+    drawn = over_steps.spread(over_steps.aligned({0: ([1, 2], [1.0, np.nan])}))
     assert_array_equal(drawn.seeds, [1, 0])
     assert_array_equal(drawn.mean, [1.0, np.nan])
 
 
 def test_curves_are_aligned_at_the_steps_of_all():
-    step, table = over_steps.aligned([[1, 3], [2, 3]], [[10, 30], [20, 31]])
-    assert_array_equal(step, [1, 2, 3])
-    assert_array_equal(table, [[10, np.nan, 30], [np.nan, 20, 31]])
+    table = over_steps.aligned({4: ([1, 3], [10, 30]), 7: ([2, 3], [20, 31])})
+    assert_array_equal(table.index, [1, 2, 3])
+    assert_array_equal(table[4], [10, np.nan, 30])
+    assert_array_equal(table[7], [np.nan, 20, 31])

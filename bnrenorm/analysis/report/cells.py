@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from bnrenorm.analysis.over_steps import aligned, thin
+from bnrenorm.analysis.over_steps import aligned
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config.trial import Point
@@ -14,27 +14,6 @@ from bnrenorm.numbers import counted
 
 POINTS = 60
 """Grid points that the charts over the steps draw: the first ones. Tables and files have all."""
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Curves of some seeds, each with its own steps and values."""
-
-    seeds: list[int]
-    steps: list[Any]
-    values: list[Any]
-
-    def thinned(self, most: int) -> "Curves":
-        """Return the curves at the same steps, at most so many."""
-        step, table = aligned(self.steps, self.values)
-        kept = thin(len(step), most)
-        return Curves(self.seeds, [step[kept]] * len(table), list(table[:, kept]))
-
-    def less(self, other: "Curves") -> "Curves":
-        """Return the differences to other curves of the same seeds and steps."""
-        return Curves(
-            self.seeds, self.steps, [np.subtract(a, b) for a, b in zip(self.values, other.values, strict=True)]
-        )
 
 
 @dataclass(frozen=True)
@@ -74,32 +53,20 @@ class Cells:
         """The grid points that are drawn."""
         return list(dict.fromkeys(point for point, _ in self.trials))[:POINTS]
 
-    def curves(self, point: Point, variant: str, column: str) -> Curves | None:
-        """Return a column of the records of a cell by step; None if no trial of it has it."""
-        trained = [
-            (trial.seed, result.records)
-            for trial, result in self.trials.get((point, variant), [])
-            if column in result.records
-        ]
-        if not trained:
-            return None
-        steps, values = zip(*((records["step"], records[column]) for _, records in trained), strict=True)
-        return Curves([seed for seed, _ in trained], list(steps), list(values))
+    def curves(self, point: Point, variant: str, column: str) -> pd.DataFrame:
+        """Return a column of the records of a cell as (T, S), by step and seed; empty if no trial of it has it."""
+        return aligned(self._by_seed(point, variant, column))
 
-    def differences(self, point: Point, a: str, b: str, column: str) -> Curves | None:
-        """Return the differences b - a of a column by step, a curve for every seed that has both."""
-        by_seed: list[dict[int, Any]] = [
-            {trial.seed: result.records for trial, result in self.trials.get((point, name), [])} for name in (a, b)
-        ]
-        differences = Curves([], [], [])
-        for seed, of_a in by_seed[0].items():
-            of_b = by_seed[1].get(seed, {})
-            if column in of_a and column in of_b:
-                step, table = aligned([of_a["step"], of_b["step"]], [of[column] for of in (of_a, of_b)])
-                differences.seeds.append(seed)
-                differences.steps.append(step)
-                differences.values.append(table[1] - table[0])
-        return differences if differences.seeds else None
+    def differences(self, point: Point, a: str, b: str, column: str) -> pd.DataFrame:
+        """Return the differences b - a of a column as (T, S), by step and seed, of the seeds that have both."""
+        of_a, of_b = (self._by_seed(point, name, column) for name in (a, b))
+        both = [seed for seed in of_a if seed in of_b]
+        return aligned({seed: of_b[seed] for seed in both}) - aligned({seed: of_a[seed] for seed in both})
+
+    def _by_seed(self, point: Point, variant: str, column: str) -> dict[int, tuple[list[float], list[float]]]:
+        """Return the steps and the values of a column by the seeds of the trials that have it."""
+        records = {trial.seed: result.records for trial, result in self.trials.get((point, variant), [])}
+        return {seed: (own["step"], own[column]) for seed, own in records.items() if column in own}
 
     def layers(self) -> list[str]:
         """Return the normalisations that were diagnosed: "layer1", "layer2", ..."""

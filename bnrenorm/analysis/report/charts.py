@@ -9,8 +9,8 @@ from bokeh.layouts import column
 from bokeh.models import BoxAnnotation, Span
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.over_steps import INTERVAL, STEPS, Spread, band
-from bnrenorm.analysis.report.cells import Cells, Curves, Diverged
+from bnrenorm.analysis.over_steps import INTERVAL, STEPS, Spread, spread, thin
+from bnrenorm.analysis.report.cells import Cells, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.analysis.stats import MIN_PAIRS
@@ -101,11 +101,8 @@ def gap(cells: Cells) -> Chart | None:
     axis = "inference - training (points)"
     steps = steps_each(len(cells.points) * len(cells.variants), cells.seeds)
     for j, point in enumerate(cells.points):
-        drawn: list[Curves | None] = []
-        for variant in cells.variants:
-            of_modes = [cells.curves(point, variant, mode) for mode in modes]
-            training, inference = of_modes
-            drawn.append(inference.less(training) if training and inference else None)
+        of_modes = [[cells.curves(point, variant, mode) for variant in cells.variants] for mode in modes]
+        drawn = [inference - training for training, inference in zip(*of_modes, strict=True)]
         told = [cells.diverged(point, variant) for variant in cells.variants]
         chart.frames[key(j, points=len(cells.points))] = frame_of(drawn, cells.variants, steps, 100, axis, told)
     return chart
@@ -145,7 +142,7 @@ def over_steps(
 
 
 def frame_of(
-    drawn: Sequence[Curves | None],
+    drawn: Sequence[pd.DataFrame],
     names: Sequence[str],
     steps: int,
     factor: float,
@@ -158,12 +155,12 @@ def frame_of(
     """
     sources: dict[str, dict[str, list[Any]]] = {}
     ends = []
-    for i, (curves_, name, diverged) in enumerate(zip(drawn, names, told, strict=True)):
-        few = curves_.thinned(steps) if curves_ else _NO_CURVES
-        all_seeds = band(few.steps, few.values) if curves_ else _NO_BAND
+    for i, (all_steps, name, diverged) in enumerate(zip(drawn, names, told, strict=True)):
+        few = all_steps.iloc[thin(len(all_steps), steps)]
+        all_seeds = spread(few)
         sources[f"mean {i}"] = _shown(all_seeds, factor, name)
         sources[f"lone {i}"] = lone(sources[f"mean {i}"]["step"], sources[f"mean {i}"]["mean"])
-        sources[f"lines {i}"] = _single(few if 1 < len(few.seeds) < MIN_PAIRS else _NO_CURVES, factor, name)
+        sources[f"lines {i}"] = _single(few if 1 < few.shape[1] < MIN_PAIRS else few[[]], factor, name)
         ends.append(_end(name, factor * all_seeds.mean, ".2f" if factor == 100 else ".4f", diverged))
     alt = f"{axis[0].upper()}{axis[1:]} by training step: {'; '.join(dict.fromkeys(ends))}."
     return {"sources": sources, "axis": axis, "alt": alt}
@@ -178,21 +175,18 @@ def _end(name: str, mean: np.ndarray, style: str, diverged: Diverged) -> str:
     return f"{text} ({diverged.text})" if diverged.text else text
 
 
-_NO_BAND = Spread(pd.DataFrame(), *(np.empty(0) for _ in range(3)))
-_NO_CURVES = Curves([], [], [])
-
-
 def _shown(one: Spread, factor: float, name: str) -> dict[str, list[Any]]:
     values = {key: rounded(factor * getattr(one, key)) for key in ("mean", "low", "high")}
     return {"name": [name] * len(one.steps), "step": whole(one.steps), "seeds": whole(one.seeds), **values}
 
 
-def _single(few: Curves, factor: float, name: str) -> dict[str, list[Any]]:
+def _single(few: pd.DataFrame, factor: float, name: str) -> dict[str, list[Any]]:
+    seeds = few.columns.tolist()
     return {
-        "xs": [whole(steps) for steps in few.steps],
-        "ys": [rounded(factor * np.asarray(values)) for values in few.values],
-        "name": [name] * len(few.seeds),
-        "seed": list(few.seeds),
+        "xs": [whole(few.index)] * len(seeds),
+        "ys": [rounded(factor * few[seed]) for seed in seeds],
+        "name": [name] * len(seeds),
+        "seed": seeds,
     }
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.analysis.over_steps import aligned, means, thin
+from bnrenorm.analysis.over_steps import means, thin
 from bnrenorm.analysis.report.cells import Cells
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.charts import key, point_select, steps_each
@@ -102,26 +102,17 @@ def _values(
     cells: Cells, point: Point, variant: str, layer: str, name: str, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return steps (T,) and means over the seeds (3, T): lower, middle and upper line; the outer ones may be NaN."""
-    if name in ("r", "d"):
-        columns = [[f"{layer}_{name}_{quantile}"] for quantile in ("05", "50", "95")]
-    elif name.endswith("clipped"):
-        columns = [[], [f"{layer}_{name}_{side}" for side in ("low", "high")], []]
-    else:
-        columns = [[], [f"{layer}_{name}"], []]
-    step, rows = np.empty(0), []
-    for summands in columns:
-        total: Any = np.nan
-        for i, column in enumerate(summands):
-            curves = cells.curves(point, variant, column)
-            if curves is None:
-                return np.empty(0), np.empty((3, 0))
-            step, table = aligned(curves.steps, curves.values)
-            mean = means(table.T)
-            total = mean if i == 0 else total + mean
-        rows.append(total)
+    has_quantiles, is_share = name in ("r", "d"), name.endswith("clipped")
+    sides = ("_low", "_high") if is_share else ("",)
+    endings = ("_05", "_50", "_95") if has_quantiles else sides
+    curves = [cells.curves(point, variant, f"{layer}_{name}{ending}") for ending in endings]
+    step = curves[0].index.to_numpy()
+    lines = np.array([means(of_seeds.to_numpy()) for of_seeds in curves])
+    if not has_quantiles:
+        nothing = np.full(len(step), np.nan)
+        lines = np.array([nothing, (100 if is_share else 1) * lines.sum(axis=0), nothing])
     kept = thin(len(step), steps)
-    factor = 100 if name.endswith("clipped") else 1
-    return step[kept], factor * np.array([np.broadcast_to(row, step.shape)[kept] for row in rows])
+    return step[kept], lines[:, kept]
 
 
 def _limits(norm: Renorm, name: str, step: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -1,5 +1,7 @@
 """What the charts draw: the numbers of the records, for every choice of the reader."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from bokeh.models import ColumnDataSource, Plot
@@ -31,6 +33,17 @@ def test_curves_are_the_means_of_the_records():
     assert_allclose(accuracy["mean"], 100 * curves_of(run, "BRN", "test_accuracy").mean(axis=0), rtol=1e-4)
     assert_allclose(drawn(chart, "1", "mean 0")["mean"], curves_of(run, "none", "test_loss").mean(axis=0), rtol=1e-4)
     assert drawn(chart, "0", "lines 2") == {"xs": [], "ys": [], "name": [], "seed": []}
+
+
+def test_differences_are_of_the_seeds_and_steps_that_are_there():
+    run = results(TEXT.replace("seeds: 6", "seeds: 2"))
+    trials = [(trial, result) for trial, result in run.trials if (trial.variant, trial.seed) != ("BRN", 0)]
+    cells = Cells(replace(run, trials=trials))
+    difference = cells.differences((), "BN", "BRN", "test_accuracy")
+    want = curves_of(run, "BRN", "test_accuracy")[1] - curves_of(run, "BN", "test_accuracy")[1]
+    assert (list(difference), list(difference.index)) == ([1], STEPS)
+    assert_allclose(difference[1], want)
+    assert cells.differences((), "BN", "absent", "test_accuracy").shape == (0, 0)
 
 
 def test_few_seeds_are_drawn_one_by_one():
