@@ -22,10 +22,10 @@ _COLOUR, _DOT = "#0072B2", "#56B4E9"
 
 
 def forest(verdicts: list[dict[str, Any]]) -> Chart | None:
-    """Return a row for each of the first 40 comparisons; None if no seed can be compared in any."""
+    """Return a row for each of the first 40 comparisons, none if no seed can be compared; None without comparisons."""
     shown = verdicts[:_ROWS]
     if all(verdict["mean"] is None for verdict in shown):
-        return None
+        return Chart("forest", _TITLE, "", None, frames={"": {"sources": {}, "alt": ""}}) if shown else None
     margin = 100 * stats.MARGIN
     plot = axes(
         "linear",
@@ -67,11 +67,6 @@ def forest(verdicts: list[dict[str, Any]]) -> Chart | None:
     told = "; ".join(map(_in_words, shown))
     chart.frames[""] = {"sources": _sources(shown), "alt": f"Paired differences in final test accuracy. {told}."}
     return chart
-
-
-def nothing(verdicts: list[dict[str, Any]]) -> Chart | None:
-    """Return the chart without a row, for comparisons of which no seed can be compared."""
-    return Chart("forest", _TITLE, "", None, frames={"": {"sources": {}, "alt": ""}}) if verdicts else None
 
 
 def _sources(shown: list[dict[str, Any]]) -> dict[str, dict[str, list[Any]]]:

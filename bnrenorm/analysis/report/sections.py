@@ -35,7 +35,7 @@ def section(results: ExperimentResults) -> Section:
     """Return a run's part of the page. Its numbers are those of the tables and verdicts that the run folder holds."""
     cells = Cells(results)
     drawn = [
-        forest.forest(results.verdicts) or forest.nothing(results.verdicts),
+        forest.forest(results.verdicts),
         charts.curves(cells),
         charts.differences(cells),
         corrections.corrections(cells),

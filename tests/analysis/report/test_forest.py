@@ -57,4 +57,4 @@ def test_a_comparison_without_values_keeps_its_row():
     chart = forest.forest(verdicts)
     assert chart.frames[""]["sources"]["means"]["mean"][1:] == [None, None]
     assert chart.alt.endswith("BRN - none: BRN diverged; BRN - BN: BRN diverged.")
-    assert forest.forest([verdict for verdict in verdicts if verdict["mean"] is None]) is None
+    assert forest.forest([verdict for verdict in verdicts if verdict["mean"] is None]).is_empty
