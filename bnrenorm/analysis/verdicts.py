@@ -143,11 +143,6 @@ def _sentence(pair: _Pair, difference: stats.PairedDifference, comparisons: int)
     return f"{text}{none}."
 
 
-def label(entry: dict[str, Any]) -> str:
-    """Return what is compared: "test accuracy"."""
-    return entry["metric"].removeprefix("final_").replace("_", " ")
-
-
 def divergences(diverged: dict[str, int], seeds: int) -> str:
     """Return "BN diverged in 2 of 6 seeds and BRN in none" of variants of which some diverged, with their counts."""
     counts = [f"{name} diverged in {count} of {counted(seeds, 'seed')}" for name, count in diverged.items() if count]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.verdicts import IDENTICAL, label
+from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.config.trial import short, value_text
 from bnrenorm.numbers import counted, number, points
@@ -49,7 +49,7 @@ def verdicts(entries: list[dict[str, Any]]) -> Sheet:
     rows = sorted(entries, key=lambda entry: pairs.index((entry["a"], entry["b"])))
     differences = [f"{entry['b']} - {entry['a']}" for entry in rows]
     means, intervals, p, words, more = zip(*map(_verdict_cells, rows), strict=True)
-    sheet = Sheet(f"paired differences in {label(entries[0])} (percentage points)", about={"p": over})
+    sheet = Sheet("paired differences in test accuracy (percentage points)", about={"p": over})
     for key in entries[0]["point"]:
         sheet.add(short(key), [value_text(entry["point"][key]) for entry in rows])
     sheet.add("difference", differences)

@@ -6,7 +6,7 @@ from typing import Any
 from bnrenorm.analysis import aggregates, stats
 from bnrenorm.analysis.report.words import Verdict
 from bnrenorm.analysis.results import ExperimentResults
-from bnrenorm.analysis.verdicts import BOTH_DIVERGED, EQUIVALENT, IDENTICAL, divergences, label, more_seeds, p_text
+from bnrenorm.analysis.verdicts import BOTH_DIVERGED, EQUIVALENT, IDENTICAL, divergences, more_seeds, p_text
 from bnrenorm.config.trial import before, point_text, value_text
 from bnrenorm.numbers import counted, number, points
 
@@ -56,7 +56,7 @@ def _at(verdict: Verdict) -> str:
 
 
 def _conclusion(verdict: Verdict) -> str:
-    a, b, mean, metric = verdict["a"], verdict["b"], verdict["mean"], label(verdict)
+    a, b, mean = verdict["a"], verdict["b"], verdict["mean"]
     what = verdict["verdict"]
     if what == IDENTICAL:
         return verdict["sentence"]  # it gives the reason
@@ -64,15 +64,15 @@ def _conclusion(verdict: Verdict) -> str:
         return f"{_diverged(verdict)}."
     if what in (f"{a} better", f"{b} better"):
         better, worse = (a, b) if what == f"{a} better" else (b, a)
-        return f"{better} is better than {worse} by {number(100 * abs(mean), '.2f')} points of {metric}."
+        return f"{better} is better than {worse} by {number(100 * abs(mean), '.2f')} points of test accuracy."
     if what == "equivalent":
-        return f"{a} and {b} are {EQUIVALENT} of {metric}."
+        return f"{a} and {b} are {EQUIVALENT} of test accuracy."
     needed = more_seeds(verdict["more_seeds"]).removeprefix("about " if verdict["pairs"] < stats.MIN_PAIRS else "")
     if not mean:
         return f"{b} against {a} is inconclusive: {needed}."
     ahead = b if mean > 0 else a
     by = number(100 * abs(mean), ".2f")
-    return f"{b} against {a} is inconclusive: {ahead} is {by} points of {metric} ahead; {needed}."
+    return f"{b} against {a} is inconclusive: {ahead} is {by} points of test accuracy ahead; {needed}."
 
 
 def _numbers(verdict: Verdict) -> str:
@@ -85,7 +85,7 @@ def _numbers(verdict: Verdict) -> str:
     seeds = counted(pairs, "paired seed")
     if "diverged" in verdict["verdict"] or verdict["verdict"] == "equivalent":
         name = f"{verdict['b']} - {verdict['a']}"
-        parts.append(f"{name} = {points(verdict['mean'])} points of {label(verdict)}")
+        parts.append(f"{name} = {points(verdict['mean'])} points of test accuracy")
     if verdict["low"] is None:
         by_seed = ", ".join(number(sign * value, "+.2f") for value in verdict["differences"])
         parts.append(f"{seeds}: {by_seed} (no interval below {stats.MIN_PAIRS})")
@@ -124,7 +124,7 @@ def _over_grid(verdicts: list[Verdict], of: int) -> Line:
         fewest, most = (how(verdict["pairs"] for verdict in verdicts) for how in (min, max))
         seeds = f"{fewest} to {most}" if fewest < most else f"{most}"
         low, high = number(min(means), "+.2f"), number(max(means), "+.2f")
-        numbers = f"{b} - {a} from {low} to {high} points of {label(verdicts[0])}, {seeds} paired seeds each"
+        numbers = f"{b} - {a} from {low} to {high} points of test accuracy, {seeds} paired seeds each"
         numbers += f"; a verdict needs {stats.MIN_PAIRS}" if most < stats.MIN_PAIRS else ""
     return Line(f"{head}{'; '.join(parts)}.", numbers)
 

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.verdicts import label
 from bnrenorm.config.trial import value_text
 from bnrenorm.numbers import counted, number
 
@@ -132,9 +131,8 @@ def verdicts(entries: list[dict[str, Any]]) -> Table:
         for entry in entries
     ]
     note = (
-        f"Difference: the variant's final {label(entries[0])} less that of the one it is against; low and high bound "
-        "the mean with 95 % confidence. Holm's correction is over "
-        f"{counted(entries[0]['comparisons'], 'comparison')}."
+        "Difference: the variant's final test accuracy less that of the one it is against; low and high bound the mean "
+        f"with 95 % confidence. Holm's correction is over {counted(entries[0]['comparisons'], 'comparison')}."
     )
     return Table("verdicts", "Comparisons", columns, rows, note)
 
