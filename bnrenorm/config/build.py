@@ -27,7 +27,7 @@ def build(document: Document, plugins: tuple[Plugin, ...] = ()) -> Experiment:
     data = document.data
     for key in data:
         if key not in KEYS:
-            raise InputError(f"{document.location((key,))}: {unknown_key((key,), KEYS, Settings)}")
+            raise InputError(f"{document.location((key,))}: {unknown_key((key,), KEYS)}")
     name, table = data.get("name"), data.get("published")
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w-]*", name) or len(name.encode()) > limits.NAME:
         location = document.location(("name",))
@@ -54,7 +54,7 @@ def _settings(document: Document) -> dict[tuple[str, Point], Settings]:
     elsewhere = partial(cells.keys_that_set, document)
     seen: set[Path] = set()  # of the document, by any trial
     for variant, point, cell in cells.cells(document):
-        settings[variant, point] = validate(Settings, cell, document, elsewhere)
+        settings[variant, point] = validate(cell, document, elsewhere)
         if document.overrides:
             seen |= {cell.origin(path) for path in leaves(cell.settings)}
     variants, points = (dict.fromkeys(names) for names in zip(*settings, strict=True)) if settings else ({}, {})

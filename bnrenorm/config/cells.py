@@ -75,7 +75,7 @@ def keys_that_set(document: Document, path: Path, variant: str | int | None = No
     change = grid.nested(path, None)
     keys = []
     for name, _, cell in cells(document):
-        if variant in (None, name) and path not in unknown_paths(Settings, cell.changed(change, ()).settings):
+        if variant in (None, name) and path not in unknown_paths(cell.changed(change, ()).settings):
             origin = cell.origin(path)
             keys.append(document.key(origin if origin[0] in ("variants", "grid") else ("variants", name, *path)))
     distinct = list(dict.fromkeys(keys))
@@ -105,7 +105,7 @@ def _variants(document: Document) -> dict[str, Cell]:
             raise InputError(f"{found}, expected a group such as {{norm: {{kind: batch}}}}")
         for key in changes or {}:
             if key not in Settings.model_fields:
-                message = unknown_key((key,), Settings.model_fields, Settings)
+                message = unknown_key((key,), Settings.model_fields)
                 raise InputError(f"{document.location((*path, key))}: {dotted(path)}: {message}")
         variants[variant] = base.changed(changes or {}, path)
     return variants
@@ -130,7 +130,7 @@ def _at(variants: dict[str, Cell], values: tuple[grid.Value, ...]) -> dict[str, 
         return cell
 
     merged = {variant: at(cell, set()) for variant, cell in variants.items()}
-    lacking = {variant: unknown_paths(Settings, cell.settings) & given for variant, cell in merged.items()}
+    lacking = {variant: unknown_paths(cell.settings) & given for variant, cell in merged.items()}
     everywhere = set.intersection(*lacking.values())
     return {variant: at(variants[variant], lacking[variant] - everywhere) for variant in variants}
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -11,10 +11,9 @@ from pydantic_core import ErrorDetails
 from bnrenorm.config.document import Document, hint, similar, unknown
 from bnrenorm.config.merge import Cell, leaves
 from bnrenorm.config.reader import Path, dotted, shown, unquoted
+from bnrenorm.config.schema import Settings
 from bnrenorm.config.shorthands import complete
 from bnrenorm.errors import InputError
-
-Model = TypeVar("Model", bound=BaseModel)
 
 _EXPECTED = {
     "model_type": "a group of settings",
@@ -45,12 +44,12 @@ _BOUNDS = {
 """Key of the bound in the error's context, and which numbers keep it, by pydantic's type of the error."""
 
 
-def validate(model: type[Model], cell: Cell, document: Document, elsewhere: Callable[[Path], str]) -> Model:
-    """Validate the settings of a cell and return the model. Raises InputError for the first mistake.
+def validate(cell: Cell, document: Document, elsewhere: Callable[[Path], str]) -> Settings:
+    """Return the settings of a cell, validated. Raises InputError for the first mistake.
 
     `elsewhere` names the keys that set, in other cells, a setting that this one cannot have; "" if there are none.
     """
-    valid, errors = _validate(model, cell.settings)
+    valid, errors = _validate(cell.settings)
     if valid is not None:
         return valid
     path, error = errors[0]
@@ -58,9 +57,7 @@ def validate(model: type[Model], cell: Cell, document: Document, elsewhere: Call
     is_shared = error["type"] == "extra_forbidden" and cell.origin(path) == path
     keys = elsewhere(path) if is_shared else ""
     kind = _value(cell.settings, (*path[:-1], "kind"))
-    message = (
-        f"{dotted(path)} is no setting of kind {kind}; set {keys} instead" if keys else _message(error, path, model)
-    )
+    message = f"{dotted(path)} is no setting of kind {kind}; set {keys} instead" if keys else _message(error, path)
     raise InputError(f"{location(document, cell, blamed)}: {message}")
 
 
@@ -79,16 +76,16 @@ def _value(settings: dict[str, Any], path: Path) -> Any:
     return value
 
 
-def unknown_paths(model: type[BaseModel], settings: dict[str, Any]) -> set[Path]:
-    """Return the paths of all keys in the settings that the model does not have."""
-    return {path for path, error in _validate(model, settings)[1] if error["type"] == "extra_forbidden"}
+def unknown_paths(settings: dict[str, Any]) -> set[Path]:
+    """Return the paths of all keys that are no settings."""
+    return {path for path, error in _validate(settings)[1] if error["type"] == "extra_forbidden"}
 
 
-def _validate(model: type[Model], settings: dict[str, Any]) -> tuple[Model | None, list[tuple[Path, ErrorDetails]]]:
-    """Return the model, or None and pydantic's errors, each with the path of the key that it is about."""
+def _validate(settings: dict[str, Any]) -> tuple[Settings | None, list[tuple[Path, ErrorDetails]]]:
+    """Return the validated settings, or None and pydantic's errors, each with the path of the key that it is about."""
     data = complete(settings)
     try:  # via JSON: pydantic's strict mode then accepts a list for a tuple, and nothing else
-        return model.model_validate_json(json.dumps(data)), []
+        return Settings.model_validate_json(json.dumps(data)), []
     except ValidationError as error:
         return None, [(_strip_tags(detail["loc"], data), detail) for detail in error.errors(include_url=False)]
 
@@ -107,26 +104,26 @@ def _strip_tags(loc: tuple[str | int, ...], data: Any) -> Path:
     return tuple(path)
 
 
-def _message(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
+def _message(error: ErrorDetails, path: Path) -> str:
     key, value, kind = dotted(path), error["input"], error["type"]
     if kind == "extra_forbidden":
-        (around,), _ = _at(model, error["loc"][:-1])
-        siblings, _ = _at(model, error["loc"][:-2])
+        (around,), _ = _at(error["loc"][:-1])
+        siblings, _ = _at(error["loc"][:-2])
         kinds = " or ".join(_kinds(around))
         if others := [kind for other in siblings if path[-1] in other.model_fields for kind in _kinds(other)]:
             return f"{key} is a setting of kind {' or '.join(others)}, but kind is {error['loc'][-2]}"
-        return unknown_key(path, around.model_fields, model) + (f" (where kind is {kinds})" if kinds else "")
+        return unknown_key(path, around.model_fields) + (f" (where kind is {kinds})" if kinds else "")
     if kind == "union_tag_invalid":
         tags = [tag.strip(" '") for tag in error.get("ctx", {})["expected_tags"].split(",")]
         return f"{key}: {unknown(str(value['kind']), tags, 'kind')}"
     if kind == "union_tag_not_found":
-        kinds = [name for group in _at(model, error["loc"])[0] for name in _kinds(group)]
+        kinds = [name for group in _at(error["loc"])[0] for name in _kinds(group)]
         return f"{key} has no kind, expected one of {', '.join(kinds)}"
     if kind == "missing":
         return f"{key} is missing"
     expected = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     if kind in _EXPECTED:
-        models, field = _at(model, error["loc"])
+        models, field = _at(error["loc"])
         meaning = f": {field.description}" if field and (models or kind == "tuple_type") else ""
         kinds = [name for group in models for name in _kinds(group)]
         example = f", such as {{kind: {value if value in kinds else kinds[0]}}}" if kinds else ""
@@ -135,19 +132,19 @@ def _message(error: ErrorDetails, path: Path, model: type[BaseModel]) -> str:
         expected = f"expected {_EXPECTED[kind]}{meaning}{example}"
     remark = unquoted(value) if kind == "string_type" else ""
     if kind in _BOUNDS:
-        (bound, numbers), (_, field) = _BOUNDS[kind], _at(model, error["loc"])
+        (bound, numbers), (_, field) = _BOUNDS[kind], _at(error["loc"])
         noun = "whole number" if field and _is_whole(field.annotation) else "number"
         expected = f"expected a {noun} {numbers.format(error.get('ctx', {})[bound])}"
     return f"{key} is {shown(value)}{remark}, {expected}"
 
 
-def unknown_key(path: Path, names: Iterable[str], model: type[BaseModel]) -> str:
+def unknown_key(path: Path, names: Iterable[str]) -> str:
     """Return the message for an unknown key in a group that has these names: the key that may be meant, and the names.
 
-    That is one of the same name further inside the group or anywhere in the model, or one of a similar name.
+    That is one of the same name further inside the group or anywhere in the settings, or one of a similar name.
     """
     *group, name = path
-    keys = list(dict.fromkeys(_paths(model)))
+    keys = list(dict.fromkeys(_paths(Settings)))
     inside = [key for key in keys if key[:-1][: len(group)] == tuple(group)]
     words = [(word, within) for within in (inside, keys) for word in (name, _WORDS.get(str(name)))]
     same = next(filter(None, ([key for key in within if key[-1] == word] for word, within in words)), [])
@@ -169,9 +166,10 @@ def _kinds(model: type[BaseModel]) -> tuple[str, ...]:
     return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
 
 
-def _at(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[list[type[BaseModel]], FieldInfo | None]:
+def _at(loc: tuple[str | int, ...]) -> tuple[list[type[BaseModel]], FieldInfo | None]:
     """Return the models at a pydantic location (several at a union whose tag the location lacks), and its field."""
-    models, field = [model], None
+    models: list[type[BaseModel]] = [Settings]
+    field = None
     for part in loc:
         if len(models) > 1:
             models = [member for member in models if part in get_args(member.model_fields["kind"].annotation)]
