@@ -26,13 +26,9 @@ _SLANTED = 6  # labels in an inch, at most
 _KEPT = "\u00a0"  # a space at which no line ends
 
 
-def pair_looks(verdicts: Verdicts, variants: Iterable[str] = ()) -> PairLooks:
-    """Return a look for every pair of variants, after those that the variants have; the report's charts do so too.
-
-    variants: those of the run; by default those of the pairs.
-    """
-    pairs = list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
-    return looks(pairs, skip=len({name for names in (variants, *pairs) for name in names}))
+def pair_looks(verdicts: Verdicts, variants: Iterable[str]) -> PairLooks:
+    """Return a look for every pair of variants, after those that the run's variants have, as in the report's charts."""
+    return looks(((verdict["a"], verdict["b"]) for verdict in verdicts), skip=len(set(variants)))
 
 
 def zone(ax: Any, *, across: str = "y", label: bool = True) -> None:
@@ -69,13 +65,9 @@ def ranking(ax: Any, verdicts: Verdicts, base: str) -> Any:
     return hide_box(ax)
 
 
-def by_seed(ax: Any, verdicts: Verdicts, styles: PairLooks | None = None) -> Any:
-    """Draw the final differences of one grid point, pairs next to each other: a dot a seed, mean and 95 % interval.
-
-    styles: by default `pair_looks`.
-    """
+def by_seed(ax: Any, verdicts: Verdicts, styles: PairLooks) -> Any:
+    """Draw the final differences of one grid point, pairs next to each other: a dot a seed, mean and 95 % interval."""
     zone(ax, label=False)
-    styles = styles or pair_looks(verdicts)
     for x, verdict in enumerate(verdicts):
         style, values = styles[verdict["a"], verdict["b"]], 100 * np.array(verdict["differences"])
         ax.plot(x + _spread_out(len(values), 0.15), values, ".", color=style.color, alpha=0.6, markersize=5, zorder=2)
@@ -90,14 +82,12 @@ def by_seed(ax: Any, verdicts: Verdicts, styles: PairLooks | None = None) -> Any
     return hide_box(ax)
 
 
-def by_step(ax: Any, table: pd.DataFrame, verdicts: Verdicts, styles: PairLooks | None = None) -> Any:
+def by_step(ax: Any, table: pd.DataFrame, verdicts: Verdicts, styles: PairLooks) -> Any:
     """Draw the paired differences in test accuracy over the steps, for the pairs of `verdicts`, of one grid point.
 
-    table: `tables.curves`; styles: by default `pair_looks`. The band is the 95 % interval of the mean from 6 seeds on;
-    below there is a line per seed.
+    table: `tables.curves`. The band is the 95 % interval of the mean from 6 seeds on; below there is a line per seed.
     """
     zone(ax)
-    styles = styles or pair_looks(verdicts)
     for i, (a, b) in enumerate(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts)):
         spread = over_steps.difference(table, a, b)
         points = Spread(100 * spread.values, 100 * spread.mean, 100 * spread.low, 100 * spread.high)
@@ -107,15 +97,13 @@ def by_step(ax: Any, table: pd.DataFrame, verdicts: Verdicts, styles: PairLooks 
     return hide_box(ax)
 
 
-def differences(ax: Any, verdicts: Verdicts, styles: PairLooks | None = None) -> Any:
+def differences(ax: Any, verdicts: Verdicts, styles: PairLooks) -> Any:
     """Draw `verdicts.verdicts` over the grid: mean paired difference and interval, in percentage points.
 
     A line per pair of variants, its grid points at equal distances in the grid's order; the points are joined if they
-    are numbers of one axis. A mean without an interval is hollow. The x axis tells how many trials diverged. styles: by
-    default `pair_looks`.
+    are numbers of one axis. A mean without an interval is hollow. The x axis tells how many trials diverged.
     """
     points = list(dict.fromkeys(cell_key(verdict["point"].values()) for verdict in verdicts))
-    styles = styles or pair_looks(verdicts)
     offset = min(0.06, 0.3 / len(styles))  # between the pairs at a point, which stay near it
     zone(ax)
     joined = _is_scale([tuple(verdict["point"].values()) for verdict in verdicts])

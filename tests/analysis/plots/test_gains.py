@@ -26,13 +26,21 @@ def verdict(a, b, size, mean, low=None, high=None):
     }
 
 
+PAIR_LOOKS = gains.pair_looks([verdict("BN", "BRN", 4, 0.0)], ["BN", "BRN"])
+
+
+def differences(rows):
+    """Draw verdicts over the grid."""
+    return gains.differences(Figure().subplots(), rows, gains.pair_looks(rows, ()))
+
+
 def test_differences_are_points_with_their_intervals_in_the_grids_order():
     rows = [
         verdict("BN", "BRN", 32, 0.01, 0.005, 0.02),
         verdict("BN", "BRN", 4, -0.03),
         verdict("none", "BN", 4, 0.5, 0.4, 0.6),
     ]
-    ax = gains.differences(Figure().subplots(), rows)
+    ax = differences(rows)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["32", "4"]
     brn, bn = ax.containers
     assert_allclose(brn[0].get_ydata(), [1, -3])
@@ -48,14 +56,14 @@ def test_differences_are_points_with_their_intervals_in_the_grids_order():
 
 
 def test_a_pair_without_any_mean_draws_no_point():
-    ax = gains.differences(Figure().subplots(), [verdict("BN", "BRN", 32, None), verdict("none", "BN", 32, 0.5)])
+    ax = differences([verdict("BN", "BRN", 32, None), verdict("none", "BN", 32, 0.5)])
     assert [len(container[0].get_ydata()) for container in ax.containers] == [0, 1]
 
 
 def test_many_pairs_stay_at_their_points_and_look_different():
     names = ["none", "N", "BN", "BN(n)", "BRN"]
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    ax = gains.differences(Figure().subplots(), [verdict(a, b, size, 0.01) for a, b in pairs for size in (4, 32)])
+    ax = differences([verdict(a, b, size, 0.01) for a, b in pairs for size in (4, 32)])
     for container in ax.containers:
         assert_allclose(container[0].get_xdata(), [0, 1], atol=0.45)
     assert len({(line[0].get_color(), line[0].get_linestyle()) for line in ax.containers}) == len(pairs)
@@ -84,7 +92,7 @@ def test_the_axis_of_the_grid_tells_how_many_trials_diverged():
     is_diverged = (table["variant"] == "BN") & (table["training.batch.size"] == 4)
     table["outcome"] = table["outcome"].where(~is_diverged, "diverged")
     for ax in (
-        gains.differences(Figure().subplots(), rows),
+        differences(rows),
         gains.accuracies(Figure().subplots(), table, ["training.batch.size"]),
     ):
         assert [label.get_text() for label in ax.get_xticklabels()] == ["4\nBN 2 of 2 diverged", "32"]
@@ -154,7 +162,7 @@ def test_a_ranking_shows_gains_on_the_base_in_order():
 def test_points_are_joined_only_if_they_are_numbers_of_one_axis():
     def lines(*points):
         rows = [verdict("BN", "BRN", 0, 0.01) | {"point": point} for point in points]
-        ax = gains.differences(Figure().subplots(), rows)
+        ax = differences(rows)
         table = summary([("BN", *point.values(), 0, 0.9) for point in points], *points[0])
         other = gains.accuracies(Figure().subplots(), table, list(points[0]))
         return {container[0].get_linestyle() for container in (*ax.containers, *other.containers)}
@@ -177,7 +185,7 @@ def curves_of(seeds):
 
 
 def test_differences_by_step_have_the_interval_of_the_verdict():
-    ax = gains.by_step(Figure().subplots(), curves_of(6), [verdict("BN", "BRN", 4, 0.0)])
+    ax = gains.by_step(Figure().subplots(), curves_of(6), [verdict("BN", "BRN", 4, 0.0)], PAIR_LOOKS)
     line = next(line for line in ax.get_lines() if line.get_label() == "BRN - BN")
     assert_allclose(line.get_xydata(), [[1, 1.25], [2, 2.25], [3, 3.25]])
     (band,) = ax.collections
@@ -189,21 +197,21 @@ def test_differences_by_step_have_the_interval_of_the_verdict():
 
 
 def test_few_seeds_are_single_lines():
-    ax = gains.by_step(Figure().subplots(), curves_of(3), [verdict("BN", "BRN", 4, 0.0)])
+    ax = gains.by_step(Figure().subplots(), curves_of(3), [verdict("BN", "BRN", 4, 0.0)], PAIR_LOOKS)
     (seeds,) = ax.collections
     assert_allclose([segment[-1, 1] for segment in seeds.get_segments()], [3, 3.1, 3.2])
 
 
 def test_the_end_has_a_dot_a_seed_next_to_the_mean():
     row = verdict("BN", "BRN", 4, 0.02, 0.015, 0.04) | {"differences": [0.01, 0.02, 0.03]}
-    ax = gains.by_seed(Figure().subplots(), [row, verdict("BN", "BRN", 4, None) | {"differences": []}])
+    ax = gains.by_seed(Figure().subplots(), [row, verdict("BN", "BRN", 4, None) | {"differences": []}], PAIR_LOOKS)
     dots = next(line for line in ax.get_lines() if line.get_marker() == ".")
     assert_allclose(dots.get_ydata(), [1, 2, 3])
     assert len(set(dots.get_xdata())) == 3
     assert_allclose(ax.containers[0][2][0].get_segments()[0][:, 1], [1.5, 4])
     assert len(ax.containers) == 1
     assert [label.get_text() for label in ax.get_xticklabels()] == 2 * ["BRN - BN"]
-    narrow = gains.by_seed(Figure(figsize=(0.8, 2)).subplots(), [row])
+    narrow = gains.by_seed(Figure(figsize=(0.8, 2)).subplots(), [row], PAIR_LOOKS)
     assert [label.get_text() for label in narrow.get_xticklabels()] == ["BRN\n- BN"]
 
 

@@ -131,10 +131,10 @@ def test_a_few_huge_differences_make_the_axis_logarithmic_beyond_one_point():
         {"a": "BN", "b": "BRN", "point": {"lr": i}, "mean": mean, "low": None, "high": None, "diverged": {}}
         for i, mean in enumerate([0.001, 0.002, 0.8])
     ]
-    ax = gains.differences(Figure().subplots(), rows)
+    ax = gains.differences(Figure().subplots(), rows, gains.pair_looks(rows, ()))
     limits.widen([ax], rows)
     assert ax.get_yscale() == "symlog"
     assert ax.get_ylim()[1] > 80
-    other = gains.differences(Figure().subplots(), rows[:2])
+    other = gains.differences(Figure().subplots(), rows[:2], gains.pair_looks(rows, ()))
     limits.widen([other], rows[:2])
     assert other.get_yscale() == "linear"
