@@ -61,7 +61,7 @@ class Store:
     def copy(self, key: str, source: "Store") -> None:
         """Store a trial of another folder, in place of what was there. Raises like `read`."""
         result, content = source._read(key)
-        sealed.write(self.path(key), {name: content[name] for name in content.keys() - {"arrays"}}, result.parameters)
+        sealed.write(self.path(key), content, result.parameters)
 
     def _read(self, key: str) -> tuple[TrialResults, dict[str, Any]]:
         path = self.path(key)
