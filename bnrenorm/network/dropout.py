@@ -77,14 +77,11 @@ class Dropout:
 
     def _inverted(self, depth: int, step: int, n: int) -> np.ndarray:
         """Return the mask (R, N, D): 1 / fraction for kept nodes, 0 for dropped ones."""
-        draws = {seed: self._uniform(seed, depth, step, n) for seed in set(self.seeds)}
+        stream, shape = step * len(self.widths) + depth, (n, self.widths[depth])
+        draws = {seed: generator(seed, Stream.DROPOUT, stream).random(shape, np.float32) for seed in set(self.seeds)}
         return np.stack(
             [
                 (draws[seed] < fraction) / np.float32(fraction)
                 for seed, fraction in zip(self.seeds, self.fractions[depth], strict=True)
             ]
         ).astype(np.float32)
-
-    def _uniform(self, seed: int, depth: int, step: int, n: int) -> np.ndarray:
-        layers = len(self.widths)
-        return generator(seed, Stream.DROPOUT, step * layers + depth).random((n, self.widths[depth]), np.float32)
