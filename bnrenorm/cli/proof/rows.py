@@ -50,10 +50,9 @@ def guarded(check: str, rows: Iterator[Row]) -> Iterator[Row]:
 
 def trials(text: str, data: Dataset) -> list[Trial]:
     """Return the trials of an experiment, without its name: lines `key: value`, keys with dots among them."""
-    keys = [line.partition(": ") for line in text.splitlines()]
-    parsed = document.parse("name: proof\n" + "\n".join("".join(key) for key in keys if "." not in key[0]), "proof")
-    for key, _, value in (key for key in keys if "." in key[0]):
-        parsed.override(f"{key}={value}")
+    parsed = document.parse("name: proof", "proof")
+    for line in text.splitlines():
+        parsed.override(line.replace(": ", "=", 1))
     return build(parsed).trials(len(data.x_train), data.classes)
 
 
