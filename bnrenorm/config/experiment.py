@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from bnrenorm.config import cells
 from bnrenorm.config.document import Document
 from bnrenorm.config.plugins import Plugin
 from bnrenorm.config.reader import Path, dotted
-from bnrenorm.config.resolve import resolve
+from bnrenorm.config.resolve import Misfit, resolve
 from bnrenorm.config.schema import Data, Settings
 from bnrenorm.config.trial import Point, Trial
 from bnrenorm.errors import InputError
@@ -68,17 +67,16 @@ class Experiment:
 
         Raises InputError if settings contradict each other or do not fit the training set.
         """
-        resolved = {
-            (variant, point): resolve(settings, images, classes, partial(self._error, variant, point))
-            for (variant, point), settings in self.settings.items()
-        }
-        return [
-            Trial(variant, point, seed, settings)
-            for (variant, point), settings in resolved.items()
-            for seed in self.seeds
-        ]
+        trials = []
+        for (variant, point), settings in self.settings.items():
+            try:
+                resolved = resolve(settings, images, classes)
+            except Misfit as misfit:
+                raise self._error(variant, point, *misfit.args) from None
+            trials += [Trial(variant, point, seed, resolved) for seed in self.seeds]
+        return trials
 
-    def _error(self, variant: str, point: Point, path: Path, message: str, /, example: str = "") -> InputError:
+    def _error(self, variant: str, point: Point, path: Path, message: str, example: str) -> InputError:
         """Make an error about a setting of a variant at a grid point, located where it is set.
 
         Where overrides of other settings may have made it impossible, it says how to set this one too.
