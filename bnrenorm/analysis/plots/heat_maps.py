@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bnrenorm.analysis import aggregates
 from bnrenorm.analysis.plots.names import plain
 
 _FARTHEST = 3.0  # values beyond so many times the typical one all have the last colour
@@ -76,12 +77,9 @@ def difference_cells(verdicts: list[dict[str, Any]], axes: tuple[str, str]) -> d
 def accuracy_cells(summary: pd.DataFrame, axes: tuple[str, str]) -> dict[tuple[Any, Any], Cell]:
     """Return a `tables.summary` of one variant as cells: mean final test accuracy in % of the trials that finished."""
     cells: dict[tuple[Any, Any], Cell] = {}
-    by_point: Any = summary.groupby(list(axes), sort=False, dropna=False)
-    for (row, column), rows in by_point:
-        finished = rows.loc[rows["outcome"] != "diverged", "final_test_accuracy"]
-        diverged = len(rows) - len(finished)
-        note = f"{diverged} of {len(rows)} diverged" if diverged else ""
-        cells[_key(row), _key(column)] = Cell(100 * float(finished.mean()), note)
+    for point in aggregates.means(summary, {"final_test_accuracy": "mean"}).to_dict("records"):
+        note = f"{point['diverged']} of {point['seeds']} diverged" if point["diverged"] else ""
+        cells[_key(point[axes[0]]), _key(point[axes[1]])] = Cell(100 * point["mean"], note)
     return cells
 
 

@@ -46,8 +46,8 @@ def test_a_cell_says_the_verdict_in_a_word(entry, cell):
 
 
 def test_accuracies_are_means_of_the_trials_that_finished():
-    rows = [(1, None, 0.9, "finished"), (1, None, 0.1, "diverged"), (1, 0.5, 0.8, "finished")]
-    summary = pd.DataFrame(rows, columns=["r", "d", "final_test_accuracy", "outcome"])
+    rows = [(1, None, 0, 0.9, "finished"), (1, None, 1, 0.1, "diverged"), (1, 0.5, 0, 0.8, "finished")]
+    summary = pd.DataFrame(rows, columns=["r", "d", "seed", "final_test_accuracy", "outcome"])
     cells = heat_maps.accuracy_cells(summary, ("r", "d"))
     assert cells == {(1, None): Cell(90.0, "1 of 2 diverged"), (1, 0.5): Cell(80.0)}
 
