@@ -105,36 +105,29 @@ def difference_columns(unit: str, of: str = "") -> list[Column]:
 
 def verdicts(entries: list[dict[str, Any]]) -> Table:
     """Return a row per comparison, with differences and intervals in percentage points."""
-    axes = list(entries[0]["point"])
-    columns = [*PAIR, *map(Column, axes), *difference_columns(" (points)")]
-    columns += [
-        Column("p", -3, "how often a difference as large would arise by chance if there were none"),
-        Column("p after Holm", -3, "p corrected for the number of comparisons"),
-        Column("pairs", title="seeds in which both variants finished"),
-        Column("verdict"),
-        Column("diverged"),
-        Column("more seeds needed", title="an estimate of how many a decision needs"),
-    ]
-    rows: list[list[Cell]] = [
-        [
-            entry["b"],
-            entry["a"],
-            *(cell_of(entry["point"][key]) for key in axes),
-            *(None if entry[name] is None else 100 * entry[name] for name in ("mean", "low", "high")),
-            entry["p"],
-            entry["p_holm"],
-            entry["pairs"],
-            entry["verdict"],
-            ", ".join(f"{name} {count} of {entry['seeds']}" for name, count in entry["diverged"].items() if count),
-            entry["more_seeds"] or None,
-        ]
+    of = {name: [entry[name] for entry in entries] for name in entries[0]}
+    points = [[None if value is None else 100 * value for value in of[name]] for name in ("mean", "low", "high")]
+    diverged = [
+        ", ".join(f"{name} {count} of {entry['seeds']}" for name, count in entry["diverged"].items() if count)
         for entry in entries
+    ]
+    needed = [count or None for count in of["more_seeds"]]
+    columns = [
+        *zip(PAIR, (of["b"], of["a"]), strict=True),
+        *((Column(axis), [cell_of(point[axis]) for point in of["point"]]) for axis in of["point"][0]),
+        *zip(difference_columns(" (points)"), points, strict=True),
+        (Column("p", -3, "how often a difference as large would arise by chance if there were none"), of["p"]),
+        (Column("p after Holm", -3, "p corrected for the number of comparisons"), of["p_holm"]),
+        (Column("pairs", title="seeds in which both variants finished"), of["pairs"]),
+        (Column("verdict"), of["verdict"]),
+        (Column("diverged"), diverged),
+        (Column("more seeds needed", title="an estimate of how many a decision needs"), needed),
     ]
     note = (
         "Difference: the variant's final test accuracy less that of the one it is against; low and high bound the mean "
         f"with 95 % confidence. Holm's correction is over {counted(entries[0]['comparisons'], 'comparison')}."
     )
-    return Table("verdicts", "Comparisons", columns, rows, note)
+    return table("verdicts", "Comparisons", columns, note)
 
 
 _VALUES = {
