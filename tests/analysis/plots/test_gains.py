@@ -237,7 +237,7 @@ def test_of_a_thousand_points_as_many_are_named_as_there_is_room_for():
 
 def test_points_whose_names_read_the_same_stay_apart():
     names = [f"{40 * 'x'}{middle}{40 * 'x'}" for middle in "ab"]
-    ax = gains.differences(Figure().subplots(), [verdict("BN", "BRN", names[i], 0.1 * i) for i in (0, 1)])
+    ax = differences([verdict("BN", "BRN", names[i], 0.1 * i) for i in (0, 1)])
     assert_allclose(ax.containers[0][0].get_xydata(), [[0, 0], [1, 10]], atol=0.1)
     table = summary([("BN", name, 0, 0.1 * (name == names[1])) for name in names], "training.batch.size")
     ax = gains.accuracies(Figure().subplots(), table, ["training.batch.size"])
