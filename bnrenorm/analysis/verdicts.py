@@ -91,6 +91,7 @@ def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | Non
 
 def _entry(pair: _Pair, difference: stats.PairedDifference, comparisons: int) -> dict[str, Any]:
     verdict, more_seeds = _decide(pair, difference)
+    numbers = {name: getattr(difference, name) for name in ("mean", "low", "high", "p", "p_holm")}
     return {
         "a": pair.a,
         "b": pair.b,
@@ -100,12 +101,8 @@ def _entry(pair: _Pair, difference: stats.PairedDifference, comparisons: int) ->
         "sentence": _sentence(pair, difference, comparisons),
         "seeds": pair.seeds,
         "pairs": len(difference.differences),
-        "differences": [float(value) for value in difference.differences],
-        "mean": _or_none(difference.mean),
-        "low": _or_none(difference.low),
-        "high": _or_none(difference.high),
-        "p": _or_none(difference.p),
-        "p_holm": _or_none(difference.p_holm),
+        "differences": difference.differences.tolist(),
+        **{name: None if np.isnan(value) else value for name, value in numbers.items()},
         "comparisons": comparisons,
         "margin": stats.MARGIN,
         "more_seeds": more_seeds,
@@ -190,7 +187,3 @@ def more_seeds(count: int) -> str:
     if not count:
         return "all seeds are the same"
     return f"about {counted(count, 'more seed')} needed"
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
