@@ -9,7 +9,7 @@ from bnrenorm.analysis.report.cells import Cells
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.charts import key, point_select, steps_each
 from bnrenorm.analysis.report.palette import style
-from bnrenorm.config.norms import Renorm
+from bnrenorm.config.norms import Norm, Renorm
 from bnrenorm.config.trial import Point
 from bnrenorm.norm import schedule
 
@@ -85,10 +85,8 @@ def _frame(cells: Cells, point: Point, layer: str, name: str, steps: int) -> dic
         sources[f"lines {i}"] = {"name": [variant] * len(step), "step": whole(step)}
         sources[f"lines {i}"] |= dict(zip(("low", "middle", "high"), map(rounded, values), strict=True))
         sources[f"lone {i}"] = lone(sources[f"lines {i}"]["step"], sources[f"lines {i}"]["middle"])
-        limits = _limits(norm, name, step) if isinstance(norm, Renorm) else None
-        drawn = step if limits is not None else np.empty(0)
-        low, high = (np.empty(0), np.empty(0)) if limits is None else limits
-        sources[f"limits {i}"] = {"step": whole(drawn), "low": rounded(low), "high": rounded(high)}
+        limited, low, high = _limits(norm, name, step)
+        sources[f"limits {i}"] = {"step": whole(limited), "low": rounded(low), "high": rounded(high)}
         diverged = cells.diverged(point, variant)
         if len(step) and np.isfinite(values[1][-1]) and not diverged.are_all:
             ends.append(f"{variant} ends at {values[1][-1]:.4g}")
@@ -115,10 +113,10 @@ def _values(
     return step[kept], lines[:, kept]
 
 
-def _limits(norm: Renorm, name: str, step: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the lower and the upper limit of r or d at steps that have been taken (T,)."""
-    if name not in ("r", "d"):
-        return None
+def _limits(norm: Norm | None, name: str, step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the steps (T,) that have been taken, and the lower and the upper limit of r or d there; none of others."""
+    if name not in ("r", "d") or not isinstance(norm, Renorm):
+        return np.empty(0), np.empty(0), np.empty(0)
     r_max, d_max = schedule.limits(norm)
     high = np.atleast_1d((r_max if name == "r" else d_max)(step - 1))  # a record comes after its step
-    return (1 / high if name == "r" else -high), high
+    return step, (1 / high if name == "r" else -high), high
