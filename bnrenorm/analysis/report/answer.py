@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnrenorm.analysis import aggregates, stats
-from bnrenorm.analysis.report.words import Verdict
+from bnrenorm.analysis.report.words import Verdict, pair
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.verdicts import BOTH_DIVERGED, EQUIVALENT, IDENTICAL, divergences, more_seeds, p_text
 from bnrenorm.config.trial import before, point_text, value_text
@@ -84,8 +84,7 @@ def _numbers(verdict: Verdict) -> str:
     sign = -100 if a_is_better or (verdict["verdict"] == "inconclusive" and verdict["mean"] < 0) else 100
     seeds = counted(pairs, "paired seed")
     if "diverged" in verdict["verdict"] or verdict["verdict"] == "equivalent":
-        name = f"{verdict['b']} - {verdict['a']}"
-        parts.append(f"{name} = {points(verdict['mean'])} points of test accuracy")
+        parts.append(f"{pair(verdict)} = {points(verdict['mean'])} points of test accuracy")
     if verdict["low"] is None:
         by_seed = ", ".join(number(sign * value, "+.2f") for value in verdict["differences"])
         parts.append(f"{seeds}: {by_seed} (no interval below {stats.MIN_PAIRS})")
