@@ -23,11 +23,11 @@ def doctor(
         return
 
     say, findings = Printer().say, checks.examine()
-    for finding in findings:
-        say(f"{'ok  ' if finding.ok else 'BAD '} {finding.name:10} {finding.detail}")
+    for name, finding in findings.items():
+        say(f"{'ok  ' if finding.ok else 'BAD '} {name:10} {finding.detail}")
         if finding.fix:
             say(f"     {'':10} {'to improve' if finding.ok else 'to fix'}: {finding.fix}")
-    if not all(finding.ok for finding in findings):
+    if not all(finding.ok for finding in findings.values()):
         raise typer.Exit(1)
 
 

@@ -26,25 +26,24 @@ _TOLERANCE = 1e-5  # largest error of the links, which compute in float32 with o
 class Finding:
     """The result of one check. `fix` is a command or a hint, empty where there is nothing to do."""
 
-    name: str
     ok: bool
     detail: str
     fix: str = ""
 
 
-def examine() -> list[Finding]:
+def examine() -> dict[str, Finding]:
     """Run all checks, each after those that it depends on. A check that raises is a finding too."""
-    checks: tuple[tuple[str, Callable[[], Finding], str], ...] = (
-        ("Python", _python, "install Python 3.11 or newer"),
-        ("NumPy", _numpy, "pip install --upgrade numpy"),
-        ("Chainer", _chainer, _install_chainer()),
-        ("BLAS", _blas, "pip install --force-reinstall numpy"),
-        ("kernels", _kernels, "pip install --upgrade numba"),
-        ("GPU", _gpu, _complete_cupy()),
-        ("digits", _digits, _REINSTALL),
-        ("links", _links, _install_chainer()),
-    )
-    return [_run(*check) for check in checks]
+    checks: dict[str, tuple[Callable[[], Finding], str]] = {
+        "Python": (lambda: Finding(True, environment.versions()["python"]), "install Python 3.11 or newer"),
+        "NumPy": (lambda: Finding(True, np.__version__), "pip install --upgrade numpy"),
+        "Chainer": (_chainer, _install_chainer()),
+        "BLAS": (_blas, "pip install --force-reinstall numpy"),
+        "kernels": (_kernels, "pip install --upgrade numba"),
+        "GPU": (_gpu, _complete_cupy()),
+        "digits": (_digits, _REINSTALL),
+        "links": (_links, _install_chainer()),
+    }
+    return {name: _run(*check) for name, check in checks.items()}
 
 
 def _install_chainer() -> str:
@@ -59,29 +58,21 @@ def _complete_cupy() -> str:
     return f"pip install --upgrade '{installed[0]}[ctk]'" if installed else _INSTALL_CUPY
 
 
-def _run(name: str, check: Callable[[], Finding], fix: str) -> Finding:
+def _run(check: Callable[[], Finding], fix: str) -> Finding:
     try:
         return check()
     except Exception as error:  # any exception is a finding
-        return Finding(name, False, one_line(error), fix)
-
-
-def _python() -> Finding:
-    return Finding("Python", True, environment.versions()["python"])
-
-
-def _numpy() -> Finding:
-    return Finding("NumPy", True, np.__version__)
+        return Finding(False, one_line(error), fix)
 
 
 def _chainer() -> Finding:
     version = _compat.chainer.__version__
     ok = version == "7.8.1"
-    return Finding("Chainer", ok, f"{version}, adapted to this Python and NumPy", "" if ok else _install_chainer())
+    return Finding(ok, f"{version}, adapted to this Python and NumPy", "" if ok else _install_chainer())
 
 
 def _blas() -> Finding:
-    return Finding("BLAS", True, f"{environment.blas()}, {environment.threads()} threads on {environment.processor()}")
+    return Finding(True, f"{environment.blas()}, {environment.threads()} threads on {environment.processor()}")
 
 
 def _kernels() -> Finding:
@@ -89,12 +80,12 @@ def _kernels() -> Finding:
     if problem is not None:
         detail = f"not available: {problem}; the Chainer engine trains instead, several times slower"
         fix = "unset NUMBA_DISABLE_JIT" if problem == support.DISABLED else "pip install --upgrade numba"
-        return Finding("kernels", True, detail, fix)
+        return Finding(True, detail, fix)
     from bnrenorm.engines.cpu.codegen import decorators
 
     folder = decorators.cache_folder()
     cache = f"cached in {folder}" if folder else "compiled again in every process: no cache folder is writable"
-    return Finding("kernels", True, f"CPU engine with numba {environment.versions().get('numba', '')}, {cache}")
+    return Finding(True, f"CPU engine with numba {environment.versions().get('numba', '')}, {cache}")
 
 
 def _gpu() -> Finding:
@@ -102,13 +93,13 @@ def _gpu() -> Finding:
     for index in range(count):
         if (problem := device.problem(index)) is not None:
             detail = f"cuda:{index} ({environment.gpu(f'cuda:{index}')}) does not compute: {problem}"
-            return Finding("GPU", False, detail, _complete_cupy())
+            return Finding(False, detail, _complete_cupy())
     if count:
         cupy = [f"{name} {version}" for name, version in environment.versions().items() if name.startswith("cupy")]
-        return Finding("GPU", True, f"{environment.gpu('cuda:0')} ({count} in all), {', '.join(cupy)}")
+        return Finding(True, f"{environment.gpu('cuda:0')} ({count} in all), {', '.join(cupy)}")
     if shutil.which("nvidia-smi"):
-        return Finding("GPU", True, f"a driver, but no GPU that CuPy can use ({_cupy_problem()})", _INSTALL_CUPY)
-    return Finding("GPU", True, "none; training runs on the CPU")
+        return Finding(True, f"a driver, but no GPU that CuPy can use ({_cupy_problem()})", _INSTALL_CUPY)
+    return Finding(True, "none; training runs on the CPU")
 
 
 def _cupy_problem() -> str:
@@ -123,8 +114,8 @@ def _digits() -> Finding:
     try:
         checksum = dataset.load().checksum
     except InputError as error:
-        return Finding("digits", False, str(error), _REINSTALL)
-    return Finding("digits", True, f"70,000, sha256 {checksum[:16]}..., {mnist.LICENCE}")
+        return Finding(False, str(error), _REINSTALL)
+    return Finding(True, f"70,000, sha256 {checksum[:16]}..., {mnist.LICENCE}")
 
 
 def _links() -> Finding:
@@ -137,11 +128,11 @@ def _links() -> Finding:
             with device.using(name):
                 errors[name] = _link_error(name)
         except Exception as error:  # of another kernel than `device.problem` has tried
-            return Finding("links", False, f"{name}: {one_line(error)}", fix)
+            return Finding(False, f"{name}: {one_line(error)}", fix)
         if not errors[name] < _TOLERANCE:
-            return Finding("links", False, f"{name}: off by {errors[name]:.1e} from scalar arithmetic", fix)
+            return Finding(False, f"{name}: off by {errors[name]:.1e} from scalar arithmetic", fix)
     detail = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
-    return Finding("links", True, f"largest error against scalar arithmetic: {detail}")
+    return Finding(True, f"largest error against scalar arithmetic: {detail}")
 
 
 def _link_error(name: str) -> float:

@@ -15,12 +15,8 @@ from bnrenorm.engines.cpu import support
 from bnrenorm.norm import formulas
 
 
-def findings():
-    return {finding.name: finding for finding in doctor.examine()}
-
-
 def test_a_sound_installation_has_no_fault():
-    checked = findings()
+    checked = doctor.examine()
     assert list(checked) == ["Python", "NumPy", "Chainer", "BLAS", "kernels", "GPU", "digits", "links"]
     assert all(finding.ok for finding in checked.values())
     assert checked["kernels"].detail.startswith("CPU engine with numba ")
@@ -46,7 +42,7 @@ def test_kernels_without_a_cache_are_mentioned(monkeypatch):
 def test_missing_digits_are_fixed_by_the_source_of_the_installation(tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "FILE", tmp_path / "missing.npz")
     mnist.digits.cache_clear()
-    finding = findings()["digits"]
+    finding = doctor.examine()["digits"]
     mnist.digits.cache_clear()
     assert not finding.ok
     assert finding.fix.startswith("reinstall bnrenorm: pip install --force-reinstall --no-deps ")
@@ -70,7 +66,7 @@ def test_wrong_arithmetic_is_a_fault(monkeypatch, name, factor):
 
 def test_a_chainer_that_does_not_import_is_a_finding_and_not_a_crash(monkeypatch):
     monkeypatch.setitem(sys.modules, "chainer", None)
-    finding = findings()["Chainer"]
+    finding = doctor.examine()["Chainer"]
     assert not finding.ok
     assert finding.detail.startswith("ModuleNotFoundError: ")
     assert "pip install --no-build-isolation chainer==7.8.1" in finding.fix
@@ -130,7 +126,7 @@ def test_a_gpu_that_cannot_be_asked_is_fixed_by_cupy(two_gpus, monkeypatch):
         raise RuntimeError("cudaErrorInsufficientDriver")
 
     monkeypatch.setattr(doctor.environment, "gpu", gpu)
-    finding = next(finding for finding in doctor.examine() if finding.name == "GPU")
+    finding = doctor.examine()["GPU"]
     assert (finding.ok, finding.detail) == (False, "RuntimeError: cudaErrorInsufficientDriver")
     assert finding.fix == "pip install --upgrade 'cupy-cuda12x[ctk]'"
 
@@ -148,7 +144,7 @@ def test_a_gpu_that_does_not_compute_says_what_is_missing_and_the_links_are_thos
     monkeypatch.setattr(doctor.environment, "versions", lambda: {"python": "3.13.0", package: "14.2.0"})
     monkeypatch.setattr(doctor.device, "problem", lambda index: "ImportError: libcublasLt.so.12" if index else None)
     monkeypatch.setattr(doctor, "_link_error", lambda name: {"cpu": 1e-7, "cuda:0": 2e-7}[name])
-    checked = findings()
+    checked = doctor.examine()
     gpu, links = checked["GPU"], checked["links"]
     assert (gpu.ok, gpu.detail) == (False, "cuda:1 (H200) does not compute: ImportError: libcublasLt.so.12")
     assert gpu.fix == fix
@@ -177,7 +173,7 @@ def test_doctor_prints_a_line_per_check(call):
 
 
 def test_doctor_prints_the_fix_of_a_fault_and_fails(call, monkeypatch):
-    results = [doctor.Finding("GPU", True, "none", "buy one"), doctor.Finding("Chainer", False, "7.8.0", "pip ...")]
+    results = {"GPU": doctor.Finding(True, "none", "buy one"), "Chainer": doctor.Finding(False, "7.8.0", "pip ...")}
     monkeypatch.setattr(doctor, "examine", lambda: results)
     code, out, _ = call("doctor")
     assert code == 1
