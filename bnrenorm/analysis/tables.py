@@ -33,13 +33,9 @@ def curves(trials: TrainedTrials) -> pd.DataFrame:
 def diagnostics(trials: TrainedTrials) -> pd.DataFrame:
     """Return one row per record: what the normalisation did, by layer (`norm.diagnosis`), and both modes' accuracy.
 
-    NaN where the training loss is not finite: numbers of weights that are none say nothing.
+    NaN where the training loss is not finite.
     """
-    table = _one_row_per_record(trials, lambda name: name not in CURVES)
-    losses = np.concatenate([result.records["train_loss"] for _, result in trials])
-    measured = {name for _, result in trials for name in result.records} - {*_TIME, *CURVES, "stopped"}
-    table.loc[~np.isfinite(losses), sorted(measured)] = np.nan
-    return table
+    return _one_row_per_record(trials, lambda name: name not in CURVES)
 
 
 def _one_row_per_record(trials: TrainedTrials, is_wanted: Callable[[str], bool]) -> pd.DataFrame:

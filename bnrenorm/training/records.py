@@ -20,8 +20,9 @@ class Record:
     `values`: train_loss and train_accuracy are means over the steps since the last record, of each step's own forward
     pass, before its update; test_loss and test_accuracy (and validation_...) come after it. `diagnosis`: what the
     normalisation did at the step, by layer ("layer1_r_50": `norm.diagnosis`, "layer1_gamma": mean over the nodes), and
-    training_mode_accuracy and inference_mode_accuracy on the same training images. A replica whose training loss is no
-    longer finite has diverged; its later records, and those of one that has stopped early, mean nothing.
+    training_mode_accuracy and inference_mode_accuracy on the same training images, all NaN where the training loss is
+    not finite. A replica whose training loss is no longer finite has diverged; its later records, and those of one that
+    has stopped early, mean nothing.
     """
 
     step: int

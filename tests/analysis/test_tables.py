@@ -66,18 +66,6 @@ def test_the_best_of_a_diverged_trial_is_a_number():
     assert (row["best_test_accuracy"], row["best_epoch"]) == (0.5, 2)
 
 
-def test_what_the_normalisation_did_to_weights_that_are_no_numbers_is_empty():
-    (pair, other) = trained({("BN", 0): [0.4, 0.5], ("BRN", 0): [0.4, 0.5]}, "diverged")
-    for _, result in (pair, other):
-        result.records.update(inference_mode_accuracy=[0.5, 0.2], layer1_d_clipped_low=[0.5, 0.0], stopped=[0.0, 0.0])
-    pair[1].records["train_loss"][-1] = np.nan
-    table = tables.diagnostics([pair, other])
-    for name in ("inference_mode_accuracy", "layer1_d_clipped_low"):
-        assert list(table[name].isna()) == [False, True, False, False]
-    assert list(table["stopped"]) == [0] * 4
-    assert list(table["step"]) == [1, 2, 1, 2]
-
-
 def test_the_record_before_the_first_step_is_nothing_that_training_reached():
     (pair,) = trained({("BN", 0): [0.98, 0.5, 0.6, 0.4]})
     pair[1].records.update(step=[0, 1, 2, 3], epoch=[0.0, 1.0, 2.0, 3.0], test_loss=[0.1, 3.0, 2.0, 1.0])

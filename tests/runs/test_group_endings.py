@@ -28,6 +28,10 @@ def test_a_diverged_trial_ends_at_its_step_and_leaves_its_companions(few, store,
     assert len(diverged.records["step"]) < 9
     assert np.isfinite(diverged.records["train_loss"][:-1]).all()
     assert not np.isfinite(diverged.records["train_loss"][-1])
+    told = {name: values for name, values in diverged.records.items() if name.endswith("_mode_accuracy")}
+    assert len(told) == 2
+    assert np.isfinite([values[:-1] for values in told.values()]).all()
+    assert np.isnan([values[-1] for values in told.values()]).all(), "weights that are no numbers have no gap of 0"
     assert diverged.parameters == {}, "how far they went on depends on its companions"
     assert results["BN", 0].outcome == "finished"
     assert len(results["BN", 0].records["step"]) == 9
