@@ -76,7 +76,7 @@ def histogram(ax: Any, values: dict[str, np.ndarray], styles: dict[str, Look] | 
     """Draw the distribution of each array's finite values as an outline, with a logarithmic scale if there are many."""
     arrays = {name: array[np.isfinite(array)].ravel() for name, array in values.items()}
     styles = styles or looks(arrays)
-    pooled = np.concatenate(list(arrays.values()))
+    pooled = np.concatenate([np.empty(0), *arrays.values()])  # a network may lack the layer that a panel is of
     if pooled.size:
         low, high = np.quantile(pooled, (0.0005, 0.9995))
         missing = max(0.0, _NARROWEST * max(1.0, abs(low + high) / 2) - (high - low))

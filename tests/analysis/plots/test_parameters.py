@@ -124,3 +124,11 @@ def test_the_panels_show_the_weights_and_the_affine_parameters_over_epochs(rng):
     for ax, mean in zip(drawn["affine_epochs"].axes, (1.1, 0.2), strict=True):  # gamma, beta
         (line,) = ax.get_lines()
         assert (list(line.get_xdata()), list(line.get_ydata())) == ([1.0], [mean])
+
+
+def test_a_network_that_lacks_a_layer_has_an_empty_panel_there(rng):
+    text = TEXT.replace("training.optimizer.lr: [0.1, 9]", "depth: {a: {model: {hidden: [30, 20]}}, b: {}}")
+    trials = trained(rng, text=text)
+    trials[-1][1].parameters["linears/1/W"] = rng.normal(size=(20, 30))
+    weights = drawn_by(trials)["weights"]
+    assert [bool(ax.patches) for ax in weights.axes] == [True, False, True, True]
