@@ -117,7 +117,8 @@ class Training:
         diagnosis = self.engine.diagnosis()
         if diagnosis:
             diagnosis |= replicas.affine_means()
-        diagnosis = {name: np.where(alive, value, math.nan) for name, value in diagnosis.items()}
+        measured = np.isfinite(values["train_loss"])
+        diagnosis = {name: np.where(measured, value, math.nan) for name, value in diagnosis.items()}
         self._done = ~alive
         if self.early_stopping is not None:
             replicas.keep_best(self.early_stopping.update(values))

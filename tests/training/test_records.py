@@ -70,6 +70,16 @@ def test_the_training_set_is_recorded_before_the_first_step(engine):
     assert records[1].values["train_loss"][0] == pytest.approx(want, rel=1e-5)
 
 
+def test_what_the_normalisation_did_is_not_recorded_of_a_network_whose_training_set_has_no_finite_loss():
+    text = "model: {hidden: [8]}\ntraining: {batch: 20, steps: 2}\nevaluation: {every: 2, training_set: true}\nseeds: 2"
+    training = loop.Training(trials_of(text, 300), some_digits(300, 50))
+    evaluate = training.engine.evaluate
+    training.engine.evaluate = lambda: evaluate() | {"train_loss": np.array([np.inf, 1.0])}
+    *_, last = training.records()
+    assert last.diagnosis
+    assert all(list(np.isnan(values)) == [True, False] for values in last.diagnosis.values())
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("average", ["null", "0.9"])
 def test_recorded_losses_may_contain_the_penalties_of_the_evaluated_weights(engine, average):
