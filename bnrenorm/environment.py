@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import importlib.metadata
+import math
 import os
 import platform
 import shlex
@@ -13,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bnrenorm import _compat
+from bnrenorm import _compat, control_groups
 
 _PACKAGES = (
     "bnrenorm",
@@ -72,9 +73,13 @@ def blas() -> str:
 
 
 def threads() -> int:
-    """Return the number of CPU cores that this process may use, bounded by OMP_NUM_THREADS as BLAS is."""
+    """Return the number of CPU cores that this process may use.
+
+    It is bounded by the limits of its container or batch job, rounded up, and by OMP_NUM_THREADS as BLAS is.
+    """
     limit = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = min([cores, *map(math.ceil, control_groups.processors())])
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
 
 

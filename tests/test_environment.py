@@ -116,7 +116,16 @@ def test_the_commit_is_that_of_the_source(tmp_path, monkeypatch, state):
 def test_threads_are_the_cores_unless_openmp_is_bounded(monkeypatch, limit, bounded):
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     monkeypatch.setenv("OMP_NUM_THREADS", limit)
+    monkeypatch.setattr(environment.control_groups, "processors", list)
     assert environment.threads() == (1 if bounded else cores)
+
+
+@pytest.mark.parametrize(("quotas", "want"), [([0.5], 1), ([1.5, 6], 2), ([3], 3), ([8, 100], 4), ([], 4)])
+def test_threads_are_what_a_container_has_of_the_cores_rounded_up(monkeypatch, quotas, want):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(environment.os, "sched_getaffinity", lambda process: range(4), raising=False)
+    monkeypatch.setattr(environment.control_groups, "processors", lambda: quotas)
+    assert environment.threads() == want
 
 
 def test_the_description_is_plain_data():

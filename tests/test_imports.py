@@ -8,7 +8,7 @@ import pytest
 import bnrenorm
 
 PACKAGE = Path(bnrenorm.__file__).parent
-GROUND = {"_compat", "errors", "atomic", "disk", "rng", "environment", "numbers", "published"}
+GROUND = {"_compat", "errors", "atomic", "disk", "rng", "control_groups", "environment", "numbers", "published"}
 ROOT = "bnrenorm"  # the package itself, whose public names are loaded when asked for
 CPU = "engines.cpu"
 
