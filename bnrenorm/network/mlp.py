@@ -70,7 +70,7 @@ class MLP(chainer.Chain):
     def persistents(self) -> Iterator[tuple[str, Any, str]]:
         """All persistent values of the links (running statistics, steps), as (path, link, attribute)."""
         for path, link in self.namedlinks(skipself=True):
-            for attribute in link._persistent:
+            for attribute in sorted(link._persistent):  # a set: its order differs from process to process
                 yield f"{path}/{attribute}", link, attribute
 
     def forward(self, x: Any) -> Any:
