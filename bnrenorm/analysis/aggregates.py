@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bnrenorm.analysis.verdicts import Verdict
 from bnrenorm.numbers import mean_and_spread
 
 METRICS = {
@@ -58,7 +59,7 @@ def means(summary: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def differences(verdicts: list[dict[str, Any]]) -> pd.DataFrame:
+def differences(verdicts: list[Verdict]) -> pd.DataFrame:
     """Return one row per comparison of `verdicts.verdicts`: the grid's columns, then `difference` ("BRN - BN").
 
     The other columns are keys of verdict.json: mean, low, high (fractions), p, p_holm, pairs, verdict, more_seeds; NaN

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bnrenorm import config as configs
 from bnrenorm.analysis import aggregates, stats
+from bnrenorm.analysis.verdicts import Verdict, in_points
 from bnrenorm.config import Experiment
 from bnrenorm.config.schema import Settings
 from bnrenorm.config.trial import Point
@@ -135,7 +136,7 @@ def _compare_cell(row: dict[str, str], trials: Any) -> dict[str, Any]:
     return {**printed, "judged": name, "low": low, "high": high, "verdict": verdict}
 
 
-def compare_differences(published: Published, verdicts: list[dict[str, Any]]) -> pd.DataFrame:
+def compare_differences(published: Published, verdicts: list[Verdict]) -> pd.DataFrame:
     """Return one row per entry of `verdicts.verdicts` whose two variants were published at the same grid point.
 
     `published_a`, `published_b` are test accuracies in %. `published_difference` and `mean`, `low`, `high` are b - a in
@@ -146,11 +147,11 @@ def compare_differences(published: Published, verdicts: list[dict[str, Any]]) ->
     return pd.DataFrame(rows)
 
 
-def _compare_difference(published: Published, verdict: dict[str, Any]) -> dict[str, Any] | None:
+def _compare_difference(published: Published, verdict: Verdict) -> dict[str, Any] | None:
     a, b = (_test_accuracy(published, {"variant": verdict[end], **verdict["point"]}) for end in ("a", "b"))
     if a is None or b is None:
         return None
-    mean, low, high = (None if verdict[name] is None else 100 * verdict[name] for name in ("mean", "low", "high"))
+    mean, low, high = in_points(verdict)
     return {
         **{key: str(value) for key, value in verdict["point"].items()},
         "a": verdict["a"],

@@ -4,7 +4,7 @@ import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -81,7 +81,7 @@ class ExperimentResults:
         return aggregates.differences(self.verdicts)
 
     @cached_property
-    def verdicts(self) -> list[dict[str, Any]]:
+    def verdicts(self) -> list[verdicts.Verdict]:
         """The paired comparisons, one entry per pair of variants and grid point: `verdicts.verdicts`."""
         identical = identities([trial for trial, _ in self.trials])
         return verdicts.verdicts(self.trials, identical, self.experiment.baseline)

@@ -4,8 +4,9 @@ The keys of an entry are a contract (docs/outputs.md, verdict.json); docs/verdic
 """
 
 import itertools
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -25,6 +26,51 @@ EQUIVALENT = f"equivalent within {100 * stats.MARGIN:g} points"
 """What is said of two variants that differ by less than the margin."""
 
 _METRIC = "final_test_accuracy"
+
+
+class Verdict(TypedDict):
+    """A comparison of two variants at a grid point, an entry of verdict.json. Differences are b - a, as fractions."""
+
+    a: str
+    b: str
+    point: dict[str, Any]  # a value per axis of the grid
+    metric: str  # the column of `tables.summary` that is compared
+    verdict: str  # "NAME better", "equivalent", "inconclusive", IDENTICAL, "NAME diverged" or BOTH_DIVERGED
+    sentence: str
+    seeds: int  # that both variants have
+    pairs: int  # of these, the ones in which both finished
+    differences: list[float]  # of these pairs
+    mean: float | None  # None without pairs
+    low: float | None  # of the 95 % interval; None with fewer than 6 pairs, as are high, p and p_holm
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    comparisons: int  # that Holm's correction is over
+    margin: float  # smaller differences count as equivalent
+    more_seeds: int  # that a decision needs, estimated
+    diverged: dict[str, int]  # by variant
+
+
+def winner(verdict: Verdict) -> str | None:
+    """Return the variant that is better, None if neither is."""
+    return next((name for name in (verdict["a"], verdict["b"]) if verdict["verdict"] == f"{name} better"), None)
+
+
+def interval(verdict: Verdict) -> tuple[float, float] | None:
+    """Return the bounds of the mean difference, None where there are too few pairs."""
+    low, high = verdict["low"], verdict["high"]
+    return None if low is None or high is None else (low, high)
+
+
+def in_points(verdict: Verdict) -> list[float | None]:
+    """Return mean, low and high in percentage points."""
+    values = (verdict["mean"], verdict["low"], verdict["high"])
+    return [None if value is None else 100 * value for value in values]
+
+
+def is_by_divergence(verdict: Verdict) -> bool:
+    """Tell whether the verdict is that one variant diverged in more seeds than the other, or that both did in all."""
+    return verdict["verdict"] in (BOTH_DIVERGED, f"{verdict['a']} diverged", f"{verdict['b']} diverged")
 
 
 @dataclass(frozen=True)
@@ -49,7 +95,7 @@ class _Pair:
         return self.identical_because is None and not self.is_once and (self.seeds == 0 or len(self.values[0]) > 0)
 
 
-def verdicts(trials: TrainedTrials, identical: list[Identity], baseline: str | None = None) -> list[dict[str, Any]]:
+def verdicts(trials: TrainedTrials, identical: list[Identity], baseline: str | None = None) -> list[Verdict]:
     """Compare variants pair by pair at every grid point by their test accuracy; return plain data for verdict.json.
 
     Every pair of variants, or every other variant with `baseline`. All comparisons of the experiment are one family for
@@ -89,9 +135,8 @@ def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | Non
     return pairs
 
 
-def _entry(pair: _Pair, difference: stats.PairedDifference, comparisons: int) -> dict[str, Any]:
+def _entry(pair: _Pair, difference: stats.PairedDifference, comparisons: int) -> Verdict:
     verdict, more_seeds = _decide(pair, difference)
-    numbers = {name: getattr(difference, name) for name in ("mean", "low", "high", "p", "p_holm")}
     return {
         "a": pair.a,
         "b": pair.b,
@@ -102,12 +147,20 @@ def _entry(pair: _Pair, difference: stats.PairedDifference, comparisons: int) ->
         "seeds": pair.seeds,
         "pairs": len(difference.differences),
         "differences": difference.differences.tolist(),
-        **{name: None if np.isnan(value) else value for name, value in numbers.items()},
+        "mean": _or_none(difference.mean),
+        "low": _or_none(difference.low),
+        "high": _or_none(difference.high),
+        "p": _or_none(difference.p),
+        "p_holm": _or_none(difference.p_holm),
         "comparisons": comparisons,
         "margin": stats.MARGIN,
         "more_seeds": more_seeds,
         "diverged": pair.diverged,
     }
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _decide(pair: _Pair, difference: stats.PairedDifference) -> tuple[str, int]:

@@ -1,13 +1,12 @@
 """Results as tables for the terminal, each built from a table of `bnrenorm.analysis`."""
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.verdicts import IDENTICAL
+from bnrenorm.analysis.verdicts import IDENTICAL, Verdict, interval, is_by_divergence
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.config.trial import short, value_text
 from bnrenorm.numbers import counted, number, points
@@ -41,7 +40,7 @@ def summary(final: pd.DataFrame) -> Sheet:
     return sheet
 
 
-def verdicts(entries: list[dict[str, Any]]) -> Sheet:
+def verdicts(entries: list[Verdict]) -> Sheet:
     """Return a table of some `analysis.verdicts.verdicts`, over a grid with a section per pair of variants."""
     count = entries[0]["comparisons"]
     over = f", p after Holm's correction over {counted(count, 'comparison')}" if count else ""
@@ -99,17 +98,16 @@ def published_values(compared: pd.DataFrame) -> Sheet:
     return sheet
 
 
-def _verdict_cells(entry: dict[str, Any]) -> tuple[str, ...]:
+def _verdict_cells(entry: Verdict) -> tuple[str, ...]:
     """Return mean, interval, p, verdict and the number of further seeds as text, empty where there is none."""
-    mean, low, high, p = (entry[name] for name in ("mean", "low", "high", "p_holm"))
-    verdict, more = entry["verdict"], entry["more_seeds"]
+    mean, p, verdict, more = entry["mean"], entry["p_holm"], entry["verdict"], entry["more_seeds"]
     if verdict == IDENTICAL:
         return "0", "", "", verdict, ""
     counts = [f"{name} diverged in {count} of {entry['seeds']}" for name, count in entry["diverged"].items() if count]
-    words = [] if verdict.endswith("diverged") else [verdict]
+    words = [] if is_by_divergence(entry) else [verdict]
     return (
         "" if mean is None else points(mean),
-        "" if low is None else f"{points(low)} to {points(high)}",
+        " to ".join(map(points, interval(entry) or ())),
         "" if p is None else number(p, ".2g"),
         "; ".join([*words, *counts]),
         f"about {more}" if more else "",

@@ -21,13 +21,14 @@ from bnrenorm.analysis.plots.pages import (
     spread_of,
 )
 from bnrenorm.analysis.plots.style import legend_below, own_settings
+from bnrenorm.analysis.verdicts import Verdict
 from bnrenorm.numbers import number
 
 _LINES = 6  # pairs of variants in a panel of differences
 
 
 @own_settings()
-def by_steps(table: pd.DataFrame, verdicts: list[dict[str, Any]], title: str, choice: AxesChoice = "effect") -> Figure:
+def by_steps(table: pd.DataFrame, verdicts: list[Verdict], title: str, choice: AxesChoice = "effect") -> Figure:
     """Draw what is compared: test accuracy by step, paired difference by step, and difference by seed at the end.
 
     table: `tables.curves` without a grid, of few variants; verdicts: `verdicts.verdicts`.
@@ -73,7 +74,7 @@ def _extent(values: list[np.ndarray]) -> tuple[float, float]:
 
 
 @own_settings()
-def over_axis(verdicts: list[dict[str, Any]], summary: pd.DataFrame, key: str, title: str) -> Figure:
+def over_axis(verdicts: list[Verdict], summary: pd.DataFrame, key: str, title: str) -> Figure:
     """Draw a grid of one axis: accuracies on the left, and on the right the paired differences, if there are any."""
     figure = Figure(figsize=(12 if verdicts else 7, 5.4))
     left, *others = np.atleast_1d(figure.subplots(1, 1 + bool(verdicts)))
@@ -84,7 +85,7 @@ def over_axis(verdicts: list[dict[str, Any]], summary: pd.DataFrame, key: str, t
         limits.focus(left)
     verdicts, title = _few_pairs(verdicts, title)
     for ax in others:
-        at_key = [{**verdict, "point": {key: verdict["point"][key]}} for verdict in verdicts]
+        at_key: list[Verdict] = [{**verdict, "point": {key: verdict["point"][key]}} for verdict in verdicts]
         gains.differences(ax, at_key, gains.pair_looks(verdicts, summary["variant"])).set_title(pairing(verdicts))
         limits.widen([ax], verdicts)
     for ax in (left, *others):
@@ -94,7 +95,7 @@ def over_axis(verdicts: list[dict[str, Any]], summary: pd.DataFrame, key: str, t
 
 
 @own_settings()
-def over_axes(verdicts: list[dict[str, Any]], summary: pd.DataFrame, keys: list[str], title: str) -> Figure:
+def over_axes(verdicts: list[Verdict], summary: pd.DataFrame, keys: list[str], title: str) -> Figure:
     """Draw a grid of two axes or more as heat maps of the last two, a panel per pair of variants and other values.
 
     With one variant the cells are accuracies, else paired differences. At most 24 panels are drawn.
@@ -120,7 +121,7 @@ def over_axes(verdicts: list[dict[str, Any]], summary: pd.DataFrame, keys: list[
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     bands = math.ceil(len(panels) / columns)
     rows_and_columns = [len({key[i] for cells in maps for key in cells}) for i in (0, 1)]
-    width = min(4.5, max(2.8, 0.95 * rows_and_columns[1] + 0.6))
+    width = min(13.5 / columns, max(2.8, 0.95 * rows_and_columns[1] + 0.6))
     height = min(4.5, 0.55 * rows_and_columns[0] + 0.8)
     figure = Figure(figsize=(max(6.5, width * columns + 1.2), height * bands + 0.6))
     grid = figure.subplots(bands, columns, squeeze=False)
@@ -138,7 +139,7 @@ def over_axes(verdicts: list[dict[str, Any]], summary: pd.DataFrame, keys: list[
 
 
 @own_settings()
-def ranking(verdicts: list[dict[str, Any]], base: str, title: str) -> Figure:
+def ranking(verdicts: list[Verdict], base: str, title: str) -> Figure:
     """Draw the gain of each variant on `base`, the best on top (`gains.ranking`)."""
     figure = Figure(figsize=(8, max(3.5, 0.5 * len(verdicts) + 1.5)))
     ax = figure.subplots()
@@ -149,7 +150,7 @@ def ranking(verdicts: list[dict[str, Any]], base: str, title: str) -> Figure:
 
 
 @own_settings()
-def differences_by_step(table: pd.DataFrame, verdicts: list[dict[str, Any]], keys: list[str], title: str) -> Figure:
+def differences_by_step(table: pd.DataFrame, verdicts: list[Verdict], keys: list[str], title: str) -> Figure:
     """Draw the paired differences in test accuracy by step, a panel per grid point, or per pair without a grid.
 
     table: `tables.curves`; keys: its grid columns. Of more than six pairs, those with the first variant are drawn.
@@ -186,7 +187,7 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[dict[str, Any]], key
     return figure
 
 
-def _few_pairs(verdicts: list[dict[str, Any]], title: str) -> tuple[list[dict[str, Any]], str]:
+def _few_pairs(verdicts: list[Verdict], title: str) -> tuple[list[Verdict], str]:
     """Return the verdicts to draw in one panel, of more than six pairs those with the first variant, and the title."""
     if len({(verdict["a"], verdict["b"]) for verdict in verdicts}) <= _LINES:
         return verdicts, title
@@ -194,13 +195,13 @@ def _few_pairs(verdicts: list[dict[str, Any]], title: str) -> tuple[list[dict[st
     return [verdict for verdict in verdicts if verdict["a"] == base], f"{title}, against {plain(base)}"
 
 
-def _at(verdicts: list[dict[str, Any]], keys: list[str], cell: Any) -> list[dict[str, Any]]:
+def _at(verdicts: list[Verdict], keys: list[str], cell: Any) -> list[Verdict]:
     """Return the verdicts at the values `cell` of the axes `keys`."""
     want = cell_key(cell)
     return [verdict for verdict in verdicts if cell_key(verdict["point"][key] for key in keys) == want]
 
 
-def pairing(verdicts: list[dict[str, Any]], drawn_as: Literal["bars", "colours"] = "bars") -> str:
+def pairing(verdicts: list[Verdict], drawn_as: Literal["bars", "colours"] = "bars") -> str:
     """Say what the drawn differences of `verdicts.verdicts` are: which of them have intervals, or why none has.
 
     drawn_as: "bars" show the intervals, "colours" the means alone.

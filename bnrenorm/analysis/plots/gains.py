@@ -17,16 +17,16 @@ from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.axes import BEYOND, draw_grid, draw_spread, hide_box
 from bnrenorm.analysis.plots.names import cell_key, plain, plain_list
 from bnrenorm.analysis.plots.style import Look, looks
+from bnrenorm.analysis.verdicts import Verdict, interval
 from bnrenorm.numbers import number
 
-Verdicts = list[dict[str, Any]]
 PairLooks = dict[tuple[str, str], Look]
 _DENSITY = 13  # characters per inch under an axis
 _SLANTED = 6  # labels in an inch, at most
 _KEPT = "\u00a0"  # a space at which no line ends
 
 
-def pair_looks(verdicts: Verdicts, variants: Iterable[str]) -> PairLooks:
+def pair_looks(verdicts: list[Verdict], variants: Iterable[str]) -> PairLooks:
     """Return a look for every pair of variants, after those that the run's variants have, as in the report's charts."""
     return looks(((verdict["a"], verdict["b"]) for verdict in verdicts), skip=len(set(variants)))
 
@@ -40,7 +40,7 @@ def zone(ax: Any, *, across: str = "y", label: bool = True) -> None:
     span(-margin, margin, color="0.85", linewidth=0, zorder=0.5, label=name)
 
 
-def ranking(ax: Any, verdicts: Verdicts, base: str) -> Any:
+def ranking(ax: Any, verdicts: list[Verdict], base: str) -> Any:
     """Draw the gain of each variant on `base`, the best on top: mean paired difference, 95 % interval, a dot a seed.
 
     `verdicts` are those of one grid point (`verdicts.verdicts`); those without a mean or without `base` are left out. A
@@ -65,7 +65,7 @@ def ranking(ax: Any, verdicts: Verdicts, base: str) -> Any:
     return hide_box(ax)
 
 
-def by_seed(ax: Any, verdicts: Verdicts, styles: PairLooks) -> Any:
+def by_seed(ax: Any, verdicts: list[Verdict], styles: PairLooks) -> Any:
     """Draw the final differences of one grid point, pairs next to each other: a dot a seed, mean and 95 % interval."""
     zone(ax, label=False)
     for x, verdict in enumerate(verdicts):
@@ -82,7 +82,7 @@ def by_seed(ax: Any, verdicts: Verdicts, styles: PairLooks) -> Any:
     return hide_box(ax)
 
 
-def by_step(ax: Any, table: pd.DataFrame, verdicts: Verdicts, styles: PairLooks) -> Any:
+def by_step(ax: Any, table: pd.DataFrame, verdicts: list[Verdict], styles: PairLooks) -> Any:
     """Draw the paired differences in test accuracy over the steps, for the pairs of `verdicts`, of one grid point.
 
     table: `tables.curves`. The band is the 95 % interval of the mean from 6 seeds on; below there is a line per seed.
@@ -97,7 +97,7 @@ def by_step(ax: Any, table: pd.DataFrame, verdicts: Verdicts, styles: PairLooks)
     return hide_box(ax)
 
 
-def differences(ax: Any, verdicts: Verdicts, styles: PairLooks) -> Any:
+def differences(ax: Any, verdicts: list[Verdict], styles: PairLooks) -> Any:
     """Draw `verdicts.verdicts` over the grid: mean paired difference and interval, in percentage points.
 
     A line per pair of variants, its grid points at equal distances in the grid's order; the points are joined if they
@@ -180,10 +180,9 @@ def _spread_out(count: int, half_width: float) -> np.ndarray:
     return half_width * (2 * (np.arange(count) * 0.618 % 1) - 1)
 
 
-def _interval(verdict: dict[str, Any]) -> tuple[float, float]:
+def _interval(verdict: Verdict) -> tuple[float, float]:
     """Return a verdict's interval, NaN if it has none: Matplotlib draws no bar for NaN."""
-    low, high = verdict["low"], verdict["high"]
-    return (np.nan, np.nan) if low is None else (low, high)
+    return interval(verdict) or (np.nan, np.nan)
 
 
 def _finish_grid_axis(ax: Any, diverged: dict[tuple[str, ...], dict[str, Any]]) -> Any:

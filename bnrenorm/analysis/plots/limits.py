@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bnrenorm.analysis import aggregates
+from bnrenorm.analysis.verdicts import Verdict
 
 AxesChoice = Literal["effect", "article"]
 """Axes on which a small effect is seen, or those of the articles, which are the same for every run."""
@@ -110,7 +111,7 @@ def focus(ax: Any) -> None:
         ax.annotate(f"↓ {mean:.1f}", (x, edge), **offset, **text)
 
 
-def widen(panels: list[Any], verdicts: list[dict[str, Any]]) -> None:
+def widen(panels: list[Any], verdicts: list[Verdict]) -> None:
     """Make the y axes of panels of differences logarithmic beyond 1 point if a few `verdicts` dwarf the others."""
     sizes = [100 * abs(verdict["mean"]) for verdict in verdicts if verdict["mean"] is not None]
     if not sizes or max(sizes) <= 8 * max(1.0, float(np.median(sizes))):

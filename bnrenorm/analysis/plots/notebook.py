@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 from bnrenorm.analysis.plots import axes, effects, fonts, gains
+from bnrenorm.analysis.verdicts import Verdict
 from bnrenorm.config.document import unknown
 from bnrenorm.errors import InputError
 
@@ -55,7 +56,7 @@ class Plot:
         few seeds for an interval, the mean is a hollow square, and the title says so.
         """
         fixed = self._fixed(at)
-        verdicts = [
+        verdicts: list[Verdict] = [
             {**verdict, "point": {key: value for key, value in verdict["point"].items() if key not in fixed}}
             for verdict in self._compared(only)
             if fixed.items() <= verdict["point"].items()
@@ -81,7 +82,7 @@ class Plot:
         table = _restricted(self.results.drawn.curves, fixed)
         return _finish(gains.by_step(_checked(ax), table, verdicts, self._looks(verdicts)))
 
-    def _looks(self, verdicts: gains.Verdicts) -> gains.PairLooks:
+    def _looks(self, verdicts: list[Verdict]) -> gains.PairLooks:
         """Return looks for the pairs that are drawn, the same whichever are."""
         of_all = gains.pair_looks([*self.results.verdicts, *verdicts], self.results.experiment.variants)
         return {(verdict["a"], verdict["b"]): of_all[verdict["a"], verdict["b"]] for verdict in verdicts}
@@ -121,7 +122,7 @@ class Plot:
                 raise InputError(f"at={at!r}: {value!r} is not on the grid; {_listed({key: self._grid[key]})}")
         return fixed
 
-    def _compared(self, only: tuple[str, str] | None) -> list[dict[str, Any]]:
+    def _compared(self, only: tuple[str, str] | None) -> list[Verdict]:
         """Return the verdicts on all pairs, or on the second variant of one pair minus the first."""
         variants, verdicts = self.results.experiment.variants, self.results.verdicts
         if not verdicts:
@@ -148,17 +149,13 @@ def _restricted(table: Any, fixed: dict[str, Any]) -> pd.DataFrame:
     return table
 
 
-def _reversed(verdict: dict[str, Any]) -> dict[str, Any]:
+def _reversed(verdict: Verdict) -> Verdict:
     """Return a verdict on b - a as one on a - b."""
-    names = {"mean": "mean", "low": "high", "high": "low"}
-    negated = {name: None if verdict[of] is None else -verdict[of] for name, of in names.items()}
-    return {
-        **verdict,
-        "a": verdict["b"],
-        "b": verdict["a"],
-        **negated,
-        "differences": [-d for d in verdict["differences"]],
-    }
+    mean, low, high = (
+        None if value is None else -value for value in (verdict["mean"], verdict["low"], verdict["high"])
+    )
+    turned: Verdict = {**verdict, "a": verdict["b"], "b": verdict["a"], "mean": mean, "low": high, "high": low}
+    return {**turned, "differences": [-value for value in verdict["differences"]]}
 
 
 def _listed(grid: dict[str, list[Any]]) -> str:

@@ -4,9 +4,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnrenorm.analysis import aggregates, stats
-from bnrenorm.analysis.report.words import Verdict, pair
+from bnrenorm.analysis.report.words import pair
 from bnrenorm.analysis.results import ExperimentResults
-from bnrenorm.analysis.verdicts import BOTH_DIVERGED, EQUIVALENT, IDENTICAL, divergences, more_seeds, p_text
+from bnrenorm.analysis.verdicts import (
+    EQUIVALENT,
+    IDENTICAL,
+    Verdict,
+    divergences,
+    interval,
+    is_by_divergence,
+    more_seeds,
+    p_text,
+    winner,
+)
 from bnrenorm.config.trial import before, point_text, value_text
 from bnrenorm.numbers import counted, number, points
 
@@ -57,15 +67,14 @@ def _at(verdict: Verdict) -> str:
 
 def _conclusion(verdict: Verdict) -> str:
     a, b, mean = verdict["a"], verdict["b"], verdict["mean"]
-    what = verdict["verdict"]
-    if what == IDENTICAL:
+    if verdict["verdict"] == IDENTICAL:
         return verdict["sentence"]  # it gives the reason
-    if what == BOTH_DIVERGED or what.endswith(" diverged"):
+    if is_by_divergence(verdict):
         return f"{_diverged(verdict)}."
-    if what in (f"{a} better", f"{b} better"):
-        better, worse = (a, b) if what == f"{a} better" else (b, a)
+    if mean is not None and (better := winner(verdict)):
+        worse = b if better == a else a
         return f"{better} is better than {worse} by {number(100 * abs(mean), '.2f')} points of test accuracy."
-    if what == "equivalent":
+    if verdict["verdict"] == "equivalent":
         return f"{a} and {b} are {EQUIVALENT} of test accuracy."
     needed = more_seeds(verdict["more_seeds"]).removeprefix("about " if verdict["pairs"] < stats.MIN_PAIRS else "")
     if not mean:
@@ -79,23 +88,23 @@ def _numbers(verdict: Verdict) -> str:
     """Return interval, p and seeds of a comparison; the interval's sign is that of the conclusion."""
     if verdict["mean"] is None or verdict["verdict"] == IDENTICAL:
         return ""
-    pairs, parts = verdict["pairs"], []
-    a_is_better = verdict["verdict"] == f"{verdict['a']} better"
-    sign = -100 if a_is_better or (verdict["verdict"] == "inconclusive" and verdict["mean"] < 0) else 100
-    seeds = counted(pairs, "paired seed")
-    if "diverged" in verdict["verdict"] or verdict["verdict"] == "equivalent":
+    parts, seeds = [], counted(verdict["pairs"], "paired seed")
+    a_is_ahead = verdict["verdict"] == "inconclusive" and verdict["mean"] < 0
+    sign = -100 if a_is_ahead or winner(verdict) == verdict["a"] else 100
+    if is_by_divergence(verdict) or verdict["verdict"] == "equivalent":
         parts.append(f"{pair(verdict)} = {points(verdict['mean'])} points of test accuracy")
-    if verdict["low"] is None:
+    bounds = interval(verdict)
+    if bounds is None:
         by_seed = ", ".join(number(sign * value, "+.2f") for value in verdict["differences"])
         parts.append(f"{seeds}: {by_seed} (no interval below {stats.MIN_PAIRS})")
     else:
-        low, high = sorted((sign * verdict["low"], sign * verdict["high"]))
+        low, high = sorted(sign * bound for bound in bounds)
         parts.append(f"95 % interval {number(low, '+.2f')} to {number(high, '+.2f')}")
-        if verdict["p"] is not None:
+        if verdict["p"] is not None and verdict["p_holm"] is not None:
             parts.append(p_text(verdict["p"], verdict["p_holm"], verdict["comparisons"]))
         parts.append(seeds)
     text = ", ".join(parts)
-    if "diverged" in verdict["verdict"]:
+    if is_by_divergence(verdict):
         return f"where both finished: {text}"
     return f"{text}; {_diverged(verdict)}" if any(verdict["diverged"].values()) else text
 
@@ -107,16 +116,16 @@ def _diverged(verdict: Verdict) -> str:
 def _over_grid(verdicts: list[Verdict], of: int) -> Line:
     """Return "BRN is better than BN at batch 2 and 4; equivalent at 32; inconclusive at the other 8." of one pair."""
     a, b = verdicts[0]["a"], verdicts[0]["b"]
-    outcomes: dict[str, list[dict[str, Any]]] = {}
-    for verdict in sorted(verdicts, key=lambda verdict: _rank(verdict["verdict"])):
-        outcomes.setdefault(verdict["verdict"], []).append(verdict["point"])
+    outcomes: dict[str, list[Verdict]] = {}
+    for verdict in sorted(verdicts, key=_rank):
+        outcomes.setdefault(verdict["verdict"], []).append(verdict)
     parts = []
-    for i, (what, at) in enumerate(outcomes.items()):
-        is_rest = 0 < i == len(outcomes) - 1 and len(at) > 2
+    for i, alike in enumerate(outcomes.values()):
+        is_rest = 0 < i == len(outcomes) - 1 and len(alike) > 2
+        at = [verdict["point"] for verdict in alike]
         where = f"the other {len(at)}" if is_rest else _where(at, of, names_axis=i == 0)
-        parts.append(f"{_outcome(what, a, b, is_first=i == 0)} at {where}")
-    first = next(iter(outcomes))
-    head = "" if first.endswith(" better") else f"{b} against {a}: "
+        parts.append(f"{_outcome(alike[0], is_first=i == 0)} at {where}")
+    head = f"{b} against {a}: " if min(map(_rank, verdicts)) else ""
     means = [100 * verdict["mean"] for verdict in verdicts if verdict["mean"] is not None]
     numbers = ""
     if means:
@@ -128,17 +137,18 @@ def _over_grid(verdicts: list[Verdict], of: int) -> Line:
     return Line(f"{head}{'; '.join(parts)}.", numbers)
 
 
-def _rank(verdict: str) -> int:
-    if verdict.endswith(" better"):
+def _rank(verdict: Verdict) -> int:
+    if winner(verdict):
         return 0
-    return 1 if "diverged" in verdict else {"equivalent": 2, IDENTICAL: 3}.get(verdict, 4)
+    return 1 if is_by_divergence(verdict) else {"equivalent": 2, IDENTICAL: 3}.get(verdict["verdict"], 4)
 
 
-def _outcome(what: str, a: str, b: str, *, is_first: bool) -> str:
-    for better, worse in ((a, b), (b, a)):
-        if what == f"{better} better":
-            return f"{better} is better than {worse}" if is_first else f"{better} is better"
-    return what
+def _outcome(verdict: Verdict, *, is_first: bool) -> str:
+    better = winner(verdict)
+    if better is None:
+        return verdict["verdict"]
+    worse = verdict["b"] if better == verdict["a"] else verdict["a"]
+    return f"{better} is better than {worse}" if is_first else f"{better} is better"
 
 
 def _where(points: list[dict[str, Any]], of: int, *, names_axis: bool) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from bnrenorm.analysis.report import tables
 from bnrenorm.analysis.report.tables import PAIR, Cell, Column, Table, difference_columns
 from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.analysis.verdicts import in_points
 from bnrenorm.config.trial import point_text
 
 
@@ -44,8 +45,7 @@ def _verdicts(runs: Sequence[ExperimentResults], names: list[str]) -> Table:
         row: list[Cell] = list(comparison)
         for one in by_run:
             verdict = one.get(comparison)
-            values = [None] * 3 if verdict is None else [verdict[key] for key in ("mean", "low", "high")]
-            row += [None if value is None else 100 * value for value in values]
+            row += [None] * 3 if verdict is None else in_points(verdict)
             row.append("not compared" if verdict is None else verdict["verdict"])
         rows.append(row)
     note = "Differences are in points. Each run's verdicts are its own: no test compares the runs with each other."

@@ -9,6 +9,7 @@ from bokeh.models import Label as Text
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.report.chart import GREY, Chart, axes, hover, rounded, source
 from bnrenorm.analysis.report.words import pair
+from bnrenorm.analysis.verdicts import Verdict, in_points, interval
 from bnrenorm.config.trial import point_text
 from bnrenorm.numbers import points
 
@@ -21,7 +22,7 @@ _LONGEST = 54  # characters of a label: what a phone is wide
 _COLOUR, _DOT = "#0072B2", "#56B4E9"
 
 
-def forest(verdicts: list[dict[str, Any]]) -> Chart | None:
+def forest(verdicts: list[Verdict]) -> Chart | None:
     """Return a row for each of the first 40 comparisons, none if no seed can be compared; None without comparisons."""
     shown = verdicts[:_ROWS]
     if all(verdict["mean"] is None for verdict in shown):
@@ -69,11 +70,8 @@ def forest(verdicts: list[dict[str, Any]]) -> Chart | None:
     return chart
 
 
-def _sources(shown: list[dict[str, Any]]) -> dict[str, dict[str, list[Any]]]:
-    scaled = {
-        key: rounded([np.nan if verdict[key] is None else 100 * verdict[key] for verdict in shown])
-        for key in ("mean", "low", "high")
-    }
+def _sources(shown: list[Verdict]) -> dict[str, dict[str, list[Any]]]:
+    numbers = np.array([in_points(verdict) for verdict in shown], float)  # None is NaN
     dots = [
         (100 * value, -i - _BELOW, _name(verdict))
         for i, verdict in enumerate(shown)
@@ -86,27 +84,27 @@ def _sources(shown: list[dict[str, Any]]) -> dict[str, dict[str, list[Any]]]:
             "verdict": [verdict["verdict"] for verdict in shown],
             "p": ["none" if verdict["p"] is None else f"{verdict['p']:.3g}" for verdict in shown],
             "face": ["white" if verdict["low"] is None else _COLOUR for verdict in shown],
-            **scaled,
+            **{name: rounded(column) for name, column in zip(("mean", "low", "high"), numbers.T, strict=True)},
         },
         "dots": {"x": rounded([x for x, _, _ in dots]), "y": [y for _, y, _ in dots], "name": [n for _, _, n in dots]},
     }
 
 
-def _span(shown: list[dict[str, Any]], margin: float) -> tuple[float, float]:
+def _span(shown: list[Verdict], margin: float) -> tuple[float, float]:
     values = [0.0, -1.5 * margin, 1.5 * margin]
     for verdict in shown:
         values += [100 * value for value in verdict["differences"]]
-        values += [100 * verdict[key] for key in ("low", "high") if verdict[key] is not None]
+        values += [100 * bound for bound in interval(verdict) or ()]
     low, high = min(values), max(values)
     return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
 
-def _name(verdict: dict[str, Any]) -> str:
+def _name(verdict: Verdict) -> str:
     at = point_text(verdict["point"].items())
     return f"{pair(verdict)}{', ' if at else ''}{at}"
 
 
-def _label(verdict: dict[str, Any]) -> str:
+def _label(verdict: Verdict) -> str:
     """Return a row's name and verdict, or both ends of the name: axes differ at the last, and a pointer finds all."""
     name, what = _name(verdict), verdict["verdict"]
     for text in (f"{name}: {what}", f"{name}: {what.removesuffix(' by construction')}", name):
@@ -115,7 +113,7 @@ def _label(verdict: dict[str, Any]) -> str:
     return f"{name[: _LONGEST // 2]}…{name[1 - _LONGEST // 2 :]}"
 
 
-def _in_words(verdict: dict[str, Any]) -> str:
+def _in_words(verdict: Verdict) -> str:
     mean = "" if verdict["mean"] is None else f" {points(verdict['mean'])} points"
-    interval = "" if verdict["low"] is None else f" ({points(verdict['low'])} to {points(verdict['high'])})"
-    return f"{_name(verdict)}:{mean}{interval} {verdict['verdict']}"
+    bounds = " to ".join(map(points, interval(verdict) or ()))
+    return f"{_name(verdict)}:{mean}{f' ({bounds})' * bool(bounds)} {verdict['verdict']}"

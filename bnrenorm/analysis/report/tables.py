@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
+from bnrenorm.analysis.verdicts import Verdict, in_points
 from bnrenorm.config.trial import value_text
 from bnrenorm.numbers import counted, number
 
@@ -103,10 +104,10 @@ def difference_columns(unit: str, of: str = "") -> list[Column]:
     ]
 
 
-def verdicts(entries: list[dict[str, Any]]) -> Table:
+def verdicts(entries: list[Verdict]) -> Table:
     """Return a row per comparison, with differences and intervals in percentage points."""
     of = {name: [entry[name] for entry in entries] for name in entries[0]}
-    points = [[None if value is None else 100 * value for value in of[name]] for name in ("mean", "low", "high")]
+    points = zip(*map(in_points, entries), strict=True)
     diverged = [
         ", ".join(f"{name} {count} of {entry['seeds']}" for name, count in entry["diverged"].items() if count)
         for entry in entries

@@ -1,11 +1,9 @@
 """The report's first words: the question, what its letters stand for."""
 
 import re
-from typing import Any
 
 from bnrenorm.analysis.results import ExperimentResults
-
-Verdict = dict[str, Any]
+from bnrenorm.analysis.verdicts import Verdict
 
 _ABBREVIATIONS = (
     ("BN", "batch", "batch normalisation"),

@@ -27,6 +27,12 @@ def test_the_conclusion_comes_first_and_its_numbers_after():
     ]
 
 
+def test_a_variants_name_that_is_a_word_of_verdicts_changes_nothing():
+    (line,) = answer(results(TWO.replace("BRN", "never diverged")))
+    assert line.text.startswith("never diverged is better than BN by ")
+    assert line.numbers.startswith("95 % interval +")
+
+
 def test_the_interval_has_the_sign_of_the_conclusion():
     text = TWO.replace("  BN: {norm: {kind: batch}}\n", "") + "baseline: BRN\n"
     made = results(text.replace("seeds", "  BN: {norm: {kind: batch}}\nseeds"))
