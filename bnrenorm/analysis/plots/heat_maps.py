@@ -9,17 +9,22 @@ import pandas as pd
 
 from bnrenorm.analysis import aggregates
 from bnrenorm.analysis.plots.names import plain
+from bnrenorm.analysis.verdicts import Verdict, winner
 
 _FARTHEST = 3.0  # values beyond so many times the typical one all have the last colour
 _SMALLEST = 0.2  # of the scale of colours, in percentage points
+_DENSITY = 17  # characters of a note per inch
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One grid point: the value (NaN: none), a short word below it, and whether the value is a decided one."""
+    """One grid point: the value (NaN: none), a note below it, and whether the value is a decided one.
+
+    The note has three forms, the longest first, of which all cells of a map write the first that fits everywhere.
+    """
 
     value: float
-    note: str = ""
+    notes: tuple[str, str, str] = ("", "", "")
     is_decided: bool = False
 
 
@@ -45,14 +50,17 @@ def heat_map(
     for (row, column), cell in cells.items():
         values[rows.index(row), columns.index(column)] = cell.value
     mesh = ax.pcolormesh(values, cmap=scale.colormap, vmin=scale.low, vmax=scale.high, edgecolor="white", linewidth=1.5)
+    inches = ax.get_window_extent().width / ax.figure.dpi
+    note_of = _fitting(cells, int(_DENSITY * inches / len(columns)))
     for (row, column), cell in cells.items():
         centre = (columns.index(column) + 0.5, rows.index(row) + 0.5)
         text = "" if np.isnan(cell.value) else write(cell.value)
         is_dark = not np.isnan(cell.value) and sum(mesh.cmap(mesh.norm(cell.value))[:3]) < 1.4
         style: Any = {"ha": "center", "color": "white" if is_dark else "black", "textcoords": "offset points"}
-        above = {"xytext": (0, 1), "va": "bottom"} if cell.note else {"xytext": (0, 0), "va": "center"}
+        note = note_of[row, column]
+        above = {"xytext": (0, 1), "va": "bottom"} if note else {"xytext": (0, 0), "va": "center"}
         ax.annotate(text, centre, **style, **above, weight="bold" if cell.is_decided else "normal")
-        ax.annotate(cell.note, centre, **style, xytext=(0, -1), va="top", fontsize="x-small")
+        ax.annotate(note, centre, **style, xytext=(0, -1), va="top", fontsize="x-small")
     ax.set_xticks(np.arange(len(columns)) + 0.5, [plain(column) for column in columns])
     ax.set_yticks(np.arange(len(rows)) + 0.5, [plain(row) for row in rows])
     ax.set(xlabel=plain(axes[1]), ylabel=plain(axes[0]), facecolor="0.93")
@@ -62,13 +70,13 @@ def heat_map(
     return mesh
 
 
-def difference_cells(verdicts: list[dict[str, Any]], axes: tuple[str, str]) -> dict[tuple[Any, Any], Cell]:
-    """Return the verdicts on one pair as cells in percentage points; the note is the verdict in a word."""
+def difference_cells(verdicts: list[Verdict], axes: tuple[str, str]) -> dict[tuple[Any, Any], Cell]:
+    """Return the verdicts on one pair as cells in percentage points; the notes are the verdict in a word."""
     return {
         (_key(verdict["point"][axes[0]]), _key(verdict["point"][axes[1]])): Cell(
             np.nan if verdict["mean"] is None else 100 * verdict["mean"],
-            _note(verdict),
-            verdict["verdict"].endswith(" better"),
+            _notes(verdict),
+            winner(verdict) is not None,
         )
         for verdict in verdicts
     }
@@ -78,8 +86,8 @@ def accuracy_cells(summary: pd.DataFrame, axes: tuple[str, str]) -> dict[tuple[A
     """Return a `tables.summary` of one variant as cells: mean final test accuracy in % of the trials that finished."""
     cells: dict[tuple[Any, Any], Cell] = {}
     for point in aggregates.means(summary, {"final_test_accuracy": "mean"}).to_dict("records"):
-        note = f"{point['diverged']} of {point['seeds']} diverged" if point["diverged"] else ""
-        cells[_key(point[axes[0]]), _key(point[axes[1]])] = Cell(100 * point["mean"], note)
+        notes = _lost(f"{point['diverged']} of {point['seeds']} diverged", point["diverged"])
+        cells[_key(point[axes[0]]), _key(point[axes[1]])] = Cell(100 * point["mean"], notes)
     return cells
 
 
@@ -88,13 +96,30 @@ def _key(value: Any) -> Any:
     return None if value is None or value != value else value
 
 
-def _note(verdict: dict[str, Any]) -> str:
-    if any(verdict["diverged"].values()):
-        counts, seeds = verdict["diverged"].items(), verdict["seeds"]
-        return "\n".join(f"{plain(name)} {count} of {seeds} diverged" for name, count in counts if count)
-    if verdict["verdict"].endswith(" better"):
-        return f"{plain(verdict['verdict'].removesuffix(' better'))} better"
-    return verdict["verdict"].removesuffix(" by construction")
+def _fitting(cells: dict[Any, Cell], room: int) -> dict[Any, str]:
+    """Return the notes in the longest form of which no line has more than `room` characters, or in the shortest."""
+    notes: dict[Any, str] = {}
+    for form in range(3):
+        notes = {key: cell.notes[form] for key, cell in cells.items()}
+        if all(len(line) <= room for note in notes.values() for line in note.split("\n")):
+            break
+    return notes
+
+
+def _notes(verdict: Verdict) -> tuple[str, str, str]:
+    counts = verdict["diverged"]
+    if any(counts.values()):
+        lines = [f"{plain(name)} {count} of {verdict['seeds']} diverged" for name, count in counts.items() if count]
+        return _lost("\n".join(lines), sum(counts.values()))
+    if better := winner(verdict):
+        return f"{plain(better)} better", "", ""  # the bold number's sign says it
+    word = verdict["verdict"].removesuffix(" by construction")
+    return word, word, ""
+
+
+def _lost(text: str, count: int) -> tuple[str, str, str]:
+    """Return notes on trials that diverged, which are not left out where there is no room."""
+    return (text, f"{count} diverged", f"{count} div.") if count else ("", "", "")
 
 
 def difference_scale(values: Any) -> Scale:

@@ -17,7 +17,12 @@ def verdict(mean, words, diverged=None, point=(1, 0)):
 
 
 def test_rows_stand_from_top_to_bottom_with_the_numbers_in_the_cells():
-    cells = {(1, 0): Cell(1.0), (1, 5): Cell(2.0), (3, 0): Cell(np.nan, "both diverged"), (3, 5): Cell(-4.0, "x", True)}
+    cells = {
+        (1, 0): Cell(1.0),
+        (1, 5): Cell(2.0),
+        (3, 0): Cell(np.nan, ("both lost", "", "")),
+        (3, 5): Cell(-4.0, ("x", "", ""), True),
+    }
     ax = Figure().subplots()
     mesh = heat_maps.heat_map(ax, cells, heat_maps.difference_scale([1, 2, -4]), ("r_max", "d_max"), "{:+.1f}".format)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["1", "3"]
@@ -26,18 +31,24 @@ def test_rows_stand_from_top_to_bottom_with_the_numbers_in_the_cells():
     values = np.ma.filled(mesh.get_array().reshape(2, 2), np.nan)
     np.testing.assert_array_equal(values, [[1, 2], [np.nan, -4]])
     texts = {text.xy: text.get_text() for text in ax.texts if text.get_text()}
-    assert texts == {(0.5, 0.5): "+1.0", (1.5, 0.5): "+2.0", (0.5, 1.5): "both diverged", (1.5, 1.5): "x"}
+    assert texts == {(0.5, 0.5): "+1.0", (1.5, 0.5): "+2.0", (0.5, 1.5): "both lost", (1.5, 1.5): "x"}
     assert [text.get_text() for text in ax.texts if text.get_weight() == "bold"] == ["-4.0"]
 
 
 @pytest.mark.parametrize(
     ("entry", "cell"),
     [
-        (verdict(0.01, "BRN better"), Cell(1.0, "BRN better", True)),
-        (verdict(0.01, "equivalent"), Cell(1.0, "equivalent")),
-        (verdict(0.0, "identical by construction"), Cell(0.0, "identical")),
-        (verdict(0.01, "BRN diverged", {"BN": 0, "BRN": 2}), Cell(1.0, "BRN 2 of 6 diverged")),
-        (verdict(None, "both diverged", {"BN": 1, "BRN": 6}), Cell(np.nan, "BN 1 of 6 diverged\nBRN 6 of 6 diverged")),
+        (verdict(0.01, "BRN better"), Cell(1.0, ("BRN better", "", ""), True)),
+        (verdict(0.01, "equivalent"), Cell(1.0, ("equivalent", "equivalent", ""))),
+        (verdict(0.0, "identical by construction"), Cell(0.0, ("identical", "identical", ""))),
+        (
+            verdict(0.01, "BRN diverged", {"BN": 0, "BRN": 2}),
+            Cell(1.0, ("BRN 2 of 6 diverged", "2 diverged", "2 div.")),
+        ),
+        (
+            verdict(None, "both diverged", {"BN": 1, "BRN": 6}),
+            Cell(np.nan, ("BN 1 of 6 diverged\nBRN 6 of 6 diverged", "7 diverged", "7 div.")),
+        ),
     ],
 )
 def test_a_cell_says_the_verdict_in_a_word(entry, cell):
@@ -45,11 +56,20 @@ def test_a_cell_says_the_verdict_in_a_word(entry, cell):
     assert repr(cells) == repr({(1, 0): cell})  # NaN is not equal to itself
 
 
+@pytest.mark.parametrize(("inches", "form"), [(6, 0), (2, 1), (0.8, 2), (0.2, 2)])
+def test_all_cells_write_the_longest_form_of_their_notes_that_fits(inches, form):
+    notes = [("BRN better", "", ""), ("BN 1 of 6 diverged\nBRN 6 of 6 diverged", "7 diverged", "7 div.")]
+    cells = {(1, i): Cell(1.0, notes[i]) for i in range(2)}
+    ax = Figure(figsize=(inches, 4)).add_axes((0, 0, 1, 1))
+    heat_maps.heat_map(ax, cells, heat_maps.difference_scale([1]), ("r", "d"), "{:+.1f}".format)
+    assert [text.get_text() for text in ax.texts][1::2] == [note[form] for note in notes]
+
+
 def test_accuracies_are_means_of_the_trials_that_finished():
     rows = [(1, None, 0, 0.9, "finished"), (1, None, 1, 0.1, "diverged"), (1, 0.5, 0, 0.8, "finished")]
     summary = pd.DataFrame(rows, columns=["r", "d", "seed", "final_test_accuracy", "outcome"])
     cells = heat_maps.accuracy_cells(summary, ("r", "d"))
-    assert cells == {(1, None): Cell(90.0, "1 of 2 diverged"), (1, 0.5): Cell(80.0)}
+    assert cells == {(1, None): Cell(90.0, ("1 of 2 diverged", "1 diverged", "1 div.")), (1, 0.5): Cell(80.0)}
 
 
 def test_a_few_extreme_values_do_not_stretch_the_colours():
