@@ -15,6 +15,7 @@ from bnrenorm.analysis.plots.names import cell_key, plain
 from bnrenorm.analysis.plots.pages import (
     add_legend,
     count_columns,
+    heading,
     means_of,
     name_point,
     split_panels,
@@ -25,6 +26,7 @@ from bnrenorm.analysis.verdicts import Verdict
 from bnrenorm.numbers import number
 
 _LINES = 6  # pairs of variants in a panel of differences
+_TITLE = 11  # characters of a panel's title per inch
 
 
 @own_settings()
@@ -131,8 +133,8 @@ def over_axes(verdicts: list[Verdict], summary: pd.DataFrame, keys: list[str], t
     for ax, cells, (values, _) in zip(drawn, maps, panels, strict=True):
         mesh = heat_maps.heat_map(ax, cells, scale, (row, column), write)
         pair = [" - ".join(map(plain, values[0])), name_point(others, values[1:])] if verdicts else []
-        heading = pair or [name_point(others, values)]
-        ax.set_title(", ".join(filter(None, heading)))
+        parts = pair or [name_point(others, values)]
+        ax.set_title(heading(", ".join(filter(None, parts)), int(_TITLE * width)))
     figure.colorbar(mesh, ax=drawn, label=name, extend=scale.extend, fraction=0.04, aspect=30)
     figure.suptitle(title)
     return figure
@@ -173,10 +175,10 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[Verdict], keys: list
         ax.set_visible(False)
     panels_drawn = list(grid.flat)[: len(shown)]
     styles = gains.pair_looks(verdicts, table["variant"])
-    for i, (ax, (heading, rows, of_point)) in enumerate(zip(panels_drawn, shown, strict=True)):
+    for i, (ax, (name, rows, of_point)) in enumerate(zip(panels_drawn, shown, strict=True)):
         gains.by_step(ax, rows, of_point, styles).set(ylabel="" if i % columns else "difference (points)")
         names = " and ".join(f"{plain(verdict['b'])} - {plain(verdict['a'])}" for verdict in of_point)
-        ax.set_title(heading if keys else names, fontsize="medium")
+        ax.set_title(name if keys else heading(names), fontsize="medium")
         is_lowest = i + columns >= len(shown)
         ax.tick_params(labelbottom=is_lowest or not have_one_length)
         ax.set_xlabel("step" if is_lowest else "")

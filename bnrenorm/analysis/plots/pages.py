@@ -15,7 +15,7 @@ from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import legend_below, looks, own_settings, png
 from bnrenorm.config.trial import before, short, value_text
 
-_HEADING = 30  # characters of a line above a panel
+_HEADING = 30  # characters of a line above a narrow panel
 _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
 
 
@@ -128,8 +128,14 @@ def count_columns(panels: list[tuple[Any, Any]]) -> int:
 
 def name_point(keys: list[str], cell: Any) -> str:
     """Return the values `cell` of the grid's axes `keys` as a heading, in lines that fit a panel's width."""
-    values = [f"{plain(before(key, value))} {plain(value)}" for key, value in zip(keys, cell, strict=True)]
-    return textwrap.fill(", ".join(values), _HEADING, break_long_words=False, break_on_hyphens=False)
+    return heading(
+        ", ".join(f"{plain(before(key, value))} {plain(value)}" for key, value in zip(keys, cell, strict=True))
+    )
+
+
+def heading(text: str, line: int = _HEADING) -> str:
+    """Return a text in lines of `line` characters, where it has spaces."""
+    return textwrap.fill(text, line, break_long_words=False, break_on_hyphens=False)
 
 
 def add_legend(figure: Figure, panels: list[Any], heading: str) -> None:

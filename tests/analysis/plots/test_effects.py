@@ -1,5 +1,7 @@
 """The figures that show the effect: their panels, axes and titles."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -144,6 +146,27 @@ def test_a_grid_of_two_axes_is_a_heat_map_a_pair_with_the_numbers_in_it():
     assert [text.get_text() for text in first.texts][::2] == ["+0.00", "+1.00", "+2.00", "+3.00"]
     assert [text.get_weight() for text in first.texts][::2] == ["normal", "bold", "bold", "bold"]
     assert bar.get_ylabel() == "difference (percentage points)"
+
+
+LONG = ["batch normalisation of the paper", "batch renormalisation with r_max 3", "no normalisation at all, as before"]
+
+
+def test_titles_and_words_of_heat_maps_with_long_names_lie_apart():
+    points = [{"lr": lr, "size": size} for lr in (0.1, 0.2) for size in (1, 2, 4, 8)]
+    rows = [verdict(0.01, 0.005, 0.015, point, a=a, b=b) for a, b in combinations(LONG, 2) for point in points]
+    figure = effects.over_axes(rows, summary_of(points, LONG), ["lr", "size"], "a title")
+    style.png(figure)
+    texts = [text for ax in figure.axes[:3] for text in (ax.title, *ax.texts) if text.get_text()]
+    boxes = [text.get_window_extent() for text in texts]
+    assert not [(texts[i], texts[j]) for i, j in combinations(range(len(boxes)), 2) if boxes[i].overlaps(boxes[j])]
+
+
+def test_titles_of_differences_by_step_with_long_names_lie_apart():
+    table = pd.concat([main_job().query("variant == 'BN'").assign(variant=name) for name in LONG])
+    figure = effects.differences_by_step(table, [verdict(0.0, a=a, b=b) for a, b in combinations(LONG, 2)], [], "long")
+    style.png(figure)
+    boxes = [ax.title.get_window_extent() for ax in figure.axes]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_pairs_and_points_whose_names_read_the_same_stay_apart():
