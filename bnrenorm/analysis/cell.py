@@ -51,7 +51,7 @@ def _figure(results: "ExperimentResults") -> bytes:
     """
     from matplotlib.figure import Figure  # not above: results need no Matplotlib
 
-    from bnrenorm.analysis.plots.style import legend_below
+    from bnrenorm.analysis.plots.texts import legend_below
 
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, *right = figure.subplots(1, 2 if results.verdicts else 1, squeeze=False)[0]

@@ -125,6 +125,14 @@ def label_ends(ax: Any) -> Any:
     return ax
 
 
+def bars(means: Any, low: Any, high: Any) -> np.ndarray:
+    """Return the lengths (2, T) of the error bars of means (T,), NaN where there is no interval.
+
+    0 where rounding puts the mean of equal values beyond their interval: Matplotlib refuses a length below 0.
+    """
+    return np.maximum([means - low, high - means], 0).reshape(2, -1)
+
+
 def draw_grid(ax: Any, axis: str = "both") -> None:
     """Draw grey lines behind the data; axis: "x", "y" or "both"."""
     ax.grid(axis=axis, color="0.9", linewidth=0.8)

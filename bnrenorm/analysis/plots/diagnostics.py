@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bnrenorm.analysis import over_steps, stats
-from bnrenorm.analysis.plots.axes import BEYOND, draw_grid, draw_spread, hide_box
-from bnrenorm.analysis.plots.gains import name_points
+from bnrenorm.analysis.plots.axes import BEYOND, bars, draw_grid, draw_spread, hide_box
 from bnrenorm.analysis.plots.names import cell_key, plain, plain_list
 from bnrenorm.analysis.plots.pages import spread_of
 from bnrenorm.analysis.plots.style import Look, looks, own_settings
+from bnrenorm.analysis.plots.texts import legend_of_figure, name_points
 from bnrenorm.config import Trial
 from bnrenorm.config.trial import short
 from bnrenorm.norm import schedule
@@ -59,7 +59,7 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
         handles.append(Line2D([], [], **marks, linestyle=dotted, markerfacecolor="white"))
         handles += [Line2D([], [], **_LIMIT, linestyle="--")]
         labels += ["r clipped", "d clipped", "limit"]
-    page.legend(handles, labels, loc="outside lower center", ncols=min(8, len(labels)))
+    legend_of_figure(page, dict(zip(labels, handles, strict=True)), most=len(labels))
     moment = "" if shown.is_over_time else " at the last record"
     seeds = spread_of(table) if shown.is_over_time else spread_of(table).replace("band", "bars").partition(", thin")[0]
     nodes = "r and d: median and 5 to 95 % of the nodes; accuracies: " if shown.layers else ""
@@ -157,29 +157,29 @@ def _draw_by_point(ax: Any, shown: _Shown, value: str, layer: int) -> None:
         last: Any = rows.groupby([*keys, "seed"], sort=False, dropna=False).tail(1)
         cells = [cell_key(row) for row in last[keys].astype(object).to_numpy()]
         shift, kind = offset * (i - (len(variants) - 1) / 2), {"color": look.color, "marker": look.marker}
-        bars: list[tuple[float, float, float, float]] = []  # x, low, middle, high
+        spans: list[tuple[float, float, float, float]] = []  # x, low, middle, high
         for x, point in enumerate(shown.points):
             of_point = last[[cell == cell_key(value for _, value in point) for cell in cells]]
             means: Any = of_point.mean(numeric_only=True)
             if value == "gap":
                 low, high = (bound[0] for bound in stats.mean_intervals(of_point["gap"].to_numpy(float)[:, None]))
-                bars.append((x + shift, low, means["gap"], high))
+                spans.append((x + shift, low, means["gap"], high))
             elif value == "clipped":
                 for part, face in (("r", look.color), ("d", "white")):
                     style: Any = {**kind, "markerfacecolor": face, "linestyle": "none", "markersize": 5}
                     ax.plot(x + shift, _clipped(means, layer, part), **style)
             else:
                 low, middle, high = (means[f"layer{layer}_{value}_{quantile}"] for quantile in ("05", "50", "95"))
-                bars.append((x + shift, low, middle, high))
+                spans.append((x + shift, low, middle, high))
                 extent += [low, high]
                 of_name = (trial for trial in shown.renorm if (trial.variant, trial.point) == (name, point))
                 for trial in list(of_name)[:1]:
                     for bound in _bounds(trial, of_point["step"].to_numpy()[:1], value):
                         ax.hlines(bound, x + shift - offset / 2, x + shift + offset / 2, **_LIMIT, linestyle="--")
-        if bars:
-            at, low, middle, high = np.array(bars).T
+        if spans:
+            at, low, middle, high = np.array(spans).T
             style = {**kind, "linestyle": "none", "markersize": 5, "label": plain(name)}
-            ax.errorbar(at, middle, yerr=np.stack([middle - low, high - middle]), **style)
+            ax.errorbar(at, middle, yerr=bars(middle, low, high), **style)
     name_points(ax, labels)
     ax.set_xlim(-0.5, len(labels) - 0.5)
     ax.set_xlabel(plain_list(short(key) for key in keys))

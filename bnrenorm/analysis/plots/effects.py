@@ -11,17 +11,16 @@ from matplotlib.figure import Figure
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.plots import axes, gains, heat_maps, limits
 from bnrenorm.analysis.plots.limits import AxesChoice, bands
-from bnrenorm.analysis.plots.names import cell_key, plain
+from bnrenorm.analysis.plots.names import cell_key, minus, plain
 from bnrenorm.analysis.plots.pages import (
-    add_legend,
     count_columns,
-    heading,
+    handles_by_label,
     means_of,
-    name_point,
     split_panels,
     spread_of,
 )
-from bnrenorm.analysis.plots.style import legend_below, own_settings
+from bnrenorm.analysis.plots.style import own_settings
+from bnrenorm.analysis.plots.texts import heading, legend_below, legend_of_figure, name_point
 from bnrenorm.analysis.verdicts import Verdict
 from bnrenorm.numbers import number
 
@@ -132,7 +131,7 @@ def over_axes(verdicts: list[Verdict], summary: pd.DataFrame, keys: list[str], t
     drawn = list(grid.flat)[: len(panels)]
     for ax, cells, (values, _) in zip(drawn, maps, panels, strict=True):
         mesh = heat_maps.heat_map(ax, cells, scale, (row, column), write)
-        pair = [" - ".join(map(plain, values[0])), name_point(others, values[1:])] if verdicts else []
+        pair = [minus(*values[0]), name_point(others, values[1:])] if verdicts else []
         parts = pair or [name_point(others, values)]
         ax.set_title(heading(", ".join(filter(None, parts)), int(_TITLE * width)))
     figure.colorbar(mesh, ax=drawn, label=name, extend=scale.extend, fraction=0.04, aspect=30)
@@ -177,14 +176,15 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[Verdict], keys: list
     styles = gains.pair_looks(verdicts, table["variant"])
     for i, (ax, (name, rows, of_point)) in enumerate(zip(panels_drawn, shown, strict=True)):
         gains.by_step(ax, rows, of_point, styles).set(ylabel="" if i % columns else "difference (points)")
-        names = " and ".join(f"{plain(verdict['b'])} - {plain(verdict['a'])}" for verdict in of_point)
+        names = " and ".join(minus(verdict["b"], verdict["a"]) for verdict in of_point)
         ax.set_title(name if keys else heading(names), fontsize="medium")
         is_lowest = i + columns >= len(shown)
         ax.tick_params(labelbottom=is_lowest or not have_one_length)
         ax.set_xlabel("step" if is_lowest else "")
     _span_what_it_comes_to(panels_drawn, [])
     limits.widen(panels_drawn, verdicts)
-    add_legend(figure, panels_drawn if keys else [], "")
+    named = handles_by_label(panels_drawn)
+    legend_of_figure(figure, named if keys else dict(list(named.items())[:1]))  # without a grid the zone alone
     figure.suptitle(f"{title}: differences in test accuracy, {spread_of(table)}")
     return figure
 

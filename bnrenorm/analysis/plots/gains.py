@@ -3,9 +3,6 @@
 Each function draws the numbers that it is given on `ax` and returns `ax`; differences are in percentage points.
 """
 
-import math
-import re
-import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,16 +11,16 @@ import pandas as pd
 
 from bnrenorm.analysis import over_steps, stats
 from bnrenorm.analysis.over_steps import Spread
-from bnrenorm.analysis.plots.axes import BEYOND, draw_grid, draw_spread, hide_box
-from bnrenorm.analysis.plots.names import cell_key, plain, plain_list
+from bnrenorm.analysis.plots.axes import BEYOND, bars, draw_grid, draw_spread, hide_box
+from bnrenorm.analysis.plots.names import cell_key, minus, plain, plain_list
 from bnrenorm.analysis.plots.style import Look, looks
+from bnrenorm.analysis.plots.texts import KEPT, name_points, room_for_points
 from bnrenorm.analysis.verdicts import Verdict, interval
 from bnrenorm.numbers import number
 
 PairLooks = dict[tuple[str, str], Look]
-_DENSITY = 13  # characters per inch under an axis
-_SLANTED = 6  # labels in an inch, at most
-_KEPT = "\u00a0"  # a space at which no line ends
+_BROKEN = 3  # lines of a variant's name and what diverged of it, at most
+_EACH = 14  # characters of a name under an axis, where its look tells which it is
 
 
 def pair_looks(verdicts: list[Verdict], variants: Iterable[str]) -> PairLooks:
@@ -58,7 +55,7 @@ def ranking(ax: Any, verdicts: list[Verdict], base: str) -> Any:
     for y, (mean, low, high, _, by_seed) in enumerate(gains):
         ax.plot(by_seed, y + 0.22 + _spread_out(len(by_seed), 0.1), ".", color="0.55", markersize=4, zorder=1)
         style: Any = {"fmt": "s", "color": "black", "markerfacecolor": "white" if np.isnan(low) else "black"}
-        ax.errorbar(mean, y, xerr=[[mean - low], [high - mean]], **style, capsize=4)
+        ax.errorbar(mean, y, xerr=bars(mean, low, high), **style, capsize=4)
     ax.set(xlabel=f"gain in test accuracy on {plain(base)} (percentage points)")
     ax.set_yticks(range(len(gains)), [plain(variant) for *_, variant, _ in gains])
     draw_grid(ax, "x")
@@ -75,8 +72,9 @@ def by_seed(ax: Any, verdicts: list[Verdict], styles: PairLooks) -> Any:
             mean, (low, high) = 100 * verdict["mean"], (100 * bound for bound in _interval(verdict))
             face = "white" if np.isnan(low) else style.color
             kind: Any = {"fmt": style.marker, "color": style.color, "markerfacecolor": face, "zorder": 3, "capsize": 4}
-            ax.errorbar(x + 0.32, mean, yerr=[[mean - low], [high - mean]], **kind)
-    name_points(ax, [f"{plain(verdict['b'])} -{_KEPT}{plain(verdict['a'])}" for verdict in verdicts])
+            ax.errorbar(x + 0.32, mean, yerr=bars(mean, low, high), **kind)
+    names = [minus(verdict["b"], verdict["a"], _EACH) for verdict in verdicts]
+    name_points(ax, [name.replace(" - ", f" -{KEPT}") for name in names])
     ax.set_xlim(-0.5, len(verdicts) - 0.3)
     draw_grid(ax, "y")
     return hide_box(ax)
@@ -91,7 +89,7 @@ def by_step(ax: Any, table: pd.DataFrame, verdicts: list[Verdict], styles: PairL
     for i, (a, b) in enumerate(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts)):
         spread = over_steps.difference(table, a, b)
         points = Spread(100 * spread.values, 100 * spread.mean, 100 * spread.low, 100 * spread.high)
-        draw_spread(ax, points, styles[a, b], f"{plain(b)} - {plain(a)}", order=i)
+        draw_spread(ax, points, styles[a, b], minus(b, a), order=i)
     ax.set(xlabel="step", xlim=(0, BEYOND * table["step"].max()), ylabel="difference in test accuracy (points)")
     draw_grid(ax)
     return hide_box(ax)
@@ -116,8 +114,7 @@ def differences(ax: Any, verdicts: list[Verdict], styles: PairLooks) -> Any:
         means = 100 * np.array([row["mean"] for row in rows])
         low, high = 100 * np.array([_interval(row) for row in rows]).reshape(-1, 2).T
         kind: Any = {"color": style.color, "marker": style.marker, "linestyle": style.linestyle if joined else "none"}
-        bars = np.stack([means - low, high - means])
-        ax.errorbar(x, means, yerr=bars, capsize=min(4, 80 * offset), **kind, label=f"{plain(b)} - {plain(a)}")
+        ax.errorbar(x, means, yerr=bars(means, low, high), capsize=min(4, 80 * offset), **kind, label=minus(b, a))
         bare = np.isnan(low)
         ax.plot(x[bare], means[bare], style.marker, color=style.color, markerfacecolor="white", zorder=3)
     ax.set(xlabel=plain_list(verdicts[0]["point"]), ylabel="difference in test accuracy (percentage points)")
@@ -150,8 +147,9 @@ def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
         intervals = np.array([stats.mean_intervals(cell.to_numpy(float)[:, None]) for _, cell in cells])[..., 0]
         x = means.index.to_numpy() + offset * (i - (len(variants) - 1) / 2)
         kind: Any = {"color": style.color, "marker": style.marker, "linestyle": style.linestyle if joined else "none"}
-        bars = np.stack([means.to_numpy() - intervals[:, 0], intervals[:, 1] - means.to_numpy()])
-        ax.errorbar(x, means.to_numpy(), yerr=bars, **kind, capsize=4, label=plain(variant))
+        ax.errorbar(
+            x, means.to_numpy(), yerr=bars(means.to_numpy(), *intervals.T), **kind, capsize=4, label=plain(variant)
+        )
     ax.set(xlabel=plain_list(keys), ylabel="final test accuracy (%)")
     is_diverged = summary["outcome"] == "diverged"
     counts: Any = is_diverged.groupby([place_of_row, summary["variant"]], sort=False).agg(["sum", "size"])
@@ -160,8 +158,8 @@ def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
 
 def write_means(ax: Any) -> None:
     """Write the means that `accuracies` has drawn next to their points."""
-    for bars in ax.containers:
-        for x, mean in bars.lines[0].get_xydata():
+    for drawn in ax.containers:
+        for x, mean in drawn.lines[0].get_xydata():
             if mean == mean:
                 ax.annotate(
                     number(mean, ".2f"), (x, mean), xytext=(0, -7), textcoords="offset points", ha="center", va="top"
@@ -187,32 +185,18 @@ def _interval(verdict: Verdict) -> tuple[float, float]:
 
 def _finish_grid_axis(ax: Any, diverged: dict[tuple[str, ...], dict[str, Any]]) -> Any:
     """Name the points of the grid at the x axis, each with how many trials of how many diverged, by variant, if any."""
-    labels = []
-    for point, counts in diverged.items():
-        lost = [f"{plain(name)} {n}{_KEPT}of{_KEPT}{of} diverged" for name, (n, of) in counts.items() if n]
-        labels.append("\n".join([plain_list(point), *lost]))
+    room = room_for_points(ax, len(diverged))
+    by_variant = {
+        point: [f"{plain(name)} {n}{KEPT}of{KEPT}{of} diverged" for name, (n, of) in counts.items() if n]
+        for point, counts in diverged.items()
+    }
+    if any(len(line) > _BROKEN * room for lines in by_variant.values() for line in lines):
+        sums = {point: np.sum(list(counts.values()), axis=0) for point, counts in diverged.items()}
+        by_variant = {point: [f"{n}{KEPT}of{KEPT}{of} diverged"] * bool(n) for point, (n, of) in sums.items()}
+    labels = ["\n".join([plain_list(point), *lines]) for point, lines in by_variant.items()]
     if len(labels) > 1:  # also where all trials of the first or the last point diverged
         margin = max(0.2, 0.05 * len(labels))
         ax.set_xlim(-margin, len(labels) - 1 + margin)
     name_points(ax, labels)
     draw_grid(ax, "y")
     return hide_box(ax)
-
-
-def name_points(ax: Any, labels: list[str]) -> None:
-    """Write labels at 0, 1, ... of the x axis, in several lines or slanted where they would touch each other.
-
-    No line holds a number or another short word alone. Of more slanted ones than there is room for, every second,
-    third ... is written.
-    """
-    inches = ax.get_window_extent().width / ax.figure.dpi
-    room = int(_DENSITY * inches / len(labels)) - 1
-    kept = [re.sub(r" (?=\S{1,2}$)", _KEPT, label, flags=re.MULTILINE) for label in labels]
-    words = [word for label in kept for word in re.split("[ \n]", label)]
-    every, style = 1, {}
-    if max(map(len, words), default=0) <= room:
-        kept = ["\n".join(textwrap.fill(line, room) for line in label.split("\n")) for label in kept]
-    else:
-        every = math.ceil(len(labels) / (_SLANTED * inches))
-        style = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-    ax.set_xticks(range(0, len(labels), every), [label.replace(_KEPT, " ") for label in kept[::every]], **style)

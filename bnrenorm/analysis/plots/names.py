@@ -5,11 +5,11 @@ from typing import Any
 
 from bnrenorm.config.trial import value_text
 
-_LONGEST = 32  # characters
+_LONGEST, _OF_PAIR = 32, 20  # characters of a name, and of each of a pair
 
 
-def plain(value: Any) -> str:
-    """Return a name or value as text that Matplotlib draws literally, on one line of at most 32 characters.
+def plain(value: Any, longest: int = _LONGEST) -> str:
+    """Return a name or value as text that Matplotlib draws literally, on one line of at most `longest` characters.
 
     Of a longer one the middle is left out, for names often differ at their ends. Two may read the same all the same:
     trials are told apart by `cell_key`.
@@ -17,10 +17,15 @@ def plain(value: Any) -> str:
     missing value, None or NaN, is "null", as in a config.
     """
     text = "".join(character if character.isprintable() else " " for character in value_text(value))
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST // 2]}…{text[1 - _LONGEST // 2 :]}"
+    if len(text) > longest:
+        text = f"{text[: longest // 2]}…{text[1 - longest // 2 :]}"
     text = text.replace("$", r"\$")
     return text if text.strip() and not text.startswith("_") else f" {text}"
+
+
+def minus(b: Any, a: Any, each: int = _OF_PAIR) -> str:
+    """Return the name of a difference, "BRN - BN", each of its names of at most `each` characters."""
+    return f"{plain(b, each)} - {plain(a, each)}"
 
 
 def plain_list(values: Iterable[Any]) -> str:

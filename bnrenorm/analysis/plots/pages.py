@@ -1,7 +1,6 @@
 """Whole figures of curves: functions that return a Matplotlib Figure, the same whatever the user's settings are."""
 
 import math
-import textwrap
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ from bnrenorm.analysis import stats
 from bnrenorm.analysis.plots import axes, limits
 from bnrenorm.analysis.plots.limits import AxesChoice
 from bnrenorm.analysis.plots.names import plain
-from bnrenorm.analysis.plots.style import legend_below, looks, own_settings, png
-from bnrenorm.config.trial import before, short, value_text
+from bnrenorm.analysis.plots.style import looks, own_settings, png
+from bnrenorm.analysis.plots.texts import legend_below, legend_of_figure, name_point
+from bnrenorm.config.trial import short, value_text
 
-_HEADING = 30  # characters of a line above a narrow panel
 _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
 
 
@@ -79,7 +78,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
             ax.set_ylabel(f"{name} {metric.rpartition('_')[2]}")
     for ax in (*drawn[metrics[0]], *drawn[metrics[1]]):
         limits.name_those_outside(ax)
-    add_legend(figure, drawn[metrics[1]], plain(short(line_key)))
+    legend_of_figure(figure, handles_by_label(drawn[metrics[1]]), plain(short(line_key)))
     figure.suptitle(f"{title} ({means_of(table)})")
     return figure
 
@@ -126,25 +125,7 @@ def count_columns(panels: list[tuple[Any, Any]]) -> int:
     return min(count, 4) if count <= 8 else min(6, math.ceil((2 * count) ** 0.5))
 
 
-def name_point(keys: list[str], cell: Any) -> str:
-    """Return the values `cell` of the grid's axes `keys` as a heading, in lines that fit a panel's width."""
-    return heading(
-        ", ".join(f"{plain(before(key, value))} {plain(value)}" for key, value in zip(keys, cell, strict=True))
-    )
-
-
-def heading(text: str, line: int = _HEADING) -> str:
-    """Return a text in lines of `line` characters, where it has spaces."""
-    return textwrap.fill(text, line, break_long_words=False, break_on_hyphens=False)
-
-
-def add_legend(figure: Figure, panels: list[Any], heading: str) -> None:
-    """Name each line of the panels once: below all, or at the right if there are many; no panels: the zone alone."""
-    named = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in panels or figure.axes[:1]]
-    handle_of = {label: handle for pairs in named for handle, label in pairs}
-    labels = list(handle_of) if panels else list(handle_of)[:1]
-    handles = [handle_of[label] for label in labels]
-    place: Any = (
-        {"loc": "outside lower center", "ncols": len(labels)} if len(labels) <= 5 else {"loc": "outside center right"}
-    )
-    figure.legend(handles, labels, title=heading or None, **place)
+def handles_by_label(panels: list[Any]) -> dict[str, Any]:
+    """Return a handle for each label that the panels' lines have."""
+    named = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in panels]
+    return {label: handle for pairs in named for handle, label in pairs}

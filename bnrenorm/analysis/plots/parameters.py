@@ -14,12 +14,14 @@ from matplotlib.lines import Line2D
 from bnrenorm.analysis.plots import axes
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import Look, look, own_settings
+from bnrenorm.analysis.plots.texts import heading
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config import Trial
 from bnrenorm.config.trial import Point, before, short, value_text
 from bnrenorm.training.records import TrialResults, final_record
 
 _ROWS = 12  # more would not fit a page
+_PER_INCH = 12  # characters of a row's name
 _LEARNED = 0.2  # test accuracy above which a network has learned something
 _WEIGHTS = re.compile(r"linears/\d+/W")
 _AFFINE = re.compile(r"norms/\d+/affine/(gamma|beta)")
@@ -84,14 +86,15 @@ def _grid(
     if len(rows) > _ROWS:
         title = f"{title}: the first {_ROWS} of {len(rows)} rows"
     styles = {value: _shade(i, len(values)) for i, value in enumerate(values)}
-    size = max(6.0, 2.9 * len(names)) + 1.2, 1.0 + max(1.5, 2.4 - 0.15 * len(shown)) * len(shown)
-    figure = Figure(figsize=size)
+    height = max(1.5, 2.4 - 0.15 * len(shown))
+    figure = Figure(figsize=(max(6.0, 2.9 * len(names)) + 1.2, 1.0 + height * len(shown)))
     grid = figure.subplots(len(shown), len(names), squeeze=False, sharex="col")
     for row, ((variant, point), of_row) in enumerate(shown):
         for ax, name in zip(grid[row], names, strict=True):
             draw(ax, of_row, name, styles)
             ax.set(title="" if row else _title(name), xlabel=ax.get_xlabel() if row == len(shown) - 1 else "")
-        grid[row, 0].set(ylabel=_row_name(variant, point, y))
+        row_name = heading(_row_name(variant, point, y), int(_PER_INCH * height))
+        grid[row, 0].set_ylabel(row_name, fontsize="medium" if row_name.count("\n") < 3 else "small")
     if varying:
         kinds: list[Any] = [{"color": style.color, "linestyle": style.linestyle} for style in styles.values()]
         lines = [Line2D([], [], **kind) for kind in kinds]

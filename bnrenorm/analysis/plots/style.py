@@ -13,7 +13,6 @@ from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
-from matplotlib.transforms import offset_copy
 
 from bnrenorm.analysis.plots import fonts
 
@@ -91,15 +90,3 @@ def _saved(figure: Any, write: Callable[..., None], metadata: dict[str, None]) -
     figure.dpi = shown
     figure.set_layout_engine("none")  # a placeholder; the other format has the same fonts and layout
     return buffer.getvalue()
-
-
-def legend_below(ax: Any, columns: int = 1) -> None:
-    """Put the legend of `ax` below its x label, off the data; a constrained layout makes room for it."""
-    labels = [label.get_text() for label in ax.get_xticklabels()]
-    size = ax.xaxis.label.get_size()
-    is_slanted = any(label.get_rotation() for label in ax.get_xticklabels())
-    longest, breaks = max(map(len, labels), default=1), max((label.count("\n") for label in labels), default=0)
-    depth = 0.35 * size * longest if is_slanted else 1.4 * size * (1 + breaks)
-    below = offset_copy(ax.transAxes, ax.figure, y=-(depth + 2.2 * size), units="points")
-    columns = min(columns, max(1, len(ax.get_legend_handles_labels()[1])))
-    ax.legend(frameon=False, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below)

@@ -126,6 +126,22 @@ def test_accuracies_are_means_with_intervals_from_six_seeds_on():
     assert not any(map(len, few.containers[0][2][0].get_segments()))
 
 
+def test_equal_values_of_all_seeds_have_bars_of_no_length():
+    """Their mean is beyond their interval by a rounding, in one direction or the other."""
+    for value in np.arange(1, 13) / 10_000:
+        point = stats.paired(np.zeros(6), np.full(6, value))
+        row = verdict("BN", "BRN", 4, point.mean, point.low, point.high) | {"differences": [value] * 6}
+        table = summary([("BN", 4, seed, value) for seed in range(6)], "training.batch.size")
+        axes = [Figure().subplots() for _ in range(4)]
+        gains.ranking(axes[0], [row], "BN")
+        gains.by_seed(axes[1], [row], PAIR_LOOKS)
+        gains.differences(axes[2], [row], PAIR_LOOKS)
+        gains.accuracies(axes[3], table, ["training.batch.size"])
+        for ax in axes:
+            ends = ax.containers[0][2][0].get_segments()[0]
+            assert_allclose(ends[0], ends[1], atol=1e-12)
+
+
 def test_accuracies_of_one_seed_have_no_bars_and_integers_stay_integers():
     keys = ["training.batch.size", "training.optimizer.lr", "evaluation.average"]
     rows = [("BN", *point, 0, 0.9) for point in ((4, 0.1, None), (4, 1.0, 0.5), (32, 1.0, None))]
@@ -213,26 +229,6 @@ def test_the_end_has_a_dot_a_seed_next_to_the_mean():
     assert [label.get_text() for label in ax.get_xticklabels()] == 2 * ["BRN - BN"]
     narrow = gains.by_seed(Figure(figsize=(0.8, 2)).subplots(), [row], PAIR_LOOKS)
     assert [label.get_text() for label in narrow.get_xticklabels()] == ["BRN\n- BN"]
-
-
-def test_labels_that_would_touch_stand_in_several_lines_or_are_slanted():
-    def named(labels, width=4):
-        ax = Figure(figsize=(width, 3)).subplots()
-        gains.name_points(ax, labels)
-        return ax.get_xticklabels()
-
-    assert [label.get_text() for label in named(["1", "2\n1 diverged"])] == ["1", "2\n1 diverged"]
-    assert named(["some few labels", "others"] * 2)[0].get_text() == "some few\nlabels"
-    assert named(["micro-batches of 4"] * 3, width=5.5)[0].get_text() == "micro-batches\nof 4", "no number alone"
-    assert {label.get_rotation() for label in named(["micro-batches"] * 9)} == {35}
-
-
-def test_of_a_thousand_points_as_many_are_named_as_there_is_room_for():
-    ax = Figure(figsize=(8, 4)).subplots()
-    gains.name_points(ax, [f"rate {i}" for i in range(1000)])
-    names = [label.get_text() for label in ax.get_xticklabels()]
-    assert 20 < len(names) < 60
-    assert names == [f"rate {place:.0f}" for place in ax.get_xticks()]
 
 
 def test_points_whose_names_read_the_same_stay_apart():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from bnrenorm.analysis.plots.names import plain, plain_list
+from bnrenorm.analysis.plots.names import minus, plain, plain_list
 
 NAMES = ["$", "$$", r"$\frac$", r"a\$b$c$", "_x", "__", "%a_b^c {d} #&~", "two\nlines", "\t", "", r"\alpha"]
 
@@ -35,6 +35,12 @@ def test_values_are_short_texts(value, text):
 
 def test_long_names_that_differ_at_their_ends_read_differently():
     assert len({plain(f"batch renormalisation with a warm-up of {share} %") for share in (10, 50)}) == 2
+
+
+def test_a_difference_has_both_names_shorter():
+    assert minus("BRN", "BN") == "BRN - BN"
+    assert minus(40 * "x", 40 * "y") == f"{10 * 'x'}…{9 * 'x'} - {10 * 'y'}…{9 * 'y'}"
+    assert minus(40 * "x", "BN", 14) == f"{7 * 'x'}…{6 * 'x'} - BN"
 
 
 def test_a_list_has_commas():

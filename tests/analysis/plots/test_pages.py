@@ -58,11 +58,6 @@ def test_a_grid_is_drawn_over_the_steps_if_there_is_less_than_an_epoch(epochs, u
     assert {ax.get_xlabel() for ax in figure.axes[2:]} == {unit}
 
 
-def test_headings_of_many_axes_are_cut_into_lines():
-    heading = pages.name_point(["batches", "norm.decay", "warm-up"], ("of two classes", 0.999, "short"))
-    assert heading == "batches: of two classes, decay\n0.999, warm-up: short"
-
-
 def test_a_page_of_curves_has_both_splits_on_one_scale():
     figure = pages.training_and_test(grid(np.array([9, 0.5, 0.2, 0.1])), "loss", "a title", "article")
     assert [ax.get_title() for ax in figure.axes] == ["training loss", "test loss"]

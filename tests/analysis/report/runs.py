@@ -51,6 +51,9 @@ def results(text=TEXT, folder=Path("nowhere/shown-00000000"), diverged=()):
             names += [f"layer1_{name}_clipped_{side}" for name in "rd" for side in ("high", "low")]
             names += ["layer1_mean_distance", "layer1_std_distance"]
             records |= {name: rng.uniform(0, 0.4, 4).tolist() for name in names}
+            for name in "rd":
+                quantiles = [f"layer1_{name}_{q}" for q in ("05", "50", "95")]
+                records |= zip(quantiles, np.sort([records[q] for q in quantiles], axis=0).tolist(), strict=True)
         outcome = "finished"
         if (trial.variant, trial.seed) in diverged:
             outcome, records = "diverged", {name: list(values) for name, values in records.items()}

@@ -1,0 +1,108 @@
+"""Texts of figures: in the room that there is, and in all figures of a run none over another or beyond the edge."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from bnrenorm.analysis import outputs
+from bnrenorm.analysis.plots import style, texts
+from tests.analysis.report.runs import results
+
+LONG = """
+name: long
+variants:
+  batch normalisation of the first paper: {norm: {kind: batch}}
+  "batch renormalisation, r_max 3, d_max 5": {norm: {kind: renorm, r_max: 3, d_max: 5, warmup: 2}}
+  and layer normalisation, for comparison: {norm: {kind: layer}}
+training: {steps: 8}
+seeds: 6
+"""
+MANY = "".join(
+    f"  a variant of batch normalisation, number {i}: {{norm: {{kind: batch, decay: 0.{i}}}}}\n" for i in "5678"
+)
+RATES = "grid: {training.optimizer.lr: [0.001, 0.01, 0.1, 1, 10]}\n"
+PARAMETERS = {"linears/0/W": (16, 784), "linears/1/W": (10, 16), "norms/0/affine/gamma": (16,)}
+
+
+def drawn_texts(figure):
+    """Return the texts that a figure shows, with their boxes in pixels."""
+    shown, hidden = [], set()
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            labels = {label for tick in (*axis.majorTicks, *axis.minorTicks) for label in (tick.label1, tick.label2)}
+            in_view = axis._update_ticks() if ax.get_visible() else []
+            hidden |= labels - {label for tick in in_view for label in (tick.label1, tick.label2)}
+    for text in figure.findobj(Text):
+        is_shown = text.get_visible() and (text.axes is None or text.axes.get_visible())
+        if is_shown and text not in hidden and text.get_text().strip():
+            shown.append((text.get_text(), text.get_rotation(), text.get_window_extent()))
+    return shown
+
+
+def misplaced(figure):
+    """Return the texts beyond the edge of a figure, and the pairs of which one lies over the other."""
+    style.png(figure)
+    with style.own_settings():  # on which ticks depend, too
+        figure.dpi = matplotlib.rcParams["savefig.dpi"]
+        shown = drawn_texts(figure)
+    edge = figure.bbox.padded(1)
+    outside = [text for text, _, box in shown if box.xmin < edge.xmin or box.xmax > edge.xmax or
+               box.ymin < edge.ymin or box.ymax > edge.ymax]  # fmt: skip
+    over = []
+    for (one, turned, box), (other, also_turned, its_box) in combinations(shown, 2):
+        width = min(box.xmax, its_box.xmax) - max(box.xmin, its_box.xmin)
+        height = min(box.ymax, its_box.ymax) - max(box.ymin, its_box.ymin)
+        if width > 2 and height > 3 and not (turned % 90 or also_turned % 90):  # boxes of slanted texts are larger
+            over.append((one, other))
+    return outside, over
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LONG,
+        LONG.replace("training:", f"{MANY}training:"),
+        LONG + RATES,
+        LONG + "grid: {training.optimizer.lr: [0.1, 1], training.batch.size: [2, 4, 8, 16]}\n",
+    ],
+    ids=["few", "many", "axis", "axes"],
+)
+def test_no_text_of_a_runs_figures_lies_over_another_or_beyond_the_edge(text):
+    made = results(text, diverged=[("batch normalisation of the first paper", seed) for seed in (1, 2, 3)])
+    rng = np.random.default_rng(0)
+    trials = [
+        (trial, replace(result, parameters={name: rng.normal(size=shape) for name, shape in PARAMETERS.items()}))
+        for trial, result in made.trials
+    ]
+    for name, draw in outputs._figures(replace(made, trials=trials), "effect").items():
+        assert (name, *misplaced(draw())) == (name, [], [])
+
+
+def test_labels_that_would_touch_stand_in_several_lines_or_are_slanted():
+    def named(labels, width=4):
+        ax = Figure(figsize=(width, 3)).subplots()
+        texts.name_points(ax, labels)
+        return ax.get_xticklabels()
+
+    assert [label.get_text() for label in named(["1", "2\n1 diverged"])] == ["1", "2\n1 diverged"]
+    assert named(["some few labels", "others"] * 2)[0].get_text() == "some few\nlabels"
+    assert named(["micro-batches of 4"] * 3, width=5.5)[0].get_text() == "micro-batches\nof 4", "no number alone"
+    assert {label.get_rotation() for label in named(["micro-batches"] * 9)} == {35}
+
+
+def test_of_a_thousand_points_as_many_are_named_as_there_is_room_for():
+    ax = Figure(figsize=(8, 4)).subplots()
+    texts.name_points(ax, [f"rate {i}" for i in range(1000)])
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    assert 20 < len(names) < 60
+    assert names == [f"rate {place:.0f}" for place in ax.get_xticks()]
+
+
+def test_headings_of_many_axes_are_cut_into_lines():
+    heading = texts.name_point(["batches", "norm.decay", "warm-up"], ("of two classes", 0.999, "short"))
+    assert heading == "batches: of two classes, decay\n0.999, warm-up: short"
