@@ -59,7 +59,7 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
         handles.append(Line2D([], [], **marks, linestyle=dotted, markerfacecolor="white"))
         handles += [Line2D([], [], **_LIMIT, linestyle="--")]
         labels += ["r clipped", "d clipped", "limit"]
-    legend_of_figure(page, dict(zip(labels, handles, strict=True)), most=len(labels))
+    legend_of_figure(page, list(zip(labels, handles, strict=True)), most=len(labels))
     moment = "" if shown.is_over_time else " at the last record"
     seeds = spread_of(table) if shown.is_over_time else spread_of(table).replace("band", "bars").partition(", thin")[0]
     nodes = "r and d: median and 5 to 95 % of the nodes; accuracies: " if shown.layers else ""

@@ -14,7 +14,7 @@ from bnrenorm.analysis.plots.limits import AxesChoice, bands
 from bnrenorm.analysis.plots.names import cell_key, minus, plain
 from bnrenorm.analysis.plots.pages import (
     count_columns,
-    handles_by_label,
+    legend_entries,
     means_of,
     split_panels,
     spread_of,
@@ -183,8 +183,8 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[Verdict], keys: list
         ax.set_xlabel("step" if is_lowest else "")
     _span_what_it_comes_to(panels_drawn, [])
     limits.widen(panels_drawn, verdicts)
-    named = handles_by_label(panels_drawn)
-    legend_of_figure(figure, named if keys else dict(list(named.items())[:1]))  # without a grid the zone alone
+    entries = legend_entries(panels_drawn)
+    legend_of_figure(figure, entries if keys else entries[:1])  # without a grid the zone alone
     figure.suptitle(f"{title}: differences in test accuracy, {spread_of(table)}")
     return figure
 

@@ -20,7 +20,7 @@ from bnrenorm.numbers import number
 
 PairLooks = dict[tuple[str, str], Look]
 _BROKEN = 3  # lines of a variant's name and what diverged of it, at most
-_EACH = 14  # characters of a name under an axis, where its look tells which it is
+_UNDER = 28  # characters of a pair's names under an axis, where its look tells which it is
 
 
 def pair_looks(verdicts: list[Verdict], variants: Iterable[str]) -> PairLooks:
@@ -73,7 +73,7 @@ def by_seed(ax: Any, verdicts: list[Verdict], styles: PairLooks) -> Any:
             face = "white" if np.isnan(low) else style.color
             kind: Any = {"fmt": style.marker, "color": style.color, "markerfacecolor": face, "zorder": 3, "capsize": 4}
             ax.errorbar(x + 0.32, mean, yerr=bars(mean, low, high), **kind)
-    names = [minus(verdict["b"], verdict["a"], _EACH) for verdict in verdicts]
+    names = [minus(verdict["b"], verdict["a"], _UNDER) for verdict in verdicts]
     name_points(ax, [name.replace(" - ", f" -{KEPT}") for name in names])
     ax.set_xlim(-0.5, len(verdicts) - 0.3)
     draw_grid(ax, "y")

@@ -5,7 +5,7 @@ from typing import Any
 
 from bnrenorm.config.trial import value_text
 
-_LONGEST, _OF_PAIR = 32, 20  # characters of a name, and of each of a pair
+_LONGEST, _BOTH = 32, 40  # characters of a name, and of two
 
 
 def plain(value: Any, longest: int = _LONGEST) -> str:
@@ -23,9 +23,10 @@ def plain(value: Any, longest: int = _LONGEST) -> str:
     return text if text.strip() and not text.startswith("_") else f" {text}"
 
 
-def minus(b: Any, a: Any, each: int = _OF_PAIR) -> str:
-    """Return the name of a difference, "BRN - BN", each of its names of at most `each` characters."""
-    return f"{plain(b, each)} - {plain(a, each)}"
+def minus(b: str, a: str, both: int = _BOTH) -> str:
+    """Return the name of a difference, "BRN - BN": what one name leaves of `both` names' characters, the other has."""
+    longest = min(_LONGEST, max(both // 2, both - min(len(b), len(a))))
+    return f"{plain(b, longest)} - {plain(a, longest)}"
 
 
 def plain_list(values: Iterable[Any]) -> str:

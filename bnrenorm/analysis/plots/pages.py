@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.plots import axes, limits
@@ -78,7 +79,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
             ax.set_ylabel(f"{name} {metric.rpartition('_')[2]}")
     for ax in (*drawn[metrics[0]], *drawn[metrics[1]]):
         limits.name_those_outside(ax)
-    legend_of_figure(figure, handles_by_label(drawn[metrics[1]]), plain(short(line_key)))
+    legend_of_figure(figure, legend_entries(drawn[metrics[1]]), plain(short(line_key)))
     figure.suptitle(f"{title} ({means_of(table)})")
     return figure
 
@@ -125,7 +126,11 @@ def count_columns(panels: list[tuple[Any, Any]]) -> int:
     return min(count, 4) if count <= 8 else min(6, math.ceil((2 * count) ** 0.5))
 
 
-def handles_by_label(panels: list[Any]) -> dict[str, Any]:
-    """Return a handle for each label that the panels' lines have."""
-    named = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in panels]
-    return {label: handle for pairs in named for handle, label in pairs}
+def legend_entries(panels: list[Any]) -> list[tuple[str, Any]]:
+    """Return label and handle of what the panels show, once; of labels that read the same, one for each colour."""
+    entries: dict[tuple[str, str], Any] = {}
+    for ax in panels:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            colour = handle.get_color() if isinstance(handle, Line2D) else ""
+            entries.setdefault((label, str(colour)), handle)
+    return [(label, handle) for (label, _), handle in entries.items()]

@@ -74,17 +74,17 @@ def legend_below(ax: Any, columns: int = 1) -> None:
     ax.legend(frameon=False, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below)
 
 
-def legend_of_figure(figure: Figure, handles: dict[str, Any], title: str = "", most: int = _BELOW) -> None:
-    """Name the lines of all panels, `handles` by label, below them; if there are more than `most`, at their right.
+def legend_of_figure(figure: Figure, entries: list[tuple[str, Any]], title: str = "", most: int = _BELOW) -> None:
+    """Name the lines of all panels, as (label, handle), below them; if there are more than `most`, at their right.
 
     Of many long labels, none stands at the right.
     """
-    labels, width = list(handles), figure.get_size_inches()[0]
+    labels, width = [label for label, _ in entries], figure.get_size_inches()[0]
     if len(labels) > most and _width(labels) <= _SIDE * width:
         place: Any = {"loc": "outside center right"}
     else:
         place = {"loc": "outside lower center", "ncols": _columns(labels, width)}
-    figure.legend(list(handles.values()), labels, title=title or None, **place)
+    figure.legend([handle for _, handle in entries], labels, title=title or None, **place)
 
 
 def _columns(labels: list[str], inches: float) -> int:

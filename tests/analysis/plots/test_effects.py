@@ -181,6 +181,15 @@ def test_pairs_and_points_whose_names_read_the_same_stay_apart():
     assert [len([line for line in ax.lines if "- BN" in line.get_label()]) for ax in figure.axes] == [1, 1]
 
 
+def test_pairs_whose_names_read_the_same_each_have_an_entry_in_the_legend():
+    names = [f"{40 * 'x'}{middle}{40 * 'x'}" for middle in "ab"]
+    table = pd.concat([main_job([{"lr": 1}, {"lr": 2}]).assign(variant=name) for name in ("BN", *names)])
+    rows = [verdict(0.1, point={"lr": lr}, b=name) for lr in (1, 2) for name in names]
+    (legend,) = effects.differences_by_step(table, rows, ["lr"], "a title").legends
+    entries = {text.get_text(): handle for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)}
+    assert len(legend.get_texts()) == 3, list(entries)
+
+
 def test_further_axes_have_panels_and_one_variant_has_accuracies():
     points = [{"batches": b, "decay": d, "warm-up": w} for b in "xy" for d in (0.9, 0.99) for w in ("none", "long")]
     figure = effects.over_axes([], summary_of(points, ["BN"]), list(points[0]), "tuning")

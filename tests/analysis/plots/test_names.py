@@ -37,10 +37,11 @@ def test_long_names_that_differ_at_their_ends_read_differently():
     assert len({plain(f"batch renormalisation with a warm-up of {share} %") for share in (10, 50)}) == 2
 
 
-def test_a_difference_has_both_names_shorter():
+def test_of_a_difference_the_names_are_shorter_where_both_are_long():
     assert minus("BRN", "BN") == "BRN - BN"
     assert minus(40 * "x", 40 * "y") == f"{10 * 'x'}…{9 * 'x'} - {10 * 'y'}…{9 * 'y'}"
-    assert minus(40 * "x", "BN", 14) == f"{7 * 'x'}…{6 * 'x'} - BN"
+    assert minus(30 * "x", "BN") == f"{30 * 'x'} - BN"
+    assert minus("BN", 30 * "x", 20) == f"BN - {9 * 'x'}…{8 * 'x'}"
 
 
 def test_a_list_has_commas():
