@@ -38,6 +38,7 @@ class Normalization(L.BatchNormalization):
 
     avg_mean: Any  # None until the first batch, if the size is not given
     avg_var: Any
+    step: int
 
     def __init__(
         self,
@@ -81,7 +82,10 @@ class Normalization(L.BatchNormalization):
         """Let the running std begin at what the semantics say, which is 1 with or without eps."""
         if self._initial_avg_var is None:
             self._initial_avg_var = SEMANTICS[self.semantics].variance(1.0, self.eps)
+        initial = self._initial_avg_var
         super()._initialize_params(shape)
+        if not (self.avg_var + self.eps > 0).all():
+            raise InputError(f"initial_avg_var is {initial!r}, expected positive numbers, eps included")
 
     def _limits(self, step: int) -> tuple[float, float]:
         r_max, d_max = (

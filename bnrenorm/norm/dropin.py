@@ -1,10 +1,11 @@
 """Drop-in Links for a user's own Chain: `bnrenorm.BatchNormalization` and `bnrenorm.BatchRenormalization`.
 
 They stand where Chainer's links stand, with the same arguments, attributes and files. New are limits of r and d that
-are functions of the training step, and the paper's semantics.
+are functions of the training step, and the paper's semantics. `Normalization` refuses `**unknown`, and names the right
+argument for some.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from bnrenorm.errors import InputError
 from bnrenorm.norm.chainer_link import Axes, Limit, Normalization
@@ -17,8 +18,12 @@ class BatchNormalization(Normalization):
     `semantics` is "chainer" (running unbiased variance; decay 0.9, eps 2e-5) or "paper" (running standard deviation;
     decay 0.99, eps 1e-5). `decay` (weight of the old running value, 0 <= decay < 1) and `eps` (added to the variance,
     positive) override its defaults. `dtype` is that of parameters and statistics: by default chainer.config.dtype, and
-    float32 for mixed16. The others are use_gamma, use_beta, initial_gamma, initial_beta, axis, initial_avg_mean and
-    initial_avg_var. Raises InputError for a value out of range and TypeError for one of another type.
+    float32 for mixed16. `axis` are the axes that are averaged over: by default the first, and all behind those of
+    `size`. The initial_... are numbers, arrays of the shape `size` or Chainer's initialisers; None: 0 for beta and the
+    running mean, 1 for gamma and the running variance, 1 - eps for that of semantics "paper".
+
+    Raises InputError for a value out of range, TypeError for one of another type, and RuntimeError, as Chainer's link
+    does, for neither size nor axis.
     """
 
     def __init__(
@@ -27,11 +32,20 @@ class BatchNormalization(Normalization):
         decay: float | None = None,
         eps: float | None = None,
         dtype: Any = None,
-        *others: Any,
-        semantics: str = "chainer",
-        **named: Any,
+        use_gamma: bool = True,
+        use_beta: bool = True,
+        initial_gamma: Any = None,
+        initial_beta: Any = None,
+        axis: int | Axes | None = None,
+        initial_avg_mean: Any = None,
+        initial_avg_var: Any = None,
+        *,
+        semantics: Literal["chainer", "paper"] = "chainer",
+        **unknown: Any,
     ):
-        super().__init__(1.0, 0.0, semantics, size, decay, eps, dtype, *others, **named)
+        affine = (use_gamma, use_beta, initial_gamma, initial_beta)
+        statistics = (axis, initial_avg_mean, initial_avg_var)
+        super().__init__(1.0, 0.0, semantics, size, decay, eps, dtype, *affine, *statistics, **unknown)
 
 
 def _alias(name: str) -> Any:
@@ -73,12 +87,21 @@ class BatchRenormalization(Normalization):
         eps: float | None = None,
         dtype: Any = None,
         *,
-        semantics: str = "chainer",
+        use_gamma: bool = True,
+        use_beta: bool = True,
+        initial_gamma: Any = None,
+        initial_beta: Any = None,
+        axis: int | Axes | None = None,
+        initial_avg_mean: Any = None,
+        initial_avg_var: Any = None,
+        semantics: Literal["chainer", "paper"] = "chainer",
         rmax: Limit | None = None,
         dmax: Limit | None = None,
-        **named: Any,
+        **unknown: Any,
     ):
         r_max, d_max = _one("r_max", r_max, _R_MAX, rmax), _one("d_max", d_max, _D_MAX, dmax)
-        super().__init__(r_max, d_max, semantics, size, decay, eps, dtype, **named)
+        affine = (use_gamma, use_beta, initial_gamma, initial_beta)
+        statistics = (axis, initial_avg_mean, initial_avg_var)
+        super().__init__(r_max, d_max, semantics, size, decay, eps, dtype, *affine, *statistics, **unknown)
 
     rmax, dmax = _alias("r_max"), _alias("d_max")

@@ -62,6 +62,16 @@ def test_an_axis_that_chainer_refuses_late_is_refused_at_once(axis):
         bnrenorm.BatchNormalization(3, axis=axis)
 
 
+@pytest.mark.parametrize("semantics", ["chainer", "paper"])
+def test_a_running_variance_that_has_no_root_is_refused(semantics):
+    for variance in (-1, np.nan, np.array([1, 1, -2])):
+        with pytest.raises(
+            bnrenorm.InputError, match=r"^initial_avg_var is .* expected positive numbers, eps included"
+        ):
+            bnrenorm.BatchNormalization(3, initial_avg_var=variance, semantics=semantics)
+    bnrenorm.BatchNormalization(3, eps=2.0, semantics=semantics)
+
+
 def test_calls_that_chainer_refuses_are_refused(rng):
     (x,) = batches(rng, count=1)
     for link in (bnrenorm.BatchNormalization(3), L.BatchNormalization(3)):

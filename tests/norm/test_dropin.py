@@ -1,3 +1,4 @@
+import inspect
 import io
 
 import numpy as np
@@ -24,6 +25,19 @@ def test_batch_normalisation_agrees_with_chainers(rng):
     with chainer.using_config("train", False):
         assert_allclose(ours(data[0]).array, stock(data[0]).array, rtol=1e-4, atol=1e-5)
     assert_allclose(ours.avg_var, stock.avg_var, rtol=1e-5)
+
+
+def test_the_signatures_name_chainers_arguments():
+    """Help and completion show them; those of BN are in Chainer's order too."""
+    bn, stock_bn = (inspect.signature(cls).parameters for cls in (bnrenorm.BatchNormalization, L.BatchNormalization))
+    brn, stock_brn = (
+        inspect.signature(cls).parameters for cls in (bnrenorm.BatchRenormalization, L.BatchRenormalization)
+    )
+    assert list(bn)[: len(stock_bn)] == list(stock_bn)
+    assert set(stock_brn) | {"axis"} <= set(brn)
+    for ours, stock in ((bn, stock_bn), (brn, stock_brn)):
+        settings = [name for name in stock if name.startswith(("use_", "initial_", "axis"))]
+        assert [ours[name].default for name in settings] == [stock[name].default for name in settings]
 
 
 def test_renormalisation_agrees_with_chainers_on_images(rng):

@@ -29,6 +29,11 @@ def test_one_element_per_replica():
     assert [list(limit(step)) for step in (0, 1, 4, 6)] == [[1, 1, 1], [1, 1, 1.5], [1, 2, 2], [1, 3, 2]]
 
 
+def test_lists_are_arrays():
+    limit = Ramp([1, 2], (3, 4), length=10)
+    assert list(limit(5)) == [2, 3]
+
+
 def test_many_steps_at_once_have_the_bits_of_every_step_alone(rng):
     first, last, start, length = rng.normal(size=(4, 5, 1))
     limit = Ramp(first, last, start=np.round(9 * abs(start)), length=np.round(30 * abs(length)))
@@ -56,3 +61,5 @@ def test_what_is_no_ramp_is_refused():
         bnrenorm.Ramp(1, 3, length=-1)
     with pytest.raises(bnrenorm.InputError, match="Ramp: start is nan, expected a finite number"):
         bnrenorm.Ramp(1, 3, start=float("nan"))
+    with pytest.raises(bnrenorm.InputError, match=r"shapes that do not broadcast: \[\(2,\), \(3,\), \(\), \(\)\]"):
+        bnrenorm.Ramp([1, 2], [3, 4, 5])
