@@ -3,7 +3,7 @@
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -26,11 +26,17 @@ _ARGUMENTS = ("device", "engine", "tf32", "out", "memory", "workers", "dask", "p
 _OPTION = re.compile(rf"(?<!\S)--({'|'.join(_ARGUMENTS)})\b( (?=\S+:))?")
 
 
-def load(config: str | Path, /, *, seeds: int | Sequence[int] | None = None, **overrides: Any) -> Experiment:
-    """Load a shipped config by name, or any by path.
+def load(
+    config: str | os.PathLike[str], /, *, seeds: int | Iterable[int] | None = None, **overrides: Any
+) -> Experiment:
+    """Load a shipped config by name, any by path, or a run's by its folder.
 
-    Keyword arguments override settings, with two underscores for a dot: training__steps=10. Raises InputError, and
-    TypeError if `config` is neither text nor a path.
+    seeds: how many, from 0 on, or which ones; by default those of the config. Other keyword arguments override settings
+    (docs/config.md), with two underscores for a dot: training__steps=10; None is YAML's null. Numbers and arrays of
+    NumPy, ranges, tuples and paths are read as YAML's numbers, lists and text. The files under `plugins` are run.
+
+    Raises InputError for a config or a setting that is not valid, and TypeError if `config` is neither text nor a path,
+    for images in place of their path, and for an argument of `run`.
     """
     _require("config", config, _PATH, "a config's name or path")
     for name in overrides:
@@ -56,12 +62,12 @@ def _naming_arguments() -> Iterator[None]:
 
 @_naming_arguments()
 def run(
-    experiment: Experiment | str | Path,
+    experiment: Experiment | str | os.PathLike[str],
     *,
     device: str = "auto",
     engine: str = "auto",
     tf32: bool = False,
-    out: str | Path = "runs",
+    out: str | os.PathLike[str] = "runs",
     memory: str | None = None,
     workers: int | None = None,
     dask: str | None = None,
@@ -72,17 +78,20 @@ def run(
 ) -> ExperimentResults:
     """Train what `out` does not hold yet and return all results; does and leaves what `bnrenorm compare` does.
 
-    experiment: what `load` returns, or a name or path for it; device: "auto", "cpu", "cuda" (the first GPU) or
-    "cuda:N"; engine: "auto", "cpu" or "cuda" (compiled), or "chainer"; tf32: on a GPU, round the operands of products
-    to TF32; memory: bound such as "4GiB", by default half of what is free; workers: train in so many processes of this
+    experiment: what `load` returns, or a name or path for it; device: "auto" (a GPU that computes, else the CPU),
+    "cpu", "cuda" (the first GPU) or "cuda:N"; engine: "auto", "cpu" or "cuda" (compiled), or "chainer"; tf32: on a GPU,
+    round the operands of products to TF32; out: folder of runs, made if needed; memory: bound such as "4GiB", by
+    default half of what is free, and on a GPU 4/5 of what is free there; workers: train in so many processes of this
     machine, of a thread or a GPU each (a script that says so needs `if __name__ == "__main__":`, as these processes
     import it); dask: address of the scheduler of a Dask cluster that trains; progress: show below a notebook's cell
-    what is trained and how far it is; watcher: hears of the progress instead; axes: of the figures, "effect", on which
-    small effects are seen, or "article", with losses from 0 to 4 and accuracies from 0 to 1.
+    what is trained and how far it is; watcher: a `runs.session.Watcher` that hears of the progress instead; axes: of
+    the figures, "effect", on which small effects are seen, or "article", with losses from 0 to 4 and accuracies from
+    0 to 1.
 
-    An interrupt saves everything and is raised as `runs.interrupt.Interrupted`: the same call goes on from there.
-    Raises InputError for what the user can mend, and TypeError for an argument of another type. Warns of each figure
-    that could not be drawn, and of trials that no worker survived.
+    An interrupt saves everything and is raised as `runs.interrupt.Interrupted`: the same call goes on from there. A
+    second one, or one outside of the training, is a KeyboardInterrupt: finished trials and checkpoints are kept.
+    Raises InputError for what the user can mend, TypeError for an argument of another type, and OSError where a disk,
+    a GPU or the cluster fails. Warns of each figure that could not be drawn, and of trials that no worker survived.
     """
     if others:
         config = repr(experiment) if isinstance(experiment, _PATH) else "..."
@@ -129,6 +138,7 @@ def results_of(outcome: Outcome) -> ExperimentResults:
 
 
 def _require(name: str, value: Any, types: Any, expected: str) -> None:
-    if not isinstance(value, types):
-        shown = f"{type(value).__name__} {value.shape}" if hasattr(value, "shape") else f"{value!r:.60}"
+    if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
+        shape = getattr(value, "shape", ())
+        shown = f"{type(value).__name__} {shape}" if shape else f"{value!r:.60}"
         raise TypeError(f"{name}={shown}: expected {expected}")

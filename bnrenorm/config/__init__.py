@@ -34,6 +34,8 @@ def load(
     values, and `options` the keys that have an option of their own there, None if it is not given. The Python files
     that the config names under `plugins` are run. Raises InputError with file, line, key, value and what was expected.
     """
+    if config == "":
+        raise InputError("the config's name or path is empty, expected one such as compare")
     configs = shipped()
     path = configs.get(str(config), Path(config))
     try:

@@ -24,7 +24,9 @@ def parse_memory(text: str | None, device: str = "cpu") -> int:
     if text is None:
         free = free_memory()
         return max(int(_SHARE * free), min(free, _ENOUGH))
-    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMG]i?B|B|)\s*", str(text), re.ASCII)
+    if not text.strip():
+        raise InputError("--memory is empty, expected a size such as 4GiB")
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMG]i?B|B|)\s*", text, re.ASCII)
     if match is None or float(match[1]) <= 0:
         raise InputError(f"--memory {text}: expected a size such as 4GiB")
     return int(float(match[1]) * _UNITS[match[2]])

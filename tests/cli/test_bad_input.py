@@ -11,6 +11,7 @@ from bnrenorm.engines import device
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["compare", ""], "the config's name or path is empty, expected one such as compare"),
         (["compare", "comprae"], "comprae: no such file; unknown config 'comprae'; did you mean compare?"),
         (["compare", "--seeds", "0"], "Invalid value for '--seeds': "),
         (["compare", "--seeds", "-2"], "Invalid value for '--seeds': "),
