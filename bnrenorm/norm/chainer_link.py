@@ -26,6 +26,9 @@ class MismatchError(chainer.utils.type_check.InvalidType, InputError):
     def __init__(self, expected: Any, actual: Any, message: str):
         chainer.utils.type_check.InvalidType.__init__(self, expected, actual, message)
 
+    def __reduce__(self) -> Any:  # Chainer's makes an InvalidType of it, which is no InputError
+        return type(self), (self.expect, self.actual, str(self))
+
 
 class Normalization(L.BatchNormalization):
     """Abstract base. Learned: gamma, beta. Persistent: avg_mean, avg_var, N. All four arrays have the shape `size`.

@@ -1,5 +1,7 @@
 """What the drop-in links refuse: what Chainer's links do, at once and in one line."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,15 @@ def test_another_shape_is_refused_in_both_modes(pair, shape, mode):
     if shape:
         with chainer.using_config("train", mode), pytest.raises(chainer.utils.type_check.InvalidType):
             stock(x)
+
+
+def test_a_refusal_of_another_process_is_still_an_input_error():
+    with pytest.raises(bnrenorm.InputError) as refusal:
+        bnrenorm.BatchNormalization(3)(np.zeros((2, 4), np.float32))
+    copy = pickle.loads(pickle.dumps(refusal.value))
+    assert isinstance(copy, bnrenorm.InputError)
+    assert str(copy) == str(refusal.value)
+    assert (copy.expect, copy.actual) == ((3,), (2, 4))
 
 
 def test_a_wrong_first_batch_does_not_fix_the_size(rng):
