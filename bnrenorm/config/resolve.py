@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bnrenorm.config import limits
 from bnrenorm.config.duration import Duration, steps
-from bnrenorm.config.norms import Custom, LayerNorm, NoNorm, Norm, Renorm
+from bnrenorm.config.norms import BatchNorm, Custom, Norm, Renorm
 from bnrenorm.config.reader import Path
 from bnrenorm.config.schema import Iid, NonIid, Settings
 
@@ -62,7 +62,7 @@ def _resolve_batch(settings: Settings, train_size: int, classes: int) -> int | N
     if isinstance(batch, NonIid) and batch.classes > classes:
         message = f"is {batch.classes}, but the training set has {classes} classes"
         raise Misfit(("training", "batch", "classes"), message)
-    if isinstance(settings.norm, NoNorm | LayerNorm):
+    if not isinstance(settings.norm, BatchNorm | Custom):
         return None
     last_size = train_size % size if isinstance(batch, Iid) and batch.remainder == "keep" else 0
     if micro_batch and (size % micro_batch or last_size % micro_batch):

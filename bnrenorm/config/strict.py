@@ -18,3 +18,7 @@ class Strict(BaseModel):
         if isinstance(value, float) and abs(value) > _LARGEST:
             raise ValueError(f"expected at most {_LARGEST:.3g}, the largest float32 number")
         return value
+
+    def others(self, *names: str) -> tuple[Any, ...]:
+        """Return the values of all settings but the named ones, which need not exist."""
+        return tuple(value for name, value in self if name not in names)

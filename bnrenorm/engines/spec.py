@@ -3,19 +3,19 @@
 from typing import Any, NamedTuple
 
 from bnrenorm.config import Trial
-from bnrenorm.config.norms import Custom, LayerNorm, NoNorm
+from bnrenorm.config.norms import BatchNorm, LayerNorm, NoNorm, Renorm
 from bnrenorm.config.schema import Settings
 
 NONE, BATCH, LAYER = range(3)
-"""Normalisations. Batch renormalisation is BATCH too: its limits are in the schedule."""
+NORMS = {NoNorm: NONE, LayerNorm: LAYER, BatchNorm: BATCH, Renorm: BATCH}
+"""Normalisations that there are kernels for. Batch renormalisation is BATCH too: its limits are in the schedule."""
 
 NODE, SHARED, FIXED = range(3)
 """gamma and beta: one per node, one per layer, none."""
 
 SGD, MOMENTUM, ADAM, RMSPROP = range(4)
-"""Optimizers."""
-
 CODES = {"sgd": SGD, "momentum_sgd": MOMENTUM, "adam": ADAM, "rmsprop": RMSPROP}
+"""Optimizers that there are kernels for."""
 
 EXP_AVG = {"momentum_sgd": "v", "adam": "m"}
 EXP_AVG_SQ = {"adam": "v", "rmsprop": "ms"}
@@ -56,9 +56,10 @@ def is_compiled(settings: Settings) -> bool:
 
 def uncompiled(settings: Settings) -> str:
     """Return the settings for which there are no kernels, as "model.activation: tanh"; "" if there are kernels."""
-    model, loss = settings.model, settings.training.loss
+    model, loss, optimizer = settings.model, settings.training.loss, settings.training.optimizer
     lacking = {
-        f"norm.kind: {settings.norm.kind}": isinstance(settings.norm, Custom),
+        f"norm.kind: {settings.norm.kind}": type(settings.norm) not in NORMS,
+        f"training.optimizer.kind: {optimizer.kind}": optimizer.kind not in CODES,
         f"model.activation: {model.activation.kind}": model.activation.kind != "relu",
         f"model.output: {model.output}": model.output != "softmax",
         f"training.loss: {loss}": loss != "cross_entropy",
@@ -72,7 +73,7 @@ def spec_of(settings: Settings) -> KernelSpec:
     norm: Any = settings.norm
     affine = {"node": NODE, "layer": SHARED, "none": FIXED}
     return KernelSpec(
-        norm={NoNorm: NONE, LayerNorm: LAYER}.get(type(norm), BATCH),
+        norm=NORMS[type(norm)],
         affine=affine[getattr(norm, "affine", "none")],
         mean_gradient=int(getattr(norm, "affine_gradient", "sum") == "mean"),
         norm_first=int(settings.model.order == "linear-norm-activation"),

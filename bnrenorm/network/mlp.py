@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -129,47 +129,51 @@ def build(trials: list[Trial], inputs: int) -> MLP:
 
 def _normalization(trials: list[Trial], schedule: Schedule, width: int, depth: int) -> list[Any]:
     """Return one layer's normalisation in a list, empty for none. BN is renormalisation with r_max 1 and d_max 0."""
-    norms: list[Any] = [trial.settings.norm for trial in trials]
-    if isinstance(norms[0], NoNorm):
-        return []
-    if isinstance(norms[0], Custom):
-        seeds = [trial.seed for trial in trials]
-        return [LinkPerReplica(norms[0].name, norms[0].source, seeds, width, depth)]
+    norm = trials[0].settings.norm
 
-    def vector(value: Callable[[Any], float]) -> np.ndarray:
-        return np.array([value(norm) for norm in norms], float).reshape(-1, 1, 1)
+    def vector(name: str) -> np.ndarray:
+        return np.array([getattr(trial.settings.norm, name) for trial in trials], float).reshape(-1, 1, 1)
 
-    affine = StackedAffine(len(trials), width, norms[0].affine)
-    eps = vector(lambda norm: norm.eps)
-    if isinstance(norms[0], LayerNorm):
-        return [StackedLayerNormalization(affine, eps)]
-
-    link = StackedNormalization(
-        affine,
-        r_max=schedule.r_max,
-        d_max=schedule.d_max,
-        semantics=SEMANTICS[norms[0].semantics],
-        decay=vector(lambda norm: norm.decay),
-        eps=eps,
-        micro_batch=trials[0].settings.training.micro_batch,
-    )
-    return [link]
+    match norm:
+        case NoNorm():
+            return []
+        case Custom():
+            return [LinkPerReplica(norm.name, norm.source, [trial.seed for trial in trials], width, depth)]
+        case LayerNorm():
+            return [StackedLayerNormalization(StackedAffine(len(trials), width, norm.affine), vector("eps"))]
+        case BatchNorm():
+            link = StackedNormalization(
+                StackedAffine(len(trials), width, norm.affine),
+                r_max=schedule.r_max,
+                d_max=schedule.d_max,
+                semantics=SEMANTICS[norm.semantics],
+                decay=vector("decay"),
+                eps=vector("eps"),
+                micro_batch=trials[0].settings.training.micro_batch,
+            )
+            return [link]
+        case _:
+            assert_never(norm)
 
 
 def structure(trial: Trial) -> tuple[Any, ...]:
-    """Return what trials must have in common to be stacked; replicas may differ in all else (seed, rates, limits)."""
-    settings = trial.settings
-    norm: Any = settings.norm
-    kind = "batch" if isinstance(norm, BatchNorm) else norm.kind
-    model, dropout = settings.model, settings.model.dropout
-    evaluation = settings.evaluation.model_dump(exclude={"average"})
-    training = settings.training
+    """Return what trials must have in common to be stacked: all settings but those of which each replica has its own.
+
+    Only the named ones, of which the network, the optimizer or the loop takes a vector, and the seed may differ.
+    """
+    settings, norm = trial.settings, trial.settings.norm
+    model, training, evaluation = settings.model, settings.training, settings.evaluation
+    dropout = model.dropout
     return (
-        (model.hidden, model.outputs, model.order, model.activation.kind, model.output),
-        dropout.drops and dropout.form,
+        model.others("activation", "weight_init", "dropout"),
+        model.activation.others("alpha"),
+        dropout.drops and dropout.others("keep_input", "keep_hidden"),
         settings.data,
-        (kind, *(getattr(norm, name, None) for name in ("semantics", "affine", "affine_gradient", "name", "source"))),
-        (training.batch, training.micro_batch, training.steps, training.loss, training.early_stopping is None),
+        "batch" if isinstance(norm, BatchNorm) else norm.kind,
+        norm.others("kind", "decay", "eps", "affine_lr", "r_max", "d_max", "warmup", "ramp_r", "ramp_d"),
+        training.others("optimizer", "weight_decay", "l1_decay", "early_stopping"),
+        training.early_stopping is None,
         optimizers.structure(trial),
-        (*evaluation.values(), settings.evaluation.average is None),
+        evaluation.others("average"),
+        evaluation.average is None,
     )

@@ -1,7 +1,7 @@
 """Chainer's optimizers with one value per replica for each hyperparameter."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -98,10 +98,12 @@ def _optimizer(trials: list[Trial], lr: Array, send: Callable[[np.ndarray], Arra
             return chainer.optimizers.Adam(alpha=lr, beta1=rule.beta1, beta2=rule.beta2, eps=rule.eps)
         case RMSprop():
             return chainer.optimizers.RMSprop(lr=lr, alpha=vector("alpha"), eps=rule.eps)
+        case _:
+            assert_never(rule)
 
 
 def structure(trial: Trial) -> tuple[Any, ...]:
     """Return what replicas must have in common: the kind, and hyperparameters that Chainer needs as numbers."""
     optimizer = trial.settings.training.optimizer
-    shared = {"adam": ("beta1", "beta2", "eps"), "rmsprop": ("eps",)}.get(optimizer.kind, ())
-    return (optimizer.kind, *(getattr(optimizer, name) for name in shared))
+    vectors = {"momentum_sgd": ("momentum",), "rmsprop": ("alpha",)}.get(optimizer.kind, ())
+    return optimizer.others("lr", *vectors)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bnrenorm.config import Trial
+from bnrenorm.config.norms import BatchNorm, NoNorm
 from bnrenorm.config.schema import Full, Settings
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
@@ -16,7 +17,7 @@ from bnrenorm.engines.cuda.graphs import WORKSPACE_90
 from bnrenorm.engines.cuda.rows import divide
 from bnrenorm.engines.evaluate import GPU_BYTES, GPU_ROWS, ROWS, activations
 from bnrenorm.engines.mode_gap import IMAGES
-from bnrenorm.engines.spec import EXP_AVG, EXP_AVG_SQ, spec_of
+from bnrenorm.engines.spec import CODES, EXP_AVG, EXP_AVG_SQ, spec_of
 from bnrenorm.environment import threads
 from bnrenorm.errors import InputError
 from bnrenorm.numbers import size
@@ -68,7 +69,7 @@ def _need_of_chainer(settings: Settings, data: Dataset, *, on_gpu: bool) -> Need
     images, test = len(data.x_train), len(data.x_test)
     size = training.batch.images_per_step(images)
     graph = 2 * sum(hidden) + 3 * max(hidden) + 5 * outputs  # of an image, in training
-    if settings.norm.kind in ("layer", "custom"):
+    if not isinstance(settings.norm, NoNorm | BatchNorm):
         graph += 2 * sum(hidden)
     if settings.model.activation.kind not in ("relu", "sigmoid", "tanh", "identity"):
         graph += 3 * sum(hidden)  # formulas of several functions
@@ -181,9 +182,9 @@ def _kept(settings: Settings) -> int:
 
 
 def _states(settings: Settings) -> int:
-    """Return how many numbers the optimizer keeps for a weight."""
+    """Return how many numbers the optimizer keeps for a weight; two where `engines.spec` does not know it."""
     kind = settings.training.optimizer.kind
-    return (kind in EXP_AVG) + (kind in EXP_AVG_SQ)
+    return (kind in EXP_AVG) + (kind in EXP_AVG_SQ) if kind in CODES else 2
 
 
 def _weights(widths: tuple[int, ...]) -> int:

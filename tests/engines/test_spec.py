@@ -1,6 +1,11 @@
+from typing import Literal
+
 import numpy as np
 import pytest
 
+from bnrenorm.config.explain import models_of
+from bnrenorm.config.norms import LayerNorm
+from bnrenorm.config.schema import SGD, Settings
 from bnrenorm.engines import spec
 from tests.helpers import trials_of
 
@@ -57,3 +62,61 @@ evaluation: {average: 0.6}
 def test_settings_without_kernels_are_named(text, lacking):
     settings = trial(text).settings
     assert (spec.uncompiled(settings), spec.is_compiled(settings)) == (lacking, not lacking)
+
+
+class RMSNorm(LayerNorm):
+    kind: Literal["rms"] = "rms"
+
+
+class Nesterov(SGD):
+    kind: Literal["nesterov"] = "nesterov"
+
+
+def test_a_new_norm_or_optimizer_has_no_kernels():
+    """The Chainer engine trains it. As what it derives from, or as batch normalisation, it would have wrong numbers."""
+    settings = trial().settings
+    norm = settings.model_copy(update={"norm": RMSNorm()})
+    optimizer = settings.model_copy(update={"training": settings.training.model_copy(update={"optimizer": Nesterov()})})
+    assert spec.uncompiled(norm) == "norm.kind: rms"
+    assert spec.uncompiled(optimizer) == "training.optimizer.kind: nesterov"
+
+
+KNOWN = {
+    "Settings": "data model norm training evaluation",
+    "Data": "path first_label validation scaling scaling_axis",
+    "Model": "hidden outputs order activation output weight_init dropout",
+    "Dropout": "form keep_input keep_hidden",
+    "LayerNorm": "kind eps affine affine_lr",
+    "BatchNorm": "kind semantics decay eps affine affine_gradient affine_lr",
+    "Renorm": "kind semantics decay eps affine affine_gradient affine_lr r_max d_max warmup ramp_r ramp_d",
+    "Training": "batch micro_batch steps optimizer loss weight_decay l1_decay early_stopping",
+    "Full": "kind",
+    "Iid": "kind size remainder shuffle",
+    "ClassSorted": "kind size remainder shuffle",
+    "NonIid": "kind classes size",
+    "SGD": "kind lr",
+    "MomentumSGD": "kind lr momentum",
+    "Adam": "kind lr beta1 beta2 eps",
+    "RMSprop": "kind lr alpha eps",
+    "EarlyStopping": "patience watch",
+    "Evaluation": "every statistics average training_set penalty parameters",
+}
+"""What all engines do as the Chainer engine does, or `uncompiled` names."""
+
+APART = {"Activation", "LeakyReLU", "Scaled", "Normal", "Uniform", "Constant", "NoNorm", "Custom", "Duration"}
+"""Groups that no kernel sees: initial weights, what the kernels have no code for, durations in steps."""
+
+
+def test_no_engine_ignores_a_setting():
+    groups, seen = [Settings], set()
+    while groups:
+        group = groups.pop()
+        if group.__name__ in seen | APART:
+            continue
+        seen.add(group.__name__)
+        groups += [model for field in group.model_fields.values() for model in models_of(field.annotation)]
+        new = set(group.model_fields) - set(KNOWN.get(group.__name__, "kind").split())
+        assert not new, (
+            f"new in {group.__name__}: {', '.join(sorted(new))}. Compiled engines would ignore it: name it in `uncompiled` "
+            "(bnrenorm/engines/spec.py), or let engines/cpu and engines/cuda follow it; then write it into KNOWN here"
+        )

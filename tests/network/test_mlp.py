@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -132,6 +134,27 @@ def test_structure_tells_what_can_be_stacked():
 
     assert len(set(structures(STACKED))) == 1
     assert len(set(structures(APART))) == len(APART) + 1
+
+
+@pytest.mark.parametrize(
+    "group", ["model", "model.activation", "model.dropout", "norm", "training", "training.optimizer", "evaluation"]
+)
+def test_a_setting_that_structure_does_not_name_keeps_trials_apart(group):
+    """A new setting is shared by the replicas of a group, until the network takes a vector of it."""
+    (trial,) = trials_of("model: {dropout: {keep_hidden: 0.5}}")
+
+    def structure(value):
+        def with_a_new_one(settings, path):
+            if not path:
+                kind = type(settings)
+                new = type(kind.__name__, (kind,), {"__annotations__": {"another": int}, "another": 0})
+                return new(**dict(settings), another=value)
+            return settings.model_copy(update={path[0]: with_a_new_one(getattr(settings, path[0]), path[1:])})
+
+        return mlp.structure(dataclasses.replace(trial, settings=with_a_new_one(trial.settings, group.split("."))))
+
+    assert structure(1) == structure(1)
+    assert structure(1) != structure(2)
 
 
 def test_alike_structures_really_can_be_stacked(rng):

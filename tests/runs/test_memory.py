@@ -42,6 +42,12 @@ def test_a_group_takes_what_its_replicas_take_and_something_besides(engine):
     assert adam.per_replica >= sgd.per_replica
 
 
+def test_an_optimizer_without_kernels_is_taken_to_keep_as_much_as_adam(monkeypatch):
+    adam, sgd = (need(f"training: {{optimizer: {{kind: {kind}}}}}", CHAINER) for kind in ("adam", "sgd"))
+    monkeypatch.delitem(memory.CODES, "sgd")
+    assert need("training: {optimizer: {kind: sgd}}", CHAINER) == adam != sgd
+
+
 SMALL = [
     "training: {batch: 300}",
     "norm: {kind: layer}\ntraining: {batch: full}\nmodel: {hidden: [30, 50, 20]}",
