@@ -110,7 +110,8 @@ LR = "training.optimizer.lr"
 )
 def test_columns_of_the_tables(folders, file, only_everything):
     page = set(documented(f"### {file}", "column"))
-    assert columns(folders["everything"], file, {LR}) == page
+    written, said = columns(folders["everything"], file, {LR}), f"section {file} of {PAGE} says what each column means"
+    assert written == page, f"only one of the file and the page has {written ^ page}: {said}"
     assert columns(folders["plain"], file) == page - only_everything
 
 
@@ -168,7 +169,8 @@ def test_fields_of_a_stored_trial(folders):
 def test_files_of_a_run_folder(folders):
     page = {file for row in pages.table(PAGE, "file") for file in row[0].split(", ")}
     written = {name: {path.name for path in folder.iterdir()} - {".lock"} for name, folder in folders.items()}
-    assert set.union(*written.values()) == page
+    every = set.union(*written.values())
+    assert every == page, f"only one of runs and {PAGE} has {every ^ page}: its first table has every file, PNG and SVG"
 
     def figures(*names):
         return {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
