@@ -4,7 +4,8 @@
 class InputError(ValueError):
     """Bad input: one line that names the file, the key, the value and what was expected.
 
-    The command line prints it and exits with code 2; nothing has been written by then.
+    The command line prints it and exits with code 2. Nothing has been written by then, except where a norm of the
+    user's own fails while it trains: trials that had ended before are kept.
     """
 
     def __init__(self, message: str):

@@ -88,8 +88,8 @@ def run(
 
     The run folder is locked until the context ends. memory: bytes that all groups in training on this machine may take;
     load: maps the data settings to the images; cluster: where groups are trained, in this process by default. Raises
-    InputError for mistakes that the user can fix, before anything is written; Interrupted after a SIGINT or SIGTERM,
-    with everything saved; OSError if the disk or the cluster fails.
+    InputError for mistakes that the user can fix, before anything but finished trials is written; Interrupted after a
+    SIGINT or SIGTERM, with everything saved; OSError if the disk or the cluster fails.
     """
     watcher = watcher or Watcher()
     session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, watcher, cluster)
