@@ -7,6 +7,7 @@ from bnrenorm.errors import InputError
 
 LABELS = ("label", "class")
 _INDEX = ("", "unnamed: 0")  # headers of the index that pandas writes unasked
+_SEPARATOR = ","
 _LIMIT = LIMIT // 4  # bytes of text: "0," becomes a float64
 
 Table = tuple[np.ndarray, np.ndarray]
@@ -19,7 +20,7 @@ def read(content: Content) -> Table | None:
     if len(text) > _LIMIT:
         raise InputError(f"{content.name}: has more than {_LIMIT:,} bytes of text, which is the limit")
     lines = text.decode("utf-8-sig").splitlines()
-    cells = [cell.strip(" \"'").lower() for cell in lines[0].split(",")]
+    cells = [cell.lower() for cell in _cells(lines[0])]
     dropped, column = [], 0
     if has_header := _is_header(cells):
         labels = [name for name in LABELS if name in cells]
@@ -29,7 +30,7 @@ def read(content: Content) -> Table | None:
     if not any(map(str.strip, lines[has_header:])):
         raise InputError(f"{content.name}: has a header, but no rows")
     try:
-        values = np.loadtxt(lines[has_header:], np.float64, delimiter=",", comments=None, quotechar='"', ndmin=2)
+        values = np.loadtxt(lines[has_header:], np.float64, delimiter=_SEPARATOR, comments=None, quotechar='"', ndmin=2)
     except ValueError as error:
         raise InputError(f"{content.name}: {_fault(lines, has_header, len(cells)) or error}") from error
     if values.shape[1] != len(cells):
@@ -45,13 +46,17 @@ def read(content: Content) -> Table | None:
 def _fault(lines: list[str], start: int, columns: int) -> str | None:
     """Say which of the lines from `start` on is the first that is not a row of numbers, as many as `columns`."""
     for number, line in enumerate(lines[start:], start + 1):
-        cells = [cell.strip(" \"'") for cell in line.split(",")]
+        cells = _cells(line)
         if line.strip() and len(cells) != columns:
             return f"line {number}: {len(cells)} cells, expected {columns} as in line 1"
         if line.strip() and _is_header(cells):
             cell = next(cell for cell in cells if _is_header([cell]))
             return f"line {number} has {cell[:20]!r} in column {cells.index(cell) + 1}, expected a number"
     return None
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip(" \"'") for cell in line.split(_SEPARATOR)]
 
 
 def _is_header(cells: list[str]) -> bool:

@@ -89,8 +89,7 @@ class Replicas:
 
     def state_dict(self) -> State:
         """Return the complete state as arrays on the host."""
-        state = self._state().items()
-        return {key: _copy_to_host(value) for key, value in state}
+        return {key: _copy_to_host(value) for key, value in self._state().items()}
 
     def load_state_dict(self, state: State) -> None:
         """Continue from a `state_dict`.
