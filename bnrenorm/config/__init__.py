@@ -55,8 +55,8 @@ def load(
     parsed = document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml")
     for assignment in overrides or []:
         parsed.override(assignment)
-    given = [(f"{key}={shown(value)}", key, value) for key, value in (values or {}).items()]
-    given += [(f"--{key} {value}", key, value) for key, value in (options or {}).items() if value is not None]
-    for location, key, value in given:
+    assignments = [(f"{key}={shown(value)}", key, value) for key, value in (values or {}).items()]
+    assignments += [(f"--{key} {value}", key, value) for key, value in (options or {}).items() if value is not None]
+    for location, key, value in assignments:
         parsed.assign(key, plain(value, location), location)
     return build(parsed, plugins.load(parsed, path.parent))

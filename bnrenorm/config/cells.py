@@ -101,8 +101,8 @@ def _variants(document: Document) -> dict[str, Cell]:
     for variant, changes in (grid.group(document, "variants") or {"default": {}}).items():
         path = ("variants", variant)
         if not isinstance(changes, dict | None):
-            found = f"{document.location(path)}: {dotted(path)} is {shown(changes)}"
-            raise InputError(f"{found}, expected a group such as {{norm: {{kind: batch}}}}")
+            problem = f"{document.location(path)}: {dotted(path)} is {shown(changes)}"
+            raise InputError(f"{problem}, expected a group such as {{norm: {{kind: batch}}}}")
         for key in changes or {}:
             if key not in Settings.model_fields:
                 message = unknown_key((key,), Settings.model_fields)
@@ -122,7 +122,7 @@ def _at(variants: dict[str, Cell], values: tuple[grid.Value, ...]) -> dict[str, 
     """
     if not values:
         return variants
-    given = {leaf for value in values for leaf in leaves(value.changes)}
+    chosen = {leaf for value in values for leaf in leaves(value.changes)}
 
     def at(cell: Cell, dropped: set[Path]) -> Cell:
         for value in values:
@@ -130,7 +130,7 @@ def _at(variants: dict[str, Cell], values: tuple[grid.Value, ...]) -> dict[str, 
         return cell
 
     merged = {variant: at(cell, set()) for variant, cell in variants.items()}
-    lacking = {variant: unknown_paths(cell.settings) & given for variant, cell in merged.items()}
+    lacking = {variant: unknown_paths(cell.settings) & chosen for variant, cell in merged.items()}
     everywhere = set.intersection(*lacking.values())
     return {variant: at(variants[variant], lacking[variant] - everywhere) for variant in variants}
 

@@ -70,8 +70,8 @@ class Document:
             value_there = group.get(parent) if isinstance(group, dict) else group[parent]
             inner = value_there if isinstance(value_there, list) else as_group(parent, value_there)
             if inner is None:
-                found = f"{dotted(path[:depth])} is {shown(value_there)}"
-                raise InputError(f"{location}: {found}, expected a group of settings")
+                problem = f"{dotted(path[:depth])} is {shown(value_there)}"
+                raise InputError(f"{location}: {problem}, expected a group of settings")
             if value_there is None:
                 self.locations[path[:depth]] = location
             group[parent] = inner
@@ -114,8 +114,8 @@ def parse(text: str, source: str) -> Document:
     """
     data, locations = reader.read(text, source)
     if not isinstance(data, dict):
-        found = "but the file is empty" if data is None else f"found {shown(data)}"
-        raise InputError(f"{source}: expected settings (key: value), {found}")
+        content = "but the file is empty" if data is None else f"found {shown(data)}"
+        raise InputError(f"{source}: expected settings (key: value), {content}")
     return Document(source, data, locations, question=header.read(text).question)
 
 

@@ -41,9 +41,9 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
     bases = [] if isinstance(factory, type) else type(factory).__mro__
     is_link = any(cls.__module__.startswith("chainer.") for cls in bases)
     if is_link or not callable(factory):
-        found = f"a Link, {type(factory).__name__}" if is_link else repr(factory)
+        shown = f"a Link, {type(factory).__name__}" if is_link else repr(factory)
         example = "a function of the width, such as lambda width: L.BatchNormalization(width), or a Link class"
-        raise InputError(f"register_norm: factory is {found}, expected {example}")
+        raise InputError(f"register_norm: factory is {shown}, expected {example}")
     try:
         inspect.signature(factory).bind(1)
     except TypeError as error:

@@ -34,9 +34,9 @@ def guarded(what: str, factory: Callable[..., Any]) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, MemoryError) or is_of_cupy(error):
             raise
-        place = ""
+        location = ""
         with suppress(TypeError, OSError):  # neither written in C nor an object without a file
             file = inspect.getfile(inspect.unwrap(factory))
             at = line(error, file)
-            place = f"{file}:{at}: " if at else ""
-        raise InputError(f"{place}{what}: {reason(error)}") from error
+            location = f"{file}:{at}: " if at else ""
+        raise InputError(f"{location}{what}: {reason(error)}") from error

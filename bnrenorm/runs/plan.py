@@ -71,9 +71,9 @@ def plan(
     for trial in missing.values():
         by_structure.setdefault(mlp.structure(trial), []).append(trial)
     new = sorted(by_structure.values(), key=lambda alike: alike[0].settings.norm.kind != "custom")
-    each = math.ceil(workers / max(1, len(interrupted)))
+    per_interrupted = math.ceil(workers / max(1, len(interrupted)))
     groups: list[list[Trial]] = []
-    for alike, parts in [*((group, each) for group in interrupted), *((group, workers) for group in new)]:
+    for alike, parts in [*((group, per_interrupted) for group in interrupted), *((group, workers) for group in new)]:
         needed = need(alike[0], data, backend)
         check(alike[0], needed, memory, sharing)
         count = max(math.ceil(len(alike) / needed.fitting(memory)), min(len(alike), parts))

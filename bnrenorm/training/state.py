@@ -16,12 +16,12 @@ def select(state: State, replicas: Sequence[int]) -> State:
 
     state: a `Training.state_dict` of a group that has these replicas among others.
     """
-    place = {replica: index for index, replica in enumerate(replicas)}
+    index_of = {replica: index for index, replica in enumerate(replicas)}
     selected = {}
     for name, value in state.items():
         own = _OWN.search(name)
         if own is None:
             selected[name] = value[list(replicas)] if value.ndim else value
-        elif int(own[2]) in place:
-            selected[_OWN.sub(rf"\g<1>{place[int(own[2])]}\g<3>", name, count=1)] = value
+        elif int(own[2]) in index_of:
+            selected[_OWN.sub(rf"\g<1>{index_of[int(own[2])]}\g<3>", name, count=1)] = value
     return selected
