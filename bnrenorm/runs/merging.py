@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bnrenorm import disk
 from bnrenorm.errors import InputError
 from bnrenorm.runs import inventory
 from bnrenorm.runs.sealed import Spoilt
@@ -26,11 +27,12 @@ class Merged:
 def merge(sources: Sequence[Store], target: Store) -> Merged:
     """Copy the trials of the sources that the target lacks, or whose files are spoilt there.
 
-    Raises InputError for a source without trials, before anything is written; OSError if a disk fails.
+    A source without trials is that of a shard that had none, where there are more shards than trials. Raises InputError
+    for a folder that no command has made, before anything is written; OSError if a disk fails.
     """
     keys_of = {source: source.finished() for source in sources}
-    for source, keys in keys_of.items():
-        if not keys:
+    for source in sources:
+        if not disk.is_folder(source.trials):
             raise InputError(f"{source.root}: has no trials, expected a folder of results, the --out of a comparison")
     target.prepare()
     added, present, damaged = 0, 0, []

@@ -99,6 +99,13 @@ def test_what_is_damaged_is_left_out_where_it_comes_from_and_replaced_where_it_g
     assert numbers(bad) == numbers(good)
 
 
+def test_a_shard_without_trials_gives_none(run, tmp_path):
+    whole = run("whole")
+    parts = [Store(tmp_path / f"part{number}") for number in range(1, 6)]
+    assert [run(part.root.name, number, 5)[0] for number, part in enumerate(parts, start=1)] == [1, 1, 1, 1, 0]
+    assert merging.merge(parts, Store(tmp_path / "merged")).added == len(whole.trials)
+
+
 def test_a_folder_without_trials_is_refused_before_anything_is_written(run, tmp_path):
     run("good")
     (tmp_path / "empty").mkdir()
