@@ -18,7 +18,8 @@ def fit(kind: str, axis: int | None, images: np.ndarray) -> Scaler:
     if kind == "unit":
         return lambda images: images
     if kind == "min_max":
-        shift, spread = images.min(axis=axis), np.ptp(images, axis=axis)
+        low, high = images.min(axis=axis), images.max(axis=axis)
+        shift, spread = low, 2 * (high / 2 - low / 2).astype(np.float64)  # high - low may exceed float32
     else:
         shift, spread = images.mean(axis=axis, dtype=np.float64), images.std(axis=axis, dtype=np.float64)
     shift, spread = np.asarray(shift, np.float64), np.asarray(spread, np.float64)

@@ -34,6 +34,15 @@ def test_min_max_and_z_score(images, axis):
         assert (scaled[:, 2] == 0).all()
 
 
+@pytest.mark.parametrize("kind", ["min_max", "z_score"])
+@pytest.mark.parametrize("axis", [None, 0])
+def test_pixels_that_differ_by_more_than_float32_holds(kind, axis):
+    images = np.array([[-3e38, 3e38], [3e38, -3e38], [0, 0]], np.float32)
+    low, middle, high = (0, 0.5, 1) if kind == "min_max" else (-(1.5**0.5), 0, 1.5**0.5)
+    want = [[low, high], [high, low], [middle, middle]]
+    assert scaling.fit(kind, axis, images)(images) == pytest.approx(np.array(want), rel=1e-6)
+
+
 def test_other_images_are_scaled_by_the_training_sets_numbers(images):
     scale = scaling.fit("min_max", None, images)
     spread = images.max() - images.min()
