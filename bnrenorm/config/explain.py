@@ -135,7 +135,9 @@ def _message(error: ErrorDetails, path: Path) -> str:
         (bound, numbers), (_, field) = _BOUNDS[kind], _at(error["loc"])
         noun = "whole number" if field and _is_whole(field.annotation) else "number"
         expected = f"expected a {noun} {numbers.format(error.get('ctx', {})[bound])}"
-    return f"{key} is {shown(value)}{remark}, {expected}"
+    field = _at(error["loc"])[1]
+    null = " or null" if field and type(None) in get_args(field.annotation) and "null: " not in expected else ""
+    return f"{key} is {shown(value)}{remark}, {expected}{null}"
 
 
 def unknown_key(path: Path, names: Iterable[str]) -> str:

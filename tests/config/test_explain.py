@@ -59,3 +59,22 @@ def test_a_setting_of_another_kind_says_of_which():
 )
 def test_a_value_that_is_no_group_shows_one(text, ending):
     assert refused(f"name: a\n{text}").endswith(ending)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("training.micro_batch=none", "a whole number or null"),
+        ("training.micro_batch=0", "a whole number from 1 on or null"),
+        ("evaluation.average=1", "a number below 1 or null"),
+        ("data.scaling_axis=none", "0 or null"),
+        ("data.path=1", "text or null"),
+        ("training.early_stopping=1", "null: train for all of `training.steps`"),
+        ("training.steps=none", "a duration such as 50, 50 steps, 2 epochs or 10%"),
+        ("model.hidden=[none]", "a whole number"),
+    ],
+)
+def test_what_is_expected_names_null_where_it_may_be(override, expected):
+    message = refused("name: a", override)
+    assert ", expected " in message
+    assert message.endswith(expected)
