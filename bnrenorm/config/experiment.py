@@ -7,7 +7,7 @@ from typing import Any
 from bnrenorm.config import cells
 from bnrenorm.config.document import Document
 from bnrenorm.config.plugins import Plugin
-from bnrenorm.config.reader import Path, dotted
+from bnrenorm.config.reader import dotted
 from bnrenorm.config.resolve import Misfit, resolve
 from bnrenorm.config.schema import Data, Settings
 from bnrenorm.config.trial import Point, Trial
@@ -72,15 +72,16 @@ class Experiment:
             try:
                 resolved = resolve(settings, images, classes)
             except Misfit as misfit:
-                raise self._error(variant, point, *misfit.args) from None
+                raise self.error(variant, point, misfit) from None
             trials += [Trial(variant, point, seed, resolved) for seed in self.seeds]
         return trials
 
-    def _error(self, variant: str, point: Point, path: Path, message: str, example: str) -> InputError:
+    def error(self, variant: str, point: Point, misfit: Misfit) -> InputError:
         """Make an error about a setting of a variant at a grid point, located where it is set.
 
         Where overrides of other settings may have made it impossible, it says how to set this one too.
         """
+        path, message, example = misfit.args
         location = cells.location(self.document, variant, point, path)
         overrides = self.document.overrides.items()
         others = [where for key, where in overrides if key[0] not in ("name", "seeds", "baseline")]

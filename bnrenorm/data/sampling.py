@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bnrenorm.config.resolve import Misfit
 from bnrenorm.config.schema import Batch, ClassSorted, Full, Iid, NonIid
-from bnrenorm.errors import InputError
 from bnrenorm.rng import Stream, generator
 
 
@@ -17,8 +17,8 @@ class Sampler:
     """Draws the batches of one regime from a training set with the given labels (N,).
 
     It keeps the current epoch of each seed, int32 (N,) (the next one too, once a `table` has run into it), so that any
-    number of seeds can take turns. Raises InputError if the training set has too few classes, or images of a class, for
-    the batch.
+    number of seeds can take turns. Raises Misfit if the training set has too few classes, or images of a class, for the
+    batch.
     """
 
     def __init__(self, batch: Batch, labels: np.ndarray):
@@ -97,7 +97,9 @@ class Sampler:
 
 def _check_classes(batch: NonIid, members: list[np.ndarray]) -> None:
     if batch.classes > len(members):
-        raise InputError(f"training.batch.classes is {batch.classes}, but the training set has {len(members)} classes")
+        message = f"is {batch.classes}, but the training set has {len(members)} classes"
+        raise Misfit(("training", "batch", "classes"), message)
     smallest = min(map(len, members))
     if batch.images > smallest:
-        raise InputError(f"training.batch has {batch.images} images a class, but the smallest class has {smallest}")
+        message = f"has {batch.images} images a class, but the smallest class has {smallest}"
+        raise Misfit(("training", "batch"), message)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bnrenorm.config import Experiment, Trial
+from bnrenorm.config.resolve import Misfit
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines.backend import Backend
@@ -38,8 +39,14 @@ def addresses(experiment: Experiment, data: Dataset, backend: Backend, shard: Sh
     Raises InputError if the settings do not fit the data.
     """
     trials = experiment.trials(len(data.x_train), data.classes)
-    for batch, validation in {(trial.settings.training.batch, trial.settings.data.validation) for trial in trials}:
-        Sampler(batch, data.learning_labels(validation))
+    regimes: dict[Any, Trial] = {}  # the first trial of each
+    for trial in trials:
+        regimes.setdefault((trial.settings.training.batch, trial.settings.data.validation), trial)
+    for (batch, validation), trial in regimes.items():
+        try:
+            Sampler(batch, data.learning_labels(validation))
+        except Misfit as misfit:
+            raise experiment.error(trial.variant, trial.point, misfit) from None
     keys = {trial: trial.key(data.checksum, backend.address(trial.settings)) for trial in trials}
     return keys if shard is None else shard.keys(keys)
 

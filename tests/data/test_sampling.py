@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from bnrenorm.config.resolve import Misfit
 from bnrenorm.config.schema import ClassSorted, Full, Iid, NonIid
 from bnrenorm.data import sampling
 from bnrenorm.data.sampling import Sampler
-from bnrenorm.errors import InputError
 from bnrenorm.rng import Stream, generator
 from tests.helpers import batch_at
 
@@ -77,7 +77,7 @@ def test_every_class_is_as_likely():
     [(6, 6, "has 5 classes"), (1, 22, "22 images a class, but the smallest class has 21")],
 )
 def test_what_the_training_set_cannot_give_is_refused(classes, size, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(Misfit, match=message):
         Sampler(NonIid(kind="non_iid", classes=classes, size=size), LABELS)
 
 

@@ -102,7 +102,10 @@ def test_an_unfinished_run_blocks_nothing_and_the_next_says_how_to_go_on_with_it
     [
         ("model: {outputs: 12}", "model.outputs is 12, but the training labels have 10 classes"),
         ("training: {batch: {kind: non_iid, classes: 11, size: 11}}", "the training set has 10 classes"),
-        ("training: {batch: {kind: non_iid, classes: 2, size: 200}}", "has 100 images a class, but the smallest class"),
+        (
+            "training: {batch: {kind: non_iid, classes: 2, size: 200}}",
+            "^x.yaml:3: training.batch has 100 images a class, but the smallest class",
+        ),
         ("data: {validation: 200}", "leaves none of the 200 training images"),
     ],
 )
