@@ -39,8 +39,12 @@ def _why_plain_bn(settings: Settings) -> str | None:
         return None
     if norm.r_max == 1 and norm.d_max == 0:
         return "r is clipped to [1, 1] and d to [0, 0] (r_max 1, d_max 0), so that r = 1 and d = 0 at every step"
-    if norm.warmup.amount >= settings.training.steps.amount:
+    after = settings.training.steps.amount - norm.warmup.amount
+    if after <= 0:
         return "the warm-up (r_max 1, d_max 0) lasts as long as the training"
+    # A ramp's first step still has the limit that it rises from.
+    if after == 1 and (norm.r_max == 1 or norm.ramp_r.amount) and (norm.d_max == 0 or norm.ramp_d.amount):
+        return "the limits (r_max 1, d_max 0) would rise only after the training's last step"
     return None
 
 

@@ -29,6 +29,9 @@ def test_the_default_comparison_is_not():
         "{kind: renorm, r_max: 1, d_max: 0, decay: 0.8}",
         "{kind: renorm, r_max: 1, d_max: 0, semantics: paper}",
         "{kind: renorm, warmup: 49}",
+        "{kind: renorm, warmup: 49, ramp_r: 1}",
+        "{kind: renorm, warmup: 49, ramp_d: 1}",
+        "{kind: renorm, warmup: 48, ramp_r: 1, ramp_d: 1}",
         "{kind: none}",
     ],
 )
@@ -40,6 +43,12 @@ def test_a_warm_up_as_long_as_the_training_is_batch_normalisation():
     ((a, b, reason),) = found("{kind: batch}", "{kind: renorm, warmup: 100%}")
     assert (a, b) == ("V0", "V1")
     assert "warm-up" in reason
+
+
+@pytest.mark.parametrize("norm", ["ramp_r: 1, ramp_d: 9", "r_max: 1, ramp_d: 1", "d_max: 0, ramp_r: 1"])
+def test_limits_that_would_rise_after_the_last_step_are_batch_normalisation(norm):
+    ((_, _, reason),) = found("{kind: batch}", f"{{kind: renorm, warmup: 49, {norm}}}")
+    assert "would rise only after the training's last step" in reason
 
 
 def test_every_pair_is_reported():
