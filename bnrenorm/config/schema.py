@@ -234,7 +234,9 @@ class Evaluation(Strict):
     )
     penalty: bool = Field(default=False, description="true: recorded losses contain the L1 and L2 penalties")
     parameters: bool = Field(
-        default=False, description="true: store the trained weights, biases, gamma, beta and running statistics"
+        default=False,
+        description="true: store the trained weights, biases, gamma, beta and running statistics; with `average` these "
+        "are the parameters themselves, and not their averages",
     )
 
 
