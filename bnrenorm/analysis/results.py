@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bnrenorm.analysis.plots.notebook import Plot
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class ExperimentResults:
     """The trained trials of an experiment, with its images, the device ("cpu" or "cuda:N") and its run folder.
 

@@ -19,7 +19,7 @@ LEVEL = 1 - ALPHA
 MARGIN = 0.002
 """Accuracies that differ by less than this are equivalent in practice: 0.2 percentage points."""
 
-_DECIMALS = 12  # of differences and bounds: rounding noise must decide no tie
+_DECIMALS = 12  # of differences, means and bounds: rounding noise must decide no tie
 _COUNTED = 30  # pairs up to which all sign patterns are counted; of more some are drawn
 _LISTED = 13  # pairs up to which all subsets are listed; of more _RESAMPLES are drawn
 _RESAMPLES = 9999
@@ -82,7 +82,7 @@ def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _measure(differences: np.ndarray, p: float) -> PairedDifference:
-    mean = float(differences.mean()) if len(differences) else math.nan
+    mean = round(float(differences.mean()), _DECIMALS) if len(differences) else math.nan
     low, high = _interval(differences) if len(differences) >= MIN_PAIRS else (math.nan, math.nan)
     return PairedDifference("inconclusive", differences, mean, low, high, p, math.nan, 0)
 

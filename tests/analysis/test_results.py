@@ -22,6 +22,13 @@ def test_tables_are_those_of_the_trials_and_computed_once():
     assert results.summary is results.summary
 
 
+def test_results_compare_by_identity():
+    results = results_of()
+    assert results == results
+    assert results != results_of()
+    assert len({results, results}) == 1
+
+
 def test_variants_with_equal_settings_are_identical_by_construction():
     text = COMPARED.replace("{kind: renorm, r_max: 3, d_max: 5}", "{kind: renorm, r_max: 1, d_max: 0}")
     (verdict,) = results_of(text).verdicts

@@ -82,6 +82,12 @@ SEVEN = {  # test images of 10,000 that two variants got right, with seven seeds
 }
 
 
+def test_equal_differences_are_their_own_mean_and_interval():
+    for images in range(1, 200):
+        equal = stats.paired(np.zeros(7), np.full(7, 1 / images))
+        assert equal.low == equal.mean == equal.high
+
+
 def test_ties_are_not_decided_by_rounding():
     """Counted in whole images, 8 of 128 patterns are as far from 0 as the observed one, and the interval begins at 0."""
     a, b = (np.array(SEVEN[name]) for name in "ab")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot
 from matplotlib.axes import Axes
@@ -35,21 +36,21 @@ class Plot:
 
     results: "ExperimentResults"
 
-    def curves(self, ax: Any = None, metric: str = "test_accuracy", at: At | None = None) -> Any:
+    def curves(self, ax: Any = None, metric: str = "test_accuracy", at: At | None = None) -> Axes:
         """Draw a column of `results.curves` over the steps: mean of each variant, its interval from 6 seeds on."""
         return self._over_steps(ax, "curves", metric, at)
 
-    def diagnosis(self, ax: Any = None, metric: str = "inference_mode_accuracy", at: At | None = None) -> Any:
+    def diagnosis(self, ax: Any = None, metric: str = "inference_mode_accuracy", at: At | None = None) -> Axes:
         """Draw a column of `results.diagnostics` over the steps, one line per variant."""
         return self._over_steps(ax, "diagnostics", metric, at)
 
-    def accuracy(self, ax: Any = None, at: At | None = None) -> Any:
+    def accuracy(self, ax: Any = None, at: At | None = None) -> Axes:
         """Draw the final test accuracy of every variant over the grid, in %."""
         fixed = self._fixed(at)
         table = _restricted(self.results.summary, fixed)
         return _finish(gains.accuracies(_checked(ax), table, [key for key in self._grid if key not in fixed]))
 
-    def difference(self, ax: Any = None, only: tuple[str, str] | None = None, at: At | None = None) -> Any:
+    def difference(self, ax: Any = None, only: tuple[str, str] | None = None, at: At | None = None) -> Axes:
         """Draw the paired differences in final test accuracy with their intervals over the grid, in percentage points.
 
         `only` selects one pair of variants: ("BN", "BRN") for BRN - BN, ("BRN", "BN") for BN - BRN. Where there are too
@@ -72,7 +73,7 @@ class Plot:
         points = [dict(point) for point in self.results.experiment.points]
         return {key: list(dict.fromkeys(point[key] for point in points)) for key in points[0]}
 
-    def difference_by_step(self, ax: Any = None, only: tuple[str, str] | None = None, at: At | None = None) -> Any:
+    def difference_by_step(self, ax: Any = None, only: tuple[str, str] | None = None, at: At | None = None) -> Axes:
         """Draw the paired differences in test accuracy over the steps with their intervals, in percentage points.
 
         `only` selects a pair as in `difference`. The grey zone holds the differences that count as equivalent.
@@ -87,7 +88,7 @@ class Plot:
         of_all = gains.pair_looks([*self.results.verdicts, *verdicts], self.results.experiment.variants)
         return {(verdict["a"], verdict["b"]): of_all[verdict["a"], verdict["b"]] for verdict in verdicts}
 
-    def _over_steps(self, ax: Any, source: str, metric: str, at: At | None) -> Any:
+    def _over_steps(self, ax: Any, source: str, metric: str, at: At | None) -> Axes:
         table: pd.DataFrame = getattr(self.results.drawn, source)
         columns = list(table.columns)
         metrics = columns[columns.index("epoch") + 1 :]
@@ -109,10 +110,11 @@ class Plot:
         return fixed
 
     def _fixed(self, at: At | None) -> dict[str, Any]:
-        """Return `at` with lists as tuples, as the grid has them."""
+        """Return `at` with lists and arrays as tuples, as the grid has lists."""
         if not isinstance(at, Mapping | None):
             raise InputError(f"at={at!r}: expected values of the grid's axes, such as {{'training.batch.size': 4}}")
-        fixed = {key: tuple(value) if isinstance(value, list) else value for key, value in (at or {}).items()}
+        plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in (at or {}).items()}
+        fixed = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
         if fixed and not self._grid:
             raise InputError(f"at={at!r}: this experiment has no grid")
         for key, value in fixed.items():

@@ -113,6 +113,7 @@ def test_accuracies_are_drawn_of_every_experiment(text):
         (GRID, "diagnosis", {"at": {"evaluation.average": 0.9}}, "one grid point expected, such as at={'evaluation.average': 0.9, 'training.optimizer.momentum': 0.5}"),
         (GRID, "curves", {"at": {**AT, "training.optimizer.momentum": 0.7}}, "0.7 is not on the grid; training.optimizer.momentum has 0.5, 0.9"),
         (GRID, "difference", {"at": {"momentum": 0.9}}, "unknown axis of the grid 'momentum'; allowed: evaluation.average, training.optimizer.momentum"),
+        (GRID, "accuracy", {"at": {"training.optimizer.momentum": np.array([0.5])}}, "(0.5,) is not on the grid;"),
         (GRID, "accuracy", {"at": 0.9}, "at=0.9: expected values of the grid's axes"),
         (COMPARED, "accuracy", {"at": AT}, "this experiment has no grid"),
         (COMPARED, "curves", {"metric": "val_accuracy"}, "metric='val_accuracy': unknown column of results.curves 'val_accuracy'; did you mean"),
