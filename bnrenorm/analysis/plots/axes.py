@@ -14,7 +14,7 @@ from bnrenorm.analysis import over_steps
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import Look, look, looks
-from bnrenorm.numbers import number
+from bnrenorm.numbers import mean_and_spread
 
 _WIDEST, _WIDTH = 3.6, 1.5
 BEYOND = 1.02  # the x axis of a training ends so much later than it, to leave space for the last marker
@@ -120,7 +120,7 @@ def label_ends(ax: Any) -> Any:
     """Name each line by its label and last value, for the legend."""
     for line in ax.get_lines():
         values = np.asarray(line.get_ydata(), float)
-        value = "no value" if np.isnan(values[-1]) else number(values[-1], ".4f")
+        value = mean_and_spread(float(values[-1]), np.nan, 4) or "no value"
         line.set_label(f"{line.get_label()}: {value} at the end")
     return ax
 

@@ -16,7 +16,7 @@ from bnrenorm.analysis.plots.axes import BEYOND, bars, draw_grid, draw_spread, h
 from bnrenorm.analysis.plots.names import cell_key, plain, plain_list
 from bnrenorm.analysis.plots.pages import spread_of
 from bnrenorm.analysis.plots.style import Look, looks, own_settings
-from bnrenorm.analysis.plots.texts import legend_of_figure, name_points
+from bnrenorm.analysis.plots.texts import heading, legend_of_figure, name_points, title_figure
 from bnrenorm.config import Trial
 from bnrenorm.config.trial import short
 from bnrenorm.norm import schedule
@@ -25,6 +25,7 @@ _LAYERS = 4
 _LIMIT: Any = {"color": "0.35", "linewidth": 1}
 _NEUTRAL = {"r": 1, "d": 0, "clipped": 0, "gap": 0}
 _SMALLEST = 0.02  # of an axis of r or d
+_BY_STEP, _BY_POINT = 36, 32  # characters of a line above or below a panel, whose labels may take room
 
 
 @own_settings()
@@ -45,7 +46,7 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
         ax = panels[f"{value}{layer}"]
         (_draw_by_step if shown.is_over_time else _draw_by_point)(ax, shown, value, layer)
         ax.axhline(_NEUTRAL[value], color="0.5", linewidth=0.8, zorder=1)
-        ax.set_title(shown.heading(value, layer))
+        ax.set_title(heading(shown.heading(value, layer), _BY_STEP if shown.is_over_time else _BY_POINT))
         draw_grid(ax, "both" if shown.is_over_time else "y")
         hide_box(ax)
         if layer not in (0, shown.layers[-1] if shown.layers else 0):
@@ -63,8 +64,7 @@ def figure(table: pd.DataFrame, trials: list[Trial], title: str) -> Figure:
     moment = "" if shown.is_over_time else " at the last record"
     seeds = spread_of(table) if shown.is_over_time else spread_of(table).replace("band", "bars").partition(", thin")[0]
     nodes = "r and d: median and 5 to 95 % of the nodes; accuracies: " if shown.layers else ""
-    between = " " if shown.layers else "\n"  # one panel is narrow
-    page.suptitle(f"{title}: what the normalisation did{moment}{between}({nodes}{seeds})")
+    title_figure(page, f"{title}: what the normalisation did{moment} ({nodes}{seeds})")
     return page
 
 
@@ -182,7 +182,7 @@ def _draw_by_point(ax: Any, shown: _Shown, value: str, layer: int) -> None:
             ax.errorbar(at, middle, yerr=bars(middle, low, high), **style)
     name_points(ax, labels)
     ax.set_xlim(-0.5, len(labels) - 0.5)
-    ax.set_xlabel(plain_list(short(key) for key in keys))
+    ax.set_xlabel(heading(plain_list(short(key) for key in keys), _BY_POINT))
     _end_y(ax, value, extent)
 
 

@@ -20,7 +20,7 @@ from bnrenorm.analysis.plots.pages import (
     spread_of,
 )
 from bnrenorm.analysis.plots.style import own_settings
-from bnrenorm.analysis.plots.texts import heading, legend_below, legend_of_figure, name_point
+from bnrenorm.analysis.plots.texts import heading, legend_below, legend_of_figure, name_point, title_figure
 from bnrenorm.analysis.verdicts import Verdict
 from bnrenorm.numbers import number
 
@@ -46,7 +46,7 @@ def by_steps(table: pd.DataFrame, verdicts: list[Verdict], title: str, choice: A
         legend_below(ax)
     if choice == "effect":
         _span_what_it_comes_to([middle, right], [verdict["differences"] for verdict in verdicts])
-    figure.suptitle(f"{title}: {pairing(verdicts)}")
+    title_figure(figure, f"{title}: {pairing(verdicts)}")
     return figure
 
 
@@ -91,7 +91,7 @@ def over_axis(verdicts: list[Verdict], summary: pd.DataFrame, key: str, title: s
         limits.widen([ax], verdicts)
     for ax in (left, *others):
         legend_below(ax, columns=3)
-    figure.suptitle(title)
+    title_figure(figure, title)
     return figure
 
 
@@ -121,9 +121,9 @@ def over_axes(verdicts: list[Verdict], summary: pd.DataFrame, keys: list[str], t
         title = f"{title}: {means_of(summary)}"
     columns = min(3, len(panels)) if len(panels) != 4 else 2
     bands = math.ceil(len(panels) / columns)
-    rows_and_columns = [len({key[i] for cells in maps for key in cells}) for i in (0, 1)]
-    width = min(13.5 / columns, max(2.8, 0.95 * rows_and_columns[1] + 0.6))
-    height = min(4.5, 0.55 * rows_and_columns[0] + 0.8)
+    rows, across = ({key[i] for cells in maps for key in cells} for i in (0, 1))
+    width = min(13.5 / columns, max(2.8, 0.95 * len(across) + 0.6) + heat_maps.labels_width(rows))
+    height = min(max(4.5, 13.5 / bands), 0.55 * len(rows) + 0.8)
     figure = Figure(figsize=(max(6.5, width * columns + 1.2), height * bands + 0.6))
     grid = figure.subplots(bands, columns, squeeze=False)
     for ax in grid.flat[len(panels) :]:
@@ -135,7 +135,7 @@ def over_axes(verdicts: list[Verdict], summary: pd.DataFrame, keys: list[str], t
         parts = pair or [name_point(others, values)]
         ax.set_title(heading(", ".join(filter(None, parts)), int(_TITLE * width)))
     figure.colorbar(mesh, ax=drawn, label=name, extend=scale.extend, fraction=0.04, aspect=30)
-    figure.suptitle(title)
+    title_figure(figure, title)
     return figure
 
 
@@ -146,7 +146,7 @@ def ranking(verdicts: list[Verdict], base: str, title: str) -> Figure:
     ax = figure.subplots()
     gains.ranking(ax, verdicts, base)
     legend_below(ax)
-    figure.suptitle(f"{title}: {pairing(verdicts)}")
+    title_figure(figure, f"{title}: {pairing(verdicts)}")
     return figure
 
 
@@ -185,7 +185,7 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[Verdict], keys: list
     limits.widen(panels_drawn, verdicts)
     entries = legend_entries(panels_drawn)
     legend_of_figure(figure, entries if keys else entries[:1])  # without a grid the zone alone
-    figure.suptitle(f"{title}: differences in test accuracy, {spread_of(table)}")
+    title_figure(figure, f"{title}: differences in test accuracy, {spread_of(table)}")
     return figure
 
 

@@ -19,7 +19,7 @@ from bnrenorm.analysis.verdicts import Verdict, interval
 from bnrenorm.numbers import number
 
 PairLooks = dict[tuple[str, str], Look]
-_BROKEN = 3  # lines of a variant's name and what diverged of it, at most
+_BROKEN = 5  # lines below a point of the variants' names and what diverged of them, at most
 _UNDER = 28  # characters of a pair's names under an axis, where its look tells which it is
 
 
@@ -117,7 +117,7 @@ def differences(ax: Any, verdicts: list[Verdict], styles: PairLooks) -> Any:
         ax.errorbar(x, means, yerr=bars(means, low, high), capsize=min(4, 80 * offset), **kind, label=minus(b, a))
         bare = np.isnan(low)
         ax.plot(x[bare], means[bare], style.marker, color=style.color, markerfacecolor="white", zorder=3)
-    ax.set(xlabel=plain_list(verdicts[0]["point"]), ylabel="difference in test accuracy (percentage points)")
+    ax.set(xlabel=plain_list(verdicts[0]["point"]), ylabel="difference in test accuracy (points)")
     diverged: Any = {point: {} for point in points}
     for verdict in verdicts:
         counts = {name: (count, verdict["seeds"]) for name, count in verdict["diverged"].items()}
@@ -183,6 +183,12 @@ def _interval(verdict: Verdict) -> tuple[float, float]:
     return interval(verdict) or (np.nan, np.nan)
 
 
+def _is_short(lines: list[str], room: int) -> bool:
+    """Tell whether some lines stand below a point in few lines of `room` characters, none of them slanted."""
+    words = [word for line in lines for word in line.split(" ")]
+    return max(map(len, words), default=0) <= room and sum(map(len, lines)) <= _BROKEN * room
+
+
 def _finish_grid_axis(ax: Any, diverged: dict[tuple[str, ...], dict[str, Any]]) -> Any:
     """Name the points of the grid at the x axis, each with how many trials of how many diverged, by variant, if any."""
     room = room_for_points(ax, len(diverged))
@@ -190,7 +196,7 @@ def _finish_grid_axis(ax: Any, diverged: dict[tuple[str, ...], dict[str, Any]]) 
         point: [f"{plain(name)} {n}{KEPT}of{KEPT}{of} diverged" for name, (n, of) in counts.items() if n]
         for point, counts in diverged.items()
     }
-    if any(len(line) > _BROKEN * room for lines in by_variant.values() for line in lines):
+    if not all(_is_short(lines, room) for lines in by_variant.values()):
         sums = {point: np.sum(list(counts.values()), axis=0) for point, counts in diverged.items()}
         by_variant = {point: [f"{n}{KEPT}of{KEPT}{of} diverged"] * bool(n) for point, (n, of) in sums.items()}
     labels = ["\n".join([plain_list(point), *lines]) for point, lines in by_variant.items()]

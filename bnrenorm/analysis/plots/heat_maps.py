@@ -1,6 +1,6 @@
 """Grids of two axes: a heat map whose cells hold the numbers, so that it can be read without colours too."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from bnrenorm.analysis.verdicts import Verdict, winner
 
 _FARTHEST = 3.0  # values beyond so many times the typical one all have the last colour
 _SMALLEST = 0.2  # of the scale of colours, in percentage points
-_DENSITY = 17  # characters of a note per inch
+_DENSITY = 15  # characters of a note per inch
+_LINE = 0.17  # inches of a line in a cell
+_NUMBER, _LABEL = 6, 13  # characters of a number, and of a row's name per inch
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ def heat_map(
     for (row, column), cell in cells.items():
         values[rows.index(row), columns.index(column)] = cell.value
     mesh = ax.pcolormesh(values, cmap=scale.colormap, vmin=scale.low, vmax=scale.high, edgecolor="white", linewidth=1.5)
-    inches = ax.get_window_extent().width / ax.figure.dpi
-    note_of = _fitting(cells, int(_DENSITY * inches / len(columns)))
+    width, height = ax.get_window_extent().size / ax.figure.dpi
+    width -= labels_width(rows)
+    note_of = _fitting(cells, int(_DENSITY * width / len(columns)), int(height / len(rows) / _LINE) - 1)
     for (row, column), cell in cells.items():
         centre = (columns.index(column) + 0.5, rows.index(row) + 0.5)
         text = "" if np.isnan(cell.value) else write(cell.value)
@@ -68,6 +71,11 @@ def heat_map(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return mesh
+
+
+def labels_width(rows: Iterable[Any]) -> float:
+    """Return the inches that the names of rows take which are longer than a number's."""
+    return max(0, max(len(plain(row)) for row in rows) - _NUMBER) / _LABEL
 
 
 def difference_cells(verdicts: list[Verdict], axes: tuple[str, str]) -> dict[tuple[Any, Any], Cell]:
@@ -96,12 +104,13 @@ def _key(value: Any) -> Any:
     return None if value is None or value != value else value
 
 
-def _fitting(cells: dict[Any, Cell], room: int) -> dict[Any, str]:
-    """Return the notes in the longest form of which no line has more than `room` characters, or in the shortest."""
-    notes: dict[Any, str] = {}
-    for form in range(3):
+def _fitting(cells: dict[Any, Cell], room: int, lines: int) -> dict[Any, str]:
+    """Return the notes in the longest form that fits so many lines of `room` characters, empty ones without a line."""
+    notes = dict.fromkeys(cells, "")
+    for form in range(3 if lines > 0 else 0):
         notes = {key: cell.notes[form] for key, cell in cells.items()}
-        if all(len(line) <= room for note in notes.values() for line in note.split("\n")):
+        parts = [note.split("\n") for note in notes.values()]
+        if all(len(part) <= lines and max(map(len, part)) <= room for part in parts):
             break
     return notes
 

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bnrenorm.analysis import aggregates
+from bnrenorm.analysis.plots.names import shorter
 from bnrenorm.analysis.verdicts import Verdict
 
 AxesChoice = Literal["effect", "article"]
@@ -19,6 +20,7 @@ _MOST_THAT_LEAVE = 1 / 3
 _FEW = 6  # curves or means all stay on the axis
 _DECADES = 100  # on a logarithmic axis over more, numbers between powers of ten would touch each other
 _SMALLEST = 0.004  # of an axis of accuracies: 0.4 percentage points
+_PER_INCH, _SHORTEST = 15, 8  # characters of a line's name in a panel: per inch, and at least
 
 
 def set_limits(axes: Any, table: pd.DataFrame, metrics: list[str], choice: AxesChoice) -> None:
@@ -141,6 +143,7 @@ def name_those_outside(ax: Any) -> None:
     A line that does not end with a finite value is of trials that diverged; it is named if nothing of it is seen.
     """
     low, high = ax.get_ylim()
+    room = int(_PER_INCH * ax.get_window_extent().width / ax.figure.dpi)
     for line in ax.get_lines():
         values = np.asarray(line.get_ydata(), float)
         finite = values[np.isfinite(values)]
@@ -153,7 +156,9 @@ def name_those_outside(ax: Any) -> None:
         named = sum(text.get_verticalalignment() == side for text in ax.texts)
         place: Any = {"y": 0.03 + 0.1 * named if is_below else 0.97 - 0.1 * named, "va": side}
         arrow = ("↓ " if is_below else "↑ ") if len(finite) else ""
-        text = f"{arrow}{line.get_label()}{f': {values[-1]:.3g}' if has_end else ' diverged'}"
+        value = f": {values[-1]:.3g}" if has_end else " diverged"
+        name = shorter(line.get_label(), max(_SHORTEST, room - len(arrow + value)))
+        text = f"{arrow}{name}{value}"
         place |= {"ha": "right", "transform": ax.transAxes, "fontsize": "small"}  # where few curves pass by the end
         box = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
         ax.text(0.97, s=text, color=line.get_color(), bbox=box, zorder=5, **place)

@@ -23,6 +23,11 @@ def plain(value: Any, longest: int = _LONGEST) -> str:
     return text if text.strip() and not text.startswith("_") else f" {text}"
 
 
+def shorter(text: str, longest: int) -> str:
+    """Return a text of `plain` with at most so many characters."""
+    return plain(text.replace(r"\$", "$"), longest)
+
+
 def minus(b: str, a: str, both: int = _BOTH) -> str:
     """Return the name of a difference, "BRN - BN": what one name leaves of `both` names' characters, the other has."""
     longest = min(_LONGEST, max(both // 2, both - min(len(b), len(a))))

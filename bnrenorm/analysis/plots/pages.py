@@ -13,7 +13,7 @@ from bnrenorm.analysis.plots import axes, limits
 from bnrenorm.analysis.plots.limits import AxesChoice
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import looks, own_settings, png
-from bnrenorm.analysis.plots.texts import legend_below, legend_of_figure, name_point
+from bnrenorm.analysis.plots.texts import legend_below, legend_of_figure, name_point, title_figure
 from bnrenorm.config.trial import short, value_text
 
 _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
@@ -36,7 +36,7 @@ def training_and_test(
         legend_below(ax, columns=1 + (len(ax.get_lines()) > 4))
     limits.set_limits(panels, table, list(metrics), choice)
     panels[0].set_ylabel(loss if value == "loss" else value)
-    figure.suptitle(title)
+    title_figure(figure, title)
     return figure
 
 
@@ -80,7 +80,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
     for ax in (*drawn[metrics[0]], *drawn[metrics[1]]):
         limits.name_those_outside(ax)
     legend_of_figure(figure, legend_entries(drawn[metrics[1]]), plain(short(line_key)))
-    figure.suptitle(f"{title} ({means_of(table)})")
+    title_figure(figure, f"{title} ({means_of(table)})")
     return figure
 
 

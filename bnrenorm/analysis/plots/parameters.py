@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from bnrenorm.analysis.plots import axes
 from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import Look, look, own_settings
-from bnrenorm.analysis.plots.texts import heading
+from bnrenorm.analysis.plots.texts import heading, title_figure
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config import Trial
 from bnrenorm.config.trial import Point, before, short, value_text
@@ -101,7 +101,7 @@ def _grid(
         key = plain(short(varying[-1]))
         place: Any = {"loc": "outside center right", "ncols": 1 + len(values) // 30}
         figure.legend(lines, list(map(plain, values)), title=key, fontsize="small", **place)
-    figure.suptitle(title)
+    title_figure(figure, title)
     return figure
 
 

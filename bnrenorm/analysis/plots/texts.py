@@ -8,24 +8,31 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
-from bnrenorm.analysis.plots.names import plain
+from bnrenorm.analysis.plots.names import plain, shorter
 from bnrenorm.config.trial import before
 
 KEPT = "\u00a0"
 """A space at which no line of `name_points` ends."""
 
 _HEADING = 30  # characters of a line above a narrow panel
+_TITLE = 11  # characters of a figure's title per inch
 _PER_INCH = 13  # characters under an axis
-_SLANTED = 6  # labels in an inch, at most
+_SLANTED, _LONGEST = 6, 28  # slanted labels in an inch, and characters of a line of one, at most
 _LEGEND, _HANDLE = 16, 0.6  # characters of a legend per inch, and the inches before a text
 _BELOW = 5  # entries of a figure's legend below it; more stand at its right
-_SIDE = 0.25  # of a figure's width, at most, for such a legend
+_SIDE = 0.25  # of a figure's width, at most, for a column of such a legend
+_ENTRY = 0.2  # inches of its height
 
 
 def heading(text: str, line: int = _HEADING) -> str:
     """Return a text in lines of at most `line` characters where it has spaces; by default for a narrow panel."""
     lines = (textwrap.fill(part, line, break_long_words=False, break_on_hyphens=False) for part in text.split("\n"))
     return "\n".join(lines)
+
+
+def title_figure(figure: Figure, text: str) -> None:
+    """Put a title above all panels."""
+    figure.suptitle(heading(text, int(_TITLE * figure.get_size_inches()[0])))
 
 
 def name_point(keys: list[str], cell: Any) -> str:
@@ -53,6 +60,7 @@ def name_points(ax: Any, labels: list[str]) -> None:
         kept = ["\n".join(textwrap.fill(line, room) for line in label.split("\n")) for label in kept]
     else:
         every = math.ceil(len(labels) / (_SLANTED * ax.get_window_extent().width / ax.figure.dpi))
+        kept = ["\n".join(shorter(line, _LONGEST) for line in label.split("\n")) for label in kept]
         style = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
     ax.set_xticks(range(0, len(labels), every), [label.replace(KEPT, " ") for label in kept[::every]], **style)
 
@@ -79,9 +87,9 @@ def legend_of_figure(figure: Figure, entries: list[tuple[str, Any]], title: str 
 
     Of many long labels, none stands at the right.
     """
-    labels, width = [label for label, _ in entries], figure.get_size_inches()[0]
+    labels, (width, height) = [label for label, _ in entries], figure.get_size_inches()
     if len(labels) > most and _width(labels) <= _SIDE * width:
-        place: Any = {"loc": "outside center right"}
+        place: Any = {"loc": "outside center right", "ncols": math.ceil(_ENTRY * len(labels) / (height - 1))}
     else:
         place = {"loc": "outside lower center", "ncols": _columns(labels, width)}
     figure.legend([handle for _, handle in entries], labels, title=title or None, **place)

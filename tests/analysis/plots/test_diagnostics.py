@@ -27,7 +27,7 @@ def diagnosed(text=RAMPED):
 def panels(results):
     trials = [trial for trial, _ in results.trials]
     figure = diagnostics.figure(results.diagnostics, trials, "mine")
-    return figure, {ax.get_title().partition(",")[0]: ax for ax in figure.axes}
+    return figure, {ax.get_title().replace("\n", " ").partition(",")[0]: ax for ax in figure.axes}
 
 
 def test_r_and_d_have_bands_of_the_nodes_and_their_limits():
