@@ -64,6 +64,7 @@ class Graphs:
                     graph = _graph(stream, direct)
             finally:
                 cuda.cublas.setStream(handle, before)  # which takes the workspace away, too
+            graph.upload()  # else the first launch takes its memory: a launch that failed may not be made again
         except Exception as error:  # of CuPy, CUDA or the system
             raise NotCaptured(one_line(error)) from error
 

@@ -3,9 +3,11 @@
 import ctypes
 import re
 import sys
+import weakref
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from bnrenorm.engines.cuda import cublas, graphs
@@ -15,16 +17,20 @@ HANDLE, BEFORE, CAPTURING, WORKSPACE, WRAPPER = 42, 7, 8, 2**40, "cublas.so"
 
 
 class Cupy:
-    """CuPy's part. `fault`: what the end of a capture raises, if anything."""
+    """CuPy's part. `fault` and `full`: what the end of a capture and an upload raise, if anything."""
 
-    def __init__(self, log, capability, fault):
-        self.log, self.fault, self.ptr = log, fault, CAPTURING
+    def __init__(self, log, capability, fault, full):
+        self.log, self.fault, self.full, self.ptr = log, fault, full, CAPTURING
         self.cuda = SimpleNamespace(
             device=SimpleNamespace(get_cublas_handle=lambda: HANDLE),
             cublas=SimpleNamespace(getStream={HANDLE: BEFORE}.get, setStream=self.set_stream, __file__=WRAPPER),
             Device=lambda: SimpleNamespace(compute_capability=capability),
-            Stream=lambda non_blocking: self,
+            Stream=self.stream,
         )
+
+    def stream(self, non_blocking):
+        assert non_blocking, "else work on the default stream would wait for it, which a capture forbids"
+        return self
 
     def set_stream(self, handle, stream):
         self.log.append(("stream", handle, stream))
@@ -46,7 +52,12 @@ class Cupy:
         self.log.append("end")
         if self.fault:
             raise self.fault
-        return SimpleNamespace(launch=lambda: self.log.append("launch"))
+        return SimpleNamespace(launch=lambda: self.log.append("launch"), upload=self.upload)
+
+    def upload(self):
+        self.log.append("upload")
+        if self.full:
+            raise self.full
 
 
 class Cublas:
@@ -67,9 +78,9 @@ class Cublas:
 def log_of(monkeypatch):
     """Return a function that sets the doubles, and returns their log."""
 
-    def log_of(capability="90", status=0, fault=None):
+    def log_of(capability="90", status=0, fault=None, full=None):
         log = []
-        monkeypatch.setitem(sys.modules, "cupy", Cupy(log, capability, fault))
+        monkeypatch.setitem(sys.modules, "cupy", Cupy(log, capability, fault, full))
         monkeypatch.setattr(ctypes, "CDLL", {WRAPPER: Cublas(log, status)}.__getitem__)
         return log
 
@@ -78,6 +89,10 @@ def log_of(monkeypatch):
 
 def sgemm(*arguments):
     raise AssertionError("CuPy's wrapper, which refuses to be captured, is not to be called")
+
+
+def sgemmStridedBatched(*arguments):
+    sgemm(*arguments)
 
 
 PRODUCT = (HANDLE, 0, 1, 5, 6, 7, 100, 200, 8, 300, 9, 400, 500, 10)
@@ -93,6 +108,7 @@ def test_kernels_and_products_are_captured_in_their_order(log_of, capability, si
     assert log == [
         ("empty", size, "uint8"), ("stream", HANDLE, CAPTURING), ("cublasSetWorkspace_v2", HANDLE, WORKSPACE, size),
         "enter", "begin", "kernel", ("cublasSgemm_v2", *PRODUCT), "another", "end", "leave", ("stream", HANDLE, BEFORE),
+        "upload",
     ]  # fmt: skip
     del log[:]
     launch()
@@ -129,6 +145,32 @@ def test_what_fails_ends_the_capture_and_gives_the_stream_back(log_of, options, 
     with pytest.raises(NotCaptured, match=f"^{re.escape(message)}$"):
         Graphs().captured(calls)
     assert log[-3:] == ["end", "leave", ("stream", HANDLE, BEFORE)]
+
+
+def test_what_does_not_fit_in_memory_is_no_graph(log_of):
+    """Before a launch, which may have done a part of a step when it fails."""
+    log = log_of(full=MemoryError("full"))
+    with pytest.raises(NotCaptured, match="^MemoryError: full$"):
+        Graphs().captured([])
+    assert "launch" not in log
+
+
+def test_a_graph_keeps_the_arrays_of_its_calls(log_of):
+    """It has their addresses alone."""
+    log_of()
+    array = np.zeros(1)
+    alive = weakref.ref(array)
+    launch = Graphs().captured([partial(id, array)])
+    del array
+    assert alive() is not None
+    launch()
+
+
+def test_addresses_and_distances_of_matrices_have_64_bits(log_of):
+    log, place, apart = log_of(), 2**47, 2**33
+    product = 0, 1, 5, 6, 7, place, place, 8, apart, place, 9, apart, place, place, 10, apart, 11
+    Graphs().captured([partial(sgemmStridedBatched, *product)])
+    assert ("cublasSgemmStridedBatched", HANDLE, *product) in log
 
 
 def test_where_cublas_is_not_to_be_found_there_are_no_graphs(log_of, monkeypatch):
