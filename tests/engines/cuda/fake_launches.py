@@ -74,10 +74,10 @@ class Cupy:
     """CuPy on NumPy's arrays, with kernels that compute nothing."""
 
     def __init__(self, dtype):
-        self.seen, self.modules = [], []
+        self.seen, self.modules, self.waits = [], [], []
         shared = {"MaxSharedMemoryPerBlockOptin": 227 * 1024}
         self.device = SimpleNamespace(id=0, attributes=shared, compute_capability="90")
-        stream = SimpleNamespace(synchronize=lambda: None)
+        stream = SimpleNamespace(synchronize=lambda: self.waits.append(len(self.seen)))
         self.cuda = SimpleNamespace(Device=lambda: self.device, get_current_stream=lambda: stream)
         self.dtype = dtype
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,10 +15,11 @@ from bnrenorm.engines.cuda.launches import Launches
 from bnrenorm.engines.cuda.parameters import Tensor, Vector
 from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.engines.precision import to_double
-from bnrenorm.engines.spec import BATCH, LAYER, NONE
+from bnrenorm.engines.spec import BATCH, LAYER, NONE, SGD
 from bnrenorm.network.schedule import AFFINE_LR
 from bnrenorm.training import loop
 from tests.engines.cuda.fake_launches import KERNELS, SOURCE, Both, Cupy
+from tests.engines.cuda.kernels.cases import context_of, kernel_spec
 from tests.engines.groups import SETTINGS, coarse_digits, group
 
 
@@ -106,11 +108,12 @@ def test_a_warp_takes_several_rows_where_there_are_enough(replicas, width, n, ro
 
 
 def test_a_step_of_a_small_batch_is_two_launches(cupy):
-    """But for a span's first, which multiplies its own batch."""
+    """But for a span's first, which multiplies its own batch; at the end it waits for the device."""
     training = training_by_both("norm: {kind: renorm}", "{kind: iid, size: 4}", cupy.dtype, model__hidden="[30]")
     training.engine.spans.length = 3
     training.engine.advance(0, 5, observe=False)
     assert cupy.seen == ["first", *["middle", "first"] * 3, "first", *["middle", "first"] * 2]
+    assert cupy.waits[-1] == len(cupy.seen)
 
 
 @pytest.mark.parametrize("cupy", [np.float32], indirect=True)
@@ -123,6 +126,21 @@ def test_the_kernel_of_minibatches_gets_what_its_source_declares(cupy, monkeypat
     assert cupy.seen.count("gather") == bool(engine.network.batch_norms)  # to compare the modes in
     (options,) = (options for code, options in cupy.modules if "sweep(" in code)
     assert options == (*launches.OPTIONS, "-DN=50", f"-DOPTIMIZER={engine.spec.optimizer}")
+
+
+@pytest.mark.parametrize(("capability", "has_them"), [("75", False), ("80", True), ("89", True), ("120", True)])
+def test_gpus_have_such_tensor_cores_since_8_0(cupy, capability, has_them):
+    cupy.device.compute_capability = capability
+    assert Launches(cupy.dtype).has_tensor_cores == has_them
+
+
+def test_more_replicas_than_blocks_fill_a_gpu_have_one_each(cupy):
+    replicas = packing.FILLING + 1
+    hyper, schedule = np.zeros((replicas, 10), cupy.dtype), np.zeros((replicas, 4), cupy.dtype)
+    context = context_of(kernel_spec(optimizer=SGD), hyper, schedule)
+    tensor = Tensor(np.zeros((replicas, 2, 3), cupy.dtype), None, None, None)
+    Launches(cupy.dtype).update_weights(tensor, np.zeros((replicas, 1, 2, 3), cupy.dtype), context)
+    assert cupy.seen == ["update_weights"]  # the kernel has looked at its grid
 
 
 @pytest.mark.parametrize("cupy", [np.float32], indirect=True)
@@ -152,6 +170,20 @@ def test_the_table_of_vectors_has_the_fields_of_its_struct():
     assert row == [10, 0, 30, 0, 50, 1, 2, 7, AFFINE_LR, 7]
 
 
+def test_a_list_of_vectors_lives_as_long_as_its_table(cupy, monkeypatch):
+    """The table is found by the list's id, which another list could have later."""
+
+    class Vectors(list):
+        pass
+
+    monkeypatch.setattr(packing, "table_row", lambda vector: [0] * 10)
+    ops, vectors = Launches(cupy.dtype), Vectors([None])
+    alive = weakref.ref(vectors)
+    ops.update_vectors(vectors, context_of(kernel_spec(), *np.zeros((2, 2, 4), cupy.dtype)))
+    del vectors
+    assert alive() is not None
+
+
 def dummies(name):
     """Return arguments of a kernel that are of its types."""
     return [None if kind.endswith("*") else np.int64(1) if kind == "wide" else 1 for kind, _ in KERNELS[name]]
@@ -167,6 +199,9 @@ def test_a_module_is_compiled_once_for_a_dtype_a_device_and_constants(cupy):
             ops.launch(name, (1,), (256,), *dummies(name), file=file, **constants)
     want = [(), ("-DN=4",), ("-DN=5",), ("-DN=5", "-DOPTIMIZER=2")]
     assert [options[len(launches.OPTIONS) :] for _, options in cupy.modules] == want
+    cupy.device.id = 1
+    Launches(cupy.dtype).launch("enter", (1,), (256,), *dummies("enter"))
+    assert len(cupy.modules) == len(want) + 1
 
 
 def test_a_kernel_may_take_as_much_shared_memory_as_asked_for(cupy):

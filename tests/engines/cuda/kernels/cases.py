@@ -14,8 +14,11 @@ DTYPES = (np.float32, np.float64)
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}
 """As a share of the largest number of an array, before or after."""
 
-SIZES = [(1, 1, 1, 0), (3, 5, 31, 0), (3, 20, 33, 5), (1, 257, 33, 0), (3, 700, 100, 350)]
-"""Replicas, images, nodes and images of a group, 0 for all: of one piece and of several, none a multiple of a block's."""
+SIZES = [(1, 1, 1, 0), (3, 5, 31, 0), (3, 20, 33, 5), (1, 257, 33, 0), (3, 700, 100, 350), (2, 4, 288, 2)]
+"""Replicas, images, nodes and images of a group, 0 for all.
+
+Groups of one piece and of several; nodes that are no multiple of a warp's, and a multiple, more than a block's threads.
+"""
 
 
 def mapped(value, function):
