@@ -121,11 +121,21 @@ class CUDARuntimeError(RuntimeError):
     __module__ = "cupy_backends.cuda.api.runtime"
 
 
+class CUDADriverError(RuntimeError):
+    __module__ = "cupy_backends.cuda.api.driver"
+
+
+class CUBLASError(RuntimeError):
+    __module__ = "cupy_backends.cuda.libs.cublas"
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
         (OutOfMemoryError("Out of memory allocating\n1,024 bytes"), OutOfMemory),
         (CUDARuntimeError("cudaErrorMemoryAllocation: out of memory"), OutOfMemory),
+        (CUDADriverError("CUDA_ERROR_OUT_OF_MEMORY: out of memory"), OutOfMemory),
+        (CUBLASError("CUBLAS_STATUS_ALLOC_FAILED"), OutOfMemory),
         (CUDARuntimeError("cudaErrorIllegalAddress: an illegal memory access"), DeviceError),
     ],
 )

@@ -96,6 +96,18 @@ def test_tables_of_addresses_are_kept_for_the_arrays_they_are_of(library, rng):
     assert len(products.pointers) == 5  # weight, out, and images by seeds: three pairs
 
 
+def test_an_array_at_the_place_of_another_has_its_own_table_of_addresses(library, rng):
+    """Memory is used again: for fewer images, or for fewer replicas."""
+    products, memory = Products(library.dtype, Tape()), draw(rng, library.dtype, 2 * N * D)
+    for replicas, n in ((R, N), (R, N - 2), (R - 1, N - 2)):
+        x, of = memory[: 2 * n * D].reshape(2, n, D), SEEDS[:replicas].view(Array)
+        weight, out = draw(rng, library.dtype, replicas, K, D), draw(rng, library.dtype, replicas, n, K)
+        products(x, weight, out, ta=False, tb=True, of=of)
+        assert_allclose(out, np.matmul(np.asarray(x)[of], np.asarray(weight).swapaxes(1, 2)), rtol=1e-3, atol=1e-5)
+        tables = [table for (at, *_), table in products.pointers.items() if at == x.data.ptr]
+        assert len(tables[-1]) == replicas
+
+
 def of_bytes(rng, *shape):
     return (rng.integers(0, 256, shape) / 255).astype(np.float32)
 
@@ -137,13 +149,17 @@ def test_products_of_pixels_are_those_of_images(library, rng, monkeypatch, runs,
     assert library.calls == [("mixed", count) for count in counts]
 
 
+@pytest.mark.parametrize("one_at_a_time", [False, True])
 @pytest.mark.parametrize(("n", "pieces", "counts"), [(5, 1, None), (12, 3, [3]), (13, 3, [2, 1]), (9, 5, [4, 1])])
 @pytest.mark.parametrize("runs", RUNS)
-def test_gradients_by_pixels_are_those_by_images(library, rng, runs, n, pieces, counts):
-    """As many sums as pieces, in one or two calls for a replica; where there is one, in one call for a run.
+def test_gradients_by_pixels_are_those_by_images(library, rng, monkeypatch, runs, n, pieces, counts, one_at_a_time):
+    """As many sums as pieces, in one or two calls for a replica; where there is one, in one call for a run of small ones.
 
     Three times as many: one for each third, the smallest first.
     """
+    if one_at_a_time:
+        monkeypatch.setattr(cublas, "_MANY", 0)
+        counts = counts or [1]
     images, x, runs, seed_of = images_and_runs(rng, runs, n)
     g, out = rng.normal(size=(R, n, K)).astype(np.float32), np.full((R, pieces, K, D), np.nan, np.float32).view(Array)
     Products(library.dtype, Tape()).pixel_gradient(thirds(g).view(Array), x, runs, out)

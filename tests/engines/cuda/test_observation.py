@@ -103,3 +103,14 @@ def test_the_diagnosis_is_of_every_replica(rng, monkeypatch, shared_memory):
             limits = r_max[replica], d_max[replica]
             want = diagnose(mean, std, run_mean, run_std, r, d, *limits)
             assert_allclose(got[replica], [value[0] for value in want.values()], rtol=1e-12)
+
+
+@pytest.mark.parametrize("width", [1, 5, 8, 9, 33])
+def test_a_block_has_the_shared_memory_that_it_sorts_in(monkeypatch, width):
+    """Of a power of two of values."""
+    ops, seen, taken = Reference(), [], 8 * 2 ** int(np.ceil(np.log2(width)))
+    monkeypatch.setattr(ops, "diagnose", lambda *_: seen.append(ops.shared_memory))
+    for memory in (taken - 1, 2 * taken):
+        ops.shared_memory = memory
+        diagnosis(ops, np.ones((3, 1, 6, width)), np.ones((3, 4)))
+    assert seen == [2 * taken]
