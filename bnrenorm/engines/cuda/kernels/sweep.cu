@@ -165,6 +165,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       if (own + 8 * half < inside) of_row[half] = ((const Word*)stage)[(own + 8 * half) * 4 + quad];
     stage += rows * 64;
     if (current) {
+      const wide at = weights + (wide)own * D + tile * TILE + 4 * quad;
+      States states[2];  // on their way while tensor cores multiply
+#pragma unroll
+      for (int half = 0; half < 2; half++)
+        if (own + 8 * half < inside) states[half] = states_at(m, s, average, at + 8L * half * D);
       float moves[2][PARTS][4] = {};  // a chain of sums for each part: three times as many in flight
       const unsigned* pixels = (const unsigned*)(stage + IMAGES * 32) + row * PITCH + 2 * quad;
 #pragma unroll
@@ -178,11 +183,6 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 #pragma unroll
       for (int i = 0; i < 8; i++)
         for (int part = 1; part < PARTS; part++) moves[i / 4][0][i % 4] += moves[i / 4][part][i % 4];
-      const wide at = weights + (wide)own * D + tile * TILE + 4 * quad;
-      States states[2];
-#pragma unroll
-      for (int half = 0; half < 2; half++)
-        if (own + 8 * half < inside) states[half] = states_at(m, s, average, at + 8L * half * D);
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         if (own + 8 * half >= inside) continue;
