@@ -57,14 +57,15 @@ def test_loss_of_large_logits(dtype):
 
 
 def test_of_equally_large_logits_the_first_is_the_answer(dtype):
-    logits, labels = np.zeros((1, 4, 40), dtype), np.array([3, 3, 0, 1], np.int32)
-    logits[0, :2, 3] = logits[0, 0, 35] = logits[0, 1, 2] = 1
-    right, partial = np.full((1, 4), 77, np.uint8), np.full((1, 1, 2), np.nan)
+    """Whichever lane of a warp has it."""
+    logits, labels = np.zeros((1, 5, 40), dtype), np.array([3, 3, 0, 1, 1], np.int32)
+    logits[0, :2, 3] = logits[0, 0, 35] = logits[0, 1, 2] = logits[0, 4, 1:3] = 1
+    right, partial = np.full((1, 5), 77, np.uint8), np.full((1, 1, 2), np.nan)
     arrays = [on_device(array) for array in (logits, np.zeros((1, 40), dtype), labels, right, partial)]
     seed_of = on_device(np.zeros(1, np.int32))
     Launches(dtype).loss(*arrays[:3], None, seed_of, False, *arrays[3:])
-    assert arrays[3].get().tolist() == [[1, 0, 1, 0]]
-    assert arrays[4].get()[0, 0, 1] == 2
+    assert arrays[3].get().tolist() == [[1, 0, 1, 0, 1]]
+    assert arrays[4].get()[0, 0, 1] == 3
 
 
 @pytest.mark.parametrize(("replicas", "pieces"), [(1, 1), (300, 3)])

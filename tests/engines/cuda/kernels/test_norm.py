@@ -6,7 +6,7 @@ import pytest
 from bnrenorm.engines.cuda.operands import Normalised
 from bnrenorm.engines.cuda.pixels import PARTS, numbers, padded
 from bnrenorm.engines.cuda.rows import Mode, divide
-from bnrenorm.engines.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED
+from bnrenorm.engines.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED, Hyperparams
 from tests.engines.cuda.kernels.cases import DTYPES, SIZES, Inputs, compare, context_of, kernel_spec, mapped, on_device
 
 pytestmark = [
@@ -47,9 +47,11 @@ def test_statistics(dtype, replicas, n, width, group, mode, track_std):
 
 @BY_SIZE
 def test_row_moments(dtype, replicas, n, width, group):
+    """Each replica has its own eps, large enough to be seen beside the mean."""
     make = Inputs(dtype)
-    a = make.normal(replicas, n, width, mean=50)
-    compare(dtype, "row_moments", a, make.hyper(replicas), make.poisoned(replicas, n, 2))
+    a, hyper = make.normal(replicas, n, width, mean=50), make.hyper(replicas)
+    hyper[:, Hyperparams._fields.index("eps")] = [0.1, 1, 3][:replicas]
+    compare(dtype, "row_moments", a, hyper, make.poisoned(replicas, n, 2))
 
 
 @BY_SIZE
@@ -68,8 +70,10 @@ def test_normalise(dtype, replicas, n, width, group, norm, affine, norm_first, d
 
 
 def passed(make, replicas, rows, width, spec, drops):
-    """Return a layer after a forward pass, the gradient of its output, and the output."""
+    """Return a layer after a forward pass, the gradient of its output, and the output; a ReLU made some of them 0."""
     g, y, a = (make.normal(replicas, rows.n, width) for _ in range(3))
+    for array in (y, a):
+        array *= make.random.random(array.shape) < 0.7
     stats = make.stats(replicas, rows.groups, width) if spec.norm == BATCH else None
     row_stats = make.row_stats(replicas, rows.n) if spec.norm == LAYER else None
     mask = make.mask(replicas, width) if drops else None

@@ -44,13 +44,15 @@ def test_first_with_several_rows_a_warp(dtype, n):
     compare(dtype, "first", images, index, following, context, gradient, weight, products)
 
 
-def middle(make, replicas, n, width, classes, spec, *, observe=True):
-    """Compare a step of a random network."""
+def middle(make, replicas, n, width, classes, spec, *, observe=True, equal=False):
+    """Compare a step of a random network; `equal`: all its logits are 0."""
     norms, learned = spec.norm == BATCH, spec.affine == NODE
     tensors = [make.tensor(spec.optimizer, replicas, width) if learned else None for _ in range(2)]
     run = (make.normal(replicas, width), make.uniform(0.5, 2, replicas, width)) if norms else None
     hidden = Layer(None, make.tensor(spec.optimizer, replicas, width), *tensors, run)
     last = make.tensor(spec.optimizer, replicas, classes, width), make.tensor(spec.optimizer, replicas, classes)
+    for tensor in last if equal else ():
+        tensor.value[...] = 0
     layers = [hidden, Layer(*last, None, None, None)]
     labels = make.random.integers(0, classes, 50).astype(np.int32)
     products, gradient = make.normal(replicas, n, width, std=2), make.poisoned(replicas, n, width)
@@ -75,3 +77,7 @@ def test_middle(dtype, n, replicas, width, classes, norm_first):
 def test_middle_of_every_kind(dtype, optimizer, norm_first, norm, affine, track_std, observe):
     spec = kernel_spec(norm, affine, norm_first, track_std, optimizer)
     middle(Inputs(dtype), 3, 4, 31, 10, spec, observe=observe)
+
+
+def test_of_equally_large_logits_the_first_is_the_answer(dtype):
+    middle(Inputs(dtype), 3, 20, 31, 10, kernel_spec(), equal=True)
