@@ -21,6 +21,10 @@ def of_bytes(rng, *shape):
     return BYTES[rng.integers(0, 256, shape)]
 
 
+BELOW = np.nextafter(BYTES, np.float32(0))
+"""The numbers below them, which are taken for the same bytes."""
+
+
 def test_bytes_are_known_by_their_values(monkeypatch):
     """Divided by 255, or multiplied by its float32 reciprocal."""
     other = np.arange(256, dtype=np.float32) * np.float32(1 / 255)
@@ -29,6 +33,18 @@ def test_bytes_are_known_by_their_values(monkeypatch):
     assert pixels.are_bytes(np, BYTES.reshape(16, 16))
     assert pixels.are_bytes(np, other.reshape(16, 16))
     assert pixels.are_bytes(np, np.array([[0, 1]], np.float32))
+    assert pixels.are_bytes(np, BELOW.reshape(16, 16))
+
+
+def test_bytes_become_whole_numbers_whatever_their_rounding():
+    """255 times their value may be less, and the bits behind those of bfloat16 are cut off."""
+    index, taken = np.arange(16)[None], []
+    for values in (BYTES, BELOW):
+        images, tiles = values.reshape(16, 16), [np.empty((1, 1, 16, 16), np.uint16) for _ in range(2)]
+        Reference().pack(images, index, *tiles)
+        taken.append([pixels.repeated(np, images), *tiles])
+    for exact, below in zip(*taken, strict=True):
+        assert (exact == below).all()
 
 
 @pytest.mark.parametrize("value", [0.5, 256 / 255, -1 / 255, np.nan, np.inf, 1 / 255 + 1e-8, 1e-7, -1e-7])

@@ -19,9 +19,9 @@ needs_tensor_cores = pytest.mark.skipif(
 
 
 def bytes_of(make, *shape):
-    """Return images of bytes, a third of them black."""
+    """Return images of bytes, a third of them black, and most as far below their value as they may be."""
     values = make.random.integers(0, 256, shape) * (make.random.random(shape) > 1 / 3)
-    return (values / 255).astype(np.float32)
+    return np.nextafter((values / 255).astype(np.float32), np.float32(0))
 
 
 def thirds(array):
