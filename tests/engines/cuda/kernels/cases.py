@@ -52,18 +52,46 @@ def on_device(array):
     return rows
 
 
+GUARD = 4096
+"""Bytes before and behind an array that no kernel may change; as numbers they are NaN."""
+
+
+def guarded(array):
+    """Return an array on the GPU, and what it lies in: the same between two guards."""
+    import cupy
+
+    memory = cupy.full(2 * GUARD + array.nbytes, 0xFF, cupy.uint8)
+    inner = memory[GUARD : GUARD + array.nbytes].view(array.dtype).reshape(array.shape)
+    inner[...] = cupy.asarray(array)
+    return inner, memory
+
+
+def assert_guards_are_untouched(memory):
+    host = memory.get()
+    for guard in (host[:GUARD], host[-GUARD:]):
+        assert (guard == 0xFF).all(), "something was written out of an array's bounds"
+
+
 def double(array):
     """Return a copy, float64 if it is float32."""
     return array.astype(np.float64) if array.dtype == np.float32 else array.copy()
 
 
 def compare(dtype, name, *arguments, **options):
-    """Compare all arrays that a kernel of this dtype leaves with those that NumPy leaves in float64."""
-    sent = []
+    """Compare all arrays that a kernel of this dtype leaves with those that NumPy leaves in float64.
+
+    Beside contiguous arrays it may write nothing.
+    """
+    sent, memories = [], []
 
     def send(array):
-        sent.append(on_device(array))
-        return sent[-1]
+        if array.flags.c_contiguous:
+            inner, memory = guarded(array)
+            memories.append(memory)
+        else:
+            inner = on_device(array)
+        sent.append(inner)
+        return inner
 
     on_host, on_gpu = mapped((arguments, options), double), mapped((arguments, options), send)
     for operations, (positional, named) in ((Reference(), on_host), (Launches(dtype), on_gpu)):
@@ -73,6 +101,8 @@ def compare(dtype, name, *arguments, **options):
         assert not np.isnan(want).any()
         size = max(np.abs(want).max(), np.abs(np.nan_to_num(before)).max())
         np.testing.assert_allclose(got.get(), want, rtol=0, atol=TOLERANCE[dtype] * size)
+    for memory in memories:
+        assert_guards_are_untouched(memory)
 
 
 class Inputs:
