@@ -104,6 +104,13 @@ def test_sizes_of_tensor_cores_are_pythons():
     assert f"const int STAGES = {tensor_launches.STAGES};" in sweep
 
 
+def test_the_operands_of_a_sweeps_instructions_are_in_their_order():
+    """An emulator runs other branches. A block waits for all copies but those of the newest STAGES - 2 tiles."""
+    sweep = (launches.FOLDER / "sweep.cu").read_text(encoding="utf-8")
+    product = [f"c[{i}]" for i in range(4)] + [f"x.a[{i}]" for i in range(4)] + ["b.x", "b.y"]
+    assert re.findall(r'"\+?[flnr]"\(([^()]+)\)', sweep) == [*product, "address", "from", "STAGES - 2"]
+
+
 def test_the_sizes_of_blocks_are_pythons():
     (line,) = re.findall(r"const int (WARP = .*);", COMMON)
     assert line == f"WARP = {packing.WARP}, LANES = {packing.LANES}, THREADS = WARP * LANES"
