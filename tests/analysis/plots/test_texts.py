@@ -46,9 +46,9 @@ def drawn_texts(figure):
 
 def misplaced(figure):
     """Return the texts beyond the edge of a figure, and the pairs of which one lies over the other."""
-    style.png(figure)
     with style.own_settings():  # on which ticks depend, too
         figure.dpi = matplotlib.rcParams["savefig.dpi"]
+        figure.draw_without_rendering()
         shown = drawn_texts(figure)
     edge = figure.bbox.padded(1)
     outside = [text for text, _, box in shown if box.xmin < edge.xmin or box.xmax > edge.xmax or
