@@ -73,6 +73,11 @@ def is_by_divergence(verdict: Verdict) -> bool:
     return verdict["verdict"] in (BOTH_DIVERGED, f"{verdict['a']} diverged", f"{verdict['b']} diverged")
 
 
+def is_one_measurement(verdict: Verdict) -> bool:
+    """Tell whether nothing depends on the seed, so that no number of seeds gives an interval."""
+    return verdict["verdict"] == "inconclusive" and verdict["pairs"] == 1 and not verdict["more_seeds"]
+
+
 @dataclass(frozen=True)
 class _Pair:
     """Two variants at a grid point: their values (S,) of the seeds in which both finished.

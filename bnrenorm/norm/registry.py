@@ -38,6 +38,8 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise InputError(f"register_norm: name is {name!r}, expected letters, digits and _")
+    if not isinstance(version, str | None):
+        raise InputError(f"register_norm: version is {version!r}, expected text, such as {str(version)!r:.40}")
     bases = [] if isinstance(factory, type) else type(factory).__mro__
     is_link = any(cls.__module__.startswith("chainer.") for cls in bases)
     if is_link or not callable(factory):

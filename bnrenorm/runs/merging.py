@@ -33,7 +33,8 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
     keys_of = {source: source.finished() for source in sources}
     for source in sources:
         if not disk.is_folder(source.trials):
-            raise InputError(f"{source.root}: has no trials, expected a folder of results, the --out of a comparison")
+            wrong = "has no trials" if disk.is_folder(source.root) else "no such folder"
+            raise InputError(f"{source.root}: {wrong}, expected a folder of results, the --out of a comparison")
     target.prepare()
     added, present, damaged = 0, 0, []
     for source, keys in keys_of.items():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.verdicts import verdicts
+from bnrenorm.analysis.verdicts import is_one_measurement, verdicts
 from bnrenorm.config.identity import Identity
 from bnrenorm.training.records import TrialResults
 from tests.helpers import trials_of
@@ -67,8 +67,11 @@ def test_seeds_that_change_nothing_are_one_measurement():
         "seeds are one measurement."
     )
     assert (verdict["verdict"], verdict["pairs"], verdict["more_seeds"]) == ("inconclusive", 1, 0)
+    assert is_one_measurement(verdict)
     (verdict,) = verdicts(trained(once), [])
     assert verdict["verdict"] == "BN better"
+    (verdict,) = verdicts(trained({"BN": [0.9], "BRN": [0.8]}), [])
+    assert not is_one_measurement(verdict), "another seed gives another difference"
     grid = "model: {weight_init: ones}\ngrid: {model.weight_init: [zeros, ones, he_normal]}\n"
     assert {entry["comparisons"] for entry in verdicts(trained(once, settings=grid), [])} == {1}, (
         "they are in no family"

@@ -48,7 +48,7 @@ def test_a_folder_without_trials_is_one_line(call, tmp_path):
     assert (code, printed) == (2, "")
     assert (
         errors
-        == f"bnrenorm: {tmp_path / 'nowhere'}: has no trials, expected a folder of results, the --out of a comparison\n"
+        == f"bnrenorm: {tmp_path / 'nowhere'}: no such folder, expected a folder of results, the --out of a comparison\n"
     )
 
 

@@ -52,6 +52,12 @@ def test_the_public_name_is_this_one():
     assert bnrenorm.register_norm is registry.register_norm
 
 
+def test_a_version_is_text():
+    """The number 1 and the text 1 would stand for the same results."""
+    with pytest.raises(InputError, match="version is 1, expected text, such as '1'$"):
+        registry.register_norm("mine", one, version=1)
+
+
 def test_the_digest_is_of_the_source_text():
     assert digest(one) == digest(one)
     assert digest(one) != digest(other)

@@ -21,7 +21,7 @@ from bnrenorm.analysis.plots.pages import (
 )
 from bnrenorm.analysis.plots.style import own_settings
 from bnrenorm.analysis.plots.texts import heading, legend_below, legend_of_figure, name_point, title_figure
-from bnrenorm.analysis.verdicts import Verdict
+from bnrenorm.analysis.verdicts import Verdict, is_one_measurement
 from bnrenorm.numbers import number
 
 _LINES = 6  # pairs of variants in a panel of differences
@@ -218,6 +218,8 @@ def pairing(verdicts: list[Verdict], drawn_as: Literal["bars", "colours"] = "bar
         return "paired by seed, with 95 % intervals"
     if len(bare) < len(drawn):
         return f"paired by seed, with 95 % intervals where there are {stats.MIN_PAIRS} seeds"
+    if all(is_one_measurement(verdict) for verdict in drawn):
+        return "no intervals: nothing depends on the seed"
     return f"paired by seed, no intervals: {max(bare)} of the {stats.MIN_PAIRS} seeds needed"
 
 

@@ -9,7 +9,7 @@ import pytest
 from bnrenorm.analysis.plots import effects, limits, style
 
 
-def verdict(mean, low=None, high=None, point=None, pairs=6, a="BN", b="BRN"):
+def verdict(mean, low=None, high=None, point=None, pairs=6, a="BN", b="BRN", more_seeds=4):
     """Return what the pages need of an entry of `verdicts.verdicts`."""
     return {
         "a": a,
@@ -21,6 +21,7 @@ def verdict(mean, low=None, high=None, point=None, pairs=6, a="BN", b="BRN"):
         "pairs": pairs,
         "differences": [] if mean is None else [mean] * pairs,
         "verdict": "inconclusive" if low is None or low < 0 else f"{b} better",
+        "more_seeds": more_seeds,
         "diverged": {},
     }
 
@@ -205,6 +206,7 @@ def test_further_axes_have_panels_and_one_variant_has_accuracies():
     [
         ([verdict(0.01, 0.0, 0.02), verdict(None)], "paired by seed, with 95 % intervals"),
         ([verdict(0.01, pairs=2), verdict(0.01, pairs=3)], "paired by seed, no intervals: 3 of the 6 seeds needed"),
+        ([verdict(0.01, pairs=1, more_seeds=0)], "no intervals: nothing depends on the seed"),
         ([verdict(0.01, 0.0, 0.02), verdict(0.01)], "paired by seed, with 95 % intervals where there are 6 seeds"),
         ([verdict(None, pairs=0)], "no pairs of seeds that can be compared"),
     ],
