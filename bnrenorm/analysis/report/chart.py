@@ -104,8 +104,10 @@ def dot(plot: figure, values: ColumnDataSource, colour: str, name: str) -> None:
 
 
 def lone(steps: list[Any], values: list[Any]) -> dict[str, list[Any]]:
-    """Return the step and the value of a line if there is only one."""
-    return {"step": steps, "value": values} if len(steps) == 1 else {"step": [], "value": []}
+    """Return the step and the value of a line if there is only one, besides those that are None."""
+    there = [(step, value) for step, value in zip(steps, values, strict=True) if value is not None]
+    only = there if len(there) == 1 else []
+    return {"step": [step for step, _ in only], "value": [value for _, value in only]}
 
 
 def axes(name: str, *, height: int = HEIGHT, x_label: str = "training step", **options: Any) -> figure:

@@ -118,5 +118,6 @@ def _limits(norm: Norm | None, name: str, step: np.ndarray) -> tuple[np.ndarray,
     if name not in ("r", "d") or not isinstance(norm, Renorm):
         return np.empty(0), np.empty(0), np.empty(0)
     r_max, d_max = schedule.limits(norm)
-    high = np.atleast_1d((r_max if name == "r" else d_max)(step - 1))  # a record comes after its step
-    return step, (1 / high if name == "r" else -high), high
+    taken = step[step > 0]
+    high = np.atleast_1d((r_max if name == "r" else d_max)(taken - 1))  # a record comes after its step
+    return taken, (1 / high if name == "r" else -high), high

@@ -194,6 +194,19 @@ def test_corrections_have_the_limits_of_the_schedule():
     assert_allclose(drawn(chart, "1,0", "limits 2")["high"], [0.0, 0.0, 2.5, 5.0])
 
 
+def test_a_record_before_the_first_step_has_no_limits_and_leaves_a_line_of_one_value_a_dot():
+    """As with evaluation.training_set: nothing was normalised yet."""
+    run = results(TEXT.replace("warmup: 2, ramp_r: 4, ramp_d: 2", "warmup: 0"))
+    for _, result in run.trials:
+        names = [name for name in result.records if name.startswith("layer")]
+        result.records.update({name: [values[0], values[3]] for name, values in result.records.items()})
+        result.records.update({name: [np.nan, 2.0] for name in names} | {"step": [0, 8]})
+    chart = corrections.corrections(Cells(run))
+    assert drawn(chart, "0,0", "limits 2") == {"step": [8], "low": [0.33333], "high": [3.0]}
+    assert drawn(chart, "0,0", "lone 2") == {"step": [8], "value": [2.0]}
+    assert drawn(charts.curves(Cells(run)), "0", "lone 2") == {"step": [], "value": []}
+
+
 def test_corrections_of_what_has_none_are_not_drawn():
     chart = corrections.corrections(Cells(results()))
     assert drawn(chart, "0,0", "lines 0")["step"] == []
