@@ -51,6 +51,33 @@ def test_noise_is_inconclusive_and_says_how_many_more_pairs():
     assert difference.more_pairs == np.ceil(((1.959964 + 0.841621) * spread / effect) ** 2) - 8
 
 
+def test_a_decision_needs_one_more_pair_at_least_and_as_many_whichever_variant_leads():
+    """One seed of six disagrees by little: p = 4 / 2^6, though for normal differences two pairs would be enough."""
+    b = np.array([-0.0001, 0.01, 0.011, 0.012, 0.01, 0.011])
+    for difference in (stats.paired(np.zeros(6), b), stats.paired(b, np.zeros(6))):
+        assert (difference.p, difference.verdict, difference.more_pairs) == (4 / 2**6, "inconclusive", 1)
+
+
+def test_a_variant_is_not_better_while_the_interval_holds_0():
+    """The interval of 14 pairs is from a sample of subsets, the test from all patterns: near .05 they may differ."""
+    images = np.array([-25, -32, 183, 54, 177, -61, -78, 30, 149, 194, 5, -23, 265, 67])
+    difference = stats.paired(np.zeros(14), images / 10_000)
+    test = scipy_stats.permutation_test((images,), np.sum, permutation_type="samples", n_resamples=np.inf)
+    assert difference.p == pytest.approx(test.pvalue, rel=1e-12)
+    assert difference.p < 0.05
+    assert difference.low <= 0 < difference.high
+    assert difference.verdict == "inconclusive"
+
+
+def test_pairs_in_which_a_value_is_missing_are_dropped():
+    a, b = np.full(9, 0.5), np.linspace(0.51, 0.59, 9)
+    a[[0, 4]], b[8] = (np.nan, np.inf), np.nan
+    difference = stats.paired(a, b)
+    np.testing.assert_allclose(difference.differences, [0.02, 0.03, 0.04, 0.06, 0.07, 0.08])
+    assert (difference.p, difference.verdict) == (2 / 2**6, "b better")
+    assert (difference.low, difference.high) == pytest.approx((0.02, 0.08))
+
+
 @pytest.mark.parametrize("n", [6, 8, 11])
 def test_the_interval_holds_the_means_that_the_test_does_not_reject(rng, n):
     differences = rng.normal(0.3, 1, n)
@@ -136,6 +163,12 @@ def test_more_pairs_are_estimated_at_the_level_that_holm_leaves(rng):
         assert found == np.ceil(((quantile + 0.841621) * spread / 0.01) ** 2) - 10
     too_few = (np.zeros(3), np.ones(3))
     assert stats.compare([(a, b), *[too_few] * 19])[0].more_pairs == among, "these are undecided too"
+    assert stats.compare([(b, a)])[0].more_pairs == alone
+    clear = (a, a + 0.05)
+    assert stats.compare([(a, b), *[clear] * 3])[0].more_pairs == alone, "these are decided"
+    even = (a, np.resize([0.02, -0.02], 10))  # mean 0: what is to be excluded is the margin
+    want = np.ceil(((1.959964 + 0.841621) * even[1].std(ddof=1) / 0.002) ** 2) - 10
+    assert [stats.compare([even] * many)[0].more_pairs for many in (1, 20)] == [want, want]
 
 
 def test_the_same_data_give_the_same_result_twice(rng):
@@ -163,6 +196,10 @@ def test_the_prediction_interval_contains_one_more_value_as_often_as_it_says(rng
     assert inside == pytest.approx(0.95, abs=0.015)
     low, high = stats.prediction_interval(np.array([1.0, 2.0, 3.0]))
     assert (low, high) == pytest.approx((2 - 4.302653 * np.sqrt(4 / 3), 2 + 4.302653 * np.sqrt(4 / 3)))
+    for values in ([1.0, 2.0, 6.0], [1.0, 3.0]):  # skewed, and the fewest that have a spread
+        scale = np.std(values, ddof=1) * np.sqrt(1 + 1 / len(values))
+        want = scipy_stats.t.interval(0.95, len(values) - 1, np.mean(values), scale)
+        assert stats.prediction_interval(np.array(values)) == pytest.approx(want)
 
 
 @pytest.mark.slow
