@@ -10,12 +10,12 @@ from bnrenorm.training.records import TrialResults
 from tests.helpers import trials_of
 
 
-def trained(accuracies, diverged=(), grid="", settings=""):
+def trained(accuracies, diverged=(), grid="", settings="", own=None):
     """Return trials whose test accuracies are given by variant, in the order of the seeds, at every grid point.
 
-    accuracies: None stands for a seed that was not trained. diverged: (variant, seed) pairs.
+    accuracies: None stands for a seed that was not trained. diverged: (variant, seed) pairs. own: settings by variant.
     """
-    variants = ", ".join(f"{name}: {{}}" for name in accuracies)
+    variants = ", ".join(f"{name}: {(own or {}).get(name, '{}')}" for name in accuracies)
     seeds = max(map(len, accuracies.values()))
     results = []
     for trial in trials_of(f"variants: {{{variants}}}\nseeds: {seeds}\ntraining: {{steps: 1}}\n{settings}{grid}"):
@@ -78,6 +78,34 @@ def test_seeds_that_change_nothing_are_one_measurement():
     )
 
 
+@pytest.mark.parametrize("name", ["BN", "BRN"])
+def test_if_one_variant_depends_on_the_seed_so_does_their_difference(name):
+    constant = "model: {weight_init: ones}\n"
+    accuracies = {"BN": seeds_about(0.9), "BRN": [0.8] * 6}
+    (verdict,) = verdicts(trained(accuracies, settings=constant, own={name: "{training: {batch: 10}}"}), [])
+    assert (verdict["pairs"], verdict["verdict"], verdict["comparisons"]) == (6, "BN better", 1)
+
+
+def test_final_values_are_compared_and_not_the_best():
+    trials = trained({"BN": [0.9] * 6, "BRN": seeds_about(0.91)})
+    for trial, result in trials:
+        best = 0.99 if trial.variant == "BN" else 0.92
+        for name, values in result.records.items():
+            values.insert(0, {"step": 0.5, "epoch": 0.5, "test_accuracy": best}.get(name, 1.0))
+    (verdict,) = verdicts(trials, [])
+    assert verdict["verdict"] == "BRN better"
+    assert verdict["differences"] == pytest.approx([value - 0.9 for value in seeds_about(0.91)])
+
+
+def test_a_sentence_has_all_numbers_of_its_comparison():
+    """Six differences that all agree: their extremes are the interval, and p is 2 / 2^6."""
+    (verdict,) = verdicts(trained({"BN": [0.9] * 6, "BRN": [0.93, 0.91, 0.94, 0.95, 0.92, 0.96]}), [])
+    assert verdict["sentence"] == (
+        "BRN - BN = +3.50 points of test accuracy [+1.00, +6.00], p = 0.0312, 6 paired seeds: BRN is better."
+    )
+    assert (verdict["margin"], verdict["metric"]) == (0.002, "final_test_accuracy")
+
+
 @pytest.mark.parametrize(
     ("settings", "depends"),
     [
@@ -104,13 +132,23 @@ def test_what_is_identical_by_construction_gets_that_word_and_its_reason():
     assert (verdict["differences"], verdict["more_seeds"], verdict["comparisons"]) == ([0], 0, 0)
 
 
+def test_variants_that_are_identical_at_one_grid_point_are_compared_at_the_others():
+    grid = "grid: {training.optimizer.lr: [0.1, 0.2]}"
+    same = Identity("BN", "BRN", (("training.optimizer.lr", 0.2),), "equal")
+    entries = verdicts(trained({"BN": [0.9] * 6, "BRN": seeds_about(0.92)}, grid=grid), [same])
+    assert [entry["verdict"] for entry in entries] == ["BRN better", "identical by construction"]
+
+
 def test_only_seeds_of_both_variants_are_paired():
     (verdict,) = verdicts(trained({"BN": [0.9, 0.8], "BRN": [None, 0.9, 0.1]}), [])
     assert verdict["differences"] == pytest.approx([0.1])
     assert (verdict["seeds"], verdict["pairs"]) == (1, 1)
     (verdict,) = verdicts(trained({"BN": [0.9], "BRN": [None, None, 0.1]}), [])
     assert verdict["sentence"] == "BN and BRN have no seed in common: inconclusive: 6 paired seeds needed."
-    assert verdict["mean"] is None
+    assert (verdict["mean"], verdict["verdict"], verdict["more_seeds"]) == (None, "inconclusive", 6)
+    assert verdict["comparisons"] == 1, "they belong to the family: seeds may come"
+    (verdict,) = verdicts(trained({"BN": [0.9, 0.8], "BRN": [None, 0.9, 0.1]}, [("BRN", 2)]), [])
+    assert verdict["diverged"] == {"BN": 0, "BRN": 0}, "of the seeds that both have"
 
 
 def test_all_pairs_at_all_points_are_one_family():
@@ -148,6 +186,9 @@ def test_few_seeds_are_told_what_the_whole_family_needs():
     entries = verdicts(trained({"A": [0.9] * 2, "B": [0.91] * 2, "C": [0.92] * 2}), [])
     assert [entry["more_seeds"] for entry in entries] == [stats.min_pairs(3) - 2] * 3
     assert "5 more needed (--seeds 7)" in entries[0]["sentence"]
+    (verdict,) = verdicts(trained({"A": [0.9] * 4, "B": [0.93, 0.94, 0.91, 0.92]}, [("A", 2), ("B", 0)]), [])
+    assert "(by seed: +4.00, +2.00)" in verdict["sentence"]
+    assert "4 more needed (--seeds 8)" in verdict["sentence"], "in addition to those that diverged"
 
 
 def test_two_variants_that_always_diverged_are_not_compared():
