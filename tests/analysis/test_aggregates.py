@@ -32,11 +32,38 @@ def test_a_grid_has_a_row_per_point_and_keeps_its_columns():
     assert list(final["training.optimizer.lr"]) == [0.1, 0.5, 0.1, 0.5]
 
 
+def test_rows_are_in_the_experiments_order_and_null_is_a_point():
+    text = COMPARED.replace(
+        "  BN: {norm: {kind: batch}}\n", "  none: {norm: {kind: none}}\n  BN: {norm: {kind: batch}}\n"
+    )
+    final = results_of(f"{text}grid: {{evaluation.average: [0.9, null]}}\n").final
+    assert list(final["variant"]) == ["none", "none", "BN", "BN", "BRN", "BRN"]
+    assert list(final["evaluation.average"].isna()) == [False, True] * 3
+
+
+def test_people_read_accuracies_in_percent_and_losses_with_four_digits():
+    columns = {"train_loss": 0.27951, "test_loss": 1.23456, "train_accuracy": 0.5, "validation_accuracy": 0.91988}
+    row = {"variant": "BN", "seeds": 2, "diverged": 0, **columns, "test_accuracy": 0.98765}
+    row |= {
+        "train_loss_std": 0.00124,
+        "test_loss_std": 0.5,
+        "train_accuracy_std": 0.0,
+        "validation_accuracy_std": 0.0021,
+    }
+    assert aggregates.texts(pd.DataFrame([row | {"test_accuracy_std": 0.01234}])) == {
+        "training loss": ["0.2795 ± 0.0012"],
+        "test loss": ["1.2346 ± 0.5000"],
+        "training %": ["50.00 ± 0.00"],
+        "validation %": ["91.99 ± 0.21"],
+        "test %": ["98.77 ± 1.23"],
+    }
+
+
 def test_trials_that_diverged_are_counted_and_left_out_of_the_means():
     summary = results_of(accuracy=accuracy).summary
     summary["outcome"] = ["diverged", "finished", "diverged", "diverged"]
     final = aggregates.final_values(summary)
-    assert list(final["diverged"]) == [1, 2]
+    assert (list(final["diverged"]), list(final["seeds"])) == ([1, 2], [2, 2])
     assert final["test_accuracy"][0] == 0.625
     assert math.isnan(final["test_accuracy_std"][0])
     assert math.isnan(final["test_accuracy"][1])

@@ -19,7 +19,7 @@ def trained(accuracies, outcome="finished", overrides=()):
             "step": list(range(1, n + 1)),
             "epoch": [float(i) for i in range(1, n + 1)],
             "train_loss": [1.0 / i for i in range(1, n + 1)],
-            "train_accuracy": list(values),
+            "train_accuracy": [value / 2 for value in values],
             "test_loss": [2.0 / i for i in range(1, n + 1)],
             "test_accuracy": list(values),
         }
@@ -85,7 +85,13 @@ def test_a_summary_ends_with_what_trained_the_trial():
     pair[1].provenance.update(engine="chainer", device="cuda:0")
     table = tables.summary([pair])
     assert list(table.columns[-3:]) == ["seconds", "engine", "device"]
-    assert list(table.iloc[0, -2:]) == ["chainer", "cuda:0"]
+    assert list(table.iloc[0, -3:]) == [1.5, "chainer", "cuda:0"]
+
+
+def test_a_column_that_a_trial_does_not_have_is_nan_there():
+    trials = trained({("BN", 0): [0.1, 0.2], ("BRN", 0): [0.3, 0.4]})
+    trials[1][1].records["layer1_r_50"] = [1.5, 2.5]
+    np.testing.assert_array_equal(tables.diagnostics(trials)["layer1_r_50"], [np.nan, np.nan, 1.5, 2.5])
 
 
 @pytest.mark.parametrize(("watch", "best"), [("loss", 1), ("accuracy", 2)])
