@@ -61,16 +61,16 @@ def test_they_are_held_for_one_record_more_than_any_of_their_grid_point_trained(
     assert ends == {(0.1, 0): 8, (0.1, 1): 8, (0.5, 0): 16, (0.5, 1): 16}
 
 
-def test_steps_of_31_an_epoch_are_at_the_epochs_of_those_that_train_on():
-    """To the last bit: a curve over the epochs would jump between the means of some of the seeds."""
-    text = TEXT.replace("steps: 8", "steps: 62").replace("every: 2", "every: 1")
-    results = stopped([1, 61], [(1,), (2,) * 61], text)
+def test_steps_of_49_an_epoch_are_at_the_epochs_of_those_that_train_on():
+    """To the last bit (1 / (1 / 49) is not 49): a curve over the epochs would jump between the means of some of the seeds."""
+    text = TEXT.replace("steps: 8", "steps: 98").replace("every: 2", "every: 1")
+    results = stopped([1, 97], [(1,), (2,) * 97], text)
     for _, result in results.trials:
         result.records["step"] = [float(i + 1) for i in range(len(result.records["step"]))]
-        result.records["epoch"] = [step / 31 for step in result.records["step"]]
+        result.records["epoch"] = [step / 49 for step in result.records["step"]]
     epochs = results.drawn.curves.groupby("seed")["epoch"].unique()
     assert set(epochs[0]) == set(epochs[1])
-    assert len(epochs[0]) == 62
+    assert len(epochs[0]) == 98
 
 
 def test_one_variant_that_stops_early_is_held_next_to_one_that_does_not():

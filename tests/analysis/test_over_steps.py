@@ -20,6 +20,13 @@ def test_values_are_by_step_and_seed():
     assert list(values.index) == [1, 2, 3]
 
 
+def test_steps_and_seeds_of_which_all_values_are_missing_are_kept():
+    """A line ends where the training ends, not where the last seed diverged."""
+    values = over_steps.by_seed(table([[1, np.nan, np.nan], [np.nan] * 3]), "test_accuracy")
+    assert (list(values.index), list(values.columns)) == ([1, 2, 3], [0, 1])
+    assert_array_equal(over_steps.spread(values).mean, [1, np.nan, np.nan])
+
+
 def test_many_steps_are_thinned_to_the_first_the_last_and_some_between():
     steps = over_steps.spread(over_steps.by_seed(table([np.arange(1000)]), "test_accuracy")).steps
     assert len(steps) == 200
@@ -52,6 +59,8 @@ def test_means_and_intervals_leave_out_what_is_not_finite(rng):
         want = stats.paired(np.zeros(len(seeds)), seeds[:, i])
         assert_allclose([spread.low[i], spread.high[i]], [want.low, want.high])
     assert spread.has_interval
+    numbers[2:, 2] = np.nan
+    assert over_steps.spread(over_steps.by_seed(table(numbers), "test_accuracy")).has_interval, "at the first steps"
 
 
 def test_differences_are_paired_by_seed_and_step():

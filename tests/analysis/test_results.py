@@ -54,7 +54,9 @@ def test_a_published_table_compares_differences_or_values(published, grid, diffe
 
 
 def test_a_terminal_shows_results_in_one_line():
-    assert repr(results_of()) == "ExperimentResults(compared: BN, BRN; 2 seeds; 4 trials on cpu; in nowhere)"
+    results = results_of()
+    assert repr(results) == "ExperimentResults(compared: BN, BRN; 2 seeds; 4 trials on cpu; in nowhere)"
+    assert replace(results, trials=results.trials[:3]).headline == "compared: BN, BRN; 2 seeds; 3 trials on cpu"
 
 
 def test_losses_say_what_they_are():
@@ -74,6 +76,9 @@ def test_equivalence_on_few_test_images_is_told_with_caution():
     assert f"Caution: {same.caution}." in same._repr_html_()
     assert results_of(seeds, accuracy=lambda trial: 0.5 + 0.3 * (trial.variant == "BRN")).caution == ""
     assert replace(same, data=some_digits(200, 500).described).caution == ""
+    third = seeds.replace("variants:\n", "variants:\n  none: {norm: {kind: none}}\n")
+    some = results_of(third, accuracy=lambda trial: 0.5 + 0.3 * (trial.variant == "none"))
+    assert some.caution == same.caution, "of three comparisons one is equivalent"
 
 
 def test_published_values_are_counted():
