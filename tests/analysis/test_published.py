@@ -19,6 +19,7 @@ PUBLISHED = Published(
         {"variant": "none", AXIS: "0.1", "train_accuracy": "11.24", "test_accuracy": "11.35", "best_epoch": "1"},
         {"variant": "none", AXIS: "0.00001", "train_accuracy": "100.00", "test_accuracy": "97.92", "epochs_to_95": "2"},
         {"variant": "none", AXIS: "0.5", "best_test_accuracy": "98.20", "epochs_to_98": ""},
+        {"variant": "none", AXIS: "0.25", "test_accuracy": "97.90", "best_test_accuracy": "98.20", "seconds": "229"},
     ],
     values=True,
 )
@@ -111,6 +112,17 @@ def test_values_are_judged_where_all_settings_are_the_published_ones(overrides, 
     assert len(published.other_cells(config.load("article2/l2", overrides))) == others
 
 
+def test_where_final_and_best_accuracy_were_published_the_final_one_is_judged():
+    (row,) = compare_values(trials(0.25, 2 * (0.978, 0.979, 0.980))).to_dict("records")
+    assert (row["judged"], row["verdict"]) == ("test_accuracy", "inside")
+    assert (row["best_test_accuracy"], row["published_best_test_accuracy"]) == (pytest.approx(98.0), 98.2)
+    assert (row["seconds"], row["published_seconds"]) == (9, 229)
+
+
+def test_ours_that_fail_where_the_published_ones_do_not_are_outside():
+    assert list(compare_values(trials(1e-5, 6 * (0.098,)))["verdict"]) == ["outside"]
+
+
 def test_a_cell_of_other_settings_is_shown_but_not_judged():
     summary = pd.DataFrame(trials(1e-5, 2 * (0.978, 0.979, 0.980)) + trials(0.5, 2 * (0.98, 0.981, 0.982)))
     table = published.compare_values(PUBLISHED, summary, others=range(6))
@@ -118,6 +130,8 @@ def test_a_cell_of_other_settings_is_shown_but_not_judged():
     assert table["published_test_accuracy"][0] == 97.92
     assert published.count(table) == "of 2 published rows: 1 inside, 1 other settings"
     assert published.count(table.assign(verdict="")) == "no row was published of these settings"
+    unpublished = pd.DataFrame(trials(7, 2 * (0.978, 0.979, 0.980)))
+    assert list(published.compare_values(PUBLISHED, unpublished, others=range(6))["verdict"]) == [""]
 
 
 @pytest.mark.parametrize(

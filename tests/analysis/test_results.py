@@ -35,6 +35,13 @@ def test_variants_with_equal_settings_are_identical_by_construction():
     assert verdict["verdict"] == "identical by construction"
 
 
+def test_differences_are_against_the_baseline():
+    (verdict,) = results_of(
+        f"{COMPARED}baseline: BRN\n", lambda trial: 0.75 if trial.variant == "BRN" else 0.5
+    ).verdicts
+    assert (verdict["a"], verdict["b"], verdict["mean"]) == ("BRN", "BN", -0.25)
+
+
 def test_without_a_published_table_there_is_none():
     results = results_of()
     assert (results.published, results.published_differences, results.published_values) == (None, None, None)
@@ -83,7 +90,7 @@ def test_equivalence_on_few_test_images_is_told_with_caution():
 
 def test_published_values_are_counted():
     text = f"{COMPARED}published: article2/normalisation\ngrid: {{training.optimizer.lr: [0.1, 0.5]}}\n"
-    assert results_of(text).published_count.startswith("of 2 published rows: ")
+    assert results_of(text).published_count == "of 2 published rows: 2 other settings"
     assert results_of().published_count is None
 
 
