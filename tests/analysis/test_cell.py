@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bnrenorm.analysis import cell
+from bnrenorm.analysis.plots.notebook import Plot
 from bnrenorm.numbers import points
 from tests.helpers import COMPARED, results_of
 
@@ -55,6 +56,34 @@ def test_many_verdicts_are_a_table():
     assert low != high
     assert f"{low} to {high}" in read.texts
     assert not [text for text in read.texts if "is better" in text]
+    assert read.texts.count("0.016") == 4, "p after Holm's correction: 4 comparisons, and 2 / 2^9"
+
+
+def test_three_verdicts_are_sentences():
+    results = results_of(COMPARED.replace("variants:\n", "variants:\n  none: {norm: {kind: none}}\n"), accuracy)
+    texts = Read(results._repr_html_()).texts
+    assert len(results.verdicts) == 3
+    assert all(verdict["sentence"] in texts for verdict in results.verdicts)
+
+
+def test_the_figure_of_a_grid_has_its_final_accuracies(monkeypatch):
+    drawn = []
+    for name in ("accuracy", "curves"):
+        draw = getattr(Plot, name)
+        monkeypatch.setattr(Plot, name, lambda plot, ax, name=name, draw=draw: drawn.append(name) or draw(plot, ax))
+    for text in (GRID, COMPARED):
+        cell._figure(results_of(text, accuracy))
+    assert drawn == ["accuracy", "curves"]
+
+
+def test_of_a_long_table_the_middle_is_left_out(monkeypatch):
+    monkeypatch.setattr(cell, "_figure", lambda results: b"")
+    rates = [f"0.{i:03}" for i in range(1, 100)]
+    text = f"name: one\nvariants: {{only: {{}}}}\ngrid: {{training.optimizer.lr: [{', '.join(rates)}]}}\n"
+    texts = Read(results_of(text)._repr_html_()).texts
+    assert "0.001" in texts
+    assert "0.099" in texts
+    assert "0.050" not in texts
 
 
 def test_names_are_text():
