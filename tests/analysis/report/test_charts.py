@@ -232,4 +232,4 @@ def test_a_large_grid_is_drawn_in_part_and_says_so():
         Cells(results(f"{TEXT.replace('seeds: 6', 'seeds: 1')}grid: {{training.optimizer.lr: [{rates}]}}\n"))
     )
     assert len(chart.selects[1].options) == POINTS
-    assert "3 more grid points are in curves.csv" in chart.caption
+    assert ". 3 more grid points are in curves.csv" in chart.caption
