@@ -1,5 +1,6 @@
 """The report in a real browser: Chromium, driven by Playwright, which the extra `browser` installs."""
 
+import csv
 import json
 import os
 import shutil
@@ -27,11 +28,22 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    """A report of two grid points, a hostile name, and a variant that diverged."""
-    path = tmp_path_factory.mktemp("report") / "report.html"
+def run():
+    """Results of two grid points, a hostile name, a variant that diverged, and an accuracy that rounds up: 13.325 %."""
     text = TEXT.replace("  BN: {", f"  {json.dumps(NAME)}: {{") + GRID
-    write.save(path, [results(text, diverged=[("BRN", seed) for seed in range(6)])])
+    made = results(text, diverged=[("BRN", seed) for seed in range(6)])
+    for trial, result in made.trials:
+        if trial.point[0][1] == 0.5:
+            for name in ("test_accuracy", "test_loss"):
+                result.records[name] = [0.05 + value for value in result.records[name]]
+    made.trials[0][1].records["test_accuracy"][-1] = 0.13325
+    return made
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory, run):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write.save(path, [run])
     return path
 
 
@@ -60,7 +72,9 @@ def open_page(browser):
 # What Bokeh has in its models, for every chart of a page
 VISIBLE = """name => Bokeh.documents.map(made => made.get_model_by_name('linear').renderers
     .filter(drawn => drawn.name === name).map(drawn => drawn.visible))"""
-MEANS = "Array.from(Bokeh.documents[1].get_model_by_name('mean 1').data.mean)"
+MEANS = """name => Array.from(Bokeh.documents[1].get_model_by_name(name).data.mean)
+    .map(value => Number.isNaN(value) ? null : value)"""
+LABEL = "Bokeh.documents[1].get_model_by_name('linear').left[0].axis_label"
 
 
 @pytest.mark.slow
@@ -101,12 +115,16 @@ def test_a_variant_is_switched_by_keyboard(open_page, file):
 def test_another_metric_and_grid_point_are_drawn_when_chosen(open_page, file):
     page, wrong = open_page(file)
     frames = json.loads(page.locator("#run1-curves script").text_content())["frames"]
-    for metric, point in ((0, 0), (1, 1)):
+    for metric, point in ((0, 1), (1, 1), (1, 0), (0, 0)):
         page.locator("#run1-curves select").nth(0).select_option(index=metric)
         page.locator("#run1-curves select").nth(1).select_option(index=point)
         frame = frames[f"{metric},{point}"]
-        assert page.evaluate(MEANS) == frame["sources"]["mean 1"]["mean"]
+        for name in ("mean 1", "mean 2"):
+            assert page.evaluate(MEANS, name) == frame["sources"][name]["mean"]
+        assert page.evaluate(LABEL) == frame["axis"]
         assert page.get_attribute("#run1-curves .plot", "aria-label") == frame["alt"]
+        assert page.locator("#run1-curves .seen").text_content() == frame["alt"]
+    assert len({json.dumps(frames[f"{metric},{point}"]) for metric in (0, 1) for point in (0, 1)}) == 4
     assert wrong == []
 
 
@@ -145,6 +163,32 @@ def test_tables_are_sorted_turned_and_saved(open_page, file):
 
 
 @pytest.mark.slow
+def test_numbers_are_shown_as_before_sorting_and_saved_exactly(open_page, file, run):
+    page, wrong = open_page(file, accept_downloads=True)
+    table = page.locator("#run1-trials")
+    heads = [head.strip() for head in table.locator("th").all_inner_texts()]
+    place = heads.index("test accuracy %")
+    column = table.locator(f"tbody td:nth-child({place + 1})")
+    finals = [100 * result.records["test_accuracy"][-1] for _, result in run.trials]
+    before = column.all_inner_texts()
+    assert before[0] == "13.33"
+    table.locator("th button").nth(place).click()
+    missing = sum(final != final for final in finals)
+    after = column.all_inner_texts()
+    assert sorted(after) == sorted(before)
+    assert after[-missing:] == ["NaN"] * missing, "what is no number comes last"
+    assert [float(text) for text in after[:-missing]] == sorted(float(text) for text in before if text != "NaN")
+    with page.expect_download() as download:
+        table.locator("button", has_text="CSV").click()
+    rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    saved = {(row["variant"], row["training.optimizer.lr"], row["seed"]): row["test accuracy %"] for row in rows}
+    for (trial, _), final in zip(run.trials, finals, strict=True):
+        text = saved[trial.variant, str(trial.point[0][1]), str(trial.seed)]
+        assert text == "nan" if final != final else float(text) == final
+    assert wrong == []
+
+
+@pytest.mark.slow
 def test_the_settings_are_saved_as_they_are_shown(open_page, file):
     page, wrong = open_page(file, accept_downloads=True)
     with page.expect_download() as download:
@@ -173,4 +217,8 @@ def test_ten_thousand_trials_open_and_their_table_is_turned(open_page, tmp_path)
     trials.locator("button", has_text="Next").click()
     assert trials.locator(".pager span").inner_text() == "rows 51 to 100 of 10002"
     assert trials.locator("tbody tr").count() == 50
+    assert trials.locator("tbody tr").first.locator("td").all_inner_texts()[:2] == ["none", "50"]
+    trials.locator("th button").nth(1).click()
+    assert trials.locator(".pager span").inner_text() == "rows 1 to 50 of 10002"
+    assert trials.locator("tbody tr").first.locator("td").all_inner_texts()[:2] == ["none", "0"]
     assert wrong == []
