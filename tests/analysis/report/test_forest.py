@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bokeh.models import BoxAnnotation, Label
+from bokeh.models import BoxAnnotation, Label, Scatter, Segment
 from numpy.testing import assert_allclose
 
 from bnrenorm.analysis.report import forest
@@ -15,6 +15,61 @@ def test_every_comparison_has_a_row_and_every_seed_a_dot():
     assert_allclose(sources["means"]["mean"], [100 * verdict["mean"] for verdict in verdicts], rtol=1e-4)
     assert_allclose(sources["dots"]["x"], 100 * np.concatenate([v["differences"] for v in verdicts]), rtol=1e-4)
     assert sources["means"]["name"] == ["BN - none", "BRN - none", "BRN - BN"]
+
+
+def drawn_with(renderer, source, kind):
+    return renderer.data_source.name == source and type(renderer.glyph) is kind
+
+
+def drawn_from(plot, source, kind):
+    """Return the positions of the glyphs of a kind from a source."""
+    glyphs = [one.glyph for one in plot.renderers if drawn_with(one, source, kind)]
+    names = ("x", "y") if kind is Scatter else ("x0", "y0", "x1", "y1")
+    return [tuple(getattr(glyph, name) for name in names) for glyph in glyphs]
+
+
+def test_what_belongs_to_a_comparison_is_in_its_row():
+    verdicts = results(diverged=[("BRN", seed) for seed in (1, 2)]).verdicts
+    chart = forest.forest(verdicts)
+    means, dots = (chart.frames[""]["sources"][name] for name in ("means", "dots"))
+    assert means["y"] == [0, -1, -2]
+    for name in ("low", "high"):
+        want = [np.nan if verdict[name] is None else 100 * verdict[name] for verdict in verdicts]
+        assert_allclose(np.array(means[name], float), want, rtol=1e-4)
+    assert means["p"] == [f"{verdicts[0]['p']:.3g}", "none", "none"]
+    assert verdicts[0]["p"] < verdicts[0]["p_holm"]
+    assert means["verdict"] == [verdict["verdict"] for verdict in verdicts] == ["inconclusive", *["BRN diverged"] * 2]
+    assert [face == "white" for face in means["face"]] == [False, True, True], "hollow without an interval"
+    names = [f"{verdict['b']} - {verdict['a']}" for verdict in verdicts for _ in verdict["differences"]]
+    rows = [-i - 0.22 for i, verdict in enumerate(verdicts) for _ in verdict["differences"]]
+    assert (dots["name"], dots["y"]) == (names, pytest.approx(rows))
+    plot = chart.model
+    assert drawn_from(plot, "means", Segment) == [("low", "y", "high", "y")]
+    assert drawn_from(plot, "means", Scatter) == [("mean", "y")]
+    assert drawn_from(plot, "dots", Scatter) == [("x", "y")]
+    (diamond,) = [one.glyph for one in plot.renderers if drawn_with(one, "means", Scatter)]
+    assert diamond.fill_color == "face"
+    labels = plot.select({"type": Label})
+    for i, verdict in enumerate(verdicts):
+        (text,) = [label.text.text for label in labels if label.y == pytest.approx(0.27 - i)]
+        assert text == f"{verdict['b']} - {verdict['a']}: {verdict['verdict']}"
+
+
+def test_every_row_has_a_zone_of_equivalence_about_0_and_is_on_the_axis():
+    plot = forest.forest(results().verdicts).model
+    zones = [box for box in plot.center if isinstance(box, BoxAnnotation)]
+    assert [(box.left, box.right) for box in zones] == [(-0.2, 0.2)] * 3
+    lines = [one for one in plot.renderers if isinstance(one.glyph, Segment) and one.data_source.name is None]
+    assert [list(one.data_source.data[one.glyph.x0]) for one in lines] == [[0]] * 3
+    for i, box in enumerate(zones):
+        assert plot.y_range.start < box.bottom < -i - 0.22 < -i < box.top < plot.y_range.end
+
+
+def test_of_many_comparisons_the_first_forty_are_drawn():
+    verdicts = 15 * results().verdicts
+    chart = forest.forest(verdicts)
+    assert len(chart.frames[""]["sources"]["means"]["y"]) == 40
+    assert chart.caption.endswith(" 5 more are in the table of comparisons.")
 
 
 @pytest.mark.parametrize("seeds", [2, 6])
