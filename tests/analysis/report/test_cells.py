@@ -90,3 +90,19 @@ def test_a_difference_tells_of_either_variant_that_diverged(lost, are_all):
         assert "BRN - BN ends" not in alt
     else:
         assert re.search(r"BRN - BN ends at \d.\d\d \(BN diverged in 1 of 6 seeds\)", alt)
+
+
+def test_a_long_training_is_drawn_to_its_end_by_some_of_its_records():
+    made = results(TEXT.replace("seeds: 6", "seeds: 2"))
+    steps = list(range(1, 301))
+    for _, result in made.trials:
+        result.records.update({name: [step / 1000 for step in steps] for name in result.records})
+        result.records.update(step=steps)
+    cells = Cells(made)
+    for source, column, chart, factor in (
+        ("mean 2", "mean", charts.curves(cells), 100),
+        ("lines 2", "middle", corrections.corrections(cells), 1),
+    ):
+        data = chart.frames[next(iter(chart.frames))]["sources"][source]
+        assert (data["step"][0], data["step"][-1], len(data["step"])) == (1, 300, 200)
+        assert_allclose(data[column], [factor * step / 1000 for step in data["step"]], rtol=1e-4)

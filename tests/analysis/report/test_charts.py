@@ -175,6 +175,7 @@ def test_a_chart_without_a_finite_value_is_empty():
         result.records["test_accuracy"] = [float("nan")] * len(STEPS)
     assert charts.differences(Cells(made)).is_empty
     assert not charts.curves(Cells(made)).is_empty  # the losses are there
+    assert not corrections.corrections(Cells(made)).is_empty
 
 
 def test_layers_are_in_the_order_of_their_numbers():
@@ -192,6 +193,9 @@ def test_corrections_have_the_limits_of_the_schedule():
     assert_allclose(limits["high"], [1.0, 1.0, 1.5, 3.0])
     assert_allclose(limits["low"], 1 / np.array([1.0, 1.0, 1.5, 3.0]), rtol=1e-4)
     assert_allclose(drawn(chart, "1,0", "limits 2")["high"], [0.0, 0.0, 2.5, 5.0])
+    assert_allclose(drawn(chart, "1,0", "limits 2")["low"], [0.0, 0.0, -2.5, -5.0])
+    assert drawn(chart, "2,0", "limits 2")["step"] == [], "a share has none"
+    assert f"BRN ends at {drawn(chart, '0,0', 'lines 2')['middle'][-1]:.4g}." in chart.frames["0,0"]["alt"]
 
 
 def test_a_record_before_the_first_step_has_no_limits_and_leaves_a_line_of_one_value_a_dot():
@@ -212,6 +216,8 @@ def test_corrections_of_what_has_none_are_not_drawn():
     assert drawn(chart, "0,0", "lines 0")["step"] == []
     assert drawn(chart, "0,0", "lines 1")["step"] == []  # BN has r = 1
     assert drawn(chart, "4,0", "lines 1")["step"] == STEPS  # but its statistics have distances
+    bn = corrections.corrections(Cells(results("name: one\nvariants: {BN: {norm: {kind: batch}}}\nseeds: 2\n")))
+    assert [option[:8] for option in bn.selects[0].options] == ["distance"] * 2
 
 
 def test_the_share_clipped_counts_both_ends():

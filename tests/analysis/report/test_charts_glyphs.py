@@ -1,7 +1,8 @@
 """How the charts over the steps draw their data: which glyph shows which columns, in whose colour, under whose switch."""
 
+import numpy as np
 import pytest
-from bokeh.models import BoxAnnotation, HoverTool, Line, LogScale, MultiLine, Scatter, Span, VArea
+from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool, Line, LogScale, MultiLine, Scatter, Span, VArea
 
 from bnrenorm.analysis.report import charts, corrections
 from bnrenorm.analysis.report.cells import Cells
@@ -12,6 +13,7 @@ COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]  # 
 
 @pytest.fixture(scope="module")
 def cells():
+    """A trial of BRN has diverged, so that its band, of 6 seeds, has no end."""
     return Cells(results(diverged=[("BRN", 4)]))
 
 
@@ -124,3 +126,18 @@ def test_one_seed_is_one_line():
     chart = charts.curves(Cells(results(TEXT.replace("seeds: 6", "seeds: 1"))))
     assert chart.frames["0"]["sources"]["lines 1"]["xs"] == []
     assert len(chart.frames["0"]["sources"]["mean 1"]["step"]) == 4
+
+
+def test_a_document_begins_with_the_first_frame_in_which_null_is_nan(cells):
+    for draw in (charts.curves, charts.differences, charts.gap, corrections.corrections):
+        chart = draw(cells)
+        chart.data()
+        first = next(iter(chart.frames.values()))["sources"]
+        sources = {source.name: source.data for source in chart.model.select({"type": ColumnDataSource})}
+        assert sources.keys() == first.keys()
+        for name, columns in first.items():
+            for column in ("mean", "low", "middle", "value"):
+                if column in columns:
+                    np.testing.assert_array_equal(sources[name][column], np.array(columns[column], float))
+    band = charts.curves(cells).frames["0"]["sources"]["mean 2"]
+    assert (band["low"][-1], band["low"][0] is None) == (None, False)
