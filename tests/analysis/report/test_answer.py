@@ -48,6 +48,16 @@ def test_three_comparisons_have_a_line_each_bn_against_brn_first():
     for line, start in zip(answer(results()), starts, strict=True):
         assert line.text.startswith(start)
         assert "after Holm's correction over 3 comparisons" in line.numbers
+    by_pair = {f"{verdict['b']} against {verdict['a']}": verdict for verdict in results().verdicts}
+    for line in answer(results()):
+        verdict = by_pair[line.text.partition(" is ")[0]]
+        assert line.numbers.startswith(f"95 % interval {100 * verdict['low']:+.2f} to {100 * verdict['high']:+.2f}, ")
+
+
+def test_of_many_comparisons_the_table_has_the_rest():
+    variants = "".join(f"  {name}: {{norm: {{kind: batch}}}}\n" for name in "ABCDE")
+    *lines, rest = answer(results(f"name: five\nvariants:\n{variants}seeds: 2\n"))
+    assert (len(lines), rest) == (6, Line("", "The table of comparisons has 4 more."))
 
 
 def test_where_nothing_depends_on_the_seed_no_seeds_are_asked_for():
@@ -147,7 +157,9 @@ def test_the_points_of_a_grid_are_grouped_by_outcome():
 def test_numbers_of_pairs_that_differ_over_a_grid_are_a_range():
     made = results(TWO + EIGHT)
     made.verdicts[3]["pairs"] = 4
-    assert answer(made)[0].numbers.endswith(" points of test accuracy, 4 to 6 paired seeds each")
+    for verdict, mean in zip(made.verdicts, (0.02, -0.03, 0.05, 0.01, 0.04, 0.0, 0.01, 0.03), strict=True):
+        verdict["mean"] = mean
+    assert answer(made)[0].numbers == "BRN - BN from -3.00 to +5.00 points of test accuracy, 4 to 6 paired seeds each"
 
 
 def test_many_verdicts_are_a_line_per_pair():
