@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 
 from bnrenorm.analysis.report import tables
@@ -94,6 +95,42 @@ def test_a_row_per_trial_has_its_final_values():
     assert math.isnan(by_seed["BRN", 0]["test loss"])
     want = made.summary.set_index(["variant", "seed"]).loc[("BN", 3), "final_test_accuracy"]
     assert by_seed["BN", 3]["test accuracy %"] == 100 * want
+
+
+def test_units_and_digits_of_what_is_shown():
+    one = {
+        "variant": "BN", "lr": 0.1, "seed": 0, "outcome": "finished", "final_train_loss": 0.0123456, "best_train_loss": 0.001,
+        "final_train_accuracy": 1.0, "best_train_accuracy": 1.0, "final_test_loss": 0.123456, "best_test_loss": 0.1,
+        "final_test_accuracy": 0.98765, "best_test_accuracy": 0.9912, "final_validation_accuracy": 0.9876,
+        "best_epoch": 12.3456, "seconds": 7.77, "engine": "cpu", "device": "cuda:0",
+    }  # fmt: skip
+    summary = pd.DataFrame([one, one | {"seed": 1, "final_test_accuracy": 0.9776, "seconds": 70.0}])
+    trials = tables.trials(summary, ["lr"], [2, 1])
+    assert trials.page() == [
+        ["BN", "0.1", "0", "finished", "98.77", "99.12", "98.76", "100.00", "0.1235", "0.01235", "12.3", "7.8",
+         "cpu", "cuda:0", "2"],
+        ["BN", "0.1", "1", "finished", "97.76", "99.12", "98.76", "100.00", "0.1235", "0.01235", "12.3", "70.0",
+         "cpu", "cuda:0", "1"],
+    ]  # fmt: skip
+    variants = tables.variants(summary, ["lr"])
+    assert [column.name for column in variants.columns[:6]] == [
+        "variant", "lr", "finished", "diverged", "test accuracy %", "± test accuracy %"
+    ]  # fmt: skip
+    (row,) = variants.page()
+    assert row == ["BN", "0.1", "2", "0", "98.26", "0.71", "98.76", "0.00", "100.00", "0.00", "0.1235", "0",
+                   "0.01235", "0", "38.9", "44.0"]  # fmt: skip
+
+
+def test_comparisons_of_a_grid_name_their_points_and_count_the_family():
+    entries = results(f"{TEXT.replace('seeds: 6', 'seeds: 7')}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n").verdicts
+    table = tables.verdicts(entries)
+    assert [row[:3] for row in table.rows] == [
+        [b, a, lr] for lr in (0.1, 0.5) for a, b in (("none", "BN"), ("none", "BRN"), ("BN", "BRN"))
+    ]
+    shown = dict(zip([column.name for column in table.columns], table.page()[1], strict=True))
+    for heading, name in (("difference", "mean"), ("low", "low"), ("high", "high")):
+        assert shown[f"{heading} (points)"] == f"{100 * entries[1][name]:.2f}"
+    assert tables.verdicts([entry | {"comparisons": 5} for entry in entries]).note.endswith("over 5 comparisons.")
 
 
 def test_settings_are_listed_where_they_differ():

@@ -1,0 +1,45 @@
+"""A run's part of the page: its tables, and what is said of what it was trained on."""
+
+from dataclasses import replace
+
+from bnrenorm.analysis.report import provenance, sections
+from tests.analysis.report.runs import TEXT, results
+
+PUBLISHED = """
+name: printed
+variants:
+  none: {norm: {kind: none}}
+training: {steps: 8}
+grid: {training.l1_decay: [0.1, 0.01]}
+seeds: 2
+published: article2/l1
+"""
+
+
+def test_a_run_that_names_a_published_table_shows_it_and_its_config():
+    shown = sections.section(results(PUBLISHED))
+    assert [table.key for table in shown.tables] == ["variants", "published", "settings", "trials", "provenance"]
+    assert shown.document == results(PUBLISHED).experiment.as_config()
+    assert "article2/l1" in shown.document
+
+
+def test_images_are_named_as_what_they_are():
+    made = results()
+    assert sections.section(made).facts[-1] == "some digits, on cpu"
+    mnist = replace(made, data=made.data.model_copy(update={"source": "mnist"}), device="cuda:0")
+    assert sections.section(mnist).facts[-1] == "MNIST digits, on cuda:0"
+
+
+def test_of_many_settings_the_first_twelve_are_shown():
+    rates = ", ".join(f"0.{i}" for i in range(1, 10))
+    made = results(f"{TEXT.replace('seeds: 6', 'seeds: 1')}grid: {{training.optimizer.lr: [{rates}]}}\n")
+    (table,) = [table for table in sections.section(made).tables if table.key == "settings"]
+    assert len(table.columns) == 1 + 12
+    assert table.note.startswith("The first 12 of 27 variants and grid points;")
+
+
+def test_trials_are_counted_over_the_grid():
+    made = results(f"{TEXT}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n", diverged=[("BN", 1)])
+    assert provenance.diverged(made) == ["BN diverged in 2 of 12 trials"]
+    short = replace(made, trials=made.trials[1:])
+    assert sections.section(short).notes[0] == "the run is unfinished: 35 of 36 trials are here"
