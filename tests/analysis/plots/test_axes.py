@@ -3,11 +3,13 @@ from io import BytesIO
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.plots import axes
+from bnrenorm.analysis.plots.style import look
 
 
 def table():
@@ -42,6 +44,31 @@ def test_curves_that_coincide_all_stay_visible():
     assert brn.get_linewidth() < bn.get_linewidth() / 1.5
     assert brn.get_zorder() > bn.get_zorder()
     assert brn.get_color() != bn.get_color()
+
+
+def test_a_variants_line_seeds_and_band_have_its_colour():
+    colours = ["#0072b2", "#d55e00"]
+    few = axes.curves(Figure().subplots(), table(), "train_loss")
+    many = pd.concat(table().assign(seed=seed) for seed in range(6))
+    bands = axes.curves(Figure().subplots(), many, "train_loss")
+    for ax in (few, bands):
+        assert [to_hex(line.get_color()) for line in ax.get_lines()] == colours
+    assert [to_hex(seeds.get_colors()[0]) for seeds in few.collections] == colours
+    assert [to_hex(band.get_facecolor()[0]) for band in bands.collections] == colours
+
+
+@pytest.mark.parametrize("last", [3, 30_000])
+def test_the_axis_ends_a_little_after_the_training(last):
+    data = table().assign(step=lambda rows: rows["step"] * last / 3)
+    begin, end = axes.curves(Figure().subplots(), data, "train_loss").get_xlim()
+    assert begin == 0
+    assert last < end < 1.1 * last
+
+
+def test_the_last_value_of_a_line_is_neither_its_largest_nor_its_smallest():
+    ax = Figure().subplots()
+    ax.plot([1, 2, 3], [0.9, 0.1, 0.5], label="BN")
+    assert axes.label_ends(ax).get_legend_handles_labels()[1] == ["BN: 0.5000 at the end"]
 
 
 def test_the_legend_tells_the_last_values():
@@ -96,6 +123,15 @@ def test_lines_over_epochs_are_means_by_any_column():
     assert ax.get_xlabel() == "epoch"
 
 
+def test_lines_over_epochs_are_means_and_have_the_looks_of_their_values():
+    rows = [(name, s, 1.0, value) for name in "ab" for s, value in enumerate((1.0, 2.0, 6.0))]
+    data = pd.DataFrame(rows, columns=["variant", "seed", "epoch", "train_loss"])
+    styles = {"b": look(0), "a": look(1)}
+    a, b = axes.lines(Figure().subplots(), data, "train_loss", "variant", styles).get_lines()
+    assert_allclose([a.get_ydata(), b.get_ydata()], [[3.0], [3.0]])
+    assert [to_hex(line.get_color()) for line in (a, b)] == ["#d55e00", "#0072b2"]
+
+
 def test_lines_over_steps():
     ax = axes.lines(Figure().subplots(), table(), "train_loss", "seed", over="step")
     assert ax.get_xlabel() == "step"
@@ -107,6 +143,7 @@ def test_falling_and_rising_epochs_are_marked():
     falls, rises, _ = ax.get_lines()
     assert (falls.get_marker(), list(falls.get_xdata())) == ("v", [1, 3])
     assert (rises.get_marker(), list(rises.get_xdata())) == ("^", [2])
+    assert [to_hex(line.get_color()) for line in (falls, rises)] == ["#0072b2", "#d55e00"]
 
 
 def test_histograms_ignore_what_is_not_finite():
@@ -114,6 +151,13 @@ def test_histograms_ignore_what_is_not_finite():
     assert sum(patch.get_data().values.sum() for patch in ax.patches) == 2
     assert ax.get_yscale() == "linear"
     assert axes.histogram(Figure().subplots(), {"a": np.arange(500.0)}).get_yscale() == "log"
+
+
+def test_a_histogram_holds_nearly_all_values(rng):
+    ax = axes.histogram(Figure().subplots(), {"a": rng.normal(size=1000), "b": rng.normal(size=10)})
+    counts = [patch.get_data().values.sum() for patch in ax.patches]
+    assert 998 <= counts[0] <= 1000
+    assert counts[1] == 10
 
 
 def test_a_histogram_of_rounding_errors_is_no_distribution_and_its_labels_have_no_offset():

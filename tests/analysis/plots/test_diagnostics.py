@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from numpy.testing import assert_allclose
 
 from bnrenorm.analysis.plots import diagnostics
@@ -87,6 +88,56 @@ def test_without_renormalisation_there_is_the_gap_alone():
     figure, axes = panels(diagnosed(text))
     assert list(axes) == ["inference - training mode (points)"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["BN"]
+
+
+def test_over_a_grid_limits_shares_and_gaps_are_each_points_own():
+    """The gaps of eight seeds are -2 to -9 points: the 6th smallest mean of a subset is that of -9, -8 and -6."""
+    text = COMPARED.replace("r_max: 3, ", "").replace("seeds: 2", "seeds: 8") + "grid: {norm.r_max: [1.5, 4]}"
+    results = diagnosed(text.replace("BN: {norm: {kind: batch}}", "BN: {norm: {kind: renorm, d_max: 1}}"))
+    _, axes = panels(results)
+    r = axes["layer 1: r"]
+    lines = [line for part in r.collections for line in part.get_segments() if len(line) == 2]
+    limits = sorted((x0, x1, y) for (x0, y), (x1, _) in (line for line in lines if line[0][1] == line[1][1]))
+    bounds = [(i, y) for i, r_max in ((0, 1.5), (1, 4)) for y in (1 / r_max, r_max)]
+    want = sorted((left + i, left + 0.3 + i, y) for i, y in bounds for left in (-0.3, 0))
+    assert_allclose(limits, want, atol=1e-12)
+    r_clipped, d_clipped = axes["layer 1: nodes clipped (%)"].get_lines()[:2]
+    assert (list(r_clipped.get_ydata()), list(d_clipped.get_ydata())) == ([10], [0])
+    assert (r_clipped.get_markerfacecolor() == "white", d_clipped.get_markerfacecolor()) == (False, "white")
+    bars = axes["inference - training mode (points)"].containers[0][2][0].get_segments()
+    assert_allclose([bar[:, 1] for bar in bars], [[-23 / 3, -10 / 3]] * 2)
+
+
+def test_two_variants_have_their_own_limits_and_colours():
+    text = COMPARED.replace("BN: {norm: {kind: batch}}", "A: {norm: {kind: renorm, r_max: 1.5, d_max: 1}}")
+    _, axes = panels(diagnosed(text))
+    r = axes["layer 1: r"]
+    dashed = [
+        list(line.get_ydata()) for line in r.get_lines() if line.get_linestyle() == "--" and line.get_marker() == "None"
+    ]
+    assert_allclose(dashed, [[1.5] * 2, [1 / 1.5] * 2, [3] * 2, [1 / 3] * 2])
+    bands = [to_hex(band.get_facecolor()[0]) for band in r.collections]
+    assert bands == [to_hex(line.get_color()) for line in r.get_lines() if line.get_marker() != "None"]
+    assert bands == ["#0072b2", "#d55e00"]
+
+
+@pytest.mark.parametrize("grid", ["", "grid: {training.optimizer.momentum: [0.5, 0.9]}"])
+def test_all_layers_are_seen_whole(grid):
+    results = diagnosed(f"{COMPARED}{grid}")
+    for _, result in results.trials:
+        layer = {name: values for name, values in result.records.items() if name.startswith("layer1")}
+        result.records.update({name.replace("1", "2", 1): values for name, values in layer.items()})
+        result.records.update(layer2_r_clipped_high=[0.7, 0.7], layer2_r_95=[9.0, 9.0])
+    _, axes = panels(results)
+    assert [name for name in axes if name.startswith("layer 2")] == [
+        "layer 2: r",
+        "layer 2: d",
+        "layer 2: nodes clipped (%)",
+    ]
+    for name, low, high in (("layer 1: r", 0.5, 2), ("layer 1: d", -1, 3), ("layer 2: r", 0.5, 9)):
+        bottom, top = axes[name].get_ylim()
+        assert bottom < low < high < top
+    assert axes["layer 2: nodes clipped (%)"].get_ylim()[1] > 73
 
 
 @pytest.mark.parametrize(("step", "r_max", "d_max"), [(1, 1, 0), (2, 1, 0), (3, 2, 5), (4, 3, 5), (9, 3, 5)])
