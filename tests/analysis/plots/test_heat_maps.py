@@ -83,6 +83,20 @@ def test_a_few_extreme_values_do_not_stretch_the_colours():
     assert heat_maps.accuracy_scale([np.nan]).low == 0
 
 
+def test_gains_are_blue_and_losses_red_and_better_accuracies_lighter():
+    ax = Figure().subplots()
+    cells = {(1, i): Cell(value) for i, value in enumerate((-2.0, 0.0, 2.0))}
+    mesh = heat_maps.heat_map(ax, cells, heat_maps.difference_scale([-2, 0, 2]), ("r", "d"), "{:+.1f}".format)
+    (red, _, blue), _, (red_of_gain, _, blue_of_gain) = (mesh.cmap(mesh.norm(value))[:3] for value in (-2, 0, 2))
+    assert red > 2 * blue
+    assert blue_of_gain > 2 * red_of_gain
+    texts = [text for text in ax.texts if text.get_text()]
+    assert [text.get_color() for text in texts] == ["white", "black", "white"], "read on dark and on light cells"
+    mesh = heat_maps.heat_map(ax, cells, heat_maps.accuracy_scale([80, 90, 99]), ("r", "d"), "{:.1f}".format)
+    assert mesh.get_clim() == (80, 99)
+    assert sum(mesh.cmap(mesh.norm(99))[:3]) > sum(mesh.cmap(mesh.norm(80))[:3])
+
+
 def test_colours_are_those_of_the_cells_that_differ_where_most_are_equal():
     scale = heat_maps.difference_scale([*[0] * 6, -0.33, 23, 38])
     assert (scale.low, scale.high, scale.extend) == (-38, 38, "neither")

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import font_manager
+from matplotlib.colors import to_hex
 
 from bnrenorm.analysis.plots import pages, style
 from bnrenorm.errors import Hint
@@ -65,6 +66,34 @@ def test_a_page_of_curves_has_both_splits_on_one_scale():
     accuracy = pages.training_and_test(grid(np.ones(4)), "accuracy", "a title")
     assert accuracy.axes[0].get_ylim() == accuracy.axes[1].get_ylim() != (0, 1)
     assert accuracy.axes[0].get_ylabel() == "accuracy"
+
+
+def test_the_two_splits_are_not_exchanged():
+    table = grid(np.array([9, 0.5, 0.2, 0.1]))
+    for value, ends in (("loss", (0.1, 0.2)), ("accuracy", (0.93, 0.53))):
+        figure = pages.training_and_test(table, value, "a title", loss="nats")
+        for ax, name, end in zip(figure.axes, ("training", "test"), ends, strict=True):
+            assert ax.get_title() == f"{name} {value}"
+            assert [line.get_label() for line in ax.get_lines()] == [
+                f"{v}: {end:.4f} at the end" for v in ("BN", "BRN")
+            ]
+        assert figure.axes[0].get_ylabel() == {"loss": "nats"}.get(value, value)
+
+
+def test_a_grids_panels_name_their_split_and_share_their_axes():
+    table = grid(np.array([9, 0.5, 0.2, 0.01]))
+    table.loc[table["lr"] == 1, "train_accuracy"] -= 0.3
+    figure = pages.over_grid(table, ["lr"], "train", "a title")
+    losses, accuracies = figure.axes[:2], figure.axes[2:]
+    assert [ax.get_ylabel() for ax in figure.axes[::2]] == ["training loss", "training accuracy"]
+    assert losses[0].get_ylim() == losses[1].get_ylim()
+    assert accuracies[0].get_ylim() == accuracies[1].get_ylim()
+    ends = [line.get_ydata()[-1] for ax in accuracies for line in ax.get_lines()]
+    np.testing.assert_allclose(ends, [0.93, 0.93, 0.63, 0.63])
+    low, high = accuracies[0].get_ylim()
+    assert low < 0.63 < 0.93 < high
+    colours = [[to_hex(line.get_color()) for line in ax.get_lines()] for ax in figure.axes]
+    assert colours == [["#0072b2", "#d55e00"]] * 4
 
 
 def test_legends_are_off_the_data():

@@ -126,6 +126,31 @@ def test_the_panels_show_the_weights_and_the_affine_parameters_over_epochs(rng):
         assert (list(line.get_xdata()), list(line.get_ydata())) == ([1.0], [mean])
 
 
+def test_every_value_has_its_own_histogram_of_the_first_seed_in_its_colour(rng):
+    text = TEXT.replace("[0.1, 9]", "[0.1, 0.2]").replace("seeds: 1", "seeds: 2")
+    trials = trained(rng, text=text)
+    for trial, result in trials:
+        centre = 10 * (trial.settings.training.optimizer.lr == 0.2) + 100 * trial.seed
+        result.parameters["linears/0/W"] = centre + rng.normal(size=(30, 20))
+        if trial.variant == "BN":
+            result.records["layer1_gamma"] = [np.nan, 1.0 + trial.seed + centre % 100]
+    drawn = drawn_by(trials)
+    for ax in drawn["weights"].axes:
+        counts, edges, _ = zip(*(patch.get_data() for patch in ax.patches), strict=True)
+        means = [
+            np.average((edge[1:] + edge[:-1]) / 2, weights=count) for count, edge in zip(counts, edges, strict=True)
+        ]
+        np.testing.assert_allclose(means, [0, 10], atol=0.5)
+    legend = drawn["weights"].legends[0]
+    colours = {text.get_text(): line.get_color() for text, line in zip(legend.texts, legend.get_lines(), strict=True)}
+    assert list(colours) == ["0.1", "0.2"]
+    assert [to_hex(patch.get_edgecolor()) for patch in drawn["weights"].axes[0].patches] == list(colours.values())
+    gamma = drawn["affine_epochs"].axes[0].get_lines()
+    assert [line.get_ydata()[-1] for line in gamma] == [1.5, 11.5], "means over the seeds"
+    assert [line.get_color() for line in gamma] == list(colours.values())
+    assert drawn["weights"].get_suptitle() == "after training, seed 0"
+
+
 def test_a_network_that_lacks_a_layer_has_an_empty_panel_there(rng):
     text = TEXT.replace("training.optimizer.lr: [0.1, 9]", "depth: {a: {model: {hidden: [30, 20]}}, b: {}}")
     trials = trained(rng, text=text)
