@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from bnrenorm.analysis.plots import axes, gains, limits
@@ -75,6 +76,7 @@ def test_curves_that_are_far_worse_than_many_others_are_named_at_the_edge():
     assert ax.get_ylim()[0] > 0.8
     limits.name_those_outside(ax)
     assert [text.get_text() for text in ax.texts] == ["↓ bad: 0.1"]
+    assert [text.get_color() for text in ax.texts] == [ax.get_lines()[0].get_color()]
 
 
 def test_losses_that_leave_at_the_top_are_named_there():
@@ -111,6 +113,37 @@ def test_a_failure_does_not_hide_the_other_accuracies_of_a_grid():
     limits.focus(ax)
     assert 90 < ax.get_ylim()[0] < 97
     assert [text.get_text() for text in ax.texts] == ["↓ 10.0"]
+
+
+def test_what_left_the_axis_is_written_at_its_point_in_its_colour():
+    values = {"BN": [0.97, 0.972, 0.1], "BRN": [0.2, 0.97, 0.975], "none": [0.97, 0.96, 0.951]}
+    rows = [(name, lr, 0, value) for name, of in values.items() for lr, value in enumerate(of)]
+    summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
+    ax = gains.accuracies(Figure().subplots(), summary, ["lr"])
+    limits.focus(ax)
+    texts: list[Any] = list(ax.texts)
+    assert [(text.get_text(), round(text.xy[0]), to_hex(text.get_color())) for text in texts] == [
+        ("↓ 10.0", 2, "#0072b2"),
+        ("↓ 20.0", 0, "#d55e00"),
+    ]
+
+
+def test_no_more_than_a_third_leaves_the_axis():
+    rows = [("BN", lr, 0, 0.97 + 0.001 * lr if lr > 3 else 0.1) for lr in range(10)]
+    summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
+    ax = gains.accuracies(Figure().subplots(), summary, ["lr"])
+    limits.focus(ax)
+    assert ax.get_ylim()[0] < 10
+    assert not ax.texts
+
+
+@pytest.mark.parametrize(("metric", "before"), [("test_loss", 500.0), ("test_accuracy", 0.0)])
+def test_the_record_before_the_first_step_does_not_stretch_the_axis(metric, before):
+    data = table(BN=[0.1, 0.90, 0.91])
+    data.loc[0, ["epoch", metric]] = 0.0, before
+    low, high = drawn(data, metric, "effect").get_ylim()
+    assert high < 10
+    assert low > (0.85 if metric == "test_accuracy" else 0.01)
 
 
 def test_what_left_the_axis_is_written_below_what_has_not_one_above_the_other():
