@@ -43,6 +43,7 @@ def test_a_grid_point_has_its_own_curves_and_differences(cells):
     one, other = cells.points
     assert (one[0][1], other[0][1]) == (0.1, 0.5)
     low, high = (cells.differences(point, "BN", "BRN", "test_accuracy") for point in (one, other))
+    assert low.shape == high.shape == (4, 6), "steps, seeds"
     assert_allclose(high - low, 0.1)
     curves, differences = charts.curves(cells), charts.differences(cells)
     for i, by in ((0, 20), (1, 20), (2, 30)):
