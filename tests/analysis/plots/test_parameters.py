@@ -50,6 +50,9 @@ def test_every_file_shows_the_networks_that_have_learned(rng):
     assert weights.get_suptitle() == "after training, seed 0; not drawn: 2 of 4 networks, which learned nothing"
     assert [text.get_text() for text in weights.legends[0].get_texts()] == ["0.1"]
     assert parameters.pictures(trained(rng, accuracy=0.1)) == {}
+    trials = trained(rng)
+    trials[0][1].parameters.clear()  # of "none" at the smaller rate, as of a trial that diverged
+    assert drawn_by(trials)["weights"].get_suptitle().endswith("; not drawn: 2 of 3 networks, which learned nothing")
 
 
 def test_a_legend_names_the_points_of_a_grid_and_without_one_there_is_none(rng):
