@@ -30,6 +30,14 @@ def test_a_heat_map_has_the_last_axis_across_and_one_scale_for_all_pairs():
         assert ax.collections[0].get_clim() == (-10, 10)
 
 
+def test_values_beyond_the_scale_are_told_at_its_ends():
+    for largest, ends in ((0.03, "neither"), (0.9, "both")):
+        means = [0.01, -0.01, 0.02, -0.02, 0.01, largest]
+        rows = [verdict(mean, point=point) for mean, point in zip(means, POINTS, strict=True)]
+        ax, _ = effects.over_axes(rows, summary_of(POINTS), ["r_max", "d_max"], "limits").axes
+        assert ax.collections[0].colorbar.extend == ends
+
+
 def test_a_heat_map_of_accuracies_has_the_last_axis_across():
     table = summary_of(POINTS, ["BN"])
     table["final_test_accuracy"] = 0.9 + 0.001 * table["r_max"] + 0.01 * table["d_max"]
@@ -69,7 +77,8 @@ def test_variants_that_are_equal_are_drawn_in_the_whole_zone_of_equivalence():
 
 
 def test_every_seed_at_the_end_is_seen():
-    row = verdict(-0.013, -0.09, -0.001) | {"differences": [-0.09, 0.04, 0.0, 0.0, 0.0, 0.0]}
+    """Also those that are far outside of the interval of the mean."""
+    row = verdict(-0.013, -0.03, -0.001) | {"differences": [-0.09, 0.04, 0.0, 0.0, 0.0, 0.0]}
     low, high = effects.by_steps(main_job(), [row], "compare").axes[2].get_ylim()
     assert low < -9 < 4 < high
 

@@ -97,6 +97,14 @@ def test_a_row_per_trial_has_its_final_values():
     assert by_seed["BN", 3]["test accuracy %"] == 100 * want
 
 
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [(True, "true"), (False, "false"), (None, None), (4, 4), (0.5, 0.5), (math.nan, None), ("x", "x")],
+)
+def test_values_of_an_axis_are_numbers_or_text(value, cell):
+    assert repr(tables.cell_of(value)) == repr(cell)
+
+
 def test_units_and_digits_of_what_is_shown():
     one = {
         "variant": "BN", "lr": 0.1, "seed": 0, "outcome": "finished", "final_train_loss": 0.0123456, "best_train_loss": 0.001,
