@@ -140,6 +140,11 @@ def test_seeds_that_diverged_are_told_after_the_numbers():
     assert answer(made)[0].numbers.endswith("; BN diverged in 1 of 6 seeds and BRN diverged in 1 of 6 seeds")
 
 
+def test_two_variants_that_always_diverged_are_told_so_and_no_seeds_are_asked_for():
+    made = results(TWO, diverged=[(name, seed) for name in ("BN", "BRN") for seed in range(6)])
+    assert answer(made) == [Line("BN diverged in 6 of 6 seeds and BRN diverged in 6 of 6 seeds.")]
+
+
 def test_the_points_of_a_grid_are_grouped_by_outcome():
     made = results(TWO + EIGHT)
     outcomes = [*["inconclusive"] * 5, "equivalent", "BRN better", "BRN better"]
