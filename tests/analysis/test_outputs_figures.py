@@ -15,7 +15,7 @@ FOUR = COMPARED.replace(
 
 
 @pytest.fixture
-def given(monkeypatch):
+def arguments_of(monkeypatch):
     """A function that returns the arguments of every figure by its name."""
     names = {
         effects: ("by_steps", "ranking", "differences_by_step", "over_axis", "over_axes"),
@@ -29,7 +29,7 @@ def given(monkeypatch):
     return lambda results, axes="effect": {name: draw() for name, draw in outputs._figures(results, axes).items()}
 
 
-def test_curves_and_diagnoses_are_those_to_be_drawn_and_files_hold_the_recorded_ones(given, tmp_path):
+def test_curves_and_diagnoses_are_those_to_be_drawn_and_files_hold_the_recorded_ones(arguments_of, tmp_path):
     """Trials that stopped early go on in figures."""
     results, drawn = results_of(folder=tmp_path), results_of(accuracy=lambda trial: 0.75)
     for one in (results, drawn):
@@ -37,7 +37,7 @@ def test_curves_and_diagnoses_are_those_to_be_drawn_and_files_hold_the_recorded_
             result.records["training_mode_accuracy"] = result.records["test_accuracy"]
     results.trials[0][1].parameters["linears/0/W"] = None
     vars(results)["drawn"] = drawn  # a cached property
-    figures = given(results)
+    figures = arguments_of(results)
     for name in ("effect", "loss", "accuracy"):
         assert figures[name][0] is drawn.curves
     assert figures["diagnostics"][0] is drawn.diagnostics
@@ -48,26 +48,28 @@ def test_curves_and_diagnoses_are_those_to_be_drawn_and_files_hold_the_recorded_
         pd.testing.assert_frame_equal(table, getattr(results, name), check_dtype=False)
 
 
-def test_an_axis_of_one_value_is_none_of_a_figure(given):
+def test_an_axis_of_one_value_is_none_of_a_figure(arguments_of):
     grid = "training.optimizer.momentum: [0.5], training.optimizer.lr: [0.1, 0.2]"
     results = results_of(f"{COMPARED}grid: {{{grid}}}\n")
-    verdicts, _, key, _ = given(results)["effect"]
+    verdicts, _, key, _ = arguments_of(results)["effect"]
     assert (verdicts, key) == (results.verdicts, "training.optimizer.lr")
-    _, _, keys, _ = given(results_of(f"{COMPARED}grid: {{{grid}, norm.decay: [0.9, 0.99]}}\n"))["effect"]
+    _, _, keys, _ = arguments_of(results_of(f"{COMPARED}grid: {{{grid}, norm.decay: [0.9, 0.99]}}\n"))["effect"]
     assert keys == ["training.optimizer.lr", "norm.decay"]
 
 
-def test_a_grid_has_curves_of_both_splits_on_the_axes_that_were_asked_for(given):
-    figures = given(results_of(f"{COMPARED}grid: {{training.optimizer.lr: [0.1, 0.2]}}\n"), "article")
+def test_a_grid_has_curves_of_both_splits_on_the_axes_that_were_asked_for(arguments_of):
+    figures = arguments_of(results_of(f"{COMPARED}grid: {{training.optimizer.lr: [0.1, 0.2]}}\n"), "article")
     splits = {name: (split, axes) for name in ("curves", "training_curves") for *_, split, _, axes in [figures[name]]}
     assert splits == {"curves": ("test", "article"), "training_curves": ("train", "article")}
 
 
-def test_of_many_variants_the_differences_from_the_base_are_drawn(given):
+def test_of_many_variants_the_differences_from_the_base_are_drawn(arguments_of):
     results = results_of(FOUR)
     on_base = [verdict for verdict in results.verdicts if "none" in (verdict["a"], verdict["b"])]
-    figures = given(results)
+    figures = arguments_of(results)
     assert len(on_base) == 3 < len(results.verdicts)
     assert figures["effect"] == (on_base, "none", "compared")
     assert figures["difference"] == (results.curves, on_base, [], "compared")
-    assert "difference" not in given(replace(results, experiment=results_of().experiment, trials=results_of().trials))
+    assert "difference" not in arguments_of(
+        replace(results, experiment=results_of().experiment, trials=results_of().trials)
+    )

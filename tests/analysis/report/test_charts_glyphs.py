@@ -19,7 +19,7 @@ def cells():
 
 def glyphs(plot, tag):
     """Return what is drawn under a name: kind of glyph, source, columns."""
-    found = []
+    kinds = []
     for drawn in plot.renderers:
         if drawn.name == tag:
             glyph = drawn.glyph
@@ -27,8 +27,8 @@ def glyphs(plot, tag):
                 type(glyph)
             ]
             columns = [getattr(glyph, name) for name in names]
-            found.append((type(glyph), drawn.data_source.name, *columns))
-    return found
+            kinds.append((type(glyph), drawn.data_source.name, *columns))
+    return kinds
 
 
 def colours_of(plot, tag):
