@@ -111,7 +111,7 @@ def test_images_that_have_changed_since_the_last_run_are_read_again(given, messa
 
 def test_a_plugin_that_is_as_it_was_before_another_version_is_registered_again(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "_registered", {})
-    made = "import bnrenorm\nbnrenorm.register_norm('mine', lambda width: {}, version=1)\n"
+    made = "import bnrenorm\nbnrenorm.register_norm('mine', lambda width: {}, version='1')\n"
     one, two = (Plugin(tmp_path / "norms.py", made.format(value).encode()) for value in ("'one'", "'two'"))
     for plugin, want in ((one, "one"), (two, "two"), (one, "one")):
         worker._register((plugin,))
