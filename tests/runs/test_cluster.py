@@ -13,6 +13,7 @@ from bnrenorm.errors import InputError
 from bnrenorm.runs import cluster
 from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.interrupt import Interrupted
+from tests.helpers import fresh
 
 pytest.importorskip("distributed", reason="Dask is the extra `cluster`")
 
@@ -62,6 +63,21 @@ def test_workers_share_the_memory_of_the_machine_or_of_their_gpu(monkeypatch, ch
     assert cluster.sharing(chosen, device) == expected
 
 
+@pytest.mark.parametrize(
+    ("chosen", "device", "workers", "expected"),
+    [
+        (Cluster(workers=4), "cpu", 4, 1),
+        (Cluster(workers=2), "cuda:0", 2, 2),
+        (Cluster(workers=4), "cuda:0", 4, 3),
+        (Cluster(address="tcp://a:1"), "cpu", 7, 7),
+        (Cluster(address="tcp://a:1"), "cuda:0", 7, 7),
+    ],
+)
+def test_the_work_is_shared_by_gpus_that_have_a_worker_or_by_machines(monkeypatch, chosen, device, workers, expected):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 3)
+    assert cluster.devices(chosen, device, workers) == expected
+
+
 def test_no_scheduler_is_an_input_error(monkeypatch):
     monkeypatch.setattr(cluster, "_TIMEOUT", 0.5)
     with pytest.raises(InputError, match="--dask tcp://127.0.0.1:1: no scheduler answers there"):
@@ -99,11 +115,11 @@ def test_a_signal_while_workers_start_is_heard_once_they_have_and_ends_them(monk
     monkeypatch.setattr(distributed, "LocalCluster", Processes)
     monkeypatch.setattr(distributed, "Client", Processes)
     log = logging.getLogger("distributed.worker")
-    before = log.level
+    monkeypatch.setattr(log, "level", logging.INFO)
     with pytest.raises(Interrupted), cluster.connected(Cluster(2)):
         pytest.fail("nothing is trained")
     assert [processes.closed for processes in made] == [True, True]
-    assert log.level == before
+    assert log.level == logging.INFO
 
 
 def test_without_dask_what_to_install_is_named_before_anything_is_trained(monkeypatch):
@@ -112,3 +128,53 @@ def test_without_dask_what_to_install_is_named_before_anything_is_trained(monkey
         pass
     with pytest.raises(InputError, match="pip install distributed"):
         cluster.count(Cluster(2))
+
+
+class Started:
+    """Stands for Dask's cluster of this machine, or for its client, and keeps how it was started."""
+
+    def __init__(self, *what, **how):
+        self.what, self.how = what, how
+        self.failures = importlib.import_module("dask.config").get("distributed.scheduler.allowed-failures")
+
+    def nthreads(self):
+        return {}
+
+    def close(self):
+        pass
+
+
+def test_workers_of_this_machine_listen_to_it_alone_and_are_not_ended_for_the_memory_they_take(monkeypatch):
+    """Dask's own limit would end a worker that takes what --memory allows; a group is given up after `DEATHS`."""
+    distributed = importlib.import_module("distributed")
+    monkeypatch.setattr(distributed, "LocalCluster", Started)
+    monkeypatch.setattr(distributed, "Client", Started)
+    with cluster.connected(Cluster(2)) as client:
+        (processes,) = client.what
+        assert not client.how["set_as_default"], "a notebook may have a client of its own"
+    assert (processes.how["n_workers"], processes.how["threads_per_worker"]) == (2, 1)
+    assert (processes.how["host"], processes.how["dashboard_address"]) == ("127.0.0.1", "127.0.0.1:0")
+    assert processes.how["memory_limit"] == 0
+    assert processes.failures == cluster.DEATHS - 1
+
+
+def test_a_cluster_of_the_users_does_not_become_the_client_of_a_notebook(monkeypatch):
+    distributed = importlib.import_module("distributed")
+    monkeypatch.setattr(distributed, "Client", Started)
+    monkeypatch.setattr(cluster, "_ask", lambda *_: None)
+    with cluster.connected(Cluster(address="tcp://a:1")) as client:
+        assert client.what == ("tcp://a:1",)
+        assert not client.how["set_as_default"]
+    assert cluster.count(Cluster(address="tcp://a:1")) == 1, "its workers may come later"
+
+
+def test_workers_that_are_started_hear_no_signal_of_the_users():
+    """Also where Python starts a helper first, once in a process, which unblocks some of them."""
+    blocked = """
+import signal
+from bnrenorm.runs import cluster
+with cluster._deaf_children():
+    print(set(cluster.SIGNALS) <= signal.pthread_sigmask(signal.SIG_BLOCK, []))
+print(set(cluster.SIGNALS) & signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+    assert fresh(blocked).split("\n")[:2] == ["True", "set()"]
