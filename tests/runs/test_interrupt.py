@@ -1,10 +1,11 @@
 import os
+import pickle
 import signal
 import threading
 
 import pytest
 
-from bnrenorm.runs.interrupt import SIGNALS, requests
+from bnrenorm.runs.interrupt import SIGNALS, Interrupted, requests
 
 
 def handlers():
@@ -62,3 +63,13 @@ def test_another_thread_changes_no_handler():
     thread.start()
     thread.join()
     assert seen == [(before, False)]
+
+
+def test_what_a_worker_raises_says_the_same_here():
+    """An exception that comes back from a worker has been pickled."""
+    error = pickle.loads(pickle.dumps(Interrupted("most is saved")))
+    assert (str(error), error.saved) == ("most is saved; run the same again, and it goes on from here", "most is saved")
+
+
+def test_a_terminal_that_is_closed_is_a_signal_too():
+    assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} == set(SIGNALS)

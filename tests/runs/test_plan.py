@@ -87,6 +87,29 @@ def test_an_interrupted_group_is_divided_where_it_does_not_fit_or_workers_wait(f
         plan.plan(todo.keys, few, store, 1024, BACKEND)
 
 
+def test_no_worker_is_idle_while_there_are_trials_of_interrupted_groups(few, tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    todo = made(COMPARED.replace("seeds: 2", "seeds: 4"), few, store)
+    keys = list(todo.keys.values())
+    for part in (keys[:4], keys[4:]):
+        Checkpoints(store.checkpoints, part).save(Checkpoint({"step": 3}, [{}] * 4, 0.0))
+    groups = plan.plan(todo.keys, few, store, 2**30, BACKEND, workers=3).groups
+    assert [len(group) for group in groups] == [2, 2, 2, 2]
+
+
+def test_images_that_are_held_out_are_none_to_draw_batches_from(few):
+    """The smallest class has 13 of the 200 images, and 11 of the 190 that are left to learn from."""
+    smallest = min(map(list(few.learning_labels(10)).count, range(10)))
+    with_batch = COMPARED.replace("training: {", "training: {batch: {kind: non_iid, classes: 2, size: SIZE}, ")
+    for validation, images in ((10, smallest), (0, smallest + 1)):
+        text = with_batch.replace("SIZE", str(2 * images)) + f"data: {{validation: {validation}}}\n"
+        assert len(plan.addresses(experiment_of(text), few, BACKEND)) == 4
+    text = with_batch.replace("SIZE", str(2 * smallest + 2)) + "data: {validation: 10}\n"
+    with pytest.raises(InputError, match=f"{smallest + 1} images a class, but the smallest class has {smallest}"):
+        plan.addresses(experiment_of(text), few, BACKEND)
+
+
 @pytest.mark.parametrize("files", [list, reversed])
 def test_what_is_left_of_interrupted_groups_is_planned_once_parts_before_the_whole(few, tmp_path, monkeypatch, files):
     """In whatever order their files are found."""
