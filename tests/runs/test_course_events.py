@@ -8,13 +8,14 @@ import pytest
 
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import ClusterError
-from bnrenorm.runs import course, worker
+from bnrenorm.runs import course, sealed, worker
 from bnrenorm.runs.interrupt import Interrupted, Request
 from bnrenorm.runs.plan import Plan, addresses
 from bnrenorm.runs.runner import Tally
 from bnrenorm.runs.store import Store
-from bnrenorm.runs.worker import Begun, Noted
-from tests.helpers import COMPARED, experiment_of, results_of, save_digits, some_digits
+from bnrenorm.runs.worker import Begun, Noted, Shown
+from bnrenorm.training.records import Record
+from tests.helpers import COMPARED, experiment_of, results_of, some_digits
 
 pytest.importorskip("distributed", reason="Dask is the extra `cluster`")
 
@@ -28,9 +29,9 @@ def course_of(tmp_path):
     keys = addresses(experiment, data, Backend("chainer", "cpu"))
     found = dict(zip(keys.values(), (result for _, result in results_of().trials), strict=True))
 
-    def course_of(client=None, note=lambda text: None):
+    def course_of(client=None, note=lambda text: None, groups=1):
         plan, run = (
-            Plan(keys, [list(keys)]),
+            Plan(keys, [list(keys)[start::groups] for start in range(groups)]),
             SimpleNamespace(checksum=data.checksum, token="token", proof=store.checkpoints / ".token.tmp"),
         )
         return course._Course(plan, store, client, run, Tally(plan, lambda progress: None), note, Request()), found
@@ -56,6 +57,7 @@ def test_an_answer_is_stored_unless_its_worker_has_done_so(course_of, spoilt):
     assert answers == ([1] if spoilt else [])
     if spoilt:
         assert all(groups.store.read(key).outcome == "finished" for key in found)
+        assert {sealed.read(groups.store.path(key))["data"] for key in found} == {groups.run.checksum}
 
 
 class Future:
@@ -167,19 +169,6 @@ def test_a_scheduler_that_is_gone_is_asked_nothing_more(course_of, monkeypatch):
     assert asked == []
 
 
-def test_workers_are_told_where_the_images_are_from_wherever_they_start(tmp_path, monkeypatch):
-    runs = []
-    monkeypatch.setattr(
-        course, "_Course", lambda plan, store, client, run, *_: runs.append(run) or SimpleNamespace(finish=dict)
-    )
-    monkeypatch.chdir(tmp_path)
-    save_digits(tmp_path / "few.npz")
-    experiment, store = experiment_of(COMPARED, ["data.path=few.npz"]), Store(tmp_path)
-    store.prepare()
-    course.train(Plan({}, []), experiment, some_digits(200, 100), store, Backend("chainer", "cpu"), None, print, print)
-    assert runs[0].data.path == str(tmp_path / "few.npz")
-
-
 def test_what_a_worker_remarks_is_noted(course_of):
     notes = []
     groups, _ = course_of(note=notes.append)
@@ -191,3 +180,53 @@ def test_a_client_that_is_closed_is_a_lost_cluster(course_of):
     groups, _ = course_of(client_of(status="closed"))
     with pytest.raises(ClusterError, match="the cluster is lost"):
         groups.finish()
+
+
+def test_a_signal_starts_no_group_that_waits(course_of, monkeypatch):
+    monkeypatch.setattr(course, "_TICK", 0)
+    looks = iter([{}, {}])
+    groups, _ = course_of(client_of(nthreads=lambda: next(looks), submit=pytest.fail))
+    groups.request.asked = True
+    with pytest.raises(Interrupted, match="^everything is saved;"):
+        groups.finish()
+
+
+def test_a_signal_takes_back_what_no_worker_has_begun(course_of):
+    """The others are asked to stop, and save what they have."""
+    cancelled = []
+    groups, _ = course_of(client_of(cancel=cancelled.append))
+    groups.running = {"begun": 0, "waits": 1}
+    groups._take(pickle.dumps(Begun(0, shares=True)))
+    groups.request.asked = True
+    groups._look()
+    assert cancelled == [["waits"]]
+
+
+def test_news_of_a_group_that_has_ended_do_not_count_twice(course_of):
+    groups, _ = course_of()
+    groups.tally.finish(0)
+    groups._take(pickle.dumps(Shown(0, 0, 4, Record(3, 1.0, {"train_loss": [0.1] * 4}))))
+    assert groups.tally.done == groups.tally.total == 16
+
+
+@pytest.mark.parametrize(("begun", "attempts", "again"), [(1, 1, True), (2, 2, True), (3, 1, False), (0, 3, False)])
+def test_a_group_is_given_up_after_so_many_workers_or_attempts(course_of, begun, attempts, again):
+    from distributed.scheduler import KilledWorker
+
+    groups, found = course_of()
+    groups.waiting, groups.begun[0], groups.attempts[0] = [], begun, attempts
+    groups._end(Future("error", KilledWorker("task", "worker", 2)), 0)
+    assert groups.waiting == ([0] if again else [])
+    assert groups.failures == ({} if again else dict.fromkeys(found, "3 workers were lost with their group"))
+    assert groups.tally.done == (0 if again else groups.tally.total)
+
+
+def test_groups_begin_in_the_order_of_the_plan(course_of):
+    """Those that were interrupted first."""
+    begun = []
+    client = client_of(submit=lambda function, run, task, **how: begun.append(task.number) or Future("pending"))
+    groups, _ = course_of(client, groups=2)
+    groups._look()
+    groups.wanted = 2
+    groups._look()
+    assert begun == [0, 1]
