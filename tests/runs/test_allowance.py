@@ -8,7 +8,13 @@ from bnrenorm.errors import InputError
 from bnrenorm.runs import allowance
 
 
-@pytest.mark.parametrize(("text", "want"), [("4GiB", 2**32), ("500 MB", 5 * 10**8), ("1.5KiB", 1536), ("7", 7)])
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        *(("4GiB", 2**32), ("3MiB", 3 * 2**20), ("1.5KiB", 1536)),
+        *(("2GB", 2 * 10**9), ("500 MB", 5 * 10**8), ("8KB", 8000), ("9B", 9), ("7", 7)),
+    ],
+)
 def test_memory_is_read_with_its_unit(text, want):
     assert allowance.parse_memory(text) == want
 

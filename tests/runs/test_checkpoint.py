@@ -5,6 +5,7 @@ from unittest.mock import ANY
 import numpy as np
 import pytest
 
+from bnrenorm import disk
 from bnrenorm.runs import checkpoint, sealed
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
 from bnrenorm.training import loop
@@ -86,7 +87,7 @@ def test_the_newest_two_are_kept_and_the_newest_is_loaded(tmp_path):
 
 
 def newest(saved, kind):
-    return max(saved.root.glob(f"*.{kind}"))
+    return max(saved.root.glob(f"{saved.group}.*.{kind}"))
 
 
 def sealed_with(**changes):
@@ -161,7 +162,9 @@ def test_unfinished_groups_are_listed_until_they_are_discarded(tmp_path):
     save(one, 1, 2)
     save(two, 1)
     assert sorted(checkpoint.unfinished(tmp_path)) == [KEYS[:2], KEYS[2:]]
+    (tmp_path / f"{one.group}.step-3.npz").touch()  # half of one, left by a kill
     one.discard()
+    assert {path.name.partition(".")[0] for path in tmp_path.iterdir()} == {two.group}
     assert checkpoint.unfinished(tmp_path) == [KEYS[2:]]
     assert resumed(two) == (1, 0)
 
@@ -177,6 +180,40 @@ def test_a_group_that_two_commands_train_loses_nothing_if_one_of_them_is_ready_f
     assert resumed(mine) == (3, 0)
     mine.discard()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fails_costs_no_checkpoint(tmp_path, monkeypatch):
+    saved, real = Checkpoints(tmp_path, KEYS[:2]), sealed.read
+    save(saved, 1, 2)
+    failing, files = newest(saved, "json"), set(tmp_path.iterdir())
+
+    def read(path):
+        if path == failing:
+            raise OSError("Input/output error")
+        return real(path)
+
+    monkeypatch.setattr(sealed, "read", read)
+    assert resumed(saved) == (1, 1)
+    checkpoint.sweep(tmp_path, lambda key: False)
+    assert set(tmp_path.iterdir()) == files
+    monkeypatch.setattr(disk, "delete", lambda path: read(failing))
+    save(saved, 3, 4)
+    assert resumed(saved) == (4, 0)
+
+
+def test_a_run_has_the_checkpoints_of_groups_that_are_its_own_entirely(tmp_path):
+    own, shared = Checkpoints(tmp_path, KEYS[:2]), Checkpoints(tmp_path, KEYS[1:3])
+    save(own, 1)
+    save(shared, 1)
+    newest(shared, "json").with_name("spoilt.step-1.json").write_text("{")
+    assert checkpoint.of(tmp_path, KEYS[:2]) == [newest(own, "json")]
+
+
+def test_a_spoilt_checkpoint_of_another_group_is_not_remarked(tmp_path):
+    whole = Checkpoints(tmp_path, KEYS)
+    save(whole, 1)
+    newest(whole, "npz").write_bytes(b"")
+    assert resumed(Checkpoints(tmp_path, KEYS[:2])) == (0, 0)
 
 
 def test_what_kills_have_left_is_swept(tmp_path):

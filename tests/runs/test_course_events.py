@@ -194,7 +194,8 @@ def test_a_signal_starts_no_group_that_waits(course_of, monkeypatch):
 def test_a_signal_takes_back_what_no_worker_has_begun(course_of):
     """The others are asked to stop, and save what they have."""
     cancelled = []
-    groups, _ = course_of(client_of(cancel=cancelled.append))
+    two = {"a": 1, "b": 1}
+    groups, _ = course_of(client_of(cancel=cancelled.append, nthreads=lambda: two, submit=pytest.fail))
     groups.running = {"begun": 0, "waits": 1}
     groups._take(pickle.dumps(Begun(0, shares=True)))
     groups.request.asked = True

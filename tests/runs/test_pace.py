@@ -26,3 +26,12 @@ def test_steps_that_were_resumed_do_not_count_as_pace():
     clock.now = 5
     pace.update(progress(60))  # a record every step of two networks: 58 of these steps are a checkpoint's
     assert pace.left() == pytest.approx(40 * 5 / 2)
+
+
+def test_a_group_that_another_worker_begins_again_has_been_trained_that_far_all_the_same():
+    clock = Clock()
+    pace = Pace(clock)
+    for done in (6, 2):
+        clock.now += 5
+        pace.update(progress(done))
+    assert pace.left() == pytest.approx(98 * 10 / 2), "two replica-steps were seen: the first report may be a resume"

@@ -11,9 +11,12 @@ from bnrenorm import environment
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import group as groups
+from bnrenorm.runs import plan, runner
+from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
 from bnrenorm.training import loop
-from tests.helpers import COMPARED, ENGINES, some_digits
-from tests.runs.runs import train
+from bnrenorm.training.records import Record
+from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
+from tests.runs.runs import CHAINER, train
 
 
 @pytest.fixture
@@ -126,3 +129,35 @@ def test_progress_goes_on_over_groups(few, store):
     text = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}")
     train(text, few, store, lambda p: shown.append((p.done, p.total, p.group, p.groups)))
     assert shown == [(done, 24, 1 if done <= 8 else 2, 2) for done in (2, 4, 6, 8, 12, 16, 20, 24)]
+
+
+class Trainer:
+    """Trains nothing: every group ends after its first step, as one whose networks all diverge."""
+
+    def __init__(self, *_):
+        pass
+
+    def train(self, group, keys, show):
+        show(group, Record(1, 1.0, {}))
+
+
+def test_a_group_that_ends_early_counts_as_done(few, store, monkeypatch):
+    monkeypatch.setattr(runner, "GroupTrainer", Trainer)
+    two = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}")
+    todo = plan.plan(plan.addresses(experiment_of(two), few, CHAINER), few, store, 2**30, CHAINER)
+    shown = []
+    runner.train(todo, few, store, CHAINER, shown.append)
+    assert [len(group) for group in todo.groups] == [2, 4]
+    assert [progress.done for progress in shown] == [2, 2 * 4 + 4]
+    assert {progress.total for progress in shown} == {6 * 4}
+
+
+def test_checkpoints_of_stored_trials_are_gone_after_a_training(few, store):
+    """Which a command that was killed between the two has left."""
+    key = "0" * 16
+    Checkpoints(store.checkpoints, [key]).save(Checkpoint({"step": 3}, [{}], 0.0))
+    runner.train(plan.Plan({}, []), few, store, CHAINER, print)
+    assert list(store.checkpoints.iterdir())
+    store.path(key).touch()
+    runner.train(plan.Plan({}, []), few, store, CHAINER, print)
+    assert not list(store.checkpoints.iterdir())

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnrenorm import config
+from bnrenorm import config, disk
 from bnrenorm.errors import InputError
 from bnrenorm.runs import sealed
 from bnrenorm.runs.sealed import Spoilt
@@ -45,6 +45,7 @@ def test_the_file_is_strict_json_that_tells_what_was_trained(store, trial):
 
     content = json.loads((store.trials / "key.json").read_text(), parse_constant=refuse)
     assert content["settings"]["model"]["hidden"] == [100]
+    assert content["settings"]["data"].keys().isdisjoint({"path", "first_label"}), "files differ by their trials alone"
     assert (content["seed"], content["data"]) == (0, "sum")
     assert content["provenance"] == PROVENANCE
 
@@ -58,6 +59,10 @@ def path(store, trial):
 
 def with_columns(**columns):
     return lambda content: {**content, "records": {**content["records"], **columns}}
+
+
+def without_column(name):
+    return lambda content: {**content, "records": without(name)(content["records"])}
 
 
 def without(name):
@@ -91,15 +96,12 @@ def test_a_change_that_is_still_json_is_seen(store, path, old, new):
     [
         *map(without, ("key", "outcome", "seconds", "provenance", "records")),
         lambda content: {**content, "outcome": "lost"},
-        lambda content: {**content, "seconds": "nan"},
-        lambda content: {**content, "provenance": {}},
+        *(lambda content, s=seconds: {**content, "seconds": s} for seconds in ("nan", "inf", -1.0)),
+        *(lambda content, o=origin: {**content, "provenance": o} for origin in ({}, {"engine": "cpu"})),
         lambda content: {**content, "records": {}},
         lambda content: {**content, "records": {"step": [1.0, 2.0]}},
-        with_columns(step=["nan", "nan"]),
-        with_columns(step=[1.0, 1.5]),
-        with_columns(step=[2.0, 1.0]),
-        with_columns(step=[1.0, 1.0]),
-        with_columns(step=[-1.0, 0.0]),
+        *(with_columns(step=steps) for steps in (["nan", "nan"], [1.0, 1.5], [2.0, 1.0], [1.0, 1.0], [-1.0, 1.0])),
+        *(without_column(name) for name in ("step", "epoch", *CURVES[:4])),
         with_columns(**{name: [0.0] for name in ("step", "epoch", *CURVES[:4])}),
         with_columns(test_loss=[1.0]),
         with_columns(layer1_r_50=[1.0, 2.0, 3.0]),
@@ -157,6 +159,10 @@ def test_parameters_are_read_back_and_a_spoilt_file_of_them_spoils_the_trial(sto
     found = store.read("key")
     assert found.parameters.keys() == weights.keys()
     assert (found.parameters["linears/0/W"] == weights["linears/0/W"]).all()
+    copy = Store(store.root / "copy")
+    copy.prepare()
+    copy.copy("key", store)
+    assert copy.read("key").parameters["linears/0/W"].tolist() == weights["linears/0/W"].tolist()
     spoilt = store.trials / "key.npz"
     if damage is None:
         spoilt.unlink()
@@ -180,6 +186,21 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="--out .*file: cannot be written"):
         Store(tmp_path / "file").prepare()
+
+
+def test_a_folder_that_may_only_be_read_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr(disk, "try_to_write", refuse)
+    with pytest.raises(InputError, match=f"^--out {tmp_path}: cannot be written: Permission denied$"):
+        Store(tmp_path).prepare()
+
+
+def test_other_files_among_the_trials_are_none(store):
+    for name in ("notes.json", f"{'0' * 16}.json", f"{'0' * 16}.npz", f"{'F' * 16}.json"):
+        (store.trials / name).touch()
+    assert store.finished() == ["0" * 16]
 
 
 @pytest.mark.parametrize("name", ["trials", "checkpoints"])
@@ -226,5 +247,4 @@ def test_steps_that_are_read_are_whole_numbers(store, trial):
     """As those of a training are: what is written again after a resume has the same bytes."""
     store.write("key", trial, "sum", result())
     steps = store.read("key").records["step"]
-    assert steps == [1, 2]
-    assert all(type(step) is int for step in steps)
+    assert list(map(repr, steps)) == ["1", "2"]

@@ -16,6 +16,7 @@ from bnrenorm.runs import worker
 from bnrenorm.runs.plan import addresses
 from bnrenorm.runs.store import Store
 from bnrenorm.runs.worker import Begun, Run, Shown, Task
+from bnrenorm.training.records import Record
 from tests.helpers import COMPARED, experiment_of, save_digits
 
 distributed = pytest.importorskip("distributed", reason="Dask is the extra `cluster`")
@@ -122,3 +123,25 @@ def test_the_last_record_is_always_shown(given, messages, monkeypatch):
     monkeypatch.setattr(worker, "_EVERY", 1000.0)
     worker.train(*given(Backend("chainer", "cpu")))
     assert [message.record.step for message in messages if isinstance(message, Shown)] == [1, 4]
+
+
+def test_a_part_of_a_group_is_shown_as_such(given, messages, monkeypatch):
+    """A GPU whose memory was full trains a group in parts."""
+    run, task = given(Backend("chainer", "cpu"))
+    record = Record(3, 1.0, {"train_loss": [0.1, 0.2], "test_loss": [0.3, 0.4]}, {"stopped": [1.0, 0.0], "r": [1, 1]})
+    trainer = SimpleNamespace(train=lambda trials, keys, show: show(trials[2:], record))
+    monkeypatch.setattr(worker, "GroupTrainer", lambda *_: trainer)
+    (run.root / "trials").mkdir()
+    run.proof.touch()
+    worker.train(run, task)
+    (shown,) = (message for message in messages if isinstance(message, Shown))
+    assert (shown.first, shown.count) == (2, 2)
+    assert (shown.record.values, shown.record.diagnosis) == ({"train_loss": [0.1, 0.2]}, {"stopped": [1.0, 0.0]})
+
+
+def test_a_worker_trains_one_group_at_a_time(given, monkeypatch):
+    """However many tasks Dask gives to it: each takes all of its threads."""
+    held = []
+    monkeypatch.setattr(worker, "_train_alone", lambda run, task: held.append(worker._turn.locked()))
+    worker.train(*given(Backend("chainer", "cpu")))
+    assert held == [True]
