@@ -2,13 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import bnrenorm
+from bnrenorm.engines.backend import CHAINER, CUDA, CUDA_TF32, Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import finished
+from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, save_digits
 
 
@@ -109,3 +113,61 @@ def test_images_of_other_classes_belong_to_no_trial(folder):
     path.write_text(json.dumps(environment))
     with pytest.raises(InputError, match="none of its 4 trials can be read"):
         finished.read(folder)
+
+
+@pytest.fixture
+def stored_as(trained, folder):
+    """A function that stores the run's trials as another backend's, which took them 7 s each."""
+
+    def stored_as(backend):
+        store = Store(folder.parent)
+        for trial, result in trained.trials:
+            key = trial.key(trained.data.checksum, backend.address(trial.settings))
+            store.write(key, trial, trained.data.checksum, replace(result, seconds=7.0))
+
+    return stored_as
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "trained_by"),
+    [(CHAINER, "cuda:1", [CHAINER]), (CUDA, "cuda:0", [CHAINER, CUDA]), (CUDA_TF32, "cuda:0", [CUDA_TF32, CHAINER])],
+)
+def test_a_run_is_read_from_the_trials_of_its_own_engine_and_device(folder, stored_as, engine, device, trained_by):
+    stored_as(Backend(engine, device))
+    path = folder / "environment.json"
+    environment = json.loads(path.read_text())
+    environment |= {"device": device, "trained_by": [{"engine": name} for name in trained_by], "notes": ["a note"]}
+    path.write_text(json.dumps(environment))
+    run = finished.read(folder)
+    assert (run.device, run.notes) == (device, ("a note",))
+    assert [result.seconds for _, result in run.trials] == [7.0] * 4
+
+
+@pytest.mark.parametrize("engine", [CUDA, CUDA_TF32, CHAINER])
+def test_a_run_on_a_gpu_that_has_not_ended_is_read_too(trained, folder, stored_as, monkeypatch, engine):
+    (folder / "environment.json").unlink()
+    shutil.rmtree(folder.parent / "trials")
+    (folder.parent / "trials").mkdir()
+    stored_as(Backend(engine, "cuda:0"))
+    monkeypatch.setattr(finished.dataset, "load", lambda settings: SimpleNamespace(described=trained.data))
+    assert len(finished.read(folder).trials) == 4
+
+
+def test_a_run_is_read_from_inside_its_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert len(finished.read(Path()).trials) == 4
+
+
+def test_a_trial_that_the_disk_does_not_give_back_is_left_out(folder, monkeypatch):
+    real, calls = Store.read, []
+
+    def read(store, key):
+        calls.append(key)
+        if len(calls) == 1:
+            raise OSError("Input/output error")
+        return real(store, key)
+
+    monkeypatch.setattr(Store, "read", read)
+    run = finished.read(folder)
+    assert len(run.trials) == 3
+    assert run.notes == ("1 stored trial is damaged and left out: the same command trains it again",)
