@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from bnrenorm import atomic
+from bnrenorm import atomic, disk
 
 resource = pytest.importorskip("resource", reason="no limit of a file's size on this system")
 
@@ -65,6 +65,29 @@ def test_a_failure_of_any_call_leaves_the_old_file_and_nothing_else(tmp_path, mo
             atomic.write(path, NEW)
     assert path.read_text() == OLD
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_an_interrupt_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    def interrupt(path, by):
+        raise KeyboardInterrupt
+
+    path = tmp_path / "file"
+    path.write_text(OLD)
+    monkeypatch.setattr(disk, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        atomic.write(path, NEW)
+    assert path.read_text() == OLD
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_temporary_file_is_a_new_one_and_no_link_of_somebody_else(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text(OLD)
+    (tmp_path / "link").symlink_to(precious)
+    for path in (precious, tmp_path / "link"):
+        with pytest.raises(FileExistsError):
+            disk.create(path, b"new")
+    assert precious.read_text() == OLD
 
 
 KILLED = """

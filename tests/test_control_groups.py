@@ -72,7 +72,7 @@ def test_processor_time_by_groups_of_version_1(groups):
     files |= {f"cpu/{name}/cpu.cfs_period_us": 100_000 for name in quotas}
     groups("4:memory:/b\n2:cpu,cpuacct:/a\n", **files)
     assert control_groups.processors() == [0.5]
-    groups("2:cpu,cpuacct:/b\n")
+    groups("3:cpuset:/\n2:cpu,cpuacct:/b\n")  # those of another controller are other groups
     assert control_groups.processors() == [3, 0.5]
 
 
