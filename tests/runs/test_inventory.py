@@ -112,6 +112,19 @@ def test_checkpoints_of_an_unfinished_run_go_with_it(out):
     assert {path.name.split(".")[0] for path in (out / "checkpoints").iterdir()} == {shared.group}
 
 
+def test_a_removal_that_the_disk_ends_can_be_given_again(out, monkeypatch):
+    """The folder, which lists the trials, goes last: without it they would stay for good."""
+
+    def fail(path):
+        raise OSError("Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inventory.sealed, "delete", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            inventory.remove(Store(out), named(out, TWO_SEEDS))
+    assert inventory.remove(Store(out), named(out, TWO_SEEDS)).trials == 2
+
+
 def test_an_unfinished_run_is_one_that_did_not_end(out):
     (out / named(out, ONE_SEED) / ".owner.json").write_text("{}")
     (out / named(out, TWO_SEEDS) / "verdict.json").unlink()
