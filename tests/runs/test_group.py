@@ -35,6 +35,21 @@ def test_a_trials_seconds_are_its_share_of_its_groups_time(few, store, monkeypat
     assert [result.seconds for _, result in results] == [40 / 4] * 4
 
 
+def test_the_checkpoints_of_a_group_go_once_all_of_its_results_are_stored(few, store, monkeypatch):
+    """A kill in between costs no step."""
+    monkeypatch.setattr(groups, "SAVE_EVERY", 0)
+    left, real = [], store.write
+
+    def write(*result):
+        left.append(len(list(store.checkpoints.glob("*.json"))))
+        real(*result)
+
+    monkeypatch.setattr(store, "write", write)
+    train(COMPARED, few, store)
+    assert left == [2] * 4
+    assert not list(store.checkpoints.iterdir())
+
+
 def test_seconds_of_a_resumed_trial_contain_those_before_the_interrupt(few, store, monkeypatch):
     clock = Clock()
     monkeypatch.setattr(groups.time, "monotonic", clock)
