@@ -83,8 +83,10 @@ def test_an_interrupted_group_is_divided_where_it_does_not_fit_or_workers_wait(f
     memory = need(group[0], few, BACKEND).of(4)
     assert [len(part) for part in plan.plan(todo.keys, few, store, memory, BACKEND).groups] == [3, 3, 4]
     assert [len(part) for part in plan.plan(todo.keys, few, store, 2**30, BACKEND, workers=2).groups] == [5, 5]
-    with pytest.raises(InputError, match="but may take 1 KiB"):
+    with pytest.raises(InputError, match="but may take 1 KiB; "):
         plan.plan(todo.keys, few, store, 1024, BACKEND)
+    with pytest.raises(InputError, match="but may take 1 KiB as one of 3 workers; .*, fewer --workers"):
+        plan.plan(todo.keys, few, store, 1024, BACKEND, sharing=3)
 
 
 def test_no_worker_is_idle_while_there_are_trials_of_interrupted_groups(few, tmp_path):

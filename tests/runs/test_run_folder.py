@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -93,6 +94,7 @@ def test_unfinished_are_other_experiments_of_the_same_name(tmp_path):
     folder = interrupted(tmp_path)
     interrupted(tmp_path, COMPARED.replace("name: compared", "name: compared-lr"))
     interrupted(tmp_path, COMPARED.replace("name: compared", "name: comp"))
+    shutil.copytree(folder, folder.with_name(f"{folder.name}-copy"))
     changed = experiment(COMPARED.replace("steps: 4", "steps: 5"))
     changed_folder = run_folder.path_of(tmp_path, changed, IMAGES)
     assert run_folder.unfinished(folder, experiment()) == []
@@ -145,6 +147,7 @@ def test_a_mistake_leaves_no_folder_unless_something_was_compared_in_it(tmp_path
 def test_an_error_that_is_no_mistake_leaves_the_folder(tmp_path):
     with pytest.raises(OSError, match="full"), run_folder.opened(tmp_path, experiment(), IMAGES) as path:
         raise OSError("full")
+    assert (path / "experiment.yaml").is_file()
     assert run_folder.state(path) == "unfinished"
 
 
