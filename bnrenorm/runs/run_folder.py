@@ -113,5 +113,5 @@ def _name(owner: Path) -> str:
     try:
         content = json.loads(disk.read(owner))
         return f"process {content['pid']} on {content['host']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -9,7 +9,9 @@ from bnrenorm import config
 from bnrenorm.engines.backend import CHAINER, CPU, CUDA, Backend
 from bnrenorm.runs import narration
 from bnrenorm.runs.pace import Pace
-from tests.helpers import COMPARED, experiment_of, opened, progress, some_digits
+from bnrenorm.runs.runner import Progress
+from bnrenorm.training.records import Record
+from tests.helpers import COMPARED, experiment_of, opened, progress, some_digits, trials_of
 
 TANH = "{model: {activation: tanh}, norm: {kind: batch}}"
 
@@ -121,3 +123,11 @@ def test_replicas_that_stopped_early_have_not_diverged():
     pace = Pace()
     pace.update(report)
     assert pace.diverged == 1
+
+
+def test_a_group_is_named_by_what_its_trials_have_in_common():
+    text = "grid: {training.batch: [10, 20], training.optimizer.lr: [0.1, 0.2]}\nvariants: {BN: {norm: {kind: batch}}}"
+    trials = [trial for trial in trials_of(text) if dict(trial.point)["training.batch"] == 10]
+    told = Progress(1, 2, trials, Record(1, 1.0, {}), group=2, groups=7)
+    assert narration.group(told) == ("group 2 of 7", "batch 10")
+    assert narration.group(dataclasses.replace(told, groups=1)) == ("", "")

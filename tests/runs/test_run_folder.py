@@ -4,10 +4,12 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import filelock
 import pytest
 
+from bnrenorm.config.plugins import Plugin
 from bnrenorm.errors import InputError
 from bnrenorm.runs import run_folder
 from tests.helpers import COMPARED, experiment_of
@@ -63,6 +65,15 @@ def test_a_second_writer_is_told_pid_and_host_and_a_dead_ones_lock_is_taken_over
         holder.wait()
     with run_folder.opened(tmp_path, experiment(), IMAGES) as path:
         assert path.is_dir()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"[]", b'{"pid": 3}'])
+def test_a_writer_that_cannot_be_named_is_another_process(tmp_path, monkeypatch, content):
+    monkeypatch.setattr(run_folder, "_MOMENT", 0.01)
+    (tmp_path / ".owner.json").write_bytes(content)
+    held = f"^{tmp_path}: another process is writing there$"
+    with filelock.FileLock(tmp_path / ".lock"), pytest.raises(InputError, match=held), run_folder.locked(tmp_path):
+        raise AssertionError("two writers")
 
 
 def test_who_holds_the_lock_for_a_moment_keeps_no_writer_out(tmp_path):
@@ -128,6 +139,17 @@ def test_the_folder_itself_is_no_link_but_its_parent_may_be(tmp_path):
         pytest.raises(InputError, match="is a symbolic link, expected a folder; make .*runs the link instead"),
         run_folder.opened(tmp_path / "runs", other, IMAGES),
     ):
+        raise AssertionError("written through")
+    assert not list(others.iterdir())
+
+
+def test_the_folder_of_plugins_in_it_is_no_link_either(tmp_path):
+    folder, others = run_folder.path_of(tmp_path, experiment(), IMAGES), tmp_path / "others"
+    others.mkdir()
+    folder.mkdir()
+    (folder / "plugins").symlink_to(others)
+    mine = replace(experiment(), plugins=(Plugin(tmp_path / "mine.py", b"pass"),))
+    with pytest.raises(InputError, match="plugins: is a symbolic link"), run_folder.opened(tmp_path, mine, IMAGES):
         raise AssertionError("written through")
     assert not list(others.iterdir())
 
