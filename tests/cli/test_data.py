@@ -69,3 +69,11 @@ def test_data_show_draws_an_image_in_colours(call, tmp_path, rng, colours):
     code, out, _ = call("data", "show", "--path", tmp_path / "mine.npz", "--save", tmp_path / "one.png")
     assert (code, out.startswith("train image 0: label 0")) == (0, True)
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("index", [-1, 10_000])
+def test_an_image_that_there_is_not_is_one_line(call, tmp_path, index):
+    code, out, err = call("data", "show", "--test", "--index", index, "--save", tmp_path / "none.png")
+    assert (code, out) == (2, "")
+    assert err == f"bnrenorm: --index {index}: expected 0 to 9999\n"
+    assert not list(tmp_path.iterdir())

@@ -70,7 +70,7 @@ def test_what_is_no_run_is_one_line(call, tmp_path):
 def test_three_runs_or_one_twice_are_one_line(call, stored, tmp_path):
     code, _, err = call("report", tmp_path, tmp_path, tmp_path)
     assert (code, err) == (2, "bnrenorm: 3 runs: expected one, or two to be shown side by side\n")
-    code, _, err = call("report", tmp_path, tmp_path / ".")
+    code, _, err = call("report", tmp_path, tmp_path.parent / ".." / tmp_path.parent.name / tmp_path.name)
     assert (code, err) == (2, f"bnrenorm: {tmp_path}: the same run twice, expected two runs\n")
 
 

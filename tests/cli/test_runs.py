@@ -52,3 +52,10 @@ def test_an_unknown_run_is_one_line(call, out):
     code, text, err = call("runs", "--out", out, "--remove", "a-00000001")
     assert (code, text, err.count("\n")) == (2, "", 1)
     assert "unknown run 'a-00000001'; did you mean a-00000000?" in err
+
+
+def test_a_run_of_another_folder_is_not_mistaken_for_one_of_the_same_name(call, out):
+    code, text, err = call("runs", "--out", out, "--remove", out / "other" / "a-00000000")
+    assert (code, text) == (2, "")
+    assert "unknown run" in err
+    assert (out / "a-00000000").is_dir()

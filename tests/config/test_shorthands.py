@@ -3,6 +3,7 @@
 import pytest
 
 from bnrenorm.config.schema import ClassSorted, Full, Iid, NonIid
+from bnrenorm.config.shorthands import complete
 from bnrenorm.errors import InputError
 from tests.helpers import experiment_of
 
@@ -55,3 +56,9 @@ def test_full_replaces_any_batch():
 def test_a_name_meets_the_settings_of_its_group():
     found = experiment_of("name: a\nmodel: {activation: leaky_relu}\ngrid: {model.activation.alpha: [0.1, 0.2]}")
     assert [settings.model.activation.alpha for settings in found.settings.values()] == [0.1, 0.2]
+
+
+def test_settings_next_to_the_papers_schedule_take_precedence():
+    norm = {"kind": "renorm", "d_max": 2.0, "schedule": "paper", "ramp_r": 7}
+    want = {"kind": "renorm", "r_max": 3.0, "d_max": 2.0, "warmup": 5_000, "ramp_r": 7, "ramp_d": 20_000}
+    assert complete({"norm": norm})["norm"] == want

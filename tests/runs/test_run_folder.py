@@ -36,6 +36,7 @@ def test_images_of_ones_own_have_a_folder_wherever_they_lie(tmp_path):
 
     assert folder("a.npz", "0") == folder("/b/a.npz", "0")
     assert folder("a.npz", "0") != folder("a.npz", "1")
+    assert folder("null", "0") == folder("null", "1"), "the shipped images are the same everywhere"
 
 
 HOLD = """
