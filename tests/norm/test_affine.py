@@ -6,6 +6,7 @@ from bnrenorm._compat import F, chainer
 from bnrenorm.norm.affine import StackedAffine, StackedLayerNormalization
 
 R, N, D = 2, 5, 4
+EPS = (1e-5, 0.5)
 
 
 @pytest.mark.parametrize(("per", "shape"), [("node", (R, 1, D)), ("layer", (R, 1, 1))])
@@ -28,16 +29,16 @@ def test_none_has_no_parameters():
 
 
 def test_layer_normalisation_is_chainers_for_each_replica(rng):
-    link = StackedLayerNormalization(StackedAffine(R, D, "node"), np.full((R, 1, 1), 1e-5))
+    link = StackedLayerNormalization(StackedAffine(R, D, "node"), np.reshape(EPS, (R, 1, 1)))
     link.affine.gamma.array[...] = rng.normal(size=(R, 1, D))
     link.affine.beta.array[...] = rng.normal(size=(R, 1, D))
     x, gy = (rng.normal(2, 3, (R, N, D)).astype(np.float32) for _ in range(2))
     mine = chainer.Variable(x)
     y = link(mine)
     F.sum(y * gy).backward()
-    for i in range(R):
+    for i, eps in enumerate(EPS):
         theirs = chainer.Variable(x[i])
-        want = F.layer_normalization(theirs, link.affine.gamma.array[i, 0], link.affine.beta.array[i, 0], eps=1e-5)
+        want = F.layer_normalization(theirs, link.affine.gamma.array[i, 0], link.affine.beta.array[i, 0], eps=eps)
         F.sum(want * gy[i]).backward()
         assert_allclose(y.array[i], want.array, rtol=1e-4, atol=1e-5)
         assert_allclose(mine.grad[i], theirs.grad, rtol=1e-3, atol=1e-5)
