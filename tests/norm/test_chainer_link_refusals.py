@@ -52,6 +52,7 @@ def test_a_wrong_first_batch_does_not_fix_the_size(rng):
         ({"axis": "0"}, "axis is '0'"),
         ({"decay": "0.9"}, "decay is '0.9', expected a number"),
         ({"eps": [1e-5]}, r"eps is \[1e-05\]"),
+        ({"eps": True}, "eps is True"),
         ({"r_max": None}, "r_max is None"),
         ({"rmax": "3"}, "r_max is '3'"),
         ({"d_max": lambda step: "5"}, "d_max is '5'"),
