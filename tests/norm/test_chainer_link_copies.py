@@ -91,6 +91,8 @@ def test_values_are_copied_from_chainers_links_and_from_ours(rng):
     ours.copyparams(stock)
     assert ours.step == 0
     train(ours, data)
+    ours.copyparams(stock)
+    assert ours.step == 3
     other.copyparams(ours, copy_persistent=False)
     assert other.step == 0
     other.copyparams(ours)
