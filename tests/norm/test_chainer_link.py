@@ -70,6 +70,16 @@ def test_float64_data_meets_float32_statistics(rng):
             assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+def test_float32_data_meets_float64_statistics(rng):
+    """The statistics keep the digits that float32 would lose."""
+    link = bnrenorm.BatchNormalization(3, dtype=np.float64)
+    (x,) = batches(rng, (50, 3), count=1)
+    ((y, *_),) = train(link, [x])
+    assert y.dtype == np.float32
+    assert_allclose(link.avg_mean, 0.1 * x.mean(axis=0, dtype=float), rtol=1e-12)
+    assert_allclose(link.avg_var, 0.9 + 0.1 * x.astype(float).var(axis=0, ddof=1), rtol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, chainer.mixed16])
 def test_the_configured_dtype_is_the_default(pair, dtype):
     with chainer.using_config("dtype", dtype):
