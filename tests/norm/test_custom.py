@@ -57,7 +57,7 @@ class Scale(chainer.Link):
         return x * F.broadcast_to(self.scale, x.shape)
 
 
-ONE = Scale(30)
+ONE, OTHER = Scale(30), Scale(30)
 
 
 class Returning(chainer.Link):
@@ -84,6 +84,16 @@ def test_alone_in_company_and_resumed_it_has_the_same_bits():
     resumed.load_state_dict(first.state_dict())
     assert (curves(resumed) == together[3:]).all()
     assert resumed.engine.replicas.network.norms[1][2].calls == 6
+
+
+def test_its_initial_values_are_drawn_by_seed_and_layer():
+    bnrenorm.register_norm("scale", Scale)
+    network = mlp.build(trials("norm: {kind: custom, name: scale}\nseeds: 2"), 784)
+    for depth, width in enumerate((30, 20)):
+        for seed in range(2):
+            drawn = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, depth))).integers(2**32)
+            want = np.random.RandomState(drawn).normal(0, 1, width)  # noqa: NPY002
+            assert_allclose(network.norms[depth][seed].scale.array, want, rtol=1e-6)
 
 
 def test_another_source_is_another_trial():
@@ -115,7 +125,7 @@ def test_a_factory_that_is_not_the_experiments_own_trains_nothing(monkeypatch):
         (lambda width: None, "'mine': the factory returned NoneType, expected a chainer.Link"),
         (lambda width: (L.BatchNormalization(width),), "'mine': the factory returned tuple, expected a chainer.Link"),
         (lambda width: ONE, "'mine': the factory returned one Link twice, expected a new one"),
-        (lambda width: chainer.Sequential(ONE), "'mine': the factory returned one Link twice"),
+        (lambda width: chainer.Sequential(OTHER), "'mine': the factory returned one Link twice"),
         (lambda width: Returning(lambda x: None), "'mine' returns NoneType, expected a Variable"),
         (lambda width: Returning(lambda x: (x, x)), "'mine' returns tuple, expected a Variable"),
         (lambda width: Returning(lambda x: x.array), "'mine' returns ndarray, expected a Variable"),
