@@ -72,6 +72,26 @@ def test_a_step_is_the_chains(digits, settings, batch):
         compiled.load_state_dict(want)
 
 
+OWN = """{A: {norm: {kind: batch, affine_lr: 0.3}, training: {l1_decay: 0.01}, evaluation: {average: 0.5}},
+B: {norm: {kind: renorm, r_max: 1.2, d_max: 0.3, decay: 0.5, eps: 0.1},
+training: {weight_decay: 0.1, optimizer: {lr: 0.05, momentum: 0.5}}, evaluation: {average: 0.9}}}"""
+
+
+@pytest.mark.parametrize("statistics", ["running", "batch"])
+@pytest.mark.parametrize("batch", BATCHES)
+def test_replicas_with_settings_of_their_own_are_the_chains(digits, batch, statistics):
+    """Rates, limits, decays, eps and averages; the first two replicas differ from the others in all of them."""
+    more = {"variants": OWN, "training__steps": 4, "evaluation__statistics": statistics}
+    chain, compiled = both_engines(group("training.optimizer.lr: 0.02", BATCHES[batch], **more), digits)
+    for _ in range(3):
+        advance(chain, 1)
+        advance(compiled, 1)
+        want = chain.state_dict()
+        assert distance(want, compiled.state_dict()) < 3e-5
+        assert_same_numbers(compiled.engine.evaluate(), chain.engine.evaluate())
+        compiled.load_state_dict(want)
+
+
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("settings", ["BN after", "BRN before, paper", "adam", "dropout"])
 def test_a_step_on_images_without_black_pixels_is_the_chains(negatives, settings, batch):
