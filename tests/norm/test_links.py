@@ -13,7 +13,7 @@ from tests import oracle
 
 R, N, D = 3, 7, 4
 DECAY = np.array([0.9, 0.5, 0.99]).reshape(R, 1, 1)
-EPS = np.full((R, 1, 1), 1e-3)
+EPS = np.array([1e-3, 1e-5, 0.1]).reshape(R, 1, 1)
 R_MAX = np.array([1.0, 1.5, 3.0]).reshape(R, 1, 1)
 D_MAX = np.array([0.0, 0.5, 5.0]).reshape(R, 1, 1)
 
@@ -59,7 +59,7 @@ def test_output_uses_the_running_statistics_from_before_the_batch(rng):
             for i, j in np.ndindex(R, D):
                 running = float(run_mean[i, 0, j]), float(run_std[i, 0, j])
                 limits = R_MAX[i, 0, 0], D_MAX[i, 0, 0]
-                want = oracle.renorm_column(column(x, i, j), 1.0, 0.0, *running, *limits, 1e-3)
+                want = oracle.renorm_column(column(x, i, j), 1.0, 0.0, *running, *limits, EPS[i, 0, 0])
                 assert_allclose(y[i, :, j], want, rtol=1e-4, atol=1e-5)
 
 
@@ -76,6 +76,30 @@ def test_inference_uses_the_running_statistics_and_changes_nothing(rng, semantic
     assert_allclose(y, 2 * (data[1] - link.run_mean) / run_std + 1, rtol=1e-4, atol=1e-5)
     for name, value in state(link).items():
         assert (value == before[name]).all(), name
+
+
+def test_inference_by_the_batchs_statistics_is_batch_normalisation(rng):
+    link, (x,) = make(), batches(rng, 1)
+    link.run_mean[...], link.use_batch_statistics = 7, True
+    with chainer.using_config("train", False):
+        y = link(x).array
+    for i, j in np.ndindex(R, D):
+        want = oracle.renorm_column(column(x, i, j), 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, EPS[i, 0, 0])
+        assert_allclose(y[i, :, j], want, rtol=1e-4, atol=1e-5)
+    assert (link.run_mean == 7).all()
+
+
+def test_an_observed_batch_is_compared_with_the_running_statistics_from_before_it(rng):
+    link, (x,) = make(), batches(rng, 1)
+    link.run_scale[...], link.observing = 4, True
+    with chainer.using_config("train", True):
+        link(x)
+    for i in range(R):
+        run_std = (4 + EPS[i, 0, 0]) ** 0.5
+        means, variances = zip(*(oracle.moments(column(x, i, j)) for j in range(D)), strict=True)
+        ratios = (np.array(variances) + EPS[i, 0, 0]) ** 0.5 / run_std
+        assert_allclose(link.diagnosis["mean_distance"][i], np.abs(means).mean() / run_std, rtol=1e-5)
+        assert_allclose(link.diagnosis["std_distance"][i], np.abs(np.log(ratios)).mean(), rtol=1e-5)
 
 
 def test_inference_has_a_gradient(rng):
@@ -133,7 +157,7 @@ def test_everything_survives_chainers_serializers(rng):
 def test_agrees_with_chainers_own_link_over_steps(rng, rmax, dmax):
     stock = L.BatchRenormalization(D, rmax=rmax, dmax=dmax, decay=0.9, eps=1e-3)
     one = np.ones((R, 1, 1))
-    link = make(r_max=Ramp(rmax * one, rmax * one), d_max=Ramp(dmax * one, dmax * one), decay=0.9 * one)
+    link = make(r_max=Ramp(rmax * one, rmax * one), d_max=Ramp(dmax * one, dmax * one), decay=0.9 * one, eps=1e-3 * one)
     with chainer.using_config("train", True):
         for x in batches(rng, 10):
             assert_allclose(
