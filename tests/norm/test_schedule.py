@@ -20,6 +20,11 @@ def test_length_zero_is_a_jump():
     assert [limit(step) for step in range(5)] == [0, 0, 0, 5, 5]
 
 
+def test_length_one_ends_a_step_behind_the_start():
+    limit = Ramp(0.0, 5.0, start=3, length=1)
+    assert [limit(step) for step in range(6)] == [0, 0, 0, 0, 5, 5]
+
+
 def test_the_end_is_reached_exactly():
     assert Ramp(1.0, 1.1, length=7)(7) == 1.1
 
