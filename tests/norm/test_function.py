@@ -54,3 +54,5 @@ def test_shapes_and_dtypes_are_checked(rng):
         renormalise(x, one.astype(np.float32), one, one, one, one, one)
     with pytest.raises(chainer.utils.type_check.InvalidType):
         renormalise(x, one[:, :, :2], one, one, one, one, one)
+    with pytest.raises(chainer.utils.type_check.InvalidType):
+        renormalise(x, one, one[:, :, :1], one, one, one, one)  # which broadcasting would take for all nodes
