@@ -50,6 +50,13 @@ def test_variance_survives_a_mean_that_is_ten_thousand_times_larger(rng):
     assert_allclose(var[0, 0], [oracle.moments([float(v) for v in x[0, :, j]])[1] for j in range(3)], rtol=1e-4)
 
 
+def test_the_variance_of_many_examples_keeps_the_digits_of_float32(rng):
+    """One sum of 60,000 squares in float32 would lose two of them."""
+    x = rng.normal(3, 2, (1, 60_000, 3)).astype(np.float32)
+    _, var = formulas.moments(x)
+    assert_allclose(var[0, 0], [oracle.moments([float(v) for v in x[0, :, j]])[1] for j in range(3)], rtol=2e-6)
+
+
 @pytest.mark.parametrize(("r_max", "d_max"), LIMITS)
 def test_forward_agrees_with_the_oracle(rng, r_max, d_max):
     c = case(rng)
