@@ -81,6 +81,17 @@ def test_a_version_takes_the_place_of_the_source():
     assert digest(one, version="1") != digest(one, version="2")
 
 
+def test_a_factory_without_a_signature_is_taken_as_it_is(monkeypatch):
+    """Not every function that is written in C has one."""
+
+    def signature(function):
+        raise ValueError("no signature found")
+
+    monkeypatch.setattr(registry.inspect, "signature", signature)
+    registry.register_norm("built", one)
+    assert registry.names() == ["built"]
+
+
 def test_what_cannot_be_registered_says_so():
     with pytest.raises(InputError, match="name is 'not a name'"):
         registry.register_norm("not a name", one)
