@@ -14,6 +14,7 @@ FACTOR = 0.1
 LIMITS = {"low": [1, 2]}
 KINDS = {"a", "b"}
 RATE = 7
+SHIFT = 9
 UNUSED = 5
 
 def helper(x):
@@ -28,7 +29,7 @@ class Base:
 class Norm(Base):
     factor = 0.5
 
-    def __init__(self, width, rate=RATE):
+    def __init__(self, width, rate=RATE, *, shift=SHIFT):
         self.width = width
 
     @property
@@ -72,6 +73,7 @@ of_an_object = Norm(4)
         ("start = 3", "start = 4"),
         ("factor = 0.5", "factor = 1.5"),
         ("RATE = 7", "RATE = 8"),
+        ("SHIFT = 9", "SHIFT = 8"),
         ("return helper(self.width)", "return helper(-self.width)"),
         ("thrice(y), x", "thrice(-y), x"),
         ("return 3 * x", "return 4 * x"),
