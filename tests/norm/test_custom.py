@@ -92,7 +92,7 @@ def test_its_initial_values_are_drawn_by_seed_and_layer():
     for depth, width in enumerate((30, 20)):
         for seed in range(2):
             drawn = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, depth))).integers(2**32)
-            want = np.random.RandomState(drawn).normal(0, 1, width)  # noqa: NPY002
+            want = np.random.RandomState(drawn).normal(0, 1, width)
             assert_allclose(network.norms[depth][seed].scale.array, want, rtol=1e-6)
 
 
