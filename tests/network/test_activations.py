@@ -13,6 +13,7 @@ def test_values_and_slopes_are_the_definitions(rng, name):
     function = activations.leaky_relu(np.array([0.2])) if name == "leaky_relu" else activations._PLAIN[name]
     learner = ArticleLearner([np.ones((1, 1))], rate=1, activation=name, alpha=0.2)
     x = chainer.Variable(rng.normal(size=(1, 50, 3)))
+    x.array[0, 0] = 0  # at which the step and the slopes of the ReLUs are those of x < 0
     y = function(x)
     F.sum(y).backward()
     np.testing.assert_allclose(y.array, learner.function(x.array), rtol=1e-6, atol=1e-7)
