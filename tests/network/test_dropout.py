@@ -52,6 +52,21 @@ def test_the_inverted_form_keeps_the_mean_and_inference_changes_nothing():
         assert drop(x, 0, 0) is x
 
 
+def test_no_layer_has_the_mask_of_another_one_at_another_step():
+    drop, x = of("inverted"), np.ones((4, 50, 30), np.float32)
+    drop.widths = (30, 30, 30)
+    drop.fractions = [drop.fractions[1]] * 3
+    with chainer.using_config("train", True):
+        masks = {drop(x, depth, step).array.tobytes() for depth in range(3) for step in range(4)}
+    assert len(masks) == 12
+
+
+def test_the_count_that_is_kept_is_rounded():
+    assert [dropout.kept(share, width) for share, width in [(0.29, 100), (0.57, 100), (0.55, 10), (1.0, 7)]] == [
+        29, 57, 6, 7
+    ]  # fmt: skip
+
+
 def test_images_that_replicas_share_are_dropped_of_each_by_its_own():
     with chainer.using_config("train", True):
         y = of("exact")(np.ones((5, 40), np.float32), 0, 0).array
