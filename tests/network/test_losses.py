@@ -102,6 +102,15 @@ variants: {A: {}, B: {training: {l1_decay: 0.5, weight_decay: 0.1}}, C: {trainin
         assert_allclose(found[replica], l1 * abs(weights).sum() + l2 / 2 * (weights**2).sum(), rtol=1e-12)
 
 
+def test_penalties_are_summed_in_float64_on_a_gpu_too(fake_cupy):
+    trials = trials_of("variants: {A: {training: {l1_decay: 1}}, B: {training: {weight_decay: 2}}}")
+    weights = np.full((2, 1, 5), 4095, np.float32)  # whose squares float32 holds, and not their sum
+    weights[:, :, 0] = 2**-9
+    linears = [SimpleNamespace(W=SimpleNamespace(array=fake_cupy.wrap(weights)))]
+    found = losses.penalty(SimpleNamespace(xp=fake_cupy, linears=linears), trials)
+    assert found.tolist() == [4 * 4095 + 2**-9, 4 * 4095**2 + 2**-18]
+
+
 def test_a_gpus_penalties_come_to_the_host_in_one_copy(fake_cupy, rng):
     trials = trials_of("variants: {A: {}, B: {training: {l1_decay: 0.5, weight_decay: 0.1}}}")
     weights = [rng.normal(size=(2, 4, 6)).astype(np.float32), rng.normal(size=(2, 3, 4)).astype(np.float32)]
