@@ -128,12 +128,15 @@ APART = [
 
 
 def test_structure_tells_what_can_be_stacked():
-    def structures(settings):
+    def structures(settings, base=""):
         variants = "".join(f"  V{i}: {{{each}}}\n" for i, each in enumerate(settings))
-        return [mlp.structure(trial) for trial in trials_of(f"variants:\n  plain: {{}}\n{variants}")]
+        return [mlp.structure(trial) for trial in trials_of(f"{base}variants:\n  plain: {{}}\n{variants}")]
 
     assert len(set(structures(STACKED))) == 1
     assert len(set(structures(APART))) == len(APART) + 1
+    stopping = [f"training: {{early_stopping: {{patience: {patience}}}}}" for patience in (1, 2)]
+    without, one, two = structures(stopping, "data: {validation: 100}\n")
+    assert without != one == two
 
 
 @pytest.mark.parametrize(
@@ -161,8 +164,11 @@ def test_alike_structures_really_can_be_stacked(rng):
     """In one network each replica has the numbers that it has alone."""
     variants = "".join(f"  V{i}: {{{each}}}\n" for i, each in enumerate(STACKED))
     trials = trials_of(f"model: {{hidden: [6, 5]}}\nvariants:\n{variants}")
-    together, x = mlp.build(trials, 4), rng.normal(size=(7, 4)).astype(np.float32)
+    together, alone = mlp.build(trials, 4), [mlp.build([trial], 4) for trial in trials]
     with chainer.using_config("train", True):
-        y = together(x).array
-        for replica, trial in enumerate(trials):
-            assert (mlp.build([trial], 4)(x).array[0] == y[replica]).all()
+        for x in rng.normal(size=(3, 7, 4)).astype(np.float32):
+            y = together(x).array
+            for replica, network in enumerate(alone):
+                assert (network(x).array[0] == y[replica]).all()
+    for norm, *own in zip(together.norms, *(network.norms for network in alone), strict=True):
+        assert (norm.run_scale == np.concatenate([link.run_scale for link in own])).all()
