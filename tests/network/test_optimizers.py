@@ -32,10 +32,10 @@ def gradients(network, rng):
         parameter.grad = rng.normal(size=parameter.shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize(("l2", "l1"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.2), (0.3, 0.2)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_replica_takes_the_steps_of_chainers_optimizer(kind, decay):
-    network, optimizer = stack(f"{{optimizer: {{kind: {kind}}}, weight_decay: {decay}}}")
+def test_each_replica_takes_the_steps_of_chainers_optimizer(kind, l2, l1):
+    network, optimizer = stack(f"{{optimizer: {{kind: {kind}}}, weight_decay: {l2}, l1_decay: {l1}}}")
     copies = [chainer.Link() for _ in RATES]
     for replica, (link, lr) in enumerate(zip(copies, RATES, strict=True)):
         for name, parameter in network.namedparams():
@@ -47,7 +47,8 @@ def test_each_replica_takes_the_steps_of_chainers_optimizer(kind, decay):
             gradients(network, rng)
             for name, parameter in network.namedparams():
                 mine = getattr(link, name.replace("/", "_"))
-                mine.grad = parameter.grad[replica] + (decay * mine.array if name.endswith("/W") else 0)
+                decay = l2 * mine.array + l1 * np.sign(mine.array) if name.endswith("/W") else 0
+                mine.grad = parameter.grad[replica] + np.float32(decay)
             own.update()
     rng = np.random.default_rng(0)
     for _ in range(5):
@@ -57,6 +58,15 @@ def test_each_replica_takes_the_steps_of_chainers_optimizer(kind, decay):
         for name, parameter in network.namedparams():
             assert parameter.dtype == np.float32
             assert_allclose(parameter.array[replica], getattr(link, name.replace("/", "_")).array, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("momentum_sgd", "momentum"), ("rmsprop", "alpha")])
+def test_each_replica_has_a_momentum_and_an_alpha_of_its_own(kind, name):
+    text = f"model: {{hidden: [4]}}\ntraining: {{optimizer: {{kind: {kind}}}}}\ngrid: {{training.optimizer.{name}: [0.3, 0.8]}}"
+    network = mlp.build(trials_of(text, 100), 3)
+    optimizers.make(network, trials_of(text, 100), device.chainer_device("cpu"))
+    for parameter in network.params():
+        assert_allclose(getattr(parameter.update_rule.hyperparam, name).ravel(), [0.3, 0.8], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
