@@ -26,6 +26,8 @@ def test_limits_are_one_and_zero_without_renormalisation_and_ramps_with_it():
 
 
 def test_gamma_and_beta_have_a_rate_of_their_own_where_it_is_given():
+    still = Schedule(trials_of("norm: {kind: batch, affine_lr: 0}\ntraining: {optimizer: {lr: 0.1}}"))
+    assert still.affine_lr.item() == 0
     schedule = Schedule(trials_of(TEXT))
     assert schedule.lr.dtype == schedule.affine_lr.dtype == np.float32
     assert_allclose(schedule.lr.ravel(), [0.1, 0.2, 0.1], rtol=1e-6)
