@@ -71,7 +71,9 @@ def test_each_replica_has_a_momentum_and_an_alpha_of_its_own(kind, name):
 
 @pytest.mark.parametrize("kind", ["sgd", "adam"])
 def test_gamma_and_beta_may_have_a_rate_of_their_own(rng, kind):
-    network, optimizer = stack(f"{{optimizer: {{kind: {kind}}}}}", "{kind: batch, affine_lr: 0.5}")
+    """The mean of gradients is for a gamma that nodes share: here each has its own."""
+    norm = "{kind: batch, affine_lr: 0.5, affine_gradient: mean}"
+    network, optimizer = stack(f"{{optimizer: {{kind: {kind}}}}}", norm)
     before = {name: parameter.array.copy() for name, parameter in network.namedparams()}
     gradients(network, rng)
     optimizer.update()
