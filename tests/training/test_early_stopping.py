@@ -47,6 +47,17 @@ def test_patience_counts_records_without_a_better_one_for_each_replica(watch):
     assert stopping.waited.tolist() == [1, 2, 1]
 
 
+def test_each_replica_has_a_patience_and_watches_a_value_of_its_own():
+    rules = ["{patience: 2, watch: loss}", "{patience: 1, watch: loss}", "{patience: 2, watch: accuracy}"]
+    variants = ", ".join(f"V{i}: {{training: {{early_stopping: {rule}}}}}" for i, rule in enumerate(rules))
+    stopping = EarlyStopping(group(TEXT.replace("seeds: 3", f"variants: {{{variants}}}")))
+    for loss, accuracy in [(3, 0.5), (4, 0.6), (5, 0.7)]:
+        stopping.update({"validation_loss": np.full(3, loss), "validation_accuracy": np.full(3, accuracy)})
+        assert (stopping.waited <= stopping.patience).all()
+    assert stopping.waited.tolist() == [2, 1, 0]
+    assert stopping.stopped.tolist() == [True, True, False]
+
+
 def test_a_state_taken_in_the_middle_goes_on_as_if_nothing_had_happened():
     losses = [(3, 3, 3), (2, 4, 5), (4, 3, 1), (1, 1, 2)]
     whole, first, second = (EarlyStopping(group()) for _ in range(3))
@@ -57,6 +68,8 @@ def test_a_state_taken_in_the_middle_goes_on_as_if_nothing_had_happened():
     second.load_state_dict(state)
     got += [second.update(values(*each)).tolist() for each in losses[2:]]
     assert got == want
+    second.load_state_dict(state)  # which is as it was, and may serve once more
+    assert [second.update(values(*each)).tolist() for each in losses[2:]] == want[2:]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
