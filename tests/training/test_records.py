@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from bnrenorm._compat import F, chainer
 from bnrenorm.training import loop
-from bnrenorm.training.records import outcome
+from bnrenorm.training.records import Record, final_record, outcome
 from tests.helpers import ENGINES, curves, some_digits, trials_of
 
 
@@ -165,3 +165,21 @@ def test_a_trial_has_diverged_if_any_loss_of_its_final_weights_is_not_finite(nam
     records[name][-1] = value
     assert outcome(records, None) == "diverged"
     assert outcome(records, "loss") == "finished", "it goes back to the first record"
+
+
+@pytest.mark.parametrize(("watch", "values"), [("loss", [3.0, 1.0, 2.0]), ("accuracy", [0.1, 0.9, 0.8])])
+def test_the_final_weights_are_the_best_on_validation_that_were_measured(watch, values):
+    def final(*watched, watch=watch):
+        return final_record({"step": [1, 2, 3], f"validation_{watch or 'loss'}": list(watched)}, watch)
+
+    assert final(*values) == 1
+    assert final(np.nan, *values[1:]) == 1
+    assert final(np.nan, np.nan, np.nan) == 2
+    assert final(*values, watch=None) == 2
+
+
+def test_a_replica_without_a_finite_loss_has_diverged_unless_it_stopped_or_was_not_trained_yet():
+    losses, stopped = np.array([1.0, np.nan, np.inf, np.nan]), np.array([0.0, 0.0, 0.0, 1.0])
+    assert Record(3, 1.0, {"train_loss": losses}, {"stopped": stopped}).diverged.tolist() == [False, True, True, False]
+    assert Record(3, 1.0, {"train_loss": losses}).diverged.tolist() == [False, True, True, True]
+    assert not Record(0, 0.0, {"train_loss": losses}).diverged.any()
