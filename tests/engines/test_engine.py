@@ -55,6 +55,8 @@ def test_evaluating_twice_is_evaluating_once(digits, engine, statistics):
     advance(training, 2)
     first, second = training.engine.evaluate(), training.engine.evaluate()
     assert_same_bits(second, first)
+    assert training.engine.replicas  # which an engine may bring up to date only here
+    assert_same_bits(training.engine.evaluate(), first)
 
 
 @pytest.mark.parametrize("batch", [SMALL, FULL])
