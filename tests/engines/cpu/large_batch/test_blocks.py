@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bnrenorm.engines.cpu.codegen.alignment import aligned
+from bnrenorm.engines.cpu.codegen.alignment import aligned, whole_lines
 from bnrenorm.engines.cpu.large_batch import blocks
 from bnrenorm.engines.cpu.sparse.packed import pack
 from tests import oracle
@@ -24,6 +24,23 @@ def test_relu_and_moments(rng, relu, offset):
     assert (z == want).all()
     assert_allclose(moments[0], want.mean(axis=0, dtype=float), rtol=1e-6, atol=1e-6)
     assert_allclose(moments[1], want.var(axis=0, dtype=float) * 128, rtol=1e-4)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_what_is_no_number_stays_none_and_shows_in_its_nodes_moments(rng, relu):
+    """A network that diverged would go on with 0 otherwise."""
+    z = rng.normal(size=(128, D)).astype(np.float32)
+    z[5, 2] = np.nan
+    moments = np.empty((3, D), np.float32)
+    inner.relu_and_moments(z, relu, moments)
+    assert np.isnan(z).sum() == np.isnan(z[5, 2]) == 1
+    assert np.isnan(moments[:2]).any(axis=0).nonzero()[0].tolist() == [2]
+
+
+@pytest.mark.parametrize("widest", [1, 15, 60, 64, 65, 128, 400])
+def test_a_threads_scratch_holds_a_block_and_a_row_behind_it(widest):
+    scratch = blocks.allocate_scratch(E, widest, 2, np.float32)
+    assert scratch.shape[1] >= blocks.ROWS * whole_lines(widest) + widest
 
 
 @pytest.mark.parametrize("density", [0.2, 0.9])
