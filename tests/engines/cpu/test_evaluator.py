@@ -1,5 +1,7 @@
 """Loss and accuracy of whole sets, against a forward pass in float64."""
 
+import weakref
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -51,4 +53,8 @@ def test_a_set_is_packed_once(few):
     engine = make_engine("cpu", trials_of("model: {hidden: [8]}", 300), few, "cpu")
     images = few.scaled("test")
     assert engine.evaluator.packed(images) is engine.evaluator.packed(images)
-    assert engine.evaluator.packed(images) is not engine.evaluator.packed(images.copy())
+    other = images.copy()
+    assert engine.evaluator.packed(images) is not engine.evaluator.packed(other)
+    kept = weakref.ref(other)
+    del other
+    assert kept() is not None  # or its id might become that of another set
