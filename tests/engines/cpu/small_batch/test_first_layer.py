@@ -57,6 +57,15 @@ def dropped(x, mask):
     return x * mask if len(mask) else x
 
 
+@pytest.mark.parametrize(("n", "depth"), [(1, 784), (6, 30), (7, 3), (300, 30), (300, 784)])
+def test_the_scratch_has_a_place_for_every_four_images_and_for_every_four_pixels(n, depth):
+    scratch = first_layer.allocate(n, depth, PITCH, True, np.dtype(np.float32))
+    images, pixels = -(-n // 4), -(-depth // 4)
+    assert len(scratch.begins) >= max(images, pixels)
+    assert len(scratch.data) >= max(images * depth, pixels * n)
+    assert (len(scratch.steps_taken), scratch.gy.shape) == (depth, (n, PITCH))
+
+
 @pytest.mark.parametrize("dropping", [False, True])
 @pytest.mark.parametrize("dense", [False, True])
 def test_forward(rng, images, n, dense, dropping):
@@ -94,6 +103,7 @@ def test_steps_that_skip_black_pixels_are_the_dense_steps(rng, images, n, optimi
     want, speed = w[:, :K].astype(float), np.zeros((D, K))
     for s in range(STEPS):
         x, gy = dropped(images[drawn[s]], masks[s]), rng.normal(size=(n, K)).astype(np.float32)
+        gy[:, 0] = 0  # of a node whose ReLU is never open: its weights have no velocity, and the others' have
         if optimizer == MOMENTUM:
             inner.catch_up(batches, s, scratch, momentum, w, velocity, K, True)
         lit = x.any(axis=0)
