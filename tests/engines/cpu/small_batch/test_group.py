@@ -1,8 +1,11 @@
 """How steps are cut into spans and gathered."""
 
+import threading
+
 import numpy as np
 import pytest
 
+from bnrenorm.engines.cpu.small_batch import steps as kernels
 from bnrenorm.engines.select import make_engine
 from tests.engines.groups import assert_same_bits
 from tests.helpers import some_digits, trials_of
@@ -30,3 +33,38 @@ def test_the_spans_change_no_bit(monkeypatch):
         engine.advance(0, 9, observe=False)
     assert_same_bits(cut.replicas.state_dict(), whole.replicas.state_dict())
     assert np.array_equal(cut.last_step.logits[1], whole.last_step.logits[1])
+
+
+def test_memory_is_made_anew_for_longer_spans():
+    batches, longest = engine_of(20).batches, 0
+    for steps in (1, 5, 3, 9):
+        longest = max(longest, steps)
+        batches._keep_memory(steps)
+        images, pixels = batches.memory.take()
+        assert (len(images.indptr), len(pixels.batches)) == (longest * 5 + 1, longest + 1)
+
+
+def test_what_a_replica_trains_on_stays_until_it_has_passed_it(monkeypatch):
+    """One of a seed waits in its first span until the other one has passed all of them."""
+    text = "model: {hidden: [6]}\ntraining: {batch: 20}\nvariants: {A: {}, B: {norm: {kind: renorm}}}"
+    calm, waiting = (make_engine("cpu", trials_of(text, 200), some_digits(200, 50), "cpu") for _ in range(2))
+    for engine in (calm, waiting):
+        monkeypatch.setattr(engine.batches, "_spans", lambda steps, seeds: [(step, step + 1) for step in range(steps)])
+        engine.batches.workers = 2
+    calm.advance(0, 8, observe=False)
+    real, has_passed, spans, scratch = kernels.train, threading.Event(), [], {True: set(), False: set()}
+    first, second = waiting.batches.hyper
+
+    def train(batches, spec, hyper, *others):
+        scratch[hyper is second].add(id(others[4].flat))
+        assert hyper is not first or has_passed.wait(60)
+        real(batches, spec, hyper, *others)
+        spans.append(hyper is second)
+        if sum(spans) == 8:
+            assert not scratch[True] & scratch[False]
+            has_passed.set()
+
+    monkeypatch.setattr(kernels, "train", train)
+    waiting.advance(0, 8, observe=False)
+    assert spans == [True] * 8 + [False] * 8
+    assert_same_bits(waiting.replicas.state_dict(), calm.replicas.state_dict())
