@@ -34,3 +34,9 @@ def test_the_gradient_is_the_central_difference(rng, in_place):
     g = logits if in_place else np.empty(4)
     inner.softmax_cross_entropy(logits, 2, 3, True, g)
     assert_allclose(g, want, rtol=1e-6, atol=1e-10)
+
+
+def test_of_equal_logits_the_first_is_the_prediction():
+    for logits, want in (([2.0, 2.0, 2.0], 0), ([1.0, 3.0, 3.0], 1)):
+        _, _, best = inner.softmax_cross_entropy(np.array(logits), 0, 5, False, np.empty(3))
+        assert best == want == np.argmax(logits)
