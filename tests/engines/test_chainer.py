@@ -30,17 +30,19 @@ def test_each_replica_sees_the_batches_of_its_seed(few):
         assert (labels[replica] == few.labels("train")[indices]).all()
 
 
+@pytest.mark.parametrize("replicas", ["variants: {A: {}, B: {norm: {kind: renorm}}}", "seeds: 2"])
 @pytest.mark.parametrize("indices", [1, 60, 10**6])  # drawn at a time: those of a step, of three, of all
-def test_the_batches_of_many_steps_are_those_of_every_step(few, monkeypatch, indices):
+def test_the_batches_of_many_steps_are_those_of_every_step(few, monkeypatch, indices, replicas):
     monkeypatch.setattr(chainer_engine, "_INDICES", indices)
     batch = "{kind: iid, size: 30, remainder: keep}"  # 7 steps an epoch, the last of 20 images
-    engine = engine_of(few, f"training: {{batch: {batch}}}\nvariants: {{A: {{}}, B: {{norm: {{kind: renorm}}}}}}")
+    engine = engine_of(few, f"training: {{batch: {batch}}}\n{replicas}")
     batches = list(engine._batches(2, 9))
     assert [labels.shape for _, labels in batches] == [(2, 20 if step == 6 else 30) for step in range(2, 11)]
     for step, (images, labels) in enumerate(batches, start=2):
-        drawn = batch_at(engine.inputs.sampler, 0, step)
-        assert (images == few.scaled("train")[drawn]).all()
-        assert (labels == few.labels("train")[drawn]).all()
+        for replica, trial in enumerate(engine.replicas.trials):
+            drawn = batch_at(engine.inputs.sampler, trial.seed, step)
+            assert (images[replica] == few.scaled("train")[drawn]).all()
+            assert (labels[replica] == few.labels("train")[drawn]).all()
 
 
 @pytest.mark.parametrize("seeds", [65, 1000])
