@@ -50,6 +50,24 @@ def test_both_modes_see_the_next_batches_with_the_weights_of_the_step(digits, en
         assert record.diagnosis["training_mode_accuracy"] == got["training_mode_accuracy"]
 
 
+@pytest.mark.parametrize("batch", ["4", "full"])
+def test_it_is_measured_with_the_weights_from_before_the_step(digits, engine, batch):
+    """Those that the logits of the step are of."""
+    job = training(f"model: {{hidden: [8]}}\ntraining: {{batch: {batch}, steps: 3}}", digits, engine)
+    job.engine.advance(0, 2, observe=False)
+    before, gap = job.engine.replicas.network.linears[0].W.array.copy(), job.engine.mode_gap
+    measure, seen = gap.measure, []
+
+    def spy(logits, step):
+        seen.append((gap.network.linears[0].W.array == before).all())
+        return measure(logits, step)
+
+    gap.measure = spy
+    job.engine.advance(2, 1, observe=True)
+    assert seen == [True]
+    assert (job.engine.replicas.network.linears[0].W.array != before).any()
+
+
 def test_a_large_batch_is_its_own_probe(digits, engine):
     job = training("model: {hidden: [8]}\ntraining: {batch: full, steps: 1}", digits, engine)
     inputs, network = job.engine.inputs, job.engine.network
