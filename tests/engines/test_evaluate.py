@@ -52,6 +52,7 @@ def test_a_set_is_measured_in_parts_as_if_at_once(few, monkeypatch):
     whole = evaluate.measure(network, images, labels)
     monkeypatch.setattr(evaluate, "ROWS", 7)
     for got, want in zip(evaluate.measure(network, images, labels), whole, strict=True):
+        assert got.dtype == np.float64
         assert_allclose(got, want, rtol=1e-6)
 
 
