@@ -57,14 +57,15 @@ def test_a_set_is_measured_in_parts_as_if_at_once(few, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("replicas", "rows"),
-    [(1, 2000), (100, 550), (1000, 250)],  # 4 * (3 * 400 + 2 * 10) bytes for an image
+    ("replicas", "drops", "rows"),
+    [(1, False, 2000), (100, False, 550), (100, True, 334), (1000, False, 250)],
 )
-def test_a_gpu_takes_fewer_images_at_a_time_the_more_replicas_there_are_and_a_cpu_always_as_many(replicas, rows):
+def test_a_gpu_takes_fewer_images_at_a_time_the_more_replicas_there_are_and_a_cpu_always_as_many(replicas, drops, rows):
+    """An image has 4 * (3 * 400 + 2 * 10) bytes, and another 4 * 784 where dropout changes its pixels."""
     linears = [
         SimpleNamespace(W=np.empty((replicas, *shape), np.float32)) for shape in ((400, 784), (300, 400), (10, 300))
     ]
-    network = SimpleNamespace(linears=linears, dropout=SimpleNamespace(drops=False))
+    network = SimpleNamespace(linears=linears, dropout=SimpleNamespace(drops=drops))
     network.xp = "CuPy"
     assert evaluate.rows_per_pass(network) == rows
     network.xp = np
