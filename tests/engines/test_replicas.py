@@ -32,6 +32,7 @@ def test_training_means_are_over_the_steps_since_the_last_call():
     group.sums += [[1, 0.5], [2, 0], [3, 1]]
     group.sums += [[3, 0.5], [2, 1], [5, 1]]
     group.since = 2
+    assert group.sums.dtype == np.float64
     loss, accuracy = group.training_means()
     assert list(loss) == [2, 2, 4]
     assert list(accuracy) == [0.5, 0.5, 1]
@@ -73,10 +74,17 @@ def test_each_replica_goes_back_to_its_own_best(rng):
 
 
 def test_parameters_are_each_replicas_own(rng):
-    group = replicas()
+    group = replicas("evaluation: {average: 0.5}")
     randomise(group, rng)
     own = group.parameters()
     assert len(own) == 3
+    linears = {f"linears/{depth}/{name}" for depth in range(3) for name in "Wb"}
+    norms = {
+        f"norms/{depth}/{name}"
+        for depth in range(2)
+        for name in ("affine/gamma", "affine/beta", "run_mean", "run_scale")
+    }
+    assert set(own[0]) == linears | norms
     assert (own[1]["linears/0/W"] == group.network.linears[0].W.array[1]).all()
     assert own[2]["norms/0/affine/gamma"].shape == (1, 4)
     assert (own[2]["norms/0/run_mean"] == group.network.norms[0].run_mean[2]).all()
@@ -108,6 +116,14 @@ def test_a_state_of_other_trials_is_refused_before_anything_changes(text):
     with pytest.raises(ValueError, match="another group"):
         group.load_state_dict(replicas(text).state_dict())
     assert_same_bits(group.state_dict(), before)
+
+
+def test_a_state_of_another_dtype_or_shape_is_refused():
+    group = replicas()
+    state = group.state_dict()
+    for other in (state["sums"].astype(np.float32), state["sums"][:2]):
+        with pytest.raises(ValueError, match="another group"):
+            group.load_state_dict({**state, "sums": other})
 
 
 def test_links_of_a_users_own_and_their_averages_go_back_each_with_its_replica(monkeypatch):
