@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose
 from bnrenorm._compat import chainer
 from bnrenorm.engines.mode_gap import IMAGES
 from bnrenorm.training import loop
-from tests.helpers import ENGINES, batch_at, trials_of
+from tests.helpers import ENGINES, batch_at, some_digits, trials_of
 
 pytestmark = pytest.mark.parametrize("engine", ENGINES)
 
@@ -48,6 +48,47 @@ def test_both_modes_see_the_next_batches_with_the_weights_of_the_step(digits, en
         assert_allclose(got["training_mode_accuracy"], right, atol=0.0021)
         assert_allclose(got["inference_mode_accuracy"], calm, atol=0.0021)
         assert record.diagnosis["training_mode_accuracy"] == got["training_mode_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("batch", "micro_batch"), [("{kind: iid, size: 70, remainder: keep}", None), ("20", 10), ("200", None)]
+)
+def test_the_probe_is_whole_micro_batches_of_the_images_drawn(engine, batch, micro_batch):
+    """Of 220 images: 70 and 70 of the three batches of 70, 70 and 10. A batch of 200 is its own."""
+    text = f"model: {{hidden: [8]}}\ntraining: {{batch: {batch}, micro_batch: {micro_batch or 'null'}, steps: 3}}"
+    job = training(f"{text}\nevaluation: {{every: 1}}", some_digits(220, 50), engine)
+    inputs, network, gap = job.engine.inputs, job.engine.network, job.engine.mode_gap
+    size = inputs.sampler.batch.size
+    measure, seen = gap.measure, []
+
+    def flags():
+        return [(norm.micro_batch, norm.frozen, norm.observing, id(norm.diagnosis)) for norm in network.norms]
+
+    def spy(logits, step):
+        before = flags()
+        got = measure(logits, step)
+        assert flags() == before
+        first = step if size == IMAGES else step + 1
+        drawn = np.concatenate([batch_at(inputs.sampler, 0, first + i) for i in range(-(-IMAGES // size))])
+        part = micro_batch or size
+        probe = drawn[: len(drawn) // part * part]
+        (norm,) = network.norms
+        kept, norm.frozen = norm.frozen, True
+        with chainer.using_config("train", True):
+            rows = [network(inputs.images[chunk][None]).array[0] for chunk in np.split(probe, len(probe) // part)]
+        norm.frozen = kept
+        with chainer.using_config("train", False):
+            rows.append(network(inputs.images[probe]).array[0])
+        answers = np.concatenate(rows).argmax(axis=1).reshape(2, -1)
+        seen.append((got, *np.mean(answers == inputs.labels[probe], axis=1)))
+        return got
+
+    gap.measure = spy
+    list(job)
+    assert len(seen) == 3
+    for got, right, calm in seen:
+        assert_allclose(got["training_mode_accuracy"], right, atol=0.008)  # one image of 140
+        assert_allclose(got["inference_mode_accuracy"], calm, atol=0.008)
 
 
 @pytest.mark.parametrize("batch", ["4", "full"])
