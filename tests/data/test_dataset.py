@@ -104,3 +104,20 @@ def test_the_default_is_all_of_mnist():
     data = dataset.load()
     assert data.x_train is mnist.digits()["x_train"]
     assert len(data.x_train) + len(data.x_test) == 70_000
+
+
+def test_the_checksum_does_not_depend_on_how_arrays_lie_in_memory(digits):
+    columns = {name: np.asfortranarray(array) for name, array in digits.arrays.items()}
+    assert dataset.Dataset(**columns, source="columns").checksum == digits.checksum
+
+
+def test_each_splits_lit_pixels_are_counted(digits):
+    assert digits.nonzero == ((digits.x_train > 0).sum(), (digits.x_test > 0).sum())
+    assert digits.nonzero[0] != digits.nonzero[1]
+
+
+def test_a_data_set_that_keeps_what_it_scales_is_another_one(digits):
+    keeping = digits.keeping()
+    assert keeping.scaled("test") is keeping.scaled("test")
+    assert digits.scaled("test") is not digits.scaled("test")
+    assert (keeping.scaled("test") == digits.scaled("test")).all()
