@@ -42,6 +42,8 @@ evaluation: {average: 0.6}
     want = {"decay": 0.7, "eps": 0.01, "momentum": 0, "one_minus_beta1": 0.2, "one_minus_beta2": 0.05, "alpha": 0,
             "optimizer_eps": 0.3, "l2": 0.1, "l1": 0.2, "average_decay": 0.6}  # fmt: skip
     assert got._asdict() == pytest.approx(want, rel=1e-6)
+    near_one = spec.hyperparams_of(trial("training: {optimizer: {kind: adam, beta1: 0.999, beta2: 0.999}}"))
+    assert near_one.one_minus_beta1 == near_one.one_minus_beta2 == np.float32(0.001)  # 1 - float32(0.999) is not
     assert spec.hyperparams_of(trial("training: {optimizer: {kind: rmsprop, alpha: 0.8}}")).alpha == np.float32(0.8)
     assert spec.hyperparams_of(trial("training: {optimizer: {momentum: 0.5}}")).momentum == np.float32(0.5)
 
