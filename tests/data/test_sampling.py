@@ -77,8 +77,10 @@ def test_every_class_is_as_likely():
     [(6, 6, "has 5 classes"), (1, 22, "22 images a class, but the smallest class has 21")],
 )
 def test_what_the_training_set_cannot_give_is_refused(classes, size, message):
-    with pytest.raises(Misfit, match=message):
-        Sampler(NonIid(kind="non_iid", classes=classes, size=size), LABELS)
+    larger = np.append(LABELS, np.zeros(9, np.int32))  # of which one class has more
+    for labels in (LABELS, larger):
+        with pytest.raises(Misfit, match=message):
+            Sampler(NonIid(kind="non_iid", classes=classes, size=size), labels)
 
 
 REGIMES = {
