@@ -129,6 +129,10 @@ def test_a_factory_that_is_not_the_experiments_own_trains_nothing(monkeypatch):
         (lambda width: Returning(lambda x: None), "'mine' returns NoneType, expected a Variable"),
         (lambda width: Returning(lambda x: (x, x)), "'mine' returns tuple, expected a Variable"),
         (lambda width: Returning(lambda x: x.array), "'mine' returns ndarray, expected a Variable"),
+        (
+            lambda width: Returning(lambda x: F.cast(x, np.float64)),
+            r"'mine' maps float32 \(20, 30\) to float64 \(20, 30\), expected the same",
+        ),
         (lambda width: L.BatchNormalization(width + 1), r"norm 'mine' of float32 \(20, 30\): InvalidType: "),
         (
             lambda width: 1 // 0,
