@@ -129,3 +129,23 @@ def test_splits_of_different_scales_are_refused(train, test, convert):
 def test_what_fits_no_training_is_refused(changes, message):
     with pytest.raises(InputError, match=f"^data: {message}"):
         check(**changes)
+
+
+@pytest.mark.parametrize(("classes", "dtype"), [(256, np.uint8), (257, np.int32)])
+def test_every_label_fits_its_dtype(classes, dtype):
+    labels = np.arange(classes)
+    images = np.zeros((classes, 1, 1), np.uint8)
+    found = checked({"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}, "data", 0)
+    assert found["y_train"].dtype == found["y_test"].dtype == dtype
+    assert found["y_test"].tolist() == list(range(classes))
+
+
+def test_a_label_below_the_first_one_is_refused_also_where_the_last_fits():
+    labels = np.where(LABELS == 0, -1, LABELS.astype(int))
+    with pytest.raises(InputError, match="y_train has 10 classes, -1 to 9 without 0"):
+        check(y_train=labels, y_test=labels[:10])
+
+
+def test_images_of_any_order_become_contiguous_floats_too():
+    found = check(x_train=np.asfortranarray(IMAGES / 255), x_test=IMAGES[:10] / 255)
+    assert found["x_train"].flags.c_contiguous
