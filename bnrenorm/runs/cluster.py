@@ -22,6 +22,7 @@ _TIMEOUT = 20  # seconds in which a scheduler must answer
 _SETTINGS = {
     "distributed.scheduler.allowed-failures": DEATHS - 1,
     "distributed.scheduler.worker-ttl": "30 s",  # a worker that is silent for so long is lost
+    "distributed.deploy.lost-worker-timeout": "1000 days",  # after which one that starts again would be ended for good
     # One thread for each worker. Dask's own list also makes memory be returned at once, which costs page faults.
     "distributed.nanny.pre-spawn-environ": {f"{name}_NUM_THREADS": 1 for name in ("OMP", "OPENBLAS", "MKL", "NUMBA")},
     "distributed.admin.large-graph-warning-threshold": "1 GiB",
@@ -161,6 +162,14 @@ def devices(cluster: Cluster, device: str, workers: int) -> int:
 def size(client: Any) -> int:
     """Return how many workers a client's cluster has now."""
     return len(client.nthreads())
+
+
+def has_ended(client: Any) -> bool:
+    """Tell whether none of the workers that this program started will start again; never of a user's own cluster."""
+    from distributed import Status
+
+    started = client.cluster
+    return started is not None and all(nanny.status == Status.closed for nanny in started.workers.values())
 
 
 @contextmanager

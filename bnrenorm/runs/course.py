@@ -20,7 +20,7 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import ClusterError
 from bnrenorm.runs import checkpoint, worker
-from bnrenorm.runs.cluster import DEATHS, size
+from bnrenorm.runs.cluster import DEATHS, has_ended, size
 from bnrenorm.runs.group import Note
 from bnrenorm.runs.interrupt import Interrupted, Request, requests
 from bnrenorm.runs.plan import Plan
@@ -32,6 +32,7 @@ _AHEAD = 2  # groups for each worker that the scheduler knows of
 _TICK = 0.5  # seconds without news after which the state of the cluster is looked at
 _ANSWER = 20  # seconds in which a worker must hand its results back
 _LOST = "the cluster is lost; what is finished is stored"
+_ENDED = "all workers have ended, and none could start again; what is finished is stored"
 _RENEWED = 3600  # seconds after which the file by which workers know the folder is written again: old ones are swept
 _ALONE = 10  # seconds without a worker after which that is said
 _UNSAVED = "all is saved but what workers trained that do not write to the folder of the results"
@@ -114,12 +115,12 @@ class _Course:
             try:
                 workers = size(self.client)
                 self.wanted = max(1, _AHEAD * workers)
-                self._mind(workers)
                 if self.request.asked:  # again and again, as there may be new workers
                     self.client.cancel([future for future, number in self.running.items() if not self.begun[number]])
                     self.client.run(worker.stop, self.run.token, wait=False)
             except (OSError, CancelledError) as error:
                 raise ClusterError(_LOST) from error
+            self._mind(workers)
         while self.waiting and len(self.running) < self.wanted and not self.request.asked:
             self._submit(self.waiting.pop())
 
@@ -130,9 +131,11 @@ class _Course:
                 atomic.write(self.run.proof, "")
 
     def _mind(self, workers: int) -> None:
-        """Say once that there are no workers, if there have been none for a while."""
+        """Say once that there are no workers, if there have been none for a while, and give up those that have ended."""
         if workers:
             self.seen = self.looked
+        elif has_ended(self.client):
+            raise ClusterError(_ENDED)
         elif self.looked - self.seen >= _ALONE:
             self.seen = math.inf
             self.note(

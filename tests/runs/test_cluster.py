@@ -2,9 +2,12 @@
 
 import importlib
 import logging
+import os
 import signal
 import socket
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -166,6 +169,24 @@ def test_a_cluster_of_the_users_does_not_become_the_client_of_a_notebook(monkeyp
         assert client.what == ("tcp://a:1",)
         assert not client.how["set_as_default"]
     assert cluster.count(Cluster(address="tcp://a:1")) == 1, "its workers may come later"
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_lost_is_started_again_however_long_that_takes():
+    """Dask ends one for good that is not back after 15 seconds, which a slow disk takes: here, none has any."""
+    settings = importlib.import_module("dask.config")
+    with settings.set({"distributed.deploy.lost-worker-timeout": "0 s"}), cluster.connected(Cluster(1)) as client:
+        (lost,) = client.run(os.getpid).values()
+        os.kill(lost, signal.SIGKILL)
+        end = time.monotonic() + 60
+        while lost in (pids := client.run(os.getpid, on_error="ignore").values()) or not pids:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert not cluster.has_ended(client)
+        for nanny in client.cluster.workers.values():
+            client.cluster.sync(nanny.close)
+        assert cluster.has_ended(client)
+    assert not cluster.has_ended(SimpleNamespace(cluster=None)), "workers of a cluster of the user's may come later"
 
 
 def test_workers_that_are_started_hear_no_signal_of_the_users():

@@ -77,7 +77,7 @@ def client_of(**changes):
     """Return a client of a cluster without workers."""
     nothing = dict.fromkeys(("cancel", "run", "subscribe_topic", "unsubscribe_topic"), lambda *_, **how: None)
     submit = {"submit": lambda *_, **how: Future("pending")}
-    return SimpleNamespace(**{"status": "running", "nthreads": dict, **nothing, **submit, **changes})
+    return SimpleNamespace(**{"status": "running", "cluster": None, "nthreads": dict, **nothing, **submit, **changes})
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,13 @@ def test_a_cluster_without_workers_is_told_once(course_of, monkeypatch):
         groups._look()
     assert len(notes) == 1
     assert notes[0].startswith("the cluster has no workers")
+
+
+def test_workers_that_will_not_start_again_are_not_waited_for(course_of, monkeypatch):
+    monkeypatch.setattr(course, "has_ended", lambda client: True)
+    groups, _ = course_of(client_of())
+    with pytest.raises(ClusterError, match="all workers have ended, and none could start again"):
+        groups.finish()
 
 
 def test_the_file_by_which_workers_know_the_folder_is_renewed(course_of, monkeypatch):
