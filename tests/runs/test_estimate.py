@@ -147,6 +147,14 @@ def test_beyond_the_budget_the_time_is_by_all_that_was_timed(monkeypatch):
     assert times == [(12, True), (48, True), (400, False)]
 
 
+def test_a_group_of_fewer_replicas_takes_less_time(monkeypatch):
+    (group,) = groups_of(COMPARED)
+    monkeypatch.setattr(estimate, "estimate_seconds", lambda *_: 12.0)
+    parts = [group, group[:1], group[:3]]
+    found = estimate.estimates(parts, some_digits(200, 50), Backend("cpu", "cpu"))
+    assert list(found) == [(12, True), (3, False), (9, False)]
+
+
 def test_a_groups_memory_is_free_before_the_next_is_timed(monkeypatch):
     made, alive = [], []
 

@@ -10,6 +10,7 @@ from bnrenorm.engines.cuda import evaluator, spans, workspace
 from bnrenorm.engines.cuda.rows import divide
 from bnrenorm.engines.evaluate import GPU_BYTES
 from bnrenorm.engines.spec import BATCH, spec_of
+from bnrenorm.errors import InputError
 from bnrenorm.runs import memory
 from tests.engines.cuda.kernels.cases import kernel_spec
 from tests.helpers import ENGINES, some_digits, trials_of
@@ -178,3 +179,42 @@ training: {{batch: 20, steps: 2, early_stopping: {early_stopping}}}
         for early_stopping in ("null", "{patience: 5}")
     )
     assert stopping.per_replica - plain.per_replica == kept * 4 * (784 * 10 + 10 * 10)
+
+
+def test_on_the_cpu_a_training_set_that_is_evaluated_takes_room():
+    """A large batch of all images is there already; its activations by its own statistics are not."""
+
+    def extra(text, statistics):
+        plain, evaluated = (
+            need(f"{text}\nevaluation: {{statistics: {statistics}, training_set: {training_set}}}", CPU)
+            for training_set in ("false", "true")
+        )
+        return evaluated.of(1) - plain.of(1)
+
+    by_fours = 20 * 2 * np.count_nonzero(some_digits(2000, 500).x_train) // 4
+    activations = 4 * 2000 * (400 + 10)
+    for text, statistics, want in (
+        ("training: {batch: full}", "running", 0),
+        ("training: {batch: full}", "batch", activations),
+        ("training: {batch: 20}", "running", by_fours),
+        ("training: {batch: 20}", "batch", by_fours + activations),
+    ):
+        assert extra(text, statistics) == want
+
+
+@pytest.mark.parametrize("backend", [CHAINER, CHAINER_ON_GPU])
+def test_only_statistics_of_the_evaluated_set_itself_take_all_of_its_activations_at_once(backend):
+    running, population, batch = (
+        need(f"training: {{batch: 20}}\nevaluation: {{statistics: {kind}, training_set: true}}", backend, 5000)
+        for kind in ("running", "population", "batch")
+    )
+    assert population == running
+    assert batch.per_replica - running.per_replica > 2000 * 400 * 4
+
+
+def test_a_network_may_take_all_of_the_memory():
+    (trial,) = trials_of("variants: {BN: {}}")
+    needed = memory.Need(fixed=300, per_replica=90, per_thread=10)
+    memory.check(trial, needed, 400)
+    with pytest.raises(InputError, match="BN: one network needs about 400 B of memory, but may take 399 B; choose"):
+        memory.check(trial, needed, 399)
