@@ -39,7 +39,7 @@ def counted(count: int, noun: str) -> str:
 def size(count: float) -> str:
     """Write bytes in the unit that makes a small number of them: "311 MiB"."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if count < 1000:
+        if count < 999.5:  # more would be written as 1e+03
             return f"{count:.3g} {unit}"
         count /= 1024
     return f"{count:.3g} EiB"
