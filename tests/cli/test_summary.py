@@ -37,6 +37,10 @@ def test_what_training_values_are_is_said(tmp_path, training_set):
     lines = printed(f"{COMPARED}evaluation: {{training_set: {training_set}}}", tmp_path)
     note = "Training values are means over the batches since the last record, in training mode."
     assert (note in lines) is (training_set == "false")
+    mixed = COMPARED.replace(
+        "{norm: {kind: batch}}", f"{{norm: {{kind: batch}}, evaluation: {{training_set: {training_set}}}}}"
+    )
+    assert note in printed(mixed, tmp_path), "BRN's are means over the batches"
 
 
 def test_several_comparisons_end_with_a_table(tmp_path):
@@ -55,7 +59,7 @@ def test_a_grid_ends_with_a_table_of_verdicts(tmp_path):
     assert "0.5 BRN - BN +0.00 inconclusive about 5" in lines
 
 
-@pytest.mark.parametrize(("gap", "percent"), [(0.0, "0.00"), (0.02, "2.00")])
+@pytest.mark.parametrize(("gap", "percent"), [(0.0, "0.00"), (0.02, "2.00"), (-0.03, "3.00")])
 def test_identical_variants_end_with_their_measured_difference(tmp_path, gap, percent):
     text = COMPARED.replace("r_max: 3, d_max: 5", "r_max: 1, d_max: 0")
     lines = printed(text, tmp_path, lambda trial: 0.5 + gap * (trial.variant == "BRN") * trial.seed)
@@ -69,6 +73,15 @@ def test_identical_variants_that_all_diverge_have_no_difference(tmp_path):
     text = COMPARED.replace("r_max: 3, d_max: 5", "r_max: 1, d_max: 0")
     lines = printed(text, tmp_path, lambda trial: float("nan"), outcome="diverged")
     assert lines[-2].startswith("BN and BRN are identical by construction")
+
+
+def test_equivalence_on_few_test_images_comes_with_caution(tmp_path):
+    lines = printed(COMPARED.replace("seeds: 2", "seeds: 8"), tmp_path)
+    assert lines[-2].startswith("Caution: equivalent on 100 test images, of which one is 1 %")
+    lines = printed(
+        COMPARED.replace("seeds: 2", "seeds: 8"), tmp_path, lambda trial: 0.5 + 0.3 * (trial.variant == "BN")
+    )
+    assert not any(line.startswith("Caution") for line in lines)
 
 
 def test_published_values_replace_the_summary(tmp_path):

@@ -165,6 +165,8 @@ def test_an_axis_hides_an_earlier_one():
         ("training: {batch: 4}\ngrid:\n  training.micro_batch: [2, 3]", "x.yaml:4: training.micro_batch is 3"),
         ("training: {batch: 4}\ngrid:\n  how:\n    so: {training: {batch: 2000}}", "x.yaml:5: training.batch has 2000"),
         ("training: {batch: 4}\nvariants:\n  A:\n    training: {batch: 2000}", "x.yaml:5: training.batch has 2000"),
+        ("grid:\n  how:\n    so: {}\n    thus: {training: {batch: 2000}}", "x.yaml:5: training.batch has 2000"),
+        ("variants:\n- variant: A\n  settings:\n    training: {batch: 2000}", "x.yaml:5: training.batch has 2000"),
     ],
 )
 def test_contradictions_are_located_where_the_value_stands(text, message):

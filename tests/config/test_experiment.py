@@ -134,6 +134,7 @@ def test_the_config_of_the_design_is_the_shipped_default():
         ("training: {steps: 1e45}", r"x.yaml:7: training.steps is 1e\+45, expected at most 1,000,000,000,000"),
         ("training: {steps: 1e12 epochs, batch: 1}", "x.yaml:7: training.steps is 1,000,000,000,000,000 steps, expected 1 to 1,000,000,000,000"),
         ("seeds: 1e3", "x.yaml:7: seeds is 1000.0, expected a count or a list"),
+        ("seeds: [0, true]", r"x.yaml:7: seeds is \[0, True\], expected a count or a list"),
         ("      r_max: 0.5", "x.yaml:7: norm.r_max is 0.5, expected a number from 1 on"),
         ("training: {batch: {kind: iid, size: 0}}", "x.yaml:7: training.batch.size is 0, expected a whole number from 1 on"),
         ("training: {batch: {kind: iid, size: many}}", "x.yaml:7: training.batch.size is 'many', expected a whole number"),
@@ -188,6 +189,7 @@ def test_bad_values_are_one_line_with_place_key_value_and_what_was_expected(text
         ("name: a\nvariants: {A: {norm: {r_max: 3}}}", "x.yaml:2: norm has no kind, expected one of none, layer, batch, renorm, custom"),
         ("name: a\nvariants: {A: {nrom: {kind: batch}}}", "x.yaml:2: variants.A: unknown key 'nrom'; did you mean norm"),
         ("name: a\nvariants: {A: {data: {path: x}}, B: {}}", "x.yaml:2: variants differ in data"),
+        ("name: a\nvariants: {A: {}, B: {data: {validation: 9}}}", "x.yaml:2: variants differ in data"),
     ],
 )  # fmt: skip
 def test_bad_experiments(text, message):
