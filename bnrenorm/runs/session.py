@@ -213,10 +213,9 @@ class _Session:
         else:
             with clusters.connected(self.cluster) as client, watcher.training() as report:
                 watcher.connected(clusters.size(client), client.dashboard_link)
-                failures = course.train(
+                self.failures = course.train(  # what a round before has lost is in this plan again
                     todo, self.experiment, self.data, self.store, self.backend, client, report, self.note
                 )
-            self.failures |= failures
         return _read({trial: key for trial, key in self.keys.items() if key not in self.failures}, self.store)
 
 

@@ -46,7 +46,9 @@ def test_diverged_trials_are_counted_and_stay_counted():
 def test_a_training_that_ended_early_is_complete():
     clock = Clock()
     pace = Pace(clock)
+    clock.now = 1
     pace.update(progress(40))
+    assert bar.line(pace, 80).startswith("40/100  0:30 left")
     pace.is_complete = True
     assert bar.line(pace, 80).startswith("100/100  0:00 left")
 

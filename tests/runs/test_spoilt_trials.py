@@ -1,10 +1,15 @@
 """Stored trials that are not as they were written, or that the disk does not give back."""
 
 import errno
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bnrenorm.errors import ClusterError
+from bnrenorm.runs import runner, session
+from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED
 from tests.runs.runs import Witness, numbers
@@ -74,3 +79,41 @@ def test_a_disk_that_spoils_what_it_is_given_is_named(run, tmp_path, monkeypatch
     monkeypatch.setattr(Store, "write", write)
     with pytest.raises(OSError, match=r"trials: 4 results were written, but cannot be read"):
         run()
+
+
+def on_cluster(run, monkeypatch, rounds, **options):
+    """Run on a cluster whose workers take a number of groups with them: of each round of training, that of `rounds`."""
+    rounds = iter(rounds)
+
+    def train(plan, experiment, data, store, backend, client, report, note):
+        lost = {plan.keys[trial]: "lost" for group in plan.groups[: next(rounds)] for trial in group}
+        groups = [group for group in plan.groups if plan.keys[group[0]] not in lost]
+        runner.train(session.Plan(plan.keys, groups), data, store, backend, report, note)
+        return lost
+
+    client = SimpleNamespace(dashboard_link="")
+    monkeypatch.setattr(session.clusters, "connected", lambda cluster: nullcontext(client))
+    monkeypatch.setattr(session.clusters, "count", lambda cluster: cluster.workers)
+    monkeypatch.setattr(session.clusters, "size", lambda client: 2)
+    monkeypatch.setattr(session.course, "train", train)
+    return run(cluster=Cluster(workers=2), **options)
+
+
+def test_a_trial_that_is_lost_first_and_then_trained_beside_a_spoilt_one_has_its_result(run, tmp_path, monkeypatch):
+    whole = run()
+    spoilt, missing, *_ = sorted(Store(tmp_path / "out").trials.glob("*.json"))
+    spoil(spoilt)
+    missing.unlink()
+    outcome = on_cluster(run, monkeypatch, [1, 0])
+    assert numbers(outcome) == numbers(whole)
+    assert (outcome.failures, len(outcome.notes)) == ((), 1)
+
+
+def test_trials_that_are_lost_are_told_and_the_others_are_compared(run, tmp_path, monkeypatch):
+    witness = Witness()
+    outcome = on_cluster(run, monkeypatch, [1], watcher=witness)
+    assert len(outcome.trials) == 2
+    assert outcome.failures == outcome.notes == tuple(witness.notes)
+    assert outcome.notes == ("2 trials have no result (2 of BN), and no pair is made of them: lost",)
+    with pytest.raises(ClusterError, match="4 trials have no result"):
+        on_cluster(run, monkeypatch, [2], out="other")
