@@ -44,8 +44,10 @@ def test_exponents_are_short(value, style, text):
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1024, "1 KiB"), (1010 * 2**20, "0.986 GiB"), (2**31, "2 GiB"), (2**62, "4 EiB")]
-    + [(999.4 * 2**20, "999 MiB"), (999.5 * 2**20, "0.976 GiB"), (999.9 * 2**50, "0.976 EiB")],
+    [
+        *((0, "0 B"), (999, "999 B"), (1024, "1 KiB"), (1010 * 2**20, "0.986 GiB"), (2**31, "2 GiB"), (2**62, "4 EiB")),
+        *((999.4 * 2**20, "999 MiB"), (999.5 * 2**20, "0.976 GiB"), (999.9 * 2**50, "0.976 EiB")),
+    ],
 )
 def test_sizes_have_units(count, text):
     assert numbers.size(count) == text

@@ -93,8 +93,10 @@ def _validate(settings: dict[str, Any]) -> tuple[Settings | None, list[tuple[Pat
 def _strip_tags(loc: tuple[str | int, ...], data: Any) -> Path:
     """Remove from pydantic's location the parts that name a member of a union (a `kind`), which are no keys."""
     path: list[str | int] = []
+    is_after_tag = False  # a key may be called like the kind
     for part in loc:
-        if isinstance(data, dict) and data.get("kind") == part and part not in data:
+        is_after_tag = not is_after_tag and isinstance(data, dict) and data.get("kind") == part
+        if is_after_tag:
             continue
         path.append(part)
         if isinstance(data, dict):

@@ -59,6 +59,18 @@ def test_names_with_dots_and_items_of_lists_are_overridden():
     assert parsed.data == {"variants": {"decay 0.9": {"norm": {"decay": 0.8}}}, "model": {"hidden": [1, 3]}}
 
 
+def test_of_names_that_begin_alike_the_longest_is_overridden():
+    parsed = document.parse("variants: {decay: {}, decay.9: {norm: {decay: 0.9}}}", "x.yaml")
+    parsed.override("variants.decay.9.norm.decay=0.8")
+    assert parsed.data == {"variants": {"decay": {}, "decay.9": {"norm": {"decay": 0.8}}}}
+
+
+def test_a_value_may_have_an_equals_sign():
+    parsed = document.parse("name: a", "x.yaml")
+    parsed.override("data.path=lr=0.1.npz")
+    assert parsed.data["data"] == {"path": "lr=0.1.npz"}
+
+
 def test_an_override_enters_a_group_where_null_or_a_shorthand_stands():
     parsed = document.parse("training: {early_stopping: null, batch: 32}", "x.yaml")
     parsed.override("training.early_stopping.patience=3")
@@ -95,9 +107,11 @@ def test_a_misspelt_variant_offers_the_nearest():
 
 
 def test_another_kind_replaces_the_group_of_the_file_but_keeps_what_was_set():
-    parsed = document.parse("training: {optimizer: {kind: sgd, lr: 1, momentum: 0.9}, batch: 4}", "x.yaml")
+    text = "training:\n  optimizer:\n    kind: sgd\n    lr: 1\n    momentum: 0.9\n  batch: 4"
+    parsed = document.parse(text, "x.yaml")
     for assignment in ("training.optimizer.lr=2", "training.optimizer.kind=adam", "training.batch.kind=full"):
         parsed.override(assignment)
     assert parsed.data["training"] == {"optimizer": {"kind": "adam", "lr": 2}, "batch": {"kind": "full"}}
+    assert parsed.location(("training", "optimizer", "momentum")) == "x.yaml:2", "which is not set any more"
     parsed.override("training.optimizer.kind=adam")
     assert parsed.data["training"]["optimizer"] == {"kind": "adam", "lr": 2}

@@ -45,6 +45,17 @@ def test_a_setting_of_another_kind_says_of_which():
     assert refused("name: a", "model.activation={kind: relu, alpha: 0.1}").endswith(
         "is a setting of kind leaky_relu, but kind is relu"
     )
+    assert refused("name: a\nvariants: {A: {norm: {kind: batch, r_max: 3}}, B: {norm: {kind: renorm}}}") == (
+        "x.yaml:2: norm.r_max is a setting of kind renorm, but kind is batch"
+    ), "and not to be set for the other variant"
+    assert refused("name: a\nnorm: {kind: batch, batch: 3}").startswith("x.yaml:2: unknown key 'norm.batch'; ")
+
+
+def test_a_mistake_of_a_group_is_that_of_the_option_that_set_a_part_of_it_last():
+    options = [f"model.weight_init.{part}" for part in ("kind=uniform", "min=1", "max=0")]
+    assert refused("name: a", *options).startswith("--set model.weight_init.max=0: model.weight_init is {")
+    message = refused("name: a\ntraining:\n  batch: {kind: iid, size: 3}", "training.batch.kind=non_iid")
+    assert message == "--set training.batch.kind=non_iid: training.batch.classes is missing"
 
 
 @pytest.mark.parametrize(

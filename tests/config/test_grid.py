@@ -60,6 +60,7 @@ def test_a_part_of_named_changes_may_be_lacked():
         ("grid:\n  how:\n    so: 3", "x.yaml:5: grid.how.so is 3, expected a group of settings"),
         ("grid: {how: {}}", "x.yaml:3: grid.how is {}, expected a list of values, or a group of named changes"),
         ("grid: {training.batch: [{size: 3}]}", "x.yaml:3: grid.training.batch has a group as a value; name the groups"),
+        ("grid: {model.hidden: [[{a: 1}]]}", "x.yaml:3: model.hidden.0 is {a: 1}, expected a whole number"),
         ("grid: {training.optimizer.lr: [0.1, oops]}", "x.yaml:3: training.optimizer.lr is 'oops'"),
         ("grid: {training.optimizer.lr: 0.1}", "x.yaml:3: grid.training.optimizer.lr is 0.1, expected a list"),
         ("grid: {training.optimizer.lr: [0.1, 0.1]}", "x.yaml:3: grid.training.optimizer.lr has a repeated value"),

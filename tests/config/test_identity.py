@@ -32,6 +32,9 @@ def test_the_default_comparison_is_not():
         "{kind: renorm, warmup: 49, ramp_r: 1}",
         "{kind: renorm, warmup: 49, ramp_d: 1}",
         "{kind: renorm, warmup: 48, ramp_r: 1, ramp_d: 1}",
+        "{kind: renorm, r_max: 1, d_max: 0, affine: layer}",
+        "{kind: renorm, r_max: 1, d_max: 0, affine_gradient: mean}",
+        "{kind: renorm, r_max: 1, d_max: 0, affine_lr: 0.1}",
         "{kind: none}",
     ],
 )

@@ -13,7 +13,7 @@ from bnrenorm.errors import InputError
 
 SCALARS = [
     ("1e-3", 0.001), ("1E+5", 1e5), ("-.5", -0.5), ("+2.", 2.0), ("1.0e-3", 0.001), (".inf", math.inf), ("-.INF", -math.inf), ("0x1F", 31),
-    ("0o17", 15), ("017", 17), ("-12", -12), ("", None), ("~", None), ("null", None), ("true", True), ("FALSE", False), ("no", "no"), ("on", "on"),
+    ("0o17", 15), ("017", 17), ("-12", -12), ("", None), ("~", None), ("null", None), ("true", True), ("True", True), ("FALSE", False), ("no", "no"), ("on", "on"),
     ("y", "y"), ("off", "off"), ("1_000", "1_000"), ("2026-01-01", "2026-01-01"), ("12:30:45", "12:30:45"), ("nan", "nan"), ("inf", "inf"),
     ("1e", "1e"), ("e5", "e5"), (".", "."), ("'1'", "1"), ('"true"', "true"), ("!!str 5", "5"), ("!!int '5'", 5), ("tRue", "tRue"), ("=", "="),
 ]  # fmt: skip
@@ -50,6 +50,7 @@ def test_every_key_and_item_has_its_line():
         ("a: !!bool x", "x.yaml:1: a: 'x' is no bool"),
         ("a: !!float 1_0", "x.yaml:1: a: '1_0' is no float"),
         ("a: 1e999", "x.yaml:1: a: '1e999' is too large for a number"),
+        ("a: -1e999", "x.yaml:1: a: '-1e999' is too large for a number"),
         (f"a: {'9' * 5000}", "x.yaml:1: a: a number of 5000 characters, expected at most 100"),
         ("a: {[b]: 1}", "x.yaml:1: a has a key that is no name"),
         (r'a: "\0"', "x.yaml:1: a: .* has a line break, a control character"),
@@ -109,6 +110,7 @@ def test_a_document_may_be_as_deep_as_the_limit():
         ("'a #1'", "a #1"),
         ("[1, 2] # both", [1, 2]),
         ("!!str 5", "5"),
+        ("&five 5", 5),
     ],
 )
 def test_text_on_the_command_line_has_no_comments(text, want):
