@@ -38,6 +38,10 @@ from bnrenorm.engines import device
         (["compare", "--baseline", "bn"], "--baseline bn: baseline: unknown variant 'bn'; did you mean BN?"),
         (["config", "--baseline", "bn"], "--baseline bn: baseline: unknown variant 'bn'; did you mean BN?"),
         (["compare", "--set", "data.path=/no/where"], "data.path: '/no/where' cannot be read: No such file"),
+        (
+            ["compare", "--tf32", "--device", "cpu"],
+            "--tf32: expected --engine auto or cuda on a GPU, and this is auto on cpu",
+        ),
         (["compare", "--device", "cuda"], "--device cuda:0: there is no such GPU"),
         (["compare", "--device", "gpu"], "--device gpu: expected auto, cpu, cuda or cuda:N"),
         (["compare", "--device", "cuda:99"], "--device cuda:99: there is no such GPU"),

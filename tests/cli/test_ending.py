@@ -35,6 +35,16 @@ def test_a_full_disk_is_one_line_and_exit_code_one(compare, monkeypatch):
     assert "finished trials are kept" in err
 
 
+def test_too_little_memory_is_one_line_that_says_what_to_do(compare, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError("Unable to allocate 3 GiB")
+
+    monkeypatch.setattr(loop.Training, "_advance", fail)
+    code, _, err = compare()
+    kept = "what is finished is stored; --memory 1GiB makes smaller groups"
+    assert (code, err) == (1, f"bnrenorm: out of memory (Unable to allocate 3 GiB); {kept}\n")
+
+
 def test_only_a_comparison_says_that_trials_are_kept(call, tmp_path, monkeypatch):
     def refuse(store):
         raise PermissionError(13, "Permission denied", "runs")

@@ -37,6 +37,15 @@ def test_plain_lines_are_the_first_and_one_per_tenth_with_the_time_left():
     assert "\x1b" not in file.getvalue()
 
 
+def test_a_record_before_the_first_step_is_no_line():
+    shown, file = screen()
+    with shown.training() as show:
+        show(progress_at(0))
+        assert file.getvalue() == ""
+        show(progress_at(1))
+    assert file.getvalue().startswith("  2 %  step 1 ")
+
+
 def interrupted_bar(width, step, total=50):
     """Return what a bar shows when the training is interrupted after a step."""
     shown, file = screen(is_terminal=True, width=width)
@@ -183,6 +192,18 @@ def test_a_screen_whose_pipe_is_closed_is_silent():
         for _ in range(3):
             shown.say("a line")
         assert shown.is_closed
+
+
+def test_a_document_whose_reader_has_gone_closes_the_screen(monkeypatch):
+    """By which the command ends with exit code 1: a program that reads no verdict must not take it for one."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    shown, _ = screen()
+    with os.fdopen(writer, "w") as closed:
+        monkeypatch.setattr(progress.sys, "stdout", closed)
+        shown.document("{}")
+        monkeypatch.undo()
+    assert shown.is_closed
 
 
 GRID = "grid: {training.batch: [5, 10]}\n"

@@ -29,6 +29,15 @@ def test_images_that_are_held_out_are_in_no_batch_and_no_epoch():
         resolved(text.replace("SIZE", "61"))
 
 
+@pytest.mark.parametrize(
+    ("size", "remainder", "steps"),
+    [(20, "drop", 5), (20, "keep", 5), (30, "drop", 3), (30, "keep", 4), (100, "keep", 1)],
+)
+def test_an_epoch_has_a_step_more_where_images_remain_and_are_kept(size, remainder, steps):
+    settings = resolved(f"training: {{batch: {{size: {size}, remainder: {remainder}}}, steps: 1 epoch}}")
+    assert settings.training.steps.amount == steps
+
+
 @pytest.mark.parametrize(("validation", "learning"), [(99, True), (100, False), (101, False)])
 def test_an_image_at_least_is_left_to_learn_from(validation, learning):
     text = f"data: {{validation: {validation}}}\ntraining: {{batch: full}}"

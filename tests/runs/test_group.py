@@ -25,6 +25,8 @@ def test_columns_are_of_equal_length_though_the_first_record_has_no_diagnosis():
     assert columns[0]["epoch"] == [0.0, 0.5]
     assert np.isnan(columns[0]["layer1_r_50"][0])
     assert columns[0]["layer1_r_50"][1] == 2
+    groups._append(columns, Record(9, 0.9, {"train_loss": np.ones(1)}, {}))
+    assert np.isnan(columns[0]["layer1_r_50"][2])
 
 
 def test_a_trials_seconds_are_its_share_of_its_groups_time(few, store, monkeypatch):
