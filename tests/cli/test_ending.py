@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
+from bnrenorm.analysis import outputs
 from bnrenorm.cli.printer import Printer
 from bnrenorm.errors import DeviceError
-from bnrenorm.runs import inventory
+from bnrenorm.runs import inventory, session
 from bnrenorm.runs.interrupt import SIGNALS
 from bnrenorm.runs.store import Store
 from bnrenorm.training import loop
@@ -43,6 +46,20 @@ def test_too_little_memory_is_one_line_that_says_what_to_do(compare, monkeypatch
     code, _, err = compare()
     kept = "what is finished is stored; --memory 1GiB makes smaller groups"
     assert (code, err) == (1, f"bnrenorm: out of memory (Unable to allocate 3 GiB); {kept}\n")
+
+
+def test_trials_that_no_worker_survived_cost_exit_code_1(compare, monkeypatch):
+    real, lost = session.run, "1 trial has no result"
+
+    @contextmanager
+    def run(*all_, **named):
+        with real(*all_, **named) as outcome:
+            yield replace(outcome, failures=(lost,))
+
+    monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr(outputs, "write_pictures", lambda *_: [])
+    code, _, err = compare("--quiet")
+    assert (code, err) == (1, f"bnrenorm: {lost}\n")
 
 
 def test_only_a_comparison_says_that_trials_are_kept(call, tmp_path, monkeypatch):

@@ -112,3 +112,9 @@ def test_a_folder_without_trials_is_refused_before_anything_is_written(run, tmp_
     with pytest.raises(InputError, match="empty: has no trials, expected a folder of results"):
         merging.merge([Store(tmp_path / "good"), Store(tmp_path / "empty")], Store(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
+
+
+def test_trials_that_share_a_result_are_counted_once(few, tmp_path):
+    text = COMPARED.replace("variants:", "variants:\n  again: {norm: {kind: batch}}")
+    options = {"memory": 2**30, "load": lambda settings: few}
+    assert session.run_shard(experiment_of(text), BACKEND, tmp_path, Shard(1, 1), **options) == (4, ())

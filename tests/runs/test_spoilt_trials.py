@@ -117,3 +117,11 @@ def test_trials_that_are_lost_are_told_and_the_others_are_compared(run, tmp_path
     assert outcome.notes == ("2 trials have no result (2 of BN), and no pair is made of them: lost",)
     with pytest.raises(ClusterError, match="4 trials have no result"):
         on_cluster(run, monkeypatch, [2], out="other")
+
+
+def test_a_spoilt_trial_that_is_lost_when_it_is_trained_again_has_no_result(run, tmp_path, monkeypatch):
+    run()
+    spoil(next(Store(tmp_path / "out").trials.glob("*.json")))
+    outcome = on_cluster(run, monkeypatch, [1])
+    assert len(outcome.trials) == 3
+    assert [line[:22] for line in outcome.failures] == ["1 trial has no result "]
