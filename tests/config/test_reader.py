@@ -158,3 +158,8 @@ CYCLE.append(CYCLE)
 def test_other_python_values_are_refused(value):
     with pytest.raises(InputError, match=r"^key=\.\.\.: "):
         reader.plain(value, "key=...")
+
+
+def test_python_truth_values_stay_truth_values():
+    assert [reader.plain(value, "x") for value in (True, False, np.True_, None)] == [True, False, True, None]
+    assert type(reader.plain(True, "x")) is type(reader.plain(np.True_, "x")) is bool
