@@ -27,6 +27,27 @@ def test_an_array_of_any_type_and_shape_comes_back(tmp_path, dtype, shape):
         assert (found == array).all()
 
 
+@pytest.mark.parametrize(
+    ("code", "letter", "dtype", "values"),
+    [
+        (0x08, "B", "u1", [0, 200, 255]),
+        (0x09, "b", "i1", [-128, 3, 127]),
+        (0x0B, "h", "i2", [-300, 1, 258]),
+        (0x0C, "i", "i4", [-70_000, 1, 65_537]),
+        (0x0D, "f", "f4", [-1.5, 0.1, 3e30]),
+        (0x0E, "d", "f8", [-1.5, 0.1, 1e300]),
+    ],
+)
+def test_files_are_big_endian_as_the_format_says(tmp_path, code, letter, dtype, values):
+    """Bytes from `struct`: what `encode` wrote in another order, `read` would read back all the same."""
+    data = struct.pack(f">HBBII3{letter}", 0, code, 2, 3, 1, *values)
+    array = np.array(values, dtype).reshape(3, 1)
+    found = read(tmp_path / "a", data)
+    assert found.shape == (3, 1)
+    assert (found == array).all()
+    assert idx.encode(array) == data
+
+
 def test_names_tell_dimensions_and_type():
     assert [idx.suffix(IMAGES), idx.suffix(np.zeros(2, np.int32)), idx.suffix(np.zeros((2, 5), np.float32))] == [
         "idx3-ubyte",
