@@ -1,4 +1,5 @@
 import io
+import struct
 import zipfile
 
 import numpy as np
@@ -75,6 +76,26 @@ def test_what_is_no_number_is_refused_unread(tmp_path, array, message):
 def test_a_damaged_array_is_refused(tmp_path, data, message):
     with pytest.raises(InputError, match=f"a.npz: {message}"):
         read(archive(tmp_path / "a.npz", data))
+
+
+def test_version_2_of_the_header_is_read(tmp_path):
+    """It has four bytes for its length: NumPy writes it where two do not suffice."""
+    file = io.BytesIO()
+    np.lib.format.write_array(file, ARRAY, version=(2, 0))
+    assert (read(archive(tmp_path / "a.npz", file.getvalue())) == ARRAY).all()
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_size_that_the_archive_lies_about_takes_no_memory(tmp_path, compression):
+    """The directory and the array announce half a gigabyte, the packed bytes cannot hold it."""
+    path = archive(tmp_path / "a.npz", member(shape=(2**27,)), compression)
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, data.index(b"PK\x01\x02") + 24, 2**30)  # the unpacked size, in the directory
+    path.write_bytes(data)
+    ratio = 1 if compression == zipfile.ZIP_STORED else 1032
+    (packed,) = struct.unpack_from("<I", data, data.index(b"PK\x01\x02") + 20)
+    with pytest.raises(InputError, match=f"x: announces 536,870,912 bytes, but can hold {ratio * packed:,} at most"):
+        read(path)
 
 
 @pytest.mark.parametrize(
