@@ -88,11 +88,15 @@ def test_a_table_takes_the_table_of_the_other_split_next_to_it(tmp_path, arrays,
     assert equal(read(tmp_path / "mnist_test.csv"), flat)
 
 
-def test_two_tables_of_which_one_has_no_fractions_are_both_floats(tmp_path):
-    (tmp_path / "train.csv").write_text("0,0.5,0.25\n1,1,0\n")
-    (tmp_path / "test.csv").write_text("0,1,0\n1,0,1\n")
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_two_tables_of_which_one_has_no_fractions_are_both_floats(tmp_path, split):
+    other = "test" if split == "train" else "train"
+    (tmp_path / f"{split}.csv").write_text("0,0.5,0.25\n1,1,0\n")
+    (tmp_path / f"{other}.csv").write_text("0,1,0\n1,0,1\n")
     found = read(tmp_path / "train.csv")
     assert (found["x_train"].dtype, found["x_test"].dtype) == (np.float64, np.float64)
+    assert found[f"x_{split}"].tolist() == [[0.5, 0.25], [1, 0]]
+    assert found[f"x_{other}"].tolist() == [[1, 0], [0, 1]]
 
 
 @pytest.mark.parametrize("other", [None, b"pixel0,pixel1\n1,2\n"], ids=["no other", "test table without labels"])
@@ -108,6 +112,10 @@ def test_without_a_labelled_test_table_a_seventh_of_the_images_is_the_test_set(t
     assert pairs == sorted(
         (label, image.tobytes()) for image, label in zip(arrays["x_train"], arrays["y_train"], strict=True)
     )
+    rows = {image.tobytes(): row for row, image in enumerate(arrays["x_train"])}
+    for part in ("x_train", "x_test"):  # in the table's order
+        order = [rows[image.tobytes()] for image in found[part]]
+        assert order == sorted(order)
     again, note = files.read(tmp_path / "train.csv")
     assert equal(again, found)
     ignored = "test.csv has no labels, and " if other else ""
