@@ -23,6 +23,11 @@ def test_names_that_people_use(name, array, prefix):
     assert (known.array, known.prefix) == (array, prefix)
 
 
+def test_capital_letters_make_no_other_data_set():
+    assert names.parse("X_TRAIN.NPY") == names.parse("x_train.npy")
+    assert names.parse("Y_test.Npy").suffix == names.parse("x_train.npy").suffix
+
+
 @pytest.mark.parametrize("name", ["x", "val_images", "train", "train.csv", "arr_0", "x_train.txt", "max_train", ""])
 def test_other_names_are_unknown(name):
     assert names.parse(name) is None
