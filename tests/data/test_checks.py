@@ -57,6 +57,13 @@ def test_true_and_false_are_two_classes():
     assert check(y_train=LABELS > 4, y_test=LABELS[:10] > 4)["y_train"].tolist() == (LABELS > 4).tolist()
 
 
+@pytest.mark.parametrize("values", [(0, 256), (-1, 255)])
+def test_the_first_integer_beyond_a_byte_is_no_pixel(values):
+    images = np.resize(np.array(values, np.int16), IMAGES.shape)
+    with pytest.raises(InputError, match=f"from {values[0]} to {values[1]}, expected 0 to 255, or floats"):
+        check(x_train=images, x_test=images[:10])
+
+
 def test_more_than_256_classes_become_int32():
     many = np.arange(300)
     found = check(x_train=np.full((300, 3, 4), 255, np.uint8), y_train=many)
@@ -80,6 +87,12 @@ def test_the_test_set_may_lack_classes():
 )
 def test_splits_of_similar_range_share_a_scale(train, test):
     check(x_train=np.full(IMAGES.shape, float(train)), x_test=np.full((10, 3, 4), float(test)))
+
+
+def test_images_with_negative_values_have_no_scale_that_another_split_must_share():
+    """As those scaled to a mean of 0: their largest values may be on either side of 1."""
+    train, test = np.linspace(-1, 1, 240).reshape(20, 3, 4), np.linspace(-1, 3, 120).reshape(10, 3, 4)
+    assert check(x_train=train, x_test=test)["x_test"].max() == 3
 
 
 @pytest.mark.parametrize("convert", [np.float32, np.uint8])
