@@ -131,7 +131,7 @@ class _Course:
                 atomic.write(self.run.proof, "")
 
     def _mind(self, workers: int) -> None:
-        """Say once that there are no workers, if there have been none for a while, and give up those that have ended."""
+        """Say once if there have been no workers for a while. Raises ClusterError if none can start again."""
         if workers:
             self.seen = self.looked
         elif has_ended(self.client):
