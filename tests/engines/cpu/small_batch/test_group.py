@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bnrenorm.engines.cpu.small_batch import steps as kernels
+from bnrenorm.engines.cpu.sparse import minibatch
 from bnrenorm.engines.select import make_engine
 from tests.engines.groups import assert_same_bits
 from tests.helpers import some_digits, trials_of
@@ -26,13 +27,64 @@ def test_spans_cover_all_steps_and_gather_no_more_than_fits(steps, size, seeds):
     assert longest == 1 or (longest * size <= 1600 and longest * size * seeds <= 12_800)
 
 
-def test_the_spans_change_no_bit(monkeypatch):
-    whole, cut = engine_of(20), engine_of(20)
-    monkeypatch.setattr(cut.batches, "_spans", lambda steps, seeds: [(0, 1), (1, 4), (4, steps)])
-    for engine in (whole, cut):
-        engine.advance(0, 9, observe=False)
+SETTINGS = {
+    "momentum": "norm: {kind: batch}",
+    "whatever differs from step to step": """
+norm: {kind: renorm, r_max: 2, d_max: 1, warmup: 1, ramp_r: 7, ramp_d: 6}
+model: {hidden: [6], dropout: {form: exact, keep_input: 0.7, keep_hidden: 0.5}}
+training: {optimizer: {kind: adam, lr: 0.01}, batch: {kind: iid, size: 90, remainder: keep}}
+variants: {A: {}, B: {model: {dropout: {keep_input: 0.4}}}}
+""",
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_the_spans_change_no_bit(monkeypatch, settings):
+    """Nor does a second call: batches, masks and the rows of the schedule are those of the step's own number."""
+    text = "model: {hidden: [6]}\ntraining: {batch: 20}\nseeds: 2\n" if settings == "momentum" else ""
+    trials = trials_of(text + SETTINGS[settings], 200)
+    whole, cut = (make_engine("cpu", trials, some_digits(200, 50), "cpu") for _ in range(2))
+    thirds = [(0, 3), (3, 6), (6, 7)]
+    monkeypatch.setattr(cut.batches, "_spans", lambda steps, seeds: thirds if steps == 7 else [(0, 1), (1, steps)])
+    real = minibatch.gather
+
+    def gather(images, labels, drawn, counts, memory):
+        assert len(memory[1].batches) > len(counts)  # kernels check no bounds
+        return real(images, labels, drawn, counts, memory)
+
+    monkeypatch.setattr(minibatch, "gather", gather)
+    cut.advance(0, 2, observe=False)
+    cut.advance(2, 7, observe=False)
+    whole.advance(0, 9, observe=False)
     assert_same_bits(cut.replicas.state_dict(), whole.replicas.state_dict())
     assert np.array_equal(cut.last_step.logits[1], whole.last_step.logits[1])
+
+
+def test_a_replica_drops_its_own_share_whatever_that_of_its_companions():
+    trials = trials_of(SETTINGS["whatever differs from step to step"], 200)
+    together, alone = (make_engine("cpu", some, some_digits(200, 50), "cpu") for some in (trials, trials[1:]))
+    for engine in (together, alone):
+        engine.advance(0, 3, observe=False)
+    assert np.array_equal(together.rows.p[1], alone.rows.p[0])
+    assert not np.array_equal(together.rows.p[0], together.rows.p[1])
+
+
+def test_a_spans_last_step_has_room_for_its_own_statistics(monkeypatch):
+    """It may have more micro-batches, and more logits, than the last step of all."""
+    batch = "{kind: iid, size: 80, remainder: keep}"  # 80, 80, 40
+    text = f"model: {{hidden: [6]}}\ntraining: {{batch: {batch}, micro_batch: 20}}"
+    engine = make_engine("cpu", trials_of(text, 200), some_digits(200, 50), "cpu")
+    monkeypatch.setattr(engine.batches, "_spans", lambda steps, seeds: [(step, step + 1) for step in range(steps)])
+    real, shapes = kernels.train, []
+
+    def train(batches, *others):
+        statistics, logits = others[-3:-1]
+        shapes.append((statistics.shape[1], len(logits)))
+        real(batches, *others)
+
+    monkeypatch.setattr(kernels, "train", train)
+    engine.advance(0, 3, observe=False)
+    assert shapes == [(4, 80), (4, 80), (2, 40)]
 
 
 def test_memory_is_made_anew_for_longer_spans():
