@@ -50,3 +50,17 @@ def test_every_layers_input_of_the_norm_and_its_moments(rng, workers, order):
         y = (h - mean) / np.sqrt(var + 1e-3) * gamma[:width] + beta[:width]
         x = np.maximum(y, 0) if spec.norm_first else y
     assert (passes.labels == labels[packed.order]).all()
+
+
+def test_the_squares_of_many_blocks_are_summed_in_float64():
+    """One block with 2^24 of them and 300 with 1 each, which float32 would not add to it; the last has 5 rows."""
+    (trial,) = trials_of("model: {hidden: [6]}", 100)
+    spec = spec_of(trial.settings)
+    passes = Passes(1, np.float32, spec, layout_of([30, 6, 10], spec), 1)
+    passes.blocks, passes.rows = 301, 300 * 128 + 5
+    moments = np.full((301, 3, 6), 2, np.float32)  # every block's mean is 2
+    moments[:, 1] = 1
+    moments[0, 1] = 2**24
+    mean, var = passes._merged(moments)
+    assert_allclose(mean, 2, rtol=1e-15)
+    assert_allclose(var, (2**24 + 300) / (300 * 128 + 5), rtol=1e-15)
