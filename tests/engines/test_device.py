@@ -35,6 +35,14 @@ def test_what_is_not_there_is_refused(sound, monkeypatch, gpus, name):
         device.choose(name)
 
 
+def test_the_gpu_that_is_asked_for_is_the_one_that_must_compute(monkeypatch):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 2)
+    monkeypatch.setattr(device, "problem", lambda index: "is broken" if index == 1 else None)
+    assert device.choose("cuda:0") == ("cuda:0", "")
+    with pytest.raises(InputError, match="--device cuda:1: is broken"):
+        device.choose("cuda:1")
+
+
 def test_the_cpu_is_chainers_numpy_device():
     assert device.chainer_device("cpu").xp.__name__ == "numpy"
     with device.using("cpu"):
