@@ -31,10 +31,11 @@ def test_every_rule_has_a_code_of_its_own():
 @pytest.mark.parametrize("kind", RULES)
 @pytest.mark.parametrize("decays", [(0.0, 0.0), (0.3, 0.0), (0.0, 0.2), (0.3, 0.2)])
 def test_updates_are_chainers(rng, kind, decays):
-    """Five steps of parameters 2 to 12 of 13; the others stay."""
+    """Five steps of parameters 2 to 12 of 13, of which one begins at 0, which has no sign; the others stay."""
     rule_of_chainer, numbers = RULES[kind]
     hyper = Hyperparams(*(np.float32(value) for value in {**NONE, **numbers}.values()))
     parameter = chainer.Parameter(rng.normal(size=13).astype(np.float32))
+    parameter.array[4] = 0
     p = parameter.array.copy()
     before = p.copy()
     exp_avg, exp_avg_sq = (np.zeros(13, np.float32) for _ in range(2))
