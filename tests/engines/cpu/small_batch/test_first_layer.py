@@ -18,7 +18,7 @@ MORE = 2 * first_layer._IMAGES + 77  # images than stay in a cache while the wei
 NO_MASK = np.zeros(0, np.float32)
 
 
-@pytest.fixture(params=[6, MORE])
+@pytest.fixture(params=[6, first_layer._IMAGES, MORE])
 def n(request):
     """The images of a batch."""
     return request.param
@@ -77,6 +77,17 @@ def test_forward(rng, images, n, dense, dropping):
         y = np.empty((n, K), np.float32)
         inner.forward(batches, s, scratch, w, b, masks[s], y)
         assert_allclose(y, dropped(images[drawn[s]], masks[s]) @ w[:, :K] + b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dropping", [False, True])
+def test_forward_by_blocks_of_pixels(rng, images, dropping):
+    """Weights so wide that only the rows of 16 pixels stay in a core's cache: 30 pixels are two blocks."""
+    drawn, batches = batches_of(rng, images, 6)
+    w = aligned(D, first_layer._BLOCK // 16, np.float32, np.zeros)
+    w[:, :K] = rng.normal(size=(D, K))
+    b, masks, y = rng.normal(size=K).astype(np.float32), masks_of(rng, dropping), np.empty((6, K), np.float32)
+    inner.forward(batches, 3, scratch_of(6, dropping), w, b, masks[3], y)
+    assert_allclose(y, dropped(images[drawn[3]], masks[3]) @ w[:, :K] + b, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("dropping", [False, True])
