@@ -4,12 +4,13 @@ import threading
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from bnrenorm.engines.cpu.small_batch import steps as kernels
 from bnrenorm.engines.cpu.sparse import minibatch
 from bnrenorm.engines.select import make_engine
 from tests.engines.groups import assert_same_bits
-from tests.helpers import some_digits, trials_of
+from tests.helpers import batch_at, some_digits, trials_of
 
 
 def engine_of(size, seeds=2):
@@ -120,3 +121,28 @@ def test_what_a_replica_trains_on_stays_until_it_has_passed_it(monkeypatch):
     waiting.advance(0, 8, observe=False)
     assert spans == [True] * 8 + [False] * 8
     assert_same_bits(waiting.replicas.state_dict(), calm.replicas.state_dict())
+
+
+def test_the_moving_average_is_that_of_every_step_in_one_call():
+    """Under momentum, where the weights of black pixels wait for their steps; against its closed form."""
+    text = "model: {hidden: [6]}\ntraining: {batch: 5}\nevaluation: {average: 0.5}"
+    at_once, one_by_one = (make_engine("cpu", trials_of(text, 200), some_digits(200, 50), "cpu") for _ in range(2))
+    one_by_one._load()
+    want = one_by_one.rows.average[0].astype(float)
+    for step in range(9):
+        one_by_one.advance(step, 1, observe=False)
+        want = 0.5 * want + 0.5 * one_by_one.rows.p[0]
+    at_once.advance(0, 9, observe=False)
+    assert_allclose(at_once.rows.average[0], want, rtol=1e-5, atol=1e-6)
+
+
+def test_the_logits_are_those_of_every_image_of_the_last_step():
+    text = "model: {hidden: [6]}\nnorm: {kind: none}\ntraining: {batch: 20}"
+    engine = make_engine("cpu", trials_of(text, 200), some_digits(200, 50), "cpu")
+    engine.advance(0, 2, observe=False)
+    first, last = engine.replicas.network.linears
+    x = engine.inputs.images[batch_at(engine.inputs.sampler, 0, 2)].astype(float)
+    hidden = np.maximum(x @ first.W.array[0].T + first.b.array[0, 0], 0)
+    want = hidden @ last.W.array[0].T + last.b.array[0, 0]
+    engine.advance(2, 1, observe=False)
+    assert_allclose(engine.last_step.logits[0], want, rtol=1e-4, atol=1e-5)
