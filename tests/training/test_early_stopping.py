@@ -160,3 +160,26 @@ def test_weights_that_are_no_numbers_never_are_the_best(digits, engine, watch):
     assert not np.isfinite(last.values["validation_loss"]).any()
     for parameters in training.parameters():
         assert all(np.isfinite(array).all() for array in parameters.values())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_resume_leaves_replicas_alone_that_have_stopped(digits, engine):
+    first, second = (loop.Training(group(), digits, engine=engine) for _ in range(2))
+    state = {**first.state_dict(), "done": np.array([False, True, False])}
+    second.load_state_dict(state)
+    assert list(second.engine.idle) == [False, True, False]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_record_before_the_first_step_costs_no_patience(digits, engine):
+    """Even if its loss is no number: the first step may bring the first one."""
+    text = TEXT.replace("every: 4", "every: 4, training_set: true").replace("patience: 2", "patience: 1")
+    training = loop.Training(group(text), digits, engine=engine)
+    for linear in training.engine.replicas.network.linears:
+        linear.W.array[1] = np.nan
+    training.engine.reload()
+    record = next(iter(training))
+    assert record.step == 0
+    assert np.isnan(record.values["validation_loss"]).tolist() == [False, True, False]
+    assert training.early_stopping.waited.tolist() == [0, 0, 0]
+    assert not training.early_stopping.stopped.any()
