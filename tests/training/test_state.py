@@ -61,6 +61,24 @@ def test_some_replicas_go_on_as_they_would_have_with_the_others(monkeypatch, few
         assert all((mine[name] == others[name]).all() for name in mine)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_training_that_has_gone_on_goes_back_to_the_state_that_it_is_given(few, engine):
+    """From there it takes the same steps again, and records no step a second time."""
+    text = TEXT.replace("NORM", "{kind: renorm}").replace("every: 2", "every: 2, training_set: true")
+    training = loop.Training(trials_of(text.replace(", early_stopping: {patience: 2}", ""), 200), few, engine=engine)
+    records = (record for record in training if record is not None)
+    assert [next(records).step for _ in range(3)] == [0, 2, 4]
+    state = {name: value.copy() for name, value in training.state_dict().items()}
+    want = [record.values for record in records]
+    end = training.state_dict()
+    training.load_state_dict(state)
+    again = [record for record in training if record is not None]
+    assert [record.step for record in again] == [6, 8, 10, 12]
+    for record, values in zip(again, want, strict=True):
+        assert_same_bits(record.values, values)
+    assert_same_bits(training.state_dict(), end)
+
+
 def test_arrays_of_a_users_own_links_are_renumbered_and_counters_are_shared():
     state = {
         "step": np.array(7),
