@@ -167,6 +167,14 @@ def test_a_cpu_has_no_memory_to_give_back(monkeypatch):
     device.release_memory("cpu")
 
 
+def test_free_memory_is_what_the_card_and_its_pool_have(monkeypatch):
+    cards = {index: nullcontext(SimpleNamespace(mem_info=(1000 + index, 10**6))) for index in (0, 1)}
+    pool = SimpleNamespace(free_bytes=lambda: 200)
+    module = SimpleNamespace(cuda=SimpleNamespace(Device=cards.get), get_default_memory_pool=lambda: pool)
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    assert [device.free_memory("cuda:0"), device.free_memory("cuda:1")] == [1200, 1201]
+
+
 @pytest.mark.gpu
 def test_memory_without_use_is_free_and_is_given_back():
     import cupy

@@ -3,6 +3,7 @@ import pytest
 
 from bnrenorm.engines.chainer import ChainerEngine
 from bnrenorm.engines.cpu.engine import CpuEngine
+from bnrenorm.engines.cuda import engine as cuda
 from bnrenorm.engines.cuda.engine import CudaEngine
 from bnrenorm.engines.select import make_engine
 from bnrenorm.network import mlp
@@ -36,6 +37,12 @@ def test_the_engines_of_a_gpu_are_made_by_name(few, name, tf32):
     engine = make_engine(name, trials_of("model: {hidden: [4]}", 100), few, "cuda:0")
     assert isinstance(engine, CudaEngine)
     assert engine.tf32 == tf32
+
+
+@pytest.mark.parametrize(("name", "tf32"), [("cuda", False), ("cuda-tf32", True)])
+def test_the_engine_of_a_gpu_is_told_how_products_round(few, monkeypatch, name, tf32):
+    monkeypatch.setattr(cuda, "CudaEngine", lambda replicas, inputs, *, tf32: tf32)
+    assert make_engine(name, trials_of("model: {hidden: [4]}", 100), few, "cpu") is tf32
 
 
 def test_engines_start_from_the_same_weights(few):
