@@ -81,6 +81,14 @@ def test_forward_and_backward(rng, n, width, kind, dtype):
         assert_allclose(got, want[0, 0], rtol=rtol, atol=rtol * np.abs(gy).sum(axis=0).max())
 
 
+def test_running_statistics_close_to_0_correct_as_others_do():
+    mean, std = np.array([2e-6, 3e-6], np.float32), np.array([3e-6, 1.5e-6], np.float32)
+    run_mean, run_std = np.full(2, 1e-6, np.float32), np.full(2, 2e-6, np.float32)
+    r, d = scratch(2, np.float32, 2)
+    inner.corrections(mean, std, run_mean, run_std, np.float32(3), np.float32(5), r, d)
+    assert_allclose([r, d], [[1.5, 0.75], [0.5, 1]], rtol=1e-6)
+
+
 def test_nan_is_not_clipped_away():
     nan, one = np.full(3, np.nan, np.float32), np.ones(3, np.float32)
     r, d = scratch(3, np.float32, 2)
