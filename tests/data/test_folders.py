@@ -45,6 +45,11 @@ def test_the_unpacked_and_the_nearest_file_is_taken(tmp_path):
     assert found(tmp_path) == [dotted, *MNIST[1:]]
 
 
+def test_a_file_is_preferred_to_one_of_another_name_in_a_folder(tmp_path):
+    make(tmp_path, [*MNIST, "train-labels-idx2-int/train-labels-idx2-int"])
+    assert found(tmp_path) == list(MNIST)
+
+
 def test_the_file_that_is_named_is_taken(tmp_path):
     make(tmp_path, [*MNIST, f"{MNIST[0]}.gz"])
     packed = tmp_path / f"{MNIST[0]}.gz"
