@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from bnrenorm.config.build import build
 from bnrenorm.data import mnist
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
+from bnrenorm.runs import session
 from bnrenorm.runs.plan import addresses
 from bnrenorm.runs.runner import Progress
 from bnrenorm.training.records import Record, TrialResults
@@ -132,3 +135,16 @@ def progress(done, losses=(1.0, 2.0), total=100):
     """Report the step of BN and BRN, one network each, at which `done` of all replica-steps are done."""
     trials = trials_of("variants: {BN: {norm: {kind: batch}}, BRN: {norm: {kind: renorm}}}\ntraining: {steps: 50}")
     return Progress(done, total, trials, Record(done // 2, 1.0, {"train_loss": np.array(losses)}))
+
+
+def lose_a_trial(monkeypatch):
+    """Let every run end as if no worker had survived one of its trials; return what is said of that."""
+    real, lost = session.run, "1 trial has no result"
+
+    @contextmanager
+    def run(*all_, **named):
+        with real(*all_, **named) as outcome:
+            yield replace(outcome, failures=(lost,))
+
+    monkeypatch.setattr(session, "run", run)
+    return lost

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,8 @@ from numpy.testing import assert_allclose
 
 import bnrenorm
 from bnrenorm.analysis import outputs
-from bnrenorm.runs import session
 from bnrenorm.runs.session import Watcher
-from tests.helpers import COMPARED, stored_numbers
+from tests.helpers import COMPARED, lose_a_trial, stored_numbers
 
 pytestmark = pytest.mark.slow
 
@@ -164,14 +162,7 @@ def test_a_figure_that_fails_is_a_warning(results, tmp_path, monkeypatch):
 
 
 def test_trials_that_no_worker_survived_are_a_warning(results, tmp_path, monkeypatch):
-    real, lost = session.run, "1 trial has no result"
-
-    @contextmanager
-    def run(*all_, **named):
-        with real(*all_, **named) as outcome:
-            yield replace(outcome, failures=(lost,))
-
-    monkeypatch.setattr(session, "run", run)
+    lost = lose_a_trial(monkeypatch)
     with pytest.warns(UserWarning, match=lost) as caught:
         bnrenorm.run(results.experiment, device="cpu", out=tmp_path / "runs")
     assert caught[0].filename == __file__

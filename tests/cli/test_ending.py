@@ -3,28 +3,40 @@
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
 from bnrenorm.analysis import outputs
 from bnrenorm.cli.printer import Printer
 from bnrenorm.errors import DeviceError
-from bnrenorm.runs import inventory, session
+from bnrenorm.runs import inventory
 from bnrenorm.runs.interrupt import SIGNALS
 from bnrenorm.runs.store import Store
 from bnrenorm.training import loop
+from tests.helpers import lose_a_trial
 
 
-def test_a_gpu_that_fails_is_one_line_and_exit_code_1(compare, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            DeviceError("cuda:0: CUDARuntimeError: cudaErrorIllegalAddress"),
+            "cuda:0: CUDARuntimeError: cudaErrorIllegalAddress; finished trials are kept, the same command goes on from them",
+        ),
+        (
+            MemoryError("Unable to allocate 3 GiB"),
+            "out of memory (Unable to allocate 3 GiB); what is finished is stored; --memory 1GiB makes smaller groups",
+        ),
+    ],
+    ids=["GPU", "memory"],
+)
+def test_what_fails_in_training_is_one_line_that_says_how_to_go_on(compare, monkeypatch, error, line):
     def fail(*_, **__):
-        raise DeviceError("cuda:0: CUDARuntimeError: cudaErrorIllegalAddress")
+        raise error
 
     monkeypatch.setattr(loop.Training, "_advance", fail)
     code, _, err = compare()
-    kept = "finished trials are kept, the same command goes on from them"
-    assert (code, err) == (1, f"bnrenorm: cuda:0: CUDARuntimeError: cudaErrorIllegalAddress; {kept}\n")
+    assert (code, err) == (1, f"bnrenorm: {line}\n")
 
 
 def test_a_full_disk_is_one_line_and_exit_code_one(compare, monkeypatch):
@@ -38,25 +50,8 @@ def test_a_full_disk_is_one_line_and_exit_code_one(compare, monkeypatch):
     assert "finished trials are kept" in err
 
 
-def test_too_little_memory_is_one_line_that_says_what_to_do(compare, monkeypatch):
-    def fail(*_, **__):
-        raise MemoryError("Unable to allocate 3 GiB")
-
-    monkeypatch.setattr(loop.Training, "_advance", fail)
-    code, _, err = compare()
-    kept = "what is finished is stored; --memory 1GiB makes smaller groups"
-    assert (code, err) == (1, f"bnrenorm: out of memory (Unable to allocate 3 GiB); {kept}\n")
-
-
 def test_trials_that_no_worker_survived_cost_exit_code_1(compare, monkeypatch):
-    real, lost = session.run, "1 trial has no result"
-
-    @contextmanager
-    def run(*all_, **named):
-        with real(*all_, **named) as outcome:
-            yield replace(outcome, failures=(lost,))
-
-    monkeypatch.setattr(session, "run", run)
+    lost = lose_a_trial(monkeypatch)
     monkeypatch.setattr(outputs, "write_pictures", lambda *_: [])
     code, _, err = compare("--quiet")
     assert (code, err) == (1, f"bnrenorm: {lost}\n")

@@ -141,7 +141,7 @@ def test_workers_that_will_not_start_again_are_not_waited_for(course_of, monkeyp
     monkeypatch.setattr(course, "has_ended", lambda client: True)
     groups, _ = course_of(client_of())
     with pytest.raises(ClusterError, match="all workers have ended, and none could start again"):
-        groups.finish()
+        groups._look()
 
 
 def test_the_file_by_which_workers_know_the_folder_is_renewed(course_of, monkeypatch):

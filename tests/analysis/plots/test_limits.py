@@ -106,21 +106,23 @@ def test_lines_that_end_in_a_divergence_say_so_unless_they_are_seen():
     assert {text.get_text() for text in ax.texts} == {"early diverged", "↑ far diverged"}
 
 
-def test_a_failure_does_not_hide_the_other_accuracies_of_a_grid():
-    rows = [("BN", lr, 0, 0.97 + 0.001 * lr) for lr in range(7)] + [("BN", 7, 0, 0.1)]
+def focused(**values):
+    """Return the accuracies of variants over a grid, a value a learning rate, on their focused axis."""
+    rows = [(name, lr, 0, value) for name, of in values.items() for lr, value in enumerate(of)]
     summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
     ax = gains.accuracies(Figure().subplots(), summary, ["lr"])
     limits.focus(ax)
+    return ax
+
+
+def test_a_failure_does_not_hide_the_other_accuracies_of_a_grid():
+    ax = focused(BN=[0.97 + 0.001 * lr for lr in range(7)] + [0.1])
     assert 90 < ax.get_ylim()[0] < 97
     assert [text.get_text() for text in ax.texts] == ["↓ 10.0"]
 
 
 def test_what_left_the_axis_is_written_at_its_point_in_its_colour():
-    values = {"BN": [0.97, 0.972, 0.1], "BRN": [0.2, 0.97, 0.975], "none": [0.97, 0.96, 0.951]}
-    rows = [(name, lr, 0, value) for name, of in values.items() for lr, value in enumerate(of)]
-    summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
-    ax = gains.accuracies(Figure().subplots(), summary, ["lr"])
-    limits.focus(ax)
+    ax = focused(BN=[0.97, 0.972, 0.1], BRN=[0.2, 0.97, 0.975], none=[0.97, 0.96, 0.951])
     texts: list[Any] = list(ax.texts)
     assert [(text.get_text(), round(text.xy[0]), to_hex(text.get_color())) for text in texts] == [
         ("↓ 10.0", 2, "#0072b2"),
@@ -129,10 +131,7 @@ def test_what_left_the_axis_is_written_at_its_point_in_its_colour():
 
 
 def test_no_more_than_a_third_leaves_the_axis():
-    rows = [("BN", lr, 0, 0.97 + 0.001 * lr if lr > 3 else 0.1) for lr in range(10)]
-    summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
-    ax = gains.accuracies(Figure().subplots(), summary, ["lr"])
-    limits.focus(ax)
+    ax = focused(BN=[0.97 + 0.001 * lr if lr > 3 else 0.1 for lr in range(10)])
     assert ax.get_ylim()[0] < 10
     assert not ax.texts
 
@@ -147,11 +146,7 @@ def test_the_record_before_the_first_step_does_not_stretch_the_axis(metric, befo
 
 
 def test_what_left_the_axis_is_written_below_what_has_not_one_above_the_other():
-    stay = {"BN": [0.97, 0.972, 0.1], "BRN": [0.97, 0.975, 0.2], "none": [0.97, 0.96, 0.951]}
-    rows = [(name, lr, 0, value) for name, values in stay.items() for lr, value in enumerate(values)]
-    summary = pd.DataFrame(rows, columns=["variant", "lr", "seed", "final_test_accuracy"]).assign(outcome="finished")
-    ax = gains.accuracies(Figure().subplots(), summary, ["lr"])
-    limits.focus(ax)
+    ax = focused(BN=[0.97, 0.972, 0.1], BRN=[0.97, 0.975, 0.2], none=[0.97, 0.96, 0.951])
     texts: list[Any] = list(ax.texts)
     assert {text.get_text() for text in texts} == {"↓ 10.0", "↓ 20.0"}
     assert abs(texts[0].xyann[1] - texts[1].xyann[1]) > 10, "points, a line's height"

@@ -17,6 +17,15 @@ variants:
 training: {steps: 8}
 seeds: 6
 """
+PUBLISHED = """
+name: printed
+variants:
+  none: {norm: {kind: none}}
+training: {steps: 8}
+grid: {training.l1_decay: [0.1, 0.01]}
+seeds: 2
+published: article2/l1
+"""
 STEPS = [1, 2, 4, 8]
 PROVENANCE = {
     "engine": "cpu",

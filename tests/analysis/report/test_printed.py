@@ -5,21 +5,11 @@ import pandas as pd
 import pytest
 
 from bnrenorm.analysis.report import printed
-from tests.analysis.report.runs import results
-
-TEXT = """
-name: printed
-variants:
-  none: {norm: {kind: none}}
-training: {steps: 8}
-grid: {training.l1_decay: [0.1, 0.01]}
-seeds: 2
-published: article2/l1
-"""
+from tests.analysis.report.runs import PUBLISHED, results
 
 
 def test_published_values_stand_beside_ours():
-    made = results(TEXT)
+    made = results(PUBLISHED)
     table = printed.table(made)
     assert [column.name for column in table.columns] == [
         "variant", "training.l1_decay", "seeds", "test accuracy %, ours", "published", "best test accuracy %, ours",
@@ -36,18 +26,18 @@ def test_published_values_stand_beside_ours():
 
 
 def test_one_seed_has_no_prediction_interval():
-    names = [column.name for column in printed.table(results(TEXT.replace("seeds: 2", "seeds: 1"))).columns]
+    names = [column.name for column in printed.table(results(PUBLISHED.replace("seeds: 2", "seeds: 1"))).columns]
     assert "to" not in names
 
 
 def test_what_was_not_published_has_no_row():
-    table = printed.table(results(TEXT.replace("[0.1, 0.01]", "[0.1, 0.3]")))
+    table = printed.table(results(PUBLISHED.replace("[0.1, 0.01]", "[0.1, 0.3]")))
     assert [row[1] for row in table.rows] == [0.1]
 
 
 @pytest.mark.parametrize("axes", [[], ["training.micro_batch"]])
 def test_published_differences_stand_beside_ours(axes):
-    made = results(TEXT)
+    made = results(PUBLISHED)
     row = {"a": "BN", "b": "BRN", "published_a": 76.0, "published_b": 76.5, "published_difference": 0.5}
     row |= {"mean": 1.5, "low": 1.0, "high": np.nan, "agreement": "same direction"}
     vars(made)["published_values"] = None  # these two are cached properties
@@ -61,4 +51,4 @@ def test_published_differences_stand_beside_ours(axes):
 
 
 def test_a_run_without_a_published_table_has_none():
-    assert printed.table(results(TEXT.replace("published: article2/l1\n", ""))) is None
+    assert printed.table(results(PUBLISHED.replace("published: article2/l1\n", ""))) is None

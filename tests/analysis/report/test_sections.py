@@ -3,17 +3,7 @@
 from dataclasses import replace
 
 from bnrenorm.analysis.report import provenance, sections
-from tests.analysis.report.runs import TEXT, results
-
-PUBLISHED = """
-name: printed
-variants:
-  none: {norm: {kind: none}}
-training: {steps: 8}
-grid: {training.l1_decay: [0.1, 0.01]}
-seeds: 2
-published: article2/l1
-"""
+from tests.analysis.report.runs import PUBLISHED, TEXT, results
 
 
 def test_a_run_that_names_a_published_table_shows_it_and_its_config():
