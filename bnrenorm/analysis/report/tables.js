@@ -5,9 +5,10 @@
 
   function text(cell, digits) {
     if (cell === null) return "";
+    if (digits === null) return String(cell);
     if (cell === "nan") return "NaN";
     if (cell === "inf" || cell === "-inf") return cell.replace("inf", "∞");
-    if (typeof cell === "string" || digits === null) return String(cell);
+    if (typeof cell === "string") return cell;
     const size = Math.abs(cell);
     if (digits >= 0 && size < HUGE) return (cell * (1 + NOISE)).toFixed(digits);
     if (cell && !(TINY <= size && size < HUGE)) return cell.toExponential(2).replace("e+", "e");
