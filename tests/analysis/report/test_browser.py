@@ -189,6 +189,16 @@ def test_numbers_are_shown_as_before_sorting_and_saved_exactly(open_page, file, 
 
 
 @pytest.mark.slow
+def test_a_variant_named_like_a_number_keeps_its_name_when_sorted(open_page, tmp_path):
+    write.save(tmp_path / "report.html", [results(TEXT.replace("  BN: {", '  "inf": {'))])
+    page, wrong = open_page(tmp_path / "report.html")
+    table = page.locator("#run1-trials")
+    table.locator("th button").first.click()
+    assert set(table.locator("tbody td:first-child").all_inner_texts()) == {"none", "inf", "BRN"}
+    assert wrong == []
+
+
+@pytest.mark.slow
 def test_the_settings_are_saved_as_they_are_shown(open_page, file):
     page, wrong = open_page(file, accept_downloads=True)
     with page.expect_download() as download:
