@@ -37,7 +37,7 @@ def test_a_notebook_gets_tables_verdicts_and_figures(results):
     assert results.plot.diagnosis(ax=Figure().subplots()).get_lines()[0].get_label().startswith("BN: ")
     lines = results.plot.curves(ax=Figure().subplots(), metric="train_loss").get_lines()
     want = results.curves[results.curves["variant"] == "BN"].groupby("step")["train_loss"].mean()
-    assert list(lines[0].get_ydata()) == list(want)
+    assert list(lines[0].get_ydata()) == pytest.approx(list(want), rel=1e-14)
 
 
 class Listener(Watcher):
