@@ -35,7 +35,7 @@ def one_line(error: BaseException) -> str:
 
 def is_of_cupy(error: Exception) -> bool:
     """Tell whether CuPy raised an error: a GPU's, such as full memory, or of a driver or library."""
-    return any(cls.__module__.partition(".")[0] in _CUPY for cls in type(error).__mro__)
+    return type(error).__module__.partition(".")[0] in _CUPY
 
 
 _CUPY = ("cupy", "cupy_backends", "cupyx")
