@@ -23,10 +23,13 @@ def read(content: Content) -> Table | None:
     cells = [cell.lower() for cell in _cells(lines[0])]
     dropped, column = [], 0
     if has_header := _is_header(cells):
-        labels = [name for name in LABELS if name in cells]
-        if not labels:
+        columns = [i for i, cell in enumerate(cells) if cell in LABELS]
+        if not columns:
             return None
-        column = cells.index(labels[0])
+        if len(columns) > 1:  # the others would be pixels that give the label away
+            named = ", ".join(cells[i] for i in columns)
+            raise InputError(f"{content.name}: has the columns {named}, expected one of them; remove the others")
+        (column,) = columns
     if not any(map(str.strip, lines[has_header:])):
         raise InputError(f"{content.name}: has a header, but no rows")
     try:
@@ -35,7 +38,7 @@ def read(content: Content) -> Table | None:
         raise InputError(f"{content.name}: {_fault(lines, has_header, len(cells)) or error}") from error
     if values.shape[1] != len(cells):
         raise InputError(f"{content.name}: {_fault(lines, has_header, len(cells))}")
-    if has_header and cells[0] in _INDEX:
+    if cells[0] in _INDEX:
         if (values[:, 0] != np.arange(len(values))).any():
             raise InputError(f"{content.name}: has a first column without a name, expected pixels or labels; remove it")
         dropped = [0]

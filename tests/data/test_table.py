@@ -1,4 +1,6 @@
 import gzip
+import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -48,12 +50,17 @@ def test_a_header_without_a_label_has_none(tmp_path):
     ("text", "message"),
     [
         ("label,pixel0\n", "has a header, but no rows"),
+        ("label,pixel0\n \n", "has a header, but no rows"),
+        ("label,class,a\n1,1,2\n", "has the columns label, class, expected one of them; remove the others$"),
         ("1,2\n3,x\n", "line 2 has 'x' in column 2, expected a number$"),
         ("label,a\n1,2\n\n3,\n", "line 4 has '' in column 2, expected a number$"),
+        ("1,2\n3,4#5\n", "line 2 has '4#5' in column 2, expected a number$"),
+        (f"1,2\n3,{'x' * 99}\n", f"line 2 has '{'x' * 20}' in column 2, expected a number$"),
+        ("1,2\n3,4_5\n", "could not convert string '4_5'"),
         ("1,2\n3,4,5\n", "line 2: 3 cells, expected 2 as in line 1$"),
         ("label,a\n1,2\n3\n", "line 3: 1 cells, expected 2 as in line 1$"),
         ("label,a\n1,2,3\n", "line 2: 3 cells, expected 2 as in line 1$"),
-        (",label,a\n5,1,2\n3,1,2\n", "has a first column without a name, expected pixels or labels; remove it$"),
+        (",label,a\n0,1,2\n3,1,2\n", "has a first column without a name, expected pixels or labels; remove it$"),
         (b"1,2\n3,\xff\n", "cannot be read: .*utf-8"),
     ],
 )
@@ -65,4 +72,22 @@ def test_a_bad_table_is_refused(tmp_path, text, message):
 def test_a_table_beyond_the_limit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "_LIMIT", 10)
     with pytest.raises(InputError, match=r"a.csv: has more than 10 bytes of text"):
-        read(tmp_path / "a.csv", "1,2\n" * 100)
+        read(tmp_path / "a.csv", "1,2\n30,4000")
+    assert read(tmp_path / "a.csv", "1,2\n30,400") is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [(b"1,2\n", table._LIMIT), (gzip.compress(b"1,2\n" * 2**20, mtime=0), 10)],
+    ids=["small file", "gzipped"],
+)
+def test_no_memory_is_taken_for_more_than_the_file_or_the_limit(tmp_path, monkeypatch, text, limit):
+    monkeypatch.setattr(table, "_LIMIT", limit)
+    (tmp_path / "a.csv").write_bytes(text)
+    tracemalloc.start()
+    try:
+        with suppress(InputError), opened(tmp_path / "a.csv") as content:
+            table.read(content)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
