@@ -49,7 +49,7 @@ def complete(artist: Any) -> None:
         if not missing:
             break
     for text in texts if families else ():
-        text.set_fontfamily(list(dict.fromkeys([*text.get_fontfamily(), *families])))
+        text.set_fontfamily([*text.get_fontfamily(), *families])
     if missing:
         _replace(axes, texts, re.compile(f"[{re.escape(''.join(sorted(missing)))}]+"))
 

@@ -75,7 +75,7 @@ def test_names_at_ticks_alone_are_seen(only_stix):
 
 
 def test_a_figure_whose_fonts_suffice_is_left_alone(only_stix):
-    figure = figure_of("BN", "0.2 ± 0.1", "−1 …")
+    figure = figure_of("BN", "0.2 ± 0.1\n1 diverged", "−1 …")
     fonts.complete(figure)
     assert {tuple(text.get_fontfamily()) for text in figure.findobj(Text)} == {("sans-serif",)}
     with matplotlib.rc_context({"font.family": ["DejaVu Sans", "STIXGeneral"]}):
@@ -84,11 +84,22 @@ def test_a_figure_whose_fonts_suffice_is_left_alone(only_stix):
     assert {tuple(text.get_fontfamily()) for text in figure.findobj(Text)} == {("DejaVu Sans", "STIXGeneral")}
 
 
-def test_the_users_sans_serif_fonts_come_first(no_fonts):
-    with matplotlib.rc_context({"font.sans-serif": ["DejaVu Sans", "STIXGeneral"]}):
-        figure = figure_of(STIX)
+def test_each_character_is_drawn_by_a_font_that_has_it_and_the_others_are_numbers(no_fonts, monkeypatch):
+    monkeypatch.setattr(fonts, "FAMILIES", ("STIXGeneral", "STIXSizeOneSym"))
+    bracket = "⎰"  # in STIXSizeOneSym alone
+    figure = figure_of(f"{STIX}{bracket}", f"{NAMES[0]}{STIX}")
+    with pytest.warns(Hint, match=rf'show "{NAMES[0]}" as \[1\]; fonts'):
         fonts.complete(figure)
-    assert STIX in texts_of(figure)
+    assert {f"{STIX}{bracket}", f"[1]{STIX}"} <= texts_of(figure)
+
+
+def test_the_users_sans_serif_fonts_come_first(only_stix):
+    both = "⎴"  # in either font
+    with matplotlib.rc_context({"font.sans-serif": ["DejaVu Sans", "STIXSizeOneSym"]}):
+        figure = figure_of(both)
+        fonts.complete(figure)
+    assert both in texts_of(figure)
+    assert {tuple(text.get_fontfamily()) for text in figure.findobj(Text)} == {("sans-serif", "STIXSizeOneSym")}
 
 
 def test_a_font_that_was_installed_just_now_is_used(only_stix, monkeypatch, tmp_path):
@@ -114,7 +125,19 @@ def test_names_that_no_font_has_are_numbers_and_one_hint_says_which(no_fonts):
     for name, number in zip((*NAMES, "比較"), (1, 2, 3), strict=True):
         assert f'"{name}" as [{number}]' in hint
     assert "apt-get install fonts-ipafont-gothic" in hint
-    assert figure.axes[0].get_xlim() == (-1, 5)
+    (ax,) = figure.axes
+    assert ax.get_xlim() == (-1, 5)
+    ax.set_ylim(0, 1000)
+    assert ax.get_yticks()[-1] >= 1000, "other axes have ticks where they need them"
+
+
+def test_names_of_a_categorical_axis_are_numbers_too(no_fonts):
+    figure = Figure()
+    figure.subplots().bar(["BN", NAMES[0]], [1, 2])
+    with pytest.warns(Hint) as hints:
+        fonts.complete(figure)
+    assert len(hints) == 1
+    assert {"BN", "[1]"} <= texts_of(figure)
 
 
 def test_other_figures_show_the_same_numbers_without_another_hint(no_fonts):
