@@ -16,8 +16,8 @@ _CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS}  # a file system that
 def write(path: Path, content: bytes | str) -> None:
     """Write `content` (text as UTF-8) to `path`: to a temporary file, which is synced, then renamed.
 
-    If `path` is a symbolic link, the link is replaced and its target is left alone. If OSError is raised, it names a
-    file or the folder. The temporary file has been deleted then, and an existing `path` is unchanged, or whole and new
+    If `path` is a symbolic link, the link is replaced and its target is left alone. If OSError is raised, it names
+    `path` or its folder. The temporary file has been deleted then, and an existing `path` is unchanged, or whole and new
     if it is the folder that could not be synced.
     """
     if not path.name:
@@ -28,8 +28,9 @@ def write(path: Path, content: bytes | str) -> None:
         disk.create(temporary, data)
         disk.replace(path, by=temporary)
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # a disk that is full does not say which file it was
+        if isinstance(error, OSError):
+            error.filename = str(path)  # in place of the temporary file, or of none if the disk is full
+            del error.filename2
         with suppress(OSError):  # of a disk that fails altogether: the file goes with those of killed programs
             disk.delete(temporary)
         raise
@@ -51,5 +52,5 @@ def _sync_folder(folder: Path) -> None:
             disk.sync(folder)
         except OSError as error:
             if error.errno not in _CANNOT_SYNC:
-                error.filename = error.filename or str(folder)
+                error.filename = str(folder)
                 raise

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, nullcontext
 
 import pytest
@@ -49,6 +50,15 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_the_old_file_and_nothing_else
         atomic.write(path, NEW)
     assert os.listdir(tmp_path) == (["file"] if exists else [])
     assert not exists or path.read_text() == OLD
+
+
+def test_an_error_names_the_file_and_no_temporary_one(tmp_path):
+    path = tmp_path / "none" / "file"
+    with pytest.raises(FileNotFoundError, match=re.escape(f"No such file or directory: '{path}'") + "$"):
+        atomic.write(path, NEW)
+    path.mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match=re.escape(f"Is a directory: '{path}'") + "$"):
+        atomic.write(path, NEW)
 
 
 @pytest.mark.parametrize("name", ["open", "fsync", "replace"])
@@ -177,10 +187,10 @@ def test_a_file_system_that_cannot_sync_folders_is_no_failing_disk(tmp_path, mon
     assert (tmp_path / "file").read_text() == "new"
 
 
-def test_only_old_temporary_files_are_abandoned(tmp_path):
-    for name in (".a.json.1234.tmp", ".b.json.1234.tmp", "c.tmp", ".lock"):
+def test_only_temporary_files_older_than_a_day_are_abandoned(tmp_path):
+    ages = {".a.json.1234.tmp": 25, ".b.json.1234.tmp": 23, "c.tmp": 25, ".lock": 25}
+    for name, hours in ages.items():
         (tmp_path / name).touch()
-        if not name.startswith(".b"):
-            os.utime(tmp_path / name, (0, 0))
+        os.utime(tmp_path / name, (0, time.time() - 3600 * hours))
     atomic.remove_abandoned(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [".b.json.1234.tmp", ".lock", "c.tmp"]
