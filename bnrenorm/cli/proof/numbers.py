@@ -70,9 +70,9 @@ def gradients(device: str) -> Iterator[Row]:
 
 def _gradient(device: str, name: str, batch: int) -> Iterator[Row]:
     data = noise(300, 64, 7)
-    text = f"model: {{hidden: [33]}}\nnorm: {{kind: batch}}\ntraining: {{steps: 1, batch: {batch}, optimizer: "
-    step, flat = (trials(f"{text}{{kind: sgd, lr: {lr}}}}}", data) for lr in (1, 0))
-    moved = cuda_training(step, data, device, double=True)
+    text = "model.hidden: [33]\nnorm.kind: batch\ntraining.steps: 1\ntraining.optimizer: {kind: sgd, lr: 1}\n"
+    group = trials(f"{text}training.batch: {batch}", data)
+    moved = cuda_training(group, data, device, double=True)
     before = {key: value for key, value in moved.state_dict().items() if key.startswith("weights")}
     list(moved)
     after = moved.state_dict()
@@ -80,7 +80,7 @@ def _gradient(device: str, name: str, batch: int) -> Iterator[Row]:
     for _ in range(3):
         direction = {key: random.standard_normal(value.shape) for key, value in before.items()}
         slope = sum(float(((before[key] - after[key]) * direction[key]).sum()) for key in before)
-        losses = [_loss(flat, data, device, before, direction, sign * _LENGTH) for sign in (1, -1)]
+        losses = [_loss(group, data, device, before, direction, sign * _LENGTH) for sign in (1, -1)]
         worst = max(worst, abs((losses[0] - losses[1]) / (2 * _LENGTH) - slope) / abs(slope))
     yield below(f"gradient by differences, {name}", worst, 1e-6)
 

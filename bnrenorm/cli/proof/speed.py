@@ -59,8 +59,7 @@ def card(device: str) -> Iterator[Row]:
 def _median(cupy: Any, work: Any) -> float:
     """Return the median of seconds that some work on the device takes."""
     times = []
-    for _ in range(_ROUNDS + 1):
-        cupy.cuda.get_current_stream().synchronize()
+    for _ in range(_ROUNDS + 1):  # the first waits for earlier work, too
         started = time.perf_counter()
         work()
         cupy.cuda.get_current_stream().synchronize()

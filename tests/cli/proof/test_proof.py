@@ -45,6 +45,16 @@ def test_a_broken_kernel_is_a_bad_row(short, monkeypatch):
     assert bad == ["kernel enter, float32", "kernel enter, float64"]
 
 
+def test_on_a_card_that_fails_each_check_is_a_bad_row_and_the_next_one_runs():
+    table = list(proof.prove("cuda:99"))
+    assert [row.check for row in table] == [
+        *("card", "kernels", "kernels", "products", "gradient, small batches", "gradient, any batches"),
+        *(f"{name}, {many} steps" for name in numbers._PROVEN for many in (200, 20)),
+        *(*bits._JOBS, "memory", *speed._JOBS),
+    ]
+    assert not any(row.ok for row in table)
+
+
 @pytest.mark.parametrize(("rows", "code"), [([Row("a", "b")], 0), ([Row("a", "b"), Row("c", "d", "e", False)], 1)])
 def test_the_command_prints_a_table_and_tells_by_its_exit_code(call, monkeypatch, rows, code):
     monkeypatch.setattr(_compat, "gpu_count", lambda: 1)

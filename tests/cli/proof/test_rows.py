@@ -35,10 +35,19 @@ def test_an_experiment_takes_keys_with_dots():
     settings = trials[0].settings
     assert (settings.training.batch.size, settings.training.steps.amount, settings.norm.kind) == (7, 3, "none")
     assert settings.model.outputs == 3
+    (trial,) = rows.trials("training: {batch: 10, steps: 2 epochs}", rows.noise(20, 5, 3))
+    assert trial.settings.training.steps.amount == 4, "two epochs of 20 images"
 
 
-def test_noise_has_every_class_and_black_pixels():
+def test_digits_are_as_many_as_are_asked_for():
+    data = rows.digits(30, 20)
+    assert [len(array) for array in (data.x_train, data.y_train, data.x_test, data.y_test)] == [30, 30, 20, 20]
+
+
+def test_noise_is_the_same_again_and_has_every_class_and_black_pixels():
     data = rows.noise(21, 50, 7)
+    rows.noise.cache_clear()
+    assert (rows.noise(21, 50, 7).x_train == data.x_train).all()
     assert (np.bincount(data.y_train) == 3).all()
     assert 0.3 < (data.x_train == 0).mean() < 0.7
 

@@ -1,0 +1,107 @@
+"""The proof of equal bits, on a card made of NumPy that is right, and on some that are not."""
+
+from itertools import count
+
+import pytest
+
+from bnrenorm.cli.proof import bits
+from bnrenorm.training.loop import Training
+from tests.cli.proof.card import Card
+
+AGAIN, RESUME, REPEATED, COMPANY = (
+    f"job: {check}" for check in ("the same bits when trained again", "the same bits after a resume",
+    "the same bits in steps that are repeated", "numbers in other company")
+)  # fmt: skip
+
+
+class Drifting(Card):
+    """Every step is a little another one."""
+
+    calls = count()
+
+    def update_weights(self, tensor, gradient, context):
+        super().update_weights(tensor, gradient, context)
+        tensor.value[...] *= 1 + 1e-6 * next(self.calls)
+
+
+class Forgetful(Card):
+    """A recording that is repeated does nothing."""
+
+    def recorded(self, step):
+        step()
+        return lambda: None
+
+
+class Crowded(Card):
+    """Numbers depend on how many replicas there are."""
+
+    share = 1e-6
+
+    def update_weights(self, tensor, gradient, context):
+        super().update_weights(tensor, gradient, context)
+        tensor.value[...] *= 1 + self.share * len(tensor.value)
+
+
+class Overcrowded(Crowded):
+    share = 1e-2
+
+
+def bad(table):
+    return [row.check for row in table if not row.ok]
+
+
+@pytest.mark.slow
+def test_the_bits_of_every_job_are_the_same_on_a_right_card(use, monkeypatch):
+    use(Card)
+    monkeypatch.setattr(bits, "_COMPANIES", (1, 3))
+    table = list(bits.rows("cpu"))
+    assert bad(table) == []
+    assert len(table) == 4 * 3
+    assert {row.result for row in table[:4]} == {
+        "yes", "yes, without a CUDA graph: no card", "the same bits with 1, 3 replicas; largest difference 0.0e+00"
+    }  # fmt: skip
+    assert [row.expected for row in table[3::4]] == ["with 1, 3", "with 1, 3", "equal up to rounding"]
+
+
+def test_steps_that_differ_each_time_are_told(use, one_job):
+    use(Drifting)
+    one_job(promised=True)
+    table = list(bits.rows("cpu"))
+    assert bad(table) == [AGAIN, RESUME, REPEATED, COMPANY]
+    assert table[0].result.endswith(" arrays differ")
+
+
+def test_a_resume_that_changes_a_number_is_told(use, one_job, monkeypatch):
+    def load(training, state):
+        real(training, {key: value * 1.00001 if key.startswith("weights") else value for key, value in state.items()})
+
+    real = Training.load_state_dict
+    monkeypatch.setattr(Training, "load_state_dict", load)
+    use(Card)
+    one_job(promised=True)
+    assert bad(bits.rows("cpu")) == [RESUME]
+
+
+def test_repeated_steps_that_do_nothing_are_told(use, one_job, monkeypatch):
+    use(Forgetful)
+    one_job(promised=True)
+    assert REPEATED in bad(bits.rows("cpu"))
+
+
+def test_a_graph_is_told_from_launches(use, one_job, monkeypatch):
+    monkeypatch.setattr(Card, "no_graph", "")
+    use(Card)
+    one_job(promised=True)
+    assert [row.result for row in bits.rows("cpu")][2] == "yes, by a CUDA graph"
+
+
+@pytest.mark.parametrize(
+    ("card", "promised", "faults"),
+    [(Crowded, True, [COMPANY]), (Crowded, False, []), (Overcrowded, False, [COMPANY])],
+)
+def test_other_company_may_change_rounding_where_no_more_is_promised(use, one_job, card, promised, faults):
+    use(card)
+    one_job(promised)
+    table = list(bits.rows("cpu"))
+    assert bad(table) == faults
+    assert table[-1].result.startswith("the same bits with 1 replicas; largest difference ")
