@@ -17,6 +17,6 @@ def one_job(monkeypatch):
     def one_job(promised):
         text = "model: {hidden: [5]}\nnorm: {kind: renorm}\ntraining: {steps: 6, batch: 50}\n"
         monkeypatch.setattr(bits, "_JOBS", {"job": (text, promised)})
-        monkeypatch.setattr(bits, "_COMPANIES", (1, 3))
+        monkeypatch.setattr(bits, "_COMPANIES", (1, 3, 2))
 
     return one_job

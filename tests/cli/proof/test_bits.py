@@ -1,10 +1,12 @@
 """The proof of equal bits, on a card made of NumPy that is right, and on some that are not."""
 
+import re
 from itertools import count
 
 import pytest
 
-from bnrenorm.cli.proof import bits
+from bnrenorm.cli.proof import bits, rows
+from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.training.loop import Training
 from tests.cli.proof.card import Card
 
@@ -24,6 +26,12 @@ class Drifting(Card):
         tensor.value[...] *= 1 + 1e-6 * next(self.calls)
 
 
+class Recording(Card):
+    """Can record a graph."""
+
+    recorded = Reference.recorded
+
+
 class Forgetful(Card):
     """A recording that is repeated does nothing."""
 
@@ -33,13 +41,13 @@ class Forgetful(Card):
 
 
 class Crowded(Card):
-    """Numbers depend on how many replicas there are."""
+    """Numbers of three replicas are others than those of one or two."""
 
     share = 1e-6
 
     def update_weights(self, tensor, gradient, context):
         super().update_weights(tensor, gradient, context)
-        tensor.value[...] *= 1 + self.share * len(tensor.value)
+        tensor.value[...] *= 1 + self.share * (len(tensor.value) == 3)
 
 
 class Overcrowded(Crowded):
@@ -68,12 +76,14 @@ def test_steps_that_differ_each_time_are_told(use, one_job):
     one_job(promised=True)
     table = list(bits.rows("cpu"))
     assert bad(table) == [AGAIN, RESUME, REPEATED, COMPANY]
-    assert table[0].result.endswith(" arrays differ")
+    different, arrays = map(int, re.fullmatch(r"(\d+) of (\d+) arrays differ", table[0].result).groups())
+    assert 0 < different < arrays
 
 
-def test_a_resume_that_changes_a_number_is_told(use, one_job, monkeypatch):
+def test_a_resume_in_the_middle_that_changes_a_number_is_told(use, one_job, monkeypatch):
     def load(training, state):
-        real(training, {key: value * 1.00001 if key.startswith("weights") else value for key, value in state.items()})
+        factor = 1.00001 if 0 < state["step"] < 6 else 1
+        real(training, {key: value * factor if key.startswith("weights") else value for key, value in state.items()})
 
     real = Training.load_state_dict
     monkeypatch.setattr(Training, "load_state_dict", load)
@@ -82,15 +92,37 @@ def test_a_resume_that_changes_a_number_is_told(use, one_job, monkeypatch):
     assert bad(bits.rows("cpu")) == [RESUME]
 
 
-def test_repeated_steps_that_do_nothing_are_told(use, one_job, monkeypatch):
+def test_repeated_steps_that_do_nothing_are_told(use, one_job):
     use(Forgetful)
     one_job(promised=True)
     assert REPEATED in bad(bits.rows("cpu"))
 
 
-def test_a_graph_is_told_from_launches(use, one_job, monkeypatch):
-    monkeypatch.setattr(Card, "no_graph", "")
-    use(Card)
+@pytest.mark.parametrize("name", bits._JOBS)
+def test_every_kind_of_step_is_recorded_and_repeated(use, name):
+    """The first step, those of odd and of even numbers, and the two parts of the observed one."""
+    repeated = []
+
+    class Counting(Card):
+        def recorded(self, step):
+            def again():
+                repeated[place] += 1
+                step()
+
+            place = len(repeated)
+            repeated.append(0)
+            step()
+            return again
+
+    use(Counting)
+    data = rows.digits(1000, 200)
+    assert bits._replayed(name, rows.trials(bits._JOBS[name][0], data), data, "cpu").ok
+    assert len(repeated) == 5
+    assert min(repeated) > 0
+
+
+def test_a_graph_is_told_from_launches(use, one_job):
+    use(Recording)
     one_job(promised=True)
     assert [row.result for row in bits.rows("cpu")][2] == "yes, by a CUDA graph"
 
@@ -104,4 +136,4 @@ def test_other_company_may_change_rounding_where_no_more_is_promised(use, one_jo
     one_job(promised)
     table = list(bits.rows("cpu"))
     assert bad(table) == faults
-    assert table[-1].result.startswith("the same bits with 1 replicas; largest difference ")
+    assert table[-1].result.startswith("the same bits with 1, 2 replicas; largest difference ")
