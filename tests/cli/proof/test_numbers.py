@@ -17,10 +17,10 @@ class Steep(Card):
 
 
 class Overstating(Card):
-    """Trains as it should, and reports a training loss that is a thousandth too large."""
+    """Trains as it should, and reports a loss of its batches of 40 images that is a thousandth too large."""
 
     def add_losses(self, partial, n, sums):
-        super().add_losses(1.001 * partial, n, sums)
+        super().add_losses(1.001 * partial if n == 40 else partial, n, sums)
 
 
 def results(table):
