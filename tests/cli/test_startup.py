@@ -1,5 +1,6 @@
 """The command's beginning and end, in processes of their own."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 
+from bnrenorm.cli import startup
 from bnrenorm.runs.interrupt import SIGNALS
 from tests.helpers import run_command
 
@@ -33,6 +35,11 @@ def test_a_signal_while_modules_are_imported_is_one_line(command, number):
     assert done.stderr == "bnrenorm: interrupted before it began\n"
 
 
+def test_a_signal_has_its_exit_code_where_nobody_can_be_told(command):
+    source = f"import os, time\nos.kill(os.getpid(), {SIGNALS[0]:d})\ntime.sleep(60)"
+    assert command(source, "2>/dev/full").returncode == 130
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize(("ending", "code", "line"), [
     ("sys.exit(5)", 5, ""), (f"os.kill(os.getpid(), {SIGNALS[0]:d})", 130, "bnrenorm: interrupted before it began\n"),
@@ -56,8 +63,10 @@ def test_a_signal_that_is_ignored_stays_ignored(command):
 @pytest.mark.parametrize("redirections", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_no_file_gets_the_number_of_a_stream_that_is_closed(command, tmp_path, redirections):
     source = f"""
-import sys
+import os, sys
 def main():
+    for number in (1, 2):
+        os.write(number, b"")  # as other programs' code does
     with open({str(tmp_path / "result")!r}, "w") as file:
         print("seen", flush=True)
         print("wrong", file=sys.stderr)
@@ -80,9 +89,29 @@ def test_output_that_cannot_be_written_is_one_line(command, code, want):
     assert done.stderr == "bnrenorm: standard output: No space left on device\n"
 
 
-def test_what_is_registered_for_the_exit_is_done(command):
-    done = command("import atexit, sys\natexit.register(print, 'done')\ndef main(): sys.exit(4)")
+@pytest.mark.parametrize("python", ["", "del atexit._run_exitfuncs\n"], ids=["today's", "one without what is private"])
+def test_what_is_registered_for_the_exit_is_done(command, python):
+    done = command(f"import atexit, sys\n{python}atexit.register(print, 'done')\ndef main(): sys.exit(4)")
     assert (done.returncode, done.stdout, done.stderr) == (4, "done\n", "")
+
+
+def test_a_command_that_does_not_end_by_itself_has_failed(command):
+    done = command("def main(): pass")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_garbage_is_collected_from_the_last_imports_on_even_if_one_fails(monkeypatch):
+    def fail(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(startup.importlib, "import_module", fail)
+    gc.disable()
+    try:
+        startup.import_analysis()
+        assert gc.isenabled()
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 @pytest.mark.slow
