@@ -56,7 +56,7 @@ def name_points(ax: Any, labels: list[str]) -> None:
     kept = [re.sub(r" (?=\S{1,2}$)", KEPT, label, flags=re.MULTILINE) for label in labels]
     words = [word for label in kept for word in re.split("[ \n]", label)]
     every, style = 1, {}
-    if max(map(len, words), default=0) <= room:
+    if max(map(len, words)) <= room:
         kept = ["\n".join(textwrap.fill(line, room) for line in label.split("\n")) for label in kept]
     else:
         every = math.ceil(len(labels) / (_SLANTED * ax.get_window_extent().width / ax.figure.dpi))
