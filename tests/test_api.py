@@ -1,5 +1,6 @@
 """bnrenorm in a notebook: load, run, look at the results."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -92,6 +93,7 @@ def test_the_engine_may_be_chosen(results, tmp_path):
         ({"engine": "gpu"}, "^engine=gpu: expected auto, cpu, cuda or chainer"),
         ({"device": "gpu"}, "^device=gpu: expected auto, cpu, cuda or cuda:N"),
         ({"tf32": True, "device": "cpu"}, "^tf32: expected engine auto or cuda on a GPU"),
+        ({"axes": "log"}, "^axes='log': expected 'effect' or 'article'"),
         ({"memory": "much"}, "^memory=much: expected a size such as 4GiB"),
         ({"memory": " "}, "^memory is empty, expected a size such as 4GiB"),
         ({"memory": "1KiB"}, "choose a smaller network or batch, or a larger memory$"),
@@ -111,7 +113,10 @@ def test_bad_options_are_named(config_file, tmp_path, options, message):
         (lambda: bnrenorm.run(None), "experiment=None"),
         (lambda: bnrenorm.run({"name": "x"}), "experiment={'name': 'x'}"),
         (lambda: bnrenorm.run("quick", device=0), "device=0"),
+        (lambda: bnrenorm.run("quick", device=["x" * 999]), "device=['xxx"),
         (lambda: bnrenorm.run("quick", engine=None), "engine=None"),
+        (lambda: bnrenorm.run("quick", tf32=1), "tf32=1: expected True or False"),
+        (lambda: bnrenorm.run("quick", progress=0), "progress=0: expected True or False"),
         (lambda: bnrenorm.run("quick", memory=4), "memory=4: expected a size such as '4GiB'"),
         (lambda: bnrenorm.run("quick", out=None), "out=None: expected a folder"),
         (lambda: bnrenorm.run("quick", workers="2"), "workers='2': expected a number of processes"),
@@ -130,15 +135,17 @@ def test_an_argument_of_another_type_is_named(call, argument):
         call()
     assert str(error.value).startswith(argument)
     assert "expected" in str(error.value)
+    assert len(str(error.value)) < 150
 
 
 def test_settings_go_to_load_and_arguments_to_run():
-    with pytest.raises(
-        TypeError, match=r"no argument seeds; settings .* bnrenorm.run\(bnrenorm.load\('quick', seeds=...\)\)"
-    ):
+    with pytest.raises(TypeError, match=r"argument seeds; .* bnrenorm.run\(bnrenorm.load\('quick', seeds=...\)\)"):
         bnrenorm.run("quick", seeds=1)
-    with pytest.raises(TypeError, match=r"^out is an argument of bnrenorm.run, not of bnrenorm.load"):
-        bnrenorm.load("quick", out="runs")
+    with pytest.raises(TypeError, match=r"no argument seeds, name; .*bnrenorm.load\(..., seeds=..., name=...\)\)$"):
+        bnrenorm.run(bnrenorm.load("quick"), seeds=1, name="mine")
+    for name in list(inspect.signature(bnrenorm.run).parameters)[1:-1]:  # without `experiment` and `others`
+        with pytest.raises(TypeError, match=rf"^{name} is an argument of bnrenorm.run, not of bnrenorm.load"):
+            bnrenorm.load("quick", **{name: None})
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -148,8 +155,16 @@ def test_a_run_takes_a_name_or_a_path_too(config_file, few_digits_file, tmp_path
     results = bnrenorm.run(kind(config), device="cpu")
     assert results.experiment.name == "compared"
     assert results.folder.parent == Path("runs")
-    with pytest.raises(bnrenorm.InputError, match="unknown config 'quik'; did you mean quick"):
-        bnrenorm.run(kind("quik"))
+    with pytest.raises(bnrenorm.InputError, match="unknown config 'quick--out'; did you mean quick"):
+        bnrenorm.run(kind("quick--out"))
+
+
+def test_the_axes_of_the_figures_may_be_chosen(results, tmp_path, monkeypatch):
+    choices = []
+    monkeypatch.setattr(outputs, "write_pictures", lambda results, axes: choices.append(axes) or [])
+    for choice in ({}, {"axes": "article"}):
+        bnrenorm.run(results.experiment, device="cpu", out=tmp_path / "runs", **choice)
+    assert choices == ["effect", "article"]
 
 
 def test_a_figure_that_fails_is_a_warning(results, tmp_path, monkeypatch):
@@ -204,13 +219,10 @@ def test_a_script_whose_workers_would_run_it_again_is_told_what_it_needs(run_scr
         ({"training__steps": np.int64(3)}, {"training__steps": 3}),
         ({"training__optimizer__lr": np.float64(0.5)}, {"training__optimizer__lr": 0.5}),
         ({"training__optimizer": {"lr": np.float32(0.5)}}, {"training__optimizer": {"lr": 0.5}}),
-        ({"seeds": range(1, 3)}, {"seeds": [1, 2]}),
+        ({"seeds": range(1, 3), "data": {"validation": 9}}, {"seeds": [1, 2], "data__validation": 9}),
         ({"seeds": np.arange(2)}, {"seeds": [0, 1]}),
         ({"model__hidden": (20, 10)}, {"model__hidden": [20, 10]}),
-        (
-            {"grid": {"training.optimizer.lr": np.array([0.5, 1.0])}},
-            {"grid": {"training.optimizer.lr": [0.5, 1.0]}},
-        ),
+        ({"grid": {"training.l1_decay": np.array([0.5, 1.0])}}, {"grid": {"training.l1_decay": [0.5, 1.0]}}),
     ],
 )
 def test_numbers_and_sequences_of_numpy_and_python_are_those_of_yaml(config_file, overrides, plain):
@@ -230,6 +242,7 @@ def test_the_name_of_an_experiment_may_be_overridden(config_file):
         ({"training__steps": 0}, "training.steps=0: training.steps is 0 steps, expected 1 to"),
         ({"trainin__steps": 3}, "unknown key 'trainin'; did you mean training"),
         ({"seeds": [1, 1]}, "repeated seed"),
+        ({"seeds": 0}, "seeds"),
     ],
 )
 def test_bad_overrides_are_named(config_file, overrides, message):
