@@ -17,8 +17,8 @@ def write(path: Path, content: bytes | str) -> None:
     """Write `content` (text as UTF-8) to `path`: to a temporary file, which is synced, then renamed.
 
     If `path` is a symbolic link, the link is replaced and its target is left alone. If OSError is raised, it names
-    `path` or its folder. The temporary file has been deleted then, and an existing `path` is unchanged, or whole and new
-    if it is the folder that could not be synced.
+    `path` or its folder. The temporary file has been deleted then, and an existing `path` is unchanged, or whole and
+    new if it is the folder that could not be synced.
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
