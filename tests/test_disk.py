@@ -84,9 +84,9 @@ def test_an_attempt_to_write_leaves_nothing_and_is_one_in_that_folder(tmp_path):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open files")
 def test_no_operation_leaves_a_file_open(tmp_path):
-    before = os.listdir("/proc/self/fd")
     disk.create(tmp_path / "file", b"")
     disk.sync(tmp_path)
     with pytest.raises(FileNotFoundError):
         disk.sync(tmp_path / "none")
-    assert os.listdir("/proc/self/fd") == before
+    opened = (os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd"))
+    assert not [path for path in opened if path.startswith(str(tmp_path.resolve()))]
