@@ -95,9 +95,8 @@ class Training:
         self.step += steps
         if record:
             return self._record()
-        if steps == self.steps_per_call:
-            seconds = time.perf_counter() - started
-            self.steps_per_call = max(1, min(2 * steps, int(steps * CALL_SECONDS / seconds)))
+        seconds = time.perf_counter() - started
+        self.steps_per_call = max(1, min(2 * steps, int(steps * CALL_SECONDS / seconds)))
         return None
 
     @_with_device
