@@ -70,12 +70,13 @@ def test_the_training_set_is_recorded_before_the_first_step(engine):
     assert records[1].values["train_loss"][0] == pytest.approx(want, rel=1e-5)
 
 
-def test_what_the_normalisation_did_is_not_recorded_of_a_network_whose_training_set_has_no_finite_loss():
+def test_neither_accuracy_nor_what_the_normalisation_did_is_recorded_of_a_training_set_without_a_finite_loss():
     text = "model: {hidden: [8]}\ntraining: {batch: 20, steps: 2}\nevaluation: {every: 2, training_set: true}\nseeds: 2"
     training = loop.Training(trials_of(text, 300), some_digits(300, 50))
     evaluate = training.engine.evaluate
     training.engine.evaluate = lambda: evaluate() | {"train_loss": np.array([np.inf, 1.0])}
     *_, last = training.records()
+    assert np.isnan(last.values["train_accuracy"]).tolist() == [True, False]
     assert last.diagnosis
     assert all(list(np.isnan(values)) == [True, False] for values in last.diagnosis.values())
 
@@ -113,6 +114,21 @@ def test_the_accuracy_of_weights_that_are_no_numbers_is_no_measurement(digits, e
     assert np.isnan([*last.values.values()]).all()
 
 
+@pytest.mark.parametrize("rule", ["null", "{patience: 9}"])
+@pytest.mark.parametrize("loss", [np.nan, np.inf])
+def test_a_replica_whose_training_loss_is_not_finite_takes_no_more_steps(rule, loss):
+    """Although early stopping would wait for it."""
+    text = (
+        f"model: {{hidden: [8]}}\ndata: {{validation: 50}}\ntraining: {{batch: 20, steps: 8, early_stopping: {rule}}}"
+    )
+    training = loop.Training(trials_of(f"{text}\nevaluation: {{every: 2}}\nseeds: 2", 300), some_digits(300, 50))
+    training.engine.replicas.training_means = lambda: (np.array([loss, 1.0]), np.array([0.5, 0.5]))
+    next(training.records())
+    assert training.engine.idle.tolist() == [True, False]
+    training.engine.replicas.training_means = lambda: (np.array([np.nan, loss]), np.array([0.5, 0.5]))
+    assert [record.step for record in training.records()] == [4]
+
+
 def test_zeros_have_no_sign_in_records(monkeypatch):
     """A sign would depend on how many companions NumPy clips along with it."""
     group = trials_of("model: {hidden: [5]}\ntraining: {batch: 20, steps: 1}", 300)
@@ -137,6 +153,10 @@ def test_what_is_kept_predicts_what_was_recorded(engine, semantics):
         scale = kept["norms/0/run_scale"]
         std = np.sqrt(scale + 0.01) if semantics == "chainer" else scale
         y = kept["norms/0/affine/gamma"] * (y - kept["norms/0/run_mean"]) / std + kept["norms/0/affine/beta"]
+        for name in ("gamma", "beta"):
+            assert last.diagnosis[f"layer1_{name}"][replica] == pytest.approx(
+                kept[f"norms/0/affine/{name}"].mean(), rel=1e-5
+            )
         answers = (y @ kept["linears/1/W"].T + kept["linears/1/b"]).argmax(axis=1)
         assert (answers == data.y_test).mean() == pytest.approx(last.values["test_accuracy"][replica], abs=0.011)
 
