@@ -30,7 +30,7 @@ def test_the_next_layers_output_is_that_of_the_normalised_activations(rng, norm_
     if norm_first:
         y, applied = np.maximum(y, 0), np.maximum(applied, 0)
     folded_w, folded_b = norm.fold(w, b)
-    assert norm.relu == norm_first
+    assert norm.relu is norm_first
     assert_allclose(applied @ folded_w.T + folded_b, y @ w.T + b, rtol=1e-12)
     gz = rng.normal(size=(N, K))
     assert_allclose(norm.unfold(gz.T @ applied, gz.sum(axis=0)), gz.T @ y, rtol=1e-10)
@@ -54,3 +54,14 @@ def test_the_identity_changes_nothing(rng, norm_first):
     folded_w, folded_b = norm.fold(w, b)
     assert_allclose(h @ folded_w.T + folded_b, h @ w.T + b)
     assert_allclose(norm.factors(np.zeros(D), np.zeros(D), N), [[0] * D, [0] * D, [1] * D])
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_all_that_kernels_get_is_of_the_parameters_dtype(rng, norm_first, dtype):
+    """Else they would be compiled once more, and compute in float64."""
+    w, b = rng.normal(size=(K, D)).astype(dtype), rng.normal(size=K).astype(dtype)
+    given = (array.astype(dtype) for array in arrays(rng))
+    for norm in (FoldedNorm(spec(norm_first), *given), identity(spec(norm_first), D, dtype)):
+        found = norm.norm, *norm.fold(w, b), norm.unfold(w, b), norm.factors(w[0], w[1], N)
+        assert {array.dtype for array in found} == {np.dtype(dtype)}
