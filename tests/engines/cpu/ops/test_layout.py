@@ -27,3 +27,14 @@ def test_parameters_stand_side_by_side_without_gaps_or_overlap(affine, values):
     assert [begin for begin, _ in spans] == [0, *ends[:-1]]
     assert list(found.layers[:, RUN]) == [0, 200, 240]
     assert (found.widest, found.largest) == (100, 784 * 112)
+
+
+@pytest.mark.parametrize(
+    ("widths", "widest", "largest"),
+    [([20, 30, 50, 10], 50, 30 * 50), ([9, 5, 40], 40, 5 * 40), ([9, 8, 10], 10, 9 * 16)],
+)
+def test_any_layer_may_be_the_widest_and_the_largest(widths, widest, largest):
+    """Kernels have memory for so many values, and do not look whether they write behind it."""
+    (trial,) = trials_of("", 100)
+    found = layout_of(widths, spec_of(trial.settings))
+    assert (found.widest, found.largest) == (widest, largest)
