@@ -33,7 +33,7 @@ class Passes:
 
     def take(self, packed: PackedImages, labels: Array) -> "Passes":
         """Take packed images with their labels, in the images' order; return self."""
-        self.packed, self.labels = packed, np.ascontiguousarray(labels[packed.order])
+        self.packed, self.labels = packed, labels[packed.order]
         self.rows = len(packed.order)
         self.blocks = -(-self.rows // blocks.ROWS)
         self.h = [memory[: self.rows] for memory in self.memory]
