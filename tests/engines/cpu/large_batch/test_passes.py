@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from bnrenorm.engines.cpu.large_batch.folded_norm import FoldedNorm
 from bnrenorm.engines.cpu.large_batch.passes import Passes
-from bnrenorm.engines.cpu.ops.layout import layout_of
+from bnrenorm.engines.cpu.ops.layout import AFFINE, layout_of
 from bnrenorm.engines.cpu.sparse.packed import pack
 from bnrenorm.engines.spec import spec_of
 from tests.helpers import trials_of
@@ -64,3 +64,30 @@ def test_the_squares_of_many_blocks_are_summed_in_float64():
     mean, var = passes._merged(moments)
     assert_allclose(mean, 2, rtol=1e-15)
     assert_allclose(var, (2**24 + 300) / (300 * 128 + 5), rtol=1e-15)
+
+
+@pytest.mark.parametrize("hidden", [[90, 6], [6, 90], [6, 90, 7]])
+def test_any_layer_may_be_the_widest(hidden):
+    """Kernels do not look whether they write behind their scratch."""
+    (trial,) = trials_of("", 100)
+    spec = spec_of(trial.settings)
+    passes = Passes(1, np.float32, spec, layout_of([30, *hidden, 10], spec), 2)
+    assert passes.scratch.shape[0] == 2
+    assert passes.scratch.shape[1] >= 128 * 96 + 90  # a block of rows, each of whole cache lines, and one row more
+
+
+@pytest.mark.parametrize("affine", ["node", "layer", "none"])
+def test_gamma_and_beta_are_one_value_each_a_node_of_the_parameters_dtype(affine):
+    """Of another dtype kernels would be compiled once more, and compute in it."""
+    (trial,) = trials_of(f"norm: {{kind: batch, affine: {affine}}}", 100)
+    spec = spec_of(trial.settings)
+    layout = layout_of([30, 6, 4, 10], spec)
+    p, begin = np.arange(1000, dtype=np.float32), layout.layers[1, AFFINE]
+    want = {
+        "node": (p[begin : begin + 4], p[begin + 4 : begin + 8]),
+        "layer": ([begin] * 4, [begin + 1] * 4),
+        "none": ([1] * 4, [0] * 4),
+    }
+    gamma, beta = Passes(1, p.dtype, spec, layout, 1).affine(p, 1)
+    assert (gamma.dtype, beta.dtype) == (p.dtype, p.dtype)
+    assert (gamma.tolist(), beta.tolist()) == tuple(map(list, want[affine]))
