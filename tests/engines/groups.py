@@ -31,6 +31,8 @@ SETTINGS = {
     "layer before": "norm: {kind: layer}\nmodel.order: linear-norm-activation",
     "one gamma a layer": "norm: {kind: batch, affine: layer, affine_lr: 0.3}",
     "no gamma": "norm: {kind: batch, affine: none}",
+    "three layers": "norm: {kind: renorm}\nmodel.hidden: [12, 9, 16]",
+    "three layers before": "norm: {kind: batch, affine: layer}\nmodel.order: linear-norm-activation\nmodel.hidden: [12, 9, 16]",
     "micro": "norm: {kind: renorm}\ntraining.micro_batch: 10",
     "decay, average": "norm: {kind: batch}\ntraining.weight_decay: 0.1\nevaluation.average: 0.7",
     "sgd": "norm: {kind: none}\ntraining.optimizer.kind: sgd",
