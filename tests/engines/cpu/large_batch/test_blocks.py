@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from bnrenorm.engines.cpu.codegen.alignment import aligned, whole_lines
 from bnrenorm.engines.cpu.large_batch import blocks
-from bnrenorm.engines.cpu.sparse.packed import pack
+from bnrenorm.engines.cpu.sparse.packed import pack, panel_workspace
 from tests import oracle
 from tests.engines.cpu.entry import entries
 
@@ -37,10 +37,25 @@ def test_what_is_no_number_stays_none_and_shows_in_its_nodes_moments(rng, relu):
     assert np.isnan(moments[:2]).any(axis=0).nonzero()[0].tolist() == [2]
 
 
+@pytest.mark.parametrize("relu", [False, True])
+def test_normalised_rows_are_numbers_where_their_input_is_one(rng, relu):
+    h, norm, y = (
+        rng.normal(size=(9, D)).astype(np.float32),
+        rng.normal(size=(3, D)).astype(np.float32),
+        np.empty((9, D)),
+    )
+    h[5, 2] = np.nan
+    inner.normalise_rows(h, norm, relu, y)
+    want = (h - norm[0]) * norm[1] + norm[2]
+    assert_allclose(y, np.where(want < 0, 0, want) if relu else want, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("widest", [1, 15, 60, 64, 65, 128, 400])
-def test_a_threads_scratch_holds_a_block_and_a_row_behind_it(widest):
-    scratch = blocks.allocate_scratch(E, widest, 2, np.float32)
+@pytest.mark.parametrize("pixels", [E, 784])
+def test_a_threads_scratch_holds_a_block_and_a_row_behind_it_and_a_panel_of_weights(widest, pixels):
+    scratch = blocks.allocate_scratch(pixels, widest, 2, np.float32)
     assert scratch.shape[1] >= blocks.ROWS * whole_lines(widest) + widest
+    assert scratch.shape[1] >= panel_workspace(pixels, widest, np.float32).size
 
 
 @pytest.mark.parametrize("density", [0.2, 0.9])
