@@ -1,5 +1,7 @@
 """What every engine promises (`engines.engine`), whatever computes its numbers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -162,6 +164,16 @@ def test_the_sums_are_those_of_every_step(digits, engine, batch):
     loss, accuracy = at_once.engine.replicas.training_means()
     np.testing.assert_allclose(loss, np.mean([step[0] for step in means], axis=0), rtol=1e-12)
     np.testing.assert_allclose(accuracy, np.mean([step[1] for step in means], axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", ["linear-activation-norm", "linear-norm-activation"])
+@pytest.mark.parametrize("batch", [SMALL, FULL])
+def test_relu_has_no_slope_at_0_so_that_black_images_teach_the_output_layer_alone(digits, engine, batch, order):
+    black = dataclasses.replace(digits, x_train=0 * digits.x_train)
+    training = training_of(group(f"norm: {{kind: none}}\nmodel.order: {order}", batch), black, engine)
+    advance(training, 2)
+    biases = [bool(linear.b.array.any()) for linear in training.engine.replicas.network.linears]
+    assert biases == [False, False, True]
 
 
 class Stock(chainer.Chain):
