@@ -1,5 +1,7 @@
 import builtins
+import errno
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numba
@@ -24,6 +26,10 @@ def _double(x):
         x[i] *= 2
 
 
+def fail(path):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_kernel_is_kept_in_the_users_folder(folder):
     kernel, x = decorators.kernel(_double), np.ones(3, np.float32)
     kernel(x)
@@ -44,13 +50,38 @@ def test_without_a_folder_kernels_are_compiled_all_the_same(monkeypatch):
     assert decorators.complete() == set()
 
 
-def test_a_folder_that_cannot_be_written_is_none(monkeypatch, tmp_path):
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+def fresh_folder():
+    """Return what a new process would take as the cache folder."""
     decorators.cache_folder.cache_clear()
-    assert decorators.cache_folder() is None
-    monkeypatch.undo()
-    decorators.cache_folder.cache_clear()
+    return decorators.cache_folder()
+
+
+def test_a_folder_that_cannot_be_written_is_none(folder, monkeypatch):
+    (folder / "file").touch()
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMBA_CACHE_DIR", str(folder / "file"))
+        assert fresh_folder() is None
+    found = fresh_folder()
+    with monkeypatch.context() as patch:  # it is there, but nothing can be written to it
+        patch.setattr(Path, "touch", fail)
+        assert fresh_folder() is None
+    assert fresh_folder() == found
+    assert not list(found.iterdir())
+
+
+def test_the_folder_is_where_the_user_keeps_caches(folder, monkeypatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "xdg"))
+    monkeypatch.setattr(Path, "home", lambda: folder / "home")
+    assert fresh_folder().parents[1] == folder / "xdg"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert fresh_folder().parents[1] == folder / "home/.cache"
+
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert fresh_folder() is None
 
 
 def test_what_is_complete_is_noted_in_the_folder(folder):
@@ -83,9 +114,11 @@ DAMAGES = [
 
 @pytest.mark.parametrize("damaged", DAMAGES, indirect=True, ids=lambda damage: damage[0])
 def test_a_spoilt_cache_is_seen_and_its_kernels_are_compiled_anew(damaged):
-    assert decorators.complete() == set()
+    for _ in range(2):  # what was noted does not count any more either
+        assert decorators.complete() == set()
     if damaged.is_dir():
         damaged.rmdir()
+    assert not damaged.exists()
     for hits in (0, 1):
         kernel, x = decorators.kernel(_double), np.ones(3, np.float32)
         kernel(x)
@@ -111,6 +144,9 @@ def test_a_kernel_is_compiled_although_the_disk_is_full(folder, monkeypatch):
     kernel(x)
     assert list(x) == [2, 2, 2]
     assert not list(folder.glob("bnrenorm/kernels-*/*/*.nb*"))
+    monkeypatch.setattr(Path, "touch", fail)
+    decorators.note_complete("small")
+    assert decorators.complete() == set()
 
 
 def test_each_installation_has_a_folder_of_its_own(folder, monkeypatch, tmp_path):
@@ -123,11 +159,24 @@ def test_each_installation_has_a_folder_of_its_own(folder, monkeypatch, tmp_path
     )
     folders = {decorators.cache_folder()}
     for owner, name, value in others:
-        decorators.cache_folder.cache_clear()
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, value)
-            folders.add(decorators.cache_folder())
+            folders.add(fresh_folder())
     assert len(folders) == 1 + len(others)
+
+
+def test_whatever_is_compiled_has_a_new_folder_once_its_source_has_changed(folder, monkeypatch, tmp_path):
+    """numba itself looks at the file of the outermost function alone."""
+    copy = shutil.copytree(Path(decorators.__file__).parents[3], tmp_path / "bnrenorm")
+    monkeypatch.setattr(decorators, "__file__", str(copy / "engines/cpu/codegen/decorators.py"))
+    folders = [fresh_folder()]
+    for name in ("engines/cpu/ops/norm.py", "engines/cpu/codegen/simd.py", "engines/spec.py", "network/schedule.py"):
+        with (copy / name).open("a") as file:
+            file.write("# changed\n")
+        folders.append(fresh_folder())
+    assert len(set(folders)) == 5
+    (copy / "engines/evaluate.py").write_text("# no kernel uses it")
+    assert fresh_folder() == folders[-1]
 
 
 @decorators.formula
@@ -148,3 +197,34 @@ def test_only_strict_subroutines_keep_the_order_of_sums(monkeypatch):
     strict = decorators.strict_subroutine(lambda a, b: (a + b) - b)
     kernel = decorators.kernel(lambda a, b: strict(a, b))
     assert kernel(np.float32(1), np.float32(1e8)) == 0
+
+
+def test_kernels_divide_by_zero_and_keep_what_is_no_number_as_numpy_does(monkeypatch):
+    """Otherwise a replica that diverges would end the others' training, or go on as if nothing had happened."""
+    monkeypatch.setattr(decorators, "cache_folder", lambda: None)
+    part = decorators.subroutine(lambda x: (x / 0, x != x, abs(x) == np.inf))
+    kernel = decorators.kernel(lambda x: part(x))
+    assert kernel(1.0) == (np.inf, False, False)
+    assert kernel(-np.inf) == (-np.inf, False, True)
+    assert kernel(np.nan)[1:] == (True, False)
+    kernel = decorators.kernel(lambda x: (x / 0, x != x, abs(x) == np.inf))
+    assert kernel(-np.inf) == (-np.inf, False, True)
+    assert kernel(np.nan)[1:] == (True, False)
+
+
+def _wait(flag, most):
+    for i in range(most):
+        if flag[0]:
+            return i
+        flag[1 + i % (len(flag) - 1)] = 0  # so that the flag is read again
+    return most
+
+
+def test_python_goes_on_while_a_kernel_runs(monkeypatch):
+    monkeypatch.setattr(decorators, "cache_folder", lambda: None)
+    kernel, flag, most = decorators.kernel(_wait), np.zeros(3, np.int64), 2**31
+    kernel(flag, 1)
+    with ThreadPoolExecutor(1) as pool:
+        waited = pool.submit(kernel, flag, most)
+        flag[0] = 1
+        assert waited.result() < most
