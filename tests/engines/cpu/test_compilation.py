@@ -1,8 +1,10 @@
 """The kernels of a new machine, compiled by processes of their own."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -40,6 +42,7 @@ def settings(*texts):
     ],
 )
 def test_what_an_experiment_needs_is_missing_on_a_new_machine(cache, texts, expected):
+    assert compilation.is_cached()
     assert compilation.missing(settings(*texts)) == expected
 
 
@@ -53,14 +56,69 @@ def test_what_could_be_compiled_is_missing_no_more(cache, monkeypatch):
     assert compilation.missing(settings(FULL)) == ["inference"]
 
 
-def test_the_processes_import_nothing_from_the_working_directory(cache, monkeypatch, tmp_path):
-    """Images of somebody else's may come with a yaml.py; a notebook searches its folder first."""
-    folder = tmp_path / "images"
+@pytest.mark.parametrize(
+    ("wanted", "shares"),
+    [
+        (["small", "inference", "deep"], [["small"], ["subroutines", "inference", "deep"]]),
+        (["small"], [["small"], ["subroutines"]]),
+        (["large", "inference", "deep"], [["large"], ["inference", "deep"]]),
+        (["deep"], [["deep"]]),
+    ],
+)
+def test_two_processes_share_the_work_and_print_nothing(cache, monkeypatch, capfd, wanted, shares):
+    popen, started = subprocess.Popen, []
+
+    def start(command, **options):
+        started.append(command[4:])
+        return popen([sys.executable, "-c", "import sys; print(1), print(2, file=sys.stderr)"], **options)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    compilation.compile_kernels(wanted)
+    assert started == shares
+    assert capfd.readouterr() == ("", "")
+    assert decorators.complete() == set(wanted)
+
+
+def test_an_interrupt_ends_the_processes(cache, monkeypatch):
+    popen, started = subprocess.Popen, []
+
+    def start(command, **options):
+        process = popen([sys.executable, "-c", "import time; time.sleep(60)"], **options)
+        started.append(process)
+        process.wait = interrupted
+        return process
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(KeyboardInterrupt):
+        compilation.compile_kernels(["small", "inference"])
+    assert [popen.wait(process, timeout=30) for process in started] == [-signal.SIGTERM] * 2
+    assert decorators.complete() == set()
+
+
+def test_temporary_files_that_killed_processes_left_are_removed(cache):
+    """numba writes every file under another name first."""
+    folder = cache / "codegen_0123"
     folder.mkdir()
-    (folder / "yaml.py").write_text("raise SystemExit(1)")
+    old, new = (folder / f"probe._probe-12.py311.1.nbc.tmp.{name}" for name in ("3f2a", "4b1c"))
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (time.time() - 2 * 86400,) * 2)
+    compilation.compile_kernels([])
+    assert list(folder.iterdir()) == [new]
+
+
+def test_the_processes_import_what_this_one_would_but_nothing_from_the_working_directory(cache, monkeypatch, tmp_path):
+    """Images of somebody else's may come with a yaml.py; a notebook searches its folder first."""
+    folder, own = tmp_path / "images", tmp_path / "own"
+    for module, text in ((folder / "yaml.py", "raise SystemExit(1)"), (own / "module_of_this_process.py", "")):
+        module.parent.mkdir()
+        module.write_text(text)
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", ["", *sys.path])
-    popen, code = subprocess.Popen, "import yaml, bnrenorm.config"
+    monkeypatch.setattr(sys, "path", ["", *sys.path, str(own)])
+    popen, code = subprocess.Popen, "import yaml, bnrenorm.config, module_of_this_process"
     monkeypatch.setattr(subprocess, "Popen", lambda command, **options: popen([*command[:3], code], **options))
     compilation.compile_kernels(["small"])
     assert decorators.complete() == {"small"}
@@ -69,6 +127,7 @@ def test_the_processes_import_nothing_from_the_working_directory(cache, monkeypa
 def test_without_a_cache_folder_nothing_is_compiled_beforehand(monkeypatch):
     monkeypatch.setattr(decorators, "cache_folder", lambda: None)
     assert compilation.missing(settings(FULL)) == []
+    assert not compilation.is_cached()
 
 
 def test_every_set_calls_its_kernels(monkeypatch):
@@ -87,10 +146,20 @@ def test_every_set_calls_its_kernels(monkeypatch):
         compilation.main(["medium"])
 
 
+BLOCKS = ("forward_first", "forward_hidden", "output", "backward_sums", "backward_hidden", "backward_first")
+
+
 @pytest.mark.slow
-def test_the_subroutines_compiled_beside_the_small_kernel_are_those_it_calls(tmp_path):
-    """In an empty cache folder: were they of other types, `train` would compile its own, and leave two."""
-    code = "from bnrenorm.engines.cpu.compilation import main; main(['subroutines', 'small'])"
+@pytest.mark.parametrize(
+    ("wanted", "kernels"),
+    [
+        (["subroutines", "small"], ["network.mean_loss", "network.backward", "steps.update_first"]),
+        (["large", "deep"], [f"blocks.{name}" for name in BLOCKS]),
+    ],
+)
+def test_every_kernel_of_a_set_is_compiled_and_for_one_kind_of_arguments(tmp_path, wanted, kernels):
+    """In an empty cache folder: were subroutines of other types, `train` would compile its own, and leave two."""
+    code = f"from bnrenorm.engines.cpu.compilation import main; main({wanted})"
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)})
-    for name in ("network.mean_loss", "network.backward", "steps.update_first"):
+    for name in kernels:
         assert len(list(tmp_path.glob(f"bnrenorm/kernels-*/*/{name}-*.nbc"))) == 1, name
