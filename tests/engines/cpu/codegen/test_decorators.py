@@ -3,6 +3,7 @@ import errno
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -129,10 +130,12 @@ def test_a_spoilt_cache_is_seen_and_its_kernels_are_compiled_anew(damaged):
 
 
 @pytest.mark.parametrize("damaged", DAMAGES, indirect=True, ids=lambda damage: damage[0])
-def test_a_kernel_is_compiled_although_its_files_in_the_cache_are_spoilt(damaged):
-    kernel, x = decorators.kernel(_double), np.ones(3, np.float32)
-    kernel(x)
-    assert list(x) == [2, 2, 2]
+def test_a_kernel_is_compiled_although_its_files_in_the_cache_are_spoilt_and_mends_them(damaged):
+    for hits in (0, 0 if damaged.is_dir() else 1):
+        kernel, x = decorators.kernel(_double), np.ones(3, np.float32)
+        kernel(x)
+        assert list(x) == [2, 2, 2]
+        assert sum(kernel.stats.cache_hits.values()) == hits
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="nothing here that is always full")
@@ -150,12 +153,15 @@ def test_a_kernel_is_compiled_although_the_disk_is_full(folder, monkeypatch):
 
 
 def test_each_installation_has_a_folder_of_its_own(folder, monkeypatch, tmp_path):
-    """Kernels are found by their path, Python and numba: what another one has compiled is of no use."""
+    """Kernels are found by their path, Python, numba and the processor: what another one has compiled is of no use."""
     copy = shutil.copytree(Path(decorators.__file__).parents[3], tmp_path / "copy/bnrenorm")
     others = (
         (decorators, "__file__", str(copy / "engines/cpu/codegen/decorators.py")),
         (numba_private.sys.implementation, "cache_tag", "cpython-399"),
         (numba, "__version__", "99"),
+        (numba_private.binding, "llvm_version_info", (99, 0, 0)),
+        (numba_private.binding, "get_host_cpu_name", lambda: "another"),
+        (numba_private.binding, "get_host_cpu_features", lambda: SimpleNamespace(flatten=lambda: "+another")),
     )
     folders = {decorators.cache_folder()}
     for owner, name, value in others:
