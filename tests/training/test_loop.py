@@ -207,7 +207,7 @@ def test_steps_are_taken_for_half_a_second_at_a_time(engine, monkeypatch):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_state_of_other_trials_is_refused_and_changes_nothing(engine):
+def test_a_state_of_other_trials_or_of_no_step_is_refused_and_changes_nothing(engine):
     data = some_digits(300, 50)
     text = "model: {hidden: [5]}\ntraining: {batch: 20, steps: 3}"
 
@@ -221,4 +221,7 @@ def test_a_state_of_other_trials_is_refused_and_changes_nothing(engine):
             mine.load_state_dict(other.state_dict())
     with pytest.raises(ValueError, match="another group"):
         mine.load_state_dict({**before, "best_value": np.zeros(1), "best_waited": np.zeros(1)})
+    for step in (-1, 4, [2], [1, 2]):
+        with pytest.raises(ValueError, match="of no step of this training"):
+            mine.load_state_dict({**before, "step": np.array(step)})
     assert all((value == before[name]).all() for name, value in mine.state_dict().items())
