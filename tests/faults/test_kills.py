@@ -58,8 +58,9 @@ def run(name, how, number, arguments):
     with Faulty(name, number, 1, how.replace("_", " ")) as counted:
         try:
             commands.main()
-        finally:
+        except SystemExit as exit_:
             os.write(1, f"{counted.calls} ".encode())
+            os._exit(exit_.code or 0)  # clearing away would take as long again
 with contextlib.suppress(SystemExit), contextlib.redirect_stdout(open(os.devnull, "w")):
     commands.main()
 for line in sys.stdin:
