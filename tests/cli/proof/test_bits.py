@@ -88,10 +88,15 @@ def test_steps_that_differ_each_time_are_told(use, prove):
     assert 0 < different < arrays
 
 
-def test_a_resume_in_the_middle_that_changes_a_number_is_told(use, prove, monkeypatch):
+def change(state):
+    return {key: value * 1.00001 if key.startswith("weights") else value for key, value in state.items()}
+
+
+@pytest.mark.parametrize("spoil", [change, lambda state: {}], ids=["changes a number", "loads nothing"])
+def test_a_resume_in_the_middle_that_is_none_is_told(use, prove, monkeypatch, spoil):
     def load(training, state):
-        factor = 1.00001 if 0 < state["step"] < 6 else 1
-        real(training, {key: value * factor if key.startswith("weights") else value for key, value in state.items()})
+        if loaded := spoil(state) if 0 < state["step"] < 6 else state:
+            real(training, loaded)
 
     real = Training.load_state_dict
     monkeypatch.setattr(Training, "load_state_dict", load)
