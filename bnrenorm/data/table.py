@@ -20,6 +20,8 @@ def read(content: Content) -> Table | None:
     if len(text) > _LIMIT:
         raise InputError(f"{content.name}: has more than {_LIMIT:,} bytes of text, which is the limit")
     lines = text.decode("utf-8-sig").splitlines()
+    if not lines[0].strip():
+        raise InputError(f"{content.name}: line 1 is empty, expected a header or a row of numbers")
     cells = [cell.lower() for cell in _cells(lines[0])]
     dropped, column = [], 0
     if has_header := _is_header(cells):

@@ -31,8 +31,8 @@ from bnrenorm.runs.worker import Begun, Noted, Run, Shown, Task
 _AHEAD = 2  # groups for each worker that the scheduler knows of
 _TICK = 0.5  # seconds without news after which the state of the cluster is looked at
 _ANSWER = 20  # seconds in which a worker must hand its results back
-_LOST = "the cluster is lost; what is finished is stored"
-_ENDED = "all workers have ended, and none could start again; what is finished is stored"
+_LOST = "the cluster is lost"
+_ENDED = "all workers have ended, and none could start again"
 _RENEWED = 3600  # seconds after which the file by which workers know the folder is written again: old ones are swept
 _ALONE = 10  # seconds without a worker after which that is said
 _UNSAVED = "all is saved but what workers trained that do not write to the folder of the results"

@@ -49,6 +49,8 @@ def test_a_header_without_a_label_has_none(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("\nlabel,a\n1,2\n", "line 1 is empty, expected a header or a row of numbers$"),
+        (" \n1,2\n", "line 1 is empty, expected a header or a row of numbers$"),
         ("label,pixel0\n", "has a header, but no rows"),
         ("label,pixel0\n \n", "has a header, but no rows"),
         ("label,class,a\n1,1,2\n", "has the columns label, class, expected one of them; remove the others$"),

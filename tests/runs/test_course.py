@@ -216,7 +216,7 @@ def test_a_scheduler_that_is_lost_is_one_line_and_the_command_goes_on_without_it
     code, _, errors = finish(running)
     assert code == 1
     assert len(errors) == 1
-    assert errors[0].startswith("bnrenorm: the cluster is lost; what is finished is stored; ")
+    assert errors[0].startswith("bnrenorm: the cluster is lost; finished trials are kept, ")
     assert finish(start("cluster"))[0] == 0
     assert stored_numbers(tmp_path / "cluster") == want
 

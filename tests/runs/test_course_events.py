@@ -92,7 +92,7 @@ def test_an_answer_that_was_lost_with_its_worker_is_waited_for_again(course_of, 
 
 def test_a_group_that_the_scheduler_has_dropped_is_a_lost_cluster_unless_that_was_asked_for(course_of):
     groups, _ = course_of()
-    with pytest.raises(ClusterError, match="the cluster is lost; what is finished is stored"):
+    with pytest.raises(ClusterError, match="the cluster is lost"):
         groups._end(Future("cancelled", CancelledError()), 0)
     groups.request.asked = True
     groups._end(Future("cancelled", CancelledError()), 0)
