@@ -18,10 +18,10 @@ def fit(kind: str, axis: int | None, images: np.ndarray) -> Scaler:
     if kind == "unit":
         return lambda images: images
     if kind == "min_max":
-        low, high = images.min(axis=axis), images.max(axis=axis)
-        shift, spread = low, 2 * (high / 2 - low / 2).astype(np.float64)  # high - low may exceed float32
+        shift, high = (np.asarray(bound(axis=axis), np.float64) for bound in (images.min, images.max))
+        spread = high - shift
     else:
-        shift, spread = images.mean(axis=axis, dtype=np.float64), images.std(axis=axis, dtype=np.float64)
-    shift, spread = np.asarray(shift, np.float64), np.asarray(spread, np.float64)
+        shift, spread = (np.asarray(of(axis=axis, dtype=np.float64)) for of in (images.mean, images.std))
     factor = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
-    return lambda images: ((images - shift) * factor).astype(images.dtype)
+    # NumPy 1 would subtract one number from float32 images in float32.
+    return lambda images: (np.subtract(images, shift, dtype=np.float64) * factor).astype(images.dtype)
