@@ -1,5 +1,7 @@
 """Softmax cross entropy and its gradient against the scalar oracle."""
 
+import functools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -40,3 +42,25 @@ def test_of_equal_logits_the_first_is_the_prediction():
     for logits, want in (([2.0, 2.0, 2.0], 0), ([1.0, 3.0, 3.0], 1)):
         _, _, best = inner.softmax_cross_entropy(np.array(logits), 0, 5, False, np.empty(3))
         assert best == want == np.argmax(logits)
+
+
+def test_a_gradient_has_the_same_bits_wherever_it_lies(rng):
+    """Else batches of up to three images had other bits on other processors, and soon other accuracies."""
+    for _ in range(20):
+        logits, found = rng.normal(size=10), set()
+        for apart in (10, 20, 30, 1000):
+            memory = np.zeros(1010, np.float32)
+            memory[:10] = logits
+            inner.softmax_cross_entropy(memory[:10], 3, 2, True, memory[apart : apart + 10])
+            found.add(memory[apart : apart + 10].tobytes())
+        assert len(found) == 1
+
+
+@pytest.mark.parametrize("classes", [1, 3, 4, 10, 19, 64])
+def test_a_sum_has_one_order(rng, classes):
+    """Every fourth term of whole fours, these four sums by halves, and what is left."""
+    for _ in range(20):
+        x = rng.normal(size=classes).astype(np.float32)
+        fours = classes // 4 * 4
+        a, b, c, d = (functools.reduce(np.add, x[k:fours:4], np.float32(0)) for k in range(4))
+        assert inner._sum(x) == functools.reduce(np.add, x[fours:], (a + c) + (b + d))
