@@ -82,7 +82,7 @@ training: {weight_decay: 0.1, optimizer: {lr: 0.05, momentum: 0.5}}, evaluation:
 def test_replicas_with_settings_of_their_own_are_the_chains(digits, batch, statistics):
     """Rates, limits, decays, eps and averages; the first two replicas differ from the others in all of them."""
     more = {"variants": OWN, "training__steps": 4, "evaluation__statistics": statistics}
-    chain, compiled = both_engines(group("training.optimizer.lr: 0.02", BATCHES[batch], **more), digits)
+    chain, compiled = both_engines(group("training.optimizer.lr: 0.03", BATCHES[batch], **more), digits)
     for _ in range(3):
         advance(chain, 1)
         advance(compiled, 1)
