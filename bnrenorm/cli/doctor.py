@@ -47,9 +47,12 @@ def examine() -> dict[str, Finding]:
 
 
 def _install_chainer() -> str:
-    """Return the command that installs Chainer, over an installation of the same version if there is one."""
+    """Return the command that installs Chainer, over an installation of the same version if there is one.
+
+    There the second `pip install` brings nothing but the packages that Chainer needs and that are missing.
+    """
     again = environment.versions().get("chainer") == "7.8.1"
-    return _INSTALL_CHAINER + (" --force-reinstall --no-deps" if again else "")
+    return _INSTALL_CHAINER + (" --force-reinstall --no-deps && pip install chainer==7.8.1" if again else "")
 
 
 def _complete_cupy() -> str:

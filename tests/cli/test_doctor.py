@@ -72,7 +72,10 @@ def test_a_chainer_that_does_not_import_is_a_finding_and_not_a_crash(monkeypatch
     assert "pip install --no-build-isolation chainer==7.8.1" in finding.fix
 
 
-@pytest.mark.parametrize(("installed", "flags"), [("7.8.0", ""), ("7.8.1", " --force-reinstall --no-deps"), (None, "")])
+@pytest.mark.parametrize(
+    ("installed", "flags"),
+    [("7.8.0", ""), ("7.8.1", " --force-reinstall --no-deps && pip install chainer==7.8.1"), (None, "")],
+)
 def test_a_wrong_chainer_is_replaced(monkeypatch, installed, flags):
     monkeypatch.setattr(_compat.chainer, "__version__", "7.8.0")
     monkeypatch.setattr(doctor.environment, "versions", lambda: {"chainer": installed} if installed else {})

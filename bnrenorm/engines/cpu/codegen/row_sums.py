@@ -45,7 +45,7 @@ class _Sums(Call):
         """Add the table's rows at `columns` to four lists of sums, by their factors."""
         builder, (begin, end) = self.builder, self.arguments[:2]
         factors, rows, table = (self.array(k).data for k in (2, 3, 4))
-        pitch = cgutils.unpack_tuple(builder, self.array(4).shape)[1]
+        pitch = self.shape(4)[1]
         with cgutils.for_range_slice(builder, begin, end, begin.type(1)) as (t, _):
             row = builder.mul(builder.sext(builder.load(builder.gep(rows, [t])), pitch.type), pitch)
             values = [vectors.load_all(builder.gep(table, [builder.add(row, column)])) for column in columns]

@@ -10,9 +10,12 @@ from llvmlite import binding, ir
 
 from bnrenorm.engines.cpu.codegen.numba_private import cgutils
 
-_BITS = 512 if binding.get_host_cpu_features().get("avx512f") else 256  # width of a vector register
+WIDEST = 512
+"""Bits of the widest vector register of any processor."""
+
+_BITS = WIDEST if binding.get_host_cpu_features().get("avx512f") else 256  # width of a vector register
 _REGISTERS = 8  # that hold sums at a time
-REGISTERS_OF_FOUR = 5 if _BITS == 512 else 2
+REGISTERS_OF_FOUR = 5 if _BITS == WIDEST else 2
 """Registers that hold sums at a time for each of four sums; with their terms these are all the registers there are."""
 
 FUSE = ["contract"]
@@ -28,6 +31,10 @@ class Call:
     def array(self, k: int) -> Any:
         """Return argument k, an array, with its data pointer and shape."""
         return self.context.make_array(self.signature.args[k])(self.context, self.builder, self.arguments[k])
+
+    def shape(self, k: int) -> Any:
+        """Return the shape of argument k, an array."""
+        return cgutils.unpack_tuple(self.builder, self.array(k).shape)
 
     def pointer(self, k: int, offset: Any) -> Any:
         """Return a pointer into argument k, an array."""
@@ -48,10 +55,13 @@ class Call:
 
 
 class Vectors:
-    """Loads, stores and constants of one vector type: `lanes` values of `real`, a numba float type."""
+    """Loads, stores and constants of one vector type: `lanes` values of `real`, a numba float type.
 
-    def __init__(self, builder: Any, real: Any):
-        self.builder, self.bytes, self.lanes = builder, real.bitwidth // 8, _BITS // real.bitwidth
+    `bits`: its size, by default a register's; LLVM spreads a wider one over several registers.
+    """
+
+    def __init__(self, builder: Any, real: Any, bits: int = _BITS):
+        self.builder, self.bytes, self.lanes = builder, real.bitwidth // 8, bits // real.bitwidth
         self.type = ir.VectorType(ir.FloatType() if real.bitwidth == 32 else ir.DoubleType(), self.lanes)
         self.mask_type = ir.VectorType(ir.IntType(1), self.lanes)
         pointer, align = self.type.as_pointer(), ir.IntType(32)
@@ -68,6 +78,11 @@ class Vectors:
         vector = ir.VectorType(x.type, self.lanes)
         one = self.builder.insert_element(vector(ir.Undefined), x, ir.IntType(32)(0))
         return self.builder.shuffle_vector(one, vector(ir.Undefined), ir.VectorType(ir.IntType(32), self.lanes)(None))
+
+    def first(self, count: Any) -> Any:
+        """Make the mask of the first `count` lanes, or of all if there are fewer."""
+        numbers = ir.VectorType(count.type, self.lanes)(list(range(self.lanes)))
+        return self.builder.icmp_signed("<", numbers, self.splat(count))
 
     def load_all(self, pointer: Any) -> Any:
         """Load a whole vector."""
@@ -114,8 +129,7 @@ class Vectors:
             after = builder.add(before, count)
             builder.store(after, done)
             remaining = builder.sub(width, builder.mul(builder.sub(after, index(1)), lanes))
-            lane_numbers = ir.VectorType(index, self.lanes)(list(range(self.lanes)))
-            last_mask = builder.icmp_signed("<", lane_numbers, self.splat(remaining))
+            last_mask = self.first(remaining)
             first_column, end = builder.mul(before, lanes), builder.append_basic_block()
             switch = builder.switch(count, end)
             for case in range(1, registers + 1):

@@ -11,7 +11,6 @@ Arguments that several functions share:
 
 import numpy as np
 
-from bnrenorm.engines.cpu.codegen import blas
 from bnrenorm.engines.cpu.codegen.arrays import copy, matrix, vector, zero
 from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, subroutine
 from bnrenorm.engines.cpu.ops import norm
@@ -19,7 +18,7 @@ from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, RUN, WIDTH, B, W
 from bnrenorm.engines.cpu.ops.loss import softmax_cross_entropy
 from bnrenorm.engines.cpu.ops.optimizer import apply_update
 from bnrenorm.engines.cpu.ops.relu import relu, relu_backward
-from bnrenorm.engines.cpu.small_batch.linear import forward_layer
+from bnrenorm.engines.cpu.small_batch.linear import backward_input, backward_weight, forward_layer
 from bnrenorm.engines.cpu.small_batch.workspace import activations, affine, row_statistics, statistics
 from bnrenorm.engines.spec import BATCH, FIXED, LAYER, NODE, NONE, SHARED
 from bnrenorm.network.schedule import AFFINE_LR, D_MAX, LR, R_MAX
@@ -139,8 +138,8 @@ def backward(n, micro_batches, spec, hyper, schedule, layout, p, exp_avg, exp_av
         if depth > 0:
             offset, size = layout.layers[depth, W], width * fan_in
             gw = matrix(ws.flat, ws.gw, width, fan_in)
-            blas.backward_input(gy, matrix(p, offset, width, fan_in), matrix(ws.flat, ws.g[0], n, fan_in))
-            blas.backward_weight(gy, activations(ws, ws.out, depth - 1, n, fan_in), gw, 0)
+            backward_input(gy, matrix(p, offset, width, fan_in), matrix(ws.flat, ws.g[0], n, fan_in))
+            backward_weight(gy, activations(ws, ws.out, depth - 1, n, fan_in), gw)
             apply_update(
                 spec.optimizer, hyper, p, offset, vector(gw, 0, size), exp_avg, exp_avg_sq, schedule[LR], hyper.l2,
                 hyper.l1,
