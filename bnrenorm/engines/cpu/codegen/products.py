@@ -1,10 +1,11 @@
-"""Matrix products of few rows, whose bits do not depend on the processor; for kernels only.
+"""Matrix products of few rows and sums of a row, whose bits do not depend on the processor; for kernels only.
 
 BLAS adds up in an order of its own on every kind of processor. Here each value is the sum of its terms one after
 another, or, where they lie side by side in memory, of every sixteenth (float64: eighth) of them; these sums are then
 added in pairs. How many values are computed at a time depends on the processor, and changes nothing.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -36,8 +37,20 @@ def weigh_rows(factors, row_step, term_step, table, out, i):
     _weigh_rows(factors, row_step, term_step, table, out, i)
 
 
+@strict_subroutine
+def dot(a, b):
+    """Return the sum of a b: (D,) each."""
+    return _dot(a, b)
+
+
+@strict_subroutine
+def row_sum(a):
+    """Return the sum of a (D,)."""
+    return _row_sum(a)
+
+
 class _Matrices(Call):
-    """A call with contiguous matrices among its arguments."""
+    """A call with contiguous matrices or vectors among its arguments."""
 
     def rows(self, k: int, first: Any, count: int) -> list[Any]:
         """Return pointers to rows of argument k from `first` on; past its last row to the last one."""
@@ -50,6 +63,19 @@ class _Matrices(Call):
 
     def least(self, a: Any, b: Any) -> Any:
         return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
+
+    def by_lanes(self, vectors: Vectors, length: Any, add: Callable[[Callable[[Any], Any]], None]) -> None:
+        """Generate add(load) for the whole vectors of rows of this length, and for the rest of them.
+
+        load(pointer) loads the part of the row at `pointer` that is due; lanes beyond its end are 0.
+        """
+        builder, lanes = self.builder, length.type(vectors.lanes)
+        whole = builder.mul(builder.sdiv(length, lanes), lanes)
+        with cgutils.for_range_slice(builder, length.type(0), whole, lanes) as (begin, _):
+            add(lambda pointer: vectors.load_all(builder.gep(pointer, [begin])))
+        with builder.if_then(builder.icmp_signed("<", whole, length)):
+            mask = vectors.first(builder.sub(length, whole))
+            add(lambda pointer: vectors.load(builder.gep(pointer, [whole]), mask))
 
     def add_product(self, total: Any, a: Any, b: Any) -> None:
         """Add a b to the variable `total`."""
@@ -74,13 +100,7 @@ def _dots(typing_context, x, i, w, k, y):
                 for total, other in zip(totals, columns, strict=True):
                     call.add_product(total, value, other)
 
-        lanes = depth.type(vectors.lanes)
-        whole = builder.mul(builder.sdiv(depth, lanes), lanes)
-        with cgutils.for_range_slice(builder, depth.type(0), whole, lanes) as (d, _):
-            add(lambda pointer: vectors.load_all(builder.gep(pointer, [d])))
-        with builder.if_then(builder.icmp_signed("<", whole, depth)):
-            mask = vectors.first(builder.sub(depth, whole))
-            add(lambda pointer: vectors.load(builder.gep(pointer, [whole]), mask))
+        call.by_lanes(vectors, depth, add)
         four = Vectors(builder, x.dtype, 4 * x.dtype.bitwidth)
         mask = four.first(builder.sub(classes, column))
         for pointer, totals in zip(call.rows(4, first, DOTS), sums, strict=True):
@@ -89,6 +109,36 @@ def _dots(typing_context, x, i, w, k, y):
         return call.context.get_dummy_value()
 
     return types.void(x, types.intp, w, types.intp, y), generate
+
+
+@intrinsic
+def _dot(typing_context, a, b):
+    def generate(*arguments: Any) -> Any:
+        call = _Matrices(*arguments)
+        ours, theirs = call.array(0).data, call.array(1).data
+        return _one_sum(call, a.dtype, lambda total, load: call.add_product(total, load(ours), load(theirs)))
+
+    return a.dtype(a, b), generate
+
+
+@intrinsic
+def _row_sum(typing_context, a):
+    def generate(*arguments: Any) -> Any:
+        call = _Matrices(*arguments)
+        builder, data = call.builder, call.array(0).data
+        return _one_sum(
+            call, a.dtype, lambda total, load: builder.store(builder.fadd(builder.load(total), load(data)), total)
+        )
+
+    return a.dtype(a), generate
+
+
+def _one_sum(call: _Matrices, real: Any, add: Callable[[Any, Callable[[Any], Any]], None]) -> Any:
+    """Return the sum over the columns of argument 0, whose terms add(total, load) adds to the variable `total`."""
+    builder, vectors = call.builder, Vectors(call.builder, real, WIDEST)
+    (total,) = call.variables([vectors.type(None)])
+    call.by_lanes(vectors, call.shape(0)[0], lambda load: add(total, load))
+    return builder.extract_element(_sum_of_lanes(builder, [builder.load(total)] * 4), ir.IntType(32)(0))
 
 
 def _sum_of_lanes(builder: Any, vectors: list[Any]) -> Any:

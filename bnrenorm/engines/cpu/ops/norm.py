@@ -12,7 +12,9 @@ Arguments that several functions share, all of one float dtype:
 
 import numpy as np
 
-from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, formula, subroutine
+from bnrenorm.engines.cpu.codegen.arrays import vector
+from bnrenorm.engines.cpu.codegen.decorators import formula, strict_subroutine, subroutine
+from bnrenorm.engines.cpu.codegen.products import dot, row_sum
 from bnrenorm.engines.spec import NODE
 
 
@@ -20,6 +22,15 @@ from bnrenorm.engines.spec import NODE
 def running_std(tracked, eps, track_std):
     """Return the standard deviation, eps included, from the running average of standard deviations or variances."""
     return tracked if track_std else np.sqrt(tracked + eps)
+
+
+@strict_subroutine
+def inference_scale(gamma, tracked, eps, track_std):
+    """Return gamma over the running standard deviation: scalars.
+
+    Strict, since processors differ in their estimates of 1 / sqrt(x), which LLVM takes where it is allowed to.
+    """
+    return gamma / running_std(tracked, eps, track_std)
 
 
 @formula
@@ -124,39 +135,32 @@ def backward(gy, x, begin, end, mean, std, r, d, gamma, scale, sum_dy_xmu, sum_d
             gx[i, k] = ((x[i, k] - mean[k]) * sum_dy_xmu[k] + gy[i, k] - sum_dy[k]) * scale[k]
 
 
-@cached_subroutine
+@strict_subroutine
 def layer_forward(x, eps, gamma, beta, mean, std, y):
     """Set y, each row normalised by its own mean and std (N,), which are set for the backward pass. [LN16]"""
     n, width = x.shape
     for i in range(n):
-        total = 0.0
+        centred = vector(y, i * width, width)
+        mean[i] = row_sum(vector(x, i * width, width)) / x.dtype.type(width)
         for k in range(width):
-            total += x[i, k]
-        centre = x.dtype.type(total / width)
-        squares = x.dtype.type(0)
+            centred[k] = x[i, k] - mean[i]
+        std[i] = np.sqrt(dot(centred, centred) / x.dtype.type(width) + eps)
         for k in range(width):
-            squares += (x[i, k] - centre) * (x[i, k] - centre)
-        mean[i] = centre
-        std[i] = np.sqrt(squares / x.dtype.type(width) + eps)
-        for k in range(width):
-            y[i, k] = (x[i, k] - centre) / std[i] * gamma[k] + beta[k]
+            y[i, k] = centred[k] / std[i] * gamma[k] + beta[k]
 
 
-@subroutine
+@strict_subroutine
 def layer_backward(gy, x, mean, std, gamma, gx, ggamma, gbeta):
     """Set gx, and add to ggamma and gbeta; mean and std (N,) as from `layer_forward`."""
     n, width = x.shape
     for i in range(n):
-        sum_g = sum_g_hat = x.dtype.type(0)
+        g, weighted = vector(gy, i * width, width), vector(gx, i * width, width)
         for k in range(width):
             hat = (x[i, k] - mean[i]) / std[i]
-            g = gy[i, k] * gamma[k]
-            ggamma[k] += gy[i, k] * hat
-            gbeta[k] += gy[i, k]
-            sum_g += g
-            sum_g_hat += g * hat
-        sum_g /= x.dtype.type(width)
-        sum_g_hat /= x.dtype.type(width)
+            ggamma[k] += g[k] * hat
+            gbeta[k] += g[k]
+            weighted[k] = gamma[k] * hat
+        mean_g, mean_g_hat = dot(g, gamma) / x.dtype.type(width), dot(g, weighted) / x.dtype.type(width)
         for k in range(width):
             hat = (x[i, k] - mean[i]) / std[i]
-            gx[i, k] = (gy[i, k] * gamma[k] - sum_g - hat * sum_g_hat) / std[i]
+            gx[i, k] = (g[k] * gamma[k] - mean_g - hat * mean_g_hat) / std[i]

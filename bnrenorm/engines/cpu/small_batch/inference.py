@@ -65,7 +65,7 @@ def _normalise(z, depth, spec, hyper, layout, p, run, ws, y):
         mean[k], scale[k] = 0, 1
         if spec.norm == BATCH:
             mean[k] = run[offset + k]
-            scale[k] = gamma[k] / norm.running_std(run[offset + width + k], hyper.eps, spec.track_std)
+            scale[k] = norm.inference_scale(gamma[k], run[offset + width + k], hyper.eps, spec.track_std)
     for i in range(n):
         for k in range(width):
             y[i, k] = (z[i, k] - mean[k]) * scale[k] + beta[k]

@@ -84,3 +84,11 @@ def test_what_lies_beyond_a_row_is_not_read(inner):
     out = np.empty((1, 5), np.float32)
     inner.weigh_rows(np.ones(1, np.float32), 1, 1, x[:1], out, 0)
     assert (out == 1).all()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("length", [1, 7, 16, 33, 400])
+def test_dot_and_row_sum(inner, rng, length, dtype):
+    a, b = exact(rng, length, dtype), exact(rng, length, dtype)
+    assert inner.dot(a, b) == by_lanes(a * b, TYPES[dtype][1])
+    assert inner.row_sum(a) == by_lanes(a, TYPES[dtype][1])

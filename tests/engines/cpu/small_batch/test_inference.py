@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from bnrenorm.engines import evaluate
-from bnrenorm.engines.cpu.ops.layout import WIDTH
+from bnrenorm.engines.cpu.ops.layout import AFFINE, WIDTH
 from bnrenorm.engines.cpu.small_batch import inference, workspace
 from bnrenorm.engines.cpu.sparse.packed import pack, panel_workspace
 from bnrenorm.engines.select import make_engine
 from bnrenorm.engines.spec import hyperparams_of
+from tests.engines.cpu.entry import entry
 from tests.helpers import some_digits, trials_of
 
 
@@ -35,3 +36,16 @@ def test_only_blocks_of_the_range_are_set(begin, end):
         want = right[500 * q : 500 * (q + 1)].sum() if begin <= q < end else -1
         assert sums[q, 1] == pytest.approx(want, rel=1e-15)  # a share times the number of images
         assert (sums[q, 0] > 0) == (begin <= q < end)
+
+
+def test_running_statistics_are_divided_by_to_the_last_bit(rng):
+    """Not times an estimate of 1 / sqrt, which processors have of their own."""
+    (trial,) = trials_of("model: {hidden: [100]}", 100)
+    engine = make_engine("cpu", [trial], some_digits(100, 10), "cpu")
+    rows, layout, spec = engine.rows.of(0), engine.evaluator.layout, engine.evaluator.spec
+    rows.p[layout.layers[0, AFFINE] :][:100] = 1  # gamma; beta is 0
+    run = np.abs(rng.normal(size=len(rows.run))).astype(np.float32)
+    z, y = rng.normal(size=(50, 100)).astype(np.float32), np.empty((50, 100), np.float32)
+    hyper, ws = hyperparams_of(trial), workspace.allocate(layout, 50, 1, np.float32)
+    entry(inference._normalise)(z, 0, spec, hyper, layout, rows.p, run, ws, y)
+    assert (y == (z - run[:100]) * (1 / np.sqrt(run[100:] + hyper.eps))).all()
