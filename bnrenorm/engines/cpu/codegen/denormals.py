@@ -13,21 +13,38 @@ from numba import types
 from bnrenorm.engines.cpu.codegen.decorators import intrinsic
 from bnrenorm.engines.cpu.codegen.numba_private import cgutils
 
-_FLUSH = 0x8040  # bits of MXCSR: denormal results and operands are taken as zero
-_X86 = platform.machine().lower() in ("x86_64", "amd64")
+_MACHINE = platform.machine().lower()
+_X86, _ARM = _MACHINE in ("x86_64", "amd64"), _MACHINE in ("aarch64", "arm64")
+_FLUSH = 0x8040 if _X86 else 1 << 24  # bits of MXCSR, or of FPCR: denormal results and operands are taken as zero
+_WORD, _REGISTER = ir.IntType(32), ir.IntType(64)
 
 
-def _access_mxcsr(instruction: str, builder: Any, value: Any | None) -> Any:
-    """Generate "stmxcsr" or "ldmxcsr", which read and write the control register through memory."""
-    word = ir.IntType(32)
-    memory = cgutils.alloca_once(builder, word)
-    if value is not None:
-        builder.store(value, memory)
+def _read(builder: Any) -> Any:
+    """Generate code that reads the control register of floating-point arithmetic."""
+    if _X86:
+        return builder.load(_through_memory("stmxcsr", builder, cgutils.alloca_once(builder, _WORD)))
+    if _ARM:
+        read = ir.InlineAsm(ir.FunctionType(_REGISTER, []), "mrs $0, fpcr", "=r", side_effect=True)
+        return builder.trunc(builder.call(read, []), _WORD)
+    return _WORD(0)
+
+
+def _write(builder: Any, value: Any) -> None:
+    """Generate code that writes it."""
+    if _X86:
+        _through_memory("ldmxcsr", builder, cgutils.alloca_once_value(builder, value))
+    elif _ARM:
+        write = ir.InlineAsm(ir.FunctionType(ir.VoidType(), [_REGISTER]), "msr fpcr, $0", "r", side_effect=True)
+        builder.call(write, [builder.zext(value, _REGISTER)])
+
+
+def _through_memory(instruction: str, builder: Any, memory: Any) -> Any:
+    """Generate "stmxcsr" or "ldmxcsr", which store and load the register; return the memory."""
     pointer = ir.IntType(8).as_pointer()
     signature = ir.FunctionType(ir.VoidType(), [pointer])
     function = builder.module.declare_intrinsic(f"llvm.x86.sse.{instruction}", (), signature)
     builder.call(function, [builder.bitcast(memory, pointer)])
-    return builder.load(memory)
+    return memory
 
 
 @intrinsic
@@ -35,10 +52,8 @@ def flush(typing_context: Any) -> Any:
     """Take denormals as zero on this thread; return the control register for `restore`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if not _X86:
-            return ir.Constant(ir.IntType(32), 0)
-        before = _access_mxcsr("stmxcsr", builder, None)
-        _access_mxcsr("ldmxcsr", builder, builder.or_(before, ir.Constant(ir.IntType(32), _FLUSH)))
+        before = _read(builder)
+        _write(builder, builder.or_(before, _WORD(_FLUSH)))
         return before
 
     return types.uint32(), generate
@@ -49,8 +64,7 @@ def restore(typing_context: Any, before: Any) -> Any:
     """Undo `flush`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if _X86:
-            _access_mxcsr("ldmxcsr", builder, arguments[0])
+        _write(builder, arguments[0])
         return context.get_dummy_value()
 
     return types.none(types.uint32), generate

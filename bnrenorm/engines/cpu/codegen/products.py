@@ -49,6 +49,21 @@ def row_sum(a):
     return _row_sum(a)
 
 
+@intrinsic
+def multiply_add(typing_context, a, b, c):
+    """Return a b + c, of scalars of one dtype, rounded once where the processor can: says which product is not rounded.
+
+    In a b + c d LLVM rounds the one or the other, by the processor.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        real = arguments[2].type
+        function = builder.module.declare_intrinsic("llvm.fmuladd", [real], ir.FunctionType(real, [real] * 3))
+        return builder.call(function, arguments)
+
+    return c(c, c, c), generate
+
+
 class _Matrices(Call):
     """A call with contiguous matrices or vectors among its arguments."""
 

@@ -11,7 +11,7 @@ from llvmlite import binding, ir
 from bnrenorm.engines.cpu.codegen.numba_private import cgutils
 
 WIDEST = 512
-"""Bits of the widest vector register of any processor."""
+"""Bits of the widest vector registers of x86-64."""
 
 _BITS = WIDEST if binding.get_host_cpu_features().get("avx512f") else 256  # width of a vector register
 _REGISTERS = 8  # that hold sums at a time

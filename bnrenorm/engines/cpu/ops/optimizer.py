@@ -4,6 +4,7 @@ import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import vector
 from bnrenorm.engines.cpu.codegen.decorators import subroutine
+from bnrenorm.engines.cpu.codegen.products import multiply_add
 from bnrenorm.engines.spec import ADAM, MOMENTUM, SGD
 
 
@@ -20,14 +21,14 @@ def apply_update(optimizer, hyper, p, offset, g, exp_avg, exp_avg_sq, lr, l2, l1
     p = vector(p, offset, size)
     if l2 != 0 or l1 != 0:
         for j in range(size):
-            g[j] += l2 * p[j] + l1 * np.sign(p[j])
+            g[j] += multiply_add(l1, np.sign(p[j]), l2 * p[j])
     if optimizer == SGD:
         for j in range(size):
             p[j] -= lr * g[j]
     elif optimizer == MOMENTUM:
         velocity = vector(exp_avg, offset, size)
         for j in range(size):
-            v = hyper.momentum * velocity[j] - lr * g[j]
+            v = multiply_add(hyper.momentum, velocity[j], -lr * g[j])
             velocity[j] = v
             p[j] += v
     elif optimizer == ADAM:
@@ -40,6 +41,7 @@ def apply_update(optimizer, hyper, p, offset, g, exp_avg, exp_avg_sq, lr, l2, l1
     else:
         square = vector(exp_avg_sq, offset, size)
         for j in range(size):
-            v = hyper.alpha * square[j] + (g.dtype.type(1) - hyper.alpha) * g[j] * g[j]
+            new = g[j] * g[j]
+            v = multiply_add(hyper.alpha, square[j] - new, new)
             square[j] = v
             p[j] -= lr * g[j] / (np.sqrt(v) + hyper.optimizer_eps)
