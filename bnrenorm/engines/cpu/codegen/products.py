@@ -51,9 +51,9 @@ def row_sum(a):
 
 @intrinsic
 def multiply_add(typing_context, a, b, c):
-    """Return a b + c, of scalars of one dtype, rounded once where the processor can: says which product is not rounded.
+    """Return a b + c, of scalars of one dtype, rounded once where the processor can; for strict subroutines.
 
-    In a b + c d LLVM rounds the one or the other, by the processor.
+    Elsewhere LLVM may take it apart: in a b + c d it rounds the one product or the other, by the processor.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import vector
-from bnrenorm.engines.cpu.codegen.decorators import subroutine
+from bnrenorm.engines.cpu.codegen.decorators import strict_subroutine, subroutine
 from bnrenorm.engines.cpu.codegen.products import multiply_add
 from bnrenorm.engines.spec import ADAM, MOMENTUM, SGD
 
@@ -21,14 +21,14 @@ def apply_update(optimizer, hyper, p, offset, g, exp_avg, exp_avg_sq, lr, l2, l1
     p = vector(p, offset, size)
     if l2 != 0 or l1 != 0:
         for j in range(size):
-            g[j] += multiply_add(l1, np.sign(p[j]), l2 * p[j])
+            g[j] = _decayed(g[j], p[j], l2, l1)
     if optimizer == SGD:
         for j in range(size):
             p[j] -= lr * g[j]
     elif optimizer == MOMENTUM:
         velocity = vector(exp_avg, offset, size)
         for j in range(size):
-            v = multiply_add(hyper.momentum, velocity[j], -lr * g[j])
+            v = _moved(hyper.momentum, velocity[j], lr, g[j])
             velocity[j] = v
             p[j] += v
     elif optimizer == ADAM:
@@ -41,7 +41,25 @@ def apply_update(optimizer, hyper, p, offset, g, exp_avg, exp_avg_sq, lr, l2, l1
     else:
         square = vector(exp_avg_sq, offset, size)
         for j in range(size):
-            new = g[j] * g[j]
-            v = multiply_add(hyper.alpha, square[j] - new, new)
+            v = _mean_square(hyper.alpha, square[j], g[j])
             square[j] = v
             p[j] -= lr * g[j] / (np.sqrt(v) + hyper.optimizer_eps)
+
+
+@strict_subroutine
+def _decayed(g, p, l2, l1):
+    """Return the gradient with those of the penalties."""
+    return multiply_add(l2, p, g) + l1 * np.sign(p)
+
+
+@strict_subroutine
+def _moved(momentum, velocity, lr, g):
+    """Return momentum's new velocity."""
+    return multiply_add(momentum, velocity, -lr * g)
+
+
+@strict_subroutine
+def _mean_square(alpha, old, g):
+    """Return RMSprop's average of squares, alpha old + (1 - alpha) g^2."""
+    new = g * g
+    return multiply_add(alpha, old - new, new)

@@ -11,8 +11,9 @@ import pytest
 from llvmlite import binding
 
 from bnrenorm.engines.cpu.codegen import products
+from bnrenorm.engines.cpu.codegen.decorators import strict_subroutine
 from bnrenorm.engines.cpu.codegen.simd import Vectors
-from tests.engines.cpu.entry import entries
+from tests.engines.cpu.entry import entries, entry
 
 TYPES = {np.float32: (np.float16, 16), np.float64: (np.float32, 8)}  # with half of the bits, and lanes of 512 bits
 SIZES = [(1, 1, 1), (2, 10, 100), (3, 2, 15), (4, 3, 16), (5, 7, 101), (9, 12, 400)]  # N, K, D
@@ -92,3 +93,16 @@ def test_dot_and_row_sum(inner, rng, length, dtype):
     a, b = exact(rng, length, dtype), exact(rng, length, dtype)
     assert inner.dot(a, b) == by_lanes(a * b, TYPES[dtype][1])
     assert inner.row_sum(a) == by_lanes(a, TYPES[dtype][1])
+
+
+@strict_subroutine
+def _of_two_products(a, b, c, d):
+    return products.multiply_add(a, b, c * d)
+
+
+@pytest.mark.skipif(not binding.get_host_cpu_features().get("fma", True), reason="the processor rounds every product")
+def test_the_first_product_of_a_sum_is_not_rounded():
+    more, less = np.float32(1 + 2**-12), np.float32(-1)
+    square = more * more  # of 1 + 2**-11 + 2**-24, whose last part is lost
+    assert entry(_of_two_products)(more, more, square, less) == 2**-24
+    assert entry(_of_two_products)(square, less, more, more) == 0

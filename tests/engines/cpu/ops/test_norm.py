@@ -89,6 +89,16 @@ def test_running_statistics_close_to_0_correct_as_others_do():
     assert_allclose([r, d], [[1.5, 0.75], [0.5, 1]], rtol=1e-6)
 
 
+def test_the_running_std_is_inverted_once(rng):
+    """One quotient and two products, on every processor."""
+    mean, std, run_mean, run_std = (np.abs(rng.normal(size=400)).astype(np.float32) for _ in range(4))
+    r, d = scratch(400, np.float32, 2)
+    inner.corrections(mean, std, run_mean, run_std, np.float32(1e9), np.float32(1e9), r, d)
+    inverse = 1 / run_std
+    assert (r == std * inverse).all()
+    assert (d == (mean - run_mean) * inverse).all()
+
+
 def test_nan_is_not_clipped_away():
     nan, one = np.full(3, np.nan, np.float32), np.ones(3, np.float32)
     r, d = scratch(3, np.float32, 2)

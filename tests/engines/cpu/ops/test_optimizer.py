@@ -55,3 +55,21 @@ def test_updates_are_chainers(rng, kind, decays):
     for name, state in names.get(kind, {}).items():
         assert_allclose(state[2:], rule.state[name][2:], rtol=1e-5, atol=1e-6)
     assert not np.any([exp_avg[:2], exp_avg_sq[:2]])
+
+
+def test_updates_have_one_rounding(rng):
+    """Rounded are momentum's lr g and RMSprop's new square, and not what they are added to; l2 p is not."""
+    p, g, old = (rng.normal(size=400).astype(np.float32) for _ in range(3))
+    lr, rate, l1, l2 = (np.float32(value) for value in (0.1, 0.7, 0.2, 0.3))
+    hyper = Hyperparams(*(np.float32(value) for value in {**NONE, "momentum": rate, "alpha": rate}.values()))
+
+    def fused(a, b, c):
+        return (np.longdouble(a) * b + c).astype(np.float32)
+
+    decayed = fused(l2, p, g) + l1 * np.sign(p)
+    velocity, square, new = old.copy(), np.abs(old), decayed * decayed
+    want = fused(rate, velocity, -(lr * decayed)), fused(rate, square - new, new)
+    for kind, state in (("momentum_sgd", velocity), ("rmsprop", square)):
+        inner.apply_update(spec.CODES[kind], hyper, p.copy(), 0, g.copy(), state, state, lr, l2, l1)
+    assert (velocity == want[0]).all()
+    assert (square == want[1]).all()
