@@ -91,7 +91,7 @@ def corrections(mean, std, run_mean, run_std, r_max, d_max, r, d):
     """Set r and d, clipped by the scalars r_max >= 1 and d_max >= 0. [BRN17, Alg. 1]"""
     low = mean.dtype.type(1) / r_max
     for k in range(len(mean)):
-        inverse = mean.dtype.type(1) / run_std[k]  # LLVM would take it too, but not for every processor
+        inverse = mean.dtype.type(1) / run_std[k]  # LLVM does so itself on some processors only
         ratio, distance = std[k] * inverse, (mean[k] - run_mean[k]) * inverse
         # written so that NaN stays NaN
         r[k] = low if ratio < low else (r_max if ratio > r_max else ratio)

@@ -37,7 +37,8 @@ def mean_loss(logits, labels, n, learning, glogits):
         log_sum, top, best = softmax_cross_entropy(row, labels[i], n, learning, g)
         total += log_sum - (row[labels[i]] - top)
         right += best == labels[i]
-    return total / n, right / n
+    share = 1.0 / n  # LLVM does so itself on some processors only
+    return total * share, right * share
 
 
 @subroutine
