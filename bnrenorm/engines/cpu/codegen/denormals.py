@@ -24,7 +24,7 @@ def _read(builder: Any) -> Any:
     if _X86:
         return builder.load(_through_memory("stmxcsr", builder, cgutils.alloca_once(builder, _WORD)))
     if _ARM:
-        read = ir.InlineAsm(ir.FunctionType(_REGISTER, []), "mrs $0, fpcr", "=r", side_effect=True)
+        read = builder.module.declare_intrinsic("llvm.aarch64.get.fpcr", (), ir.FunctionType(_REGISTER, []))
         return builder.trunc(builder.call(read, []), _WORD)
     return _WORD(0)
 
@@ -34,7 +34,8 @@ def _write(builder: Any, value: Any) -> None:
     if _X86:
         _through_memory("ldmxcsr", builder, cgutils.alloca_once_value(builder, value))
     elif _ARM:
-        write = ir.InlineAsm(ir.FunctionType(ir.VoidType(), [_REGISTER]), "msr fpcr, $0", "r", side_effect=True)
+        signature = ir.FunctionType(ir.VoidType(), [_REGISTER])
+        write = builder.module.declare_intrinsic("llvm.aarch64.set.fpcr", (), signature)
         builder.call(write, [builder.zext(value, _REGISTER)])
 
 

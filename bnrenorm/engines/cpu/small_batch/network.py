@@ -12,7 +12,7 @@ Arguments that several functions share:
 import numpy as np
 
 from bnrenorm.engines.cpu.codegen.arrays import copy, matrix, vector, zero
-from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, subroutine
+from bnrenorm.engines.cpu.codegen.decorators import cached_subroutine, strict_subroutine, subroutine
 from bnrenorm.engines.cpu.ops import norm
 from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, RUN, WIDTH, B, W
 from bnrenorm.engines.cpu.ops.loss import softmax_cross_entropy
@@ -37,8 +37,13 @@ def mean_loss(logits, labels, n, learning, glogits):
         log_sum, top, best = softmax_cross_entropy(row, labels[i], n, learning, g)
         total += log_sum - (row[labels[i]] - top)
         right += best == labels[i]
-    share = 1.0 / n  # LLVM does so itself on some processors only
-    return total * share, right * share
+    return _mean(total, n), _mean(right, n)
+
+
+@strict_subroutine
+def _mean(total, n):
+    """Return the quotient: elsewhere LLVM shares a reciprocal, or fuses it with a sum, on some processors only."""
+    return total / n
 
 
 @subroutine
@@ -183,8 +188,9 @@ def _backward_to_linear(depth, n, micro_batches, spec, hyper, schedule, layout, 
                 ggamma[0] += ggamma[k]
                 gbeta[0] += gbeta[k]
             if spec.mean_gradient:
-                ggamma[0] /= width
-                gbeta[0] /= width
+                inverse = p.dtype.type(1) / p.dtype.type(width)
+                ggamma[0] *= inverse
+                gbeta[0] *= inverse
         offset, no_decay, lr = layout.layers[depth, AFFINE], p.dtype.type(0), schedule[AFFINE_LR]
         for k in range(2):  # gamma, then beta
             g = vector(ggamma, 0, size) if k == 0 else vector(gbeta, 0, size)
