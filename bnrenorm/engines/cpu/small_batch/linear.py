@@ -10,7 +10,7 @@ from bnrenorm.engines.cpu.codegen.products import DOTS, dots, weigh_rows
 from bnrenorm.engines.cpu.ops.layout import FAN_IN, WIDTH, B, W
 from bnrenorm.engines.cpu.small_batch.workspace import activations
 
-_FEW_ROWS = 8  # up to which BLAS is slower whatever the width
+_FEW_ROWS = 8  # up to which BLAS takes as long with AVX-512, and up to four times as long with AVX2, whatever the width
 _SMALL = 2_000_000  # multiplications up to which it is no more than twice as quick
 
 
@@ -24,6 +24,7 @@ def forward_layer(depth, n, layout, p, ws, y):
 
 @subroutine
 def _is_small(n, w):
+    """Tell whether a product of n rows with w is our own: alike for all processors, or their bits would differ."""
     return n <= _FEW_ROWS or n * w.size <= _SMALL
 
 
