@@ -24,5 +24,5 @@ def test_every_stream_draws_apart_from_the_others(stream, value):
 
 
 def test_the_numbers_are_those_of_stored_results():
-    """A change here would make every stored trial wrong: raise config.experiment.RESULTS with it."""
+    """A change here would make every stored trial wrong: raise config.trial.RESULTS with it."""
     assert draw(0, Stream.WEIGHTS) == [73979004, 2427222451, 3906231730, 4017654730]
