@@ -10,6 +10,7 @@ from bnrenorm.engines import backend
 from bnrenorm.engines.backend import Backend
 from bnrenorm.engines.cpu import support
 from bnrenorm.errors import InputError
+from tests.helpers import fresh
 
 SABOTAGE = {
     "a module that moved": (
@@ -91,3 +92,12 @@ def test_a_compiler_that_is_turned_off_is_said(monkeypatch):
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     assert support.problem() == "NUMBA_DISABLE_JIT is set, which turns numba's compiler off"
     assert backend.choose("auto", "cpu").engine == "chainer"
+
+
+@pytest.mark.parametrize(("wanted", "disabled"), [(None, 1), ("0", 0)])
+def test_functions_of_intels_library_have_other_bits_and_are_not_used_unless_wanted(monkeypatch, wanted, disabled):
+    monkeypatch.delenv("NUMBA_DISABLE_INTEL_SVML", raising=False)
+    if wanted is not None:
+        monkeypatch.setenv("NUMBA_DISABLE_INTEL_SVML", wanted)
+    code = "from bnrenorm.engines.cpu import support; support.problem(); import numba; print(numba.config.DISABLE_INTEL_SVML)"
+    assert int(fresh(code)) == disabled

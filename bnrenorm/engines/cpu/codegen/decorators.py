@@ -106,8 +106,8 @@ def cache_folder() -> Path | None:
     """Return the user's folder for compiled kernels; None if it cannot be written.
 
     Its name contains a digest of all that decides whether numba finds machine code there: the sources of everything
-    that is compiled (numba itself only checks the file of the outermost function), where they are, Python, numba and
-    the processor. So what one installation has compiled is never taken for what another one has.
+    that is compiled (numba itself only checks the file of the outermost function), where they are, and
+    `numba_private.environment`. So what one installation has compiled is never taken for what another one has.
     """
     package = Path(__file__).parents[1]
     shared = [package.parent / "spec.py", package.parents[1] / "network" / "schedule.py"]

@@ -110,9 +110,13 @@ def keep_on_disk(dispatcher: Any, folder: Path) -> None:
 
 
 def environment() -> str:
-    """Return what machine code depends on besides its source: Python, numba, and the processor."""
+    """Return what machine code depends on besides its source: Python, numba, the processor, and Intel's libsvml.so.
+
+    That is used if somebody has imported numba before, or wants it: code that calls it ends a process that lacks it.
+    """
     processor = binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
-    return f"{sys.implementation.cache_tag} {numba.__version__} {binding.llvm_version_info} {processor}"
+    svml = getattr(importlib.import_module("numba.core.config"), "USING_SVML", False)
+    return f"{sys.implementation.cache_tag} {numba.__version__} {binding.llvm_version_info} {processor} {svml}"
 
 
 @contextmanager

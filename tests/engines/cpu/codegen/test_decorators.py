@@ -153,12 +153,13 @@ def test_a_kernel_is_compiled_although_the_disk_is_full(folder, monkeypatch):
 
 
 def test_each_installation_has_a_folder_of_its_own(folder, monkeypatch, tmp_path):
-    """Kernels are found by their path, Python, numba and the processor: what another one has compiled is of no use."""
+    """What another installation has compiled is of no use, or ends the process, as calls of a library that lacks here."""
     copy = shutil.copytree(Path(decorators.__file__).parents[3], tmp_path / "copy/bnrenorm")
     others = (
         (decorators, "__file__", str(copy / "engines/cpu/codegen/decorators.py")),
         (numba_private.sys.implementation, "cache_tag", "cpython-399"),
         (numba, "__version__", "99"),
+        (numba.config, "USING_SVML", True),
         (numba_private.binding, "llvm_version_info", (99, 0, 0)),
         (numba_private.binding, "get_host_cpu_name", lambda: "another"),
         (numba_private.binding, "get_host_cpu_features", lambda: SimpleNamespace(flatten=lambda: "+another")),
