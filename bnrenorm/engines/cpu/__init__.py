@@ -6,5 +6,5 @@
 import os
 
 # Where libsvml.so is found, as on many clusters with Intel's compilers, a numba that knows it computes exp and square
-# roots by it: with other bits than elsewhere.
+# roots by it: with other bits than elsewhere, and by kernels that end the process once the library is gone.
 os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")

@@ -51,4 +51,4 @@ def digits():
 def test_the_numbers_are_those_of_stored_results(digits, name):
     trials = group(SETTINGS[name], "{kind: iid, size: 30}", training__steps=8)
     found = hashlib.sha256(curves(training_of(trials, digits, "cpu")).tobytes()).hexdigest()[:8]
-    assert found == DIGESTS[RESULTS].get(name), "numbers moved: raise RESULTS in bnrenorm/config/trial.py"
+    assert found == DIGESTS[RESULTS][name], "numbers moved: raise RESULTS in bnrenorm/config/trial.py"
