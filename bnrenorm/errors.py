@@ -29,7 +29,11 @@ class ClusterError(OSError):
 
 def one_line(error: BaseException) -> str:
     """Return type and message of an exception in one line without a full stop, cut after 300 characters."""
-    text = f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}"
+    return cut(f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}")
+
+
+def cut(text: str) -> str:
+    """Return a text, cut after 300 characters: what a damaged file holds may be of any length."""
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 

@@ -18,7 +18,7 @@ from typing import IO, Literal
 import numpy as np
 
 from bnrenorm import disk
-from bnrenorm.errors import InputError
+from bnrenorm.errors import InputError, cut
 
 LIMIT = 2**30  # bytes per array; the largest of MNIST has 47 million
 _FILE_LIMIT = 4 * LIMIT
@@ -70,7 +70,7 @@ class Content:
         """Read an array that ends with the file. Raises InputError for another size, or one beyond the limits."""
         size = math.prod(shape) * dtype.itemsize
         if size > LIMIT or min(shape, default=0) < 0:
-            raise InputError(f"{self.name}: announces shape {shape} of {dtype}, the limit is {LIMIT:,} bytes")
+            raise InputError(f"{self.name}: announces shape {cut(str(shape))} of {dtype}, the limit is {LIMIT:,} bytes")
         if size > self.capacity:
             raise InputError(f"{self.name}: announces {size:,} bytes, but can hold {self.capacity:,} at most")
         content = self.file.read(size)
@@ -101,7 +101,7 @@ def opened(path: Path) -> Iterator[Content]:
     except (EOFError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: is cut off or damaged") from error
     except Exception as error:  # parsers of untrusted bytes raise almost anything
-        raise InputError(f"{path}: cannot be read: {str(error) or type(error).__name__}") from error
+        raise InputError(f"{path}: cannot be read: {cut(str(error)) or type(error).__name__}") from error
 
 
 def regular_size(path: Path) -> int:

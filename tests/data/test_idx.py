@@ -68,6 +68,10 @@ def test_names_tell_dimensions_and_type():
         (struct.pack(">HBBIII", 0, 8, 3, 2**31, 2**10, 28), "announces shape"),
         (struct.pack(">HBBIII", 0, 8, 3, 2**9, 2**10, 28), "announces 14,680,064 bytes, but can hold 16 at most"),
         (struct.pack(">HBB", 0, 8, 255) + bytes(4 * 255), "cannot be read"),
+        (
+            struct.pack(">HBB", 0, 8, 255) + b"a" * 4 * 255,
+            r"announces shape \(1633771873.{289}\.\.\. of uint8, the limit",
+        ),
         (gzip.compress(mtime=0, data=idx.encode(IMAGES))[:-12], "is cut off or damaged$"),
         (gzip.compress(mtime=0, data=idx.encode(IMAGES))[:20] + b"garbage", "is cut off or damaged$"),
     ],

@@ -71,6 +71,7 @@ def test_what_is_no_number_is_refused_unread(tmp_path, array, message):
         (member()[:20], "cannot be read"),
         (b"no array", "cannot be read"),
         (member().replace(b"{", b"("), "cannot be read"),
+        (b"\x93NUMPY\x01\x00\x00\x10" + b"1" * 0x1000, r"cannot be read: .{300}\.\.\.$"),
     ],
 )
 def test_a_damaged_array_is_refused(tmp_path, data, message):
