@@ -32,9 +32,9 @@ def one_line(error: BaseException) -> str:
     return cut(f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}")
 
 
-def cut(text: str) -> str:
-    """Return a text, cut after 300 characters: what a damaged file holds may be of any length."""
-    return text if len(text) <= 300 else f"{text[:300]}..."
+def cut(text: str, longest: int = 300) -> str:
+    """Return a text, cut after so many characters: what a message repeats may be of any length."""
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def is_of_cupy(error: Exception) -> bool:

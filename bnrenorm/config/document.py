@@ -8,7 +8,7 @@ from typing import Any
 from bnrenorm.config import header, limits, reader
 from bnrenorm.config.reader import Path, dotted, shown
 from bnrenorm.config.shorthands import as_group
-from bnrenorm.errors import InputError
+from bnrenorm.errors import InputError, cut
 
 _SHOWN = 200  # characters of an option that a message repeats, and of a name that is compared with others
 
@@ -47,7 +47,7 @@ class Document:
 
         Raises InputError if it is not of this form.
         """
-        location = f"--set {assignment[:_SHOWN]}{'...' * (len(assignment) > _SHOWN)}"
+        location = f"--set {cut(assignment, _SHOWN)}"
         key, equals, text = assignment.partition("=")
         if not equals:
             raise InputError(f"{location}: expected KEY=VALUE, e.g. --set training.steps=10")

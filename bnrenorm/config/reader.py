@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import yaml
 
 from bnrenorm.config import limits
-from bnrenorm.errors import InputError
+from bnrenorm.errors import InputError, cut
 
 Path = tuple[str | int, ...]
 """Keys from the top of a document to a value; integers are indices of lists."""
@@ -142,7 +142,7 @@ def shown(value: Any) -> str:
         text = f"{{{', '.join(f'{key}: {inner!r}' for key, inner in value.items())}}}"
     else:
         text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return cut(text, _SHOWN)
 
 
 def unquoted(value: Any) -> str:
