@@ -5,6 +5,7 @@ a terminal and another way in a report.
 """
 
 import math
+from collections.abc import Sequence
 
 _NOISE = 1e-12  # relative, of a mean
 _LARGE = 1e3  # larger numbers, those of networks that explode, have an exponent
@@ -34,6 +35,11 @@ def mean_and_spread(mean: float, spread: float, digits: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a number of things in words: "1 seed", "2 seeds"."""
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Return texts in a row: "2, 4 and 8"."""
+    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
 
 
 def size(count: float) -> str:

@@ -30,8 +30,7 @@ def page(results: "ExperimentResults") -> str:
         parts.append(
             _table(_readable_differences(results.differences), "paired differences in test accuracy, in points")
         )
-    if results.caution:
-        parts.append(f"<p>Caution: {html.escape(results.caution)}.</p>")
+    parts += [f"<p>Caution: {html.escape(caution)}.</p>" for caution in results.cautions]
     parts.append(_table(_readable_values(results.final), "final values, mean ± standard deviation over seeds"))
     try:
         drawing = base64.b64encode(_figure(results)).decode()

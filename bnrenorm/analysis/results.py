@@ -10,7 +10,7 @@ import pandas as pd
 
 from bnrenorm import atomic, disk
 from bnrenorm import published as published_tables
-from bnrenorm.analysis import aggregates, cell, held, published, stats, tables, verdicts
+from bnrenorm.analysis import aggregates, cautions, cell, held, published, tables, verdicts
 from bnrenorm.config import Experiment
 from bnrenorm.config.identity import identities
 from bnrenorm.data.described import Described
@@ -86,15 +86,10 @@ class ExperimentResults:
         identical = identities([trial for trial, _ in self.trials])
         return verdicts.verdicts(self.trials, identical, self.experiment.baseline)
 
-    @property
-    def caution(self) -> str:
-        """A remark where variants are called equivalent on so few test images that one is more than the margin."""
-        images = self.data.test
-        if images * stats.MARGIN >= 1 or all(verdict["verdict"] != "equivalent" for verdict in self.verdicts):
-            return ""
-        return (
-            f"equivalent on {images} test images, of which one is {100 / images:.3g} %: it says little of other images"
-        )
+    @cached_property
+    def cautions(self) -> list[str]:
+        """What the numbers say against trusting the verdicts, in a remark each: `cautions.cautions`."""
+        return cautions.cautions(self.verdicts, self.final, self.data)
 
     @property
     def loss(self) -> str:

@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
-MIN_PAIRS = 6
-"""Pairs without which no sign-flip test can reach p < .05: the smallest p of n pairs is 2 / 2^n."""
+from bnrenorm.family import ALPHA, MIN_PAIRS, min_pairs
 
-ALPHA = 0.05
 LEVEL = 1 - ALPHA
 MARGIN = 0.002
 """Accuracies that differ by less than this are equivalent in practice: 0.2 percentage points."""
@@ -70,11 +68,6 @@ def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Paired
         _decide(replace(difference, p_holm=p), min_pairs(many), undecided)
         for difference, p in zip(uncorrected, corrected, strict=True)
     ]
-
-
-def min_pairs(comparisons: int) -> int:
-    """Return the pairs with which the smallest p of a family of so many comparisons can pass Holm's correction."""
-    return math.floor(math.log2(2 * comparisons / ALPHA)) + 1
 
 
 def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:

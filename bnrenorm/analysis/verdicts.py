@@ -3,7 +3,6 @@
 The keys of an entry are a contract (docs/outputs.md, verdict.json); docs/verdicts.md says how they are reached.
 """
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -12,7 +11,9 @@ import numpy as np
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.tables import TrainedTrials, summary
+from bnrenorm.config.comparisons import Comparison, comparisons
 from bnrenorm.config.identity import Identity
+from bnrenorm.config.seeds import followed_by, option
 from bnrenorm.config.trial import Point
 from bnrenorm.numbers import counted, points
 
@@ -80,24 +81,20 @@ def is_one_measurement(verdict: Verdict) -> bool:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two variants at a grid point: their values (S,) of the seeds in which both finished.
+    """Two variants at a grid point, the `seeds` that both have, and the values (S,) of those in which both finished.
 
     Where no setting depends on the seed (`is_once`), all seeds are one measurement, and the values are those of one.
     """
 
-    a: str
-    b: str
-    point: Point
-    seeds: int
+    compared: Comparison
+    seeds: list[int]
     values: tuple[np.ndarray, np.ndarray]
     diverged: dict[str, int]
-    identical_because: str | None
-    is_once: bool
 
     @property
     def is_tested(self) -> bool:
         """Whether the pair belongs to the family: neither known to be equal, nor measured once, nor without values."""
-        return self.identical_because is None and not self.is_once and (self.seeds == 0 or len(self.values[0]) > 0)
+        return self.compared.is_tested and (not self.seeds or len(self.values[0]) > 0)
 
 
 def verdicts(trials: TrainedTrials, identical: list[Identity], baseline: str | None = None) -> list[Verdict]:
@@ -115,41 +112,31 @@ def verdicts(trials: TrainedTrials, identical: list[Identity], baseline: str | N
 
 def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | None) -> list[_Pair]:
     """Return the pairs that are compared: by grid point, then in the variants' order, the baseline first."""
-    cells: dict[Point, dict[str, dict[int, Any]]] = {}
-    random = {(trial.point, trial.variant) for trial, _ in trials if trial.depends_on_seed}
+    cells: dict[tuple[str, Point], dict[int, Any]] = {}
     for (trial, _), row in zip(trials, summary(trials).to_dict("records"), strict=True):
-        cells.setdefault(trial.point, {}).setdefault(trial.variant, {})[trial.seed] = row
-    names = list(dict.fromkeys(trial.variant for trial, _ in trials))
-    if baseline is None:
-        chosen = list(itertools.combinations(names, 2))
-    else:
-        chosen = [(baseline, name) for name in names if name != baseline]
-    reasons = {(frozenset((same.a, same.b)), same.point): same.reason for same in identical}
+        cells.setdefault((trial.variant, trial.point), {})[trial.seed] = row
     pairs = []
-    for point, cell in cells.items():
-        for a, b in chosen:
-            if a in cell and b in cell:
-                seeds = [seed for seed in cell[a] if seed in cell[b]]
-                diverged = {name: sum(cell[name][seed]["outcome"] == "diverged" for seed in seeds) for name in (a, b)}
-                finished = [seed for seed in seeds if all(cell[n][seed]["outcome"] != "diverged" for n in (a, b))]
-                is_once = not {(point, a), (point, b)} & random
-                finished = finished[:1] if is_once else finished
-                values = tuple(np.array([cell[name][seed][_METRIC] for seed in finished], float) for name in (a, b))
-                reason = reasons.get((frozenset((a, b)), point))
-                pairs.append(_Pair(a, b, point, len(seeds), (values[0], values[1]), diverged, reason, is_once))
+    for compared in comparisons((trial for trial, _ in trials), identical, baseline):
+        of = {name: cells[name, compared.point] for name in (compared.a, compared.b)}
+        seeds = [seed for seed in of[compared.a] if seed in of[compared.b]]
+        diverged = {name: sum(rows[seed]["outcome"] == "diverged" for seed in seeds) for name, rows in of.items()}
+        finished = [seed for seed in seeds if all(rows[seed]["outcome"] != "diverged" for rows in of.values())]
+        finished = finished[:1] if compared.is_once else finished
+        a, b = (np.array([rows[seed][_METRIC] for seed in finished], float) for rows in of.values())
+        pairs.append(_Pair(compared, seeds, (a, b), diverged))
     return pairs
 
 
-def _entry(pair: _Pair, difference: stats.PairedDifference, comparisons: int) -> Verdict:
+def _entry(pair: _Pair, difference: stats.PairedDifference, count: int) -> Verdict:
     verdict, more_seeds = _decide(pair, difference)
     return {
-        "a": pair.a,
-        "b": pair.b,
-        "point": dict(pair.point),
+        "a": pair.compared.a,
+        "b": pair.compared.b,
+        "point": dict(pair.compared.point),
         "metric": _METRIC,
         "verdict": verdict,
-        "sentence": _sentence(pair, difference, comparisons),
-        "seeds": pair.seeds,
+        "sentence": _sentence(pair, difference, count),
+        "seeds": len(pair.seeds),
         "pairs": len(difference.differences),
         "differences": difference.differences.tolist(),
         "mean": _or_none(difference.mean),
@@ -157,7 +144,7 @@ def _entry(pair: _Pair, difference: stats.PairedDifference, comparisons: int) ->
         "high": _or_none(difference.high),
         "p": _or_none(difference.p),
         "p_holm": _or_none(difference.p_holm),
-        "comparisons": comparisons,
+        "comparisons": count,
         "margin": stats.MARGIN,
         "more_seeds": more_seeds,
         "diverged": pair.diverged,
@@ -174,26 +161,26 @@ def _decide(pair: _Pair, difference: stats.PairedDifference) -> tuple[str, int]:
     A diverged trial is an outcome. A variant that diverged in more seeds than the other is neither better than it nor
     equivalent to it, whatever the seeds say in which both finished.
     """
-    if pair.identical_because is not None:
+    a, b = pair.compared.a, pair.compared.b
+    if pair.compared.identical_because is not None:
         return IDENTICAL, 0
-    if pair.seeds and min(pair.diverged.values()) == pair.seeds:
+    if pair.seeds and min(pair.diverged.values()) == len(pair.seeds):
         return BOTH_DIVERGED, 0
-    better = {"a better": pair.a, "b better": pair.b}.get(difference.verdict)
+    better = {"a better": a, "b better": b}.get(difference.verdict)
     fewest = min(pair.diverged, key=lambda name: pair.diverged[name])
     if len(set(pair.diverged.values())) > 1 and better != fewest:
-        return f"{pair.b if fewest == pair.a else pair.a} diverged", 0
-    return (f"{better} better" if better else difference.verdict), 0 if pair.is_once else difference.more_pairs
+        return f"{b if fewest == a else a} diverged", 0
+    return (f"{better} better" if better else difference.verdict), 0 if pair.compared.is_once else difference.more_pairs
 
 
-def _sentence(pair: _Pair, difference: stats.PairedDifference, comparisons: int) -> str:
-    a, b, n = pair.a, pair.b, len(difference.differences)
-    if pair.identical_because is not None:
-        return f"{a} and {b} are {IDENTICAL}: {pair.identical_because}."
+def _sentence(pair: _Pair, difference: stats.PairedDifference, count: int) -> str:
+    if pair.compared.identical_because is not None:
+        return f"{pair.compared.a} and {pair.compared.b} are {IDENTICAL}: {pair.compared.identical_because}."
     if not any(pair.diverged.values()):
-        return _of_differences(pair, difference, comparisons)
-    text = divergences(pair.diverged, pair.seeds)
-    if n:
-        return f"{text}. Where both finished: {_of_differences(pair, difference, comparisons)}"
+        return _of_differences(pair, difference, count)
+    text = divergences(pair.diverged, len(pair.seeds))
+    if len(difference.differences):
+        return f"{text}. Where both finished: {_of_differences(pair, difference, count)}"
     none = ": no seed in which both finished, so there is no comparison" if all(pair.diverged.values()) else ""
     return f"{text}{none}."
 
@@ -204,14 +191,14 @@ def divergences(diverged: dict[str, int], seeds: int) -> str:
     return " and ".join([*counts, *(f"{name} in none" for name, count in diverged.items() if not count)])
 
 
-def _of_differences(pair: _Pair, difference: stats.PairedDifference, comparisons: int) -> str:
+def _of_differences(pair: _Pair, difference: stats.PairedDifference, count: int) -> str:
     """Say what the seeds show in which both variants finished."""
-    a, b = pair.a, pair.b
+    a, b = pair.compared.a, pair.compared.b
     pairs, more = len(difference.differences), difference.more_pairs
     if not pairs:
         return f"{a} and {b} have no seed in common: inconclusive: {more} paired seeds needed."
     mean = f"{b} - {a} = {points(difference.mean)} points of test accuracy"
-    if pair.is_once:
+    if pair.compared.is_once:
         return (
             f"{mean}: inconclusive: nothing in {a} and {b} depends on the seed, so that all seeds are one measurement."
         )
@@ -219,7 +206,7 @@ def _of_differences(pair: _Pair, difference: stats.PairedDifference, comparisons
         by_seed = ", ".join(points(value) for value in difference.differences)
         return (
             f"{mean} (by seed: {by_seed}): inconclusive: {counted(pairs, 'paired seed')} can never reach "
-            f"p < .05; {more} more needed (--seeds {pair.seeds + more})."
+            f"p < .05; {more} more needed ({option(followed_by(pair.seeds, more))})."
         )
     if not difference.differences.any():
         return f"{b} - {a} = 0 in every one of {pairs} paired seeds: {EQUIVALENT}."
@@ -228,9 +215,9 @@ def _of_differences(pair: _Pair, difference: stats.PairedDifference, comparisons
         "a better": f"{a} is better",
         "b better": f"{b} is better",
         "equivalent": EQUIVALENT,
-        "inconclusive": f"inconclusive: {more_seeds(more)}",
+        "inconclusive": f"inconclusive: {more_seeds(more, pairs)}",
     }[difference.verdict]
-    p = p_text(difference.p, difference.p_holm, comparisons)
+    p = p_text(difference.p, difference.p_holm, count)
     return f"{mean} {interval}, {p}, {pairs} paired seeds: {ending}."
 
 
@@ -240,8 +227,16 @@ def p_text(p: float, p_holm: float, comparisons: int) -> str:
     return f"p = {p:.3g}{corrected}"
 
 
-def more_seeds(count: int) -> str:
-    """Return "about 3 more seeds needed" for an estimate of further seeds, 0 where they would change nothing."""
+def more_seeds(count: int, pairs: int) -> str:
+    """Return "about 3 more seeds needed" for an estimate of further seeds, 0 where they would change nothing.
+
+    pairs: those that it rests on; of fewer than 6 it is no estimate, but the number that a verdict takes at least.
+    """
     if not count:
         return "all seeds are the same"
-    return f"about {counted(count, 'more seed')} needed"
+    return f"{at_least(pairs)} {counted(count, 'more seed')} needed"
+
+
+def at_least(pairs: int) -> str:
+    """Return what stands before a number of further seeds, by the pairs that it rests on."""
+    return "about" if pairs >= stats.MIN_PAIRS else "at least"

@@ -18,6 +18,7 @@ def merge(
     and one that is there already is kept. Then the command that names the experiment compares them all.
     """
     from bnrenorm.cli.printer import Printer
+    from bnrenorm.config.seeds import option
     from bnrenorm.runs import merging
     from bnrenorm.runs.store import Store
 
@@ -25,5 +26,9 @@ def merge(
     for path in merged.damaged:
         printer.say(f"Note: {path} is not as it was written, and left out.")
     printer.say(f"{counted(merged.added, 'trial')} added to {out}; {merged.present} there already.")
-    for run, count, total in merged.runs:
-        printer.say(f"{run}: {count} of {total} trials; bnrenorm compare {run} --out {out} compares them")
+    for run in merged.runs:
+        seeds = "" if run.seeds is None else f" {option(run.seeds)}"
+        printer.say(
+            f"{' and '.join(map(str, run.folders))}: {run.there} of {run.trials} trials; "
+            f"bnrenorm compare {run.folders[0]}{seeds} --out {out} compares them"
+        )

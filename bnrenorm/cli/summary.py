@@ -5,7 +5,6 @@ import json
 from bnrenorm.analysis import published
 from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.results import ExperimentResults
-from bnrenorm.analysis.stats import MIN_PAIRS
 from bnrenorm.analysis.verdicts import IDENTICAL
 from bnrenorm.cli import tables
 from bnrenorm.cli.progress import Screen
@@ -25,13 +24,11 @@ def show(screen: Screen, results: ExperimentResults) -> None:
             screen.tell("Training values are means over the batches since the last record, in training mode.")
     if len(results.verdicts) > _SENTENCES:
         screen.table(tables.verdicts(results.verdicts))
-        if any(verdict["verdict"] != IDENTICAL and verdict["seeds"] < MIN_PAIRS for verdict in results.verdicts):
-            screen.tell(f"With fewer than {MIN_PAIRS} seeds there is neither an interval nor a verdict.")
     else:
         for verdict in results.verdicts:
             screen.say(verdict["sentence"])
-    if results.caution:
-        screen.say(f"Caution: {results.caution}.")
+    for caution in results.cautions:
+        screen.say(f"Caution: {caution}.")
     against_published = results.published_differences
     if against_published is not None and not against_published.empty:
         screen.table(tables.published_differences(against_published))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.verdicts import IDENTICAL, Verdict, interval, is_by_divergence
+from bnrenorm.analysis.verdicts import IDENTICAL, Verdict, at_least, interval, is_by_divergence
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.config.trial import short, value_text
 from bnrenorm.numbers import counted, number, points
@@ -110,5 +110,5 @@ def _verdict_cells(entry: Verdict) -> tuple[str, ...]:
         " to ".join(map(points, interval(entry) or ())),
         "" if p is None else number(p, ".2g"),
         "; ".join([*words, *counts]),
-        f"about {more}" if more else "",
+        f"{at_least(entry['pairs'])} {more}" if more else "",
     )

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from bnrenorm.config import document, reader
+from bnrenorm.config import document, reader, seeds
 from bnrenorm.config.build import build
 from bnrenorm.config.document import Document
 from bnrenorm.config.experiment import Experiment
@@ -105,10 +105,9 @@ def _lines(
 ) -> Iterator[str]:
     if experiment.question:
         yield from _wrapped(experiment.question, comments.width, "# Question: ", "#           ")
-    seeds = list(experiment.seeds)
     top = {
         "name": experiment.name,
-        "seeds": len(seeds) if seeds == list(range(len(seeds))) else seeds,
+        "seeds": seeds.compact(experiment.seeds),
         "baseline": experiment.baseline,
         "published": experiment.published,
         "plugins": list(plugins) or None,

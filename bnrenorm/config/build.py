@@ -4,7 +4,7 @@ import re
 from functools import partial
 
 from bnrenorm import published
-from bnrenorm.config import cells, limits
+from bnrenorm.config import cells, limits, seeds
 from bnrenorm.config.document import Document, unknown
 from bnrenorm.config.experiment import Experiment
 from bnrenorm.config.explain import unknown_key, validate
@@ -36,8 +36,8 @@ def build(document: Document, plugins: tuple[Plugin, ...] = ()) -> Experiment:
         raise InputError(f"{location}: name {value}, {expected}")
     if table is not None and table not in published.names():
         raise InputError(f"{document.location(('published',))}: {unknown(str(table), published.names(), 'table')}")
-    seeds = _seeds(document)
-    trials = cells.count(document) * len(seeds)
+    numbers = seeds.read(document)
+    trials = cells.count(document) * len(numbers)
     if trials > limits.TRIALS:
         raise InputError(f"{document.source}: {trials:,} trials, the limit is {limits.TRIALS:,}")
     settings, baseline = _settings(document), data.get("baseline")
@@ -45,7 +45,7 @@ def build(document: Document, plugins: tuple[Plugin, ...] = ()) -> Experiment:
     if baseline is not None and baseline not in variants:
         message = f"baseline: {unknown(str(baseline), variants, 'variant')}{unquoted(baseline)}"
         raise InputError(f"{document.location(('baseline',))}: {message}")
-    return Experiment(name, settings, seeds, document, baseline, table, plugins)
+    return Experiment(name, settings, numbers, document, baseline, table, plugins)
 
 
 def _settings(document: Document) -> dict[tuple[str, Point], Settings]:
@@ -67,19 +67,3 @@ def _settings(document: Document) -> dict[tuple[str, Point], Settings]:
         raise InputError(f"{location}: variants differ in data, expected the same data settings for all")
     cells.check_overrides(document, seen)
     return {(variant, point): settings[variant, point] for variant in variants for point in points}
-
-
-def _seeds(document: Document) -> tuple[int, ...]:
-    value = document.data.get("seeds", 1)
-    location = document.location(("seeds",))
-    if type(value) is int:
-        if not 1 <= value <= limits.TRIALS:
-            raise InputError(f"{location}: seeds is {value}, expected at least 1 and at most {limits.TRIALS:,}")
-        return tuple(range(value))
-    if not isinstance(value, list) or not value or not all(type(seed) is int and seed >= 0 for seed in value):
-        raise InputError(f"{location}: seeds is {shown(value)}, expected a count or a list of numbers from 0")
-    if max(value) > limits.SEED:
-        raise InputError(f"{location}: seeds has {max(value)}, expected numbers up to 2^53 - 1")
-    if len(set(value)) < len(value):
-        raise InputError(f"{location}: seeds {shown(value)} has a repeated seed, expected each once")
-    return tuple(value)

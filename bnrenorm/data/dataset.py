@@ -76,6 +76,7 @@ class Dataset:
     def described(self) -> Described:
         """What a run folder says of the images."""
         counts = {"train": len(self.x_train), "test": len(self.x_test), "classes": self.classes}
+        counts["most_frequent"] = int(np.bincount(self.y_test).max())
         return Described(source=self.source, checksum=self.checksum, **counts)
 
     @cached_property

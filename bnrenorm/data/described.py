@@ -15,3 +15,4 @@ class Described(BaseModel):
     train: Annotated[int, Field(ge=1)] = Field(description="training images")
     test: Annotated[int, Field(ge=1)] = Field(description="test images")
     classes: Annotated[int, Field(ge=1)]
+    most_frequent: Annotated[int, Field(ge=0)] = Field(0, description="test images of their most frequent class")

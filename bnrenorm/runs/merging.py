@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bnrenorm import disk
+from bnrenorm.config import CONFIG_FILE, document, limits
+from bnrenorm.config import seeds as config_seeds
 from bnrenorm.errors import InputError
 from bnrenorm.runs import inventory
 from bnrenorm.runs.sealed import Spoilt
@@ -12,16 +15,29 @@ from bnrenorm.runs.store import Store
 
 
 @dataclass(frozen=True)
+class Joined:
+    """Runs that differ in nothing but their seeds, and how many of their trials are `there` now.
+
+    `seeds` are those of all together, None of a run that was there alone.
+    """
+
+    folders: list[Path]
+    seeds: list[int] | None
+    there: int
+    trials: int
+
+
+@dataclass(frozen=True)
 class Merged:
     """How many trials were `added` and how many `present` already, and the files that are `damaged`.
 
-    `runs` has the run folders that were found: how many of their trials are there now, of how many.
+    `runs` are those of the sources.
     """
 
     added: int
     present: int
     damaged: list[Path]
-    runs: list[tuple[Path, int, int]]
+    runs: list[Joined]
 
 
 def merge(sources: Sequence[Store], target: Store) -> Merged:
@@ -47,13 +63,40 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
                 added += 1
             except Spoilt:
                 damaged.append(source.path(key))
-    runs = [run for source in sources for run in inventory.runs(source) if run.keys is not None]
     return Merged(
-        added,
-        present,
-        damaged,
-        [(run.folder, sum(map(target.has, run.keys or ())), len(run.keys or ())) for run in runs],
+        added, present, damaged, _joined([run for source in sources for run in inventory.runs(source)], target)
     )
+
+
+def _joined(runs: list[inventory.Run], target: Store) -> list[Joined]:
+    """Return the runs that list their trials, those together whose configs differ in their seeds alone."""
+    alike: list[tuple[dict[str, Any], list[inventory.Run], dict[int, None]]] = []
+    for run in runs:
+        if run.keys is None:
+            continue
+        settings, seeds = _settings(run.folder)
+        same = next((others for others in alike if settings and others[0] == settings), None)
+        if same is None:
+            alike.append((settings, [run], dict.fromkeys(seeds)))
+        else:
+            same[1].append(run)
+            same[2].update(dict.fromkeys(seeds))
+    joined = []
+    for _, same, seeds in alike:
+        keys = frozenset().union(*(run.keys or () for run in same))
+        folders = [run.folder for run in same]
+        joined.append(Joined(folders, sorted(seeds) if len(same) > 1 else None, sum(map(target.has, keys)), len(keys)))
+    return joined
+
+
+def _settings(folder: Path) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """Return what a run's config says but for its seeds, and these; nothing of one that is not as it was written."""
+    path = folder / CONFIG_FILE
+    try:
+        config = document.parse(disk.read_regular(path, limits.BYTES).decode("utf-8"), str(path))
+        return {key: value for key, value in config.data.items() if key != "seeds"}, config_seeds.read(config)
+    except (InputError, OSError, ValueError):
+        return {}, ()
 
 
 def _is_whole(store: Store, key: str) -> bool:

@@ -6,11 +6,13 @@ import statistics
 from collections import Counter
 
 from bnrenorm.config import Experiment, Trial
+from bnrenorm.config.comparisons import comparisons
 from bnrenorm.config.identity import Identity, identities
 from bnrenorm.config.trial import Point, point_text
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CHAINER, Backend
 from bnrenorm.engines.spec import uncompiled
+from bnrenorm.family import too_few
 from bnrenorm.numbers import counted, number
 from bnrenorm.runs.plan import Keys
 from bnrenorm.runs.runner import Progress
@@ -44,8 +46,10 @@ def workers(count: int, dashboard: str) -> str:
 def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend: Backend) -> list[str]:
     """Return what the user should know before the training: pixels, engines, identical variants; no full stops."""
     lone = ["one variant: nothing is compared"] if len(experiment.variants) == 1 and not experiment.published else []
-    identical = _identity_notes(identities(trials))
-    return [*lone, *_data_notes(experiment, data), *_engine_notes(trials, backend), *identical]
+    whole = experiment.trials(len(data.x_train), data.classes)  # of which a shard has some
+    pairs = identities(whole)
+    few = [] if experiment.published else _seed_notes(experiment, whole, pairs)
+    return [*lone, *_data_notes(experiment, data), *_engine_notes(trials, backend), *_identity_notes(pairs), *few]
 
 
 def losses(progress: Progress) -> list[str]:
@@ -75,6 +79,14 @@ def _seeds(seeds: tuple[int, ...]) -> str:
     if len(seeds) > _LISTED and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
         return f"{seeds[0]} to {seeds[-1]}"
     return ", ".join(map(str, seeds))
+
+
+def _seed_notes(experiment: Experiment, trials: list[Trial], identical: list[Identity]) -> list[str]:
+    """Say that there are too few seeds to show any variant to be better, whatever the training gives."""
+    of = comparisons(trials, identical, experiment.baseline)
+    has_choice = experiment.baseline is None and len(experiment.variants) > 2
+    note = too_few(len(experiment.seeds), sum(one.is_tested for one in of), has_choice=has_choice)
+    return [note] if note else []
 
 
 def _identity_notes(pairs: list[Identity]) -> list[str]:

@@ -107,8 +107,8 @@ def test_the_environment_counts_the_trials_by_what_trained_them(run):
     assert date == trained_by.pop("last")
     assert {**trained_by, "date": date} == {**results.trials[0][1].provenance, "trials": 4}
     images = {"source": results.data.source, "checksum": results.data.checksum}
-    assert environment["data"] == {**images, "train": 300, "test": 100, "classes": 10}
-    assert environment["notes"] == []
+    assert environment["data"] == {**images, "train": 300, "test": 100, "classes": 10, "most_frequent": 15}
+    assert environment["notes"] == ["2 seeds: with fewer than 6 there is neither an interval nor a verdict"]
     assert environment["device"] == "cpu"
 
 

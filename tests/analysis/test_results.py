@@ -78,14 +78,15 @@ def test_equivalence_on_few_test_images_is_told_with_caution():
     seeds = COMPARED.replace("seeds: 2", "seeds: 6")
     same = results_of(seeds)
     assert same.verdicts[0]["verdict"] == "equivalent"
-    assert same.caution == "equivalent on 100 test images, of which one is 1 %: it says little of other images"
-    assert same.caution in provenance.notes(same)
-    assert f"Caution: {same.caution}." in same._repr_html_()
-    assert results_of(seeds, accuracy=lambda trial: 0.5 + 0.3 * (trial.variant == "BRN")).caution == ""
-    assert replace(same, data=some_digits(200, 500).described).caution == ""
+    (caution,) = same.cautions
+    assert caution == "equivalent on 100 test images, of which one is 1 %: it says little of other images"
+    assert caution in provenance.notes(same)
+    assert f"Caution: {caution}." in same._repr_html_()
+    assert results_of(seeds, accuracy=lambda trial: 0.5 + 0.3 * (trial.variant == "BRN")).cautions == []
+    assert replace(same, data=some_digits(200, 500).described).cautions == []
     third = seeds.replace("variants:\n", "variants:\n  none: {norm: {kind: none}}\n")
     some = results_of(third, accuracy=lambda trial: 0.5 + 0.3 * (trial.variant == "none"))
-    assert some.caution == same.caution, "of three comparisons one is equivalent"
+    assert some.cautions == [caution], "of three comparisons one is equivalent"
 
 
 def test_published_values_are_counted():

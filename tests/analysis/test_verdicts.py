@@ -186,6 +186,8 @@ def test_few_seeds_are_told_what_the_whole_family_needs():
     entries = verdicts(trained({"A": [0.9] * 2, "B": [0.91] * 2, "C": [0.92] * 2}), [])
     assert [entry["more_seeds"] for entry in entries] == [stats.min_pairs(3) - 2] * 3
     assert "5 more needed (--seeds 7)" in entries[0]["sentence"]
+    (verdict,) = verdicts(trained({"A": [None, 0.9, None, 0.9], "B": [None, 0.91, None, 0.92]}), [])
+    assert "4 more needed (--set 'seeds=[1,3,4,5,6,7]')" in verdict["sentence"], "others than the first ones are kept"
     (verdict,) = verdicts(trained({"A": [0.9] * 4, "B": [0.93, 0.94, 0.91, 0.92]}, [("A", 2), ("B", 0)]), [])
     assert "(by seed: +4.00, +2.00)" in verdict["sentence"]
     assert "4 more needed (--seeds 8)" in verdict["sentence"], "in addition to those that diverged"

@@ -22,8 +22,9 @@ def rehearsed(out, text=COMPARED, engine=CHAINER, remark=""):
 def test_a_dry_run_shows_groups_with_memory_and_time(tmp_path):
     shown, file = screen()
     shown.rehearsal(rehearsed(tmp_path))
-    opening, first, group, last = file.getvalue().splitlines()
+    opening, few, first, group, last = file.getvalue().splitlines()
     assert opening.startswith("compared: BN, BRN; ")
+    assert few == "Note: 2 seeds: with fewer than 6 there is neither an interval nor a verdict."
     assert first == "4 trials, 0 finished, 4 to train"
     assert group.startswith("group 1: 4 trials of BN, BRN: 0.3")
     assert last.endswith("nothing was trained")
@@ -36,7 +37,7 @@ def test_a_dry_run_says_which_times_are_not_measured(devices, shared, monkeypatc
     (group,) = of.plan.groups
     shown, file = screen()
     shown.rehearsal(replace(of, plan=replace(of.plan, groups=[group[:2], group[2:]]), devices=devices))
-    _, remark, _, first, second, total = file.getvalue().splitlines()
+    _, remark, _, _, first, second, total = file.getvalue().splitlines()
     assert remark == "Note: numba is missing."
     assert first.endswith("about 3 s")
     assert second.endswith("about 4 s, by its size")

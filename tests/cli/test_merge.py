@@ -24,6 +24,33 @@ def test_shards_are_merged_and_compared(call, compare, tmp_path):
     assert f"{run}: 4 of 4 trials; bnrenorm compare {run} --out {tmp_path / 'part1'} compares them" in words
 
 
+def test_runs_of_several_seeds_are_compared_together(call, compare, tmp_path):
+    """A run of half of the seeds would be a comparison of half of what was trained."""
+    for part, seeds in (("low", "[0,1]"), ("high", "[3,2]")):
+        assert compare("--set", f"seeds={seeds}", out=part)[0] == 0
+    assert compare("--set", "model.hidden=[7]", out="other")[0] == 0
+    sources = [tmp_path / part for part in ("low", "high", "other")]
+    code, printed, _ = call("merge", *sources, "--out", tmp_path / "all")
+    low, high, other = (next(source.glob("compared-*")) for source in sources)
+    words = " ".join(printed.split())
+    command = f"bnrenorm compare {low} --seeds 4 --out {tmp_path / 'all'}"
+    assert (code, f"{low} and {high}: 8 of 8 trials; {command} compares them" in words) == (0, True)
+    assert f"{other}: 4 of 4 trials; bnrenorm compare {other} --out" in words
+    code, printed, _ = call(*command.split()[1:], "--engine", "chainer", "--device", "cpu")
+    assert code == 0
+    assert "4 paired seeds" in " ".join(printed.split())
+    assert "100 %" not in printed, "all trials are there"
+
+
+def test_a_run_whose_config_cannot_be_read_is_told_alone(call, compare, tmp_path):
+    for part in ("one", "two"):
+        assert compare(out=part)[0] == 0
+        (config,) = (tmp_path / part).glob("compared-*/experiment.yaml")
+        config.write_text("[")
+    code, printed, _ = call("merge", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "all")
+    assert (code, printed.count("4 of 4")) == (0, 2)
+
+
 def test_a_dry_run_of_a_shard_counts_its_trials(compare):
     code, printed, _ = compare("--shard", "2/4", "--dry-run")
     assert code == 0

@@ -26,7 +26,8 @@ def lines_of(table, width=120):
 def verdict(a, b, size, **values):
     return {
         "a": a, "b": b, "point": {"training.batch.size": size}, "metric": "final_test_accuracy", "mean": None,
-        "low": None, "high": None, "p_holm": None, "comparisons": 6, "more_seeds": 0, "seeds": 8, "diverged": {a: 0, b: 0},
+        "low": None, "high": None, "p_holm": None, "comparisons": 6, "more_seeds": 0, "seeds": 8, "pairs": 8,
+        "diverged": {a: 0, b: 0},
         **values,
     }  # fmt: skip
 

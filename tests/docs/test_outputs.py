@@ -137,7 +137,7 @@ def test_keys_of_the_verdicts(folders):
 def test_keys_of_the_environment_and_of_the_provenance(folders):
     environment = json.loads((folders["everything"] / "environment.json").read_text())
     assert set(environment) == set(documented("### environment.json", "key"))
-    assert set(environment["data"]) == {"source", "checksum", "train", "test", "classes"}
+    assert set(environment["data"]) == {"source", "checksum", "train", "test", "classes", "most_frequent"}
     (made_by,) = environment["trained_by"]
     assert set(made_by) == {*documented(None, "key of provenance"), "trials", "first", "last"} - {"date"}
     assert made_by["trials"] == 8

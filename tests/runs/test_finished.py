@@ -15,6 +15,8 @@ from bnrenorm.runs import finished
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, save_digits
 
+FEW = ("2 seeds: with fewer than 6 there is neither an interval nor a verdict",)
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
@@ -39,7 +41,7 @@ def test_a_run_is_read_as_it_was(trained, folder):
     run = finished.read(folder)
     assert run.data == trained.data
     assert run.experiment.resolved() == trained.experiment.resolved()
-    assert (run.device, run.notes, run.folder) == ("cpu", (), folder)
+    assert (run.device, run.notes, run.folder) == ("cpu", FEW, folder)
     assert [trial for trial, _ in run.trials] == [trial for trial, _ in trained.trials]
     assert [result.records for _, result in run.trials] == [result.records for _, result in trained.trials]
 
@@ -65,7 +67,10 @@ def test_damaged_trials_are_left_out_with_a_note(folder, damaged, which, them):
         path.write_text(path.read_text().replace("finished", "diverged"))
     run = finished.read(folder)
     assert len(run.trials) == 4 - damaged
-    assert run.notes == (f"{which} damaged and left out: the same command trains {them} again",)
+    assert run.notes == (
+        *FEW,
+        f"{which} damaged and left out: the same command trains {them} again",
+    )
 
 
 def test_a_folder_without_its_trials_is_one_line(folder):
@@ -170,4 +175,7 @@ def test_a_trial_that_the_disk_does_not_give_back_is_left_out(folder, monkeypatc
     monkeypatch.setattr(Store, "read", read)
     run = finished.read(folder)
     assert len(run.trials) == 3
-    assert run.notes == ("1 stored trial is damaged and left out: the same command trains it again",)
+    assert run.notes == (
+        *FEW,
+        "1 stored trial is damaged and left out: the same command trains it again",
+    )

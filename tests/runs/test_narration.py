@@ -13,6 +13,7 @@ from bnrenorm.runs.runner import Progress
 from bnrenorm.training.records import Record
 from tests.helpers import COMPARED, experiment_of, opened, progress, some_digits, trials_of
 
+ENOUGH = COMPARED.replace("seeds: 2", "seeds: 6")
 TANH = "{model: {activation: tanh}, norm: {kind: batch}}"
 
 
@@ -42,12 +43,12 @@ def remarks(experiment, backend, data=None):
 def test_pixels_outside_the_usual_range_are_said_once(pixels, scaling, remark):
     lit = some_digits(200, 100).x_train > 100
     data = dataclasses.replace(some_digits(200, 100), x_train=lit * pixels, x_test=lit[:100] * pixels)
-    said = remarks(experiment_of(COMPARED, [f"data.scaling={scaling}"]), Backend(CPU, "cpu"), data)
+    said = remarks(experiment_of(ENOUGH, [f"data.scaling={scaling}"]), Backend(CPU, "cpu"), data)
     assert said == ([f"{remark}; data.scaling: min_max would map them to 0..1"] if remark else [])
 
 
 def test_variants_without_kernels_are_named_in_one_line():
-    text = COMPARED.replace("  BRN: ", f"  tanh: {TANH}\n  BRN: ")
+    text = ENOUGH.replace("seeds: 6", "seeds: 7").replace("  BRN: ", f"  tanh: {TANH}\n  BRN: ")
     (remark,) = remarks(text, Backend(CPU, "cpu"))
     assert remark == (
         "no compiled kernels for tanh (model.activation: tanh): trained by the Chainer engine on cpu, whose rounding "
@@ -60,19 +61,19 @@ def test_variants_without_kernels_are_named_in_one_line():
 
 def test_a_backend_that_cannot_use_the_kernels_says_why():
     why = "numba is missing; the Chainer engine trains, several times slower"
-    assert remarks(COMPARED, Backend(CHAINER, "cpu", why)) == [why]
+    assert remarks(ENOUGH, Backend(CHAINER, "cpu", why)) == [why]
 
 
 def test_identical_variants_are_one_remark_with_their_grid_point():
     """The grid of `limits` has a point with r_max 1 and d_max 0, where renormalisation is batch normalisation."""
-    (remark,) = remarks(config.load("limits", ["seeds=1"]), Backend(CPU, "cpu"))
+    (remark,) = remarks(config.load("limits"), Backend(CPU, "cpu"))
     assert remark.startswith(
         "BN, BRN at once and BRN warmed up at r_max 1, d_max 0 are identical by construction: in BRN at once r"
     )
 
 
 def test_identical_variants_at_several_points_are_one_remark():
-    text = COMPARED.replace("r_max: 3, d_max: 5", "r_max: 1, d_max: 0")
+    text = ENOUGH.replace("r_max: 3, d_max: 5", "r_max: 1, d_max: 0")
     (remark,) = remarks(f"{text}grid: {{training.optimizer.momentum: [0.5, 0.9, 0]}}", Backend(CPU, "cpu"))
     assert remark.startswith("BN and BRN at momentum 0.5 and 2 more points are identical by construction")
 
@@ -100,6 +101,25 @@ def test_trials_that_differ_are_counted():
 def test_a_single_variant_is_remarked_unless_it_is_compared_with_published_numbers():
     assert remarks("name: a", Backend(CPU, "cpu")) == ["one variant: nothing is compared"]
     assert remarks("name: a\npublished: article2/l1", Backend(CPU, "cpu")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        (COMPARED, "2 seeds: with fewer than 6 there is neither an interval nor a verdict"),
+        (f"{ENOUGH}grid: {{training.optimizer.momentum: [0.5, 0.9]}}", "6 seeds can show no variant to be better: of 2 "
+         "comparisons, p < .05 after Holm's correction needs at least 7"),
+        (ENOUGH.replace("  BN:", "  none: {norm: {kind: none}}\n  BN:"), "6 seeds can show no variant to be better: of "
+         "3 comparisons, p < .05 after Holm's correction needs at least 7; with a baseline there are fewer comparisons"),
+    ],
+)  # fmt: skip
+def test_too_few_seeds_are_told_before_anything_is_trained(text, remark):
+    experiment = experiment_of(text)
+    data, backend = some_digits(200, 100), Backend(CHAINER, "cpu")
+    assert remarks(experiment, backend) == [remark]
+    of_shard = narration.remarks(experiment, experiment.trials(200)[:1], data, backend)
+    assert of_shard == [remark], "it is of the experiment, not of a shard"
+    assert remarks(f"{text}\npublished: brn17", backend) == []
 
 
 def test_trials_without_a_result_are_counted_by_reason():

@@ -18,7 +18,7 @@ from bnrenorm.analysis.verdicts import (
     winner,
 )
 from bnrenorm.config.trial import before, point_text, value_text
-from bnrenorm.numbers import counted, number, points
+from bnrenorm.numbers import counted, listed, number, points
 
 _DETAILED = 3  # up to this number, every comparison has a line with its numbers
 _LINES = 6
@@ -76,7 +76,7 @@ def _conclusion(verdict: Verdict) -> str:
         return f"{better} is better than {worse} by {number(100 * abs(mean), '.2f')} points of test accuracy."
     if verdict["verdict"] == "equivalent":
         return f"{a} and {b} are {EQUIVALENT} of test accuracy."
-    needed = more_seeds(verdict["more_seeds"]).removeprefix("about " if verdict["pairs"] < stats.MIN_PAIRS else "")
+    needed = more_seeds(verdict["more_seeds"], verdict["pairs"])
     if not mean:
         return f"{b} against {a} is inconclusive: {needed}."
     ahead = b if mean > 0 else a
@@ -165,7 +165,7 @@ def _where(points: list[dict[str, Any]], of: int, *, names_axis: bool) -> str:
         named = [f"({point_text(one.items())})" for one in shorter]
     if len(shorter) < len(points):
         named.append(f"{len(points) - len(shorter)} more")
-    return axis + " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
+    return axis + listed(named)
 
 
 def _without_comparison(results: ExperimentResults) -> list[Line]:

@@ -52,7 +52,7 @@ def notes(results: ExperimentResults) -> list[str]:
             f"{counted(len(experiment.seeds), 'seed')}: with fewer than {MIN_PAIRS} there is neither an interval nor a "
             "verdict"
         )
-    remarks += [results.caution] if results.caution else []
+    remarks += results.cautions
     return list(dict.fromkeys([*remarks, *_origins(results)]))
 
 

@@ -122,7 +122,10 @@ def verdicts(entries: list[Verdict]) -> Table:
         (Column("pairs", title="seeds in which both variants finished"), of["pairs"]),
         (Column("verdict"), of["verdict"]),
         (Column("diverged"), diverged),
-        (Column("more seeds needed", title="an estimate of how many a decision needs"), needed),
+        (
+            Column("more seeds needed", title="an estimate of how many a decision needs; below 6 pairs the fewest"),
+            needed,
+        ),
     ]
     note = (
         "Difference: the variant's final test accuracy less that of the one it is against; low and high bound the mean "

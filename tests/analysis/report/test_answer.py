@@ -72,19 +72,19 @@ def test_where_nothing_depends_on_the_seed_no_seeds_are_asked_for():
         (
             2,
             {"mean": 0.0125, "differences": [0.02, 0.005]},
-            "BRN is 1.25 points of test accuracy ahead; 4 more seeds needed.",
+            "BRN is 1.25 points of test accuracy ahead; at least 4 more seeds needed.",
             "2 paired seeds: +2.00, +0.50 (no interval below 6)",
         ),
         (
             2,
             {"mean": -0.0125, "differences": [-0.02, -0.005]},
-            "BN is 1.25 points of test accuracy ahead; 4 more seeds needed.",
+            "BN is 1.25 points of test accuracy ahead; at least 4 more seeds needed.",
             "2 paired seeds: +2.00, +0.50 (no interval below 6)",
         ),
         (
             2,
             {"mean": 0.0, "differences": [-0.01, 0.01]},
-            "4 more seeds needed.",
+            "at least 4 more seeds needed.",
             "2 paired seeds: -1.00, +1.00 (no interval below 6)",
         ),
         (

@@ -1,0 +1,50 @@
+"""Which pairs of variants an experiment compares, at which grid points, and which of these seeds can tell apart."""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bnrenorm.config.identity import Identity
+from bnrenorm.config.trial import Point, Trial
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two variants at a grid point. `identical_because` is the reason why they are the same computation, None if not.
+
+    is_once: neither depends on the seed, so that all seeds are one measurement.
+    """
+
+    a: str
+    b: str
+    point: Point
+    identical_because: str | None
+    is_once: bool
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether seeds can tell the variants apart."""
+        return self.identical_because is None and not self.is_once
+
+
+def comparisons(trials: Iterable[Trial], identical: list[Identity], baseline: str | None) -> list[Comparison]:
+    """Return what is compared of some trials: by grid point, then in the variants' order, the baseline first.
+
+    Every pair of variants, or every other variant with `baseline`, where there are trials of both.
+    """
+    cells: dict[Point, dict[str, bool]] = {}  # by variant, whether it depends on the seed
+    names: dict[str, None] = {}
+    for trial in trials:
+        cells.setdefault(trial.point, {}).setdefault(trial.variant, trial.depends_on_seed)
+        names[trial.variant] = None
+    if baseline is None:
+        pairs = list(itertools.combinations(names, 2))
+    else:
+        pairs = [(baseline, name) for name in names if name != baseline]
+    reasons = {(same.a, same.b, same.point): same.reason for same in identical}
+    return [
+        Comparison(a, b, point, reasons.get((a, b, point)) or reasons.get((b, a, point)), not (cell[a] or cell[b]))
+        for point, cell in cells.items()
+        for a, b in pairs
+        if a in cell and b in cell
+    ]

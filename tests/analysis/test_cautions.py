@@ -1,0 +1,54 @@
+"""Networks that only guess: their comparison is of no use, whatever its p. Few test images: tests/analysis/test_results.py."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bnrenorm.analysis import cautions
+from bnrenorm.analysis.report import provenance
+from tests.helpers import COMPARED, results_of, some_digits
+
+SEEDS = COMPARED.replace("seeds: 2", "seeds: 6")
+GRID = f"{SEEDS}grid: {{training.optimizer.lr: [0.1, 0.2, 0.3]}}\n"
+SHARE = max(np.mean(some_digits(200, 100).y_test == label) for label in range(10))
+RIGHT = f"the most frequent label alone is right for {100 * SHARE:.2f} % of the test images"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"),
+    [
+        ({"BN": SHARE, "BRN": SHARE}, f"BN and BRN end no better than guessing: {RIGHT}"),
+        ({"BN": SHARE + 0.01, "BRN": SHARE - 0.01}, f"BRN ends no better than guessing: {RIGHT}"),
+        ({"BN": SHARE + 0.01, "BRN": 0.9}, None),
+    ],
+)
+def test_variants_that_only_guess_are_named(accuracy, said):
+    results = results_of(SEEDS, accuracy=lambda trial: accuracy[trial.variant] + 0.001 * (trial.seed % 2 - 0.5))
+    results = replace(results, data=replace_test(results.data, 10_000))
+    assert results.cautions == ([said] if said else [])
+    assert (said in provenance.notes(results)) is (said is not None)
+
+
+def replace_test(data, test):
+    """Return a description of more test images of the same classes, so that none of them is more than the margin."""
+    return data.model_copy(update={"test": test, "most_frequent": round(SHARE * test)})
+
+
+def test_of_a_grid_the_points_are_counted():
+    results = results_of(GRID, accuracy=lambda trial: 0.05 if trial.settings.training.optimizer.lr > 0.15 else 0.9)
+    assert any(
+        "BN at 2 of 3 grid points and BRN at 2 of 3 grid points end no better" in one for one in results.cautions
+    )
+
+
+def test_runs_of_before_do_not_say_what_guessing_gets():
+    results = results_of(SEEDS, accuracy=lambda trial: 0.01 * (trial.variant == "BN"))
+    older = results.data.model_copy(update={"most_frequent": 0})
+    assert cautions.cautions(results.verdicts, results.final, older) == []
+
+
+def test_a_variant_that_diverged_everywhere_has_not_guessed():
+    results = results_of(SEEDS, accuracy=lambda trial: 0.9)
+    nothing = results.final.assign(test_accuracy=[np.nan, 0.9])
+    assert not any("guessing" in one for one in cautions.cautions(results.verdicts, nothing, results.data))
