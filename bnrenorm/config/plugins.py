@@ -1,11 +1,13 @@
 """Python files that a config names under `plugins`: they are run, to register normalisations of the user's own."""
 
 import contextlib
+import io
+import linecache
 import pathlib
 import sys
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
-from importlib.util import spec_from_file_location
+from importlib.util import decode_source, spec_from_file_location
 from types import ModuleType
 
 from bnrenorm import disk
@@ -61,13 +63,18 @@ def _read(path: pathlib.Path, location: str) -> Plugin:
 
 
 def run(plugin: Plugin, location: str) -> None:
-    """Run a plugin as a module, which `sys.modules` keeps: `inspect` finds the source of its classes there."""
+    """Run a plugin as a module, which `sys.modules` keeps: `inspect` finds the source of its classes there.
+
+    The source is that of the plugin, also where its file is another by now, or on another machine.
+    """
     before = {name: registry.find(name) for name in registry.names()}
     name, path = f"bnrenorm_plugin_{plugin.path.stem}", str(plugin.path)
     module = ModuleType(name)
     module.__file__, module.__spec__ = path, spec_from_file_location(name, path, loader=SourceFileLoader(name, path))
     sys.modules[name] = module
     try:
+        lines = io.StringIO(f"{decode_source(plugin.source)}\n").readlines()
+        linecache.cache[path] = (len(plugin.source), None, lines, path)  # None: never compared with the file
         with contextlib.redirect_stdout(sys.stderr):  # standard output may be JSON for a program
             exec(compile(plugin.source, path, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:

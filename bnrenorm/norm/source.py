@@ -1,12 +1,16 @@
 """The text that decides what a user's factory makes: its own, and that of what it uses of the same file or notebook."""
 
 import functools
+import hashlib
 import inspect
+import pickle
 import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
 from types import CodeType
 from typing import Any
+
+import numpy as np
 
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 
@@ -55,8 +59,10 @@ class _Text:
             yield from (value.__func__, getattr(value, "__self__", None))
         elif isinstance(value, property):
             yield from (value.fget, value.fset, value.fdel)
-        elif getattr(value, "__module__", None) != self.module or inspect.ismodule(value):
+        elif inspect.ismodule(value):
             return
+        elif getattr(value, "__module__", None) != self.module:
+            self.constants.append(_value_of(value))
         elif inspect.isfunction(value):
             self.sources.append(_source(value.__code__))  # of a decorated function the wrapper's, which leads to it
             yield from (value.__defaults__, value.__kwdefaults__, inspect.unwrap(value))
@@ -68,6 +74,21 @@ class _Text:
         else:  # an object of a class of that module
             yield type(value)
             yield from _members(value)
+
+
+def _value_of(value: Any) -> str:
+    """Return the value of a constant of a type of others, such as NumPy's; "" of what a name finds, which is code."""
+    if hasattr(value, "__name__"):
+        return ""
+    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:  # whose pickle is another by NumPy 2
+        return f"{value.dtype.str}{value.shape}{_hashed(value.tobytes())}\n"
+    with suppress(Exception):  # of what cannot be pickled, such as a lock, nothing is known
+        return f"{_hashed(pickle.dumps(value, protocol=4))}\n"
+    return ""
+
+
+def _hashed(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _source(value: Any) -> str:

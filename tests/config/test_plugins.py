@@ -78,6 +78,22 @@ def test_the_path_is_relative_to_the_config_and_of_an_option_to_the_working_dire
     assert paths == [folder / "mine.py", folder / "elsewhere" / "mine.py", folder / "mine.py"]
 
 
+@pytest.mark.parametrize("factory", ["Mine", "lambda width: Mine(width)"])
+def test_a_plugin_is_its_source_where_there_is_no_such_file(folder, factory):
+    """As on a worker of another machine, at whose path there is none, or another."""
+    (folder / "mine.py").write_text(MINE.replace('"mine", Mine', f'"mine", {factory}').rstrip())
+    experiment = config.load(folder / "my.yaml")
+    (plugin,) = experiment.plugins
+    for there in (None, "# another\n" * 9):
+        plugin.path.unlink()
+        registry._registered.clear()
+        if there is not None:
+            plugin.path.write_text(there)
+        plugins.run(plugin, "config.yaml")
+        assert registry.find("mine").digest == source(experiment)
+        plugin.path.touch()
+
+
 def test_a_changed_link_has_another_digest_and_another_run_folder(folder):
     before = config.load(folder / "my.yaml")
     text = MINE.replace("0.5", "0.7")  # of the same length: no cache of compiled code may be asked

@@ -10,9 +10,14 @@ from tests.norm.test_registry import from_cell
 
 FILE = """
 import functools
+import numpy as np
+from numpy import exp
 FACTOR = 0.1
 LIMITS = {"low": [1, 2]}
 KINDS = {"a", "b"}
+MANY = np.array([1, 2], "f4")
+ONE = np.int64(3)
+SPAN = range(4)
 RATE = 7
 SHIFT = 9
 UNUSED = 5
@@ -21,7 +26,7 @@ def helper(x):
     return other(x) * FACTOR
 
 def other(x):
-    return helper(x) if x else LIMITS
+    return helper(x) if x else LIMITS if x in SPAN else exp(MANY * ONE)
 
 class Base:
     start = 3
@@ -75,6 +80,12 @@ of_an_object = Norm(4)
         ('"low": [1, 2]', '"low": [1, 3]'),
         ('"low": [1, 2]', '"high": [1, 2]'),
         ("if x else LIMITS", "if x else FACTOR"),
+        ('[1, 2], "f4"', '[1, 3], "f4"'),
+        ('[1, 2], "f4"', '[1, 2], "f8"'),
+        ('[1, 2], "f4"', '[[1, 2]], "f4"'),
+        ("int64(3)", "int64(4)"),
+        ("int64(3)", "int32(3)"),
+        ("range(4)", "range(5)"),
         ("start = 3", "start = 4"),
         ("factor = 0.5", "factor = 1.5"),
         ("RATE = 7", "RATE = 8"),
@@ -116,6 +127,13 @@ def test_outer_variables_and_arguments_are():
 def test_a_bound_method_is_that_of_its_object():
     one, other = from_cell(FILE, "of_an_object"), from_cell(FILE.replace("Norm(4)", "Norm(5)"), "of_an_object")
     assert text_of(one.__init__) != text_of(other.__init__)
+
+
+def test_of_what_cannot_be_told_nothing_is_in_the_text():
+    """A lock has no value, and of other people's functions their version decides."""
+    text = "norm = lambda width: LOCK if width else exp\n"
+    used = "import threading\nfrom numpy import exp\nLOCK = threading.Lock()\n"
+    assert text_of(from_cell(f"{used}{text}", "norm")) == text_of(from_cell(text, "norm"))
 
 
 def test_without_source_there_is_no_text(monkeypatch):
