@@ -42,9 +42,10 @@ def other_cells(experiment: Experiment) -> set[tuple[str, Point]]:
         (variant, frozenset(point)): _numbers_of(settings)
         for (variant, point), settings in configs.load(str(experiment.published)).settings.items()
     }
-    cells = {(variant, point): (variant, frozenset(point)) for variant, point in experiment.settings}
     return {
-        cell for cell, key in cells.items() if original.get(key) not in (None, _numbers_of(experiment.settings[cell]))
+        (variant, point)
+        for (variant, point), settings in experiment.settings.items()
+        if original.get((variant, frozenset(point))) not in (None, _numbers_of(settings))
     }
 
 

@@ -5,6 +5,7 @@ import os
 import webbrowser
 from pathlib import Path
 
+from bnrenorm import api
 from bnrenorm.analysis.report import write
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import CONFIG_FILE
@@ -54,8 +55,7 @@ def locate(run: Path, out: Path) -> Path:
 
 def read(folder: Path) -> ExperimentResults:
     """Return the results of a run folder, as they were when the run ended. Raises InputError."""
-    run = finished.read(folder)
-    return ExperimentResults(run.experiment, run.data, run.device, run.trials, run.folder, run.notes)
+    return api.results_of(finished.read(folder))
 
 
 def default(folders: list[Path]) -> Path:

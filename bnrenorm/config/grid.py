@@ -13,7 +13,7 @@ from bnrenorm.errors import InputError
 
 COLUMNS = (
     *("name", "pair", "engine", "device", "seconds", "training_mode_accuracy", "inference_mode_accuracy"),
-    *("variant", "settings", "seed", "step", "epoch", "outcome", "seeds", "diverged"),
+    *("variant", "settings", "seed", "step", "epoch", "outcome", "seeds", "diverged", "stopped", "gap"),
     *(f"{split}_{value}" for split in ("train", "test", "validation") for value in ("loss", "accuracy")),
     *("difference", "mean", "low", "high", "p", "p_holm", "pairs", "verdict", "more_seeds"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from bnrenorm.config.schema import Iid, Settings
 
-RESULTS = 11
+RESULTS = 12
 """Version of the numbers. Increase it when a change may alter a trial's results: older stored trials are retrained."""
 
 Point = tuple[tuple[str, Any], ...]

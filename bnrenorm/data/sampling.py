@@ -37,12 +37,8 @@ class Sampler:
         says how many of them a step's batch has. Behind those, the indices are 0.
         """
         indices = np.zeros((steps, len(seeds), self.size), np.int32)
-        column_of: dict[int, int] = {}
         for column, seed in enumerate(seeds):
-            if column_of.setdefault(seed, column) != column:
-                indices[:, column] = indices[:, column_of[seed]]
-            else:
-                self._fill(indices[:, column], seed, first)
+            self._fill(indices[:, column], seed, first)
         return indices, self.counts(first, steps)
 
     def counts(self, first: int, steps: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from bnrenorm._compat import chainer
 from bnrenorm.config import Trial
+from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines import evaluate
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.network.mlp import MLP
@@ -13,6 +14,16 @@ from bnrenorm.network.mlp import MLP
 Array = Any
 
 IMAGES = 200  # roughly: whole batches of the regime. More would cost over 5 % of the training time
+
+
+def next_batches(sampler: Sampler, seeds: list[int], step: int, micro_batch: int) -> np.ndarray:
+    """Return the indices (S, N) of about IMAGES images of each seed: the batches behind that of a step.
+
+    An epoch's last batch may be smaller, and not of whole micro-batches: it is left out.
+    """
+    table, counts = sampler.table(seeds, step + 1, -(-IMAGES // sampler.size))
+    is_drawn = np.arange(sampler.size) < np.where(counts % micro_batch, 0, counts)[:, None]
+    return np.ascontiguousarray(table.swapaxes(0, 1)[:, is_drawn])
 
 
 class ModeGap:
@@ -51,15 +62,14 @@ class ModeGap:
         xp = self.network.xp
         if self.batch.kind == "full":
             return xp.arange(min(IMAGES, self.size))
-        is_enough = self.size >= IMAGES
-        first, steps = (step, 1) if is_enough else (step + 1, -(-IMAGES // self.size))
         seeds = [trial.seed for trial in self.trials]
         column_of = {seed: column for column, seed in enumerate(dict.fromkeys(seeds))}
-        table, counts = self.sampler.table(list(column_of), first, steps)
-        is_drawn = np.arange(table.shape[2]) < counts[:, None]
-        drawn = table.swapaxes(0, 1)[:, is_drawn]  # each seed's batches behind one another, (seeds, N)
-        limit = IMAGES if is_enough else drawn.shape[1] // self.micro_batch * self.micro_batch
-        return xp.asarray(drawn[[column_of[seed] for seed in seeds], :limit])
+        if self.size < IMAGES:
+            drawn = next_batches(self.sampler, list(column_of), step, self.micro_batch)
+        else:
+            table, counts = self.sampler.table(list(column_of), step, 1)
+            drawn = table[0, :, : min(counts[0], IMAGES)]
+        return xp.asarray(drawn[[column_of[seed] for seed in seeds]])
 
     def _in_training_mode(self, images: Array, labels: Array) -> Array:
         """Return the accuracy (R,) in training mode, with frozen running statistics."""

@@ -120,9 +120,8 @@ class Training:
         diagnosis = {name: np.where(measured, value, math.nan) for name, value in diagnosis.items()}
         self._done = ~alive
         if self.early_stopping is not None:
-            replicas.keep_best(self.early_stopping.update(values))
-            if self.step == 0:
-                self.early_stopping.waited[:] = 0  # even if no loss is finite yet
+            if self.step:  # untrained weights are no result, even where no later ones are better
+                replicas.keep_best(self.early_stopping.update(values))
             diagnosis["stopped"] = self.early_stopping.stopped.astype(np.float64)
             self._done |= self.early_stopping.stopped
         self.engine.idle = self._done

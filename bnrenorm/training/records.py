@@ -18,7 +18,8 @@ class Record:
 
     An accuracy is NaN where the loss on the same images is not finite: logits that are no numbers predict a class, too.
     `values`: train_loss and train_accuracy are means over the steps since the last record, of each step's own forward
-    pass, before its update; test_loss and test_accuracy (and validation_...) come after it. `diagnosis`: what the
+    pass, before its update, or with `evaluation.training_set` values of the whole training set in inference mode;
+    test_loss and test_accuracy (and validation_...) come after it. `diagnosis`: what the
     normalisation did at the step, by layer ("layer1_r_50": `norm.diagnosis`, "layer1_gamma": mean over the nodes), and
     training_mode_accuracy and inference_mode_accuracy on the same training images, all NaN where the training loss is
     not finite. A replica whose training loss is no longer finite has diverged; its later records, and those of one that
@@ -60,11 +61,12 @@ class TrialResults:
 def final_record(records: Columns, watch: str | None) -> int:
     """Return the index of the record of the final weights: the last, or with early stopping the best on validation.
 
-    watch: "loss" or "accuracy", the validation value that early stopping watches; None without early stopping.
+    watch: "loss" or "accuracy", the validation value that early stopping watches; None without early stopping. The
+    record before the first step is never that of the final weights.
     """
     if watch is None:
         return len(records["step"]) - 1
-    watched = np.asarray(records[f"validation_{watch}"])
+    watched = np.where(np.asarray(records["step"]) > 0, records[f"validation_{watch}"], np.nan)
     if np.isnan(watched).all():
         return len(watched) - 1
     return int(np.nanargmin(watched) if watch == "loss" else np.nanargmax(watched))

@@ -8,7 +8,8 @@ import pytest
 
 from bnrenorm.analysis import aggregates
 from bnrenorm.config import grid
-from tests.helpers import COMPARED, results_of
+from bnrenorm.training.loop import Training
+from tests.helpers import COMPARED, results_of, some_digits
 
 GRID = f"{COMPARED}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n"
 
@@ -92,7 +93,14 @@ def test_without_a_comparison_the_table_is_empty():
 
 
 def test_no_axis_of_a_grid_can_be_called_as_a_column():
-    results = results_of(f"{GRID}data: {{validation: 20}}\n")
+    text = GRID.replace("steps: 4", "steps: 4, early_stopping: {patience: 3}")
+    results = results_of(f"{text}data: {{validation: 20}}\n")
+    for trial, result in results.trials:
+        *_, record = Training([trial], some_digits(200, 100), engine="chainer").records()
+        result.records.update(
+            {name: 2 * values.tolist() for name, values in (record.values | record.diagnosis).items()}
+        )
+    assert "stopped" in results.diagnostics
     for table in (results.final, results.differences, results.curves, results.summary, results.diagnostics):
         columns = {name.removesuffix("_std") for name in table.columns} - {"training.optimizer.lr"}
         allowed = {name for name in columns if not grid.COLUMN.fullmatch(name)} - set(grid.COLUMNS)

@@ -71,7 +71,7 @@ def test_every_kind_of_experiment_leaves_its_files(run, monkeypatch, kind):
     text, files = KINDS[kind]
     for render in ("png", "svg"):
         monkeypatch.setattr(style, render, lambda figure: b"drawn")  # which files, not which pixels
-    monkeypatch.setattr(parameters, "_LEARNED", 0.0)
+    monkeypatch.setattr(parameters, "_LEARNED", -1.0)
     results = run(text)
     written = {path.name for path in results.folder.iterdir() if not path.name.startswith(".")}
     assert written == TABLES | WRITTEN_BY_THE_SESSION | files

@@ -187,7 +187,7 @@ def test_a_grid_is_counted_before_it_is_made(text):
     assert peak < 50 * 2**20
 
 
-@pytest.mark.parametrize("axis", ["seed", "variant", "settings", "step", "''"])
+@pytest.mark.parametrize("axis", ["seed", "variant", "settings", "step", "gap", "stopped", "''"])
 def test_an_axis_is_not_called_like_a_column(axis):
     with pytest.raises(InputError, match="x.yaml:2: an axis cannot be called"):
         experiment_of(f"name: a\ngrid: {{{axis}: {{so: {{}}}}}}")

@@ -116,11 +116,11 @@ def by_definition(batch, seed, step):
 @pytest.mark.parametrize("regime", REGIMES)
 @pytest.mark.parametrize(("first", "steps"), [(0, 1), (0, 40), (9, 3), (104, 2), (33, 0)])
 def test_a_table_has_the_batches_of_every_seed_and_step_padded_with_zeros(regime, first, steps):
-    batch, seeds = REGIMES[regime], [4, 0, 4, 7]
+    batch, seeds = REGIMES[regime], [4, 0, 7]
     sampler = Sampler(batch, LABELS)
     sampler.table([0], first + 1, 50)  # whatever was asked for before
     table, counts = sampler.table(seeds, first, steps)
-    assert (table.shape, table.dtype) == ((steps, 4, sampler.size), np.int32)
+    assert (table.shape, table.dtype) == ((steps, 3, sampler.size), np.int32)
     assert (counts.shape, counts.dtype) == ((steps,), np.int64)
     for row, step in enumerate(range(first, first + steps)):
         for column, seed in enumerate(seeds):

@@ -12,6 +12,7 @@ from bnrenorm.errors import InputError
 from bnrenorm.norm import registry
 from bnrenorm.training import loop
 from bnrenorm.training.early_stopping import EarlyStopping
+from bnrenorm.training.records import outcome
 from tests.helpers import ENGINES, experiment_of, some_digits
 
 TEXT = """
@@ -183,3 +184,15 @@ def test_the_record_before_the_first_step_costs_no_patience(digits, engine):
     assert np.isnan(record.values["validation_loss"]).tolist() == [False, True, False]
     assert training.early_stopping.waited.tolist() == [0, 0, 0]
     assert not training.early_stopping.stopped.any()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("training_set", ["false", "true"])
+def test_untrained_weights_are_no_result_even_if_training_only_spoils_them(digits, engine, training_set):
+    """Variants that diverge in their first step would all end with the same weights, and be equivalent."""
+    text = TEXT.replace("lr: 0.3", "lr: 1.0e+20").replace("every: 4", f"every: 4, training_set: {training_set}")
+    records = list(loop.Training(group(text), digits, engine=engine).records())
+    assert (records[0].step == 0) is (training_set == "true")
+    for i in range(3):
+        columns = {name: [record.values[name][i] for record in records] for name in records[0].values}
+        assert outcome(columns | {"step": [record.step for record in records]}, "loss") == "diverged"

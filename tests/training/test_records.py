@@ -187,6 +187,12 @@ def test_a_trial_has_diverged_if_any_loss_of_its_final_weights_is_not_finite(nam
     assert outcome(records, "loss") == "finished", "it goes back to the first record"
 
 
+def test_the_record_before_the_first_step_is_not_that_of_the_final_weights():
+    losses = {"step": [0, 4, 8], "validation_loss": [1.0, 2.0, 3.0]}
+    assert final_record(losses, "loss") == 1
+    assert final_record(losses | {"validation_loss": [1.0, np.nan, np.nan]}, "loss") == 2
+
+
 @pytest.mark.parametrize(("watch", "values"), [("loss", [3.0, 1.0, 2.0]), ("accuracy", [0.1, 0.9, 0.8])])
 def test_the_final_weights_are_the_best_on_validation_that_were_measured(watch, values):
     def final(*watched, watch=watch):

@@ -59,8 +59,7 @@ class Plot:
         fixed = self._fixed(at)
         verdicts: list[Verdict] = [
             {**verdict, "point": {key: value for key, value in verdict["point"].items() if key not in fixed}}
-            for verdict in self._compared(only)
-            if fixed.items() <= verdict["point"].items()
+            for verdict in self._compared(only, fixed)
         ]
         ax = gains.differences(_checked(ax), verdicts, self._looks(verdicts))
         if any(verdict["low"] is None for verdict in verdicts):
@@ -79,7 +78,7 @@ class Plot:
         `only` selects a pair as in `difference`. The grey zone holds the differences that count as equivalent.
         """
         fixed = self._one_point(at)
-        verdicts = [verdict for verdict in self._compared(only) if fixed.items() <= verdict["point"].items()]
+        verdicts = self._compared(only, fixed)
         table = _restricted(self.results.drawn.curves, fixed)
         return _finish(gains.by_step(_checked(ax), table, verdicts, self._looks(verdicts)))
 
@@ -124,8 +123,14 @@ class Plot:
                 raise InputError(f"at={at!r}: {value!r} is not on the grid; {_listed({key: self._grid[key]})}")
         return fixed
 
-    def _compared(self, only: tuple[str, str] | None) -> list[Verdict]:
-        """Return the verdicts on all pairs, or on the second variant of one pair minus the first."""
+    def _compared(self, only: tuple[str, str] | None, fixed: dict[str, Any]) -> list[Verdict]:
+        """Return the verdicts at fixed values of axes, on all pairs or on the second variant of one minus the first."""
+        verdicts = [verdict for verdict in self._pairs(only) if fixed.items() <= verdict["point"].items()]
+        if not verdicts:
+            raise InputError(f"at={fixed!r}: there are no trials of two variants to compare")
+        return verdicts
+
+    def _pairs(self, only: tuple[str, str] | None) -> list[Verdict]:
         variants, verdicts = self.results.experiment.variants, self.results.verdicts
         if not verdicts:
             raise InputError(f"difference: expected two variants to compare, this experiment has {', '.join(variants)}")

@@ -22,7 +22,7 @@ from bnrenorm.training.records import TrialResults, final_record
 
 _ROWS = 12  # more would not fit a page
 _PER_INCH = 12  # characters of a row's name
-_LEARNED = 0.2  # test accuracy above which a network has learned something
+_LEARNED = 1 / 9  # of the way from guessing to 1, the test accuracy of a network that has learned something
 _WEIGHTS = re.compile(r"linears/\d+/W")
 _AFFINE = re.compile(r"norms/\d+/affine/(gamma|beta)")
 _Lines = list[tuple[str, TrialResults]]  # results with the names of the lines that they belong to
@@ -41,7 +41,7 @@ def pictures(trials: TrainedTrials) -> dict[str, Callable[[], Figure]]:
     """
     varying = [key for key, _ in trials[0][0].point if len({dict(trial.point)[key] for trial, _ in trials}) > 1]
     kept = [(trial, result) for trial, result in trials if result.parameters]
-    learned = [(trial, result) for trial, result in kept if _final_accuracy(trial, result) > _LEARNED]
+    learned = [(trial, result) for trial, result in kept if _has_learned(trial, result)]
     one_seed = [(trial, result) for trial, result in learned if trial.seed == learned[0][0].seed]
     failed = len(kept) - len(learned)
     without = f"; not drawn: {failed} of {len(kept)} networks, which learned nothing" if failed else ""
@@ -63,8 +63,10 @@ def pictures(trials: TrainedTrials) -> dict[str, Callable[[], Figure]]:
     return drawings
 
 
-def _final_accuracy(trial: Trial, result: TrialResults) -> float:
-    return result.records["test_accuracy"][final_record(result.records, trial.watched)]
+def _has_learned(trial: Trial, result: TrialResults) -> bool:
+    guessing = 1 / (trial.settings.model.outputs or 1)
+    accuracy = result.records["test_accuracy"][final_record(result.records, trial.watched)]
+    return accuracy > guessing + _LEARNED * (1 - guessing)
 
 
 @own_settings()
@@ -128,8 +130,8 @@ def _over_epochs(end: float, ax: Any, lines: _Lines, name: str, styles: dict[str
         for line, result in lines
         if name in result.records
     ]
-    if frames:
-        table: Any = pd.concat(frames).dropna()
+    table: Any = pd.concat(frames).dropna() if frames else pd.DataFrame()
+    if not table.empty:
         axes.lines(ax, table, name, "line", styles).set(xlim=(0, axes.BEYOND * end))
 
 

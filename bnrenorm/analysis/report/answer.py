@@ -171,8 +171,6 @@ def _where(points: list[dict[str, Any]], of: int, *, names_axis: bool) -> str:
 def _without_comparison(results: ExperimentResults) -> list[Line]:
     """Return the final test accuracy of the only variant, with a grid at its best point."""
     name, *others = results.experiment.variants
-    if not results.trials:
-        return [Line("No trial is here yet.")]
     if others:
         return [Line("No grid point has trials of two variants yet: there is nothing to compare.")]
     summary = results.summary

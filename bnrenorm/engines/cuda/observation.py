@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines.cuda.first_layer import Floats
 from bnrenorm.engines.cuda.operands import Context
@@ -11,7 +9,7 @@ from bnrenorm.engines.cuda.parameters import Layer
 from bnrenorm.engines.cuda.passes import Batch, Operations, forward, loss
 from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
 from bnrenorm.engines.cuda.workspace import Workspace
-from bnrenorm.engines.mode_gap import IMAGES
+from bnrenorm.engines.mode_gap import IMAGES, next_batches
 from bnrenorm.network.schedule import D_MAX, R_MAX, Schedule
 from bnrenorm.norm.diagnosis import NAMES, diagnose
 
@@ -75,7 +73,8 @@ class ModeGap:
         return {"training_mode_accuracy": right[:, :images].mean(axis=1), "inference_mode_accuracy": inference}
 
     def _by_next_batches(self, layers: list[Layer], masks: list[Mask], context: Context, step: int) -> dict[str, Array]:
-        index, limits = self._next_batches(step), self.schedule.table(step + 1, 1)[0].astype(self.dtype)
+        index = self.ops.xp.asarray(next_batches(self.sampler, self.seeds, step, self.group))
+        limits = self.schedule.table(step + 1, 1)[0].astype(self.dtype)
         context = context._replace(schedule=self.ops.xp.asarray(limits))
         probe = Batch(Floats(self._images(index), context.seed_of), self.labels, index, [])
         dropped = probe
@@ -85,13 +84,6 @@ class ModeGap:
         training = self._accuracy(layers, dropped, context, Mode.FROZEN, rows)
         inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(rows.n))
         return {"training_mode_accuracy": training, "inference_mode_accuracy": inference}
-
-    def _next_batches(self, step: int) -> Array:
-        """Return the indices (S, N) of about IMAGES images, whole groups of the batches behind this step's."""
-        drawn, counts = self.sampler.table(self.seeds, step + 1, -(-IMAGES // self.size))
-        index = np.concatenate([batch[:, :count] for batch, count in zip(drawn, counts, strict=True)], axis=1)
-        whole = index.shape[1] // self.group * self.group
-        return self.ops.xp.asarray(np.ascontiguousarray(index[:, :whole]))
 
     def _images(self, index: Array, mask: Mask | None = None) -> Array:
         """Return the images at index (S, N), (S, N, D); with a mask (R, N, D), dropped inputs being 0."""

@@ -1,5 +1,7 @@
 """The figures that a notebook asks for: what they show, and one line for every slip."""
 
+from dataclasses import replace
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -135,6 +137,15 @@ def test_a_slip_is_one_line_that_says_what_was_expected(text, method, arguments,
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert plt.get_fignums() == before, "no empty figure is left"
+
+
+@pytest.mark.parametrize("method", ["difference", "difference_by_step"])
+def test_a_point_whose_trials_were_lost_is_one_line(method):
+    """As after a run on a cluster."""
+    results = results_of(GRID)
+    there = [one for one in results.trials if one[0].variant == "BN" or dict(one[0].point) != AT]
+    with pytest.raises(InputError, match="there are no trials of two variants to compare"):
+        getattr(replace(results, trials=there).plot, method)(at=AT)
 
 
 def test_without_batch_normalisation_there_is_no_diagnosis():

@@ -1,6 +1,9 @@
 """Figures of the learned parameters: which files, which panels, and which trials are left out."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from matplotlib.colors import to_hex
 
 from bnrenorm.analysis.plots import parameters
@@ -55,6 +58,30 @@ def test_every_file_shows_the_networks_that_have_learned(rng):
     assert drawn_by(trials)["weights"].get_suptitle().endswith("; not drawn: 2 of 3 networks, which learned nothing")
 
 
+@pytest.mark.parametrize(
+    ("classes", "accuracy", "learned"),
+    [(10, 0.21, True), (10, 0.19, False), (100, 0.19, True), (100, 0.1, False), (2, 0.55, False), (2, 0.56, True)],
+)
+def test_what_a_network_must_have_learned_depends_on_the_number_of_classes(rng, classes, accuracy, learned):
+    """A ninth of the way from guessing to all: 20 % of ten classes."""
+    trials = [
+        (replace(trial, settings=with_outputs(trial.settings, classes)), result)
+        for trial, result in trained(rng, accuracy)
+    ]
+    assert ("weights" in parameters.pictures(trials)) is learned
+
+
+def with_outputs(settings, classes):
+    return settings.model_copy(update={"model": settings.model.model_copy(update={"outputs": classes})})
+
+
+def test_records_without_a_number_give_an_empty_panel(rng):
+    trials = trained(rng)
+    for _, result in trials:
+        result.records.update({name: [np.nan, np.nan] for name in result.records if name.startswith("layer1_")})
+    assert not any(ax.lines for ax in drawn_by(trials)["affine_epochs"].axes)
+
+
 def test_a_legend_names_the_points_of_a_grid_and_without_one_there_is_none(rng):
     def figure(grid):
         text = TEXT.replace("grid: {training.optimizer.lr: [0.1, 9]}", grid)
@@ -101,7 +128,7 @@ def test_what_counts_are_the_weights_that_early_stopping_went_back_to(rng):
     early = "data: {validation: 9}\ntraining: {early_stopping: {}}\n"
     trials = trained(rng, text=TEXT + early)
     for _, result in trials:
-        result.records.update(validation_loss=[1.0, np.nan], test_accuracy=[0.9, np.nan])
+        result.records.update(step=[1, 2], validation_loss=[1.0, np.nan], test_accuracy=[0.9, np.nan])
     assert "learned nothing" not in drawn_by(trials)["weights"].get_suptitle()
 
 
