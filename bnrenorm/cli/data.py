@@ -47,8 +47,10 @@ def export(
 
 @app.command()
 def verify(path: DataPath = None, first_label: FirstLabel = 0) -> None:
-    """Load the images, check them, and print their shapes and checksums."""
+    """Load the images, check them, and print their shapes and checksums, and how many each class has."""
     import hashlib
+
+    import numpy as np
 
     from bnrenorm.cli.printer import Printer
     from bnrenorm.data import files, idx, mnist
@@ -59,6 +61,12 @@ def verify(path: DataPath = None, first_label: FirstLabel = 0) -> None:
         md5 = hashlib.md5(idx.encode(array), usedforsecurity=False).hexdigest()
         original = f"  {stem} md5 {md5} (the original)" if md5 == mnist.MD5.get(stem) else ""
         say(f"{name:8} {array.shape!s:16} {array.dtype}  {array.min():g} to {array.max():g}{original}")
+    for split, labels in (("training", data.y_train), ("test", data.y_test)):
+        counts = np.bincount(labels, minlength=data.classes)
+        often = int(counts.argmax())
+        share = 100 * counts[often] / len(labels)
+        size = f"{counts.min()} to {counts.max()}" if counts.min() < counts.max() else f"{counts.max()}"
+        say(f"{split} images a class: {size}; the most frequent label, {often + first_label}, has {share:.2f} %")
     say(f"sha256 of all: {data.checksum}")
     for line in [data.note, mnist.LICENCE if path is None else ""]:
         if line:

@@ -50,9 +50,20 @@ def test_data_verify_knows_the_originals(call, few_digits_file):
     code, out, _ = call("data", "verify")
     assert code == 0
     assert out.count("(the original)") == 4
+    assert "training images a class: 5421 to 6742; the most frequent label, 1, has 11.24 %\n" in out
+    assert "test images a class: 892 to 1135; the most frequent label, 1, has 11.35 %\n" in out
     _, out, _ = call("data", "verify", "--path", few_digits_file)
     assert "original" not in out
     assert "uint8  0 to 255\n" in out
+
+
+def test_data_verify_counts_from_the_first_label(call, tmp_path):
+    """Of even classes there is one number; of a class that the test set lacks, 0."""
+    images, labels = np.zeros((6, 2, 2), np.uint8), np.array([1, 2, 3, 1, 2, 3])
+    np.savez(tmp_path / "a.npz", x_train=images, y_train=labels, x_test=images, y_test=np.array([2, 3, 3, 3, 3, 2]))
+    _, out, _ = call("data", "verify", "--path", tmp_path / "a.npz", "--first-label", 1)
+    assert "training images a class: 2; the most frequent label, 1, has 33.33 %\n" in out
+    assert "test images a class: 0 to 4; the most frequent label, 3, has 66.67 %\n" in out
 
 
 def test_data_show_draws_a_digit_with_its_label(call, tmp_path):
