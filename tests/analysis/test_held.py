@@ -89,7 +89,10 @@ def test_a_curve_ends_as_the_final_value():
     assert (spread.seeds == 2).all()
     curves = Cells(results).curves((), "BN", "test_accuracy")
     assert curves.iloc[-1].mean() == pytest.approx(final)
-    assert "stopped early goes on" in charts.curves(Cells(results)).caption
+    for chart in (charts.curves, charts.differences):
+        caption = chart(Cells(results)).caption
+        assert "Verdicts and tables are of the weights that were best on validation" in caption
+        assert "stopped early goes on" in caption
     assert len(results.curves) == 2 * 5, "what is stored is what was recorded"
 
 

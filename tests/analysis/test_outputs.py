@@ -173,7 +173,7 @@ def test_titles_name_the_variants_that_diverged(tmp_path, monkeypatch):
 def test_the_articles_axes_are_kept_on_request(tmp_path, monkeypatch):
     choices = []
     monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, choice, loss: choices.append(choice))
-    monkeypatch.setattr(effects, "by_steps", lambda table, verdicts, title, choice: choices.append(choice))
+    monkeypatch.setattr(effects, "by_steps", lambda table, verdicts, title, choice, judged: choices.append(choice))
     outputs.write_figures(results_of(folder=tmp_path))
     outputs.write_figures(results_of(folder=tmp_path), "article")
     assert choices == 3 * ["effect"] + 3 * ["article"]

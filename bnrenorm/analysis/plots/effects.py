@@ -29,10 +29,16 @@ _TITLE = 11  # characters of a panel's title per inch
 
 
 @own_settings()
-def by_steps(table: pd.DataFrame, verdicts: list[Verdict], title: str, choice: AxesChoice = "effect") -> Figure:
-    """Draw what is compared: test accuracy by step, paired difference by step, and difference by seed at the end.
+def by_steps(
+    table: pd.DataFrame,
+    verdicts: list[Verdict],
+    title: str,
+    choice: AxesChoice = "effect",
+    judged: str = "at the end",
+) -> Figure:
+    """Draw what is compared: test accuracy by step, paired difference by step, and difference by seed, as judged.
 
-    table: `tables.curves` without a grid, of few variants; verdicts: `verdicts.verdicts`.
+    table: `tables.curves` without a grid, of few variants; verdicts: `verdicts.verdicts`, on the weights `judged`.
     """
     figure = Figure(figsize=(12, 4.8))
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 1.2, 0.5 + 0.2 * len(verdicts)))
@@ -40,7 +46,7 @@ def by_steps(table: pd.DataFrame, verdicts: list[Verdict], title: str, choice: A
     limits.set_limits([left], table, ["test_accuracy"], choice)
     styles = gains.pair_looks(verdicts, table["variant"])
     gains.by_step(middle, table, verdicts, styles).set_title(f"difference: {spread_of(table)}")
-    gains.by_seed(right, verdicts, styles).set_title("at the end, a dot a seed")
+    gains.by_seed(right, verdicts, styles).set_title(f"{judged}, a dot a seed")
     axes.label_ends(left)
     for ax in (left, middle):
         legend_below(ax)

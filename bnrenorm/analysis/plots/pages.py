@@ -16,6 +16,7 @@ from bnrenorm.analysis.plots.style import looks, own_settings, png
 from bnrenorm.analysis.plots.texts import legend_below, legend_of_figure, name_point, title_figure
 from bnrenorm.config.trial import short, value_text
 
+_ROWS, _ROW = 4, 0.22  # of a legend below a panel: rows that a page has room for, and the inches of each further one
 _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
 
 
@@ -32,9 +33,13 @@ def training_and_test(
     metrics = {f"{split}_{value}": name for split, name in (("train", "training"), ("test", "test"))}
     for ax, (metric, name) in zip(panels, metrics.items(), strict=True):
         axes.curves(ax, table, metric).set(title=f"{name} {value}")
-        axes.label_ends(ax)
-        legend_below(ax, columns=1 + (len(ax.get_lines()) > 4))
     limits.set_limits(panels, table, list(metrics), choice)
+    rows = 0
+    for ax in panels:
+        limits.name_those_outside(ax)
+        axes.label_ends(ax)
+        rows = max(rows, legend_below(ax, columns=1 + (len(ax.get_lines()) > _ROWS)))
+    figure.set_size_inches(11, 5 + _ROW * max(0, rows - _ROWS))
     panels[0].set_ylabel(loss if value == "loss" else value)
     title_figure(figure, title)
     return figure

@@ -65,10 +65,10 @@ def name_points(ax: Any, labels: list[str]) -> None:
     ax.set_xticks(range(0, len(labels), every), [label.replace(KEPT, " ") for label in kept[::every]], **style)
 
 
-def legend_below(ax: Any, columns: int = 1) -> None:
+def legend_below(ax: Any, columns: int = 1) -> int:
     """Put the legend of `ax` below its x label, off the data; a constrained layout makes room for it.
 
-    It has as many of the columns as its width holds.
+    It has as many of the columns as its width holds. Returns the number of its rows.
     """
     labels = [label.get_text() for label in ax.get_xticklabels()]
     size = ax.xaxis.label.get_size()
@@ -78,8 +78,10 @@ def legend_below(ax: Any, columns: int = 1) -> None:
     depth = (0.35 * longest if is_slanted else 1.4) * size + 1.4 * size * breaks
     below = offset_copy(ax.transAxes, ax.figure, y=-(depth + 2.2 * size), units="points")
     inches = ax.get_window_extent().width / ax.figure.dpi
-    columns = min(columns, _columns(ax.get_legend_handles_labels()[1], inches))
+    entries = ax.get_legend_handles_labels()[1]
+    columns = min(columns, _columns(entries, inches))
     ax.legend(frameon=False, ncols=columns, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below)
+    return math.ceil(len(entries) / columns)
 
 
 def legend_of_figure(figure: Figure, entries: list[tuple[str, Any]], title: str = "", most: int = _BELOW) -> None:

@@ -23,6 +23,7 @@ from bnrenorm.numbers import counted, listed, number, points
 _DETAILED = 3  # up to this number, every comparison has a line with its numbers
 _LINES = 6
 _POINTS = 6  # grid points that a line names
+_NAMES = 6  # variants that a line names
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,10 @@ class Line:
 
 
 def answer(results: ExperimentResults) -> list[Line]:
-    """Return the conclusions, BN against BRN first: a line per comparison if there are few, else one per pair."""
+    """Return the conclusions, BN against BRN first: a line per comparison if there are few, else one per pair.
+
+    Of many variants without a grid or a baseline, the first line says which is the highest, and how sure that is.
+    """
     verdicts = sorted(results.verdicts, key=lambda verdict: not _is_decisive(results, verdict))
     if not verdicts:
         return _without_comparison(results)
@@ -49,9 +53,38 @@ def answer(results: ExperimentResults) -> list[Line]:
             Line(_at(verdict) + _conclusion(verdict), _numbers(verdict) if i < _DETAILED else "")
             for i, verdict in enumerate(verdicts)
         ]
-    if len(lines) <= _LINES:
-        return lines
-    return [*lines[:_LINES], Line("", f"The table of comparisons has {len(lines) - _LINES} more.")]
+    first = _highest(results) if count == 1 and len(verdicts) > _DETAILED and not results.experiment.baseline else []
+    room = _LINES - len(first)
+    more = [Line("", f"The table of comparisons has {len(lines) - room} more.")] if len(lines) > room else []
+    return [*first, *lines[:room], *more]
+
+
+def _highest(results: ExperimentResults) -> list[Line]:
+    """Return which variant has the highest mean, and what the comparisons with the others say; [] if one beats it."""
+    final: Any = results.final
+    steady = final[final["diverged"] == final["diverged"].min()].dropna(subset="test_accuracy")
+    if steady.empty:
+        return []
+    row = steady.loc[steady["test_accuracy"].idxmax()]
+    highest, others = row["variant"], {"better than": [], "equivalent to": [], "undecided against": [], "": []}
+    for verdict in results.verdicts:
+        if highest in (verdict["a"], verdict["b"]):
+            other = verdict["b"] if highest == verdict["a"] else verdict["a"]
+            better = winner(verdict)
+            if better == other:
+                return []
+            is_equal = verdict["verdict"] in ("equivalent", IDENTICAL)
+            is_lost = is_by_divergence(verdict)
+            how = "better than" if better else "equivalent to" if is_equal else "" if is_lost else "undecided against"
+            others[how].append(other)
+    parts = [f"{how} {_named(names)}" for how, names in others.items() if how and names]
+    parts += [f"{_named(others[''])} diverged"] if others[""] else []
+    text = f"{highest} has the highest mean test accuracy, {number(100 * row['test_accuracy'], '.2f')} %."
+    return [Line(text, "; ".join(parts))]
+
+
+def _named(names: list[str]) -> str:
+    return listed(names) if len(names) <= _NAMES else f"{len(names)} others"
 
 
 def _is_decisive(results: ExperimentResults, verdict: Verdict) -> bool:

@@ -20,6 +20,7 @@ from bnrenorm.numbers import number
 _NUMBERS = 30_000  # steps of all bands of a chart together
 _VALUES = 20_000  # of one band, all seeds together: intervals of more take longer than anyone would wait
 _FEWEST = 12
+_PAIRS = 12  # of variants, whose differences can be told apart in a chart
 _ROUNDING = 1e-9
 
 METRICS = {
@@ -65,15 +66,18 @@ def curves(cells: Cells) -> Chart:
 
 def differences(cells: Cells) -> Chart | None:
     """Return the paired differences in test accuracy by step, in points, with the zone of equivalence; or None."""
-    pairs = list(dict.fromkeys((entry["a"], entry["b"]) for entry in cells.results.verdicts))
-    if not pairs:
+    every = list(dict.fromkeys((entry["a"], entry["b"]) for entry in cells.results.verdicts))
+    if not every:
         return None
+    base = every[0][0]
+    pairs = every if len(every) <= _PAIRS else [pair for pair in every if pair[0] == base]
+    rest = f" Of {len(every)} pairs, those with {base} are drawn." if len(pairs) < len(every) else ""
     names = [f"{b} - {a}" for a, b in pairs]
     steps = steps_each(len(pairs) * len(cells.points), cells.seeds)
     margin = 100 * stats.MARGIN
     caption = (
         f"The same seed has the same initial weights and batches in both variants. Grey zone: differences below "
-        f"{margin:g} points, which count as equivalent. {kind(cells)}"
+        f"{margin:g} points, which count as equivalent. {kind(cells)}{_early_stopping(cells)}{rest}"
     )
     chart = over_steps("differences", "Paired differences over the training", names, caption, first=len(cells.variants))
     chart.model.add_layout(BoxAnnotation(bottom=-margin, top=margin, fill_color="#808080", fill_alpha=0.15))
@@ -217,6 +221,14 @@ def kind(cells: Cells) -> str:
 def _caption(cells: Cells) -> str:
     more = len({point for point, _ in cells.trials}) - len(cells.points)
     rest = f" {more} more grid points are in curves.csv." if more else ""
-    has_early_stopping = any(trial.watched for trial, _ in cells.results.trials)
-    stopped = " A trial that stopped early goes on as the weights that it went back to." if has_early_stopping else ""
-    return f"{kind(cells)} A red cross is the last value of a trial that diverged.{stopped}{rest}"
+    return f"{kind(cells)} A red cross is the last value of a trial that diverged.{_early_stopping(cells)}{rest}"
+
+
+def _early_stopping(cells: Cells) -> str:
+    """Say that with early stopping curves need not end at the values that are judged."""
+    if not any(trial.watched for trial, _ in cells.results.trials):
+        return ""
+    return (
+        " Verdicts and tables are of the weights that were best on validation, and curves need not end there; that of "
+        "a trial that stopped early goes on as these."
+    )

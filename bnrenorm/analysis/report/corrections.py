@@ -1,5 +1,6 @@
 """The chart of what the normalisation did: r and d with their limits, how many were clipped, distances."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ _SHOWN = {
     "mean_distance": "distance of the means: |batch - running| / running std",
     "std_distance": "distance of the deviations: |log(batch / running)|",
 }
+_DIAGNOSED = re.compile(r"layer\d+_(mean|std)_distance").fullmatch
 _RENORM_ONLY = ("r", "d", "r_clipped", "d_clipped")  # BN has r = 1 and d = 0, and clips all
 
 
@@ -69,7 +71,8 @@ def _empty(cells: Cells) -> Chart:
         "limits that the schedule sets (1 / r_max and r_max, -d_max and d_max). BN is r = 1 and d = 0 and is not drawn "
         "there."
     )
-    legend = [Entry(tag(i), name, style(i)) for i, name in enumerate(cells.variants)]
+    drawn_of = {trial.variant for trial, result in cells.results.trials if any(map(_DIAGNOSED, result.records))}
+    legend = [Entry(tag(i), name, style(i)) for i, name in enumerate(cells.variants) if name in drawn_of]
     return Chart("corrections", "Corrections r and d", caption, plot, legend)
 
 

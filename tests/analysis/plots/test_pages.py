@@ -106,6 +106,24 @@ def test_legends_are_off_the_data():
         assert not legend.overlaps(ax.xaxis.label.get_window_extent())
 
 
+def test_many_variants_leave_the_panels_their_height():
+    """Their legends are as long as there are lines, and what lies below a panel is named at its edge."""
+    table = grid(np.array([9, 0.5, 0.2, 0.1])).query("lr == 1")
+    few = pages.training_and_test(table, "accuracy", "a title")
+    many = pd.concat([table.assign(variant=f"a variant with a long name {i}") for i in range(14)])
+    many["test_accuracy"] = many["train_accuracy"].where(~many["variant"].str.endswith("13"), 0.1)
+    figure = pages.training_and_test(many, "accuracy", "a title")
+    for made in (few, figure):
+        style.png(made)
+    height, usual = (made.axes[0].get_window_extent().height for made in (figure, few))
+    assert height >= 0.9 * usual
+    for ax in figure.axes:
+        assert ax.get_legend().get_window_extent().y0 >= 0
+    assert [len(ax.texts) for ax in figure.axes] == [0, 1]
+    assert figure.axes[1].texts[0].get_text().startswith("↓ a variant")
+    assert not few.axes[0].texts
+
+
 def test_with_one_variant_the_lines_are_the_last_setting_and_the_panels_the_others():
     table = grid(np.array([9, 0.5, 0.2, 0.1])).query("variant == 'BN'")
     figure = pages.over_grid(table, ["lr"], "test", "a title")

@@ -1,9 +1,12 @@
 """The answer of a report: conclusions first, their numbers after them."""
 
+from dataclasses import replace
+
 import pytest
 
 from bnrenorm.analysis.report.answer import Line, answer
 from tests.analysis.report.runs import TEXT, results
+from tests.helpers import results_of
 
 TWO = "name: two\nvariants:\n  BN: {norm: {kind: batch}}\n  BRN: {norm: {kind: renorm}}\nseeds: 6\n"
 ONE = "name: one\nvariants:\n  BN: {norm: {kind: batch}}\nseeds: 6\n"
@@ -54,10 +57,49 @@ def test_three_comparisons_have_a_line_each_bn_against_brn_first():
         assert line.numbers.startswith(f"95 % interval {100 * verdict['low']:+.2f} to {100 * verdict['high']:+.2f}, ")
 
 
+LEVELS = {"A": 0.5, "B": 0.9, "C": 0.9, "D": 0.899, "E": 0.7}
+
+
+def of_levels(levels, diverged=()):
+    """Return results of twelve seeds of variants of which each ends at a level, D and E with much noise."""
+    variants = "".join(
+        f"  {name}: {{norm: {{kind: batch}}, model: {{hidden: [{i}]}}}}\n" for i, name in enumerate(levels, 3)
+    )
+    made = results_of(
+        f"name: levels\nvariants:\n{variants}seeds: 12\n",
+        accuracy=lambda trial: levels[trial.variant] + (trial.variant in "DE") * 0.05 * (-1) ** trial.seed,
+    )
+    trials = [(t, replace(r, outcome="diverged") if t.variant in diverged else r) for t, r in made.trials]
+    return replace(made, trials=trials)
+
+
+@pytest.mark.parametrize(
+    ("levels", "diverged", "text", "numbers"),
+    [
+        (LEVELS, "", "B has the highest mean test accuracy, 90.00 %.",
+         "better than A and E; equivalent to C; undecided against D"),
+        ({**LEVELS, "A": 0.95, "C": 0.92}, "A", "C has the highest mean test accuracy, 92.00 %.",
+         "better than B and E; undecided against D; A diverged"),
+        (dict.fromkeys("ABCDFGHI", 0.5) | {"X": 0.9}, "", "X has the highest mean test accuracy, 90.00 %.",
+         "better than 8 others"),
+    ],
+)  # fmt: skip
+def test_of_many_variants_the_highest_is_named_and_how_sure_that_is(levels, diverged, text, numbers):
+    assert answer(of_levels(levels, diverged))[0] == Line(text, numbers)
+
+
+def test_where_all_diverged_none_is_the_highest():
+    assert "highest" not in " ".join(texts(of_levels(LEVELS, "ABCDE")))
+
+
 def test_of_many_comparisons_the_table_has_the_rest():
     variants = "".join(f"  {name}: {{norm: {{kind: batch}}}}\n" for name in "ABCDE")
-    *lines, rest = answer(results(f"name: five\nvariants:\n{variants}seeds: 2\n"))
-    assert (len(lines), rest) == (6, Line("", "The table of comparisons has 4 more."))
+    text = f"name: five\nvariants:\n{variants}seeds: 2\n"
+    lines = answer(results(f"{text}baseline: A\n".replace("  B:", "  B2: {norm: {kind: layer}}\n  B:")))
+    assert len(lines) == 5
+    first, *lines, rest = answer(results(text))
+    assert (len(lines), rest) == (5, Line("", "The table of comparisons has 5 more."))
+    assert " has the highest mean test accuracy, " in first.text
 
 
 def test_where_nothing_depends_on_the_seed_no_seeds_are_asked_for():

@@ -76,9 +76,9 @@ def test_every_name_has_its_band_lines_and_dot(cells, draw, names, colours):
 def test_corrections_have_a_band_a_median_and_both_limits(cells):
     chart = corrections.corrections(cells)
     assert [(entry.name, entry.style.colour) for entry in chart.legend] == list(
-        zip(["none", "BN", "BRN"], COLOURS[:3], strict=True)
-    )
-    for i, entry in enumerate(chart.legend):
+        zip(["BN", "BRN"], COLOURS[1:3], strict=True)
+    ), "none has no corrections"
+    for i, entry in enumerate(chart.legend, start=1):
         assert glyphs(chart.model, entry.tag) == [
             (VArea, f"lines {i}", "step", "low", "high"),
             (Line, f"lines {i}", "step", "middle"),
