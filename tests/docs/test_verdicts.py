@@ -8,6 +8,7 @@ from scipy import stats as scipy_stats
 
 from bnrenorm.analysis import stats
 from tests.docs import pages
+from tests.helpers import COMPARED, save_digits
 
 PAGE = "docs/verdicts.md"
 
@@ -50,6 +51,21 @@ def test_pairs_that_a_family_needs():
     for comparisons, pairs in np.array(pages.table(PAGE, "comparisons"), int):
         assert stats.min_pairs(comparisons) == pairs
         assert comparisons * 2 / 2**pairs < 0.05 <= comparisons * 2 / 2 ** (pairs - 1)
+
+
+@pytest.mark.slow
+def test_each_variant_is_judged_at_the_rate_that_was_best_for_it(tmp_path, monkeypatch, no_pictures):
+    (tmp_path / "my.yaml").write_text(f"{COMPARED}data: {{path: {save_digits(tmp_path / 'few.npz')}}}\n")
+    monkeypatch.chdir(tmp_path)
+    (body,) = pages.blocks(PAGE, "python")
+    names = {}
+    exec(body.replace("5000", "50"), names)
+    tuned, results = names["tuned"], names["results"]
+    for variant in ("BN", "BRN"):
+        own = tuned[tuned["variant"] == variant]
+        best = own["training.optimizer.lr"][own["validation_accuracy"].idxmax()]
+        assert results.experiment.settings[variant, ()].training.optimizer.lr == best
+    assert results.verdicts[0]["seeds"] == 12
 
 
 def test_the_order_of_the_words():
