@@ -31,6 +31,6 @@ def too_few(seeds: int, tested: int, *, has_choice: bool) -> str:
         return f"{counted(seeds, 'seed')}: with fewer than {MIN_PAIRS} there is neither an interval nor a verdict"
     fewer = "; with a baseline there are fewer comparisons" if has_choice else ""
     return (
-        f"{seeds} seeds can show no variant to be better: of {tested} comparisons, p < .05 after Holm's correction "
-        f"needs at least {min_pairs(tested)}{fewer}"
+        f"{seeds} seeds can show no variant to be better unless one diverges: of {tested} comparisons, p < .05 after "
+        f"Holm's correction needs at least {min_pairs(tested)}{fewer}"
     )

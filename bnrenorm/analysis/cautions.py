@@ -9,6 +9,8 @@ from bnrenorm.analysis.verdicts import Verdict
 from bnrenorm.data.described import Described
 from bnrenorm.numbers import counted, listed
 
+_ROUNDING = 1e-9  # of a mean of equal accuracies
+
 
 def cautions(verdicts: list[Verdict], final: pd.DataFrame, data: Described) -> list[str]:
     """Return remarks on verdicts, and on the table `aggregates.final_values` behind them; no full stops."""
@@ -30,7 +32,7 @@ def _guessing(final: pd.DataFrame, data: Described) -> list[str]:
     share = data.most_frequent / data.test
     rows = list(zip(final["variant"], final["test_accuracy"], strict=True))
     points = Counter(name for name, _ in rows)
-    guessing = Counter(name for name, accuracy in rows if accuracy <= share)
+    guessing = Counter(name for name, accuracy in rows if accuracy <= share + _ROUNDING)
     if not guessing:
         return []
     names = [

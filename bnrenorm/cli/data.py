@@ -47,7 +47,7 @@ def export(
 
 @app.command()
 def verify(path: DataPath = None, first_label: FirstLabel = 0) -> None:
-    """Load the images, check them, and print their shapes and checksums, and how many each class has."""
+    """Load the images, check them, and print their shapes and checksums, and how even their classes are."""
     import hashlib
 
     import numpy as np

@@ -32,7 +32,8 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
     and layer.
 
     Stored results are identified by the source text of the factory and of the functions, classes and constants of its
-    own file or notebook that it uses. Pass `version` if the Link also depends on other code, or if there is no text.
+    own file or notebook that it uses: of Python's types, and NumPy's numbers and arrays. Pass `version` if the Link
+    also depends on other code or on objects of other libraries, or if there is no text.
     Raises InputError if name is not an identifier, factory cannot be called with the width alone, or there is neither
     source text nor a version.
     """

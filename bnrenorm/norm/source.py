@@ -3,16 +3,19 @@
 import functools
 import hashlib
 import inspect
-import pickle
 import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
-from types import CodeType
+from decimal import Decimal
+from fractions import Fraction
+from types import CodeType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
+_WRITTEN = (range, slice, Decimal, Fraction, bytearray, np.dtype)
+"""Other types whose values always have the same text."""
 
 
 def text_of(factory: Any) -> str:
@@ -61,6 +64,8 @@ class _Text:
             yield from (value.fget, value.fset, value.fdel)
         elif inspect.ismodule(value):
             return
+        elif isinstance(value, SimpleNamespace) or str(type(value).__module__).startswith("chainer.initializers"):
+            yield from (type(value).__name__, vars(value))
         elif getattr(value, "__module__", None) != self.module:
             self.constants.append(_value_of(value))
         elif inspect.isfunction(value):
@@ -77,18 +82,17 @@ class _Text:
 
 
 def _value_of(value: Any) -> str:
-    """Return the value of a constant of a type of others, such as NumPy's; "" of what a name finds, which is code."""
-    if hasattr(value, "__name__"):
+    """Return a text of the value of a constant of a type of others; "" of a type whose text might be another each time.
+
+    Such are Links, whose sets Python orders anew in every process, generators, locks, and paths, as plugins are copied.
+    """
+    if isinstance(value, _WRITTEN):
+        return f"{value!r}\n"
+    if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
         return ""
-    if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:  # whose pickle is another by NumPy 2
-        return f"{value.dtype.str}{value.shape}{_hashed(value.tobytes())}\n"
-    with suppress(Exception):  # of what cannot be pickled, such as a lock, nothing is known
-        return f"{_hashed(pickle.dumps(value, protocol=4))}\n"
-    return ""
-
-
-def _hashed(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    is_exact = value.dtype.names is None and value.dtype.char not in "gG"  # no byte is padding
+    content = hashlib.sha256(value.tobytes()).hexdigest() if is_exact else repr(value.tolist())
+    return f"{value.dtype.descr}{value.shape}{content}\n"
 
 
 def _source(value: Any) -> str:

@@ -18,7 +18,8 @@ from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import TrialResults
 
-_LIMIT = 2**24  # bytes of environment.json
+_ENVIRONMENT = "environment.json"
+_LIMIT = 2**24  # bytes of it
 
 _Text = Annotated[str, StringConstraints(max_length=10_000)]
 
@@ -60,7 +61,7 @@ def read(folder: Path) -> Outcome:
     if not disk.is_file(path):
         raise InputError(f"{folder}: no run folder: it has no {path.name}")
     experiment = configs.load(path)
-    environment = _environment(folder / "environment.json")
+    environment = _environment(folder / _ENVIRONMENT)
     if environment is None:  # the run has not ended
         data = dataset.load(experiment.data).described
         backends = _BACKENDS
@@ -79,6 +80,14 @@ def read(folder: Path) -> Outcome:
             return Outcome(experiment, data, backend.device, results, folder, tuple(notes))
     again = f"bnrenorm compare {path} --out {folder.parent} trains them"
     raise InputError(f"{folder}: none of its {len(trials)} trials can be read from {store.trials}; {again}")
+
+
+def engines(folder: Path) -> set[str]:
+    """Return the engines that trained a run. Raises InputError for one that has not ended, or is damaged."""
+    environment = _environment(folder / _ENVIRONMENT)
+    if environment is None:
+        raise InputError(f"{folder}: the run has not ended")
+    return {origin.engine for origin in environment.trained_by}
 
 
 _BACKENDS = [Backend(name, "cpu") for name in (CPU, CHAINER)]

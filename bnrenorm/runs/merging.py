@@ -9,7 +9,7 @@ from bnrenorm import disk
 from bnrenorm.config import CONFIG_FILE, document, limits
 from bnrenorm.config import seeds as config_seeds
 from bnrenorm.errors import InputError
-from bnrenorm.runs import inventory
+from bnrenorm.runs import finished, inventory
 from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.runs.store import Store
 
@@ -69,9 +69,9 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
 
 
 def _joined(runs: list[inventory.Run], target: Store) -> list[Joined]:
-    """Return the runs that list their trials, those together whose configs differ in their seeds alone."""
+    """Return the runs that list their trials, those together that differ in their seeds alone, each once."""
     alike: list[tuple[dict[str, Any], list[inventory.Run], dict[int, None]]] = []
-    for run in runs:
+    for run in {run.folder.resolve(): run for run in runs}.values():
         if run.keys is None:
             continue
         settings, seeds = _settings(run.folder)
@@ -90,11 +90,15 @@ def _joined(runs: list[inventory.Run], target: Store) -> list[Joined]:
 
 
 def _settings(folder: Path) -> tuple[dict[str, Any], tuple[int, ...]]:
-    """Return what a run's config says but for its seeds, and these; nothing of one that is not as it was written."""
+    """Return what trained a run and what its config says but for its seeds, and these.
+
+    Nothing of a run that has not ended, whose engine is not known, or that is not as it was written.
+    """
     path = folder / CONFIG_FILE
     try:
         config = document.parse(disk.read_regular(path, limits.BYTES).decode("utf-8"), str(path))
-        return {key: value for key, value in config.data.items() if key != "seeds"}, config_seeds.read(config)
+        settings = {key: value for key, value in config.data.items() if key != "seeds"}
+        return {"engines": finished.engines(folder), "settings": settings}, config_seeds.read(config)
     except (InputError, OSError, ValueError):
         return {}, ()
 

@@ -1,5 +1,6 @@
 """Networks that only guess: their comparison is of no use, whatever its p. Few test images: tests/analysis/test_results.py."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 from bnrenorm.analysis import cautions
 from bnrenorm.analysis.report import provenance
+from bnrenorm.cli import summary
+from bnrenorm.cli.progress import Screen
 from tests.helpers import COMPARED, results_of, some_digits
 
 SEEDS = COMPARED.replace("seeds: 2", "seeds: 6")
@@ -30,9 +33,26 @@ def test_variants_that_only_guess_are_named(accuracy, said):
     assert (said in provenance.notes(results)) is (said is not None)
 
 
-def replace_test(data, test):
+@pytest.mark.parametrize("seeds", [6, 7, 9, 10, 11])
+def test_rounding_hides_no_guess(seeds):
+    """The mean of equal accuracies may be larger than each."""
+    results = results_of(COMPARED.replace("seeds: 2", f"seeds: {seeds}"), accuracy=lambda trial: 0.1135)
+    (said,) = replace(results, data=replace_test(results.data, 10_000, 1135)).cautions
+    assert said.startswith("BN and BRN end no better than guessing: the most frequent label alone is right for 11.35 %")
+
+
+def test_every_caution_is_printed(tmp_path):
+    results = results_of(SEEDS, accuracy=lambda trial: 0.0, folder=tmp_path)
+    file = io.StringIO()
+    summary.show(Screen(file=file), results)
+    assert len(results.cautions) == 2, "equivalent on few images, and guessing"
+    printed = " ".join(file.getvalue().split())
+    assert all(f"Caution: {caution}." in printed for caution in results.cautions)
+
+
+def replace_test(data, test, often=None):
     """Return a description of more test images of the same classes, so that none of them is more than the margin."""
-    return data.model_copy(update={"test": test, "most_frequent": round(SHARE * test)})
+    return data.model_copy(update={"test": test, "most_frequent": often or round(SHARE * test)})
 
 
 def test_of_a_grid_the_points_are_counted():

@@ -64,6 +64,9 @@ def test_data_verify_counts_from_the_first_label(call, tmp_path):
     _, out, _ = call("data", "verify", "--path", tmp_path / "a.npz", "--first-label", 1)
     assert "training images a class: 2; the most frequent label, 1, has 33.33 %\n" in out
     assert "test images a class: 0 to 4; the most frequent label, 3, has 66.67 %\n" in out
+    np.savez(tmp_path / "b.npz", x_train=images, y_train=labels - 1, x_test=images[:4], y_test=np.array([0, 1, 1, 0]))
+    _, out, _ = call("data", "verify", "--path", tmp_path / "b.npz")
+    assert "test images a class: 0 to 2; the most frequent label, 0, has 50.00 %\n" in out, "of the last it has none"
 
 
 def test_data_show_draws_a_digit_with_its_label(call, tmp_path):

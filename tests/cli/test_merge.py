@@ -42,12 +42,24 @@ def test_runs_of_several_seeds_are_compared_together(call, compare, tmp_path):
     assert "100 %" not in printed, "all trials are there"
 
 
-def test_a_run_whose_config_cannot_be_read_is_told_alone(call, compare, tmp_path):
+@pytest.mark.parametrize("content", [b"[", b"\xff", b"- a\n", None])
+def test_a_run_whose_config_cannot_be_read_is_told_alone(call, compare, tmp_path, content):
     for part in ("one", "two"):
         assert compare(out=part)[0] == 0
         (config,) = (tmp_path / part).glob("compared-*/experiment.yaml")
-        config.write_text("[")
+        if content is None:
+            (config.parent / "environment.json").unlink()  # as where a run has not ended: what trained it?
+        else:
+            config.write_bytes(content)
     code, printed, _ = call("merge", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "all")
+    assert (code, printed.count("4 of 4")) == (0, 2)
+
+
+def test_a_run_is_told_once_and_not_with_that_of_another_engine(call, compare, tmp_path):
+    assert compare(out="one")[0] == 0
+    assert compare("--set", "seeds=[2,3]", "--engine", "cpu", out="two")[0] == 0
+    sources = [tmp_path / part for part in ("one", "two", "one")]
+    code, printed, _ = call("merge", *sources, "--out", tmp_path / "all")
     assert (code, printed.count("4 of 4")) == (0, 2)
 
 

@@ -1,5 +1,6 @@
 """Files of a user's own that a config names: what they register, what is said of them, and their faults."""
 
+import linecache
 import os
 import sys
 
@@ -76,6 +77,25 @@ def test_the_path_is_relative_to_the_config_and_of_an_option_to_the_working_dire
         for options in ([], ["plugins=mine.py"], [f"plugins=[{folder}/mine.py]"])
     ]
     assert paths == [folder / "mine.py", folder / "elsewhere" / "mine.py", folder / "mine.py"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MINE,
+        MINE.replace('"mine", Mine', '"mine", lambda width: Mine(width)').rstrip(),
+        MINE.replace("\n", "\r\n"),
+        MINE + "# \u2028\x0c end",
+        "# coding: latin-1" + MINE,
+    ],
+)
+def test_the_text_is_that_of_the_file(folder, text):
+    """That by which results were stored: what `inspect` reads of the file itself."""
+    (folder / "mine.py").write_bytes(text.encode("latin-1" if "latin" in text else "utf-8"))
+    experiment = config.load(folder / "my.yaml")
+    linecache.clearcache()
+    registry.register_norm("mine", registry.find("mine").factory)
+    assert registry.find("mine").digest == source(experiment)
 
 
 @pytest.mark.parametrize("factory", ["Mine", "lambda width: Mine(width)"])

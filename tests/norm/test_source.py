@@ -3,9 +3,11 @@
 import functools
 import linecache
 
+import numpy as np
 import pytest
 
 from bnrenorm.norm.source import text_of
+from tests.helpers import fresh
 from tests.norm.test_registry import from_cell
 
 FILE = """
@@ -129,11 +131,77 @@ def test_a_bound_method_is_that_of_its_object():
     assert text_of(one.__init__) != text_of(other.__init__)
 
 
-def test_of_what_cannot_be_told_nothing_is_in_the_text():
-    """A lock has no value, and of other people's functions their version decides."""
-    text = "norm = lambda width: LOCK if width else exp\n"
-    used = "import threading\nfrom numpy import exp\nLOCK = threading.Lock()\n"
+@pytest.mark.parametrize(
+    "constant",
+    [
+        "threading.Lock()",
+        "np.exp",
+        "pathlib.Path(__file__ if '__file__' in globals() else '.')",
+        "np.random.default_rng()",
+        "chainer.links.BatchNormalization(3)",
+        "np.array([print])",
+        "type('Odd', (), {'__module__': 'of_others', '__getattr__': lambda self, name: {}[name]})()",
+        "type('Odd', (), {'__module__': 'of_others', '__reduce__': lambda self: exit()})()",
+    ],
+)
+def test_of_what_may_differ_by_process_or_folder_nothing_is_in_the_text(constant):
+    """Another digest on a worker, or in a run folder's copy, would be another norm."""
+    text = "norm = lambda width: USED if width else 3\n"
+    used = f"import chainer, pathlib, threading\nimport numpy as np\nUSED = {constant}\n"
     assert text_of(from_cell(f"{used}{text}", "norm")) == text_of(from_cell(text, "norm"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            "np.array([(1, 2)], [('eps', 'f8'), ('decay', 'f8')])",
+            "np.array([(1, 2)], [('decay', 'f8'), ('eps', 'f8')])",
+        ),
+        ("np.array([(1, 2)], [('a', 'i1'), ('b', 'i8')])", "np.array([(1, 3)], [('a', 'i1'), ('b', 'i8')])"),
+        ("np.longdouble(1)", "np.longdouble(2)"),
+        ("np.zeros((2, 3))", "np.zeros((3, 2))"),
+        ("Fraction(1, 3)", "Fraction(2, 3)"),
+        ("SimpleNamespace(kinds={'alpha', 'beta'})", "SimpleNamespace(kinds={'alpha', 'gamma'})"),
+        ("chainer.initializers.Constant(2)", "chainer.initializers.Constant(3)"),
+        ("np.dtype('f4')", "np.dtype('f8')"),
+    ],
+)
+def test_constants_of_others_types_are_in_the_text(old, new):
+    text = "import chainer\nimport numpy as np\nfrom fractions import Fraction\nfrom types import SimpleNamespace\n"
+    one, again, other = (
+        text_of(from_cell(f"{text}USED = {value}\nnorm = lambda width: USED if width else 3\n", "norm"))
+        for value in (old, old, new)
+    )
+    assert one == again != other
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant != 63, reason="a long double has no bytes that mean nothing")
+def test_bytes_that_mean_nothing_are_not_in_the_text():
+    """Of a long double of x86, the last bytes are whatever was in memory."""
+    one = np.array([1], np.longdouble).tobytes()[:10]
+    first, second = (
+        text_of(
+            from_cell(
+                f"import numpy as np\nUSED = np.frombuffer({one + rest!r}, 'g')\nnorm = lambda width: USED if width else 3\n",
+                "norm",
+            )
+        )
+        for rest in (b"\0" * 6, b"\1" * 6)
+    )
+    assert first == second
+
+
+def test_no_process_gives_another_text():
+    """Python orders the sets of each anew."""
+    code = (
+        "import linecache\nfrom types import SimpleNamespace\nfrom bnrenorm.norm.source import text_of\n"
+        "text = 'norm = lambda width: KINDS if width else 3\\n'\n"
+        "linecache.cache['cell'] = (len(text), None, [text], 'cell')\n"
+        "names = {'KINDS': SimpleNamespace(kinds=set('abcdefgh'))}\n"
+        "exec(compile(text, 'cell', 'exec'), names)\nprint(text_of(names['norm']))"
+    )
+    assert len({fresh(code) for _ in range(4)}) == 1
 
 
 def test_without_source_there_is_no_text(monkeypatch):

@@ -107,9 +107,9 @@ def test_a_single_variant_is_remarked_unless_it_is_compared_with_published_numbe
     ("text", "remark"),
     [
         (COMPARED, "2 seeds: with fewer than 6 there is neither an interval nor a verdict"),
-        (f"{ENOUGH}grid: {{training.optimizer.momentum: [0.5, 0.9]}}", "6 seeds can show no variant to be better: of 2 "
+        (f"{ENOUGH}grid: {{training.optimizer.momentum: [0.5, 0.9]}}", "6 seeds can show no variant to be better unless one diverges: of 2 "
          "comparisons, p < .05 after Holm's correction needs at least 7"),
-        (ENOUGH.replace("  BN:", "  none: {norm: {kind: none}}\n  BN:"), "6 seeds can show no variant to be better: of "
+        (ENOUGH.replace("  BN:", "  none: {norm: {kind: none}}\n  BN:"), "6 seeds can show no variant to be better unless one diverges: of "
          "3 comparisons, p < .05 after Holm's correction needs at least 7; with a baseline there are fewer comparisons"),
     ],
 )  # fmt: skip

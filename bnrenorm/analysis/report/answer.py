@@ -60,26 +60,35 @@ def answer(results: ExperimentResults) -> list[Line]:
 
 
 def _highest(results: ExperimentResults) -> list[Line]:
-    """Return which variant has the highest mean, and what the comparisons with the others say; [] if one beats it."""
+    """Return which variant has the highest mean, and what the comparisons with the others say.
+
+    Of variants that diverged, those that did so least are asked. Nothing is said if one is better than the highest, or
+    diverged less in the seeds that both have: means are of all seeds that finished.
+    """
     final: Any = results.final
     steady = final[final["diverged"] == final["diverged"].min()].dropna(subset="test_accuracy")
     if steady.empty:
         return []
     row = steady.loc[steady["test_accuracy"].idxmax()]
-    highest, others = row["variant"], {"better than": [], "equivalent to": [], "undecided against": [], "": []}
+    highest, others = row["variant"], {"better than": [], "equivalent to": [], "undecided against": []}
+    diverged = []
     for verdict in results.verdicts:
         if highest in (verdict["a"], verdict["b"]):
             other = verdict["b"] if highest == verdict["a"] else verdict["a"]
             better = winner(verdict)
-            if better == other:
+            if better == other or verdict["verdict"] == f"{highest} diverged":
                 return []
             is_equal = verdict["verdict"] in ("equivalent", IDENTICAL)
-            is_lost = is_by_divergence(verdict)
-            how = "better than" if better else "equivalent to" if is_equal else "" if is_lost else "undecided against"
-            others[how].append(other)
-    parts = [f"{how} {_named(names)}" for how, names in others.items() if how and names]
-    parts += [f"{_named(others[''])} diverged"] if others[""] else []
-    text = f"{highest} has the highest mean test accuracy, {number(100 * row['test_accuracy'], '.2f')} %."
+            if is_by_divergence(verdict):
+                diverged.append(
+                    f"{other} diverged in {verdict['diverged'][other]} of {counted(verdict['seeds'], 'seed')}"
+                )
+            else:
+                how = "better than" if better else "equivalent to" if is_equal else "undecided against"
+                others[how].append(other)
+    parts = [*(f"{how} {_named(names)}" for how, names in others.items() if names), *diverged]
+    whose = "Of the variants that diverged least, " if len(steady) < len(final) else ""
+    text = f"{whose}{highest} has the highest mean test accuracy, {number(100 * row['test_accuracy'], '.2f')} %."
     return [Line(text, "; ".join(parts))]
 
 

@@ -56,6 +56,12 @@ def test_the_legend_of_accuracies_has_the_last_values():
     assert all(line.get_label().endswith(f": {line.get_ydata()[-1]:.4f} at the end") for line in left.get_lines())
 
 
+@pytest.mark.parametrize("judged", ["at the end", "best on validation"])
+def test_differences_by_seed_are_of_the_weights_that_are_judged(judged):
+    *_, right = effects.by_steps(main_job(), [verdict(-0.013, -0.015, -0.011)], "compare", judged=judged).axes
+    assert right.get_title() == f"{judged}, a dot a seed"
+
+
 def test_a_pair_has_a_colour_that_no_variant_has():
     points = [{"size": 4}, {"size": 32}]
     rows = [verdict(-0.013, -0.015, -0.011, point) for point in points]
