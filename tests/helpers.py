@@ -31,6 +31,9 @@ seeds: 2
 """
 """An experiment of four trials that train together."""
 
+FEW = "2 seeds: with fewer than 6 there is neither an interval nor a verdict"
+"""What is noted of it before it trains."""
+
 ENGINES = ("chainer", "cpu")
 
 CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")

@@ -11,10 +11,8 @@ from fractions import Fraction
 from types import CodeType, SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
-_WRITTEN = (range, slice, Decimal, Fraction, bytearray, np.dtype)
+_WRITTEN = (range, slice, Decimal, Fraction, bytearray)
 """Other types whose values always have the same text."""
 
 
@@ -86,7 +84,9 @@ def _value_of(value: Any) -> str:
 
     Such are Links, whose sets Python orders anew in every process, generators, locks, and paths, as plugins are copied.
     """
-    if isinstance(value, _WRITTEN):
+    import numpy as np  # not above: configs are read without it
+
+    if isinstance(value, (*_WRITTEN, np.dtype)):
         return f"{value!r}\n"
     if not isinstance(value, np.ndarray | np.generic) or value.dtype.hasobject:
         return ""

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 import bnrenorm
 from bnrenorm.analysis import outputs
 from bnrenorm.analysis.plots import effects, pages, parameters, style
-from tests.helpers import COMPARED, results_of
+from tests.helpers import COMPARED, FEW, results_of
 
 TABLES = {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json", "report.html"}
 WRITTEN_BY_THE_SESSION = {"experiment.yaml"}
@@ -108,7 +108,7 @@ def test_the_environment_counts_the_trials_by_what_trained_them(run):
     assert {**trained_by, "date": date} == {**results.trials[0][1].provenance, "trials": 4}
     images = {"source": results.data.source, "checksum": results.data.checksum}
     assert environment["data"] == {**images, "train": 300, "test": 100, "classes": 10, "most_frequent": 15}
-    assert environment["notes"] == ["2 seeds: with fewer than 6 there is neither an interval nor a verdict"]
+    assert environment["notes"] == [FEW]
     assert environment["device"] == "cpu"
 
 

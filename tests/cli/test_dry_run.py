@@ -10,7 +10,7 @@ from bnrenorm.engines.cpu import compilation
 from bnrenorm.runs import session
 from bnrenorm.runs.memory import Need
 from tests.cli.test_progress import screen
-from tests.helpers import COMPARED, experiment_of, some_digits
+from tests.helpers import COMPARED, FEW, experiment_of, some_digits
 
 
 def rehearsed(out, text=COMPARED, engine=CHAINER, remark=""):
@@ -24,7 +24,7 @@ def test_a_dry_run_shows_groups_with_memory_and_time(tmp_path):
     shown.rehearsal(rehearsed(tmp_path))
     opening, few, first, group, last = file.getvalue().splitlines()
     assert opening.startswith("compared: BN, BRN; ")
-    assert few == "Note: 2 seeds: with fewer than 6 there is neither an interval nor a verdict."
+    assert few == f"Note: {FEW}."
     assert first == "4 trials, 0 finished, 4 to train"
     assert group.startswith("group 1: 4 trials of BN, BRN: 0.3")
     assert last.endswith("nothing was trained")

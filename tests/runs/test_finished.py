@@ -13,9 +13,7 @@ from bnrenorm.engines.backend import CHAINER, CUDA, CUDA_TF32, Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import finished
 from bnrenorm.runs.store import Store
-from tests.helpers import COMPARED, save_digits
-
-FEW = ("2 seeds: with fewer than 6 there is neither an interval nor a verdict",)
+from tests.helpers import COMPARED, FEW, save_digits
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +39,7 @@ def test_a_run_is_read_as_it_was(trained, folder):
     run = finished.read(folder)
     assert run.data == trained.data
     assert run.experiment.resolved() == trained.experiment.resolved()
-    assert (run.device, run.notes, run.folder) == ("cpu", FEW, folder)
+    assert (run.device, run.notes, run.folder) == ("cpu", (FEW,), folder)
     assert [trial for trial, _ in run.trials] == [trial for trial, _ in trained.trials]
     assert [result.records for _, result in run.trials] == [result.records for _, result in trained.trials]
 
@@ -68,7 +66,7 @@ def test_damaged_trials_are_left_out_with_a_note(folder, damaged, which, them):
     run = finished.read(folder)
     assert len(run.trials) == 4 - damaged
     assert run.notes == (
-        *FEW,
+        FEW,
         f"{which} damaged and left out: the same command trains {them} again",
     )
 
@@ -176,6 +174,6 @@ def test_a_trial_that_the_disk_does_not_give_back_is_left_out(folder, monkeypatc
     run = finished.read(folder)
     assert len(run.trials) == 3
     assert run.notes == (
-        *FEW,
+        FEW,
         "1 stored trial is damaged and left out: the same command trains it again",
     )

@@ -11,7 +11,7 @@ from bnrenorm.runs import narration
 from bnrenorm.runs.pace import Pace
 from bnrenorm.runs.runner import Progress
 from bnrenorm.training.records import Record
-from tests.helpers import COMPARED, experiment_of, opened, progress, some_digits, trials_of
+from tests.helpers import COMPARED, FEW, experiment_of, opened, progress, some_digits, trials_of
 
 ENOUGH = COMPARED.replace("seeds: 2", "seeds: 6")
 TANH = "{model: {activation: tanh}, norm: {kind: batch}}"
@@ -106,7 +106,7 @@ def test_a_single_variant_is_remarked_unless_it_is_compared_with_published_numbe
 @pytest.mark.parametrize(
     ("text", "remark"),
     [
-        (COMPARED, "2 seeds: with fewer than 6 there is neither an interval nor a verdict"),
+        (COMPARED, FEW),
         (f"{ENOUGH}grid: {{training.optimizer.momentum: [0.5, 0.9]}}", "6 seeds can show no variant to be better unless one diverges: of 2 "
          "comparisons, p < .05 after Holm's correction needs at least 7"),
         (ENOUGH.replace("  BN:", "  none: {norm: {kind: none}}\n  BN:"), "6 seeds can show no variant to be better unless one diverges: of "
