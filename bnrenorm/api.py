@@ -27,18 +27,18 @@ _OPTION = re.compile(rf"(?<!\S)--({'|'.join(_ARGUMENTS)})\b( (?=\S+:))?")
 
 
 def load(
-    config: str | os.PathLike[str], /, *, seeds: int | Iterable[int] | None = None, **overrides: Any
+    config: str | os.PathLike[str] | Mapping[str, Any], /, *, seeds: int | Iterable[int] | None = None, **overrides: Any
 ) -> Experiment:
-    """Load a shipped config by name, any by path, or a run's by its folder.
+    """Load a shipped config by name, any by path, a run's by its folder, or one as a dictionary.
 
     seeds: how many, from 0 on, or which ones; by default those of the config. Other keyword arguments override settings
     (docs/config.md), with two underscores for a dot: training__steps=10; None is YAML's null. Numbers and arrays of
     NumPy, ranges, tuples and paths are read as YAML's numbers, lists and text. The files under `plugins` are run.
 
-    Raises InputError for a config or a setting that is not valid, and TypeError if `config` is neither text nor a path,
-    for images in place of their path, and for an argument of `run`.
+    Raises InputError for a config or a setting that is not valid, and TypeError for a `config` of another type, for
+    images in place of their path, and for an argument of `run`.
     """
-    _require("config", config, _PATH, "a config's name or path")
+    _require("config", config, Mapping | _PATH, "a config's name or path, or a dictionary")
     for name in overrides:
         if name in _ARGUMENTS:
             raise TypeError(f"{name} is an argument of bnrenorm.run, not of bnrenorm.load")
@@ -47,7 +47,7 @@ def load(
         _require(name, overrides.get(name), Mapping | _PATH | None, expected)
     chosen = overrides if seeds is None else {**overrides, "seeds": seeds}
     values = {key.replace("__", "."): value for key, value in chosen.items()}
-    return configs.load(os.path.expanduser(config), values=values)
+    return configs.load(config if isinstance(config, Mapping) else os.path.expanduser(config), values=values)
 
 
 @contextmanager

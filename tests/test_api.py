@@ -125,7 +125,7 @@ def test_bad_options_are_named(config_file, tmp_path, options, message):
         (lambda: bnrenorm.run("quick", dask=8786), "dask=8786: expected an address such as 'tcp://scheduler:8786'"),
         (lambda: bnrenorm.run("quick", watcher=print), "watcher=<built-in function print>"),
         (lambda: bnrenorm.load(None), "config=None: expected a config's name or path"),
-        (lambda: bnrenorm.load({"name": "x"}), "config={'name': 'x'}"),
+        (lambda: bnrenorm.load([1]), "config=[1]: expected a config's name or path, or a dictionary"),
         (lambda: bnrenorm.load("quick", data=np.zeros((9, 784))), "data=ndarray (9, 784): expected a path: save"),
         (lambda: bnrenorm.load("quick", data__path=[1]), "data__path=[1]: expected a path: save the images with"),
     ],

@@ -1,12 +1,13 @@
 """Reading configs: YAML in, validated experiments and trials out. Imports neither NumPy nor Chainer."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bnrenorm import disk
 from bnrenorm.config import document, limits, plugins
 from bnrenorm.config.build import build
-from bnrenorm.config.document import unknown
+from bnrenorm.config.document import Document, unknown
 from bnrenorm.config.experiment import CONFIG_FILE, Experiment
 from bnrenorm.config.reader import plain, shown
 from bnrenorm.config.trial import Trial
@@ -23,17 +24,32 @@ def shipped() -> dict[str, Path]:
 
 
 def load(
-    config: str | Path,
+    config: str | Path | Mapping[str, Any],
     overrides: list[str] | None = None,
     values: dict[str, Any] | None = None,
     options: dict[str, Any] | None = None,
 ) -> Experiment:
-    """Load a shipped config by name, a YAML file by path, or a run's by its folder, and apply overrides.
+    """Load a shipped config by name, a YAML file by path, a run's by its folder, or one as a dictionary; override it.
 
     `overrides` are "KEY=VALUE" strings as on the command line, VALUE being YAML; `values` maps dotted keys to Python
     values, and `options` the keys that have an option of their own there, None if it is not given. The Python files
     that the config names under `plugins` are run. Raises InputError with file, line, key, value and what was expected.
     """
+    if isinstance(config, Mapping):
+        parsed, folder = Document("config", plain(config, "config")), Path()
+    else:
+        parsed, folder = _read(config)
+    for assignment in overrides or []:
+        parsed.override(assignment)
+    assignments = [(f"{key}={shown(value)}", key, value) for key, value in (values or {}).items()]
+    assignments += [(f"--{key} {value}", key, value) for key, value in (options or {}).items() if value is not None]
+    for location, key, value in assignments:
+        parsed.assign(key, plain(value, location), location)
+    return build(parsed, plugins.load(parsed, folder))
+
+
+def _read(config: str | Path) -> tuple[Document, Path]:
+    """Read a config by its name, path or folder; return it with the folder of its file."""
     if config == "":
         raise InputError("the config's name or path is empty, expected one such as compare")
     configs = shipped()
@@ -52,11 +68,4 @@ def load(
         raise InputError(f"{config}: is not YAML; to train on images, set data.path={config}") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{config}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    parsed = document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml")
-    for assignment in overrides or []:
-        parsed.override(assignment)
-    assignments = [(f"{key}={shown(value)}", key, value) for key, value in (values or {}).items()]
-    assignments += [(f"--{key} {value}", key, value) for key, value in (options or {}).items() if value is not None]
-    for location, key, value in assignments:
-        parsed.assign(key, plain(value, location), location)
-    return build(parsed, plugins.load(parsed, path.parent))
+    return document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml"), path.parent
