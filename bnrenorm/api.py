@@ -13,8 +13,9 @@ from bnrenorm import notebook
 from bnrenorm.analysis import outputs
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import Experiment
+from bnrenorm.config.document import similar
 from bnrenorm.engines import backend
-from bnrenorm.errors import InputError
+from bnrenorm.errors import InputError, cut
 from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs import session
 from bnrenorm.runs.allowance import parse_memory
@@ -23,6 +24,7 @@ from bnrenorm.runs.session import Watcher
 
 _PATH = str | os.PathLike
 _ARGUMENTS = ("device", "engine", "tf32", "out", "memory", "workers", "dask", "progress", "watcher", "axes")  # of `run`
+_SHOWN = 60  # characters of a value that a message repeats
 _OPTION = re.compile(rf"(?<!\S)--({'|'.join(_ARGUMENTS)})\b( (?=\S+:))?")
 
 
@@ -62,7 +64,7 @@ def _naming_arguments() -> Iterator[None]:
 
 @_naming_arguments()
 def run(
-    experiment: Experiment | str | os.PathLike[str],
+    experiment: Experiment | str | os.PathLike[str] | Mapping[str, Any],
     *,
     device: str = "auto",
     engine: str = "auto",
@@ -78,7 +80,7 @@ def run(
 ) -> ExperimentResults:
     """Train what `out` does not hold yet and return all results; does and leaves what `bnrenorm compare` does.
 
-    experiment: what `load` returns, or a name or path for it; device: "auto" (a GPU that computes, else the CPU),
+    experiment: what `load` returns, or what it takes; device: "auto" (a GPU that computes, else the CPU),
     "cpu", "cuda" (the first GPU) or "cuda:N"; engine: "auto", "cpu" or "cuda" (compiled), or "chainer"; tf32: on a GPU,
     round the operands of products to TF32; out: folder of runs, made if needed; memory: bound such as "4GiB", by
     default half of what is free, and on a GPU 4/5 of what is free there; workers: train in so many processes of this
@@ -94,10 +96,13 @@ def run(
     a GPU or the cluster fails. Warns of each figure that could not be drawn, and of trials that no worker survived.
     """
     if others:
+        if near := [argument for argument in (similar(name, _ARGUMENTS) for name in others) if argument]:
+            raise TypeError(f"bnrenorm.run has no argument {', '.join(others)}; did you mean {', '.join(near)}?")
         config = repr(experiment) if isinstance(experiment, _PATH) else "..."
         call = f"bnrenorm.run(bnrenorm.load({config}, {'=..., '.join(others)}=...))"
         raise TypeError(f"bnrenorm.run has no argument {', '.join(others)}; settings go to load: {call}")
-    _require("experiment", experiment, Experiment | _PATH, "a config's name or path, or what bnrenorm.load returns")
+    expected = "a config's name or path, a dictionary, or what bnrenorm.load returns"
+    _require("experiment", experiment, Experiment | Mapping | _PATH, expected)
     _require("device", device, str, "a name such as 'cuda:0'")
     _require("engine", engine, str, "a name such as 'chainer'")
     _require("tf32", tf32, bool, "True or False")
@@ -140,5 +145,5 @@ def results_of(outcome: Outcome) -> ExperimentResults:
 def _require(name: str, value: Any, types: Any, expected: str) -> None:
     if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
         shape = getattr(value, "shape", ())
-        shown = f"{type(value).__name__} {shape}" if shape else f"{value!r:.60}"
+        shown = f"{type(value).__name__} {shape}" if shape else cut(repr(value), _SHOWN)
         raise TypeError(f"{name}={shown}: expected {expected}")

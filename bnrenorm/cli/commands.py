@@ -39,7 +39,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # there are encodings without the sign in "0.2 ± 0.1"
     warnings.formatwarning = _format_warning
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="bnrenorm")  # also of `python -m bnrenorm`
     except InputError as error:
         _fail(str(error), 2)
     except _UsageError as error:

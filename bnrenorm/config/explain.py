@@ -155,6 +155,9 @@ def unknown_key(path: Path, names: Iterable[str]) -> str:
     texts = {dotted(key[len(group) :]): key for key in inside} | {text: (*group, text) for text in names}
     texts |= {str(key[-1]): key for key in reversed(inside)}
     near = min(same, key=len) if same else texts.get(similar(str(name), texts), ())
+    if len(path) == 1 and "." in str(name) and tuple(str(name).split(".")) in keys:
+        outer, *inner = str(name).split(".")
+        return f"unknown key {shown(dotted(path))}; did you mean the group {outer}, with {dotted(tuple(inner))} in it?"
     allowed = ", ".join(sorted(dotted((*group, text)) for text in names))
     return f"unknown key {shown(dotted(path))}; {hint(dotted(near))}allowed: {allowed}"
 

@@ -103,8 +103,8 @@ def plain(value: Any, location: str) -> Any:
     """
     budget = iter(range(limits.VALUES))
 
-    def convert(value: Any, depth: int) -> Any:
-        if depth > limits.DEPTH or next(budget, None) is None:
+    def convert(value: Any, path: Path) -> Any:
+        if len(path) > limits.DEPTH or next(budget, None) is None:
             raise _too_much(location)
         value = getattr(value, "tolist", lambda: value)()  # of NumPy, which this module does not import
         match value:
@@ -117,12 +117,20 @@ def plain(value: Any, location: str) -> Any:
             case numbers.Real():
                 return float(value)
             case Mapping():
-                return {convert(str(key), depth): convert(inner, depth + 1) for key, inner in value.items()}
+                keys = [convert(str(key), path) for key in value]
+                if len(set(keys)) < len(keys):
+                    raise InputError(f"{location}:{_at(path)} two keys are the same as text, expected each once")
+                return {key: convert(inner, (*path, key)) for key, inner in zip(keys, value.values(), strict=True)}
             case Iterable():
-                return [convert(inner, depth + 1) for inner in value]
-        raise InputError(f"{location}: expected numbers, text, lists and dictionaries, not {type(value).__name__}")
+                return [convert(inner, (*path, i)) for i, inner in enumerate(value)]
+        kind = type(value).__name__
+        raise InputError(f"{location}:{_at(path)} expected numbers, text, lists and dictionaries, not {kind}")
 
-    return convert(value, 0)
+    return convert(value, ())
+
+
+def _at(path: Path) -> str:
+    return f" {dotted(path)}:" if path else ""
 
 
 def dump(data: Any, *, flow: bool = False) -> str:

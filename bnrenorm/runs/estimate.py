@@ -12,12 +12,13 @@ from bnrenorm.config import Trial
 from bnrenorm.config.schema import Full
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines import device as devices
-from bnrenorm.engines.backend import CHAINER, CUDA, CUDA_TF32, Backend
+from bnrenorm.engines.backend import CHAINER, CPU, CUDA, CUDA_TF32, Backend
 from bnrenorm.errors import InputError, OutOfMemory
 from bnrenorm.network import mlp
 from bnrenorm.training.loop import Training
 
 _STEPS = 50  # timed steps of compiled engines with minibatches, which are short; 2 in all other cases
+_LONG = 0.2  # seconds that the CPU engine's steps are timed for: a few of them are over before caches are warm
 _RECORDED = 4  # steps in which the CUDA engine records all that it repeats later: see `engines.cuda.replay`
 _BUDGET = 20.0  # seconds after which no further group is timed
 
@@ -71,10 +72,18 @@ def _timed(group: list[Trial], data: Dataset, backend: Backend) -> float:
     if engine in (CUDA, CUDA_TF32):
         training.rehearse(steps=_RECORDED, record=False)
     steps = _STEPS if engine != CHAINER and not isinstance(settings.training.batch, Full) else 2
-    started = time.perf_counter()
-    training.rehearse(steps=steps, record=False)  # a GPU's work too is done when this returns
-    step = (time.perf_counter() - started) / steps
+    elapsed = _seconds(training, steps)
+    while engine == CPU and elapsed < _LONG:
+        steps *= 2
+        elapsed = _seconds(training, steps)
+    step = elapsed / steps
     started = time.perf_counter()
     training.rehearse()
     record = max(0.0, time.perf_counter() - started - step)
     return training.total * step + math.ceil(training.total / training.every) * record
+
+
+def _seconds(training: Training, steps: int) -> float:
+    started = time.perf_counter()
+    training.rehearse(steps=steps, record=False)  # a GPU's work too is done when this returns
+    return time.perf_counter() - started

@@ -63,6 +63,8 @@ def remove(store: Store, name: str) -> Removed:
     Raises InputError if there is no such run, or if a process is writing there; OSError if the disk fails.
     """
     folders = {folder.name: folder for folder in _folders(store)}
+    if name not in folders and disk.is_file(Path(name) / CONFIG_FILE):  # whose name another run here may have
+        raise InputError(f"--remove {name}: is not in {store.root}, expected a run there, or its folder as --out")
     if name not in folders:
         raise InputError(f"--remove {unknown(name, folders, 'run')}" if folders else f"--remove {name}: no runs there")
     with run_folder.locked(folders[name]):

@@ -209,3 +209,11 @@ def test_the_installed_command_finds_its_configs_in_any_folder(tmp_path):
     done = run_command("list", cwd=tmp_path)
     assert done.returncode == 0
     assert "article" in done.stdout
+
+
+def test_a_module_that_is_run_completes_the_command():
+    """`python -m bnrenorm` is no name that a shell could complete: its script had broken the completion of python."""
+    done = run_command("--show-completion", "bash")
+    assert done.returncode == 0
+    assert "_BNRENORM_COMPLETE=complete_bash" in done.stdout
+    assert done.stdout.rstrip().endswith(" bnrenorm")

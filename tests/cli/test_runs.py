@@ -54,8 +54,16 @@ def test_an_unknown_run_is_one_line(call, out):
     assert "unknown run 'a-00000001'; did you mean a-00000000?" in err
 
 
-def test_a_run_of_another_folder_is_not_mistaken_for_one_of_the_same_name(call, out):
-    code, text, err = call("runs", "--out", out, "--remove", out / "other" / "a-00000000")
+@pytest.mark.parametrize("name", ["a-00000000", "c-22222222"])
+def test_a_run_of_another_folder_is_not_mistaken_for_one_of_the_same_name(call, out, name):
+    """Nor is one of another name that is like one here offered."""
+    other = out / "other" / name
+    other.mkdir(parents=True)
+    (other / "experiment.yaml").touch()
+    code, text, err = call("runs", "--out", out, "--remove", other)
+    assert (code, text) == (2, "")
+    assert f"--remove {other}: is not in {out}, expected a run there, or its folder as --out\n" in err
+    code, text, err = call("runs", "--out", out, "--remove", out / "nowhere" / name)
     assert (code, text) == (2, "")
     assert "unknown run" in err
     assert (out / "a-00000000").is_dir()

@@ -42,7 +42,19 @@ def test_tuples_and_numpys_numbers_are_lists_and_numbers():
         ({"training": {"steps": "x"}}, "config: training.steps is 'x', expected a duration"),
         ({"training": {"stops": 3}}, "config: unknown key 'training.stops'; did you mean training.steps?"),
         ({"name": None}, "config: name is None, expected letters"),
-        ({"model": {"hidden": object()}}, "config: expected numbers, text, lists and dictionaries, not object"),
+        (
+            {"model": {"hidden": [object()]}},
+            "config: model.hidden.0: expected numbers, text, lists and dictionaries, not ob",
+        ),
+        ({"variants": {1: {}, "1": {}}}, "config: variants: two keys are the same as text, expected each once"),
+        (
+            {"training.batch": 3},
+            "config: unknown key 'training.batch'; did you mean the group training, with batch in it?",
+        ),
+        (
+            {"training.optimizer.lr": 3},
+            "config: unknown key 'training.optimizer.lr'; did you mean the group training, with o",
+        ),
         ({"plugins": "none.py"}, "config: plugins: none.py: cannot be read: No such file"),
     ],
 )

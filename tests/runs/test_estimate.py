@@ -57,6 +57,21 @@ def test_an_estimate_is_the_time_of_a_rehearsal_for_all_steps_and_records(monkey
     assert rehearsal.taken == steps
 
 
+def test_steps_that_are_over_at_once_are_timed_for_longer(monkeypatch):
+    """The first ones take a hundred times as long as the others, as where caches are cold."""
+
+    class Short(Rehearsal):
+        def rehearse(self, *, steps=1, record=True):
+            self.clock.now += sum(1e-2 if self.taken + i < 10 else 1e-4 for i in range(steps)) + 3 * record
+            self.taken += steps
+
+    monkeypatch.setattr(estimate, "Training", Short(clock := Clock(), []))
+    monkeypatch.setattr(estimate, "time", clock)
+    group = experiment_of(COMPARED.replace("steps: 4", "steps: 4, batch: 10")).trials(200)
+    seconds = estimate.estimate_seconds(group, some_digits(200, 50), Backend("cpu", "cpu"))
+    assert seconds == pytest.approx(100 * 1e-4 + 4 * 3)
+
+
 def test_a_group_that_a_gpu_cannot_hold_is_estimated_by_its_half(monkeypatch):
     """Five replicas are trained as two and three, and the two, for which there is memory, are timed."""
     clock, tried, released = Clock(), [], []
