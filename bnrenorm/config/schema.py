@@ -85,11 +85,7 @@ class Iid(Strict):
 
 
 class ClassSorted(Iid):
-    """Batches that go through the training set class by class; each epoch shuffles the images within every class.
-
-    An epoch ends with the last class, which a network then gives most of its answers: `evaluation.every: 10%` of a
-    training of one epoch shows how accuracies swing.
-    """
+    """Batches that go through the training set class by class; each epoch shuffles the images within every class."""
 
     kind: Literal["sorted"] = Field(  # pyright: ignore[reportIncompatibleVariableOverride]
         description="selects this batch regime"

@@ -170,18 +170,6 @@ def test_titles_name_the_variants_that_diverged(tmp_path, monkeypatch):
     assert titles[1].endswith("single seeds; BN diverged in 2 of 2; BRN diverged in 1 of 2)")
 
 
-@pytest.mark.parametrize("rule", ["", "data: {validation: 20}\n"])
-def test_the_effect_says_which_weights_are_judged(rule, tmp_path, monkeypatch):
-    """With early stopping curves need not end at what is judged."""
-    text = COMPARED.replace("steps: 4", "steps: 4, early_stopping: {patience: 1}") if rule else COMPARED
-    results, said = results_of(f"{text}{rule}", folder=tmp_path), []
-    monkeypatch.setattr(effects, "by_steps", lambda table, verdicts, title, choice, judged: said.append(judged))
-    for _, result in results.trials:
-        result.records["validation_loss"] = [1.0, 2.0]
-    outputs.write_figures(results)
-    assert said == ["best on validation" if rule else "at the end"]
-
-
 def test_the_articles_axes_are_kept_on_request(tmp_path, monkeypatch):
     choices = []
     monkeypatch.setattr(pages, "training_and_test", lambda table, value, title, choice, loss: choices.append(choice))

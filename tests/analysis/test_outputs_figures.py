@@ -73,3 +73,14 @@ def test_of_many_variants_the_differences_from_the_base_are_drawn(arguments_of):
     assert "difference" not in arguments_of(
         replace(results, experiment=results_of().experiment, trials=results_of().trials)
     )
+
+
+@pytest.mark.parametrize("rule", ["", "data: {validation: 20}\n"])
+def test_the_effect_says_which_weights_are_judged(arguments_of, rule):
+    """With early stopping curves need not end at what is judged."""
+    text = COMPARED.replace("steps: 4", "steps: 4, early_stopping: {patience: 1}") if rule else COMPARED
+    results = results_of(f"{text}{rule}")
+    for _, result in results.trials:
+        result.records["validation_loss"] = [1.0, 2.0]
+    *_, judged = arguments_of(results)["effect"]
+    assert judged == ("best on validation" if rule else "at the end")

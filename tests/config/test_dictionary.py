@@ -14,12 +14,12 @@ GRID = f"{COMPARED}grid: {{training.optimizer.lr: [0.1, 0.2], how: {{so: {{model
 
 
 def test_it_is_what_the_file_of_its_text_is():
-    given = yaml.safe_load(GRID)
-    before = deepcopy(given)
-    loaded = config.load(given, ["training.steps=3"], {"seeds": 4}, {"baseline": "BRN"})
+    dictionary = yaml.safe_load(GRID)
+    before = deepcopy(dictionary)
+    loaded = config.load(dictionary, ["training.steps=3"], {"seeds": 4}, {"baseline": "BRN"})
     want = experiment_of(f"{GRID}baseline: BRN\n".replace("seeds: 2", "seeds: 4").replace("steps: 4", "steps: 3"))
     assert loaded.resolved() == want.resolved()
-    assert given == before, "overrides are of the copy"
+    assert dictionary == before, "overrides are of the copy"
     assert experiment_of(loaded.as_config()).resolved() == want.resolved()
 
 

@@ -6,7 +6,7 @@ from bnrenorm.config import document, reader, seeds
 
 
 @pytest.mark.parametrize(
-    ("given", "option"),
+    ("numbers", "option"),
     [
         ([0], "--seeds 1"),
         ([0, 1, 2], "--seeds 3"),
@@ -15,12 +15,12 @@ from bnrenorm.config import document, reader, seeds
         ([0, 2], "--set 'seeds=[0,2]'"),
     ],
 )
-def test_an_option_gives_the_seeds_that_it_was_made_of(given, option):
-    assert seeds.option(given) == option
+def test_an_option_gives_the_seeds_that_it_was_made_of(numbers, option):
+    assert seeds.option(numbers) == option
     text = option.partition("=")[2].rstrip("'") or option.partition(" ")[2]
     asked = document.parse(f"seeds: {text}", "config.yaml")
-    assert seeds.read(asked) == tuple(given)
-    assert seeds.read(document.parse(f"seeds: {reader.dump(seeds.compact(given), flow=True)}", "a")) == tuple(given)
+    assert seeds.read(asked) == tuple(numbers)
+    assert seeds.read(document.parse(f"seeds: {reader.dump(seeds.compact(numbers), flow=True)}", "a")) == tuple(numbers)
 
 
 def test_one_seed_is_the_default():
@@ -28,8 +28,8 @@ def test_one_seed_is_the_default():
 
 
 @pytest.mark.parametrize(
-    ("given", "more", "all_of_them"),
+    ("numbers", "more", "all_of_them"),
     [([0, 1], 2, [0, 1, 2, 3]), ([9, 3], 1, [9, 3, 10]), ([], 2, [0, 1]), ([5], 0, [5])],
 )
-def test_further_seeds_are_none_that_are_there(given, more, all_of_them):
-    assert seeds.followed_by(given, more) == all_of_them
+def test_further_seeds_are_none_that_are_there(numbers, more, all_of_them):
+    assert seeds.followed_by(numbers, more) == all_of_them

@@ -53,10 +53,11 @@ def answer(results: ExperimentResults) -> list[Line]:
             Line(_at(verdict) + _conclusion(verdict), _numbers(verdict) if i < _DETAILED else "")
             for i, verdict in enumerate(verdicts)
         ]
-    first = _highest(results) if count == 1 and len(verdicts) > _DETAILED and not results.experiment.baseline else []
-    room = _LINES - len(first)
+    is_ranked = count == 1 and len(verdicts) > _DETAILED and not results.experiment.baseline
+    ranking = _highest(results) if is_ranked else []
+    room = _LINES - len(ranking)
     more = [Line("", f"The table of comparisons has {len(lines) - room} more.")] if len(lines) > room else []
-    return [*first, *lines[:room], *more]
+    return [*ranking, *lines[:room], *more]
 
 
 def _highest(results: ExperimentResults) -> list[Line]:
