@@ -120,8 +120,7 @@ def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Cal
     if len(experiment.points) == 1:
         few = len(experiment.variants) < _RANKED
         if verdicts and few:
-            stops = any(trial.watched for trial, _ in results.trials)
-            judged = "best on validation" if stops else "at the end"
+            judged = "best on validation" if results.stops_early else "at the end"
             drawings["effect"] = partial(effects.by_steps, curves, verdicts, name, choice, judged)
         elif verdicts:
             base = experiment.baseline or verdicts[0]["a"]  # the first variant may have no results

@@ -60,10 +60,15 @@ class ExperimentResults:
         """What the normalisation did, one row per record: `tables.diagnostics`."""
         return tables.diagnostics(self.trials)
 
+    @property
+    def stops_early(self) -> bool:
+        """Whether any trial has early stopping, whose final values are those that were best on validation."""
+        return any(trial.watched for trial, _ in self.trials)
+
     @cached_property
     def drawn(self) -> "ExperimentResults":
         """The results as their curves are drawn: those of trials that stopped early go on (`held.held`)."""
-        return replace(self, trials=held.held(self.trials)) if any(trial.watched for trial, _ in self.trials) else self
+        return replace(self, trials=held.held(self.trials)) if self.stops_early else self
 
     @cached_property
     def summary(self) -> pd.DataFrame:

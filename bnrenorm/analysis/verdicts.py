@@ -63,6 +63,17 @@ def interval(verdict: Verdict) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
+def pairs_of(verdicts: list[Verdict]) -> list[tuple[str, str]]:
+    """Return the pairs (a, b) of variants, each once."""
+    return list(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts))
+
+
+def few_pairs(verdicts: list[Verdict], most: int) -> tuple[list[Verdict], str]:
+    """Return verdicts on at most so many pairs; of more, those with the first variant, and its name, else ""."""
+    base = verdicts[0]["a"] if len(pairs_of(verdicts)) > most else ""
+    return [verdict for verdict in verdicts if base in ("", verdict["a"])], base
+
+
 def in_points(verdict: Verdict) -> list[float | None]:
     """Return mean, low and high in percentage points."""
     values = (verdict["mean"], verdict["low"], verdict["high"])
@@ -228,15 +239,12 @@ def p_text(p: float, p_holm: float, comparisons: int) -> str:
 
 
 def more_seeds(count: int, pairs: int) -> str:
-    """Return "about 3 more seeds needed" for an estimate of further seeds, 0 where they would change nothing.
-
-    pairs: those that it rests on; of fewer than 6 it is no estimate, but the number that a verdict takes at least.
-    """
+    """Return "about 3 more seeds needed" for a number that rests on so many pairs, 0 where seeds change nothing."""
     if not count:
         return "all seeds are the same"
     return f"{at_least(pairs)} {counted(count, 'more seed')} needed"
 
 
 def at_least(pairs: int) -> str:
-    """Return what stands before a number of further seeds, by the pairs that it rests on."""
+    """Return what stands before a number of further seeds: from fewer than 6 pairs nothing can be estimated."""
     return "about" if pairs >= stats.MIN_PAIRS else "at least"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.verdicts import IDENTICAL, Verdict, at_least, interval, is_by_divergence
+from bnrenorm.analysis.verdicts import IDENTICAL, Verdict, at_least, interval, is_by_divergence, pairs_of
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.config.trial import short, value_text
 from bnrenorm.numbers import counted, number, points
@@ -44,7 +44,7 @@ def verdicts(entries: list[Verdict]) -> Sheet:
     """Return a table of some `analysis.verdicts.verdicts`, over a grid with a section per pair of variants."""
     count = entries[0]["comparisons"]
     over = f", p after Holm's correction over {counted(count, 'comparison')}" if count else ""
-    pairs = list(dict.fromkeys((entry["a"], entry["b"]) for entry in entries))
+    pairs = pairs_of(entries)
     rows = sorted(entries, key=lambda entry: pairs.index((entry["a"], entry["b"])))
     differences = [f"{entry['b']} - {entry['a']}" for entry in rows]
     means, intervals, p, words, more = zip(*map(_verdict_cells, rows), strict=True)

@@ -41,9 +41,9 @@ def comparisons(trials: Iterable[Trial], identical: list[Identity], baseline: st
         pairs = list(itertools.combinations(names, 2))
     else:
         pairs = [(baseline, name) for name in names if name != baseline]
-    reasons = {(same.a, same.b, same.point): same.reason for same in identical}
+    reasons = {(frozenset((same.a, same.b)), same.point): same.reason for same in identical}
     return [
-        Comparison(a, b, point, reasons.get((a, b, point)) or reasons.get((b, a, point)), not (cell[a] or cell[b]))
+        Comparison(a, b, point, reasons.get((frozenset((a, b)), point)), not (cell[a] or cell[b]))
         for point, cell in cells.items()
         for a, b in pairs
         if a in cell and b in cell

@@ -1,9 +1,9 @@
 """Brings the trials of several folders of results together in one."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bnrenorm import disk
 from bnrenorm.config import CONFIG_FILE, document, limits
@@ -70,37 +70,31 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
 
 def _joined(runs: list[inventory.Run], target: Store) -> list[Joined]:
     """Return the runs that list their trials, those together that differ in their seeds alone, each once."""
-    alike: list[tuple[dict[str, Any], list[inventory.Run], dict[int, None]]] = []
+    alike: dict[str, list[tuple[inventory.Run, tuple[int, ...]]]] = {}
     for run in {run.folder.resolve(): run for run in runs}.values():
-        if run.keys is None:
-            continue
-        settings, seeds = _settings(run.folder)
-        same = next((others for others in alike if settings and others[0] == settings), None)
-        if same is None:
-            alike.append((settings, [run], dict.fromkeys(seeds)))
-        else:
-            same[1].append(run)
-            same[2].update(dict.fromkeys(seeds))
+        if run.keys is not None:
+            identity, seeds = _without_seeds(run.folder)
+            alike.setdefault(identity, []).append((run, seeds))
     joined = []
-    for _, same, seeds in alike:
-        keys = frozenset().union(*(run.keys or () for run in same))
-        folders = [run.folder for run in same]
-        joined.append(Joined(folders, sorted(seeds) if len(same) > 1 else None, sum(map(target.has, keys)), len(keys)))
+    for same in alike.values():
+        keys = frozenset().union(*(run.keys or () for run, _ in same))
+        seeds = sorted({seed for _, seeds in same for seed in seeds}) if len(same) > 1 else None
+        joined.append(Joined([run.folder for run, _ in same], seeds, sum(map(target.has, keys)), len(keys)))
     return joined
 
 
-def _settings(folder: Path) -> tuple[dict[str, Any], tuple[int, ...]]:
-    """Return what trained a run and what its config says but for its seeds, and these.
+def _without_seeds(folder: Path) -> tuple[str, tuple[int, ...]]:
+    """Return a text that runs share which differ in their seeds alone, and these: engines and settings.
 
-    Nothing of a run that has not ended, whose engine is not known, or that is not as it was written.
+    Of a run that has not ended, whose engine is not known, or that is not as it was written, its folder and no seeds.
     """
     path = folder / CONFIG_FILE
     try:
         config = document.parse(disk.read_regular(path, limits.BYTES).decode("utf-8"), str(path))
         settings = {key: value for key, value in config.data.items() if key != "seeds"}
-        return {"engines": finished.engines(folder), "settings": settings}, config_seeds.read(config)
+        return json.dumps([sorted(finished.engines(folder)), settings], sort_keys=True), config_seeds.read(config)
     except (InputError, OSError, ValueError):
-        return {}, ()
+        return str(folder), ()
 
 
 def _is_whole(store: Store, key: str) -> bool:

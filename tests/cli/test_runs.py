@@ -48,6 +48,12 @@ def test_a_run_is_removed_by_name_or_folder(call, out):
     assert call("runs", "--out", out / "typo") == (2, "", f"bnrenorm: {out / 'typo'}: no such folder\n")
 
 
+def test_a_name_that_no_file_system_takes_is_one_line(call, out):
+    code, text, err = call("runs", "--out", out, "--remove", "a" * 300)
+    assert (code, text, err.count("\n")) == (2, "", 1)
+    assert "unknown run 'aaa" in err
+
+
 def test_an_unknown_run_is_one_line(call, out):
     code, text, err = call("runs", "--out", out, "--remove", "a-00000001")
     assert (code, text, err.count("\n")) == (2, "", 1)

@@ -21,7 +21,7 @@ from bnrenorm.analysis.plots.pages import (
 )
 from bnrenorm.analysis.plots.style import own_settings
 from bnrenorm.analysis.plots.texts import heading, legend_below, legend_of_figure, name_point, title_figure
-from bnrenorm.analysis.verdicts import Verdict, is_one_measurement
+from bnrenorm.analysis.verdicts import Verdict, few_pairs, is_one_measurement
 from bnrenorm.numbers import number
 
 _LINES = 6  # pairs of variants in a panel of differences
@@ -197,10 +197,8 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[Verdict], keys: list
 
 def _few_pairs(verdicts: list[Verdict], title: str) -> tuple[list[Verdict], str]:
     """Return the verdicts to draw in one panel, of more than six pairs those with the first variant, and the title."""
-    if len({(verdict["a"], verdict["b"]) for verdict in verdicts}) <= _LINES:
-        return verdicts, title
-    base = verdicts[0]["a"]
-    return [verdict for verdict in verdicts if verdict["a"] == base], f"{title}, against {plain(base)}"
+    few, base = few_pairs(verdicts, _LINES)
+    return few, f"{title}, against {plain(base)}" if base else title
 
 
 def _at(verdicts: list[Verdict], keys: list[str], cell: Any) -> list[Verdict]:

@@ -15,7 +15,7 @@ from bnrenorm.analysis.plots.axes import BEYOND, bars, draw_grid, draw_spread, h
 from bnrenorm.analysis.plots.names import cell_key, minus, plain, plain_list
 from bnrenorm.analysis.plots.style import Look, looks
 from bnrenorm.analysis.plots.texts import KEPT, name_points, room_for_points
-from bnrenorm.analysis.verdicts import Verdict, interval
+from bnrenorm.analysis.verdicts import Verdict, interval, pairs_of
 from bnrenorm.numbers import number
 
 PairLooks = dict[tuple[str, str], Look]
@@ -86,7 +86,7 @@ def by_step(ax: Any, table: pd.DataFrame, verdicts: list[Verdict], styles: PairL
     table: `tables.curves`. The band is the 95 % interval of the mean from 6 seeds on; below there is a line per seed.
     """
     zone(ax)
-    for i, (a, b) in enumerate(dict.fromkeys((verdict["a"], verdict["b"]) for verdict in verdicts)):
+    for i, (a, b) in enumerate(pairs_of(verdicts)):
         spread = over_steps.difference(table, a, b)
         points = Spread(100 * spread.values, 100 * spread.mean, 100 * spread.low, 100 * spread.high)
         draw_spread(ax, points, styles[a, b], minus(b, a), order=i)

@@ -14,6 +14,7 @@ from bnrenorm.analysis.report.cells import Cells, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.analysis.stats import MIN_PAIRS
+from bnrenorm.analysis.verdicts import few_pairs, pairs_of
 from bnrenorm.config.trial import point_text
 from bnrenorm.numbers import number
 
@@ -66,12 +67,12 @@ def curves(cells: Cells) -> Chart:
 
 def differences(cells: Cells) -> Chart | None:
     """Return the paired differences in test accuracy by step, in points, with the zone of equivalence; or None."""
-    every = list(dict.fromkeys((entry["a"], entry["b"]) for entry in cells.results.verdicts))
+    every = pairs_of(cells.results.verdicts)
     if not every:
         return None
-    base = every[0][0]
-    pairs = every if len(every) <= _PAIRS else [pair for pair in every if pair[0] == base]
-    rest = f" Of {len(every)} pairs, those with {base} are drawn." if len(pairs) < len(every) else ""
+    verdicts, base = few_pairs(cells.results.verdicts, _PAIRS)
+    pairs = pairs_of(verdicts)
+    rest = f" Of {len(every)} pairs, those with {base} are drawn." if base else ""
     names = [f"{b} - {a}" for a, b in pairs]
     steps = steps_each(len(pairs) * len(cells.points), cells.seeds)
     margin = 100 * stats.MARGIN
@@ -226,7 +227,7 @@ def _caption(cells: Cells) -> str:
 
 def _early_stopping(cells: Cells) -> str:
     """Say that with early stopping curves need not end at the values that are judged."""
-    if not any(trial.watched for trial, _ in cells.results.trials):
+    if not cells.results.stops_early:
         return ""
     return (
         " Verdicts and tables are of the weights that were best on validation, and curves need not end there; that of "

@@ -5,8 +5,7 @@ from typing import Any
 
 from bnrenorm.analysis.report.tables import Cell, Column, Table
 from bnrenorm.analysis.results import ExperimentResults
-from bnrenorm.analysis.stats import MIN_PAIRS
-from bnrenorm.numbers import counted
+from bnrenorm.family import too_few
 
 _LONGEST = 300  # characters of a value that a stored file gives
 _ROWS = 200
@@ -47,11 +46,8 @@ def notes(results: ExperimentResults) -> list[str]:
     experiment = results.experiment
     remarks = [*results.notes, *_missing(results)]
     remarks += diverged(results)
-    if len(experiment.variants) > 1 and len(experiment.seeds) < MIN_PAIRS:
-        remarks.append(
-            f"{counted(len(experiment.seeds), 'seed')}: with fewer than {MIN_PAIRS} there is neither an interval nor a "
-            "verdict"
-        )
+    if len(experiment.variants) > 1 and (few := too_few(len(experiment.seeds), 1, has_choice=False)):
+        remarks.append(few)
     remarks += results.cautions
     return list(dict.fromkeys([*remarks, *_origins(results)]))
 
