@@ -13,6 +13,7 @@ from bnrenorm import notebook
 from bnrenorm.analysis import outputs
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import Experiment
+from bnrenorm.config.build import KEYS
 from bnrenorm.config.document import similar
 from bnrenorm.engines import backend
 from bnrenorm.errors import InputError, cut
@@ -44,6 +45,8 @@ def load(
     for name in overrides:
         if name in _ARGUMENTS:
             raise TypeError(f"{name} is an argument of bnrenorm.run, not of bnrenorm.load")
+        if "__" not in name and not similar(name, KEYS) and (near := similar(name, _ARGUMENTS)):
+            raise TypeError(f"no setting is called {name}; did you mean {near}, an argument of bnrenorm.run?")
     for name in ("data", "data__path"):
         expected = "a path: save the images with np.savez, and give the file as data__path"
         _require(name, overrides.get(name), Mapping | _PATH | None, expected)

@@ -75,8 +75,7 @@ def test_a_watcher_hears_of_every_step(results, tmp_path):
 def test_paths_may_begin_at_home(results, tmp_path, config_file, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    path = config_file().relative_to(tmp_path)
-    assert bnrenorm.load(f"~/{path}").name == "compared"
+    assert bnrenorm.load(f"~/{config_file().relative_to(tmp_path)}").name == "compared"
     assert bnrenorm.run(results.experiment, device="cpu", out="~/runs").folder == results.folder
 
 
@@ -137,9 +136,10 @@ def test_an_argument_of_another_type_is_named(call, argument):
 
 
 def test_settings_go_to_load_and_arguments_to_run():
-    with pytest.raises(TypeError, match="no argument worker; did you mean workers"):
-        bnrenorm.run("quick", worker=2)
-    with pytest.raises(TypeError, match=r"argument seeds; .* bnrenorm.run\(bnrenorm.load\('quick', seeds=...\)\)"):
+    for call, message in ((bnrenorm.run, "no argument worker; "), (bnrenorm.load, "no setting is called worker; ")):
+        with pytest.raises(TypeError, match=f"{message}did you mean workers"):
+            call("quick", worker=2)
+    with pytest.raises(TypeError, match=r"seeds; .* bnrenorm.run\(bnrenorm.load\('quick', seeds=...\)\)$"):
         bnrenorm.run("quick", seeds=1)
     with pytest.raises(TypeError, match=r"no argument seeds, name; .*bnrenorm.load\(..., seeds=..., name=...\)\)$"):
         bnrenorm.run(bnrenorm.load("quick"), seeds=1, name="mine")

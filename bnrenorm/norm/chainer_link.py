@@ -4,7 +4,7 @@ import contextlib
 import math
 import operator
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,12 +53,14 @@ class Normalization(L.BatchNormalization):
         eps: Any,
         dtype: Any,
         *others: Any,
-        **named: Any,
+        unknown: Mapping[str, Any],
     ):
-        if "momentum" in named:
+        if "momentum" in unknown:
             raise TypeError(
                 "momentum is called decay here: the weight of the old running value (1 - PyTorch's momentum)"
             )
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no argument {', '.join(unknown)}")
         kept = chainer.get_dtype(dtype, map_mixed16=np.float32)
         if kept.kind != "f":
             raise TypeError(f"dtype is {kept}, expected float16, float32, float64 or chainer.mixed16")
@@ -76,7 +78,7 @@ class Normalization(L.BatchNormalization):
         self.semantics, self.r_max, self.d_max, self.step = semantics, r_max, d_max, 0
         self._first_pass: tuple[Array, Array, int] | None = None
         self._limits(0)
-        super().__init__(shape, decay, eps, dtype, *others, **named)
+        super().__init__(shape, decay, eps, dtype, *others)
         self.axis = _integers("axis", self.axis)
         if self.axis is not None and (not self.axis or list(self.axis) != sorted({abs(i) for i in self.axis})):
             raise InputError(f"axis is {self.axis}, expected the axes to average over, in ascending order from 0 on")
@@ -134,8 +136,11 @@ class Normalization(L.BatchNormalization):
         shape = tuple(x.shape[i] for i in kept)
         if x.dtype.kind != "f":
             raise MismatchError("float", x.dtype, f"x has dtype {x.dtype}, expected float16, float32 or float64")
+        if axis[-1] >= x.ndim:
+            message = f"x has shape {x.shape}, expected an axis {axis[-1]} to average over"
+            raise MismatchError(f"axis {axis[-1]}", x.shape, message)
         fits = shape == self.avg_mean.shape if self.avg_mean is not None else 0 not in shape
-        if not fits or len(axis) + len(kept) != x.ndim:
+        if not fits:
             size = "at least 1 feature" if self.avg_mean is None else self.avg_mean.shape
             raise MismatchError(size, x.shape, f"x has shape {x.shape}, expected {size} on the axes other than {axis}")
         return axis, kept

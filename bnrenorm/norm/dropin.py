@@ -45,7 +45,7 @@ class BatchNormalization(Normalization):
     ):
         affine = (use_gamma, use_beta, initial_gamma, initial_beta)
         statistics = (axis, initial_avg_mean, initial_avg_var)
-        super().__init__(1.0, 0.0, semantics, size, decay, eps, dtype, *affine, *statistics, **unknown)
+        super().__init__(1.0, 0.0, semantics, size, decay, eps, dtype, *affine, *statistics, unknown=unknown)
 
 
 def _alias(name: str) -> Any:
@@ -102,6 +102,6 @@ class BatchRenormalization(Normalization):
         r_max, d_max = _one("r_max", r_max, _R_MAX, rmax), _one("d_max", d_max, _D_MAX, dmax)
         affine = (use_gamma, use_beta, initial_gamma, initial_beta)
         statistics = (axis, initial_avg_mean, initial_avg_var)
-        super().__init__(r_max, d_max, semantics, size, decay, eps, dtype, *affine, *statistics, **unknown)
+        super().__init__(r_max, d_max, semantics, size, decay, eps, dtype, *affine, *statistics, unknown=unknown)
 
     rmax, dmax = _alias("r_max"), _alias("d_max")

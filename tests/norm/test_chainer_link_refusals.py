@@ -18,7 +18,8 @@ def test_another_shape_is_refused_in_both_modes(pair, shape, mode):
     with chainer.using_config("train", mode), pytest.raises(chainer.utils.type_check.InvalidType) as refusal:
         ours(x)
     assert isinstance(refusal.value, bnrenorm.InputError)
-    assert str(refusal.value).startswith(f"x has shape {shape}, expected (3,) on the axes other than (0,")
+    expected = "(3,) on the axes other than (0," if shape else "an axis 0 to average over"
+    assert str(refusal.value).startswith(f"x has shape {shape}, expected {expected}")
     assert "\n" not in str(refusal.value)
     if shape:
         with chainer.using_config("train", mode), pytest.raises(chainer.utils.type_check.InvalidType):
@@ -36,8 +37,8 @@ def test_a_refusal_of_another_process_is_still_an_input_error():
 
 def test_a_wrong_first_batch_does_not_fix_the_size(rng):
     link = bnrenorm.BatchNormalization(axis=(0, 2))
-    for shape in ((5, 3), (5, 0, 2)):
-        with pytest.raises(bnrenorm.InputError, match="expected at least 1 feature on the axes other than"):
+    for shape, expected in (((5, 3), "an axis 2 to average over"), ((5, 0, 2), "at least 1 feature on the axes other")):
+        with pytest.raises(bnrenorm.InputError, match=f"expected {expected}"):
             link(np.zeros(shape, np.float32))
     assert link(batches(rng, (5, 4, 2))[0]).shape == (5, 4, 2)
 
@@ -59,6 +60,7 @@ def test_a_wrong_first_batch_does_not_fix_the_size(rng):
         ({"dtype": np.int32}, "dtype is int32, expected float16"),
         ({"dtype": "no"}, "no"),
         ({"momentum": 0.9}, "momentum is called decay here"),
+        ({"epsilon": 1e-3, "name": "bn"}, "^BatchRenormalization has no argument epsilon, name$"),
         ({"initial_gamma": [1, 2]}, "invalid type of initializer"),
     ],
 )
