@@ -19,7 +19,7 @@ def merge(
     """
     from bnrenorm.cli.printer import Printer
     from bnrenorm.config.seeds import option
-    from bnrenorm.runs import merging
+    from bnrenorm.runs import merging, run_folder
     from bnrenorm.runs.store import Store
 
     merged, printer = merging.merge([Store(folder) for folder in folders], Store(out)), Printer()
@@ -27,8 +27,8 @@ def merge(
         printer.say(f"Note: {path} is not as it was written, and left out.")
     printer.say(f"{counted(merged.added, 'trial')} added to {out}; {merged.present} there already.")
     for run in merged.runs:
-        seeds = "" if run.seeds is None else f" {option(run.seeds)}"
-        printer.say(
-            f"{' and '.join(map(str, run.folders))}: {run.there} of {run.trials} trials; "
-            f"bnrenorm compare {run.folders[0]}{seeds} --out {out} compares them"
-        )
+        options = [] if run.seeds is None else [option(run.seeds)]
+        options += [run.backend.options] if run.backend else []
+        command = run_folder.command(run.folders[0], out, *options)
+        folders = " and ".join(map(str, run.folders))
+        printer.say(f"{folders}: {run.there} of {run.trials} trials; {command} compares them")

@@ -23,7 +23,7 @@ def list_runs(
     from bnrenorm.cli.printer import Printer
     from bnrenorm.cli.sheet import Sheet
     from bnrenorm.config import CONFIG_FILE
-    from bnrenorm.runs import inventory
+    from bnrenorm.runs import inventory, run_folder
     from bnrenorm.runs.store import Store
 
     printer, store = Printer(), Store(out)
@@ -55,4 +55,4 @@ def list_runs(
     )
     unfinished = [run.folder for run in runs if run.state == "unfinished"]
     if unfinished:
-        printer.say(f"bnrenorm compare {unfinished[-1]}/{CONFIG_FILE} --out {out} goes on with an unfinished run.")
+        printer.say(f"{run_folder.command(unfinished[-1] / CONFIG_FILE, out)} goes on with an unfinished run.")

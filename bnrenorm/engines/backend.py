@@ -33,7 +33,19 @@ class Backend:
 
         Thus results of different engines or devices are never mixed in one comparison.
         """
-        return f"{self.engine_for(settings)} on {self.device.partition(':')[0]}"
+        return f"{self.engine_for(settings)} on {self.kind}"
+
+    @property
+    def kind(self) -> str:
+        """Return "cpu" or "cuda"."""
+        return self.device.partition(":")[0]
+
+    @property
+    def options(self) -> str:
+        """Return the options of the command line that choose it, on any machine that has such a device."""
+        if self.engine == CHAINER:
+            return f"--engine {CHAINER} --device {self.kind}"
+        return f"--engine {CUDA} --tf32" if self.engine == CUDA_TF32 else f"--engine {self.engine}"
 
 
 def choose(engine: str = "auto", device: str = "auto", *, tf32: bool = False) -> Backend:

@@ -14,6 +14,7 @@ from bnrenorm.data import dataset
 from bnrenorm.data.described import Described
 from bnrenorm.engines.backend import CHAINER, CPU, CUDA, CUDA_TF32, Backend
 from bnrenorm.errors import InputError
+from bnrenorm.runs import run_folder
 from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import TrialResults
@@ -68,7 +69,7 @@ def read(folder: Path) -> Outcome:
         notes: list[str] = []
     else:
         data, notes = environment.data, list(environment.notes)
-        backends = [Backend(_preferred(environment), environment.device)]
+        backends = [_backend(environment)]
     store = Store(folder.resolve().parent)
     trials = experiment.trials(data.train, data.classes)
     for backend in backends:
@@ -78,25 +79,26 @@ def read(folder: Path) -> Outcome:
                 which, them = ("1 stored trial is", "it") if damaged == 1 else (f"{damaged} stored trials are", "them")
                 notes.append(f"{which} damaged and left out: the same command trains {them} again")
             return Outcome(experiment, data, backend.device, results, folder, tuple(notes))
-    again = f"bnrenorm compare {path} --out {folder.parent} trains them"
-    raise InputError(f"{folder}: none of its {len(trials)} trials can be read from {store.trials}; {again}")
+    again = run_folder.command(path, folder.parent)
+    raise InputError(f"{folder}: none of its {len(trials)} trials can be read from {store.trials}; {again} trains them")
 
 
-def engines(folder: Path) -> set[str]:
-    """Return the engines that trained a run. Raises InputError for one that has not ended, or is damaged."""
+def backend(folder: Path) -> Backend:
+    """Return what a run was trained with. Raises InputError for one that has not ended, or is damaged."""
     environment = _environment(folder / _ENVIRONMENT)
     if environment is None:
         raise InputError(f"{folder}: the run has not ended")
-    return {origin.engine for origin in environment.trained_by}
+    return _backend(environment)
 
 
 _BACKENDS = [Backend(name, "cpu") for name in (CPU, CHAINER)]
 _BACKENDS += [Backend(name, "cuda:0") for name in (CUDA, CUDA_TF32, CHAINER)]
 
 
-def _preferred(environment: _Environment) -> str:
-    """Return the engine that a run preferred; the Chainer engine trains what another has no kernels for."""
-    return next((origin.engine for origin in environment.trained_by if origin.engine != CHAINER), CHAINER)
+def _backend(environment: _Environment) -> Backend:
+    """Return the device and the engine that a run preferred; Chainer's trains what another has no kernels for."""
+    engines = (origin.engine for origin in environment.trained_by if origin.engine != CHAINER)
+    return Backend(next(engines, CHAINER), environment.device)
 
 
 def _environment(path: Path) -> _Environment | None:

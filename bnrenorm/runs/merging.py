@@ -8,6 +8,7 @@ from pathlib import Path
 from bnrenorm import disk
 from bnrenorm.config import CONFIG_FILE, document, limits
 from bnrenorm.config import seeds as config_seeds
+from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import finished, inventory
 from bnrenorm.runs.sealed import Spoilt
@@ -18,11 +19,13 @@ from bnrenorm.runs.store import Store
 class Joined:
     """Runs that differ in nothing but their seeds, and how many of their trials are `there` now.
 
-    `seeds` are those of all together, None of a run that was there alone.
+    `seeds` are those of all together, None of a run that was there alone; `backend` is what trained them, None of a
+    run that has not ended.
     """
 
     folders: list[Path]
     seeds: list[int] | None
+    backend: Backend | None
     there: int
     trials: int
 
@@ -70,31 +73,34 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
 
 def _joined(runs: list[inventory.Run], target: Store) -> list[Joined]:
     """Return the runs that list their trials, those together that differ in their seeds alone, each once."""
-    alike: dict[str, list[tuple[inventory.Run, tuple[int, ...]]]] = {}
+    alike: dict[tuple[str, Backend | None], list[tuple[inventory.Run, tuple[int, ...]]]] = {}
     for run in {run.folder.resolve(): run for run in runs}.values():
         if run.keys is not None:
-            identity, seeds = _without_seeds(run.folder)
-            alike.setdefault(identity, []).append((run, seeds))
+            settings, backend, seeds = _without_seeds(run.folder)
+            alike.setdefault((settings, backend), []).append((run, seeds))
     joined = []
-    for same in alike.values():
+    for (_, backend), same in alike.items():
         keys = frozenset().union(*(run.keys or () for run, _ in same))
         seeds = sorted({seed for _, seeds in same for seed in seeds}) if len(same) > 1 else None
-        joined.append(Joined([run.folder for run, _ in same], seeds, sum(map(target.has, keys)), len(keys)))
+        there = sum(map(target.has, keys))
+        joined.append(Joined([run.folder for run, _ in same], seeds, backend, there, len(keys)))
     return joined
 
 
-def _without_seeds(folder: Path) -> tuple[str, tuple[int, ...]]:
-    """Return a text that runs share which differ in their seeds alone, and these: engines and settings.
+def _without_seeds(folder: Path) -> tuple[str, Backend | None, tuple[int, ...]]:
+    """Return the settings as a text, what trained them on which kind of device, and the seeds.
 
-    Of a run that has not ended, whose engine is not known, or that is not as it was written, its folder and no seeds.
+    Of a run that has not ended, whose backend is not known, or that is not as it was written, its folder and no seeds.
     """
     path = folder / CONFIG_FILE
     try:
         config = document.parse(disk.read_regular(path, limits.BYTES).decode("utf-8"), str(path))
         settings = {key: value for key, value in config.data.items() if key != "seeds"}
-        return json.dumps([sorted(finished.engines(folder)), settings], sort_keys=True), config_seeds.read(config)
+        backend = finished.backend(folder)
+        first = Backend(backend.engine, backend.kind)  # a run on the second GPU is as one on the first
+        return json.dumps(settings, sort_keys=True), first, config_seeds.read(config)
     except (InputError, OSError, ValueError):
-        return str(folder), ()
+        return str(folder), None, ()
 
 
 def _is_whole(store: Store, key: str) -> bool:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 
 import filelock
 
@@ -28,6 +29,11 @@ def path_of(root: Path, experiment: Experiment, checksum: str) -> Path:
     Where images of the user's own lie does not matter.
     """
     return root / f"{experiment.name}-{digest(experiment.resolved(checksum))[:8]}"
+
+
+def command(run: Path, out: Path, *options: str) -> str:
+    """Return the command that trains or compares the experiment of a run, or of a config, into a folder of results."""
+    return " ".join(["bnrenorm compare", quote(str(run)), *options, f"--out {quote(str(out))}"])
 
 
 @contextmanager

@@ -98,8 +98,7 @@ def run(
         inventory.list_trials(folder, session.keys.values())
         session.announce()
         for other in run_folder.unfinished(folder, experiment):
-            config = other / CONFIG_FILE
-            session.note(f"{other} is unfinished; bnrenorm compare {config} --out {out} goes on with it")
+            session.note(f"{other} is unfinished; {run_folder.command(other / CONFIG_FILE, out)} goes on with it")
         results, failures = session.results()
         data, notes = session.data.described, tuple(session.notes)
         yield Outcome(experiment, data, backend.device, results, folder, notes, tuple(failures))

@@ -21,7 +21,8 @@ def test_shards_are_merged_and_compared(call, compare, tmp_path):
     words = " ".join(printed.split())
     (run,) = (tmp_path / "all").glob("compared-*")
     assert "2 trials added" in words
-    assert f"{run}: 4 of 4 trials; bnrenorm compare {run} --out {tmp_path / 'part1'} compares them" in words
+    command = f"bnrenorm compare {run} --engine chainer --device cpu --out {tmp_path / 'part1'}"
+    assert f"{run}: 4 of 4 trials; {command} compares them" in words
 
 
 def test_runs_of_several_seeds_are_compared_together(call, compare, tmp_path):
@@ -33,10 +34,10 @@ def test_runs_of_several_seeds_are_compared_together(call, compare, tmp_path):
     code, printed, _ = call("merge", *sources, "--out", tmp_path / "all")
     low, high, other = (next(source.glob("compared-*")) for source in sources)
     words = " ".join(printed.split())
-    command = f"bnrenorm compare {low} --seeds 4 --out {tmp_path / 'all'}"
+    command = f"bnrenorm compare {low} --seeds 4 --engine chainer --device cpu --out {tmp_path / 'all'}"
     assert (code, f"{low} and {high}: 8 of 8 trials; {command} compares them" in words) == (0, True)
-    assert f"{other}: 4 of 4 trials; bnrenorm compare {other} --out" in words
-    code, printed, _ = call(*command.split()[1:], "--engine", "chainer", "--device", "cpu")
+    assert f"{other}: 4 of 4 trials; bnrenorm compare {other} --engine" in words
+    code, printed, _ = call(*command.split()[1:])
     assert code == 0
     assert "4 paired seeds" in " ".join(printed.split())
     assert "100 %" not in printed, "all trials are there"
@@ -61,6 +62,7 @@ def test_a_run_is_told_once_and_not_with_that_of_another_engine(call, compare, t
     sources = [tmp_path / part for part in ("one", "two", "one")]
     code, printed, _ = call("merge", *sources, "--out", tmp_path / "all")
     assert (code, printed.count("4 of 4")) == (0, 2)
+    assert f" --engine cpu --out {tmp_path / 'all'} compares them" in " ".join(printed.split())
 
 
 def test_a_dry_run_of_a_shard_counts_its_trials(compare):

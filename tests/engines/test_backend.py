@@ -48,6 +48,20 @@ def test_with_gpus(monkeypatch, engine, device, want):
     assert backend.choose(engine, device) == want
 
 
+@pytest.mark.parametrize(
+    ("engine", "kind", "tf32"),
+    [("auto", "cpu", False), ("auto", "cuda", False), ("auto", "cuda", True), ("chainer", "cpu", False), ("chainer", "cuda", False)],
+)  # fmt: skip
+def test_its_options_choose_it_again(monkeypatch, engine, kind, tf32):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
+    monkeypatch.setattr(devices, "problem", lambda index: None)
+    chosen = backend.choose(engine, kind, tf32=tf32)
+    words = chosen.options.split()
+    named = {word: words[words.index(word) + 1] for word in ("--engine", "--device") if word in words}
+    again = backend.choose(named["--engine"], named.get("--device", "auto"), tf32="--tf32" in words)
+    assert again == chosen
+
+
 def test_what_cannot_be_is_an_input_error(monkeypatch):
     monkeypatch.setattr(_compat, "gpu_count", lambda: 1)
     monkeypatch.setattr(devices, "problem", lambda index: None)

@@ -1,10 +1,12 @@
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import filelock
 import pytest
@@ -28,6 +30,13 @@ def test_one_experiment_has_one_folder_that_tells_what_it_is(tmp_path):
         assert "r_max: 3.0" in (path / "experiment.yaml").read_text()
     assert not (path / ".owner.json").exists()
     assert run_folder.path_of(tmp_path, experiment(COMPARED.replace("seeds: 2", "seeds: 3")), IMAGES) != path
+
+
+def test_a_command_that_a_message_tells_survives_a_shell():
+    run, out = Path("my runs/compared-1"), Path("it's all")
+    command = run_folder.command(run, out, "--set 'seeds=[0,2]'")
+    expected = ["bnrenorm", "compare", str(run), "--set", "seeds=[0,2]", "--out", str(out)]
+    assert shlex.split(command) == expected
 
 
 def test_images_of_ones_own_have_a_folder_wherever_they_lie(tmp_path):
