@@ -4,7 +4,7 @@ Pure functions of arrays; values are accuracies in 0..1, or any other metric of 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
@@ -49,8 +49,12 @@ def paired(a: np.ndarray, b: np.ndarray) -> PairedDifference:
     return compare([(a, b)])[0]
 
 
-def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[PairedDifference]:
+def compare(
+    comparisons: Sequence[tuple[np.ndarray, np.ndarray]], measured: Sequence[Hashable] | None = None
+) -> list[PairedDifference]:
     """Compare pairs (a, b) of values (S,) as one family, whose error rate Holm's correction keeps at 5 %.
+
+    measured: what each pair was measured of, by default something of its own; pairs of the same count as one.
 
     The test flips the signs of the differences [Fisher 1935]; the interval holds the means that the test would not
     reject [Hartigan 1969]. Both assume only that the differences are symmetric about their mean. The interval of more
@@ -59,14 +63,15 @@ def compare(comparisons: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Paired
     A variant is better when p_holm < .05 and the interval excludes 0. The two are equivalent when the interval lies
     between -MARGIN and MARGIN.
     """
-    many = max(1, len(comparisons))
+    of = range(len(comparisons)) if measured is None else measured
     differences = [_differences(np.asarray(a, float), np.asarray(b, float)) for a, b in comparisons]
     uncorrected = list(map(_measure, differences, _sign_flips(differences)))
-    corrected = holm([difference.p for difference in uncorrected])
-    undecided = max(1, sum(not p < ALPHA for p in corrected))
+    once = {what: difference.p for what, difference in zip(of, uncorrected, strict=True)}
+    corrected = dict(zip(once, holm(list(once.values())), strict=True))
+    needed, undecided = min_pairs(max(1, len(once))), max(1, sum(not p < ALPHA for p in corrected.values()))
     return [
-        _decide(replace(difference, p_holm=p), min_pairs(many), undecided)
-        for difference, p in zip(uncorrected, corrected, strict=True)
+        _decide(replace(difference, p_holm=corrected[what]), needed, undecided)
+        for what, difference in zip(of, uncorrected, strict=True)
     ]
 
 

@@ -112,13 +112,14 @@ def verdicts(trials: TrainedTrials, identical: list[Identity], baseline: str | N
     """Compare variants pair by pair at every grid point by their test accuracy; return plain data for verdict.json.
 
     Every pair of variants, or every other variant with `baseline`. All comparisons of the experiment are one family for
-    Holm's correction, except those of variants that are `identical` (`config.identity`) or that never finished.
-    Differences are b - a, as fractions (0.01 is one percentage point), of the seeds in which both finished.
+    Holm's correction, those of the same trainings as one, without those of variants that are `identical`
+    (`config.identity`) or never finished. Differences are b - a, as fractions, of the seeds in which both finished.
     """
     pairs = _pairs(trials, identical, baseline)
-    family = [pair.values for pair in pairs if pair.is_tested]
-    tested = iter(stats.compare(family))
-    return [_entry(pair, next(tested) if pair.is_tested else stats.paired(*pair.values), len(family)) for pair in pairs]
+    family = [pair for pair in pairs if pair.is_tested]
+    measured = [pair.compared.measured for pair in family]
+    tested, count = iter(stats.compare([pair.values for pair in family], measured)), len(set(measured))
+    return [_entry(pair, next(tested) if pair.is_tested else stats.paired(*pair.values), count) for pair in pairs]
 
 
 def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | None) -> list[_Pair]:

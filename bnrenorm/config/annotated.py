@@ -21,7 +21,8 @@ TOP_LEVEL = {
     "variants": "what is compared: settings of each variant, in addition to those that all share",
     "grid": "settings that vary in addition: every combination of their values is a grid point",
     "seeds": "each variant is trained once per seed at each grid point; a count N stands for the seeds 0, ..., N-1. "
-    "One seed gives all variants the same initial weights and batches",
+    "One seed gives variants of the same layers the same initial weights, and those of the same `training.batch` the "
+    "same batches",
     "baseline": "every other variant is compared with this one only, instead of every pair: fewer comparisons need "
     "fewer seeds",
     "published": "table of published numbers to compare the results with",

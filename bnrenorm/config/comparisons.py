@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bnrenorm.config.identity import Identity
+from bnrenorm.config.identity import Identity, computation
 from bnrenorm.config.trial import Point, Trial
 
 
@@ -12,7 +12,8 @@ from bnrenorm.config.trial import Point, Trial
 class Comparison:
     """Two variants at a grid point. `identical_because` is the reason why they are the same computation, None if not.
 
-    is_once: neither depends on the seed, so that all seeds are one measurement.
+    is_once: neither depends on the seed, so that all seeds are one measurement. measured: the two computations; what a
+    grid does not change is measured once, and compared at each of its points.
     """
 
     a: str
@@ -20,6 +21,7 @@ class Comparison:
     point: Point
     identical_because: str | None
     is_once: bool
+    measured: frozenset[str]
 
     @property
     def is_tested(self) -> bool:
@@ -32,19 +34,27 @@ def comparisons(trials: Iterable[Trial], identical: list[Identity], baseline: st
 
     Every pair of variants, or every other variant with `baseline`, where there are trials of both.
     """
-    cells: dict[Point, dict[str, bool]] = {}  # by variant, whether it depends on the seed
+    cells: dict[Point, dict[str, Trial]] = {}  # by variant, the trial of its first seed
     names: dict[str, None] = {}
     for trial in trials:
-        cells.setdefault(trial.point, {}).setdefault(trial.variant, trial.depends_on_seed)
+        cells.setdefault(trial.point, {}).setdefault(trial.variant, trial)
         names[trial.variant] = None
     if baseline is None:
         pairs = list(itertools.combinations(names, 2))
     else:
         pairs = [(baseline, name) for name in names if name != baseline]
     reasons = {(frozenset((same.a, same.b)), same.point): same.reason for same in identical}
-    return [
-        Comparison(a, b, point, reasons.get((frozenset((a, b)), point)), not (cell[a] or cell[b]))
-        for point, cell in cells.items()
-        for a, b in pairs
-        if a in cell and b in cell
-    ]
+    compared = []
+    for point, cell in cells.items():
+        computed = {name: computation(trial.settings) for name, trial in cell.items()}
+        for a, b in pairs:
+            if a in cell and b in cell:
+                reason = reasons.get((frozenset((a, b)), point))
+                is_once = not (cell[a].depends_on_seed or cell[b].depends_on_seed)
+                compared.append(Comparison(a, b, point, reason, is_once, frozenset((computed[a], computed[b]))))
+    return compared
+
+
+def family_size(of: Iterable[Comparison]) -> int:
+    """Return over how many comparisons Holm's correction is: those that are tested, what is measured once only once."""
+    return len({compared.measured for compared in of if compared.is_tested})

@@ -62,6 +62,15 @@ class Experiment:
         """The data settings, which all variants share."""
         return next(iter(self.settings.values())).data
 
+    @property
+    def begins_alike(self) -> bool:
+        """Whether the same seed gives all variants the same initial weights and the same batches, at every point."""
+        starts: dict[Point, set[str]] = {}
+        for (_, point), settings in self.settings.items():
+            start = repr((settings.model.hidden, settings.model.weight_init, settings.training.batch))
+            starts.setdefault(point, set()).add(start)
+        return all(len(of_point) == 1 for of_point in starts.values())
+
     def trials(self, images: int, classes: int = 10) -> list[Trial]:
         """Return all trials, their settings resolved for `images` training images of `classes`; seeds vary fastest.
 

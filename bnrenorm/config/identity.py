@@ -48,6 +48,11 @@ def _why_plain_bn(settings: Settings) -> str | None:
     return None
 
 
+def computation(settings: Settings) -> str:
+    """Return a text that settings share which are the same computation."""
+    return _canonical(settings).model_dump_json()
+
+
 def _canonical(settings: Settings) -> Settings:
     """Return the settings with renormalisation that never corrects replaced by batch normalisation."""
     norm = settings.norm

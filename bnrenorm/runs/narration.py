@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 
 from bnrenorm.config import Experiment, Trial
-from bnrenorm.config.comparisons import comparisons
+from bnrenorm.config.comparisons import comparisons, family_size
 from bnrenorm.config.identity import Identity, identities
 from bnrenorm.config.trial import Point, point_text
 from bnrenorm.data.dataset import Dataset
@@ -85,7 +85,7 @@ def _seed_notes(experiment: Experiment, trials: list[Trial], identical: list[Ide
     """Say that there are too few seeds to show any variant to be better, whatever the training gives."""
     of = comparisons(trials, identical, experiment.baseline)
     has_choice = experiment.baseline is None and len(experiment.variants) > 2
-    note = too_few(len(experiment.seeds), sum(one.is_tested for one in of), has_choice=has_choice)
+    note = too_few(len(experiment.seeds), family_size(of), has_choice=has_choice)
     return [note] if note else []
 
 

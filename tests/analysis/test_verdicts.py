@@ -5,7 +5,7 @@ import pytest
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.verdicts import is_one_measurement, verdicts
-from bnrenorm.config.identity import Identity
+from bnrenorm.config.identity import Identity, identities
 from bnrenorm.training.records import TrialResults
 from tests.helpers import trials_of
 
@@ -13,9 +13,11 @@ from tests.helpers import trials_of
 def trained(accuracies, diverged=(), grid="", settings="", own=None):
     """Return trials whose test accuracies are given by variant, in the order of the seeds, at every grid point.
 
-    accuracies: None stands for a seed that was not trained. diverged: (variant, seed) pairs. own: settings by variant.
+    accuracies: None stands for a seed that was not trained. diverged: (variant, seed) pairs. own: settings by variant,
+    by default of another width each.
     """
-    variants = ", ".join(f"{name}: {(own or {}).get(name, '{}')}" for name in accuracies)
+    widths = {name: f"{{model: {{hidden: [{width}]}}}}" for width, name in enumerate(accuracies, 1)}
+    variants = ", ".join(f"{name}: {(own or widths).get(name, '{}')}" for name in accuracies)
     seeds = max(map(len, accuracies.values()))
     results = []
     for trial in trials_of(f"variants: {{{variants}}}\nseeds: {seeds}\ntraining: {{steps: 1}}\n{settings}{grid}"):
@@ -162,6 +164,16 @@ def test_all_pairs_at_all_points_are_one_family():
     assert {entry["verdict"] for entry in entries} == {"inconclusive"}
     assert {entry["more_seeds"] for entry in entries} == {stats.min_pairs(6) - 6}
     assert "(0.188 after Holm's correction over 6 comparisons)" in entries[0]["sentence"]
+
+
+def test_what_a_grid_does_not_change_counts_once():
+    """The same trainings of A and B at both points are one measurement, and so are those of C and of its copy D."""
+    accuracies = {"A": seeds_about(0.9), "B": seeds_about(0.91), "C": seeds_about(0.93), "D": seeds_about(0.93)}
+    own = {"A": "{norm: {kind: none}}", "B": "{norm: {kind: batch}}"} | dict.fromkeys("CD", "{norm: {kind: renorm}}")
+    trials = trained(accuracies, own=own, grid="grid: {norm.r_max: [2, 3]}")
+    entries = verdicts(trials, identities([trial for trial, _ in trials]))
+    assert {entry["comparisons"] for entry in entries} == {5}, "AB, and AC and BC at each point"
+    assert {entry["p_holm"] for entry in entries if {entry["a"], entry["b"]} != {"C", "D"}} == {5 * 2 / 2**6}
 
 
 def test_with_a_baseline_only_its_pairs_are_compared():

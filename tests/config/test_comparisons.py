@@ -1,6 +1,8 @@
 """Which variants an experiment compares, at which grid points."""
 
-from bnrenorm.config.comparisons import Comparison, comparisons
+import pytest
+
+from bnrenorm.config.comparisons import Comparison, comparisons, family_size
 from bnrenorm.config.identity import Identity, identities
 from tests.helpers import experiment_of
 
@@ -40,5 +42,19 @@ def test_what_has_no_trials_is_not_compared():
 def test_variants_that_no_seed_changes_are_measured_once():
     trials = experiment_of(f"{THREE}model: {{weight_init: ones}}").trials(200)
     first = comparisons(trials, [Identity("A", "B", HIGH, "equal")], "A")[0]
-    assert first == Comparison("A", "B", LOW, None, is_once=True)
+    assert first == Comparison("A", "B", LOW, None, is_once=True, measured=first.measured)
     assert not first.is_tested
+
+
+@pytest.mark.parametrize(
+    ("grid", "size"),
+    [
+        ("{training.optimizer.lr: [0.1, 0.2]}", 2),  # at either point A with B, of which C is a copy
+        ("{norm.r_max: [1, 2, 3]}", 5),  # A with B once; R, which is B at 1, with both at 2 and at 3
+    ],
+)
+def test_a_family_counts_what_is_measured_once_only_once(grid, size):
+    variants = "A: {norm: {kind: none}}, B: {norm: {kind: batch}}"
+    third = "C: {norm: {kind: batch}}" if "lr" in grid else "R: {norm: {kind: renorm, d_max: 0}}"
+    of = compared(f"name: family\nvariants: {{{variants}, {third}}}\ngrid: {grid}\nseeds: 2\n")
+    assert family_size(of) == size

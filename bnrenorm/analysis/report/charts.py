@@ -10,6 +10,7 @@ from bokeh.models import BoxAnnotation, Span
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.over_steps import INTERVAL, STEPS, Spread, spread, thin
+from bnrenorm.analysis.report import words
 from bnrenorm.analysis.report.cells import Cells, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
@@ -77,7 +78,7 @@ def differences(cells: Cells) -> Chart | None:
     steps = steps_each(len(pairs) * len(cells.points), cells.seeds)
     margin = 100 * stats.MARGIN
     caption = (
-        f"The same seed has the same initial weights and batches in both variants. Grey zone: differences below "
+        f"Paired: {words.paired(cells.results)}. Grey zone: differences below "
         f"{margin:g} points, which count as equivalent. {kind(cells)}{_early_stopping(cells)}{rest}"
     )
     chart = over_steps("differences", "Paired differences over the training", names, caption, first=len(cells.variants))

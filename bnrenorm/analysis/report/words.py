@@ -9,10 +9,16 @@ _ABBREVIATIONS = (
     ("BN", "batch", "batch normalisation"),
     ("BRN", "renorm", "batch renormalisation (Ioffe, 2017)"),
 )
-_TERMS = {
-    "points": "percentage points of accuracy",
-    "paired": "the same seed gives every variant the same initial weights and batches",
-}
+_ALIKE = "the same seed gives every variant the same initial weights and batches"
+_APART = (
+    "seed by seed; the same seed gives the same initial weights only to variants with the same layers, and the same "
+    "batches only to those with the same settings of batches"
+)
+
+
+def paired(results: ExperimentResults) -> str:
+    """Return what the variants of a pair have in common."""
+    return _ALIKE if results.experiment.begins_alike else _APART
 
 
 def question(results: ExperimentResults) -> str:
@@ -35,7 +41,8 @@ def letters(results: ExperimentResults, said: str) -> str:
         for term, kind, meaning in _ABBREVIATIONS
         if re.search(rf"\b{term}\b", used) and kinds.get(term, kind) == kind  # a variant may use the name otherwise
     ]
-    parts += [f"“{term}”: {meaning}" for term, meaning in _TERMS.items() if re.search(rf"(?<!grid )\b{term}\b", said)]
+    terms = {"points": "percentage points of accuracy", "paired": paired(results)}
+    parts += [f"“{term}”: {meaning}" for term, meaning in terms.items() if re.search(rf"(?<!grid )\b{term}\b", said)]
     return f"{'; '.join(parts)}." if parts else ""
 
 

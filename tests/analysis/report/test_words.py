@@ -1,5 +1,7 @@
 """The question of a report, and what its letters stand for."""
 
+import pytest
+
 from bnrenorm.analysis.report import words
 from tests.analysis.report.runs import TEXT, results
 
@@ -25,3 +27,19 @@ def test_letters_are_those_that_occur():
     assert words.letters(results("name: x\nvariants:\n  A: {norm: {kind: batch}}\n"), "4 grid points") == ""
     # a variant may use the letters for something else
     assert words.letters(results("name: x\nvariants:\n  BN: {norm: {kind: none}}\n"), "") == ""
+
+
+@pytest.mark.parametrize(
+    ("other", "alike"),
+    [
+        ("{model: {hidden: [7]}}", False),
+        ("{training: {batch: 8}}", False),
+        ("{model: {weight_init: he_normal}}", False),
+        ("{model: {activation: tanh}, training: {optimizer: {lr: 0.5}}, norm: {kind: none}}", True),
+    ],
+)
+def test_what_pairs_have_in_common_is_said_as_it_is(other, alike):
+    told = words.letters(results(f"name: x\nvariants:\n  A: {{}}\n  B: {other}\n"), "6 paired seeds")
+    assert told.startswith(
+        "“paired”: the same seed gives every variant the same" if alike else "“paired”: seed by seed"
+    )
