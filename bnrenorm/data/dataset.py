@@ -19,6 +19,7 @@ from bnrenorm.rng import Stream, generator
 
 _DIGITS = Data()
 _DARK = 0.1
+_UNEVEN = 100
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,22 @@ class Dataset:
         low = factor * min(float(images.min()) for images in (self.x_train, self.x_test))
         high = factor * max(float(images.max()) for images in (self.x_train, self.x_test))
         return None if low >= 0 and (_DARK < high <= 1 or high == 0) else (low, high)
+
+    @property
+    def uneven_columns(self) -> tuple[float, float] | None:
+        """Two ranges of values, where those of floats differ so much that the large ones drown the small ones.
+
+        The range of a quarter of the columns is at most the first, that of one the second, more than 100 times as much;
+        columns that are constant do not count. None if there is no such difference.
+        """
+        if self.x_train.dtype == np.uint8:
+            return None
+        flat = self.x_train.reshape(len(self.x_train), -1)
+        ranges = flat.max(axis=0).astype(np.float64) - flat.min(axis=0)
+        ranges = np.sort(ranges[ranges > 0])
+        if not len(ranges) or ranges[-1] <= _UNEVEN * ranges[len(ranges) // 4]:
+            return None
+        return float(ranges[len(ranges) // 4]), float(ranges[-1])
 
     @property
     def inputs(self) -> int:

@@ -50,6 +50,14 @@ class Sampler:
             counts[is_last] = min(images, self.size)
         return counts
 
+    def missed(self, steps: int) -> np.ndarray:
+        """Return the classes of which a training of so many steps sees no image, where no draw decides that."""
+        batch = self.batch
+        if not isinstance(batch, Iid) or (batch.shuffle and not isinstance(batch, ClassSorted)):
+            return self.labels[:0]
+        order = np.sort(self.labels) if isinstance(batch, ClassSorted) else self.labels
+        return np.setdiff1d(self.labels, order[: min(steps, self.steps_per_epoch) * self.size])
+
     def _fill(self, indices: np.ndarray, seed: int, first: int) -> None:
         """Write a seed's batches from step `first` on to indices (steps, N)."""
         if isinstance(self.batch, Full):

@@ -20,6 +20,7 @@ from bnrenorm.runs import course, inventory, narration, run_folder, runner
 from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.finished import Outcome
 from bnrenorm.runs.plan import Keys, Plan, addresses, plan
+from bnrenorm.runs.remarks import remarks
 from bnrenorm.runs.runner import Report
 from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.runs.shard import Shard
@@ -181,7 +182,7 @@ class _Session:
     def announce(self) -> None:
         """Say what will be trained."""
         self.watcher.opening(self.experiment, self.keys, self.data, self.backend)
-        for remark in narration.remarks(self.experiment, list(self.keys), self.data, self.backend):
+        for remark in remarks(self.experiment, list(self.keys), self.data, self.backend):
             self.note(remark)
 
     def plan(self, spoilt: Collection[str] = ()) -> Plan:

@@ -5,13 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bnrenorm import config
-from bnrenorm.engines.backend import CHAINER, CPU, CUDA, Backend
+from bnrenorm.engines.backend import CPU, Backend
 from bnrenorm.runs import narration
 from bnrenorm.runs.pace import Pace
 from bnrenorm.runs.runner import Progress
 from bnrenorm.training.records import Record
-from tests.helpers import COMPARED, FEW, experiment_of, opened, progress, some_digits, trials_of
+from tests.helpers import COMPARED, experiment_of, opened, progress, some_digits, trials_of
 
 ENOUGH = COMPARED.replace("seeds: 2", "seeds: 6")
 TANH = "{model: {activation: tanh}, norm: {kind: batch}}"
@@ -23,59 +22,6 @@ TANH = "{model: {activation: tanh}, norm: {kind: batch}}"
 def test_many_seeds_are_a_range(seeds, text):
     experiment = experiment_of(COMPARED.replace("seeds: 2", f"seeds: {seeds}"))
     assert text in narration.headline(experiment, {}, some_digits(200, 100), Backend(CPU, "cpu"))
-
-
-def remarks(experiment, backend, data=None):
-    """Return the remarks on an experiment, or on the YAML text of one."""
-    experiment = experiment_of(experiment) if isinstance(experiment, str) else experiment
-    return narration.remarks(experiment, experiment.trials(200), data or some_digits(200, 100), backend)
-
-
-@pytest.mark.parametrize(
-    ("pixels", "scaling", "remark"),
-    [
-        (np.float32(200), "unit", "pixels are 0 to 200 (floats are taken as they are)"),
-        (np.uint8(1), "unit", "pixels are 0 to 0.00392 (bytes are divided by 255)"),
-        (np.float32(1), "unit", None),
-        (np.float32(200), "z_score", None),
-    ],
-)
-def test_pixels_outside_the_usual_range_are_said_once(pixels, scaling, remark):
-    lit = some_digits(200, 100).x_train > 100
-    data = dataclasses.replace(some_digits(200, 100), x_train=lit * pixels, x_test=lit[:100] * pixels)
-    said = remarks(experiment_of(ENOUGH, [f"data.scaling={scaling}"]), Backend(CPU, "cpu"), data)
-    assert said == ([f"{remark}; data.scaling: min_max would map them to 0..1"] if remark else [])
-
-
-def test_variants_without_kernels_are_named_in_one_line():
-    text = ENOUGH.replace("seeds: 6", "seeds: 7").replace("  BRN: ", f"  tanh: {TANH}\n  BRN: ")
-    (remark,) = remarks(text, Backend(CPU, "cpu"))
-    assert remark == (
-        "no compiled kernels for tanh (model.activation: tanh): trained by the Chainer engine on cpu, whose rounding "
-        "differs"
-    )
-    assert remarks(text, Backend(CHAINER, "cpu")) == [], "one engine trains all variants"
-    _, remark = remarks(f"name: a\nvariants: {{tanh: {TANH}}}", Backend(CUDA, "cuda:1"))
-    assert remark == ("no compiled kernels for tanh (model.activation: tanh): trained by the Chainer engine on cuda:1")
-
-
-def test_a_backend_that_cannot_use_the_kernels_says_why():
-    why = "numba is missing; the Chainer engine trains, several times slower"
-    assert remarks(ENOUGH, Backend(CHAINER, "cpu", why)) == [why]
-
-
-def test_identical_variants_are_one_remark_with_their_grid_point():
-    """The grid of `limits` has a point with r_max 1 and d_max 0, where renormalisation is batch normalisation."""
-    (remark,) = remarks(config.load("limits"), Backend(CPU, "cpu"))
-    assert remark.startswith(
-        "BN, BRN at once and BRN warmed up at r_max 1, d_max 0 are identical by construction: in BRN at once r"
-    )
-
-
-def test_identical_variants_at_several_points_are_one_remark():
-    text = ENOUGH.replace("r_max: 3, d_max: 5", "r_max: 1, d_max: 0")
-    (remark,) = remarks(f"{text}grid: {{training.optimizer.momentum: [0.5, 0.9, 0]}}", Backend(CPU, "cpu"))
-    assert remark.startswith("BN and BRN at momentum 0.5 and 2 more points are identical by construction")
 
 
 def headline(text):
@@ -96,30 +42,6 @@ def test_trials_that_differ_are_counted():
             "r_max: 3, d_max: 5", "r_max: 3, d_max: 5}}\n  same: {norm: {kind: renorm, r_max: 3, d_max: 5"
         ).replace("  BN: {norm: {kind: batch}}\n", "")
     )
-
-
-def test_a_single_variant_is_remarked_unless_it_is_compared_with_published_numbers():
-    assert remarks("name: a", Backend(CPU, "cpu")) == ["one variant: nothing is compared"]
-    assert remarks("name: a\npublished: article2/l1", Backend(CPU, "cpu")) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "remark"),
-    [
-        (COMPARED, FEW),
-        (f"{ENOUGH}grid: {{training.optimizer.momentum: [0.5, 0.9]}}", "6 seeds can show no variant to be better unless one diverges: of 2 "
-         "comparisons, p < .05 after Holm's correction needs at least 7"),
-        (ENOUGH.replace("  BN:", "  none: {norm: {kind: none}}\n  BN:"), "6 seeds can show no variant to be better unless one diverges: of "
-         "3 comparisons, p < .05 after Holm's correction needs at least 7; with a baseline there are fewer comparisons"),
-    ],
-)  # fmt: skip
-def test_too_few_seeds_are_told_before_anything_is_trained(text, remark):
-    experiment = experiment_of(text)
-    data, backend = some_digits(200, 100), Backend(CHAINER, "cpu")
-    assert remarks(experiment, backend) == [remark]
-    of_shard = narration.remarks(experiment, experiment.trials(200)[:1], data, backend)
-    assert of_shard == [remark], "it is of the experiment, not of a shard"
-    assert remarks(f"{text}\npublished: brn17", backend) == []
 
 
 def test_trials_without_a_result_are_counted_by_reason():
