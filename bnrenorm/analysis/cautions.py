@@ -1,20 +1,32 @@
-"""What the numbers of a run say against trusting its verdicts: few test images, networks that only guess."""
+"""What the numbers of a run say against trusting its verdicts: few test images, networks that guess or exploded."""
 
-from collections import Counter
+import math
+from typing import Any
 
 import pandas as pd
 
 from bnrenorm.analysis import stats
+from bnrenorm.analysis.aggregates import keys_of
 from bnrenorm.analysis.verdicts import Verdict
+from bnrenorm.config.trial import point_text
 from bnrenorm.data.described import Described
-from bnrenorm.numbers import counted, listed
+from bnrenorm.numbers import counted, listed, number
 
 _ROUNDING = 1e-9  # of a mean of equal accuracies
+_EXPLODED = 1e6  # a loss that only weights without bounds have
+_NAMED = 3  # grid points that are named, not counted
 
 
-def cautions(verdicts: list[Verdict], final: pd.DataFrame, data: Described) -> list[str]:
-    """Return remarks on verdicts, and on the table `aggregates.final_values` behind them; no full stops."""
-    return [*_few_images(verdicts, data), *_guessing(final, data)]
+def cautions(verdicts: list[Verdict], summary: pd.DataFrame, data: Described) -> list[str]:
+    """Return remarks on verdicts, and on the trials behind them (`tables.summary`); no full stops."""
+    keys, finished = keys_of(summary, "seed"), summary[summary["outcome"] != "diverged"]
+    groups: Any = finished.groupby(keys, sort=False, dropna=False)
+    cells = [(dict(zip(keys, values, strict=True)), trials) for values, trials in groups]
+    return [*_few_images(verdicts, data), *_guessing(cells, data), *_exploded(cells)]
+
+
+_Cells = list[tuple[dict[str, Any], Any]]
+"""Variant and grid point, and the trials that finished there."""
 
 
 def _few_images(verdicts: list[Verdict], data: Described) -> list[str]:
@@ -25,22 +37,60 @@ def _few_images(verdicts: list[Verdict], data: Described) -> list[str]:
     return [f"equivalent on {images} test images, of which one is {100 / images:.3g} %: it says little of other images"]
 
 
-def _guessing(final: pd.DataFrame, data: Described) -> list[str]:
-    """Name the variants that end no better than one label for all test images, with how many of their grid points."""
+def _guessing(cells: _Cells, data: Described) -> list[str]:
+    """Name the variants that are no better than one label for all test images: their mean, or single seeds of them.
+
+    A mean that is better by less than two of its standard errors is not.
+    """
     if not data.most_frequent:
         return []
     share = data.most_frequent / data.test
-    rows = list(zip(final["variant"], final["test_accuracy"], strict=True))
-    points = Counter(name for name, _ in rows)
-    guessing = Counter(name for name, accuracy in rows if accuracy <= share + _ROUNDING)
-    if not guessing:
+    cautions, means, seeds = [], [], []
+    for cell, trials in cells:
+        accuracy = trials["final_test_accuracy"]
+        error = accuracy.std(ddof=1) / math.sqrt(len(accuracy)) if len(accuracy) > 1 else 0.0
+        at_chance = int((accuracy <= share + _ROUNDING).sum())
+        if accuracy.mean() - 2 * error <= share + _ROUNDING:
+            means.append(cell)
+        elif at_chance:
+            seeds.append(f"{_named(cell)} in {at_chance} of {counted(len(accuracy), 'seed')}")
+    right = f"the most frequent label alone is right for {100 * share:.2f} % of the test images"
+    if means:
+        names = _variants(means, cells)
+        cautions.append(f"{listed(names)} {_end(names)} no better than guessing: {right}")
+    if seeds:
+        cautions.append(f"{listed(seeds)} {_end(seeds)} no better than guessing: {right}; means hide that")
+    return cautions
+
+
+def _exploded(cells: _Cells) -> list[str]:
+    """Name the variants with losses that only exploding weights give, though none became infinite."""
+    lost = [(cell, float(trials["final_test_loss"].max())) for cell, trials in cells]
+    exploded = [cell for cell, loss in lost if loss > _EXPLODED]
+    if not exploded:
         return []
-    names = [
-        f"{name} at {count} of {counted(points[name], 'grid point')}" if points[name] > 1 else name
-        for name, count in guessing.items()
-    ]
-    end = "ends" if len(names) == 1 else "end"
-    return [
-        f"{listed(names)} {end} no better than guessing: the most frequent label alone is right for "
-        f"{100 * share:.2f} % of the test images"
-    ]
+    names, largest = _variants(exploded, cells), number(max(loss for _, loss in lost), ".2g")
+    return [f"{listed(names)} {_end(names)} with test losses up to {largest}: that is divergence, if not to infinity"]
+
+
+def _end(names: list[str]) -> str:
+    return "ends" if len(names) == 1 else "end"
+
+
+def _named(cell: dict[str, Any]) -> str:
+    """Return "BN at lr 0.1", or "BN" where there is no grid."""
+    (_, variant), *point = cell.items()
+    return f"{variant} at {point_text(point)}" if point else variant
+
+
+def _variants(some: list[dict[str, Any]], cells: _Cells) -> list[str]:
+    """Name variants with the points of the grid, or with how many if these are many."""
+    points: dict[str, list[dict[str, Any]]] = {}
+    for cell in some:
+        points.setdefault(cell["variant"], []).append(cell)
+    names = []
+    for variant, own in points.items():
+        every = sum(cell["variant"] == variant for cell, _ in cells)
+        many = f"{variant} at {len(own)} of {counted(every, 'grid point')}"
+        names += [many] if len(own) > _NAMED else list(map(_named, own))
+    return names

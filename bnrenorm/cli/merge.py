@@ -30,5 +30,5 @@ def merge(
         options = [] if run.seeds is None else [option(run.seeds)]
         options += [run.backend.options] if run.backend else []
         command = run_folder.command(run.folders[0], out, *options)
-        folders = " and ".join(map(str, run.folders))
-        printer.say(f"{folders}: {run.there} of {run.trials} trials; {command} compares them")
+        runs = " and ".join(map(str, run.folders))
+        printer.say(f"{runs}: {run.there} of {run.trials} trials; {command} compares them")

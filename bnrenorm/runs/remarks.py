@@ -36,7 +36,7 @@ def _schedule_notes(cells: list[Trial]) -> list[str]:
     points: dict[tuple[str, str], list[Point]] = {}
     for trial in cells:
         steps, ramps = trial.settings.training.steps.amount, schedule.limits(trial.settings.norm)
-        if all(ramp(steps) == ramp.last for ramp in ramps) or trial.settings.norm.warmup.amount >= steps:
+        if all(ramp(steps) == ramp.last for ramp in ramps) or ramps[0].start >= steps:
             continue
         reached = [f"{ramp(steps - 1):.3g} of {ramp.last:g}" for ramp in ramps]
         points.setdefault((trial.variant, f"r_max ends at {reached[0]}, d_max at {reached[1]}"), []).append(trial.point)

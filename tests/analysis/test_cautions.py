@@ -55,20 +55,45 @@ def replace_test(data, test, often=None):
     return data.model_copy(update={"test": test, "most_frequent": often or round(SHARE * test)})
 
 
-def test_of_a_grid_the_points_are_counted():
+def test_of_a_grid_the_points_are_named_or_counted():
     results = results_of(GRID, accuracy=lambda trial: 0.05 if trial.settings.training.optimizer.lr > 0.15 else 0.9)
-    assert any(
-        "BN at 2 of 3 grid points and BRN at 2 of 3 grid points end no better" in one for one in results.cautions
-    )
+    named = "BN at lr 0.2, BN at lr 0.3, BRN at lr 0.2 and BRN at lr 0.3 end no better than guessing"
+    assert any(named in one for one in results.cautions)
+    wide = GRID.replace("0.3]", "0.3, 0.4, 0.5]")
+    results = results_of(wide, accuracy=lambda trial: 0.05 if trial.settings.training.optimizer.lr > 0.15 else 0.9)
+    counted = "BN at 4 of 5 grid points and BRN at 4 of 5 grid points end no better than guessing"
+    assert any(counted in one for one in results.cautions)
 
 
 def test_runs_of_before_do_not_say_what_guessing_gets():
     results = results_of(SEEDS, accuracy=lambda trial: 0.01 * (trial.variant == "BN"))
     older = results.data.model_copy(update={"most_frequent": 0})
-    assert cautions.cautions(results.verdicts, results.final, older) == []
+    assert cautions.cautions(results.verdicts, results.summary, older) == []
 
 
 def test_a_variant_that_diverged_everywhere_has_not_guessed():
-    results = results_of(SEEDS, accuracy=lambda trial: 0.9)
-    nothing = results.final.assign(test_accuracy=[np.nan, 0.9])
-    assert not any("guessing" in one for one in cautions.cautions(results.verdicts, nothing, results.data))
+    results = results_of(SEEDS, accuracy=lambda trial: 0.9 if trial.variant == "BRN" else 0.05)
+    diverged = results.summary.assign(outcome=["diverged"] * 6 + ["finished"] * 6)
+    assert any("BN ends" in one for one in results.cautions)
+    assert not any("guessing" in one for one in cautions.cautions(results.verdicts, diverged, results.data))
+
+
+@pytest.mark.parametrize(("distance", "guesses"), [(0.012, False), (0.008, True), (-0.1, True)])
+def test_a_mean_is_better_than_a_guess_by_two_standard_errors(distance, guesses):
+    """Six seeds that alternate by 0.01 have a standard error of 0.01 / sqrt(5) = 0.0045."""
+    results = results_of(SEEDS, accuracy=lambda trial: 0.1135 + distance + 0.01 * (-1) ** trial.seed)
+    said = replace(results, data=replace_test(results.data, 10_000, 1135)).cautions
+    assert any(one.startswith("BN and BRN end no better than guessing") for one in said) is guesses
+
+
+def test_single_seeds_that_collapsed_are_counted():
+    results = results_of(SEEDS, accuracy=lambda trial: 0.05 if (trial.variant, trial.seed) == ("BRN", 3) else 0.9)
+    said = f"BRN in 1 of 6 seeds ends no better than guessing: {RIGHT}; means hide that"
+    assert said in results.cautions
+
+
+def test_losses_that_explode_without_becoming_infinite_are_named():
+    results = results_of(SEEDS, accuracy=lambda trial: 0.9 + 0.001 * trial.seed)
+    (caution,) = cautions.cautions([], results.summary.assign(final_test_loss=[2e36] + [1.0] * 11), results.data)
+    assert caution == "BN ends with test losses up to 2e36: that is divergence, if not to infinity"
+    assert cautions.cautions([], results.summary.assign(final_test_loss=999.0), results.data) == []
