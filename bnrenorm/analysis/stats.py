@@ -6,17 +6,15 @@ Pure functions of arrays; values are accuracies in 0..1, or any other metric of 
 import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
+from bnrenorm.analysis import power
+from bnrenorm.analysis.power import MARGIN
 from bnrenorm.family import ALPHA, MIN_PAIRS, min_pairs
 
 LEVEL = 1 - ALPHA
-MARGIN = 0.002
-"""Accuracies that differ by less than this are equivalent in practice: 0.2 percentage points."""
-
 _DECIMALS = 12  # of differences, means and bounds: rounding noise must decide no tie
 _COUNTED = 30  # pairs up to which all sign patterns are counted; of more some are drawn
 _LISTED = 13  # pairs up to which all subsets are listed; of more _RESAMPLES are drawn
@@ -93,7 +91,7 @@ def _decide(difference: PairedDifference, needed: int, undecided: int) -> Paired
         return replace(difference, verdict="equivalent")
     if difference.p_holm < ALPHA and (difference.low > 0 or difference.high < 0):
         return replace(difference, verdict="b better" if difference.mean > 0 else "a better")
-    return replace(difference, more_pairs=max(_estimate(difference.differences, undecided), needed) - n)
+    return replace(difference, more_pairs=max(power.pairs_needed(difference.differences, undecided), needed) - n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -102,6 +100,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     order, adjusted = np.argsort(p), np.empty(len(p))  # NaN at the end
     adjusted[order] = np.maximum.accumulate(np.minimum(1, np.arange(len(p), 0, -1) * p[order]))
     return adjusted.tolist()
+
+
+def mcnemar(a: int, b: int) -> float:
+    """Return the p of an event that only one of two paired measurements had, a times the first and b times the second.
+
+    Exact and two-sided: the sign test of these pairs. [McNemar 1947]
+    """
+    n = a + b
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(min(a, b) + 1)) / 2**n)
 
 
 def _interval(differences: np.ndarray) -> tuple[float, float]:
@@ -203,22 +210,6 @@ def _signed_sums(values: np.ndarray) -> np.ndarray:
     for value in values:
         sums = np.concatenate([sums - value, sums + value])
     return sums
-
-
-def _estimate(differences: np.ndarray, undecided: int) -> int:
-    """Estimate by the normal approximation how many pairs a decision needs: 80 % power, the spread seen so far.
-
-    It excludes 0 at the level that Holm's correction leaves to one of the undecided comparisons, or it excludes what is
-    beyond the margin at 95 %.
-    """
-    quantile = NormalDist().inv_cdf
-    mean, spread = abs(float(differences.mean())), float(differences.std(ddof=1))
-    needed = [
-        ((quantile(1 - ALPHA / 2 / many) + quantile(0.8)) * spread / distance) ** 2
-        for distance, many in ((mean, undecided), (MARGIN - mean, 1))
-        if distance > 0
-    ]
-    return max(len(differences) + 1, math.ceil(min(needed)))
 
 
 def prediction_interval(values: np.ndarray) -> tuple[float, float]:

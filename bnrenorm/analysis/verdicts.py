@@ -4,17 +4,13 @@ The keys of an entry are a contract (docs/outputs.md, verdict.json); docs/verdic
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any, TypedDict
 
-import numpy as np
-
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.tables import TrainedTrials, summary
-from bnrenorm.config.comparisons import Comparison, comparisons
+from bnrenorm.analysis.pairs import METRIC, Pair, pairs_compared
+from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config.identity import Identity
 from bnrenorm.config.seeds import followed_by, option
-from bnrenorm.config.trial import Point
 from bnrenorm.numbers import counted, points
 
 IDENTICAL = "identical by construction"
@@ -25,8 +21,6 @@ BOTH_DIVERGED = "both diverged"
 
 EQUIVALENT = f"equivalent within {100 * stats.MARGIN:g} points"
 """What is said of two variants that differ by less than the margin."""
-
-_METRIC = "final_test_accuracy"
 
 
 class Verdict(TypedDict):
@@ -90,24 +84,6 @@ def is_one_measurement(verdict: Verdict) -> bool:
     return verdict["verdict"] == "inconclusive" and verdict["pairs"] == 1 and not verdict["more_seeds"]
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """Two variants at a grid point, the `seeds` that both have, and the values (S,) of those in which both finished.
-
-    Where no setting depends on the seed (`is_once`), all seeds are one measurement, and the values are those of one.
-    """
-
-    compared: Comparison
-    seeds: list[int]
-    values: tuple[np.ndarray, np.ndarray]
-    diverged: dict[str, int]
-
-    @property
-    def is_tested(self) -> bool:
-        """Whether the pair belongs to the family: neither known to be equal, nor measured once, nor without values."""
-        return self.compared.is_tested and (not self.seeds or len(self.values[0]) > 0)
-
-
 def verdicts(trials: TrainedTrials, identical: list[Identity], baseline: str | None = None) -> list[Verdict]:
     """Compare variants pair by pair at every grid point by their test accuracy; return plain data for verdict.json.
 
@@ -115,37 +91,20 @@ def verdicts(trials: TrainedTrials, identical: list[Identity], baseline: str | N
     Holm's correction, those of the same trainings as one, without those of variants that are `identical`
     (`config.identity`) or never finished. Differences are b - a, as fractions, of the seeds in which both finished.
     """
-    pairs = _pairs(trials, identical, baseline)
+    pairs = pairs_compared(trials, identical, baseline)
     family = [pair for pair in pairs if pair.is_tested]
     measured = [pair.compared.measured for pair in family]
     tested, count = iter(stats.compare([pair.values for pair in family], measured)), len(set(measured))
     return [_entry(pair, next(tested) if pair.is_tested else stats.paired(*pair.values), count) for pair in pairs]
 
 
-def _pairs(trials: TrainedTrials, identical: list[Identity], baseline: str | None) -> list[_Pair]:
-    """Return the pairs that are compared: by grid point, then in the variants' order, the baseline first."""
-    cells: dict[tuple[str, Point], dict[int, Any]] = {}
-    for (trial, _), row in zip(trials, summary(trials).to_dict("records"), strict=True):
-        cells.setdefault((trial.variant, trial.point), {})[trial.seed] = row
-    pairs = []
-    for compared in comparisons((trial for trial, _ in trials), identical, baseline):
-        of = {name: cells[name, compared.point] for name in (compared.a, compared.b)}
-        seeds = [seed for seed in of[compared.a] if seed in of[compared.b]]
-        diverged = {name: sum(rows[seed]["outcome"] == "diverged" for seed in seeds) for name, rows in of.items()}
-        finished = [seed for seed in seeds if all(rows[seed]["outcome"] != "diverged" for rows in of.values())]
-        finished = finished[:1] if compared.is_once else finished
-        a, b = (np.array([rows[seed][_METRIC] for seed in finished], float) for rows in of.values())
-        pairs.append(_Pair(compared, seeds, (a, b), diverged))
-    return pairs
-
-
-def _entry(pair: _Pair, difference: stats.PairedDifference, count: int) -> Verdict:
+def _entry(pair: Pair, difference: stats.PairedDifference, count: int) -> Verdict:
     verdict, more_seeds = _decide(pair, difference)
     return {
         "a": pair.compared.a,
         "b": pair.compared.b,
         "point": dict(pair.compared.point),
-        "metric": _METRIC,
+        "metric": METRIC,
         "verdict": verdict,
         "sentence": _sentence(pair, difference, count),
         "seeds": len(pair.seeds),
@@ -167,7 +126,7 @@ def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _decide(pair: _Pair, difference: stats.PairedDifference) -> tuple[str, int]:
+def _decide(pair: Pair, difference: stats.PairedDifference) -> tuple[str, int]:
     """Return the verdict and the number of further seeds that a decision needs.
 
     A diverged trial is an outcome. A variant that diverged in more seeds than the other is neither better than it nor
@@ -182,15 +141,17 @@ def _decide(pair: _Pair, difference: stats.PairedDifference) -> tuple[str, int]:
     fewest = min(pair.diverged, key=lambda name: pair.diverged[name])
     if len(set(pair.diverged.values())) > 1 and better != fewest:
         return f"{b if fewest == a else a} diverged", 0
-    return (f"{better} better" if better else difference.verdict), 0 if pair.compared.is_once else difference.more_pairs
+    return (f"{better} better" if better else difference.verdict), 0 if pair.compared.is_once else pair.more(difference)
 
 
-def _sentence(pair: _Pair, difference: stats.PairedDifference, count: int) -> str:
+def _sentence(pair: Pair, difference: stats.PairedDifference, count: int) -> str:
     if pair.compared.identical_because is not None:
         return f"{pair.compared.a} and {pair.compared.b} are {IDENTICAL}: {pair.compared.identical_because}."
     if not any(pair.diverged.values()):
         return _of_differences(pair, difference, count)
     text = divergences(pair.diverged, len(pair.seeds))
+    if len(set(pair.alone)) > 1:
+        text += f" (p = {stats.mcnemar(*pair.alone):.3g} by McNemar's exact test)"
     if len(difference.differences):
         return f"{text}. Where both finished: {_of_differences(pair, difference, count)}"
     none = ": no seed in which both finished, so there is no comparison" if all(pair.diverged.values()) else ""
@@ -203,10 +164,10 @@ def divergences(diverged: dict[str, int], seeds: int) -> str:
     return " and ".join([*counts, *(f"{name} in none" for name, count in diverged.items() if not count)])
 
 
-def _of_differences(pair: _Pair, difference: stats.PairedDifference, count: int) -> str:
+def _of_differences(pair: Pair, difference: stats.PairedDifference, count: int) -> str:
     """Say what the seeds show in which both variants finished."""
     a, b = pair.compared.a, pair.compared.b
-    pairs, more = len(difference.differences), difference.more_pairs
+    pairs, more = len(difference.differences), pair.more(difference)
     if not pairs:
         return f"{a} and {b} have no seed in common: inconclusive: {more} paired seeds needed."
     mean = f"{b} - {a} = {points(difference.mean)} points of test accuracy"
@@ -216,9 +177,12 @@ def _of_differences(pair: _Pair, difference: stats.PairedDifference, count: int)
         )
     if pairs < stats.MIN_PAIRS:
         by_seed = ", ".join(points(value) for value in difference.differences)
+        fewer = stats.MIN_PAIRS - pairs
+        is_enough = fewer < more and not any(pair.diverged.values())
+        equivalence = f", of which {fewer} can show equivalence" if is_enough else ""
         return (
             f"{mean} (by seed: {by_seed}): inconclusive: {counted(pairs, 'paired seed')} can never reach "
-            f"p < .05; {more} more needed ({option(followed_by(pair.seeds, more))})."
+            f"p < .05; {more} more needed ({option(followed_by(pair.seeds, more))}){equivalence}."
         )
     if not difference.differences.any():
         return f"{b} - {a} = 0 in every one of {pairs} paired seeds: {EQUIVALENT}."

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from bnrenorm.analysis import stats
+from bnrenorm.analysis import power, stats
 
 
 def test_fewer_than_six_pairs_are_never_decided():
@@ -46,9 +46,7 @@ def test_a_difference_as_large_as_the_margin_is_not_within_it(images, verdict):
 def test_noise_is_inconclusive_and_says_how_many_more_pairs():
     difference = stats.paired(np.zeros(8), np.array([0.011, -0.009, 0.015, -0.012, 0.006, -0.007, 0.009, -0.005]))
     assert difference.verdict == "inconclusive"
-    spread, mean = difference.differences.std(ddof=1), abs(difference.mean)
-    effect = max(mean, stats.MARGIN - mean)
-    assert difference.more_pairs == np.ceil(((1.959964 + 0.841621) * spread / effect) ** 2) - 8
+    assert difference.more_pairs == power.pairs_needed(difference.differences, 1) - 8
 
 
 def test_a_decision_needs_one_more_pair_at_least_and_as_many_whichever_variant_leads():
@@ -155,36 +153,39 @@ def test_clear_differences_of_many_comparisons_are_found(rng, pairs):
 
 
 def test_more_pairs_are_estimated_at_the_level_that_holm_leaves(rng):
-    """Of 20 undecided comparisons each is tested at .05 / 20; equivalence is decided without a correction."""
+    """Of 20 undecided comparisons each is tested at .05 / 20."""
     a, b = np.zeros(10), np.resize([0.03, -0.01], 10)  # mean .01, standard deviation .0211
     alone, among = (stats.compare([(a, b)] * many)[0].more_pairs for many in (1, 20))
-    spread = b.std(ddof=1)
-    for found, quantile in ((alone, 1.959964), (among, 3.023341)):
-        assert found == np.ceil(((quantile + 0.841621) * spread / 0.01) ** 2) - 10
+    assert (alone, among) == tuple(power.pairs_needed(b, many) - 10 for many in (1, 20))
+    assert alone < among
     too_few = (np.zeros(3), np.ones(3))
     assert stats.compare([(a, b), *[too_few] * 19])[0].more_pairs == among, "these are undecided too"
     assert stats.compare([(b, a)])[0].more_pairs == alone
     clear = (a, a + 0.05)
     assert stats.compare([(a, b), *[clear] * 3])[0].more_pairs == alone, "these are decided"
-    even = (a, np.resize([0.02, -0.02], 10))  # mean 0: what is to be excluded is the margin
-    want = np.ceil(((1.959964 + 0.841621) * even[1].std(ddof=1) / 0.002) ** 2) - 10
-    assert [stats.compare([even] * many)[0].more_pairs for many in (1, 20)] == [want, want]
+    assert stats.compare([(a, b)] * 20, measured=[0] * 20)[0].more_pairs == alone, "these are one"
+
+
+@pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 0), (0, 6), (2, 9), (5, 5), (7, 3)])
+def test_divergence_of_one_of_two_is_tested_by_its_sign(a, b):
+    want = scipy_stats.binomtest(a, a + b).pvalue if a + b else 1
+    assert stats.mcnemar(a, b) == stats.mcnemar(b, a) == pytest.approx(want)
+
+
+def test_what_is_measured_once_counts_once():
+    """Holm of the p-values .01, .04 and .03, of which the second was measured twice: of three, not of four."""
+    pairs = [(np.zeros(n), np.resize(values, n)) for n, values in ((10, [1]), (7, [1]), (8, [1]), (7, [1]))]
+    p = [2 / 2**10, 2 / 2**7, 2 / 2**8, 2 / 2**7]
+    once = stats.compare(pairs, ["A", "B", "C", "B"])
+    assert [of.p for of in once] == p
+    assert [of.p_holm for of in once] == [3 * p[0], 2 * p[2], 2 * p[2], 2 * p[2]]
+    assert stats.compare(pairs)[0].p_holm == 4 * p[0]
 
 
 def test_the_same_data_give_the_same_result_twice(rng):
     b = rng.normal(size=20)
     one, two = (stats.paired(np.zeros(20), b) for _ in range(2))
     assert (one.low, one.high, one.p) == (two.low, two.high, two.p)
-
-
-def test_more_pairs_are_needed_for_more_comparisons(rng):
-    """The smallest p of n pairs is 2 / 2^n, and Holm multiplies the first of m by m."""
-    for comparisons in (1, 2, 6, 20):
-        n = stats.min_pairs(comparisons)
-        assert comparisons * 2 / 2**n < 0.05 <= comparisons * 2 / 2 ** (n - 1)
-    assert stats.min_pairs(1) == stats.MIN_PAIRS
-    clear = [(np.zeros(6), rng.normal(0.05, 0.001, 6)) for _ in range(6)]
-    assert {(difference.verdict, difference.more_pairs) for difference in stats.compare(clear)} == {("inconclusive", 2)}
 
 
 def test_the_prediction_interval_contains_one_more_value_as_often_as_it_says(rng):
