@@ -10,6 +10,7 @@ import pandas as pd
 
 from bnrenorm.analysis import aggregates
 from bnrenorm.analysis.report import write as report
+from bnrenorm.analysis.verdicts import p_cell
 from bnrenorm.errors import one_line
 from bnrenorm.numbers import points
 
@@ -76,7 +77,7 @@ def _readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
     """Return `aggregates.differences` in percentage points, without what people do not read."""
     shown: Any = differences.drop(columns=["low", "high", "p", "pairs", "more_seeds"])
     shown["mean"] = ["" if np.isnan(value) else points(value) for value in differences["mean"]]
-    shown["p_holm"] = ["" if np.isnan(p) else f"{p:.2g}" for p in differences["p_holm"]]
+    shown["p_holm"] = ["" if np.isnan(p) else p_cell(p) for p in differences["p_holm"]]
     bounds = zip(differences["low"], differences["high"], strict=True)
     interval = ["" if np.isnan(low) else f"{points(low)} to {points(high)}" for low, high in bounds]
     shown.insert(list(shown.columns).index("mean") + 1, "95 % interval", interval)

@@ -128,7 +128,8 @@ def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Cal
             drawings["effect"] = partial(effects.ranking, on_base, base, name)
             drawings["difference"] = partial(effects.differences_by_step, curves, on_base, [], name)
         for value in ("loss", "accuracy"):
-            title = f"{value.capitalize()}: {name} ({pages.spread_of(curves)}{_diverged(results)})"
+            best = "; verdicts: best on validation" if results.stops_early else ""
+            title = f"{value.capitalize()}: {name} ({pages.spread_of(curves)}{_diverged(results)}{best})"
             drawings[value] = partial(pages.training_and_test, curves, value, title, choice, results.loss)
     else:
         varying = [key for key in keys if len({dict(point)[key] for point in experiment.points}) > 1]

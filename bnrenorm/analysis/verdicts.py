@@ -11,7 +11,7 @@ from bnrenorm.analysis.pairs import METRIC, Pair, pairs_compared
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config.identity import Identity
 from bnrenorm.config.seeds import followed_by, option
-from bnrenorm.numbers import counted, points
+from bnrenorm.numbers import counted, number, points
 
 IDENTICAL = "identical by construction"
 """The verdict on two variants that are the same computation."""
@@ -201,6 +201,12 @@ def p_text(p: float, p_holm: float, comparisons: int) -> str:
     """Return "p = 0.0312", of several comparisons with the p after Holm's correction."""
     corrected = f" ({p_holm:.3g} after Holm's correction over {comparisons} comparisons)" if comparisons > 1 else ""
     return f"p = {p:.3g}{corrected}"
+
+
+def p_cell(p: float) -> str:
+    """Return a p-value for a cell of a table: with two digits, or as many as tell on which side of .05 it is."""
+    texts = (number(p, f".{digits}g") for digits in range(2, 18))
+    return next(text for text in texts if (float(text) < stats.ALPHA) == (p < stats.ALPHA))
 
 
 def more_seeds(count: int, pairs: int) -> str:

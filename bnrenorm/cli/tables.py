@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.verdicts import IDENTICAL, Verdict, at_least, interval, is_by_divergence, pairs_of
+from bnrenorm.analysis.verdicts import IDENTICAL, Verdict, at_least, interval, is_by_divergence, p_cell, pairs_of
 from bnrenorm.cli.sheet import Sheet
 from bnrenorm.config.trial import short, value_text
 from bnrenorm.numbers import counted, number, points
@@ -108,7 +108,7 @@ def _verdict_cells(entry: Verdict) -> tuple[str, ...]:
     return (
         "" if mean is None else points(mean),
         " to ".join(map(points, interval(entry) or ())),
-        "" if p is None else number(p, ".2g"),
+        "" if p is None else p_cell(p),
         "; ".join([*words, *counts]),
         f"{at_least(entry['pairs'])} {more}" if more else "",
     )

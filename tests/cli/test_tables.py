@@ -7,6 +7,7 @@ import pandas as pd
 from rich.console import Console
 
 from bnrenorm.analysis import aggregates, published
+from bnrenorm.analysis.verdicts import p_cell
 from bnrenorm.cli import tables
 from bnrenorm.cli.printer import Printer
 from bnrenorm.cli.sheet import Sheet
@@ -164,3 +165,10 @@ def test_a_row_of_one_seed_says_why_it_is_not_judged():
     row = {"variant": "BN", "seeds": 1, **dict.fromkeys(names, 1.0), **{f"published_{name}": 1.0 for name in names}}
     lines = lines_of(tables.published_values(pd.DataFrame([row | {"verdict": published.FEW_SEEDS}])), width=200)
     assert any(line.endswith(" too few seeds") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0498, "0.0498"), (0.04999999, "0.04999999"), (0.05, "0.05"), (0.0501, "0.05"), (2e-5, "2e-5"), (0.6, "0.6")]
+)  # fmt: skip
+def test_a_p_is_never_rounded_to_the_other_side_of_its_limit(p, text):
+    assert p_cell(p) == text

@@ -94,8 +94,8 @@ def spread_of(table: pd.DataFrame) -> str:
     seeds = list(dict.fromkeys(table["seed"]))
     if len(seeds) == 1:
         return f"seed {seeds[0]}"
-    several = f"mean of {len(seeds)} seeds"
-    return f"{several}, band: its 95 % interval" if len(seeds) >= stats.MIN_PAIRS else f"{several}, thin: single seeds"
+    many = len(seeds) >= stats.MIN_PAIRS
+    return f"mean of {len(seeds)} seeds, {'band: 95 % interval at each step' if many else 'thin: single seeds'}"
 
 
 def means_of(table: pd.DataFrame) -> str:

@@ -116,7 +116,8 @@ def _conclusion(verdict: Verdict) -> str:
         return f"{_diverged(verdict)}."
     if mean is not None and (better := winner(verdict)):
         worse = b if better == a else a
-        return f"{better} is better than {worse} by {number(100 * abs(mean), '.2f')} points of test accuracy."
+        where = " where both finished" if any(verdict["diverged"].values()) else ""
+        return f"{better} is better than {worse} by {number(100 * abs(mean), '.2f')} points of test accuracy{where}."
     if verdict["verdict"] == "equivalent":
         return f"{a} and {b} are {EQUIVALENT} of test accuracy."
     needed = more_seeds(verdict["more_seeds"], verdict["pairs"])
@@ -134,15 +135,18 @@ def _numbers(verdict: Verdict) -> str:
     parts, seeds = [], counted(verdict["pairs"], "paired seed")
     a_is_ahead = verdict["verdict"] == "inconclusive" and verdict["mean"] < 0
     sign = -100 if a_is_ahead or winner(verdict) == verdict["a"] else 100
+    of = pair(verdict) if sign > 0 else f"{verdict['a']} - {verdict['b']}"
     if is_by_divergence(verdict) or verdict["verdict"] == "equivalent":
-        parts.append(f"{pair(verdict)} = {points(verdict['mean'])} points of test accuracy")
+        parts.append(f"{of} = {points(verdict['mean'])} points of test accuracy")
+        of = ""
+    of += ": " if of else ""
     bounds = interval(verdict)
     if bounds is None:
         by_seed = ", ".join(number(sign * value, "+.2f") for value in verdict["differences"])
-        parts.append(f"{seeds}: {by_seed} (no interval below {stats.MIN_PAIRS})")
+        parts.append(f"{of}{seeds}: {by_seed} (no interval below {stats.MIN_PAIRS})")
     else:
         low, high = sorted(sign * bound for bound in bounds)
-        parts.append(f"95 % interval {number(low, '+.2f')} to {number(high, '+.2f')}")
+        parts.append(f"{of}95 % interval {number(low, '+.2f')} to {number(high, '+.2f')}")
         if verdict["p"] is not None and verdict["p_holm"] is not None:
             parts.append(p_text(verdict["p"], verdict["p_holm"], verdict["comparisons"]))
         parts.append(seeds)
@@ -232,4 +236,5 @@ def _without_comparison(results: ExperimentResults) -> list[Line]:
     if len(results.experiment.points) > 1:
         text = f"Best at {point_text((key, best[key]) for key, _ in results.experiment.points[0])}: {accuracy}."
         numbers += f"; the lowest of {len(reached)} grid points has {number(100 * reached['mean'].min(), '.2f')} %"
+        numbers += "; the best of many is flattered: choose by validation accuracy"
     return [Line(text, f"{numbers}; {ended}" if diverged else numbers)]

@@ -214,7 +214,7 @@ def key(*choices: int, points: int) -> str:
 def kind(cells: Cells) -> str:
     """Say what is drawn of several seeds."""
     if cells.seeds >= MIN_PAIRS:
-        return f"Bands: {INTERVAL}."
+        return f"Bands: {INTERVAL}, at each step by itself: of many steps some lie outside."
     if cells.seeds == 1:
         return "One seed."
     return f"Thick: mean over the seeds; thin: single seeds. Bands need {MIN_PAIRS}."

@@ -1,5 +1,6 @@
 """A run's part of the page as data: what the template shows of `ExperimentResults`."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,9 +96,11 @@ def _tables(results: ExperimentResults) -> list[Table]:
 
 def _settings(results: ExperimentResults) -> Table:
     described: dict[str, dict[str, Any]] = {}
-    for (variant, point), settings in results.experiment.settings.items():
-        name = f"{variant}, {point_text(point)}" if point else variant
-        described[name] = settings.model_dump(mode="json")
+    experiment = results.experiment
+    for point, variant in itertools.product(experiment.points, experiment.variants):  # so that few show all variants
+        if settings := experiment.settings.get((variant, point)):
+            name = f"{variant}, {point_text(point)}" if point else variant
+            described[name] = settings.model_dump(mode="json")
     few = dict(list(described.items())[:_COLUMNS])
     note = "All other settings are the same; the document below has them."
     if len(few) < len(described):

@@ -127,9 +127,11 @@ def verdicts(entries: list[Verdict]) -> Table:
             needed,
         ),
     ]
+    family = counted(entries[0]["comparisons"], "comparison")
     note = (
         "Difference: the variant's final test accuracy less that of the one it is against; low and high bound the mean "
-        f"with 95 % confidence. Holm's correction is over {counted(entries[0]['comparisons'], 'comparison')}."
+        f"with 95 % confidence. Holm's correction is over {family}; intervals, "
+        "and with them “equivalent”, are not corrected."
     )
     return table("verdicts", "Comparisons", columns, note)
 

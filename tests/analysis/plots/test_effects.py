@@ -80,7 +80,7 @@ def test_differences_by_step_have_a_panel_a_point_with_one_look_a_pair():
     assert [ax.get_title() for ax in figure.axes] == ["size 4", "size 32"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["equivalent: within 0.2 points", "BRN - BN"]
     title = figure.get_suptitle().replace("\n", " ")
-    assert title == "mine: differences in test accuracy, mean of 6 seeds, band: its 95 % interval"
+    assert title == "mine: differences in test accuracy, mean of 6 seeds, band: 95 % interval at each step"
 
 
 def test_pairs_that_the_first_point_lacks_are_named_too():

@@ -178,7 +178,7 @@ def test_a_large_grid_has_rows_of_panels_on_a_page_of_sane_size(sizes):
     [
         ([4], "seed 4"),
         ([0, 1], "mean of 2 seeds, thin: single seeds"),
-        (range(6), "mean of 6 seeds, band: its 95 % interval"),
+        (range(6), "mean of 6 seeds, band: 95 % interval at each step"),
     ],
 )
 def test_titles_name_the_band(seeds, words):

@@ -83,7 +83,10 @@ def test_a_cross_marks_the_last_value_of_a_diverged_trial():
     [
         (1, "One seed. "),
         (5, "Thick: mean over the seeds; thin: single seeds. Bands need 6. "),
-        (6, "Bands: 95 % interval of the mean over the seeds. "),
+        (
+            6,
+            "Bands: 95 % interval of the mean over the seeds, at each step by itself: of many steps some lie outside. ",
+        ),
     ],
 )
 def test_a_caption_says_what_is_drawn_of_so_many_seeds(seeds, said):

@@ -65,7 +65,7 @@ def test_a_row_per_comparison_has_its_difference_in_points_and_both_ps():
         assert {heading: cells[heading] for heading in of} == {heading: entry[name] for heading, name in of.items()}
         assert cells["diverged"] == ("BRN 1 of 6" if "BRN" in (entry["a"], entry["b"]) else "")
         assert cells["more seeds needed"] == (entry["more_seeds"] or None)
-    assert table.note.endswith("Holm's correction is over 3 comparisons.")
+    assert table.note.endswith("over 3 comparisons; intervals, and with them “equivalent”, are not corrected.")
 
 
 def test_a_row_per_variant_has_means_over_the_seeds_that_finished():
@@ -138,7 +138,9 @@ def test_comparisons_of_a_grid_name_their_points_and_count_the_family():
     shown = dict(zip([column.name for column in table.columns], table.page()[1], strict=True))
     for heading, name in (("difference", "mean"), ("low", "low"), ("high", "high")):
         assert shown[f"{heading} (points)"] == f"{100 * entries[1][name]:.2f}"
-    assert tables.verdicts([entry | {"comparisons": 5} for entry in entries]).note.endswith("over 5 comparisons.")
+    assert tables.verdicts([entry | {"comparisons": 5} for entry in entries]).note.endswith(
+        "over 5 comparisons; intervals, and with them “equivalent”, are not corrected."
+    )
 
 
 def test_settings_are_listed_where_they_differ():
