@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pandas as pd
+import pytest
 from rich.console import Console
 
 from bnrenorm.analysis import aggregates, published
