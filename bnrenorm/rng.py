@@ -14,6 +14,7 @@ class Stream(IntEnum):
     CUSTOM = 3
     DROPOUT = 4
     TEST = 5
+    CUSTOM_STEP = 6
 
 
 def generator(seed: int, stream: Stream, step: int = 0) -> np.random.Generator:

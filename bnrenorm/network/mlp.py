@@ -95,7 +95,11 @@ class MLP(chainer.Chain):
         return x if self.norm_first else self.activation(x)
 
     def _after_norm(self, x: Any, depth: int) -> Any:
-        x = self.norms[depth](x) if len(self.norms) else x
+        if len(self.norms):
+            norm = self.norms[depth]
+            if isinstance(norm, LinkPerReplica):
+                norm.step = self.step
+            x = norm(x)
         return self.activation(x) if self.norm_first else x
 
 

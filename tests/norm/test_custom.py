@@ -66,8 +66,16 @@ class Returning(chainer.Link):
         self.forward = function
 
 
-def test_alone_in_company_and_resumed_it_has_the_same_bits():
-    bnrenorm.register_norm("scale", Scale)
+class Noisy(Scale):
+    """Draws in every step too."""
+
+    def forward(self, x):
+        return F.dropout(super().forward(x), 0.3)
+
+
+@pytest.mark.parametrize("link", [Scale, Noisy])
+def test_alone_in_company_and_resumed_it_has_the_same_bits(link):
+    bnrenorm.register_norm("scale", link)
     data = some_digits(300, 100)
     group = trials("norm: {kind: custom, name: scale}\ntraining: {batch: 20, steps: 6}\nseeds: 3")
     together = curves(loop.Training(group, data))
