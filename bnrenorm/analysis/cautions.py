@@ -7,6 +7,7 @@ import pandas as pd
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.aggregates import keys_of
+from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.analysis.verdicts import Verdict
 from bnrenorm.config.trial import point_text
 from bnrenorm.data.described import Described
@@ -17,12 +18,12 @@ _EXPLODED = 1e6  # a loss that only weights without bounds have
 _NAMED = 3  # grid points that are named, not counted
 
 
-def cautions(verdicts: list[Verdict], summary: pd.DataFrame, data: Described) -> list[str]:
-    """Return remarks on verdicts, and on the trials behind them (`tables.summary`); no full stops."""
+def cautions(verdicts: list[Verdict], trials: TrainedTrials, summary: pd.DataFrame, data: Described) -> list[str]:
+    """Return remarks on verdicts, and on the trials behind them with their `tables.summary`; no full stops."""
     keys, finished = keys_of(summary, "seed"), summary[summary["outcome"] != "diverged"]
     groups: Any = finished.groupby(keys, sort=False, dropna=False)
-    cells = [(dict(zip(keys, values, strict=True)), trials) for values, trials in groups]
-    return [*_few_images(verdicts, data), *_guessing(cells, data), *_exploded(cells)]
+    cells = [(dict(zip(keys, values, strict=True)), rows) for values, rows in groups]
+    return [*_few_images(verdicts, data), *_guessing(cells, data), *_exploded(cells), *_restored(trials)]
 
 
 _Cells = list[tuple[dict[str, Any], Any]]
@@ -71,6 +72,16 @@ def _exploded(cells: _Cells) -> list[str]:
         return []
     names, largest = _variants(exploded, cells), number(max(loss for _, loss in lost), ".2g")
     return [f"{listed(names)} {_end(names)} with test losses up to {largest}: that is divergence, if not to infinity"]
+
+
+def _restored(trials: TrainedTrials) -> list[str]:
+    """Name the variants that diverged after the weights that early stopping went back to."""
+    ended: dict[str, list[bool]] = {}
+    for trial, result in trials:
+        is_lost = result.outcome != "diverged" and not math.isfinite(result.records["train_loss"][-1])
+        ended.setdefault(trial.variant, []).append(is_lost)
+    lost = [f"{name} diverged in {sum(of)} of {counted(len(of), 'trial')}" for name, of in ended.items() if any(of)]
+    return [f"{listed(lost)}, after the weights that early stopping went back to"] if lost else []
 
 
 def _end(names: list[str]) -> str:

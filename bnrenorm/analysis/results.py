@@ -94,7 +94,7 @@ class ExperimentResults:
     @cached_property
     def cautions(self) -> list[str]:
         """What the numbers say against trusting the verdicts, in a remark each: `cautions.cautions`."""
-        return cautions.cautions(self.verdicts, self.summary, self.data)
+        return cautions.cautions(self.verdicts, self.trials, self.summary, self.data)
 
     @property
     def loss(self) -> str:

@@ -85,7 +85,7 @@ class Screen(Watcher):
         self.opening(of.experiment, plan.keys, data, backend)
         for remark in remarks(of.experiment, list(plan.keys), data, backend):
             self.note(remark)
-        differ = len(set(plan.keys.values()))
+        differ = plan.different
         trials = counted(differ, f"{'different ' * (differ < len(plan.keys))}trial")
         self.say(f"{trials}, {differ - plan.missing} finished, {plan.missing} to train")
         session.compile_kernels(plan, backend, self)
@@ -127,7 +127,8 @@ class _PlainProgress:
             return
         self.last_part = part
         left = self.pace.left()
-        diverged = f"  {self.pace.diverged} diverged" if self.pace.diverged else ""
+        so_far = " so far" * (progress.groups > 1)
+        diverged = f"  {self.pace.diverged} diverged{so_far}" if self.pace.diverged else ""
         group, at = narration.group(progress)
         place = f"{group}{f' ({at})' if at else ''}  " if group else ""
         self.say(

@@ -1,16 +1,13 @@
 """Brings the trials of several folders of results together in one."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bnrenorm import disk
-from bnrenorm.config import CONFIG_FILE, document, limits
-from bnrenorm.config import seeds as config_seeds
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
-from bnrenorm.runs import finished, inventory
+from bnrenorm.runs import alike, finished, inventory
 from bnrenorm.runs.sealed import Spoilt
 from bnrenorm.runs.store import Store
 
@@ -92,15 +89,13 @@ def _without_seeds(folder: Path) -> tuple[str, Backend | None, tuple[int, ...]]:
 
     Of a run that has not ended, whose backend is not known, or that is not as it was written, its folder and no seeds.
     """
-    path = folder / CONFIG_FILE
+    settings = alike.settings(folder)
     try:
-        config = document.parse(disk.read_regular(path, limits.BYTES).decode("utf-8"), str(path))
-        settings = {key: value for key, value in config.data.items() if key != "seeds"}
         backend = finished.backend(folder)
-        first = Backend(backend.engine, backend.kind)  # a run on the second GPU is as one on the first
-        return json.dumps(settings, sort_keys=True), first, config_seeds.read(config)
     except (InputError, OSError, ValueError):
         return str(folder), None, ()
+    first = Backend(backend.engine, backend.kind)  # a run on the second GPU is as one on the first
+    return (settings[0], first, settings[1]) if settings else (str(folder), None, ())
 
 
 def _is_whole(store: Store, key: str) -> bool:

@@ -9,7 +9,7 @@ from bnrenorm.config.trial import point_text
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.numbers import counted, number
-from bnrenorm.runs.plan import Keys
+from bnrenorm.runs.plan import Keys, Plan
 from bnrenorm.runs.runner import Progress
 
 _LISTED = 6  # seeds that are listed one by one
@@ -31,6 +31,14 @@ def headline(experiment: Experiment, keys: Keys, data: Dataset, backend: Backend
         f"{counted(len(keys), 'trial')}{f', of which {differ} differ' if differ < len(keys) else ''}; "
         f"{learning} + {len(data.x_test)} images of {data.source}; on {backend.device}"
     )
+
+
+def reused(plan: Plan) -> str:
+    """Say how many trials are stored already, and how many are trained; "" if none is stored."""
+    if plan.missing == plan.different:
+        return ""
+    there = f"{plan.different - plan.missing} of {counted(plan.different, 'different trial')}"
+    return f"{there} stored already; {plan.missing} to train"
 
 
 def workers(count: int, dashboard: str) -> str:

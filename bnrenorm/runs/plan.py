@@ -28,6 +28,11 @@ class Plan:
     groups: list[list[Trial]]
 
     @property
+    def different(self) -> int:
+        """Number of trials that differ: variants with equal settings share theirs."""
+        return len(set(self.keys.values()))
+
+    @property
     def missing(self) -> int:
         """Number of trials that are to be trained."""
         return sum(map(len, self.groups))

@@ -56,7 +56,7 @@ def opened(root: Path, experiment: Experiment, checksum: str) -> Iterator[Path]:
         try:
             yield folder
         except InputError:
-            if not disk.is_file(folder / _COMPARED):
+            if not is_compared(folder):
                 with suppress(OSError):
                     disk.delete_folder(folder)
             raise
@@ -92,11 +92,20 @@ def state(folder: Path) -> str:
     return "finished" if is_finished else "unfinished"
 
 
-def unfinished(folder: Path, experiment: Experiment) -> list[Path]:
+def is_compared(folder: Path) -> bool:
+    """Tell whether a run has its verdicts."""
+    return disk.is_file(folder / _COMPARED)
+
+
+def others(folder: Path) -> list[Path]:
+    """Return the other folders of experiments of the same name."""
+    pattern = re.compile(re.escape(folder.name.rpartition("-")[0]) + "-[0-9a-f]{8}")
+    return [path for path in disk.names(folder.parent) if pattern.fullmatch(path.name) and path != folder]
+
+
+def unfinished(folder: Path) -> list[Path]:
     """Return other folders of experiments of the same name that were begun, did not end, and have no writer."""
-    pattern = re.compile(re.escape(experiment.name) + "-[0-9a-f]{8}")
-    others = (path for path in disk.names(folder.parent) if pattern.fullmatch(path.name) and path != folder)
-    return [path for path in others if disk.is_file(path / _OWNER) and not _is_held(path)]
+    return [path for path in others(folder) if disk.is_file(path / _OWNER) and not _is_held(path)]
 
 
 def _is_held(folder: Path) -> bool:

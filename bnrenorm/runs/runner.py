@@ -8,7 +8,7 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import checkpoint
 from bnrenorm.runs.group import GroupTrainer, Note
-from bnrenorm.runs.interrupt import requests
+from bnrenorm.runs.interrupt import Interrupted, requests
 from bnrenorm.runs.plan import Plan
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import Record
@@ -72,6 +72,8 @@ def train(
 
             trainer.train(group, [plan.keys[trial] for trial in group], show)
             tally.finish(number)
+        if request.asked:  # too late for a group to see it
+            raise Interrupted
     checkpoint.sweep(store.checkpoints, store.has)
 
 

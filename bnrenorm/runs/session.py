@@ -15,8 +15,8 @@ from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
 from bnrenorm.errors import ClusterError, InputError
+from bnrenorm.runs import alike, course, inventory, narration, run_folder, runner, stored
 from bnrenorm.runs import cluster as clusters
-from bnrenorm.runs import course, inventory, narration, run_folder, runner
 from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.finished import Outcome
 from bnrenorm.runs.plan import Keys, Plan, addresses, plan
@@ -98,7 +98,9 @@ def run(
     with run_folder.opened(out, experiment, session.data.checksum) as folder:
         inventory.list_trials(folder, session.keys.values())
         session.announce()
-        for other in run_folder.unfinished(folder, experiment):
+        for note in alike.looks(folder):
+            session.note(note)
+        for other in run_folder.unfinished(folder):
             session.note(f"{other} is unfinished; {run_folder.command(other / CONFIG_FILE, out)} goes on with it")
         results, failures = session.results()
         data, notes = session.data.described, tuple(session.notes)
@@ -144,8 +146,10 @@ def rehearse(
     The arguments and what is raised are those of `run`.
     """
     session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, Watcher(), cluster, shard)
-    stored = {trial: key for trial, key in session.keys.items() if session.store.has(key)}
-    useless = [stored[trial] for trial, result in _read(stored, session.store).items() if isinstance(result, Spoilt)]
+    there = {trial: key for trial, key in session.keys.items() if session.store.has(key)}
+    useless = [
+        there[trial] for trial, result in stored.read(there, session.store).items() if isinstance(result, Spoilt)
+    ]
     return Rehearsal(experiment, session.data, backend, session.plan(useless), session.devices)
 
 
@@ -202,10 +206,12 @@ class _Session:
             self.note(line)
         if failed and not results:
             raise ClusterError(lines[0])
-        return _complete(results, self.store), lines
+        return stored.complete(results, self.store), lines
 
     def _trained(self, spoilt: Collection[str] = ()) -> dict[Trial, TrialResults | Spoilt]:
         todo, watcher = self.plan(spoilt), self.watcher
+        if not spoilt and (reused := narration.reused(todo)):
+            watcher.tell(reused)
         compile_kernels(todo, self.backend, watcher)
         if self.cluster is None or not todo.groups:
             with watcher.training() as report:
@@ -216,7 +222,7 @@ class _Session:
                 self.failures = course.train(  # what a round before has lost is in this plan again
                     todo, self.experiment, self.data, self.store, self.backend, client, report, self.note
                 )
-        return _read({trial: key for trial, key in self.keys.items() if key not in self.failures}, self.store)
+        return stored.read({trial: key for trial, key in self.keys.items() if key not in self.failures}, self.store)
 
 
 def compile_kernels(todo: Plan, backend: Backend, watcher: Watcher) -> None:
@@ -230,20 +236,3 @@ def compile_kernels(todo: Plan, backend: Backend, watcher: Watcher) -> None:
     elif missing := compilation.missing(group[0].settings for group in todo.groups):
         with watcher.compiling():
             compilation.compile_kernels(missing)
-
-
-def _read(keys: dict[Trial, str], store: Store) -> dict[Trial, TrialResults | Spoilt]:
-    results: dict[Trial, TrialResults | Spoilt] = {}
-    for trial, key in keys.items():
-        try:
-            results[trial] = store.read(key)
-        except Spoilt as error:
-            results[trial] = error
-    return results
-
-
-def _complete(results: dict[Trial, TrialResults | Spoilt], store: Store) -> list[tuple[Trial, TrialResults]]:
-    complete = [(trial, result) for trial, result in results.items() if isinstance(result, TrialResults)]
-    if len(complete) < len(results):
-        raise OSError(f"{store.trials}: {len(results) - len(complete)} results were written, but cannot be read")
-    return complete

@@ -68,14 +68,14 @@ def test_of_a_grid_the_points_are_named_or_counted():
 def test_runs_of_before_do_not_say_what_guessing_gets():
     results = results_of(SEEDS, accuracy=lambda trial: 0.01 * (trial.variant == "BN"))
     older = results.data.model_copy(update={"most_frequent": 0})
-    assert cautions.cautions(results.verdicts, results.summary, older) == []
+    assert cautions.cautions(results.verdicts, [], results.summary, older) == []
 
 
 def test_a_variant_that_diverged_everywhere_has_not_guessed():
     results = results_of(SEEDS, accuracy=lambda trial: 0.9 if trial.variant == "BRN" else 0.05)
     diverged = results.summary.assign(outcome=["diverged"] * 6 + ["finished"] * 6)
     assert any("BN ends" in one for one in results.cautions)
-    assert not any("guessing" in one for one in cautions.cautions(results.verdicts, diverged, results.data))
+    assert not any("guessing" in one for one in cautions.cautions(results.verdicts, [], diverged, results.data))
 
 
 @pytest.mark.parametrize(("distance", "guesses"), [(0.012, False), (0.008, True), (-0.1, True)])
@@ -94,6 +94,16 @@ def test_single_seeds_that_collapsed_are_counted():
 
 def test_losses_that_explode_without_becoming_infinite_are_named():
     results = results_of(SEEDS, accuracy=lambda trial: 0.9 + 0.001 * trial.seed)
-    (caution,) = cautions.cautions([], results.summary.assign(final_test_loss=[2e36] + [1.0] * 11), results.data)
+    (caution,) = cautions.cautions([], [], results.summary.assign(final_test_loss=[2e36] + [1.0] * 11), results.data)
     assert caution == "BN ends with test losses up to 2e36: that is divergence, if not to infinity"
-    assert cautions.cautions([], results.summary.assign(final_test_loss=999.0), results.data) == []
+    assert cautions.cautions([], [], results.summary.assign(final_test_loss=999.0), results.data) == []
+
+
+def test_what_early_stopping_saved_from_divergence_is_told():
+    results = results_of(SEEDS, accuracy=lambda trial: 0.9 + 0.001 * trial.seed)
+    trials = [
+        (trial, replace(result, records={**result.records, "train_loss": [1.0, np.nan]}))
+        for trial, result in results.trials[:2]
+    ]
+    said = cautions.cautions([], [*trials, *results.trials[2:]], results.summary, results.data)
+    assert said == ["BN diverged in 2 of 6 trials, after the weights that early stopping went back to"]

@@ -70,6 +70,7 @@ class Noisy(Scale):
     """Draws in every step too."""
 
     def forward(self, x):
+        self.drawn = np.random.random(x.shape)  # noqa: NPY002 - from what Chainer draws from
         return F.dropout(super().forward(x), 0.3)
 
 
@@ -92,6 +93,20 @@ def test_alone_in_company_and_resumed_it_has_the_same_bits(link):
     resumed.load_state_dict(first.state_dict())
     assert (curves(resumed) == together[3:]).all()
     assert resumed.engine.replicas.network.norms[1][2].calls == 6
+
+
+def test_it_draws_anew_in_every_step_and_layer():
+    bnrenorm.register_norm("noisy", Noisy)
+    network = mlp.build(trials("norm: {kind: custom, name: noisy}"), 784)
+    images, drawn = np.ones((50, 784), np.float32), []
+    for network.step in (0, 1, 0):
+        with chainer.using_config("train", True):
+            network(images)
+            drawn.append([norm[0].drawn for norm in network.norms])
+    (first, second), (other, _), (again, _) = drawn
+    assert (first == again).all()
+    assert (first != other).any()
+    assert (first[:, :20] != second).any(), "each layer draws its own"
 
 
 def test_its_initial_values_are_drawn_by_seed_and_layer():

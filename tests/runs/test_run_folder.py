@@ -118,11 +118,11 @@ def test_unfinished_are_other_experiments_of_the_same_name(tmp_path):
     shutil.copytree(folder, folder.with_name(f"{folder.name}-copy"))
     changed = experiment(COMPARED.replace("steps: 4", "steps: 5"))
     changed_folder = run_folder.path_of(tmp_path, changed, IMAGES)
-    assert run_folder.unfinished(folder, experiment()) == []
-    assert run_folder.unfinished(changed_folder, changed) == [folder]
+    assert run_folder.unfinished(folder) == []
+    assert run_folder.unfinished(changed_folder) == [folder]
     with run_folder.opened(tmp_path, experiment(), IMAGES):
-        assert run_folder.unfinished(changed_folder, changed) == []  # it has a writer
-    assert run_folder.unfinished(changed_folder, changed) == []  # it has ended
+        assert run_folder.unfinished(changed_folder) == []  # it has a writer
+    assert run_folder.unfinished(changed_folder) == []  # it has ended
 
 
 @pytest.mark.parametrize("name", [".lock", ".owner.json", "experiment.yaml"])

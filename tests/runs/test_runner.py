@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import shlex
+import signal
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from bnrenorm.errors import InputError
 from bnrenorm.runs import group as groups
 from bnrenorm.runs import plan, runner
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
+from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.training import loop
 from bnrenorm.training.records import Record
 from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
@@ -116,6 +118,20 @@ def test_finished_groups_survive_a_failure_in_a_later_one(few, store, monkeypatc
     with pytest.raises(OSError, match="No space"):
         train(text, few, store)
     assert len(list(store.trials.glob("*.json"))) == 2
+
+
+def test_a_signal_in_the_last_moments_is_obeyed(few, store, monkeypatch):
+    """The group has ended, and nobody looks for a signal any more."""
+    real = runner.GroupTrainer.train
+
+    def train_and_interrupt(self, *arguments):
+        real(self, *arguments)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(runner.GroupTrainer, "train", train_and_interrupt)
+    with pytest.raises(Interrupted, match="everything is saved"):
+        train(COMPARED, few, store)
+    assert len(store.finished()) == 4
 
 
 def test_labels_are_checked_before_anything_is_trained(few, store):

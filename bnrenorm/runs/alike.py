@@ -1,0 +1,32 @@
+"""Runs that differ in their seeds alone: they can be joined, and one may have been judged before the other."""
+
+import json
+from pathlib import Path
+
+from bnrenorm import disk
+from bnrenorm.config import CONFIG_FILE, document, limits, seeds
+from bnrenorm.errors import InputError
+from bnrenorm.runs import run_folder
+
+
+def settings(folder: Path) -> tuple[str, tuple[int, ...]] | None:
+    """Return the settings of a run but its seeds as a text, and these; None if its config is not as it was written."""
+    path = folder / CONFIG_FILE
+    try:
+        config = document.parse(disk.read_regular(path, limits.BYTES).decode("utf-8"), str(path))
+        others = {key: value for key, value in config.data.items() if key != "seeds"}
+        return json.dumps(others, sort_keys=True), seeds.read(config)
+    except (InputError, OSError, ValueError):
+        return None
+
+
+def looks(folder: Path) -> list[str]:
+    """Return a remark if a verdict on some of the seeds of this run stands in the same folder of results."""
+    own, seen = settings(folder), set()
+    for other in run_folder.others(folder):
+        if own and run_folder.is_compared(other) and (before := settings(other)) and before[0] == own[0]:
+            seen |= set(before[1]) if set(before[1]) < set(own[1]) else set()
+    if not own or not seen:
+        return []
+    looked = f"{len(seen)} of these {len(own[1])} seeds had a verdict before"
+    return [f"{looked}: if that decided that there are more now, p < .05 errs more often than in 5 %"]

@@ -1,0 +1,16 @@
+"""Runs that differ in their seeds alone."""
+
+import json
+
+from bnrenorm.runs import alike
+from tests.helpers import COMPARED
+
+
+def test_a_config_that_is_not_as_it_was_written_is_like_no_other(tmp_path):
+    for content in (b"[", b"\xff", b"- a\n", b"seeds: x\n"):
+        (tmp_path / "experiment.yaml").write_bytes(content)
+        assert alike.settings(tmp_path) is None
+    assert alike.settings(tmp_path / "nowhere") is None
+    (tmp_path / "experiment.yaml").write_text(COMPARED)
+    text, seeds = alike.settings(tmp_path)
+    assert (json.loads(text)["name"], seeds, "seeds" in text) == ("compared", (0, 1), False)
