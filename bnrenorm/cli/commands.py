@@ -147,7 +147,7 @@ def compare(
 
         from bnrenorm.cli.progress import Screen
         from bnrenorm.runs import cluster as clusters
-        from bnrenorm.runs import session
+        from bnrenorm.runs import inventory, session
         from bnrenorm.runs import shard as shards
         from bnrenorm.runs.allowance import parse_memory
 
@@ -156,6 +156,8 @@ def compare(
         course.has_begun = lambda: screen.has_begun
         background.submit(startup.import_analysis)
         how: Any = {"memory": bound, "load": lambda _: images.result(), "cluster": cluster}
+        if note := inventory.elsewhere(config, out):
+            screen.note(note)
         if dry_run:
             screen.rehearsal(session.rehearse(experiment, chosen, out, shard=part, **how))
             return

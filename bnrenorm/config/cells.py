@@ -57,10 +57,7 @@ def check_overrides(document: Document, seen: set[Path]) -> None:
     for path, location in document.overrides.items():
         if path[0] not in ("variants", "grid", *Settings.model_fields):
             continue
-        value: Any = document.data
-        for part in path:
-            value = value[part]
-        for leaf in leaves(value, tuple(itertools.takewhile(lambda part: isinstance(part, str), path))):
+        for leaf in _overridden(document, path):
             if any(other[: len(leaf)] == leaf for other in seen):
                 continue
             variant, setting = _setting(document, leaf)
@@ -68,6 +65,27 @@ def check_overrides(document: Document, seen: set[Path]) -> None:
                 keys = keys_that_set(document, setting, variant)
                 advice = f"set {keys} instead" if keys else "no variant has this setting"
                 raise InputError(f"{location}: no trial sees {dotted(leaf)}; {advice}")
+
+
+def _overridden(document: Document, path: Path) -> Iterator[Path]:
+    """Yield the settings that an override gives."""
+    value: Any = document.data
+    for part in path:
+        value = value[part]
+    yield from leaves(value, tuple(itertools.takewhile(lambda part: isinstance(part, str), path)))
+
+
+def overruled(document: Document) -> dict[Path, dict[str, str]]:
+    """Return overrides that do not reach all variants that have the setting: those left, with the key of their own."""
+    firsts = {variant: cell for variant, _, cell in reversed(list(cells(document)))} if document.overrides else {}
+    left: dict[Path, dict[str, str]] = {}
+    for path in document.overrides:
+        for leaf in _overridden(document, path) if path[0] in Settings.model_fields else ():
+            for variant, cell in reversed(firsts.items()):
+                has_own = cell.origin(leaf)[0] in ("variants", "grid")
+                if has_own and leaf not in unknown_paths(cell.changed(grid.nested(leaf, None), ()).settings):
+                    left.setdefault(leaf, {})[variant] = document.key(cell.origin(leaf))
+    return left
 
 
 def keys_that_set(document: Document, path: Path, variant: str | int | None = None) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from bnrenorm import atomic, disk
 from bnrenorm.config import CONFIG_FILE
@@ -50,6 +51,14 @@ class Removed:
 def list_trials(folder: Path, keys: Collection[str]) -> None:
     """Write down that a run has the trials of these keys, those of another engine that it lists already among them."""
     atomic.write(folder / _LIST, json.dumps(sorted({*keys, *(_listed(folder) or ())})))
+
+
+def elsewhere(config: str, out: Path) -> str:
+    """Return a remark on a run whose trials are not all in the folder of results `out`; "" for all else."""
+    run = Path(config).parent if Path(config).name == CONFIG_FILE else Path(config)
+    if not _is_run(run) or all(map(Store(out).has, _listed(run) or ())) or run.parent.resolve() == out.resolve():
+        return ""
+    return f"the trials of {run} are in {run.parent}, and results go to {out}: --out {quote(str(run.parent))} uses them"
 
 
 def runs(store: Store) -> list[Run]:

@@ -4,8 +4,10 @@ import itertools
 from collections.abc import Iterable
 
 from bnrenorm.config import Experiment, Trial
+from bnrenorm.config.cells import overruled
 from bnrenorm.config.comparisons import comparisons, family_size
 from bnrenorm.config.identity import Identity, identities
+from bnrenorm.config.reader import dotted
 from bnrenorm.config.schema import Batch
 from bnrenorm.config.trial import Point, point_text
 from bnrenorm.data.dataset import Dataset
@@ -27,8 +29,24 @@ def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend:
     few = [] if experiment.published else _seed_notes(experiment, whole, pairs)
     first = {(trial.variant, trial.point): trial for trial in reversed(whole)}  # their settings are those of every seed
     cells = list(reversed(first.values()))
-    training = [*_schedule_notes(cells), *_batch_notes(cells, experiment, data), *_engine_notes(trials, backend)]
-    return [*lone, *_data_notes(experiment, data), *training, *_identity_notes(pairs), *few]
+    settings = [*_override_notes(experiment), *_schedule_notes(cells), *_batch_notes(cells, experiment, data)]
+    return [
+        *lone,
+        *_data_notes(experiment, data),
+        *settings,
+        *_engine_notes(trials, backend),
+        *_identity_notes(pairs),
+        *few,
+    ]
+
+
+def _override_notes(experiment: Experiment) -> list[str]:
+    """Name the variants that keep a setting of their own in place of the one that was given for all."""
+    notes = []
+    for setting, left in overruled(experiment.document).items():
+        whose, keys = "its" if len(left) == 1 else "their", listed(list(dict.fromkeys(left.values())))
+        notes.append(f"{dotted(setting)} does not reach {listed(list(left))}, with a value of {whose} own: {keys}")
+    return notes
 
 
 def _schedule_notes(cells: list[Trial]) -> list[str]:

@@ -26,3 +26,17 @@ def test_other_settings_and_runs_without_a_verdict_are_no_looks(compare, tmp_pat
     assert compare("--set", "model.hidden=[7]")[0] == 0
     code, printed, _ = compare("--seeds", "4")
     assert (code, "had a verdict" in printed) == (0, False)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_whose_trials_are_in_another_folder_is_remarked(call, compare, tmp_path):
+    assert compare(out="my results")[0] == 0
+    (run,) = (tmp_path / "my results").glob("compared-*")
+    uses = f"Note: the trials of {run} are in {run.parent}, and results go to {tmp_path / 'here'}: --out '{run.parent}' uses them."
+    for config in (run, run / "experiment.yaml"):
+        code, printed, _ = call("compare", config, "--dry-run", "--out", tmp_path / "here")
+        assert (code, uses in " ".join(printed.split())) == (0, True)
+        code, printed, _ = call("compare", config, "--dry-run", "--out", run.parent)
+        assert (code, "uses them" in printed) == (0, False)
+    assert call("merge", run.parent, "--out", tmp_path / "here")[0] == 0
+    assert "uses them" not in call("compare", run, "--dry-run", "--out", tmp_path / "here")[1], "they are there too"
