@@ -60,12 +60,15 @@ def _read(config: str | Path) -> tuple[Document, Path]:
         elif disk.is_folder(path):
             raise ValueError(f"a folder without {CONFIG_FILE}, expected a config or the folder of a run")
         text = disk.read_regular(path, limits.BYTES).decode("utf-8")
-    except FileNotFoundError as error:
+    except FileNotFoundError:
         inside = [name for name in configs if name.startswith(f"{config}/")]
         known = f"did you mean one of {', '.join(inside)}?" if inside else unknown(str(config), configs, "config")
-        raise InputError(f"{config}: no such file; {known}") from error
+        raise InputError(f"{config}: no such file; {known}") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{config}: is not YAML; to train on images, set data.path={config}") from error
+        if str(config).endswith((".yaml", ".yml")):
+            place = f"byte {error.start:,}, expected UTF-8; save it as UTF-8"
+            raise InputError(f"{config}: cannot be read at {place}") from None
+        raise InputError(f"{config}: is not YAML; to train on images, set data.path={config}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{config}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     return document.parse(text, str(config) if config not in configs else f"configs/{config}.yaml"), path.parent

@@ -61,9 +61,11 @@ def _settings(document: Document) -> dict[tuple[str, Point], Settings]:
     if not settings or len(settings) != cells.count(document) or len(settings) != len(variants) * len(points):
         location = document.location(("variants",))
         raise InputError(f"{location}: variants, expected an item for every variant at every grid point, each once")
-    first, *others = settings.values()
-    if any(other.data != first.data for other in others):
-        location = document.location(("variants",))
-        raise InputError(f"{location}: variants differ in data, expected the same data settings for all")
+    data = next(iter(settings.values())).data.model_dump()
+    for (variant, point), other in settings.items():
+        if differ := [key for key, value in other.data.model_dump().items() if value != data[key]]:
+            location = cells.location(document, variant, point, ("data", differ[0]))
+            message = f"data.{differ[0]} differs, expected one value for all variants and grid points"
+            raise InputError(f"{location}: {message}")
     cells.check_overrides(document, seen)
     return {(variant, point): settings[variant, point] for variant in variants for point in points}

@@ -128,7 +128,9 @@ def unknown(name: str, allowed: Iterable[str], what: str) -> str:
 def similar(name: str, names: Iterable[str]) -> str:
     """Return the most similar of some names, whatever their case; "" if none is similar."""
     lower = {text.lower(): text for text in names}
-    near = difflib.get_close_matches(name[:_SHOWN].lower(), lower, n=1, cutoff=0.65)
+    own = name[:_SHOWN].lower()
+    near = difflib.get_close_matches(own, lower, n=1, cutoff=0.65)
+    near = near or [text for text in lower if own and text.startswith(f"{own}_")]
     return lower[near[0]] if near else ""
 
 

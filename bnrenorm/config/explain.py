@@ -35,6 +35,9 @@ _EXPECTED = {
 _WORDS = {"batch_size": "batch", "epochs": "steps", "layers": "hidden", "learning_rate": "lr", "momentum": "decay"}
 """Names of settings by those that they have elsewhere."""
 
+_REMARKS = {"epochs": " (such as '3 epochs')", "momentum": " (1 - PyTorch's momentum)"}
+"""What stands behind a name that is meant by one of `_WORDS`."""
+
 _BOUNDS = {
     "greater_than_equal": ("ge", "from {:g} on"),
     "greater_than": ("gt", "above {:g}"),
@@ -108,6 +111,8 @@ def _strip_tags(loc: tuple[str | int, ...], data: Any) -> Path:
 
 def _message(error: ErrorDetails, path: Path) -> str:
     key, value, kind = dotted(path), error["input"], error["type"]
+    if kind == "extra_forbidden" and path == ("norm", "schedule"):  # a shorthand for one value: see `shorthands`
+        return f"{key} is {shown(value)}, expected paper; r_max, d_max, warmup, ramp_r and ramp_d make any other"
     if kind == "extra_forbidden":
         (around,), _ = _at(error["loc"][:-1])
         siblings, _ = _at(error["loc"][:-2])
@@ -151,7 +156,8 @@ def unknown_key(path: Path, names: Iterable[str]) -> str:
     keys = list(dict.fromkeys(_paths(Settings)))
     inside = [key for key in keys if key[:-1][: len(group)] == tuple(group)]
     words = [(word, within) for within in (inside, keys) for word in (name, _WORDS.get(str(name)))]
-    same = next(filter(None, ([key for key in within if key[-1] == word] for word, within in words)), [])
+    found = (([key for key in within if key[-1] == word], word) for word, within in words)
+    same, word = next((pair for pair in found if pair[0]), ([], name))
     texts = {dotted(key[len(group) :]): key for key in inside} | {text: (*group, text) for text in names}
     texts |= {str(key[-1]): key for key in reversed(inside)}
     near = min(same, key=len) if same else texts.get(similar(str(name), texts), ())
@@ -159,7 +165,8 @@ def unknown_key(path: Path, names: Iterable[str]) -> str:
         outer, *inner = str(name).split(".")
         return f"unknown key {shown(dotted(path))}; did you mean the group {outer}, with {dotted(tuple(inner))} in it?"
     allowed = ", ".join(sorted(dotted((*group, text)) for text in names))
-    return f"unknown key {shown(dotted(path))}; {hint(dotted(near))}allowed: {allowed}"
+    meant = f"{dotted(near)}{_REMARKS.get(str(name), '') if word != name else ''}"
+    return f"unknown key {shown(dotted(path))}; {hint(meant)}allowed: {allowed}"
 
 
 def _paths(model: type[BaseModel]) -> Iterator[Path]:

@@ -78,10 +78,10 @@ def _listed(keys: list[str]) -> str:
 def _from_tables(path: Path) -> tuple[Arrays, str]:
     """Read the training table that `path` is or belongs to, and its test table, or draw test images."""
     train_path, test_path = folders.tables(path)
-    train, test = _labelled(train_path), None
+    train, test = _labelled(train_path), ""
     if test_path:
         test = _labelled(test_path) if test_path == path else _read_table(test_path)
-    if test is not None:
+    if not isinstance(test, str):
         dtype = np.result_type(train[0], test[0])  # whole numbers in one of two tables are floats in the other
         x_train, x_test = (images.astype(dtype, copy=False) for images, _ in (train, test))
         return dict(zip(ARRAYS, (x_train, train[1], x_test, test[1]), strict=True)), ""
@@ -104,13 +104,13 @@ def _from_tables(path: Path) -> tuple[Arrays, str]:
 
 def _labelled(path: Path) -> table.Table:
     labelled = _read_table(path)
-    if labelled is None:
-        raise InputError(f"{path}: has no column named {' or '.join(table.LABELS)}")
+    if isinstance(labelled, str):
+        raise InputError(f"{path}: has the columns {labelled}, and none named {' or '.join(table.LABELS)}")
     return labelled
 
 
-def _read_table(path: Path) -> table.Table | None:
-    """Read a table; returns None if it has no labels."""
+def _read_table(path: Path) -> table.Table | str:
+    """Read a table; returns its columns if it has no labels."""
     with opened(path) as content:
         if content.kind != CSV:
             raise InputError(f"{path}: is {content.kind}, expected a table of comma-separated values")

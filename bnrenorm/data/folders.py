@@ -11,6 +11,7 @@ EXPECTED = "expected four files such as train-images-idx3-ubyte.gz or x_train.np
 _DEPTH = 3  # MNIST/raw/file
 _MOST_FOLDERS = 200
 SHOWN = 6  # names in a message
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 _ONE_FILE = re.compile(r".+\.(npz|csv|csv\.gz)", re.IGNORECASE)
 _SPLITS = {"train": "test", "Train": "Test", "TRAIN": "TEST"}
 _OTHER_SPLIT = _SPLITS | {test: train for train, test in _SPLITS.items()}
@@ -71,10 +72,19 @@ def _incomplete(folder: Path, files: Files) -> InputError:
             return InputError(f"{folder}: is a folder without four files; use data.path={' or '.join(chosen)}")
         names = [path.name for path in entries]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        return InputError(f"{folder}: has {', '.join(names[:SHOWN]) or 'nothing'}{more}; {EXPECTED}")
+        has_pictures = any(disk.is_folder(inner) and _has_pictures(inner) for inner in entries)
+        script = "; docs/data.md has a script that makes an .npz file of pictures in folders" if has_pictures else ""
+        return InputError(f"{folder}: has {', '.join(names[:SHOWN]) or 'nothing'}{more}; {EXPECTED}{script}")
     there = ", ".join(str(files[array].relative_to(folder)) for array in ARRAYS if array in files)
     lacking = ", ".join(array for array in ARRAYS if array not in files)
     return InputError(f"{folder}: has {there}, but no file for {lacking}; {EXPECTED}")
+
+
+def _has_pictures(folder: Path) -> bool:
+    """Tell whether there is a picture in a folder, or in one of those inside it."""
+    entries = _entries(folder)[:_MOST_FOLDERS]
+    inner = [path for other in entries if disk.is_folder(other) for path in _entries(other)[:SHOWN]]
+    return any(path.suffix.lower() in _PICTURES for path in (*entries, *inner))
 
 
 def _sets(folder: Path) -> dict[tuple[str, str], Files]:

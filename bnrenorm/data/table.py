@@ -7,6 +7,8 @@ from bnrenorm.errors import InputError
 
 LABELS = ("label", "class")
 _INDEX = ("", "unnamed: 0")  # headers of the index that pandas writes unasked
+_IDS = ("id", "index", "row", "row_id")  # headers of what counts or names the rows
+_NAMED = 6  # columns that a message names
 _SEPARATOR = ","
 _LIMIT = LIMIT // 4  # bytes of text: "0," becomes a float64
 
@@ -14,8 +16,8 @@ Table = tuple[np.ndarray, np.ndarray]
 """Images (N, D), uint8 if they are whole numbers in 0..255 and float64 otherwise, and labels (N,)."""
 
 
-def read(content: Content) -> Table | None:
-    """Read a table, whose first line may be a header; returns None if the header names no column of labels."""
+def read(content: Content) -> Table | str:
+    """Read a table, whose first line may be a header; returns its columns as text if none of them has the labels."""
     text = content.file.read(min(content.capacity, _LIMIT) + 1)
     if len(text) > _LIMIT:
         raise InputError(f"{content.name}: has more than {_LIMIT:,} bytes of text, which is the limit")
@@ -27,7 +29,9 @@ def read(content: Content) -> Table | None:
     if has_header := _is_header(cells):
         columns = [i for i, cell in enumerate(cells) if cell in LABELS]
         if not columns:
-            return None
+            return ", ".join([*cells[:_NAMED], *["..."] * (len(cells) > _NAMED)])
+        if ids := [cell for cell in cells if cell in _IDS]:  # a network would read the label in sorted rows from it
+            raise InputError(f"{content.name}: has a column {ids[0]}, expected pixels and labels; remove it")
         if len(columns) > 1:  # the others would be pixels that give the label away
             named = ", ".join(cells[i] for i in columns)
             raise InputError(f"{content.name}: has the columns {named}, expected one of them; remove the others")
@@ -44,8 +48,12 @@ def read(content: Content) -> Table | None:
         if (values[:, 0] != np.arange(len(values))).any():
             raise InputError(f"{content.name}: has a first column without a name, expected pixels or labels; remove it")
         dropped = [0]
-    images = np.delete(values, [*dropped, column], axis=1)
-    return _as_bytes(images), values[:, column]
+    labels = values[:, column]
+    if (broken := labels[labels != np.floor(labels)]).size:
+        where = f"column {column + 1}" if has_header else "the first column"
+        named = "" if has_header else ", or a header with a column label"
+        raise InputError(f"{content.name}: {where} has {broken[0]:g}, expected labels, which are whole numbers{named}")
+    return _as_bytes(np.delete(values, [*dropped, column], axis=1)), labels
 
 
 def _fault(lines: list[str], start: int, columns: int) -> str | None:

@@ -83,6 +83,13 @@ def test_a_fifo_is_no_config(call, tmp_path):
     assert "fifo: cannot be read: expected a regular file" in err
 
 
+def test_a_config_in_another_encoding_is_named(call, tmp_path):
+    path = tmp_path / "sjis.yaml"
+    path.write_bytes("name: a\n# 比較\n".encode("shift_jis"))
+    code, _, err = call("compare", path)
+    assert (code, err) == (2, f"bnrenorm: {path}: cannot be read at byte 10, expected UTF-8; save it as UTF-8\n")
+
+
 def test_images_are_no_config(call, few_digits_file):
     code, _, err = call("compare", few_digits_file)
     assert code == 2

@@ -22,7 +22,8 @@ def refused(text, *overrides):
         ("steps=1", "training.steps"),
         ("training_steps=1", "training.steps"),
         ("model.loss=squared_error", "training.loss"),
-        ("norm.momentum=0.9", "norm.decay"),
+        ("norm.momentum=0.9", "norm.decay (1 - PyTorch's momentum)"),
+        ("training.epochs=3", "training.steps (such as '3 epochs')"),
         ("momentum=0.9", "training.optimizer.momentum"),
         ("model.layers=[3]", "model.hidden"),
         ("norm.Epps=1", "norm.eps"),
@@ -36,6 +37,17 @@ def test_an_unknown_key_suggests_one_of_the_same_or_a_similar_name(override, sug
     message = refused(COMPARED, override)
     assert "unknown key" in message
     assert (f"; did you mean {suggested}? allowed: " if suggested else "'; allowed: ") in message
+
+
+def test_another_schedule_than_the_papers_is_a_value_that_is_not_known():
+    assert refused("name: a\nnorm: {kind: renorm, schedule: Paper}").startswith(
+        "x.yaml:2: norm.schedule is 'Paper', expected paper; r_max, d_max, warmup, ramp_r and ramp_d"
+    )
+
+
+def test_the_beginning_of_a_name_is_enough_for_a_hint():
+    message = refused("name: a", "model.weight_init=he")
+    assert "unknown kind 'he'; did you mean he_normal? allowed: " in message
 
 
 def test_a_setting_of_another_kind_says_of_which():

@@ -138,8 +138,8 @@ def test_every_class_of_a_table_without_test_images_is_learned(tmp_path, arrays,
 @pytest.mark.parametrize(
     ("train", "test", "message"),
     [
-        (b"label,a\n0,1\n", b"a,b\n1,2\n", "test.csv: has no column named label or class"),
-        (b"a,b\n1,2\n", b"label,a\n0,1\n", "train.csv: has no column named label or class"),
+        (b"label,a\n0,1\n", b"a,b\n1,2\n", "test.csv: has the columns a, b, and none named label or class"),
+        (b"a,b\n1,2\n", b"label,a\n0,1\n", "train.csv: has the columns a, b, and none named label or class"),
         (b"", b"label,a\n0,1\n", "train.csv: is empty, expected a table of comma-separated values"),
     ],
 )
@@ -162,7 +162,7 @@ def test_a_test_table_is_never_trained_on_in_place_of_the_training_table(tmp_pat
         ("a.libsvm", b"1 1:0.5\n", "a.libsvm: is text that starts with '1 1:0.5'; expected"),
         ("a.npz", b"", "a.npz: is empty; expected"),
         ("a.csv", b"label,a\r\n1,2\r\n", "a.csv: has 1 row and no test table, expected at least 2 rows$"),
-        ("a.csv", b"a,b\n1,2\n", "a.csv: has no column named label or class"),
+        ("a.csv", b"a,b\n1,2\n", "a.csv: has the columns a, b, and none named label or class"),
     ],
 )  # fmt: skip
 def test_another_file_is_called_what_it_is(tmp_path, name, content, message):

@@ -42,8 +42,9 @@ def test_pixels_that_are_no_bytes_stay_numbers(tmp_path, pixel):
     assert images.tolist() == [[0, pixel]]
 
 
-def test_a_header_without_a_label_has_none(tmp_path):
-    assert read(tmp_path / "a.csv", "pixel0,pixel1\n1,2\n") is None
+def test_a_header_without_a_label_is_told(tmp_path):
+    assert read(tmp_path / "a.csv", "pixel0,pixel1\n1,2\n") == "pixel0, pixel1"
+    assert read(tmp_path / "a.csv", "a,b,c,d,e,f,g\n1,2,3,4,5,6,7\n") == "a, b, c, d, e, f, ..."
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,9 @@ def test_a_header_without_a_label_has_none(tmp_path):
         ("\nlabel,a\n1,2\n", "line 1 is empty, expected a header or a row of numbers$"),
         (" \n1,2\n", "line 1 is empty, expected a header or a row of numbers$"),
         ("label,pixel0\n", "has a header, but no rows"),
+        ("Id,label,a\n1,0,5\n", "has a column id, expected pixels and labels; remove it"),
+        ("0.5,1\n0.25,0\n", "the first column has 0.5, expected labels, .*, or a header with a column label"),
+        ("a,label\n1,1\n1,nan\n", "column 2 has nan, expected labels, which are whole numbers$"),
         ("label,pixel0\n \n", "has a header, but no rows"),
         ("label,class,a\n1,1,2\n", "has the columns label, class, expected one of them; remove the others$"),
         ("1,2\n3,x\n", "line 2 has 'x' in column 2, expected a number$"),
