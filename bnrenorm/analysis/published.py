@@ -12,7 +12,7 @@ import pandas as pd
 
 from bnrenorm import config as configs
 from bnrenorm.analysis import aggregates, stats
-from bnrenorm.analysis.verdicts import Verdict, in_points
+from bnrenorm.analysis.verdicts import Verdict, in_points, winner
 from bnrenorm.config import Experiment
 from bnrenorm.config.schema import Settings
 from bnrenorm.config.trial import Point
@@ -141,8 +141,8 @@ def compare_differences(published: Published, verdicts: list[Verdict]) -> pd.Dat
     """Return one row per entry of `verdicts.verdicts` whose two variants were published at the same grid point.
 
     `published_a`, `published_b` are test accuracies in %. `published_difference` and `mean`, `low`, `high` are b - a in
-    percentage points. `agreement` is "same direction" or "opposite direction" where the measured interval excludes 0,
-    otherwise "not decided here".
+    percentage points. `agreement` is "same direction" or "opposite direction" where one variant is better here and
+    there, otherwise "not decided here".
     """
     rows = [row for verdict in verdicts if (row := _compare_difference(published, verdict)) is not None]
     return pd.DataFrame(rows)
@@ -163,7 +163,7 @@ def _compare_difference(published: Published, verdict: Verdict) -> dict[str, Any
         "mean": mean,
         "low": low,
         "high": high,
-        "agreement": _agreement(b - a, low, high),
+        "agreement": _agreement(round(b - a, 6), verdict),
     }
 
 
@@ -173,7 +173,8 @@ def _test_accuracy(published: Published, cell: dict[str, Any]) -> float | None:
     return values[0] if len(values) == 1 else None
 
 
-def _agreement(published: float, low: float | None, high: float | None) -> str:
-    if low is None or high is None or low <= 0 <= high:
+def _agreement(published: float, verdict: Verdict) -> str:
+    better = winner(verdict)
+    if better is None or not published:
         return UNDECIDED
-    return SAME if (low > 0) == (published > 0) else OPPOSITE
+    return SAME if (better == verdict["b"]) == (published > 0) else OPPOSITE
