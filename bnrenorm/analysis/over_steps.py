@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bnrenorm.analysis import stats
+from bnrenorm.analysis import intervals, stats
 
 INTERVAL = f"{100 * stats.LEVEL:.0f} % interval of the mean over the seeds"
 STEPS = 200
@@ -18,7 +18,7 @@ STEPS = 200
 class Spread:
     """Seeds at T steps: `values` (T, S) by step and seed, their `mean` (T,), and the 95 % interval of the mean.
 
-    low and high are NaN at steps where fewer than 6 seeds have a value (`stats.mean_intervals`).
+    low and high are NaN at steps where fewer than 6 seeds have a value (`intervals.mean_intervals`).
     """
 
     values: pd.DataFrame
@@ -63,7 +63,7 @@ def spread(values: pd.DataFrame) -> Spread:
     values = values.iloc[thin(len(values), STEPS)]
     numbers = values.to_numpy()
     numbers = np.where(np.isfinite(numbers), numbers, np.nan)
-    return Spread(values, means(numbers), *stats.mean_intervals(numbers.T))
+    return Spread(values, means(numbers), *intervals.mean_intervals(numbers.T))
 
 
 def means(numbers: np.ndarray) -> np.ndarray:

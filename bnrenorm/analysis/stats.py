@@ -4,22 +4,19 @@ Pure functions of arrays; values are accuracies in 0..1, or any other metric of 
 """
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from bnrenorm.analysis import power
+from bnrenorm.analysis import intervals, power
+from bnrenorm.analysis.intervals import AT_ONCE, DECIMALS, RESAMPLES, draw
 from bnrenorm.analysis.power import MARGIN
 from bnrenorm.family import ALPHA, MIN_PAIRS, min_pairs
 
 LEVEL = 1 - ALPHA
-_DECIMALS = 12  # of differences, means and bounds: rounding noise must decide no tie
 _COUNTED = 30  # pairs up to which all sign patterns are counted; of more some are drawn
-_LISTED = 13  # pairs up to which all subsets are listed; of more _RESAMPLES are drawn
-_RESAMPLES = 9999
-_AT_ONCE = 2**19  # random numbers in memory
 
 
 @dataclass(frozen=True)
@@ -55,8 +52,8 @@ def compare(
     measured: what each pair was measured of, by default something of its own; pairs of the same count as one.
 
     The test flips the signs of the differences [Fisher 1935]; the interval holds the means that the test would not
-    reject [Hartigan 1969]. Both assume only that the differences are symmetric about their mean. The interval of more
-    than 13 pairs, and the test of more than 30, draw signs at random, with a fixed seed. A pair with a NaN is dropped.
+    reject [Hartigan 1969]. Both assume only that the differences are symmetric about their mean. Of more than 30
+    pairs both draw signs at random, with a fixed seed. A pair with a NaN is dropped.
 
     A variant is better when p_holm < .05 and the interval excludes 0. The two are equivalent when the interval lies
     between -MARGIN and MARGIN.
@@ -74,12 +71,12 @@ def compare(
 
 
 def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.round(b - a, _DECIMALS)[np.isfinite(a) & np.isfinite(b)]
+    return np.round(b - a, DECIMALS)[np.isfinite(a) & np.isfinite(b)]
 
 
 def _measure(differences: np.ndarray, p: float) -> PairedDifference:
-    mean = round(float(differences.mean()), _DECIMALS) if len(differences) else math.nan
-    low, high = _interval(differences) if len(differences) >= MIN_PAIRS else (math.nan, math.nan)
+    mean = round(float(differences.mean()), DECIMALS) if len(differences) else math.nan
+    low, high = intervals.interval(differences) if len(differences) >= MIN_PAIRS else (math.nan, math.nan)
     return PairedDifference("inconclusive", differences, mean, low, high, p, math.nan, 0)
 
 
@@ -111,59 +108,6 @@ def mcnemar(a: int, b: int) -> float:
     return min(1.0, 2 * sum(math.comb(n, k) for k in range(min(a, b) + 1)) / 2**n)
 
 
-def _interval(differences: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of the mean from the means of subsets, which inverts the sign-flip test. [Hartigan 1969]
-
-    The means of the 2^n - 1 nonempty subsets cut the line into 2^n parts. Each part contains the centre of a symmetric
-    distribution with equal probability, so that leaving out 2.5 % of the parts at either end has exact coverage for any
-    number of pairs.
-    """
-    (low,), (high,) = _intervals(differences[:, None])
-    return round(float(low), _DECIMALS), round(float(high), _DECIMALS)
-
-
-def mean_intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return low and high (T,) of the 95 % interval of each column's mean, values (S, T).
-
-    At every step the interval that `compare` gives a mean difference; NaN where fewer than 6 seeds have a finite value.
-    """
-    low = np.full(values.shape[1], math.nan)
-    high = low.copy()
-    is_finite = np.isfinite(values)
-    for seeds in np.unique(is_finite, axis=1).T:
-        if seeds.sum() >= MIN_PAIRS:
-            columns = np.flatnonzero((is_finite == seeds[:, None]).all(axis=0))
-            for some in np.array_split(
-                columns, max(1, len(columns) * min(2 ** int(seeds.sum()), _RESAMPLES) // _AT_ONCE)
-            ):
-                low[some], high[some] = _intervals(values[np.ix_(seeds, some)])
-    return low, high
-
-
-def _intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bounds (T,) of `_interval` for every column of finite values (S, T)."""
-    means = np.concatenate([subsets @ values / subsets.sum(axis=1)[:, None] for subsets in _subsets(len(values))])
-    outside = math.floor(ALPHA / 2 * (len(means) + 1))
-    means.partition((outside - 1, len(means) - outside), axis=0)
-    return means[outside - 1], means[-outside]
-
-
-def _subsets(n: int) -> Iterator[np.ndarray]:
-    """Yield nonempty subsets of n pairs as rows of 0 and 1, some rows at a time: all, or a random sample of them."""
-    if n <= _LISTED:
-        yield np.arange(1, 2**n)[:, None] >> np.arange(n) & 1
-        return
-    for subsets in _draw(n, _RESAMPLES):
-        yield subsets[subsets.any(axis=1)]
-
-
-def _draw(n: int, count: int) -> Iterator[np.ndarray]:
-    """Yield `count` random rows of n zeros and ones, some at a time; the same in every call."""
-    random, rows = np.random.default_rng(0), max(1, _AT_ONCE // n)
-    for begin in range(0, count, rows):
-        yield random.integers(0, 2, (min(rows, count - begin), n))
-
-
 def _sign_flips(differences: list[np.ndarray]) -> list[float]:
     """Return for each comparison the share of sign patterns whose sum is as far from 0 as the observed one, or further.
 
@@ -173,7 +117,7 @@ def _sign_flips(differences: list[np.ndarray]) -> list[float]:
     p = [_counted(of_one) if MIN_PAIRS <= len(of_one) <= _COUNTED else math.nan for of_one in differences]
     for n in {len(of_one) for of_one in differences if len(of_one) > _COUNTED}:
         places = [i for i, of_one in enumerate(differences) if len(of_one) == n]
-        shares = _drawn(np.stack([differences[i] for i in places], axis=1), max(_RESAMPLES, 200 * len(differences)))
+        shares = _drawn(np.stack([differences[i] for i in places], axis=1), max(RESAMPLES, 200 * len(differences)))
         for i, share in zip(places, shares, strict=True):
             p[i] = float(share)
     return p
@@ -196,9 +140,9 @@ def _drawn(differences: np.ndarray, count: int) -> np.ndarray:
     """Return the shares (C,) among `count` random patterns and the observed one, of C comparisons (n, C)."""
     n, many = differences.shape
     observed, total, further = _observed(differences), differences.sum(axis=0), np.zeros(many, int)
-    for rows in _draw(n, count):
+    for rows in draw(n, count):
         patterns = rows.astype(float)
-        for some in np.array_split(np.arange(many), math.ceil(len(rows) * many / _AT_ONCE)):
+        for some in np.array_split(np.arange(many), math.ceil(len(rows) * many / AT_ONCE)):
             sums = 2 * (patterns @ differences[:, some]) - total[some]
             further[some] += (np.abs(sums) >= observed[some]).sum(axis=0)
     return (1 + further) / (1 + count)

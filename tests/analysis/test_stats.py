@@ -56,15 +56,15 @@ def test_a_decision_needs_one_more_pair_at_least_and_as_many_whichever_variant_l
         assert (difference.p, difference.verdict, difference.more_pairs) == (4 / 2**6, "inconclusive", 1)
 
 
-def test_a_variant_is_not_better_while_the_interval_holds_0():
-    """The interval of 14 pairs is from a sample of subsets, the test from all patterns: near .05 they may differ."""
+def test_near_their_limit_the_test_and_the_interval_agree():
+    """From a sample of subsets the interval of these 14 pairs held 0, while the exact test rejects it."""
     images = np.array([-25, -32, 183, 54, 177, -61, -78, 30, 149, 194, 5, -23, 265, 67])
     difference = stats.paired(np.zeros(14), images / 10_000)
     test = scipy_stats.permutation_test((images,), np.sum, permutation_type="samples", n_resamples=np.inf)
     assert difference.p == pytest.approx(test.pvalue, rel=1e-12)
     assert difference.p < 0.05
-    assert difference.low <= 0 < difference.high
-    assert difference.verdict == "inconclusive"
+    assert 0 < difference.low < 0.001
+    assert difference.verdict == "b better"
 
 
 def test_pairs_in_which_a_value_is_missing_are_dropped():
@@ -216,26 +216,3 @@ def test_memory_does_not_grow_with_the_pairs(rng):
     error = differences.std(ddof=1) / 2000**0.5
     assert result.low == pytest.approx(differences.mean() - 1.96 * error, abs=0.2 * error)
     assert result.high == pytest.approx(differences.mean() + 1.96 * error, abs=0.2 * error)
-
-
-@pytest.mark.parametrize("seeds", [6, 9, 20])
-def test_intervals_of_many_means_are_those_of_one_after_the_other(rng, seeds):
-    values = rng.normal(size=(seeds, 70))
-    values[0, 3] = np.nan
-    low, high = stats.mean_intervals(values)
-    for i in (0, 3, 69):
-        finite = values[np.isfinite(values[:, i]), i]
-        want = stats.paired(np.zeros(len(finite)), finite)
-        np.testing.assert_allclose([low[i], high[i]], [want.low, want.high])
-
-
-def test_means_of_few_values_have_no_interval(rng):
-    assert np.isnan(stats.mean_intervals(rng.normal(size=(5, 2)))).all()
-
-
-def test_intervals_of_many_seeds_take_little_memory(rng):
-    tracemalloc.start()
-    stats.mean_intervals(rng.normal(size=(64, 1000)))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 60e6

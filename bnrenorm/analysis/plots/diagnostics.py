@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bnrenorm.analysis import over_steps, stats
+from bnrenorm.analysis import intervals, over_steps
 from bnrenorm.analysis.plots.axes import BEYOND, bars, draw_grid, draw_spread, hide_box
 from bnrenorm.analysis.plots.names import cell_key, plain, plain_list
 from bnrenorm.analysis.plots.pages import spread_of
@@ -162,7 +162,7 @@ def _draw_by_point(ax: Any, shown: _Shown, value: str, layer: int) -> None:
             of_point = last[[cell == cell_key(value for _, value in point) for cell in cells]]
             means: Any = of_point.mean(numeric_only=True)
             if value == "gap":
-                low, high = (bound[0] for bound in stats.mean_intervals(of_point["gap"].to_numpy(float)[:, None]))
+                low, high = (bound[0] for bound in intervals.mean_intervals(of_point["gap"].to_numpy(float)[:, None]))
                 spans.append((x + shift, low, means["gap"], high))
             elif value == "clipped":
                 for part, face in (("r", look.color), ("d", "white")):

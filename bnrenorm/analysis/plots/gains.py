@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bnrenorm.analysis import over_steps, stats
+from bnrenorm.analysis import intervals, over_steps, stats
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.axes import BEYOND, bars, draw_grid, draw_spread, hide_box
 from bnrenorm.analysis.plots.names import cell_key, minus, plain, plain_list
@@ -144,11 +144,11 @@ def accuracies(ax: Any, summary: pd.DataFrame, keys: list[str]) -> Any:
         values: Any = finished.loc[summary["variant"] == variant, "final_test_accuracy"]
         cells = (100 * values).groupby(place_of_row, sort=False)
         means = cells.mean()
-        intervals = np.array([stats.mean_intervals(cell.to_numpy(float)[:, None]) for _, cell in cells])[..., 0]
+        bounds = np.array([intervals.mean_intervals(cell.to_numpy(float)[:, None]) for _, cell in cells])[..., 0]
         x = means.index.to_numpy() + offset * (i - (len(variants) - 1) / 2)
         kind: Any = {"color": style.color, "marker": style.marker, "linestyle": style.linestyle if joined else "none"}
         ax.errorbar(
-            x, means.to_numpy(), yerr=bars(means.to_numpy(), *intervals.T), **kind, capsize=4, label=plain(variant)
+            x, means.to_numpy(), yerr=bars(means.to_numpy(), *bounds.T), **kind, capsize=4, label=plain(variant)
         )
     ax.set(xlabel=plain_list(keys), ylabel="final test accuracy (%)")
     is_diverged = summary["outcome"] == "diverged"

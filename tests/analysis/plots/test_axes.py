@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
-from bnrenorm.analysis import stats
+from bnrenorm.analysis import intervals
 from bnrenorm.analysis.plots import axes
 from bnrenorm.analysis.plots.style import look
 
@@ -33,7 +33,7 @@ def test_from_six_seeds_on_a_band_is_the_interval_of_the_mean():
     both = pd.concat([rows, rows.assign(step=2, train_loss=values + 1)])
     (band,) = axes.curves(Figure().subplots(), both, "train_loss").collections
     vertices = band.get_paths()[0].vertices
-    low, high = (float(bound[0]) for bound in stats.mean_intervals(values[:, None]))
+    low, high = (float(bound[0]) for bound in intervals.mean_intervals(values[:, None]))
     assert_allclose([vertices[:, 1].min(), vertices[:, 1].max()], [low, high + 1])
     assert low > values.min(), "not from minimum to maximum"
 

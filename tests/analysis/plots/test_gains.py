@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
-from bnrenorm.analysis import stats
+from bnrenorm.analysis import intervals, stats
 from bnrenorm.analysis.plots import gains
 from bnrenorm.analysis.plots.style import looks
 from bnrenorm.analysis.report import palette
@@ -121,7 +121,7 @@ def test_accuracies_are_means_with_intervals_from_six_seeds_on():
     assert_allclose(bn[0].get_ydata(), [92, 92])
     assert_allclose(brn[0].get_ydata(), [94, 94])
     segment, _ = bn[2][0].get_segments()
-    assert_allclose(segment[:, 1], 100 * np.ravel(stats.mean_intervals(np.array(values)[:, None])))
+    assert_allclose(segment[:, 1], 100 * np.ravel(intervals.mean_intervals(np.array(values)[:, None])))
     few = gains.accuracies(Figure().subplots(), table[table["seed"] < 5], ["training.batch.size"])
     assert not any(map(len, few.containers[0][2][0].get_segments()))
 
