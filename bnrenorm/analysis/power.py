@@ -35,7 +35,7 @@ def pairs_needed(differences: np.ndarray, undecided: int) -> int:
         below, above = ((MARGIN + side) / spread for side in (-mean, mean))
         return _exceeds(n, below, ALPHA / 2) + _exceeds(n, above, ALPHA / 2) - 1
 
-    ways = [tells_from_zero] * (mean > 0) + [tells_equivalence] * (mean < MARGIN)
+    ways = [tells_from_zero] + [tells_equivalence] * (mean < MARGIN)
     return min(_fewest(way, more) for way in ways)
 
 
@@ -43,8 +43,7 @@ def _attained(n: int, level: float) -> float:
     """Return the largest p below a level that the sign-flip test of n pairs can have, a multiple of 2 / 2^n, or 0."""
     if n > 50:
         return level
-    steps = math.ceil(level * 2 ** (n - 1)) - 1
-    return steps / 2 ** (n - 1)
+    return math.floor(level * 2 ** (n - 1)) / 2 ** (n - 1)
 
 
 def _exceeds(n: int, distance: float, level: float) -> float:
