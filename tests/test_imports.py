@@ -38,7 +38,9 @@ ALLOWED = {
     "training": GROUND | {"norm", "config", "data", "network", "engines", "training"},
     "runs": GROUND | {"norm", "config", "data", "network", "engines", "training", "runs"},
     "analysis": GROUND | {"norm", "config", "data", "training.records", "analysis"},
-    "analysis.stats": {"family"},
+    "analysis.intervals": {"family"},
+    "analysis.power": {"family"},
+    "analysis.stats": {"family", "analysis.intervals", "analysis.power"},
     "notebook": GROUND | {"norm", "config", "data", "network", "engines", "training", "runs"},
     "api": GROUND | {"norm", "config", "data", "network", "engines", "training", "runs", "analysis", "notebook"},
     "cli": GROUND

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
+from bnrenorm.config.network import Dropout
 from bnrenorm.config.norms import BatchNorm, Renorm
 from bnrenorm.config.schema import Settings
 from bnrenorm.config.trial import Point, Trial
@@ -54,18 +55,25 @@ def computation(settings: Settings) -> str:
 
 
 def _canonical(settings: Settings) -> Settings:
-    """Return the settings with renormalisation that never corrects replaced by batch normalisation."""
-    norm = settings.norm
+    """Return the settings with renormalisation that never corrects replaced by batch normalisation.
+
+    Dropout that drops nothing is none, of whatever form, and so is a rate of gamma and beta that is everybody's.
+    """
+    norm, model = settings.norm, settings.model
     if isinstance(norm, Renorm) and _why_plain_bn(settings):
         norm = BatchNorm(**{**norm.model_dump(include=set(BatchNorm.model_fields)), "kind": "batch"})
-    return settings.model_copy(update={"norm": norm})
+    if getattr(norm, "affine_lr", None) == settings.training.optimizer.lr:
+        norm = norm.model_copy(update={"affine_lr": None})
+    if not model.dropout.drops:
+        model = model.model_copy(update={"dropout": Dropout()})
+    return settings.model_copy(update={"norm": norm, "model": model})
 
 
 def _reason(a: str, settings_a: Settings, b: str, settings_b: Settings) -> str:
     variants = ((a, settings_a), (b, settings_b))
     reasons = [f"in {name} {why}" for name, settings in variants if (why := _why_plain_bn(settings))]
     if not reasons:
-        return "their settings are equal"
+        return "their settings are equal" if settings_a == settings_b else "their settings are one computation"
     text = " and ".join(reasons) + ": that is batch normalisation"
     norm = settings_b.norm if isinstance(settings_b.norm, Renorm) else settings_a.norm
     chainer_defaults = (1, 0, SEMANTICS["chainer"].decay, SEMANTICS["chainer"].eps)

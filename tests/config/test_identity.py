@@ -42,6 +42,17 @@ def test_what_can_differ_is_not_called_identical(norm):
     assert found("{kind: batch}", norm) == []
 
 
+@pytest.mark.parametrize(
+    "other",
+    ["{norm: {kind: batch, affine_lr: 0.01}}", "{norm: {kind: batch}, model: {dropout: {form: exact, keep_input: 1}}}"],
+)
+def test_what_changes_nothing_makes_no_other_computation(other):
+    text = f"variants:\n  A: {{norm: {{kind: batch}}}}\n  B: {other}\n"
+    (same,) = identities(trials_of(f"{text}training: {{optimizer: {{lr: 0.01}}}}"))
+    assert same.reason == "their settings are one computation"
+    assert identities(trials_of(f"{text}training: {{optimizer: {{lr: 0.02}}}}")) == [same] * ("affine" not in other)
+
+
 def test_a_warm_up_as_long_as_the_training_is_batch_normalisation():
     ((a, b, reason),) = found("{kind: batch}", "{kind: renorm, warmup: 100%}")
     assert (a, b) == ("V0", "V1")

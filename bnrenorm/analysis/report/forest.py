@@ -19,6 +19,7 @@ _ROW = 58  # pixels of height
 _ABOVE, _BELOW = 0.12, 0.22  # what is drawn of a row reaches so far above and below its interval, in rows
 _LABEL = 0.27  # its label stands above that, in rows
 _LONGEST = 54  # characters of a label: what a phone is wide
+_NAME = 30  # of these, what a name must have so that a verdict is worth its room
 _COLOUR, _DOT = "#0072B2", "#56B4E9"
 
 
@@ -106,12 +107,19 @@ def _name(verdict: Verdict) -> str:
 
 
 def _label(verdict: Verdict) -> str:
-    """Return a row's name and verdict, or both ends of the name: axes differ at the last, and a pointer finds all."""
+    """Return a row's name and verdict; of a long name both ends: axes differ at the last, and a pointer finds all."""
     name, what = _name(verdict), verdict["verdict"]
-    for text in (f"{name}: {what}", f"{name}: {what.removesuffix(' by construction')}", name):
+    short = what.removesuffix(" by construction")
+    room = _LONGEST - len(f": {short}")
+    for text in (f"{name}: {what}", f"{name}: {short}", f"{_ends(name, room)}: {short}" if room >= _NAME else name):
         if len(text) <= _LONGEST:
             return text
-    return f"{name[: _LONGEST // 2]}…{name[1 - _LONGEST // 2 :]}"
+    return _ends(name, _LONGEST)
+
+
+def _ends(text: str, length: int) -> str:
+    """Return a text of that length, or both ends of a longer one."""
+    return text if len(text) <= length else f"{text[: length // 2]}…{text[1 - length // 2 :]}"
 
 
 def _in_words(verdict: Verdict) -> str:

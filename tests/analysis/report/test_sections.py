@@ -25,6 +25,8 @@ def test_of_many_settings_the_first_twelve_are_shown():
     made = results(f"{TEXT.replace('seeds: 6', 'seeds: 1')}grid: {{training.optimizer.lr: [{rates}]}}\n")
     (table,) = [table for table in sections.section(made).tables if table.key == "settings"]
     assert len(table.columns) == 1 + 12
+    names = [column.name for column in table.columns[1:5]]
+    assert names == ["none, lr 0.1", "BN, lr 0.1", "BRN, lr 0.1", "none, lr 0.2"], "all variants before other points"
     assert table.note.startswith("The first 12 of 27 variants and grid points;")
 
 
