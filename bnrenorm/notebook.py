@@ -66,8 +66,7 @@ class CellOutput(Watcher):
             self._show()
 
         yield show
-        stored = pace.progress is None
-        self._state = "Every trial is stored already." if stored else f"Trained in {pace.elapsed:.0f} s."
+        self._state = "" if pace.progress is None else f"Trained in {pace.elapsed:.0f} s."
         self._share = None
         self._show()
 

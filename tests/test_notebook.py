@@ -101,8 +101,10 @@ def test_few_updates_are_sent_and_the_last_one_says_how_long_it_took(shown, cloc
     assert "<progress" not in shown[-1][1]
 
 
-def test_where_nothing_is_to_train_it_says_so(shown):
-    with notebook.CellOutput().training():
+def test_where_nothing_is_to_train_nothing_is_added(shown):
+    cell = notebook.CellOutput()
+    cell.tell("Every trial is stored already.")
+    with cell.training():
         pass
     assert shown[-1][0] == "Every trial is stored already."
 

@@ -37,6 +37,8 @@ def reused(plan: Plan) -> str:
     """Say how many trials are stored already, and how many are trained; "" if none is stored."""
     if plan.missing == plan.different:
         return ""
+    if not plan.missing:
+        return "Every trial is stored already."
     there = f"{plan.different - plan.missing} of {counted(plan.different, 'different trial')}"
     return f"{there} stored already; {plan.missing} to train"
 

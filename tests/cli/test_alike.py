@@ -9,11 +9,11 @@ LOOK = "2 of these 4 seeds had a verdict before: if that decided that there are 
 def test_seeds_that_are_added_after_a_verdict_are_remarked_each_time(compare):
     code, printed, _ = compare()
     assert (code, "had a verdict" in printed) == (0, False)
-    for stored, left in ((4, 4), (8, 0)):
+    for stored in ("4 of 8 different trials stored already; 4 to train", "Every trial is stored already."):
         code, printed, _ = compare("--seeds", "4")
         words = " ".join(printed.split())
         assert (code, f"Note: {LOOK}" in words) == (0, True)
-        assert f"{stored} of 8 different trials stored already; {left} to train" in words
+        assert stored in words
     code, printed, _ = compare()
     assert "had a verdict" not in printed, "fewer seeds are not added ones"
 

@@ -62,8 +62,8 @@ def forest(verdicts: list[Verdict]) -> Chart | None:
         plot.add_layout(Text(x=2, x_units="screen", y=_LABEL - i, text=label, text_font_size="13px", text_color=GREY))
     rest = f" {len(verdicts) - len(shown)} more are in the table of comparisons." if len(verdicts) > len(shown) else ""
     caption = (
-        f"Diamond: mean over the seeds; line: its 95 % interval, from {stats.MIN_PAIRS} seeds on, not corrected for "
-        "the number of comparisons, as p and verdict are; dot: one seed. "
+        f"Diamond: mean over the seeds; line: its 95 % interval, from {stats.MIN_PAIRS} seeds on, which unlike p and "
+        "verdict is not corrected for the number of comparisons; dot: one seed. "
         f"Grey zone: less than {margin:g} points, which counts as equivalent.{rest}"
     )
     chart = Chart("forest", _TITLE, caption, plot, is_told=False)  # a table tells it
