@@ -41,7 +41,7 @@ def _few_images(verdicts: list[Verdict], data: Described) -> list[str]:
 def _guessing(cells: _Cells, data: Described) -> list[str]:
     """Name the variants that are no better than one label for all test images: their mean, or single seeds of them.
 
-    A mean that is better by less than two of its standard errors is not.
+    A mean of 6 seeds or more is not where it is better by less than two of its standard errors, and a seed is not.
     """
     if not data.most_frequent:
         return []
@@ -49,8 +49,9 @@ def _guessing(cells: _Cells, data: Described) -> list[str]:
     cautions, means, seeds = [], [], []
     for cell, trials in cells:
         accuracy = trials["final_test_accuracy"]
-        error = accuracy.std(ddof=1) / math.sqrt(len(accuracy)) if len(accuracy) > 1 else 0.0
         at_chance = int((accuracy <= share + _ROUNDING).sum())
+        is_known = len(accuracy) >= stats.MIN_PAIRS and at_chance
+        error = accuracy.std(ddof=1) / math.sqrt(len(accuracy)) if is_known else 0.0
         if accuracy.mean() - 2 * error <= share + _ROUNDING:
             means.append(cell)
         elif at_chance:

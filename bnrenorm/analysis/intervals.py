@@ -16,6 +16,7 @@ RESAMPLES = 9999
 AT_ONCE = 2**19
 """Random numbers in memory."""
 
+_EXACT = 1e-14  # what is rounded to 12 decimals anyway
 _LISTED = 13  # values up to which all subsets are listed
 _COUNTED = 30  # values up to which a bound is found by counting subsets; of more RESAMPLES are drawn
 
@@ -39,7 +40,7 @@ def interval(differences: np.ndarray) -> tuple[float, float]:
 def _smallest(values: np.ndarray, place: int) -> float:
     """Return the mean of that subset of values (n,) which is at a place among all, 1 for the smallest, by bisection."""
     low, high = float(values.min()), float(values.max())
-    while low < (middle := (low + high) / 2) < high:
+    while high - low > _EXACT and low < (middle := (low + high) / 2) < high:
         low, high = (low, middle) if _count(values - middle) >= place else (middle, high)
     return high
 

@@ -18,7 +18,7 @@ METRIC = "final_test_accuracy"
 
 @dataclass(frozen=True)
 class Pair:
-    """Two variants at a grid point, the `seeds` that both have, and the values (S,) of those in which both finished.
+    """Two variants at a grid point, the `seeds` that both have, and the values (S,) of those in which both `finished`.
 
     Where no setting depends on the seed (`is_once`), all seeds are one measurement, and the values are those of one.
     `diverged` counts the seeds by variant, `alone` those in which the other one finished.
@@ -26,6 +26,7 @@ class Pair:
 
     compared: Comparison
     seeds: list[int]
+    finished: tuple[int, ...]
     values: tuple[np.ndarray, np.ndarray]
     diverged: dict[str, int]
     alone: tuple[int, int]
@@ -58,5 +59,5 @@ def pairs_compared(trials: TrainedTrials, identical: list[Identity], baseline: s
         finished = finished[:1] if compared.is_once else finished
         a, b = (np.array([rows[seed][METRIC] for seed in finished], float) for rows in of.values())
         diverged = {name: len(own) for name, own in lost.items()}
-        pairs.append(Pair(compared, seeds, (a, b), diverged, (len(in_a - in_b), len(in_b - in_a))))
+        pairs.append(Pair(compared, seeds, tuple(finished), (a, b), diverged, (len(in_a - in_b), len(in_b - in_a))))
     return pairs

@@ -11,7 +11,7 @@ from bnrenorm.analysis.pairs import METRIC, Pair, pairs_compared
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config.identity import Identity
 from bnrenorm.config.seeds import followed_by, option
-from bnrenorm.numbers import counted, number, points
+from bnrenorm.numbers import counted, points
 
 IDENTICAL = "identical by construction"
 """The verdict on two variants that are the same computation."""
@@ -93,7 +93,7 @@ def verdicts(trials: TrainedTrials, identical: list[Identity], baseline: str | N
     """
     pairs = pairs_compared(trials, identical, baseline)
     family = [pair for pair in pairs if pair.is_tested]
-    measured = [pair.compared.measured for pair in family]
+    measured = [(pair.compared.measured, pair.finished) for pair in family]
     tested, count = iter(stats.compare([pair.values for pair in family], measured)), len(set(measured))
     return [_entry(pair, next(tested) if pair.is_tested else stats.paired(*pair.values), count) for pair in pairs]
 
@@ -150,8 +150,8 @@ def _sentence(pair: Pair, difference: stats.PairedDifference, count: int) -> str
     if not any(pair.diverged.values()):
         return _of_differences(pair, difference, count)
     text = divergences(pair.diverged, len(pair.seeds))
-    if len(set(pair.alone)) > 1:
-        text += f" (p = {stats.mcnemar(*pair.alone):.3g} by McNemar's exact test)"
+    if len(set(pair.alone)) > 1 and not pair.compared.is_once:
+        text += f" (p = {p_cell(stats.mcnemar(*pair.alone), 3)} by McNemar's exact test)"
     if len(difference.differences):
         return f"{text}. Where both finished: {_of_differences(pair, difference, count)}"
     none = ": no seed in which both finished, so there is no comparison" if all(pair.diverged.values()) else ""
@@ -178,7 +178,8 @@ def _of_differences(pair: Pair, difference: stats.PairedDifference, count: int) 
     if pairs < stats.MIN_PAIRS:
         by_seed = ", ".join(points(value) for value in difference.differences)
         fewer = stats.MIN_PAIRS - pairs
-        is_enough = fewer < more and not any(pair.diverged.values())
+        is_close = max(map(abs, difference.differences)) < stats.MARGIN  # the interval of 6 holds all differences
+        is_enough = is_close and fewer < more and not any(pair.diverged.values())
         equivalence = f", of which {fewer} can show equivalence" if is_enough else ""
         return (
             f"{mean} (by seed: {by_seed}): inconclusive: {counted(pairs, 'paired seed')} can never reach "
@@ -199,13 +200,13 @@ def _of_differences(pair: Pair, difference: stats.PairedDifference, count: int) 
 
 def p_text(p: float, p_holm: float, comparisons: int) -> str:
     """Return "p = 0.0312", of several comparisons with the p after Holm's correction."""
-    corrected = f" ({p_holm:.3g} after Holm's correction over {comparisons} comparisons)" if comparisons > 1 else ""
-    return f"p = {p:.3g}{corrected}"
+    after = f" ({p_cell(p_holm, 3)} after Holm's correction over {comparisons} comparisons)"
+    return f"p = {p_cell(p, 3)}{after * (comparisons > 1)}"
 
 
-def p_cell(p: float) -> str:
-    """Return a p-value for a cell of a table: with two digits, or as many as tell on which side of .05 it is."""
-    texts = (number(p, f".{digits}g") for digits in range(2, 18))
+def p_cell(p: float, digits: int = 2) -> str:
+    """Return a p-value with so many digits, or as many as tell on which side of .05 it is."""
+    texts = (f"{p:.{many}g}".replace("e-0", "e-") for many in range(digits, 18))
     return next(text for text in texts if (float(text) < stats.ALPHA) == (p < stats.ALPHA))
 
 

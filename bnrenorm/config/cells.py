@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bnrenorm.config import explain, grid
@@ -75,17 +75,40 @@ def _overridden(document: Document, path: Path) -> Iterator[Path]:
     yield from leaves(value, tuple(itertools.takewhile(lambda part: isinstance(part, str), path)))
 
 
-def overruled(document: Document) -> dict[Path, dict[str, str]]:
-    """Return overrides that do not reach all variants that have the setting: those left, with the key of their own."""
-    firsts = {variant: cell for variant, _, cell in reversed(list(cells(document)))} if document.overrides else {}
+def overruled(document: Document, settings: Mapping[tuple[str, Point], Settings]) -> dict[Path, dict[str, str]]:
+    """Return overrides that do not reach all variants that have the setting: those left, with the key of their own.
+
+    settings: those of all cells. A variant with the same value of its own is not left.
+    """
+    firsts = {variant: (point, cell) for variant, point, cell in reversed(list(cells(document)))}
     left: dict[Path, dict[str, str]] = {}
-    for path in document.overrides:
-        for leaf in _overridden(document, path) if path[0] in Settings.model_fields else ():
-            for variant, cell in reversed(firsts.items()):
-                has_own = cell.origin(leaf)[0] in ("variants", "grid")
-                if has_own and leaf not in unknown_paths(cell.changed(grid.nested(leaf, None), ()).settings):
-                    left.setdefault(leaf, {})[variant] = document.key(cell.origin(leaf))
+    given = [path for path in document.overrides if path[0] in Settings.model_fields]
+    for leaf in (leaf for path in given for leaf in _overridden(document, path)):
+        origins = {variant: cell.origin(leaf) for variant, (_, cell) in reversed(firsts.items())}
+        values = {variant: _value(settings[variant, point], leaf) for variant, (point, _) in firsts.items()}
+        reached = [values[variant] for variant, origin in origins.items() if origin[0] not in ("variants", "grid")]
+        for variant, origin in origins.items():
+            change = firsts[variant][1].changed(grid.nested(leaf, None), ())
+            has_own = origin[0] in ("variants", "grid") and values[variant] not in reached
+            if has_own and leaf not in unknown_paths(change.settings):
+                left.setdefault(leaf, {})[variant] = document.key(_there(document, origin))
     return left
+
+
+def _value(settings: Any, path: Path) -> Any:
+    for part in path:
+        settings = getattr(settings, str(part), None)
+    return settings
+
+
+def _there(document: Document, path: Path) -> Path:
+    """Return as much of a path as the document has, without what a shorthand stands for."""
+    group: Any = document.data
+    for length, part in enumerate(path):
+        if not isinstance(group, dict) or part not in group:
+            return path[:length]
+        group = group[part]
+    return path
 
 
 def keys_that_set(document: Document, path: Path, variant: str | int | None = None) -> str:

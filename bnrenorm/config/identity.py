@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass
 
 from bnrenorm.config.network import Dropout
-from bnrenorm.config.norms import BatchNorm, Renorm
+from bnrenorm.config.norms import BatchNorm, LayerNorm, Renorm
 from bnrenorm.config.schema import Settings
 from bnrenorm.config.trial import Point, Trial
 from bnrenorm.norm.semantics import SEMANTICS
@@ -33,7 +33,7 @@ def identities(trials: list[Trial]) -> list[Identity]:
     return pairs
 
 
-def _why_plain_bn(settings: Settings) -> str | None:
+def why_plain_bn(settings: Settings) -> str | None:
     """Return why renormalisation is plain batch normalisation under these settings; None if it is not."""
     norm = settings.norm
     if not isinstance(norm, Renorm):
@@ -57,13 +57,17 @@ def computation(settings: Settings) -> str:
 def _canonical(settings: Settings) -> Settings:
     """Return the settings with renormalisation that never corrects replaced by batch normalisation.
 
-    Dropout that drops nothing is none, of whatever form, and so is a rate of gamma and beta that is everybody's.
+    Dropout that drops nothing is none, of whatever form. A rate of gamma and beta that is everybody's, or that of none,
+    is no other, and neither is their gradient where no layer shares them.
     """
     norm, model = settings.norm, settings.model
-    if isinstance(norm, Renorm) and _why_plain_bn(settings):
+    if isinstance(norm, Renorm) and why_plain_bn(settings):
         norm = BatchNorm(**{**norm.model_dump(include=set(BatchNorm.model_fields)), "kind": "batch"})
-    if getattr(norm, "affine_lr", None) == settings.training.optimizer.lr:
+    rates = (settings.training.optimizer.lr, None)
+    if isinstance(norm, BatchNorm | LayerNorm) and (norm.affine == "none" or norm.affine_lr in rates):
         norm = norm.model_copy(update={"affine_lr": None})
+    if isinstance(norm, BatchNorm) and norm.affine != "layer":
+        norm = norm.model_copy(update={"affine_gradient": "sum"})
     if not model.dropout.drops:
         model = model.model_copy(update={"dropout": Dropout()})
     return settings.model_copy(update={"norm": norm, "model": model})
@@ -71,7 +75,7 @@ def _canonical(settings: Settings) -> Settings:
 
 def _reason(a: str, settings_a: Settings, b: str, settings_b: Settings) -> str:
     variants = ((a, settings_a), (b, settings_b))
-    reasons = [f"in {name} {why}" for name, settings in variants if (why := _why_plain_bn(settings))]
+    reasons = [f"in {name} {why}" for name, settings in variants if (why := why_plain_bn(settings))]
     if not reasons:
         return "their settings are equal" if settings_a == settings_b else "their settings are one computation"
     text = " and ".join(reasons) + ": that is batch normalisation"

@@ -6,7 +6,7 @@ from pathlib import Path
 from bnrenorm import disk
 from bnrenorm.config import CONFIG_FILE, document, limits, seeds
 from bnrenorm.errors import InputError
-from bnrenorm.runs import run_folder
+from bnrenorm.runs import finished, run_folder
 
 
 def settings(folder: Path) -> tuple[str, tuple[int, ...]] | None:
@@ -20,13 +20,24 @@ def settings(folder: Path) -> tuple[str, tuple[int, ...]] | None:
         return None
 
 
-def looks(folder: Path) -> list[str]:
-    """Return a remark if a verdict on some of the seeds of this run stands in the same folder of results."""
+def looks(folder: Path, images: str) -> list[str]:
+    """Return a remark if a verdict on some of the seeds of this run stands in the same folder of results.
+
+    images: their checksum.
+    """
     own, seen = settings(folder), set()
     for other in run_folder.others(folder):
-        if own and run_folder.is_compared(other) and (before := settings(other)) and before[0] == own[0]:
-            seen |= set(before[1]) if set(before[1]) < set(own[1]) else set()
+        before = settings(other) if own and run_folder.is_compared(other) else None
+        if own and before and before[0] == own[0] and set(before[1]) < set(own[1]) and _images(other) == images:
+            seen |= set(before[1])
     if not own or not seen:
         return []
     looked = f"{len(seen)} of these {len(own[1])} seeds had a verdict before"
     return [f"{looked}: if that decided that there are more now, p < .05 errs more often than in 5 %"]
+
+
+def _images(folder: Path) -> str | None:
+    try:
+        return finished.origin(folder)[1]
+    except (InputError, OSError, ValueError):
+        return None

@@ -83,12 +83,15 @@ def read(folder: Path) -> Outcome:
     raise InputError(f"{folder}: none of its {len(trials)} trials can be read from {store.trials}; {again} trains them")
 
 
-def backend(folder: Path) -> Backend:
-    """Return what a run was trained with. Raises InputError for one that has not ended, or is damaged."""
+def origin(folder: Path) -> tuple[Backend, str]:
+    """Return what a run was trained with, and the checksum of its images.
+
+    Raises InputError for one that has not ended, or is damaged.
+    """
     environment = _environment(folder / _ENVIRONMENT)
     if environment is None:
         raise InputError(f"{folder}: the run has not ended")
-    return _backend(environment)
+    return _backend(environment), environment.data.checksum
 
 
 _BACKENDS = [Backend(name, "cpu") for name in (CPU, CHAINER)]

@@ -56,9 +56,10 @@ def list_trials(folder: Path, keys: Collection[str]) -> None:
 def elsewhere(config: str, out: Path) -> str:
     """Return a remark on a run whose trials are not all in the folder of results `out`; "" for all else."""
     run = Path(config).parent if Path(config).name == CONFIG_FILE else Path(config)
-    if not _is_run(run) or all(map(Store(out).has, _listed(run) or ())) or run.parent.resolve() == out.resolve():
+    home = run.resolve().parent if run.name in ("", "..") else run.parent
+    if not _is_run(run) or all(map(Store(out).has, _listed(run) or ())) or home.resolve() == out.resolve():
         return ""
-    return f"the trials of {run} are in {run.parent}, and results go to {out}: --out {quote(str(run.parent))} uses them"
+    return f"the trials of {run} are in {home}, and results go to {out}: --out {quote(str(home))} uses them"
 
 
 def runs(store: Store) -> list[Run]:

@@ -85,17 +85,17 @@ def _joined(runs: list[inventory.Run], target: Store) -> list[Joined]:
 
 
 def _without_seeds(folder: Path) -> tuple[str, Backend | None, tuple[int, ...]]:
-    """Return the settings as a text, what trained them on which kind of device, and the seeds.
+    """Return images and settings as a text, what trained them on which kind of device, and the seeds.
 
     Of a run that has not ended, whose backend is not known, or that is not as it was written, its folder and no seeds.
     """
     settings = alike.settings(folder)
     try:
-        backend = finished.backend(folder)
+        backend, images = finished.origin(folder)
     except (InputError, OSError, ValueError):
         return str(folder), None, ()
     first = Backend(backend.engine, backend.kind)  # a run on the second GPU is as one on the first
-    return (settings[0], first, settings[1]) if settings else (str(folder), None, ())
+    return (f"{images} {settings[0]}", first, settings[1]) if settings else (str(folder), None, ())
 
 
 def _is_whole(store: Store, key: str) -> bool:

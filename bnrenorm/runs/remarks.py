@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.cells import overruled
 from bnrenorm.config.comparisons import comparisons, family_size
-from bnrenorm.config.identity import Identity, identities
+from bnrenorm.config.identity import Identity, identities, why_plain_bn
 from bnrenorm.config.reader import dotted
 from bnrenorm.config.schema import Batch
 from bnrenorm.config.trial import Point, point_text
@@ -43,7 +43,7 @@ def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend:
 def _override_notes(experiment: Experiment) -> list[str]:
     """Name the variants that keep a setting of their own in place of the one that was given for all."""
     notes = []
-    for setting, left in overruled(experiment.document).items():
+    for setting, left in overruled(experiment.document, experiment.settings).items():
         whose, keys = "its" if len(left) == 1 else "their", listed(list(dict.fromkeys(left.values())))
         notes.append(f"{dotted(setting)} does not reach {listed(list(left))}, with a value of {whose} own: {keys}")
     return notes
@@ -54,7 +54,7 @@ def _schedule_notes(cells: list[Trial]) -> list[str]:
     points: dict[tuple[str, str], list[Point]] = {}
     for trial in cells:
         steps, ramps = trial.settings.training.steps.amount, schedule.limits(trial.settings.norm)
-        if all(ramp(steps) == ramp.last for ramp in ramps) or ramps[0].start >= steps:
+        if all(ramp(steps) == ramp.last for ramp in ramps) or why_plain_bn(trial.settings):
             continue
         reached = [f"{ramp(steps - 1):.3g} of {ramp.last:g}" for ramp in ramps]
         points.setdefault((trial.variant, f"r_max ends at {reached[0]}, d_max at {reached[1]}"), []).append(trial.point)

@@ -98,7 +98,7 @@ def run(
     with run_folder.opened(out, experiment, session.data.checksum) as folder:
         inventory.list_trials(folder, session.keys.values())
         session.announce()
-        for note in alike.looks(folder):
+        for note in alike.looks(folder, session.data.checksum) if len(experiment.variants) > 1 else ():
             session.note(note)
         for other in run_folder.unfinished(folder):
             session.note(f"{other} is unfinished; {run_folder.command(other / CONFIG_FILE, out)} goes on with it")

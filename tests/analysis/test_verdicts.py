@@ -1,41 +1,12 @@
 """Verdicts and their sentences: pairs, families, diverged trials, and variants that are the same computation."""
 
-import numpy as np
 import pytest
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.verdicts import is_one_measurement, verdicts
-from bnrenorm.config.identity import Identity, identities
-from bnrenorm.training.records import TrialResults
+from bnrenorm.config.identity import Identity
+from tests.analysis.trained import all_diverged, seeds_about, trained
 from tests.helpers import trials_of
-
-
-def trained(accuracies, diverged=(), grid="", settings="", own=None):
-    """Return trials whose test accuracies are given by variant, in the order of the seeds, at every grid point.
-
-    accuracies: None stands for a seed that was not trained. diverged: (variant, seed) pairs. own: settings by variant.
-    """
-    widths = {name: f"{{model: {{hidden: [{width}]}}}}" for width, name in enumerate(accuracies, 1)}
-    variants = ", ".join(f"{name}: {(own or widths).get(name, '{}')}" for name in accuracies)
-    seeds = max(map(len, accuracies.values()))
-    results = []
-    for trial in trials_of(f"variants: {{{variants}}}\nseeds: {seeds}\ntraining: {{steps: 1}}\n{settings}{grid}"):
-        values = accuracies[trial.variant]
-        if trial.seed < len(values) and (accuracy := values[trial.seed]) is not None:
-            outcome = "diverged" if (trial.variant, trial.seed) in diverged else "finished"
-            records = {"step": [1], "epoch": [1.0], "train_loss": [1.0], "train_accuracy": [0.5], "test_loss": [2.0]}
-            records["test_accuracy"] = [accuracy]
-            results.append((trial, TrialResults(outcome, 1.5, records, {"engine": "cpu", "device": "cpu"})))
-    return results
-
-
-def seeds_about(mean, seeds=6):
-    """Accuracies about a mean, the same deviations for every mean."""
-    return list(mean + 0.001 * np.random.default_rng(seeds).standard_normal(seeds))
-
-
-def all_diverged(*names, seeds=6):
-    return [(name, seed) for name in names for seed in range(seeds)]
 
 
 def test_a_difference_is_paired_by_seed_and_in_points():
@@ -163,15 +134,6 @@ def test_all_pairs_at_all_points_are_one_family():
     assert "(0.188 after Holm's correction over 6 comparisons)" in entries[0]["sentence"]
 
 
-def test_what_a_grid_does_not_change_counts_once():
-    accuracies = {"A": seeds_about(0.9), "B": seeds_about(0.91), "C": seeds_about(0.93), "D": seeds_about(0.93)}
-    own = {"A": "{norm: {kind: none}}", "B": "{norm: {kind: batch}}"} | dict.fromkeys("CD", "{norm: {kind: renorm}}")
-    trials = trained(accuracies, own=own, grid="grid: {norm.r_max: [2, 3]}")
-    entries = verdicts(trials, identities([trial for trial, _ in trials]))
-    assert {entry["comparisons"] for entry in entries} == {5}, "AB, and AC and BC at each point"
-    assert {entry["p_holm"] for entry in entries if entry["a"] != "C"} == {5 * 2 / 2**6}
-
-
 def test_with_a_baseline_only_its_pairs_are_compared():
     accuracies = {"A": [0.91] * 6, "B": seeds_about(0.9), "C": [0.92] * 6}
     entries = verdicts(trained(accuracies), [], baseline="B")
@@ -193,6 +155,8 @@ def test_identical_variants_are_not_in_the_family():
 def test_few_seeds_are_told_what_the_whole_family_needs():
     entries = verdicts(trained({"A": [0.9] * 2, "B": [0.91] * 2, "C": [0.92] * 2}), [])
     assert [entry["more_seeds"] for entry in entries] == [stats.min_pairs(3) - 2] * 3
+    assert "5 more needed (--seeds 7)." in entries[0]["sentence"], "differences of a point are not equivalent with 6"
+    entries = verdicts(trained({"A": [0.9] * 2, "B": [0.901] * 2, "C": [0.92] * 2}), [])
     assert "5 more needed (--seeds 7), of which 4 can show equivalence." in entries[0]["sentence"]
     (verdict,) = verdicts(trained({"A": [None, 0.9, None, 0.9], "B": [None, 0.91, None, 0.92]}), [])
     assert "4 more needed (--set 'seeds=[1,3,4,5,6,7]')." in verdict["sentence"], "others than the first ones are kept"

@@ -33,7 +33,7 @@ def test_the_default_comparison_is_not():
         "{kind: renorm, warmup: 49, ramp_d: 1}",
         "{kind: renorm, warmup: 48, ramp_r: 1, ramp_d: 1}",
         "{kind: renorm, r_max: 1, d_max: 0, affine: layer}",
-        "{kind: renorm, r_max: 1, d_max: 0, affine_gradient: mean}",
+        "{kind: renorm, r_max: 1, d_max: 0, affine: layer, affine_gradient: mean}",
         "{kind: renorm, r_max: 1, d_max: 0, affine_lr: 0.1}",
         "{kind: none}",
     ],
@@ -44,13 +44,23 @@ def test_what_can_differ_is_not_called_identical(norm):
 
 @pytest.mark.parametrize(
     "other",
-    ["{norm: {kind: batch, affine_lr: 0.01}}", "{norm: {kind: batch}, model: {dropout: {form: exact, keep_input: 1}}}"],
+    [
+        "{norm: {kind: batch, affine_lr: 0.01}}",
+        "{norm: {kind: batch, affine_gradient: mean}}",
+        "{norm: {kind: batch}, model: {dropout: {form: exact, keep_input: 1}}}",
+    ],
 )
 def test_what_changes_nothing_makes_no_other_computation(other):
     text = f"variants:\n  A: {{norm: {{kind: batch}}}}\n  B: {other}\n"
     (same,) = identities(trials_of(f"{text}training: {{optimizer: {{lr: 0.01}}}}"))
     assert same.reason == "their settings are one computation"
-    assert identities(trials_of(f"{text}training: {{optimizer: {{lr: 0.02}}}}")) == [same] * ("affine" not in other)
+    assert identities(trials_of(f"{text}training: {{optimizer: {{lr: 0.02}}}}")) == [same] * ("affine_lr" not in other)
+
+
+def test_what_no_gamma_and_beta_learn_by_is_no_setting():
+    assert len(found("{kind: batch, affine: none}", "{kind: batch, affine: none, affine_lr: 0.5}")) == 1
+    assert found("{kind: batch, affine: layer}", "{kind: batch, affine: layer, affine_gradient: mean}") == []
+    assert found("{kind: layer}", "{kind: layer, affine_lr: 0.5}") == []
 
 
 def test_a_warm_up_as_long_as_the_training_is_batch_normalisation():

@@ -151,14 +151,18 @@ def test_columns_of_other_scales_are_remarked_until_they_are_scaled_by_themselve
     ("override", "said"),
     [
         ("model.dropout.keep_hidden=0.5", ["model.dropout.keep_hidden does not reach BRN, with a value of its own: variants.BRN.model.dropout.keep_hidden"]),
-        ("training.optimizer.lr=0.2", ["training.optimizer.lr does not reach BRN, with a value of its own: variants.BRN.training.optimizer.lr"]),
+        ("training.optimizer.lr=0.2", ["training.optimizer.lr does not reach BRN, with a value of its own: variants.BRN.training.optimizer"]),
+        ("model.dropout.keep_hidden=0.9", []),
+        ("training.batch=32", ["training.batch.size does not reach BRN, with a value of its own: variants.BRN.training.batch"]),
         ("norm.decay=0.5", []),
         ("model.hidden=[7]", []),
         ("variants.BN.model.hidden=[7]", []),
     ],
 )  # fmt: skip
 def test_an_override_that_does_not_reach_every_variant_is_remarked(override, said):
-    text = ENOUGH.replace("5}}", "5}, model: {dropout: {keep_hidden: 0.9}}, training: {optimizer: {kind: adam}}}")
+    text = ENOUGH.replace(
+        "5}}", "5}, model: {dropout: {keep_hidden: 0.9}}, training: {batch: full, optimizer: {kind: adam}}}"
+    )
     text = text.replace("{lr: 0.1}", "{kind: sgd, lr: 0.1}")  # a group of another kind replaces it
     found = remarks(experiment_of(text, [override]), Backend(CHAINER, "cpu"))
     assert found == said
