@@ -188,7 +188,6 @@ def test_bad_values_are_one_line_with_place_key_value_and_what_was_expected(text
         ("name: a\nvariants: {A: {norm: {kind: renrom}}}", "x.yaml:2: norm: unknown kind 'renrom'; did you mean renorm"),
         ("name: a\nvariants: {A: {norm: {r_max: 3}}}", "x.yaml:2: norm has no kind, expected one of none, layer, batch, renorm, custom"),
         ("name: a\nvariants: {A: {nrom: {kind: batch}}}", "x.yaml:2: variants.A: unknown key 'nrom'; did you mean norm"),
-        ("name: a\nvariants: {A: {data: {path: x}}, B: {}}", "x.yaml:2: data.path differs, expected one value for all"),
         ("name: a\nvariants:\n A: {}\n B: {data: {validation: 9}}", "x.yaml:4: data.validation differs, expected one"),
         ("name: a\nvariants: {A: {}}\ngrid: {data.scaling: [unit, z_score]}", "x.yaml:3: data.scaling differs"),
     ],

@@ -98,6 +98,7 @@ def test_too_few_seeds_are_told_before_anything_is_trained(text, remark):
         ("schedule: paper, warmup: 0", "r_max ends at 1.01 of 3, d_max at 0.0498 of 5"),  # 1 + 2 * 199 / 35,000
         ("warmup: 50%, ramp_r: 50%, ramp_d: 60%", "r_max ends at 2.98 of 3, d_max at 4.12 of 5"),  # 1 + 2 * 99 / 100
         ("warmup: 50%, ramp_r: 50%, ramp_d: 50%", None),
+        ("warmup: 199, ramp_r: 5, ramp_d: 5", None),
         ("warmup: 100%", None),  # which is batch normalisation, and remarked as such
     ],
 )
