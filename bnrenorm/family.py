@@ -1,4 +1,4 @@
-"""The comparisons of an experiment are one family, whose tests err at one rate: how many seeds that takes."""
+"""What a comparison decides by: the error rate of a family of tests, how many seeds that takes, and the margin."""
 
 import math
 
@@ -6,6 +6,9 @@ from bnrenorm.numbers import counted
 
 ALPHA = 0.05
 """The rate at which the tests of a family may err, all together."""
+
+MARGIN = 0.002
+"""Accuracies that differ by less than this are equivalent in practice, unless a config says otherwise: 0.2 points."""
 
 
 def min_pairs(count: int) -> int:

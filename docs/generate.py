@@ -17,6 +17,7 @@ from bnrenorm.config.duration import Duration
 from bnrenorm.config.explain import models_of
 from bnrenorm.config.schema import Settings
 from bnrenorm.config.shorthands import PAPER_SCHEDULE
+from bnrenorm.family import MARGIN
 
 PAGE = Path(__file__).with_name("config.md")
 _HEAD = Path(__file__).with_name("config.md.j2")
@@ -46,6 +47,7 @@ def _top_level() -> Iterator[str]:
         "grid": ("axes", "no grid", _GRID),
         "seeds": ("count, or list of integers ≥ 0", "`1`", ""),
         "baseline": ("name of a variant", "none", ""),
+        "margin": ("number > 0 and < 100", f"`{100 * MARGIN:g}`", ""),
         "published": (_choice(published.names()), "none", ""),
         "plugins": ("path, or list of paths", "none", _NORM),
     }

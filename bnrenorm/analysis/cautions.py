@@ -33,7 +33,7 @@ _Cells = list[tuple[dict[str, Any], Any]]
 def _few_images(verdicts: list[Verdict], data: Described) -> list[str]:
     """Say where variants are called equivalent on so few test images that one of them is more than the margin."""
     images = data.test
-    if images * stats.MARGIN >= 1 or all(verdict["verdict"] != "equivalent" for verdict in verdicts):
+    if all(verdict["verdict"] != "equivalent" or images * verdict["margin"] >= 1 for verdict in verdicts):
         return []
     return [f"equivalent on {images} test images, of which one is {100 / images:.3g} %: it says little of other images"]
 

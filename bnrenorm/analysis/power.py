@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bnrenorm.family import ALPHA
-
-MARGIN = 0.002
-"""Accuracies that differ by less than this are equivalent in practice: 0.2 percentage points."""
+from bnrenorm.family import ALPHA, MARGIN
 
 POWER = 0.8
 """The probability with which so many pairs shall decide."""
@@ -17,7 +14,7 @@ POWER = 0.8
 _MOST = 2**40  # pairs, which nobody trains
 
 
-def pairs_needed(differences: np.ndarray, undecided: int) -> int:
+def pairs_needed(differences: np.ndarray, undecided: int, margin: float = MARGIN) -> int:
     """Return how many pairs a decision needs if they are distributed as those seen so far (n,), n >= 2; more than n.
 
     With 80 % power they exclude 0 at the level that Holm's correction leaves to one of the undecided comparisons, or
@@ -32,10 +29,10 @@ def pairs_needed(differences: np.ndarray, undecided: int) -> int:
         return _exceeds(n, mean / spread, _attained(n, ALPHA / undecided) / 2)
 
     def tells_equivalence(n: int) -> float:
-        below, above = ((MARGIN + side) / spread for side in (-mean, mean))
+        below, above = ((margin + side) / spread for side in (-mean, mean))
         return _exceeds(n, below, ALPHA / 2) + _exceeds(n, above, ALPHA / 2) - 1
 
-    ways = [tells_from_zero] + [tells_equivalence] * (mean < MARGIN)
+    ways = [tells_from_zero] + [tells_equivalence] * (mean < margin)
     return min(_fewest(way, more) for way in ways)
 
 

@@ -89,7 +89,7 @@ class ExperimentResults:
     def verdicts(self) -> list[verdicts.Verdict]:
         """The paired comparisons, one entry per pair of variants and grid point: `verdicts.verdicts`."""
         identical = identities([trial for trial, _ in self.trials])
-        return verdicts.verdicts(self.trials, identical, self.experiment.baseline)
+        return verdicts.verdicts(self.trials, identical, self.experiment.baseline, self.experiment.margin)
 
     @cached_property
     def cautions(self) -> list[str]:

@@ -12,8 +12,7 @@ import numpy as np
 
 from bnrenorm.analysis import intervals, power
 from bnrenorm.analysis.intervals import AT_ONCE, DECIMALS, RESAMPLES, draw
-from bnrenorm.analysis.power import MARGIN
-from bnrenorm.family import ALPHA, MIN_PAIRS, min_pairs
+from bnrenorm.family import ALPHA, MARGIN, MIN_PAIRS, min_pairs
 
 LEVEL = 1 - ALPHA
 _COUNTED = 30  # pairs up to which all sign patterns are counted; of more some are drawn
@@ -26,7 +25,7 @@ class PairedDifference:
     `verdict` is "a better", "b better", "equivalent" or "inconclusive". `differences` (S,) are those of the pairs
     without NaN. low and high bound the mean difference with 95 % confidence; `p` is the sign-flip test's p-value and
     `p_holm` the same after Holm's correction. All four are NaN with fewer than 6 pairs. `more_pairs` estimates how many
-    more pairs a decision needs, 0 when there is one.
+    more pairs a decision needs, 0 when there is one. Differences below `margin` count as equivalent.
     """
 
     verdict: str
@@ -37,15 +36,18 @@ class PairedDifference:
     p: float
     p_holm: float
     more_pairs: int
+    margin: float
 
 
-def paired(a: np.ndarray, b: np.ndarray) -> PairedDifference:
+def paired(a: np.ndarray, b: np.ndarray, margin: float = MARGIN) -> PairedDifference:
     """Compare two variants by their values (S,), seed by seed."""
-    return compare([(a, b)])[0]
+    return compare([(a, b)], margin=margin)[0]
 
 
 def compare(
-    comparisons: Sequence[tuple[np.ndarray, np.ndarray]], measured: Sequence[Hashable] | None = None
+    comparisons: Sequence[tuple[np.ndarray, np.ndarray]],
+    measured: Sequence[Hashable] | None = None,
+    margin: float = MARGIN,
 ) -> list[PairedDifference]:
     """Compare pairs (a, b) of values (S,) as one family, whose error rate Holm's correction keeps at 5 %.
 
@@ -56,11 +58,11 @@ def compare(
     pairs both draw signs at random, with a fixed seed. A pair with a NaN is dropped.
 
     A variant is better when p_holm < .05 and the interval excludes 0. The two are equivalent when the interval lies
-    between -MARGIN and MARGIN.
+    between -margin and margin.
     """
     of = range(len(comparisons)) if measured is None else measured
     differences = [_differences(np.asarray(a, float), np.asarray(b, float)) for a, b in comparisons]
-    uncorrected = list(map(_measure, differences, _sign_flips(differences)))
+    uncorrected = [_measure(of_one, p, margin) for of_one, p in zip(differences, _sign_flips(differences), strict=True)]
     once = {what: difference.p for what, difference in zip(of, uncorrected, strict=True)}
     corrected = dict(zip(once, holm(list(once.values())), strict=True))
     needed, undecided = min_pairs(max(1, len(once))), max(1, sum(not p < ALPHA for p in corrected.values()))
@@ -74,21 +76,22 @@ def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.round(b - a, DECIMALS)[np.isfinite(a) & np.isfinite(b)]
 
 
-def _measure(differences: np.ndarray, p: float) -> PairedDifference:
+def _measure(differences: np.ndarray, p: float, margin: float) -> PairedDifference:
     mean = round(float(differences.mean()), DECIMALS) if len(differences) else math.nan
     low, high = intervals.interval(differences) if len(differences) >= MIN_PAIRS else (math.nan, math.nan)
-    return PairedDifference("inconclusive", differences, mean, low, high, p, math.nan, 0)
+    return PairedDifference("inconclusive", differences, mean, low, high, p, math.nan, 0, margin)
 
 
 def _decide(difference: PairedDifference, needed: int, undecided: int) -> PairedDifference:
     n = len(difference.differences)
     if n < MIN_PAIRS:
         return replace(difference, more_pairs=needed - n)
-    if difference.low > -MARGIN and difference.high < MARGIN:
+    if difference.low > -difference.margin and difference.high < difference.margin:
         return replace(difference, verdict="equivalent")
     if difference.p_holm < ALPHA and (difference.low > 0 or difference.high < 0):
         return replace(difference, verdict="b better" if difference.mean > 0 else "a better")
-    return replace(difference, more_pairs=max(power.pairs_needed(difference.differences, undecided), needed) - n)
+    fewest = power.pairs_needed(difference.differences, undecided, difference.margin)
+    return replace(difference, more_pairs=max(fewest, needed) - n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -19,9 +19,6 @@ IDENTICAL = "identical by construction"
 BOTH_DIVERGED = "both diverged"
 """The verdict on two variants of which no trial finished."""
 
-EQUIVALENT = f"equivalent within {100 * stats.MARGIN:g} points"
-"""What is said of two variants that differ by less than the margin."""
-
 
 class Verdict(TypedDict):
     """A comparison of two variants at a grid point, an entry of verdict.json. Differences are b - a, as fractions."""
@@ -74,6 +71,11 @@ def in_points(verdict: Verdict) -> list[float | None]:
     return [None if value is None else 100 * value for value in values]
 
 
+def equivalent(margin: float) -> str:
+    """Return what is said of two variants that differ by less than the margin."""
+    return f"equivalent within {100 * margin:g} points"
+
+
 def is_by_divergence(verdict: Verdict) -> bool:
     """Tell whether the verdict is that one variant diverged in more seeds than the other, or that both did in all."""
     return verdict["verdict"] in (BOTH_DIVERGED, f"{verdict['a']} diverged", f"{verdict['b']} diverged")
@@ -84,18 +86,22 @@ def is_one_measurement(verdict: Verdict) -> bool:
     return verdict["verdict"] == "inconclusive" and verdict["pairs"] == 1 and not verdict["more_seeds"]
 
 
-def verdicts(trials: TrainedTrials, identical: list[Identity], baseline: str | None = None) -> list[Verdict]:
+def verdicts(
+    trials: TrainedTrials, identical: list[Identity], baseline: str | None = None, margin: float = stats.MARGIN
+) -> list[Verdict]:
     """Compare variants pair by pair at every grid point by their test accuracy; return plain data for verdict.json.
 
     Every pair of variants, or every other variant with `baseline`. All comparisons of the experiment are one family for
     Holm's correction, those of the same trainings as one, without those of variants that are `identical`
-    (`config.identity`) or never finished. Differences are b - a, as fractions, of the seeds in which both finished.
+    (`config.identity`) or never finished. Differences are b - a, as fractions, of the seeds in which both finished;
+    those below the margin count as equivalent.
     """
     pairs = pairs_compared(trials, identical, baseline)
     family = [pair for pair in pairs if pair.is_tested]
     measured = [(pair.compared.measured, pair.finished) for pair in family]
-    tested, count = iter(stats.compare([pair.values for pair in family], measured)), len(set(measured))
-    return [_entry(pair, next(tested) if pair.is_tested else stats.paired(*pair.values), count) for pair in pairs]
+    tested, count = iter(stats.compare([pair.values for pair in family], measured, margin)), len(set(measured))
+    of_pairs = [next(tested) if pair.is_tested else stats.paired(*pair.values, margin) for pair in pairs]
+    return [_entry(pair, difference, count) for pair, difference in zip(pairs, of_pairs, strict=True)]
 
 
 def _entry(pair: Pair, difference: stats.PairedDifference, count: int) -> Verdict:
@@ -116,7 +122,7 @@ def _entry(pair: Pair, difference: stats.PairedDifference, count: int) -> Verdic
         "p": _or_none(difference.p),
         "p_holm": _or_none(difference.p_holm),
         "comparisons": count,
-        "margin": stats.MARGIN,
+        "margin": difference.margin,
         "more_seeds": more_seeds,
         "diverged": pair.diverged,
     }
@@ -178,7 +184,7 @@ def _of_differences(pair: Pair, difference: stats.PairedDifference, count: int) 
     if pairs < stats.MIN_PAIRS:
         by_seed = ", ".join(points(value) for value in difference.differences)
         fewer = stats.MIN_PAIRS - pairs
-        is_close = max(map(abs, difference.differences)) < stats.MARGIN  # the interval of 6 holds all differences
+        is_close = max(map(abs, difference.differences)) < difference.margin  # the interval of 6 holds all differences
         is_enough = is_close and fewer < more and not any(pair.diverged.values())
         equivalence = f", of which {fewer} can show equivalence" if is_enough else ""
         return (
@@ -186,12 +192,12 @@ def _of_differences(pair: Pair, difference: stats.PairedDifference, count: int) 
             f"p < .05; {more} more needed ({option(followed_by(pair.seeds, more))}){equivalence}."
         )
     if not difference.differences.any():
-        return f"{b} - {a} = 0 in every one of {pairs} paired seeds: {EQUIVALENT}."
+        return f"{b} - {a} = 0 in every one of {pairs} paired seeds: {equivalent(difference.margin)}."
     interval = f"[{points(difference.low)}, {points(difference.high)}]"
     ending = {
         "a better": f"{a} is better",
         "b better": f"{b} is better",
-        "equivalent": EQUIVALENT,
+        "equivalent": equivalent(difference.margin),
         "inconclusive": f"inconclusive: {more_seeds(more, pairs)}",
     }[difference.verdict]
     p = p_text(difference.p, difference.p_holm, count)

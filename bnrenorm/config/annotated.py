@@ -25,6 +25,8 @@ TOP_LEVEL = {
     "same batches",
     "baseline": "every other variant is compared with this one only, instead of every pair: fewer comparisons need "
     "fewer seeds",
+    "margin": "differences of test accuracy below so many percentage points count as equivalent; choose it before you "
+    "see results",
     "published": "table of published numbers to compare the results with",
     "plugins": "Python files with normalisations of your own",
 }
@@ -110,6 +112,7 @@ def _lines(
         "name": experiment.name,
         "seeds": seeds.compact(experiment.seeds),
         "baseline": experiment.baseline,
+        "margin": round(100 * experiment.margin, 12),
         "published": experiment.published,
         "plugins": list(plugins) or None,
     }

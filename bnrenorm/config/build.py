@@ -15,8 +15,9 @@ from bnrenorm.config.reader import Path, shown, unquoted
 from bnrenorm.config.schema import Settings
 from bnrenorm.config.trial import Point
 from bnrenorm.errors import InputError
+from bnrenorm.family import MARGIN
 
-KEYS = ("name", "variants", "grid", "seeds", "baseline", "published", PLUGINS, *Settings.model_fields)
+KEYS = ("name", "variants", "grid", "seeds", "baseline", "margin", "published", PLUGINS, *Settings.model_fields)
 
 
 def build(document: Document, plugins: tuple[Plugin, ...] = ()) -> Experiment:
@@ -45,7 +46,16 @@ def build(document: Document, plugins: tuple[Plugin, ...] = ()) -> Experiment:
     if baseline is not None and baseline not in variants:
         message = f"baseline: {unknown(str(baseline), variants, 'variant')}{unquoted(baseline)}"
         raise InputError(f"{document.location(('baseline',))}: {message}")
-    return Experiment(name, settings, numbers, document, baseline, table, plugins)
+    return Experiment(name, settings, numbers, document, baseline, _margin(document), table, plugins)
+
+
+def _margin(document: Document) -> float:
+    """Return the difference that a document calls equivalent, which it gives in percentage points, as a fraction."""
+    value = document.data.get("margin", 100 * MARGIN)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 100:
+        location = document.location(("margin",))
+        raise InputError(f"{location}: margin is {shown(value)}, expected percentage points, above 0 and below 100")
+    return round(value / 100, 12)
 
 
 def _settings(document: Document) -> dict[tuple[str, Point], Settings]:

@@ -12,12 +12,13 @@ from bnrenorm.config.resolve import Misfit, resolve
 from bnrenorm.config.schema import Data, Settings
 from bnrenorm.config.trial import Point, Trial
 from bnrenorm.errors import InputError
+from bnrenorm.family import MARGIN
 from bnrenorm.numbers import counted
 
 CONFIG_FILE = "experiment.yaml"
 """The config of a run, in its folder."""
 
-_BESIDE_THE_QUESTION = {"name", "seeds", "baseline", "published", "plugins", "data", "evaluation"}
+_BESIDE_THE_QUESTION = {"name", "seeds", "baseline", "margin", "published", "plugins", "data", "evaluation"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,6 +26,7 @@ class Experiment:
     """What is compared: `settings` maps (variant, grid point) to settings, each trained once per seed.
 
     `baseline` names the variant that every other is compared with; None: every pair of variants is compared.
+    Test accuracies that differ by less than `margin`, as a fraction, count as equivalent.
     `published` names the table of published numbers to compare the results with, None if there is none.
     `plugins` are the user's files that were run for it.
     """
@@ -34,6 +36,7 @@ class Experiment:
     seeds: tuple[int, ...]
     document: Document
     baseline: str | None = None
+    margin: float = MARGIN
     published: str | None = None
     plugins: tuple[Plugin, ...] = ()
 
@@ -93,7 +96,7 @@ class Experiment:
         path, message, example = misfit.args
         location = cells.location(self.document, variant, point, path)
         overrides = self.document.overrides.items()
-        others = [where for key, where in overrides if key[0] not in ("name", "seeds", "baseline")]
+        others = [where for key, where in overrides if key[0] not in ("name", "seeds", "baseline", "margin")]
         if others and location not in others:
             key = cells.key(self.document, variant, point, path)
             option = "--set " if others[0].startswith("--set ") else ""
@@ -112,6 +115,7 @@ class Experiment:
             "name": self.name,
             "seeds": list(self.seeds),
             **({} if self.baseline is None else {"baseline": self.baseline}),
+            **({} if self.margin == MARGIN else {"margin": self.margin}),
             "variants": [
                 {"variant": variant, **dict(point), "settings": {**settings, "data": {**settings["data"], **own}}}
                 for (variant, point), settings in dumped.items()

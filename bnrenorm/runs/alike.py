@@ -6,6 +6,7 @@ from pathlib import Path
 from bnrenorm import disk
 from bnrenorm.config import CONFIG_FILE, document, limits, seeds
 from bnrenorm.errors import InputError
+from bnrenorm.family import MARGIN
 from bnrenorm.runs import finished, run_folder
 
 
@@ -14,7 +15,8 @@ def settings(folder: Path) -> tuple[str, tuple[int, ...]] | None:
     path = folder / CONFIG_FILE
     try:
         config = document.parse(disk.read_regular(path, limits.BYTES).decode("utf-8"), str(path))
-        others = {key: value for key, value in config.data.items() if key != "seeds"}
+        others = {"margin": 100 * MARGIN, **config.data}  # older runs do not name it
+        others.pop("seeds", None)
         return json.dumps(others, sort_keys=True), seeds.read(config)
     except (InputError, OSError, ValueError):
         return None

@@ -37,6 +37,14 @@ def test_so_many_pairs_show_equivalence_in_four_experiments_of_five(rng, mean):
     assert 0.7 < share(rng, "equivalent", needed, mean, spread=0.003) < 0.9
 
 
+def test_a_wider_margin_needs_fewer_pairs(rng):
+    needed = power.pairs_needed(spread_about(0.001, 0.01), 1, margin=0.006)
+    assert 10 < needed < power.pairs_needed(spread_about(0.001, 0.01), 1, margin=0.005)
+    drawn = rng.normal(0.001, 0.01, (300, needed))
+    equivalent = [stats.paired(np.zeros(needed), of, margin=0.006).verdict == "equivalent" for of in drawn]
+    assert 0.7 < np.mean(equivalent) < 0.9
+
+
 def test_equivalence_needs_no_correction_and_a_difference_does():
     even, apart = spread_about(0), spread_about(0.01)
     assert power.pairs_needed(even, 1) == power.pairs_needed(even, 20)

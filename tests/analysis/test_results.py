@@ -42,6 +42,19 @@ def test_differences_are_against_the_baseline():
     assert (verdict["a"], verdict["b"], verdict["mean"]) == ("BRN", "BN", -0.25)
 
 
+def test_differences_below_the_margin_that_a_config_gives_are_equivalent():
+    text, accuracy = COMPARED.replace("seeds: 2", "seeds: 6"), lambda trial: 0.5 + 0.009 * (trial.variant == "BN")
+    (verdict,) = results_of(text, accuracy).verdicts
+    assert (verdict["verdict"], verdict["margin"]) == ("BN better", 0.002)
+    results = results_of(f"{text}margin: 1\n", accuracy)
+    (verdict,) = results.verdicts
+    assert (verdict["verdict"], verdict["margin"]) == ("equivalent", 0.01)
+    assert verdict["sentence"].endswith("6 paired seeds: equivalent within 1 points.")
+    assert len(results.cautions) == (results.data.test * 0.01 < 1)
+    fewer = results_of(f"{text.replace('seeds: 6', 'seeds: 4')}margin: 1\n", accuracy).verdicts[0]["sentence"]
+    assert fewer.endswith("2 more needed (--seeds 6)."), "as many as a difference takes"
+
+
 def test_without_a_published_table_there_is_none():
     results = results_of()
     assert (results.published, results.published_differences, results.published_values) == (None, None, None)

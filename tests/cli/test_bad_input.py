@@ -36,6 +36,10 @@ from bnrenorm.engines import device
         ),
         (["compare", "--set", "trainin.steps=3"], "did you mean training?"),
         (["compare", "--baseline", "bn"], "--baseline bn: baseline: unknown variant 'bn'; did you mean BN?"),
+        (
+            ["compare", "--set", "margin=0.5%"],
+            "--set margin=0.5%: margin is '0.5%', expected percentage points, above 0",
+        ),
         (["config", "--baseline", "bn"], "--baseline bn: baseline: unknown variant 'bn'; did you mean BN?"),
         (["compare", "--set", "data.path=/no/where"], "data.path: '/no/where' cannot be read: No such file"),
         (

@@ -22,7 +22,7 @@ OWN = {
     "names with line breaks of Unicode": COMPARED.replace("BN:", '"a\\u2028b":', 1)
     + 'grid: {"c\\u2029d": {"e\\u2028": {}, f: {training: {steps: 2}}}, training.weight_decay: [0.0, 0.1]}',
     "one variant": "name: a\nnorm: {kind: none}",
-    "seeds and published": COMPARED.replace("seeds: 2", "seeds: [3, 1]\npublished: brn17\nbaseline: BRN"),
+    "seeds and published": COMPARED.replace("seeds: 2", "seeds: [3, 1]\npublished: brn17\nbaseline: BRN\nmargin: 0.7"),
     "a grid that cannot be left out": "name: a\nmodel: {output: identity}\n"
     "grid: {how: {so: {training: {loss: squared_error}}, thus: {model: {output: softmax}}}}",
     "groups that may be null": COMPARED + "data: {validation: 10}\ngrid: {stop: {no: {}, 'yes': {training: "
@@ -56,6 +56,7 @@ def test_a_shipped_config_is_repeated(name):
     assert repeated.resolved() == experiment.resolved()
     assert repeated.trials(60_000) == experiment.trials(60_000)
     assert (repeated.published, repeated.baseline) == (experiment.published, experiment.baseline)
+    assert repeated.margin == experiment.margin
     assert repeated.question == experiment.question != ""
     assert ("grid:" in text) == ("grid" in experiment.document.data)
 

@@ -173,45 +173,9 @@ def test_bad_values_are_one_line_with_place_key_value_and_what_was_expected(text
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("variants: {A: {}}", "x.yaml:1: name is missing, expected letters"),
-        ("name: a/b", "x.yaml:1: name is 'a/b'"),
-        ("name: a\nvariants: {A: 3}", "x.yaml:2: variants.A is 3, expected a group such as {norm: {kind: batch}}"),
-        ("name: a\nvariants: [A]", "x.yaml:2: variants.0 is 'A', expected named groups, such as BN: {norm: {kind: batch}}"),
-        ("name: a\nvariants: []", "x.yaml:2: variants, expected an item for every variant"),
-        ("name: -a", "x.yaml:1: name is '-a', expected letters, digits, _ and -"),
-        (f"name: {'a' * 201}", "x.yaml:1: name is .* at most 200 bytes"),
-        ("name: 3", r"x.yaml:1: name is 3 \(quote it to make it text\), expected letters"),
-        ("name: a\ngrid: 5", "x.yaml:2: grid is 5, expected a group of settings"),
-        ("name: a\nvariants: {A: {norm: {kind: renrom}}}", "x.yaml:2: norm: unknown kind 'renrom'; did you mean renorm"),
-        ("name: a\nvariants: {A: {norm: {r_max: 3}}}", "x.yaml:2: norm has no kind, expected one of none, layer, batch, renorm, custom"),
-        ("name: a\nvariants: {A: {nrom: {kind: batch}}}", "x.yaml:2: variants.A: unknown key 'nrom'; did you mean norm"),
-        ("name: a\nvariants:\n A: {}\n B: {data: {validation: 9}}", "x.yaml:4: data.validation differs, expected one"),
-        ("name: a\nvariants: {A: {}}\ngrid: {data.scaling: [unit, z_score]}", "x.yaml:3: data.scaling differs"),
-    ],
-)  # fmt: skip
-def test_bad_experiments(text, message):
-    with pytest.raises(InputError, match=message):
-        trials(text)
-
-
 def test_an_override_is_named_as_the_place_of_its_mistake():
     line = refused("compare", ["variants.BRN.norm.r_max=0"])
     assert line.startswith("--set variants.BRN.norm.r_max=0: norm.r_max is 0, expected")
-
-
-def test_a_baseline_is_a_variant_and_part_of_the_experiment():
-    variants = "name: a\nvariants: {BN: {}, BRN: {norm: {kind: renorm}}}\n"
-    assert experiment_of(variants).baseline is None
-    experiment = experiment_of(f"{variants}baseline: BRN\n")
-    assert experiment.baseline == "BRN"
-    assert experiment.resolved()["baseline"] == "BRN"
-    assert "baseline" not in experiment_of(variants).resolved()
-    message = r"x.yaml:3: baseline: unknown variant 'BRM'; did you mean BRN\? allowed: BN, BRN"
-    with pytest.raises(InputError, match=message):
-        experiment_of(f"{variants}baseline: BRM\n")
 
 
 def test_an_experiment_is_shown_in_one_line():

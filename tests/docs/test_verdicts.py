@@ -75,4 +75,5 @@ def test_the_order_of_the_words():
     assert stats.paired(base, small).verdict == "equivalent"
     assert stats.paired(base, large).verdict == "b better"
     assert stats.paired(base[:5], large[:5]).verdict == "inconclusive"
+    assert stats.paired(base, large, margin=0.02).verdict == "equivalent"
     assert stats.MARGIN == 0.002

@@ -14,3 +14,11 @@ def test_a_config_that_is_not_as_it_was_written_is_like_no_other(tmp_path):
     (tmp_path / "experiment.yaml").write_text(COMPARED)
     text, seeds = alike.settings(tmp_path)
     assert (json.loads(text)["name"], seeds, "seeds" in text) == ("compared", (0, 1), False)
+
+
+def test_a_margin_of_0_2_was_the_only_one_when_runs_did_not_name_theirs(tmp_path):
+    settings = []
+    for margin in ("", "margin: 0.2\n", "margin: 0.3\n"):
+        (tmp_path / "experiment.yaml").write_text(COMPARED + margin)
+        settings.append(alike.settings(tmp_path))
+    assert settings[0] == settings[1] != settings[2]

@@ -51,17 +51,18 @@ def by_steps(
     for ax in (left, middle):
         legend_below(ax)
     if choice == "effect":
-        _span_what_it_comes_to([middle, right], [verdict["differences"] for verdict in verdicts])
+        at_the_end = [verdict["differences"] for verdict in verdicts]
+        _span_what_it_comes_to([middle, right], verdicts[0]["margin"], at_the_end)
     title_figure(figure, f"{title}: {pairing(verdicts)}")
     return figure
 
 
-def _span_what_it_comes_to(panels: list[Any], at_the_end: list[list[float]]) -> None:
+def _span_what_it_comes_to(panels: list[Any], margin: float, at_the_end: list[list[float]]) -> None:
     """End the y axes of differences so that those of the second half of the training, and all at the end, are seen.
 
     Means of the first half are seen, and their bands, above or below, where that at most doubles what an axis spans.
     """
-    values = [np.array([0, 100 * stats.MARGIN, -100 * stats.MARGIN]), *(100 * np.array(end) for end in at_the_end)]
+    values = [100 * np.array([-margin, margin]), *(100 * np.array(end) for end in at_the_end)]
     lines = [np.asarray(line.get_ydata(), float) for ax in panels for line in ax.get_lines()]
     values += [*map(bands, panels), *(line[len(line) // 2 :] for line in lines)]
     low, high = bottom, top = _extent(values)
@@ -69,9 +70,9 @@ def _span_what_it_comes_to(panels: list[Any], at_the_end: list[list[float]]) -> 
         lowest, highest = _extent([*values, *early])
         bottom = lowest if high - lowest <= 2 * (high - low) else bottom
         top = highest if highest - low <= 2 * (high - low) else top
-    margin = 0.06 * (top - bottom)
+    beyond = 0.06 * (top - bottom)
     for ax in panels:
-        ax.set_ylim(bottom - margin, top + margin)
+        ax.set_ylim(bottom - beyond, top + beyond)
 
 
 def _extent(values: list[np.ndarray]) -> tuple[float, float]:
@@ -187,7 +188,7 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[Verdict], keys: list
         is_lowest = i + columns >= len(shown)
         ax.tick_params(labelbottom=is_lowest or not have_one_length)
         ax.set_xlabel("step" if is_lowest else "")
-    _span_what_it_comes_to(panels_drawn, [])
+    _span_what_it_comes_to(panels_drawn, verdicts[0]["margin"], [])
     limits.widen(panels_drawn, verdicts)
     entries = legend_entries(panels_drawn)
     legend_of_figure(figure, entries if keys else entries[:1])  # without a grid the zone alone

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bnrenorm.analysis import intervals, over_steps, stats
+from bnrenorm.analysis import intervals, over_steps
 from bnrenorm.analysis.over_steps import Spread
 from bnrenorm.analysis.plots.axes import BEYOND, bars, draw_grid, draw_spread, hide_box
 from bnrenorm.analysis.plots.names import cell_key, minus, plain, plain_list
@@ -28,13 +28,13 @@ def pair_looks(verdicts: list[Verdict], variants: Iterable[str]) -> PairLooks:
     return looks(((verdict["a"], verdict["b"]) for verdict in verdicts), skip=len(set(variants)))
 
 
-def zone(ax: Any, *, across: str = "y", label: bool = True) -> None:
+def zone(ax: Any, verdicts: list[Verdict], *, across: str = "y", label: bool = True) -> None:
     """Draw no difference as a line, and the zone of equivalence around it in grey; across: the axis of differences."""
-    margin = 100 * stats.MARGIN
     line, span = (ax.axhline, ax.axhspan) if across == "y" else (ax.axvline, ax.axvspan)
     line(0, color="0.4", linewidth=1, zorder=0.6)
-    name = f"equivalent: within {margin:g} points" if label else None
-    span(-margin, margin, color="0.85", linewidth=0, zorder=0.5, label=name)
+    for margin in {100 * verdict["margin"] for verdict in verdicts}:
+        name = f"equivalent: within {margin:g} points" if label else None
+        span(-margin, margin, color="0.85", linewidth=0, zorder=0.5, label=name)
 
 
 def ranking(ax: Any, verdicts: list[Verdict], base: str) -> Any:
@@ -51,7 +51,7 @@ def ranking(ax: Any, verdicts: list[Verdict], base: str) -> Any:
         low, high = sorted(sign * bound for bound in _interval(verdict))
         gains.append((sign * verdict["mean"], low, high, variant, sign * np.array(verdict["differences"])))
     gains.sort(key=lambda gain: gain[0])
-    zone(ax, across="x")
+    zone(ax, verdicts, across="x")
     for y, (mean, low, high, _, by_seed) in enumerate(gains):
         ax.plot(by_seed, y + 0.22 + _spread_out(len(by_seed), 0.1), ".", color="0.55", markersize=4, zorder=1)
         style: Any = {"fmt": "s", "color": "black", "markerfacecolor": "white" if np.isnan(low) else "black"}
@@ -64,7 +64,7 @@ def ranking(ax: Any, verdicts: list[Verdict], base: str) -> Any:
 
 def by_seed(ax: Any, verdicts: list[Verdict], styles: PairLooks) -> Any:
     """Draw the final differences of one grid point, pairs next to each other: a dot a seed, mean and 95 % interval."""
-    zone(ax, label=False)
+    zone(ax, verdicts, label=False)
     for x, verdict in enumerate(verdicts):
         style, values = styles[verdict["a"], verdict["b"]], 100 * np.array(verdict["differences"])
         ax.plot(x + _spread_out(len(values), 0.15), values, ".", color=style.color, alpha=0.6, markersize=5, zorder=2)
@@ -85,7 +85,7 @@ def by_step(ax: Any, table: pd.DataFrame, verdicts: list[Verdict], styles: PairL
 
     table: `tables.curves`. The band is the 95 % interval of the mean from 6 seeds on; below there is a line per seed.
     """
-    zone(ax)
+    zone(ax, verdicts)
     for i, (a, b) in enumerate(pairs_of(verdicts)):
         spread = over_steps.difference(table, a, b)
         points = Spread(100 * spread.values, 100 * spread.mean, 100 * spread.low, 100 * spread.high)
@@ -103,7 +103,7 @@ def differences(ax: Any, verdicts: list[Verdict], styles: PairLooks) -> Any:
     """
     points = list(dict.fromkeys(cell_key(verdict["point"].values()) for verdict in verdicts))
     offset = min(0.06, 0.3 / len(styles))  # between the pairs at a point, which stay near it
-    zone(ax)
+    zone(ax, verdicts)
     joined = _is_scale([tuple(verdict["point"].values()) for verdict in verdicts])
     for i, ((a, b), style) in enumerate(styles.items()):
         rows = [

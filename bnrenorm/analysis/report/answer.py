@@ -7,10 +7,10 @@ from bnrenorm.analysis import aggregates, stats
 from bnrenorm.analysis.report.words import pair
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.verdicts import (
-    EQUIVALENT,
     IDENTICAL,
     Verdict,
     divergences,
+    equivalent,
     interval,
     is_by_divergence,
     more_seeds,
@@ -119,7 +119,7 @@ def _conclusion(verdict: Verdict) -> str:
         where = " where both finished" if any(verdict["diverged"].values()) else ""
         return f"{better} is better than {worse} by {number(100 * abs(mean), '.2f')} points of test accuracy{where}."
     if verdict["verdict"] == "equivalent":
-        return f"{a} and {b} are {EQUIVALENT} of test accuracy."
+        return f"{a} and {b} are {equivalent(verdict['margin'])} of test accuracy."
     needed = more_seeds(verdict["more_seeds"], verdict["pairs"])
     if not mean:
         return f"{b} against {a} is inconclusive: {needed}."

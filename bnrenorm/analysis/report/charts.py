@@ -8,7 +8,6 @@ import pandas as pd
 from bokeh.layouts import column
 from bokeh.models import BoxAnnotation, Span
 
-from bnrenorm.analysis import stats
 from bnrenorm.analysis.over_steps import INTERVAL, STEPS, Spread, spread, thin
 from bnrenorm.analysis.report import words
 from bnrenorm.analysis.report.cells import Cells, Diverged
@@ -76,7 +75,7 @@ def differences(cells: Cells) -> Chart | None:
     rest = f" Of {len(every)} pairs, those with {base} are drawn." if base else ""
     names = [f"{b} - {a}" for a, b in pairs]
     steps = steps_each(len(pairs) * len(cells.points), cells.seeds)
-    margin = 100 * stats.MARGIN
+    margin = 100 * verdicts[0]["margin"]
     caption = (
         f"Paired: {words.paired(cells.results)}. Grey zone: differences below "
         f"{margin:g} points, which count as equivalent. {kind(cells)}{_early_stopping(cells)}{rest}"

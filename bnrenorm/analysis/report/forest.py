@@ -28,7 +28,7 @@ def forest(verdicts: list[Verdict]) -> Chart | None:
     shown = verdicts[:_ROWS]
     if all(verdict["mean"] is None for verdict in shown):
         return Chart("forest", _TITLE, "", None, frames={"": {"sources": {}, "alt": ""}}) if shown else None
-    margin = 100 * stats.MARGIN
+    margin = 100 * shown[0]["margin"]
     plot = axes(
         "linear",
         height=_ROW * len(shown) + 90,

@@ -22,6 +22,7 @@ def verdict(mean, low=None, high=None, point=None, pairs=6, a="BN", b="BRN", mor
         "differences": [] if mean is None else [mean] * pairs,
         "verdict": "inconclusive" if low is None or low < 0 else f"{b} better",
         "more_seeds": more_seeds,
+        "margin": 0.002,
         "diverged": {},
     }
 

@@ -21,6 +21,7 @@ def verdict(a, b, size, mean, low=None, high=None):
         "mean": mean,
         "low": low,
         "high": high,
+        "margin": 0.002,
         "diverged": {},
         "seeds": 2,
     }
@@ -164,7 +165,9 @@ def test_a_ranking_shows_gains_on_the_base_in_order():
         {"a": "L1", "b": "BN", "mean": 0.5, "low": 0.1, "high": 0.9, "differences": []},
         {"a": "none", "b": "N", "mean": None, "low": None, "high": None, "differences": []},
     ]
-    ax = gains.ranking(Figure().subplots(), verdicts, "none")
+    ax = gains.ranking(Figure().subplots(), [row | {"margin": 0.005} for row in verdicts], "none")
+    assert ax.get_legend_handles_labels()[1] == ["equivalent: within 0.5 points"]
+    assert_allclose([ax.patches[0].get_x(), ax.patches[0].get_width()], [-0.5, 1])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["BN", "L1", "L2"]  # -3 points, +1, +2
     assert_allclose([container.lines[0].get_xdata()[0] for container in ax.containers], [-3, 1, 2])
     *bars, none = (container.lines[2][0].get_segments()[0] for container in ax.containers)

@@ -14,7 +14,7 @@ COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"]  # in the variants' order
 def verdict(b, size, mean, low=None, high=None, **others):
     differences = [] if mean is None else [mean - 0.01, mean + 0.01]
     entry = {"a": "none", "b": b, "point": {"size": size}, "mean": mean, "low": low, "high": high}
-    return entry | {"diverged": {}, "seeds": 3, "differences": differences} | others
+    return entry | {"diverged": {}, "seeds": 3, "margin": 0.002, "differences": differences} | others
 
 
 def looks_of(rows):

@@ -156,7 +156,16 @@ def test_what_left_the_axis_is_written_below_what_has_not_one_above_the_other():
 
 def test_a_few_huge_differences_make_the_axis_logarithmic_beyond_one_point():
     rows = [
-        {"a": "BN", "b": "BRN", "point": {"lr": i}, "mean": mean, "low": None, "high": None, "diverged": {}}
+        {
+            "a": "BN",
+            "b": "BRN",
+            "point": {"lr": i},
+            "mean": mean,
+            "low": None,
+            "high": None,
+            "margin": 0.002,
+            "diverged": {},
+        }
         for i, mean in enumerate([0.001, 0.002, 0.8])
     ]
     ax = gains.differences(Figure().subplots(), rows, gains.pair_looks(rows, ()))

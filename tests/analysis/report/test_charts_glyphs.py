@@ -108,6 +108,9 @@ def test_differences_lie_beside_the_zone_of_equivalence_and_gaps_beside_0(cells)
     differences, gap = (draw(cells).model for draw in (charts.differences, charts.gap))
     (zone,) = [one for one in differences.center if isinstance(one, BoxAnnotation)]
     assert (zone.bottom, zone.top) == (-0.2, 0.2)
+    wide = charts.differences(Cells(results(f"{TEXT}margin: 1.5\n")))
+    assert [(one.bottom, one.top) for one in wide.model.center if isinstance(one, BoxAnnotation)] == [(-1.5, 1.5)]
+    assert "Grey zone: differences below 1.5 points" in wide.caption
     for plot in (differences, gap):
         assert [(one.location, one.dimension) for one in plot.center if isinstance(one, Span)] == [(0, "width")]
 

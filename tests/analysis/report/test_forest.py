@@ -56,9 +56,11 @@ def test_what_belongs_to_a_comparison_is_in_its_row():
 
 
 def test_every_row_has_a_zone_of_equivalence_about_0_and_is_on_the_axis():
-    plot = forest.forest(results().verdicts).model
+    chart = forest.forest(results(f"{TEXT}margin: 0.5\n").verdicts)
+    plot = chart.model
     zones = [box for box in plot.center if isinstance(box, BoxAnnotation)]
-    assert [(box.left, box.right) for box in zones] == [(-0.2, 0.2)] * 3
+    assert [(box.left, box.right) for box in zones] == [(-0.5, 0.5)] * 3
+    assert "Grey zone: less than 0.5 points" in chart.caption
     lines = [one for one in plot.renderers if isinstance(one.glyph, Segment) and one.data_source.name is None]
     assert [list(one.data_source.data[one.glyph.x0]) for one in lines] == [[0]] * 3
     for i, box in enumerate(zones):
