@@ -9,7 +9,6 @@ import numpy as np
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.tables import TrainedTrials, summary
 from bnrenorm.config.comparisons import Comparison, comparisons
-from bnrenorm.config.identity import Identity
 from bnrenorm.config.trial import Point
 
 METRIC = "final_test_accuracy"
@@ -44,13 +43,13 @@ class Pair:
         return self.compared.is_tested and (not self.seeds or len(self.values[0]) > 0)
 
 
-def pairs_compared(trials: TrainedTrials, identical: list[Identity], baseline: str | None) -> list[Pair]:
+def pairs_compared(trials: TrainedTrials, baseline: str | None) -> list[Pair]:
     """Return the pairs that are compared: by grid point, then in the variants' order, the baseline first."""
     cells: dict[tuple[str, Point], dict[int, Any]] = {}
     for (trial, _), row in zip(trials, summary(trials).to_dict("records"), strict=True):
         cells.setdefault((trial.variant, trial.point), {})[trial.seed] = row
     pairs = []
-    for compared in comparisons((trial for trial, _ in trials), identical, baseline):
+    for compared in comparisons((trial for trial, _ in trials), baseline):
         of = {name: cells[name, compared.point] for name in (compared.a, compared.b)}
         seeds = [seed for seed in of[compared.a] if seed in of[compared.b]]
         lost = {name: {seed for seed in seeds if rows[seed]["outcome"] == "diverged"} for name, rows in of.items()}

@@ -12,7 +12,6 @@ from bnrenorm import atomic, disk
 from bnrenorm import published as published_tables
 from bnrenorm.analysis import aggregates, cautions, cell, held, published, tables, verdicts
 from bnrenorm.config import Experiment
-from bnrenorm.config.identity import identities
 from bnrenorm.data.described import Described
 from bnrenorm.errors import InputError
 from bnrenorm.numbers import counted
@@ -88,8 +87,7 @@ class ExperimentResults:
     @cached_property
     def verdicts(self) -> list[verdicts.Verdict]:
         """The paired comparisons, one entry per pair of variants and grid point: `verdicts.verdicts`."""
-        identical = identities([trial for trial, _ in self.trials])
-        return verdicts.verdicts(self.trials, identical, self.experiment.baseline, self.experiment.margin)
+        return verdicts.verdicts(self.trials, self.experiment.baseline, self.experiment.margin)
 
     @cached_property
     def cautions(self) -> list[str]:

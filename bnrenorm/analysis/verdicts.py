@@ -9,7 +9,6 @@ from typing import Any, TypedDict
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.pairs import METRIC, Pair, pairs_compared
 from bnrenorm.analysis.tables import TrainedTrials
-from bnrenorm.config.identity import Identity
 from bnrenorm.config.seeds import followed_by, option
 from bnrenorm.numbers import counted, points
 
@@ -86,17 +85,15 @@ def is_one_measurement(verdict: Verdict) -> bool:
     return verdict["verdict"] == "inconclusive" and verdict["pairs"] == 1 and not verdict["more_seeds"]
 
 
-def verdicts(
-    trials: TrainedTrials, identical: list[Identity], baseline: str | None = None, margin: float = stats.MARGIN
-) -> list[Verdict]:
+def verdicts(trials: TrainedTrials, baseline: str | None = None, margin: float = stats.MARGIN) -> list[Verdict]:
     """Compare variants pair by pair at every grid point by their test accuracy; return plain data for verdict.json.
 
     Every pair of variants, or every other variant with `baseline`. All comparisons of the experiment are one family for
-    Holm's correction, those of the same trainings as one, without those of variants that are `identical`
+    Holm's correction, those of the same trainings as one, without those of variants that are the same computation
     (`config.identity`) or never finished. Differences are b - a, as fractions, of the seeds in which both finished;
     those below the margin count as equivalent.
     """
-    pairs = pairs_compared(trials, identical, baseline)
+    pairs = pairs_compared(trials, baseline)
     family = [pair for pair in pairs if pair.is_tested]
     measured = [(pair.compared.measured, pair.finished) for pair in family]
     tested, count = iter(stats.compare([pair.values for pair in family], measured, margin)), len(set(measured))

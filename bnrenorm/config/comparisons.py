@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bnrenorm.config.identity import Identity, computation
+from bnrenorm.config.identity import computation, reason
 from bnrenorm.config.trial import Point, Trial
 
 
@@ -29,7 +29,7 @@ class Comparison:
         return self.identical_because is None and not self.is_once
 
 
-def comparisons(trials: Iterable[Trial], identical: list[Identity], baseline: str | None) -> list[Comparison]:
+def comparisons(trials: Iterable[Trial], baseline: str | None = None) -> list[Comparison]:
     """Return what is compared of some trials: by grid point, then in the variants' order, the baseline first.
 
     Every pair of variants, or every other variant with `baseline`, where there are trials of both.
@@ -43,15 +43,15 @@ def comparisons(trials: Iterable[Trial], identical: list[Identity], baseline: st
         pairs = list(itertools.combinations(names, 2))
     else:
         pairs = [(baseline, name) for name in names if name != baseline]
-    reasons = {(frozenset((same.a, same.b)), same.point): same.reason for same in identical}
     compared = []
     for point, cell in cells.items():
         computed = {name: computation(trial.settings) for name, trial in cell.items()}
         for a, b in pairs:
             if a in cell and b in cell:
-                reason = reasons.get((frozenset((a, b)), point))
+                measured = frozenset((computed[a], computed[b]))
+                why = reason(a, cell[a].settings, b, cell[b].settings) if len(measured) == 1 else None
                 is_once = not (cell[a].depends_on_seed or cell[b].depends_on_seed)
-                compared.append(Comparison(a, b, point, reason, is_once, frozenset((computed[a], computed[b]))))
+                compared.append(Comparison(a, b, point, why, is_once, measured))
     return compared
 
 

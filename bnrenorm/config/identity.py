@@ -1,36 +1,9 @@
-"""Detect variants that are the same computation, before anything is trained."""
-
-import itertools
-from dataclasses import dataclass
+"""Which settings are the same computation, and why: known before anything is trained."""
 
 from bnrenorm.config.network import Dropout
 from bnrenorm.config.norms import BatchNorm, LayerNorm, Renorm
 from bnrenorm.config.schema import Settings
-from bnrenorm.config.trial import Point, Trial
 from bnrenorm.norm.semantics import SEMANTICS
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Two variants that produce identical numbers at a grid point, and the reason."""
-
-    a: str
-    b: str
-    point: Point
-    reason: str
-
-
-def identities(trials: list[Trial]) -> list[Identity]:
-    """Return the pairs of variants that are the same computation, in the experiment's order."""
-    cells: dict[Point, dict[str, Settings]] = {}
-    for trial in trials:
-        cells.setdefault(trial.point, {})[trial.variant] = trial.settings
-    pairs = []
-    for point, variants in cells.items():
-        for (a, settings_a), (b, settings_b) in itertools.combinations(variants.items(), 2):
-            if _canonical(settings_a) == _canonical(settings_b):
-                pairs.append(Identity(a, b, point, _reason(a, settings_a, b, settings_b)))
-    return pairs
 
 
 def why_plain_bn(settings: Settings) -> str | None:
@@ -50,7 +23,7 @@ def why_plain_bn(settings: Settings) -> str | None:
 
 
 def computation(settings: Settings) -> str:
-    """Return a text that settings share which are the same computation."""
+    """Return a text that is the same for settings that are the same computation, and for no others."""
     return _canonical(settings).model_dump_json()
 
 
@@ -73,7 +46,8 @@ def _canonical(settings: Settings) -> Settings:
     return settings.model_copy(update={"norm": norm, "model": model})
 
 
-def _reason(a: str, settings_a: Settings, b: str, settings_b: Settings) -> str:
+def reason(a: str, settings_a: Settings, b: str, settings_b: Settings) -> str:
+    """Return why the variants a and b, whose `computation` is the same, are that."""
     variants = ((a, settings_a), (b, settings_b))
     reasons = [f"in {name} {why}" for name, settings in variants if (why := why_plain_bn(settings))]
     if not reasons:

@@ -1,12 +1,11 @@
 """What the user should know before the training: images, schedules, batches, engines, identical variants, seeds."""
 
-import itertools
 from collections.abc import Iterable
 
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.config.cells import overruled
 from bnrenorm.config.comparisons import comparisons, family_size
-from bnrenorm.config.identity import Identity, identities, why_plain_bn
+from bnrenorm.config.identity import why_plain_bn
 from bnrenorm.config.reader import dotted
 from bnrenorm.config.schema import Batch
 from bnrenorm.config.trial import Point, point_text
@@ -25,8 +24,7 @@ def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend:
     """Return the remarks on what will be trained, the trials or a shard of them; no full stops."""
     lone = ["one variant: nothing is compared"] if len(experiment.variants) == 1 and not experiment.published else []
     whole = experiment.trials(len(data.x_train), data.classes)  # of which a shard has some
-    pairs = identities(whole)
-    few = [] if experiment.published else _seed_notes(experiment, whole, pairs)
+    few = [] if experiment.published else _seed_notes(experiment, whole)
     first = {(trial.variant, trial.point): trial for trial in reversed(whole)}  # their settings are those of every seed
     cells = list(reversed(first.values()))
     settings = [*_override_notes(experiment), *_schedule_notes(cells), *_batch_notes(cells, experiment, data)]
@@ -35,7 +33,7 @@ def remarks(experiment: Experiment, trials: list[Trial], data: Dataset, backend:
         *_data_notes(experiment, data),
         *settings,
         *_engine_notes(trials, backend),
-        *_identity_notes(pairs),
+        *_identity_notes(whole),
         *few,
     ]
 
@@ -84,27 +82,24 @@ def _batch_notes(cells: list[Trial], experiment: Experiment, data: Dataset) -> l
     return notes
 
 
-def _seed_notes(experiment: Experiment, trials: list[Trial], identical: list[Identity]) -> list[str]:
+def _seed_notes(experiment: Experiment, trials: list[Trial]) -> list[str]:
     """Say that there are too few seeds to show any variant to be better, whatever the training gives."""
-    of = comparisons(trials, identical, experiment.baseline)
+    of = comparisons(trials, experiment.baseline)
     has_choice = experiment.baseline is None and len(experiment.variants) > 2
     note = too_few(len(experiment.seeds), family_size(of), has_choice=has_choice)
     return [note] if note else []
 
 
-def _identity_notes(pairs: list[Identity]) -> list[str]:
+def _identity_notes(trials: list[Trial]) -> list[str]:
     """Return a note per set of variants that are identical, for all points of the grid where they are."""
+    groups: dict[tuple[Point, frozenset[str]], tuple[set[str], str]] = {}  # by what is computed: names and the reason
+    for pair in comparisons(trials):
+        if pair.identical_because is not None:
+            names, _ = groups.setdefault((pair.point, pair.measured), (set(), pair.identical_because))
+            names |= {pair.a, pair.b}
     points: dict[tuple[str, ...], dict[Point, str]] = {}
-    for point, of_point in itertools.groupby(pairs, lambda pair: pair.point):
-        groups: list[tuple[set[str], str]] = []
-        for pair in of_point:  # identity is transitive, and each pair of a group is listed
-            group = next((names for names, _ in groups if pair.a in names), None)
-            if group is None:
-                groups.append(({pair.a, pair.b}, pair.reason))
-            else:
-                group.add(pair.b)
-        for names, reason in groups:
-            points.setdefault(tuple(sorted(names)), {})[point] = reason
+    for (point, _), (names, reason) in groups.items():
+        points.setdefault(tuple(sorted(names)), {})[point] = reason
     notes = []
     for names, reasons in points.items():
         *first, last = names

@@ -3,7 +3,6 @@
 import pytest
 
 from bnrenorm.config.comparisons import Comparison, comparisons, family_size
-from bnrenorm.config.identity import Identity, identities
 from tests.helpers import experiment_of
 
 THREE = """
@@ -17,7 +16,7 @@ LOW, HIGH = ((("training.optimizer.lr", rate),) for rate in (0.1, 0.2))
 
 def compared(text, baseline=None, kept=lambda trial: True):
     trials = experiment_of(text).trials(200)
-    return comparisons(filter(kept, trials), identities(trials), baseline)
+    return comparisons(filter(kept, trials), baseline)
 
 
 def test_every_pair_is_compared_at_every_point():
@@ -41,7 +40,7 @@ def test_what_has_no_trials_is_not_compared():
 
 def test_variants_that_no_seed_changes_are_measured_once():
     trials = experiment_of(f"{THREE}model: {{weight_init: ones}}").trials(200)
-    first = comparisons(trials, [Identity("A", "B", HIGH, "equal")], "A")[0]
+    first = comparisons(trials, "A")[0]
     assert first == Comparison("A", "B", LOW, None, is_once=True, measured=first.measured)
     assert not first.is_tested
 
