@@ -41,15 +41,18 @@ def _smallest(values: np.ndarray, place: int) -> float:
     """Return the mean of that subset of values (n,) which is at a place among all, 1 for the smallest, by bisection."""
     low, high = float(values.min()), float(values.max())
     while high - low > _EXACT and low < (middle := (low + high) / 2) < high:
-        low, high = (low, middle) if _count(values - middle) >= place else (middle, high)
+        low, high = (low, middle) if count_subsets(values - middle, 0) > place else (middle, high)  # one of them empty
     return high
 
 
-def _count(values: np.ndarray) -> int:
-    """Count the nonempty subsets whose sum is at most 0: one half's sums are searched for each of the other's."""
+def count_subsets(values: np.ndarray, most: float) -> int:
+    """Count the subsets of values (n,), the empty one among them, whose sum is at most `most`.
+
+    The sums of one half of the values are searched for each of the other half's: 2^(n/2) numbers in place of 2^n.
+    """
     some, others = map(_sums, np.array_split(values, 2))
     some.sort()
-    return int(np.searchsorted(some, -others, side="right").sum()) - 1
+    return int(np.searchsorted(some, most - others, side="right").sum())
 
 
 def _sums(values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.analysis import intervals, power
-from bnrenorm.analysis.intervals import AT_ONCE, DECIMALS, RESAMPLES, draw
+from bnrenorm.analysis.intervals import AT_ONCE, DECIMALS, RESAMPLES, count_subsets, draw
 from bnrenorm.family import ALPHA, MARGIN, MIN_PAIRS, min_pairs
 
 LEVEL = 1 - ALPHA
@@ -132,11 +132,10 @@ def _observed(differences: np.ndarray) -> Any:
 
 
 def _counted(differences: np.ndarray) -> float:
-    """Count all patterns of n pairs (n,): each half has few, and one half's sums are searched for each of the other."""
-    observed, (some, others) = _observed(differences), map(_signed_sums, np.array_split(differences, 2))
-    some.sort()
-    nearer = np.searchsorted(some, observed - others) - np.searchsorted(some, -observed - others, side="right")
-    return 1 - max(0, int(nearer.sum())) / 2 ** len(differences)
+    """Return the share among all 2^n patterns of n pairs (n,)."""
+    # A pattern's sum is twice that of pairs whose sign it keeps, less that of all. Half of the far ones are negative.
+    below = count_subsets(differences, (differences.sum() - _observed(differences)) / 2)
+    return min(1.0, 2 * below / 2 ** len(differences))
 
 
 def _drawn(differences: np.ndarray, count: int) -> np.ndarray:
@@ -149,14 +148,6 @@ def _drawn(differences: np.ndarray, count: int) -> np.ndarray:
             sums = 2 * (patterns @ differences[:, some]) - total[some]
             further[some] += (np.abs(sums) >= observed[some]).sum(axis=0)
     return (1 + further) / (1 + count)
-
-
-def _signed_sums(values: np.ndarray) -> np.ndarray:
-    """Return the sums (2^n,) of n values under every pattern of signs."""
-    sums = np.zeros(1)
-    for value in values:
-        sums = np.concatenate([sums - value, sums + value])
-    return sums
 
 
 def prediction_interval(values: np.ndarray) -> tuple[float, float]:
