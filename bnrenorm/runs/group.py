@@ -49,23 +49,17 @@ class GroupTrainer:
         Raises Interrupted once `is_stopped` says so, with everything saved: the same call resumes from there;
         InputError if a network alone does not fit, and DeviceError if a GPU fails.
         """
-        pending = [list(zip(group, keys, strict=True))]
-        while pending:
-            part, *pending = pending
-            trials = [trial for trial, _ in part]
-            saved = Checkpoints(self.store.checkpoints, [key for _, key in part])
-            structure = mlp.structure(trials[0])
-            if len(part) > self.fitting.get(structure, len(part)):
-                middle = len(part) // 2
-                pending = [part[:middle], part[middle:], *pending]
-                continue
-            results = self._fit(trials, saved, show)
-            if results is None:
-                pending = [part, *pending]
-                continue
-            for (trial, key), result in zip(part, results, strict=True):
-                self.store.write(key, trial, self.data.checksum, result)
-            saved.discard()
+        saved, results = Checkpoints(self.store.checkpoints, keys), None
+        if len(group) <= self.fitting.get(mlp.structure(group[0]), len(group)):
+            results = self._fit(group, saved, show)
+        if results is None:
+            middle = len(group) // 2
+            self.train(group[:middle], keys[:middle], show)
+            self.train(group[middle:], keys[middle:], show)
+            return
+        for trial, key, result in zip(group, keys, results, strict=True):
+            self.store.write(key, trial, self.data.checksum, result)
+        saved.discard()
 
     def _fit(self, group: list[Trial], saved: Checkpoints, show: Show) -> list[TrialResults] | None:
         """Train a group; return None if it does not fit the memory and must go on in parts."""
