@@ -155,17 +155,17 @@ def compare(
         bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
         course.has_begun = lambda: screen.has_begun
         background.submit(startup.import_analysis)
-        how: Any = {"memory": bound, "load": lambda _: images.result(), "cluster": cluster}
+        how: Any = {"memory": bound, "watcher": screen, "load": lambda _: images.result(), "cluster": cluster}
         if note := inventory.elsewhere(config, out):
             screen.note(note)
         if dry_run:
             screen.rehearsal(session.rehearse(experiment, chosen, out, shard=part, **how))
             return
         if part is not None:
-            stored, failures = session.run_shard(experiment, chosen, out, part, watcher=screen, **how)
+            stored, failures = session.run_shard(experiment, chosen, out, part, **how)
             screen.say(f"Shard {part}: {counted(stored, 'trial')} stored in {out}. {_ONCE_ALL_ARE}")
         else:
-            with session.run(experiment, chosen, out, watcher=screen, **how) as outcome:
+            with session.run(experiment, chosen, out, **how) as outcome:
                 with screen.working("comparing the results ..."):
                     from bnrenorm import api
                     from bnrenorm.analysis import outputs

@@ -16,7 +16,6 @@ from bnrenorm.runs import narration, runner, session
 from bnrenorm.runs.estimate import estimates
 from bnrenorm.runs.memory import need
 from bnrenorm.runs.pace import Pace
-from bnrenorm.runs.remarks import remarks
 from bnrenorm.runs.session import Watcher
 
 _PARTS = 10  # plain progress has a line at the first report and one for each part of the run
@@ -82,9 +81,6 @@ class Screen(Watcher):
     def rehearsal(self, of: session.Rehearsal) -> None:
         """Print what a run would train, with memory and with time from timing a few steps; train nothing."""
         plan, data, backend = of.plan, of.data, of.backend
-        self.opening(of.experiment, plan.keys, data, backend)
-        for remark in remarks(of.experiment, list(plan.keys), data, backend):
-            self.note(remark)
         differ = plan.different
         trials = counted(differ, f"{'different ' * (differ < len(plan.keys))}trial")
         self.say(f"{trials}, {differ - plan.missing} finished, {plan.missing} to train")

@@ -32,7 +32,6 @@ from bnrenorm.training.records import TrialResults
 class Rehearsal:
     """What a run would train, on how many `devices`: machines of a cluster, or GPUs of this one."""
 
-    experiment: Experiment
     data: Dataset
     backend: Backend
     plan: Plan
@@ -137,20 +136,23 @@ def rehearse(
     out: Path,
     *,
     memory: int,
+    watcher: Watcher | None = None,
     load: Callable[[Data], Dataset] = dataset.load,
     cluster: Cluster | None = None,
     shard: Shard | None = None,
 ) -> Rehearsal:
-    """Plan what `run`, or `run_shard`, would train, the stored trials that cannot be used among it; write nothing.
+    """Announce and plan what `run` or `run_shard` would train, stored trials that are damaged included; write nothing.
 
     The arguments and what is raised are those of `run`.
     """
-    session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, Watcher(), cluster, shard)
+    watcher = watcher or Watcher()
+    session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, watcher, cluster, shard)
     there = {trial: key for trial, key in session.keys.items() if session.store.has(key)}
     useless = [
         there[trial] for trial, result in stored.read(there, session.store).items() if isinstance(result, Spoilt)
     ]
-    return Rehearsal(experiment, session.data, backend, session.plan(useless), session.devices)
+    session.announce()
+    return Rehearsal(session.data, backend, session.plan(useless), session.devices)
 
 
 def _images(experiment: Experiment, load: Callable[[Data], Dataset]) -> Dataset:
