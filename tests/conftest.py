@@ -64,7 +64,7 @@ def no_pictures(monkeypatch):
     from bnrenorm.analysis import outputs
     from bnrenorm.analysis.report import write
 
-    monkeypatch.setattr(outputs, "pictures", lambda results, axes: {})
+    monkeypatch.setattr(outputs, "figures", lambda results, axes: {})
     monkeypatch.setattr(write, "write", lambda results: [])
 
 

@@ -168,7 +168,7 @@ def test_the_axes_of_the_figures_may_be_chosen(results, tmp_path, monkeypatch):
 
 
 def test_a_figure_that_fails_is_a_warning(results, tmp_path, monkeypatch):
-    monkeypatch.setattr(outputs, "pictures", lambda *_: {"loss.png": lambda: 1 / 0})
+    monkeypatch.setattr(outputs, "figures", lambda *_: {"loss": lambda: 1 / 0})
     with pytest.warns(UserWarning, match=r"loss\.png: not drawn: ZeroDivisionError") as caught:
         again = bnrenorm.run(results.experiment, device="cpu", out=tmp_path / "runs")
     assert len(caught) == 1

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,29 +44,31 @@ def write_tables(results: ExperimentResults) -> None:
 
 
 def write_figures(results: ExperimentResults, axes: "AxesChoice" = "effect") -> list[str]:
-    """Draw each of `pictures` into the run folder; return a line for each figure that failed.
+    """Draw each of `figures` into the run folder, as PNG and SVG; return a line for each figure that failed.
 
-    axes: as in `pictures`. Whatever is wrong with a figure or with Matplotlib costs neither the results nor the other
-    figures.
+    Whatever is wrong with a figure or with Matplotlib costs neither the results nor the other figures.
     """
     try:
-        drawings = pictures(results, axes)
+        from bnrenorm.analysis.plots import style  # not above: results need no Matplotlib
+
+        drawings = figures(results, axes)
     except Exception as error:  # Matplotlib's import may raise anything
         return [_failure(results.folder / "*.png", error)]
-    failures: dict[str, str] = {}
+    failures = []
     for name, draw in drawings.items():
-        figure = Path(name).stem
-        if figure in failures:
-            continue  # the other format of one that cannot be drawn
+        path = results.folder / f"{name}.png"
         try:
-            atomic.write(results.folder / name, draw())
+            figure = draw()
+            atomic.write(path, style.png(figure))
+            path = path.with_suffix(".svg")
+            atomic.write(path, style.svg(figure))
         except Exception as error:
-            failures[figure] = _failure(results.folder / name, error)
-    return list(failures.values())
+            failures.append(_failure(path, error))
+    return failures
 
 
 def write_pictures(results: ExperimentResults, axes: "AxesChoice" = "effect") -> list[str]:
-    """Draw the figures and write the report; return a line for each that failed. axes: as in `pictures`."""
+    """Draw the figures and write the report; return a line for each that failed. axes: as in `figures`."""
     return [*write_figures(results, axes), *report.write(results)]
 
 
@@ -91,26 +93,14 @@ def _environment(results: ExperimentResults) -> dict[str, object]:
     }
 
 
-def pictures(results: ExperimentResults, axes: "AxesChoice" = "effect") -> dict[str, Callable[[], bytes]]:
-    """Return functions that draw the figures of a run folder, by the names of the PNG and SVG files that they return.
+def figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Callable[[], Figure]]":
+    """Return functions that draw the figures of a run folder by their names, the one that shows the effect first.
 
     effect (what is compared, for two variants or a grid); loss and accuracy without a grid, or curves (test set) and
     training_curves (training set) with one; difference (paired, by step) where `effect` does not show it; diagnostics
     where a variant normalises by batches; and where parameters were kept weights, affine, affine_epochs
-    (`plots.parameters`). axes: "effect", on which small differences are seen, or "article" (`plots.limits`).
+    (`plots.parameters`). choice: axes "effect", on which small differences are seen, or "article" (`plots.limits`).
     """
-    from bnrenorm.analysis.plots import style  # not above: results need no Matplotlib
-
-    files: dict[str, Callable[[], bytes]] = {}
-    for name, draw in _figures(results, axes).items():
-        once = cache(draw)
-        files[f"{name}.png"] = lambda once=once: style.png(once())
-        files[f"{name}.svg"] = lambda once=once: style.svg(once())
-    return files
-
-
-def _figures(results: ExperimentResults, choice: "AxesChoice") -> "dict[str, Callable[[], Figure]]":
-    """Return functions that draw the figures by their names, the one that shows the effect first."""
     from bnrenorm.analysis.plots import diagnostics, effects, pages, parameters
 
     experiment, curves = results.experiment, results.drawn.curves

@@ -4,7 +4,6 @@ import json
 import sys
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -84,9 +83,12 @@ def test_the_files_hold_the_tables_and_real_figures(run):
         table = pd.read_csv(results.folder / f"{name}.csv")
         pd.testing.assert_frame_equal(table, getattr(results, name), check_dtype=False)
     assert json.loads((results.folder / "verdict.json").read_text()) == results.verdicts
-    for name, draw in outputs.pictures(results).items():
-        assert draw().startswith({".png": b"\x89PNG", ".svg": b"<?xml"}[Path(name).suffix])
-        assert (results.folder / name).read_bytes() == draw()
+    for name, draw in outputs.figures(results, "effect").items():
+        figure = draw()
+        for suffix, render, start in ((".png", style.png, b"\x89PNG"), (".svg", style.svg, b"<?xml")):
+            content = (results.folder / f"{name}{suffix}").read_bytes()
+            assert content.startswith(start)
+            assert content == render(figure)
 
 
 @pytest.mark.slow
@@ -153,7 +155,7 @@ def test_titles_name_what_the_lines_are(run, monkeypatch):
 
 def test_a_loss_is_labelled_as_what_it_is():
     def label(text):
-        return outputs._figures(results_of(text), "effect")["loss"]().axes[0].get_ylabel()
+        return outputs.figures(results_of(text), "effect")["loss"]().axes[0].get_ylabel()
 
     assert label(COMPARED) == "mean cross entropy (nats)"
     assert label(COMPARED.replace("steps: 4", "steps: 4, loss: squared_error")) == "half the squared error"
@@ -232,7 +234,7 @@ def test_every_name_is_drawn_literally_in_every_figure(tmp_path, monkeypatch, gr
         trained.parameters.update({"linears/0/W": np.ones((2, 3)), "norms/0/affine/gamma": np.ones((1, 3))})
         trained.records.update(layer1_gamma=[1.0, 1.1], training_mode_accuracy=[0.5, 0.6])
     assert outputs.write_figures(results) == []
-    assert 2 * len(drawn_figures) == len(outputs.pictures(results)) >= 12
+    assert len(drawn_figures) == len(outputs.figures(results, "effect")) >= 6
     for figure in drawn_figures:
         drawn = [text._preprocess_math(text.get_text()) for text in figure.findobj(Text) if "$" in text.get_text()]
         assert all(kind is False or text.startswith(r"$\mathdefault") for text, kind in drawn)

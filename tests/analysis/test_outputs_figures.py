@@ -26,7 +26,7 @@ def arguments_of(monkeypatch):
         for name in functions:
             monkeypatch.setattr(module, name, lambda *arguments: arguments)
     monkeypatch.setattr(parameters, "pictures", lambda trials: {"weights": lambda: (trials,)})
-    return lambda results, axes="effect": {name: draw() for name, draw in outputs._figures(results, axes).items()}
+    return lambda results, axes="effect": {name: draw() for name, draw in outputs.figures(results, axes).items()}
 
 
 def test_curves_and_diagnoses_are_those_to_be_drawn_and_files_hold_the_recorded_ones(arguments_of, tmp_path):

@@ -114,7 +114,8 @@ def test_results_are_saved_into_another_folder_as_a_run_leaves_them(tmp_path):
     assert place == tmp_path / "a" / "b"
     files = {path.name for path in place.iterdir()}
     tables = {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json"}
-    assert files == {"experiment.yaml", "report.html", *tables, *outputs.pictures(results)}
+    figures = {f"{name}{suffix}" for name in outputs.figures(results, "effect") for suffix in (".png", ".svg")}
+    assert files == {"experiment.yaml", "report.html", *tables, *figures}
     assert config.load(place / "experiment.yaml").resolved() == results.experiment.resolved()
     assert not (tmp_path / "run").exists()
 
@@ -127,7 +128,7 @@ def test_a_file_in_the_way_is_named_and_left_alone(tmp_path):
 
 
 def test_a_figure_that_is_not_saved_is_a_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr(outputs, "pictures", lambda results, axes: {"loss.png": lambda: 1 / 0})
+    monkeypatch.setattr(outputs, "figures", lambda results, axes: {"loss": lambda: 1 / 0})
     with pytest.warns(UserWarning, match=r"loss\.png: not drawn: ZeroDivisionError") as caught:
         results_of(folder=tmp_path).save(tmp_path / "there")
     assert caught[0].filename == __file__

@@ -8,6 +8,7 @@ import warnings
 import pandas as pd
 import pytest
 import yaml
+from matplotlib.figure import Figure
 
 from bnrenorm import config
 from bnrenorm.analysis import outputs
@@ -137,12 +138,12 @@ def test_a_run_is_repeated_by_its_folder_and_its_name_is_not_a_config(call, few_
 
 
 def test_a_figure_that_fails_is_one_line_after_the_results_and_exit_code_one(compare, tmp_path, monkeypatch):
-    monkeypatch.setattr(outputs, "pictures", lambda *_: {"loss.png": lambda: 1 / 0, "accuracy.png": lambda: b"PNG"})
+    monkeypatch.setattr(outputs, "figures", lambda *_: {"loss": lambda: 1 / 0, "accuracy": Figure})
     code, out, err = compare()
     (folder,) = (tmp_path / "out").glob("compared-*")
     assert (code, err) == (1, f"bnrenorm: {folder / 'loss.png'}: not drawn: ZeroDivisionError: division by zero\n")
     assert out.splitlines()[-1] == f"Report, next to tables and figures: {folder / 'report.html'}"
-    assert {"summary.csv", "verdict.json", "accuracy.png"} <= {path.name for path in folder.iterdir()}
+    assert {"summary.csv", "verdict.json", "accuracy.png", "accuracy.svg"} <= {path.name for path in folder.iterdir()}
 
 
 def test_json_is_all_of_standard_output(compare, tmp_path, no_pictures):
@@ -174,7 +175,7 @@ def test_tables_and_verdicts_are_there_before_the_first_figure(compare, monkeypa
         seen.append(({path.name for path in results.folder.iterdir()}, capsys.readouterr().out))
         return {}
 
-    monkeypatch.setattr(outputs, "pictures", look)
+    monkeypatch.setattr(outputs, "figures", look)
     compare()
     ((files, printed),) = seen
     assert {"curves.csv", "diagnostics.csv", "summary.csv", "verdict.json", "environment.json"} <= files

@@ -10,6 +10,7 @@ import pytest
 import bnrenorm
 from bnrenorm import config
 from bnrenorm.analysis import outputs
+from bnrenorm.analysis.plots import style
 from tests.docs import pages
 
 pytestmark = pytest.mark.slow
@@ -66,9 +67,11 @@ def folders(tmp_path_factory):
     images.reshape(120, 16)[np.arange(120), labels] = 255
     np.savez(place / "noise.npz", x_train=images, y_train=labels, x_test=images[:40], y_test=labels[:40])
     found = {}
-    pictures = outputs.pictures
+    figures = outputs.figures
     with pytest.MonkeyPatch.context() as patch:  # the names of the figures without the seconds that they take
-        patch.setattr(outputs, "pictures", lambda *run: dict.fromkeys(pictures(*run), bytes))
+        patch.setattr(outputs, "figures", lambda *run: dict.fromkeys(figures(*run), bytes))
+        for form in ("png", "svg"):
+            patch.setattr(style, form, lambda figure: figure)
         for text in (PLAIN, EVERYTHING, VALUES, DIFFERENCES):
             path = place / "config.yaml"
             path.write_text(text)

@@ -79,7 +79,7 @@ def test_no_text_of_a_runs_figures_lies_over_another_or_beyond_the_edge(text):
         (trial, replace(result, parameters={name: rng.normal(size=shape) for name, shape in PARAMETERS.items()}))
         for trial, result in made.trials
     ]
-    for name, draw in outputs._figures(replace(made, trials=trials), "effect").items():
+    for name, draw in outputs.figures(replace(made, trials=trials), "effect").items():
         assert (name, *misplaced(draw())) == (name, [], [])
 
 
