@@ -6,12 +6,12 @@ import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
 import bnrenorm
-from bnrenorm.cli import checkup, data, ending, listing, merge, startup
+from bnrenorm.cli import checkup, data, listing, merge, startup
 from bnrenorm.cli import config as config_command
 from bnrenorm.cli import runs as runs_command
 from bnrenorm.cli.config import Assignments, Baseline, Seeds
@@ -23,6 +23,7 @@ _WIDTHS: dict[str, Any] = {"terminal_width": min(shutil.get_terminal_size().colu
 app = typer.Typer(name="bnrenorm", pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=_WIDTHS)
 app.add_typer(data.app, name="data")
 
+_INTERRUPTED = 130  # exit code
 _ONCE_ALL_ARE = "Once all are, the command without --shard compares them; bnrenorm merge brings folders together."
 
 # Typer bundles its own copy of Click without exporting it: this is the base class of its usage errors.
@@ -44,16 +45,14 @@ def main() -> None:
         _fail(str(error), 2)
     except _UsageError as error:
         _fail(f"{error.format_message()} (bnrenorm --help)", 2)
-    except ending.Ended as end:
-        _fail(str(end), end.code)
     except OSError as error:
         _fail(str(error), 1)
     except MemoryError as error:
         _fail(f"out of memory ({error}); what is finished is stored; --memory 1GiB makes smaller groups", 1)
     except interrupt.Interrupted as error:
-        _fail(f"interrupted; {error.saved}, the same command goes on from here", ending.INTERRUPTED)
+        _fail(f"interrupted; {error.saved}, the same command goes on from here", _INTERRUPTED)
     else:
-        if code == ending.INTERRUPTED:  # Typer's own answer to a KeyboardInterrupt
+        if code == _INTERRUPTED:  # Typer's own answer to a KeyboardInterrupt
             _fail("interrupted", code)
         sys.exit(code)
 
@@ -63,7 +62,7 @@ def _format_warning(message: Warning | str, category: type[Warning], *place: Any
     return f"bnrenorm: {message}\n" if issubclass(category, Hint) else _python_format(message, category, *place, **more)
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     with interrupt.handled_by(lambda number, frame: None):  # a second Ctrl-C must not cost the line
         from bnrenorm.cli.printer import Printer
 
@@ -139,7 +138,8 @@ def compare(
     if as_json and shard is not None:
         raise InputError(f"--json: --shard {shard} has no verdicts; leave out one of the two")
     options = {"seeds": seeds, "baseline": baseline}
-    with ending.of_comparison() as course:
+    screen: Any = None
+    try:
         experiment = configs.load(listing.in_folder(config, out), assignments, options=options)
         background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
         images = background.submit(dataset.load, experiment.data)
@@ -153,7 +153,6 @@ def compare(
 
         cluster, part = clusters.chosen(workers, dask), None if shard is None else shards.parse(shard)
         bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
-        course.has_begun = lambda: screen.has_begun
         background.submit(startup.import_analysis)
         how: Any = {"memory": bound, "watcher": screen, "load": lambda _: images.result(), "cluster": cluster}
         if note := inventory.elsewhere(config, out):
@@ -179,6 +178,12 @@ def compare(
                     summary.show(screen, results)
                 with screen.working("drawing figures and the report ..."):
                     failures = (*outcome.failures, *outputs.write_pictures(results, axes))
+    except KeyboardInterrupt:
+        has_begun = screen is not None and screen.has_begun
+        how_far = "; the same command goes on from the last checkpoint" if has_begun else " before the training began"
+        _fail(f"interrupted{how_far}", _INTERRUPTED)
+    except OSError as error:
+        _fail(f"{error}; finished trials are kept, the same command goes on from them", 1)
     for failure in failures:
         print(f"bnrenorm: {failure}", file=sys.stderr)
     if failures or screen.is_closed:
