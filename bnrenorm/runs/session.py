@@ -148,11 +148,9 @@ def rehearse(
     watcher = watcher or Watcher()
     session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, watcher, cluster, shard)
     there = {trial: key for trial, key in session.keys.items() if session.store.has(key)}
-    useless = [
-        there[trial] for trial, result in stored.read(there, session.store).items() if isinstance(result, Spoilt)
-    ]
+    _, spoilt = stored.read(there, session.store)
     session.announce()
-    return Rehearsal(session.data, backend, session.plan(useless), session.devices)
+    return Rehearsal(session.data, backend, session.plan(spoilt), session.devices)
 
 
 def _images(experiment: Experiment, load: Callable[[Data], Dataset]) -> Dataset:
@@ -197,20 +195,23 @@ class _Session:
 
     def results(self) -> tuple[list[tuple[Trial, TrialResults]], list[str]]:
         """Train what is missing; return all results, and a line for each reason why trials have none."""
-        results = self._trained()
-        if spoilt := {self.keys[trial]: why for trial, why in results.items() if isinstance(why, Spoilt)}:
+        results, spoilt = self._trained()
+        if spoilt:
             more = f", and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
             self.note(f"{next(iter(spoilt.values()))}{more}: trained again")
-            results = self._trained(spoilt)
+            results, spoilt = self._trained(spoilt)
         failed = {trial: self.failures[key] for trial, key in self.keys.items() if key in self.failures}
         lines = narration.failures(failed)
         for line in lines:
             self.note(line)
         if failed and not results:
             raise ClusterError(lines[0])
-        return stored.complete(results, self.store), lines
+        if spoilt:
+            raise OSError(f"{self.store.trials}: {len(spoilt)} results were written, but cannot be read")
+        return results, lines
 
-    def _trained(self, spoilt: Collection[str] = ()) -> dict[Trial, TrialResults | Spoilt]:
+    def _trained(self, spoilt: Collection[str] = ()) -> tuple[list[tuple[Trial, TrialResults]], dict[str, Spoilt]]:
+        """Train what is missing or spoilt; return what `stored.read` does."""
         todo, watcher = self.plan(spoilt), self.watcher
         if not spoilt and (reused := narration.reused(todo)):
             watcher.tell(reused)
