@@ -136,27 +136,21 @@ def _dask() -> tuple[Any, Any]:
         raise InputError(f"--workers and --dask need Dask: pip install distributed ({error})") from error
 
 
-def count(cluster: Cluster) -> int:
-    """Return how many workers a cluster has, at least one. Raises InputError as `connected`."""
-    if not cluster.address:
-        _dask()  # before anything is compiled or trained
-        return max(1, cluster.workers)
-    with connected(cluster) as client:
-        return max(1, size(client))
+def count(cluster: Cluster | None, device: str) -> tuple[int, int, int]:
+    """Return how many workers there are, on how many machines or GPUs, and how many share the memory of one.
 
-
-def sharing(cluster: Cluster, device: str) -> int:
-    """Return how many workers share the memory of this machine, or of a GPU; 1 for a cluster of the user's own."""
+    At least one of each, as in this process (None); each worker of a user's own cluster counts as a machine. Raises
+    InputError as `connected`.
+    """
+    if cluster is None:
+        return 1, 1, 1
     if cluster.address:
-        return 1
-    return cluster.workers if device == "cpu" else -(-cluster.workers // _compat.gpu_count())
-
-
-def devices(cluster: Cluster, device: str, workers: int) -> int:
-    """Return how many machines of a cluster, or GPUs of this machine, share the work."""
-    if cluster.address:
-        return workers
-    return 1 if device == "cpu" else min(workers, _compat.gpu_count())
+        with connected(cluster) as client:
+            workers = max(1, size(client))  # others may come later
+        return workers, workers, 1
+    _dask()  # before anything is compiled or trained
+    gpus = 1 if device == "cpu" else _compat.gpu_count()
+    return cluster.workers, min(cluster.workers, gpus), -(-cluster.workers // gpus)
 
 
 def size(client: Any) -> int:

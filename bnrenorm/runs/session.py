@@ -172,9 +172,7 @@ class _Session:
         self.watcher, self.cluster, self.keys = watcher, cluster, addresses(experiment, data, backend, shard)
         self.notes: list[str] = []
         self.failures: dict[str, str] = {}  # by key
-        self.workers = 1 if cluster is None else clusters.count(cluster)
-        self.devices = 1 if cluster is None else clusters.devices(cluster, backend.device, self.workers)
-        self.sharing = 1 if cluster is None else clusters.sharing(cluster, backend.device)
+        self.workers, self.devices, self.sharing = clusters.count(cluster, backend.device)
         self.memory = memory // self.sharing
         self.plan()
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -47,44 +48,37 @@ def test_a_choice_of_both_of_no_workers_or_of_no_address_is_refused(workers, das
     assert str(error.value) == said
 
 
-def test_workers_of_this_machine_are_counted_without_starting_them():
-    assert cluster.count(Cluster(workers=5)) == 5
-
-
 @pytest.mark.parametrize(
-    ("chosen", "device", "gpus", "expected"),
+    ("workers", "device", "gpus", "expected"),
     [
-        (Cluster(workers=4), "cpu", 0, 4),
-        (Cluster(workers=4), "cuda:0", 4, 1),
-        (Cluster(workers=4), "cuda:0", 3, 2),
-        (Cluster(workers=1), "cuda:0", 8, 1),
-        (Cluster(address="tcp://a:1"), "cpu", 0, 1),
+        (4, "cpu", 0, (4, 1, 4)),
+        (4, "cuda:0", 4, (4, 4, 1)),
+        (4, "cuda:0", 3, (4, 3, 2)),
+        (2, "cuda:0", 3, (2, 2, 1)),
+        (1, "cuda:0", 8, (1, 1, 1)),
     ],
 )
-def test_workers_share_the_memory_of_the_machine_or_of_their_gpu(monkeypatch, chosen, device, gpus, expected):
+def test_workers_of_this_machine_are_counted_without_starting_them(monkeypatch, workers, device, gpus, expected):
+    """How many there are, on how many GPUs, and how many share the memory of the machine or of their GPU."""
     monkeypatch.setattr(_compat, "gpu_count", lambda: gpus)
-    assert cluster.sharing(chosen, device) == expected
+    assert cluster.count(Cluster(workers), device) == expected
 
 
-@pytest.mark.parametrize(
-    ("chosen", "device", "workers", "expected"),
-    [
-        (Cluster(workers=4), "cpu", 4, 1),
-        (Cluster(workers=2), "cuda:0", 2, 2),
-        (Cluster(workers=4), "cuda:0", 4, 3),
-        (Cluster(address="tcp://a:1"), "cpu", 7, 7),
-        (Cluster(address="tcp://a:1"), "cuda:0", 7, 7),
-    ],
-)
-def test_the_work_is_shared_by_gpus_that_have_a_worker_or_by_machines(monkeypatch, chosen, device, workers, expected):
-    monkeypatch.setattr(_compat, "gpu_count", lambda: 3)
-    assert cluster.devices(chosen, device, workers) == expected
+def test_this_process_is_one_worker():
+    assert cluster.count(None, "cpu") == cluster.count(None, "cuda:0") == (1, 1, 1)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:0"])
+def test_each_worker_of_a_users_own_cluster_counts_as_a_machine(monkeypatch, device):
+    monkeypatch.setattr(cluster, "connected", lambda chosen: nullcontext())
+    monkeypatch.setattr(cluster, "size", lambda client: 7)
+    assert cluster.count(Cluster(address="tcp://a:1"), device) == (7, 7, 1)
 
 
 def test_no_scheduler_is_an_input_error(monkeypatch):
     monkeypatch.setattr(cluster, "_TIMEOUT", 0.5)
     with pytest.raises(InputError, match="--dask tcp://127.0.0.1:1: no scheduler answers there"):
-        cluster.count(Cluster(address="tcp://127.0.0.1:1"))
+        cluster.count(Cluster(address="tcp://127.0.0.1:1"), "cpu")
 
 
 def test_a_web_server_is_no_scheduler(monkeypatch):
@@ -93,7 +87,7 @@ def test_a_web_server_is_no_scheduler(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(InputError, match=f"--dask {address}: no scheduler answers there: "):
-            cluster.count(Cluster(address=address))
+            cluster.count(Cluster(address=address), "cpu")
 
 
 class Processes:
@@ -130,7 +124,7 @@ def test_without_dask_what_to_install_is_named_before_anything_is_trained(monkey
     with pytest.raises(InputError, match="pip install distributed"), cluster.connected(Cluster(2)):
         pass
     with pytest.raises(InputError, match="pip install distributed"):
-        cluster.count(Cluster(2))
+        cluster.count(Cluster(2), "cpu")
 
 
 class Started:
@@ -168,7 +162,7 @@ def test_a_cluster_of_the_users_does_not_become_the_client_of_a_notebook(monkeyp
     with cluster.connected(Cluster(address="tcp://a:1")) as client:
         assert client.what == ("tcp://a:1",)
         assert not client.how["set_as_default"]
-    assert cluster.count(Cluster(address="tcp://a:1")) == 1, "its workers may come later"
+    assert cluster.count(Cluster(address="tcp://a:1"), "cpu") == (1, 1, 1), "its workers may come later"
 
 
 @pytest.mark.slow
