@@ -7,7 +7,6 @@ from pathlib import Path
 
 from bnrenorm import api
 from bnrenorm.analysis.report import write
-from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import CONFIG_FILE
 from bnrenorm.errors import InputError
 from bnrenorm.runs import finished
@@ -23,8 +22,9 @@ def make(folders: list[Path], save: Path | None, *, open_it: bool) -> Path:
         raise InputError(f"{len(folders)} runs: expected one, or two to be shown side by side")
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise InputError(f"{folders[0]}: the same run twice, expected two runs")
-    runs = [read(folder) for folder in folders]
-    path = save or default(folders)
+    runs = [api.results_of(finished.read(folder)) for folder in folders]
+    both = "-and-".join(folder.resolve().name for folder in folders)
+    path = save or (folders[0] / write.FILE if len(folders) == 1 else folders[0].parent / f"{both}.html")
     try:
         write.save(path, runs)
     except OSError as error:
@@ -51,16 +51,3 @@ def locate(run: Path, out: Path) -> Path:
     near = named or difflib.get_close_matches(run.name, names, n=1, cutoff=0.6)
     hint = f"; did you mean {' or '.join(str(out / name) for name in near)}?" if near else ""
     raise InputError(f"{run}: no such folder{hint}")
-
-
-def read(folder: Path) -> ExperimentResults:
-    """Return the results of a run folder, as they were when the run ended. Raises InputError."""
-    return api.results_of(finished.read(folder))
-
-
-def default(folders: list[Path]) -> Path:
-    """Return where a report is written unless something else is asked for."""
-    first = folders[0].resolve()
-    if len(folders) == 1:
-        return folders[0] / write.FILE
-    return folders[0].parent / f"{first.name}-and-{folders[1].resolve().name}.html"
