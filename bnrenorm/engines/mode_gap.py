@@ -34,11 +34,10 @@ class ModeGap:
     """
 
     def __init__(self, network: MLP, inputs: Inputs, trials: list[Trial]):
-        self.network, self.trials = network, trials
-        self.sampler, self.images, self.labels = inputs.sampler, inputs.images, inputs.labels
-        self.batch = trials[0].settings.training.batch
-        self.size = self.batch.images_per_step(len(self.images))
-        self.micro_batch = trials[0].settings.training.micro_batch or self.size
+        self.network, self.inputs, self.sampler = network, inputs, inputs.sampler
+        self.micro_batch = trials[0].settings.training.micro_batch or self.sampler.size
+        seeds, self.column = np.unique([trial.seed for trial in trials], return_inverse=True)
+        self.seeds = seeds.tolist()
 
     def measure(self, logits: Array, step: int) -> dict[str, Array]:
         """Return training_mode_accuracy and inference_mode_accuracy, (R,) each; empty without batch statistics.
@@ -48,8 +47,8 @@ class ModeGap:
         if not self.network.batch_norms:
             return {}
         indices = self._indices(step)
-        images, labels = self.images[indices], self.labels[indices]
-        if self.size >= IMAGES:
+        images, labels = self.inputs.images[indices], self.inputs.labels[indices]
+        if self.sampler.size >= IMAGES:
             training = evaluate.accuracy(logits[:, :IMAGES], labels)
         else:
             training = self._in_training_mode(images, labels)
@@ -60,16 +59,14 @@ class ModeGap:
     def _indices(self, step: int) -> Array:
         """Return the indices of the images, (R, N), or (N,) if all replicas share them."""
         xp = self.network.xp
-        if self.batch.kind == "full":
-            return xp.arange(min(IMAGES, self.size))
-        seeds = [trial.seed for trial in self.trials]
-        column_of = {seed: column for column, seed in enumerate(dict.fromkeys(seeds))}
-        if self.size < IMAGES:
-            drawn = next_batches(self.sampler, list(column_of), step, self.micro_batch)
+        if self.inputs.batch.kind == "full":
+            return xp.arange(min(IMAGES, self.sampler.size))
+        if self.sampler.size < IMAGES:
+            drawn = next_batches(self.sampler, self.seeds, step, self.micro_batch)
         else:
-            table, counts = self.sampler.table(list(column_of), step, 1)
+            table, counts = self.sampler.table(self.seeds, step, 1)
             drawn = table[0, :, : min(counts[0], IMAGES)]
-        return xp.asarray(drawn[[column_of[seed] for seed in seeds]])
+        return xp.asarray(drawn[self.column])
 
     def _in_training_mode(self, images: Array, labels: Array) -> Array:
         """Return the accuracy (R,) in training mode, with frozen running statistics."""

@@ -65,13 +65,12 @@ class Dropout:
     def _exact(self, step: int) -> np.ndarray:
         """Return the masks (R, 1, D + H + ...) of all layers: 1 for kept nodes, 0 for dropped ones."""
         if self._masks[0] != step:
-            seeds = {seed: row for row, seed in enumerate(dict.fromkeys(self.seeds))}
-            drawn = np.stack([np.concatenate(ranks(seed, step, self.widths)) for seed in seeds])
+            drawn = {seed: np.concatenate(ranks(seed, step, self.widths)) for seed in set(self.seeds)}
             counts = [
                 [kept(fraction, width) for fraction in fractions]
                 for fractions, width in zip(self.fractions, self.widths, strict=True)
             ]
-            is_kept = drawn[[seeds[seed] for seed in self.seeds]] < np.repeat(counts, self.widths, axis=0).T
+            is_kept = np.stack([drawn[seed] for seed in self.seeds]) < np.repeat(counts, self.widths, axis=0).T
             self._masks = step, is_kept[:, None].astype(np.float32)
         return self._masks[1]
 
