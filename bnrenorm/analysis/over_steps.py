@@ -42,13 +42,12 @@ class Spread:
         return bool(np.isfinite(self.low).any())
 
 
-def by_seed(table: pd.DataFrame | Any, metric: str) -> pd.DataFrame:
+def by_seed(table: Any, metric: str) -> pd.DataFrame:
     """Return a column of a `tables.curves` table of one variant and grid point as (T, S), by step and seed.
 
     A trial that has diverged has NaN from its end on.
     """
-    values: Any = table.pivot_table(index="step", columns="seed", values=metric, dropna=False, sort=True)
-    return values.astype(float)
+    return table.pivot(index="step", columns="seed", values=metric).astype(float)
 
 
 def thin(length: int, most: int) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from bnrenorm.analysis import stats
-from bnrenorm.analysis.tables import TrainedTrials, summary
+from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config.comparisons import Comparison, comparisons
 from bnrenorm.config.trial import Point
+from bnrenorm.training.records import final_record
 
 METRIC = "final_test_accuracy"
 """The column of `tables.summary` that is compared."""
@@ -45,18 +45,19 @@ class Pair:
 
 def pairs_compared(trials: TrainedTrials, baseline: str | None) -> list[Pair]:
     """Return the pairs that are compared: by grid point, then in the variants' order, the baseline first."""
-    cells: dict[tuple[str, Point], dict[int, Any]] = {}
-    for (trial, _), row in zip(trials, summary(trials).to_dict("records"), strict=True):
-        cells.setdefault((trial.variant, trial.point), {})[trial.seed] = row
+    cells: dict[tuple[str, Point], dict[int, tuple[str, float]]] = {}  # by seed: outcome and `METRIC`
+    for trial, result in trials:
+        accuracy = result.records["test_accuracy"][final_record(result.records, trial.watched)]
+        cells.setdefault((trial.variant, trial.point), {})[trial.seed] = result.outcome, accuracy
     pairs = []
     for compared in comparisons((trial for trial, _ in trials), baseline):
         of = {name: cells[name, compared.point] for name in (compared.a, compared.b)}
         seeds = [seed for seed in of[compared.a] if seed in of[compared.b]]
-        lost = {name: {seed for seed in seeds if rows[seed]["outcome"] == "diverged"} for name, rows in of.items()}
+        lost = {name: {seed for seed in seeds if own[seed][0] == "diverged"} for name, own in of.items()}
         in_a, in_b = lost.values()
         finished = [seed for seed in seeds if seed not in in_a | in_b]
         finished = finished[:1] if compared.is_once else finished
-        a, b = (np.array([rows[seed][METRIC] for seed in finished], float) for rows in of.values())
+        a, b = (np.array([own[seed][1] for seed in finished], float) for own in of.values())
         diverged = {name: len(own) for name, own in lost.items()}
         pairs.append(Pair(compared, seeds, tuple(finished), (a, b), diverged, (len(in_a - in_b), len(in_b - in_a))))
     return pairs
