@@ -9,31 +9,29 @@ from bnrenorm.family import too_few
 
 _LONGEST = 300  # characters of a value that a stored file gives
 _ROWS = 200
+_NAMES = ("engine", "device", "GPU", "threads", "versions", "commit", "command")
+"""What is told of a provenance; its keys are in lower case."""
 
 
 def sources(results: ExperimentResults) -> tuple[Table, list[int]]:
     """Return a row for every different provenance, and for every trial the number of its row, from 1."""
     made_by = [_without_date(result.provenance) for _, result in results.trials]
-    dates = [_text(result.provenance.get("date")) for _, result in results.trials]
-    distinct = list(dict.fromkeys(made_by))
-    number = {entry: i for i, entry in enumerate(distinct, start=1)}
-    rows: list[list[Cell]] = []
-    for entry in distinct[:_ROWS]:
-        own = [date for other, date in zip(made_by, dates, strict=True) if other == entry]
-        rows.append([number[entry], len(own), min(own), max(own), *(text for _, text in entry)])
-    names = ("engine", "device", "GPU", "threads", "versions", "commit", "command")
-    columns = list(map(Column, ("number", "trials", "first finished", "last finished", *names)))
-    table = Table("provenance", "Provenance", columns, rows, "Dates are in UTC.")
+    dates: dict[tuple[str, ...], list[str]] = {}
+    for entry, (_, result) in zip(made_by, results.trials, strict=True):
+        dates.setdefault(entry, []).append(_text(result.provenance.get("date")))
+    number = {entry: i for i, entry in enumerate(dates, start=1)}
+    rows: list[list[Cell]] = [[number[entry], len(of), min(of), max(of), *entry] for entry, of in dates.items()]
+    columns = list(map(Column, ("number", "trials", "first finished", "last finished", *_NAMES)))
+    table = Table("provenance", "Provenance", columns, rows[:_ROWS], "Dates are in UTC.")
     return table, [number[entry] for entry in made_by]
 
 
-def _without_date(provenance: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _without_date(provenance: dict[str, Any]) -> tuple[str, ...]:
     versions = provenance.get("versions")
     if isinstance(versions, dict):
         versions = ", ".join(f"{name} {version}" for name, version in versions.items())
     made_by = {**provenance, "versions": versions}
-    keys = ("engine", "device", "gpu", "threads", "versions", "commit", "command")
-    return tuple((key, _text(made_by.get(key))) for key in keys)
+    return tuple(_text(made_by.get(name.lower())) for name in _NAMES)
 
 
 def _text(value: Any) -> str:
