@@ -63,7 +63,10 @@ class Constant(Strict):
 
 
 class Dropout(Strict):
-    """Dropout of inputs and hidden nodes in training mode, given by the fraction that is kept (not the drop rate)."""
+    """Dropout of inputs and hidden nodes in training mode, given by the fraction that is kept (not the drop rate).
+
+    Nodes of a hidden layer are dropped after its activation and normalisation.
+    """
 
     form: Literal["inverted", "exact"] = Field(
         default="inverted",

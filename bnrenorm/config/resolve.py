@@ -7,6 +7,7 @@ from bnrenorm.config.duration import Duration, steps
 from bnrenorm.config.norms import BatchNorm, Custom, Norm, Renorm
 from bnrenorm.config.reader import Path
 from bnrenorm.config.schema import Iid, NonIid, Settings
+from bnrenorm.numbers import counted
 
 InSteps = Callable[[Duration], Duration]
 
@@ -80,6 +81,10 @@ def _check_combinations(settings: Settings, micro_batch: int | None) -> None:
         if "loss" in settings.training.model_fields_set:
             raise Misfit(("training", "loss"), "is cross_entropy, which needs model.output softmax")
         raise Misfit(("model", "output"), "is identity, which needs training.loss squared_error")
+    dropout, fewest = settings.model.dropout, min(settings.model.hidden)
+    if dropout.form == "exact" and not round(dropout.keep_hidden * fewest):
+        message = f"is {dropout.keep_hidden:g}, which keeps none of a layer's {counted(fewest, 'node')}"
+        raise Misfit(("model", "dropout", "keep_hidden"), message)
     if settings.training.early_stopping and not settings.data.validation:
         message = "needs a validation split: set data.validation to a number of images"
         raise Misfit(("training", "early_stopping"), message)

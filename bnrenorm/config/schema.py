@@ -100,7 +100,7 @@ class NonIid(Strict):
 
     kind: Literal["non_iid"] = Field(description="selects this batch regime")
     classes: int = Field(ge=1, description="number of classes in a batch")
-    size: int = Field(ge=1, description="images per batch, a multiple of `classes`")
+    size: int = Field(ge=1, description="images per batch, a multiple of `classes`; an epoch has images / size steps")
 
     @model_validator(mode="after")
     def _divides(self) -> "NonIid":
@@ -165,7 +165,7 @@ Optimizer = Annotated[SGD | MomentumSGD | Adam | RMSprop, Field(discriminator="k
 class EarlyStopping(Strict):
     """Stop a trial that no longer improves on the validation set, and restore its best weights.
 
-    Each trial stops by itself, also where several are trained together.
+    Each trial stops by itself, also where several are trained together. A record at step 0 does not count.
     """
 
     patience: int = Field(default=5, ge=1, description="stop after this many records in a row without a new best value")
@@ -224,8 +224,8 @@ class Evaluation(Strict):
         default=None,
         ge=0,
         lt=1,
-        description="evaluate a moving average of all parameters, updated every step with this weight of the old "
-        "average [BRN17, sec. 4]; null: evaluate the parameters themselves",
+        description="evaluate a moving average of all parameters (not running statistics), which begins at the initial "
+        "ones, with this weight of the old average at every step [BRN17, sec. 4]; null: the parameters themselves",
     )
     training_set: bool = Field(
         default=False,

@@ -74,3 +74,14 @@ def test_records_are_at_least_a_step_and_at_most_the_training_apart(every, steps
 def test_other_intervals_of_records_are_refused(every):
     with pytest.raises(InputError, match="every is .* steps, expected 1 to the training's 9"):
         resolved(f"training: {{batch: full, steps: 9}}\nevaluation: {{every: {every}}}")
+
+
+@pytest.mark.parametrize(("fraction", "kept"), [(0.15, False), (0.16, False), (0.17, True), (0.5, True)])
+def test_exact_dropout_keeps_a_node_of_every_layer(fraction, kept):
+    text = f"model: {{hidden: [10, 3], dropout: {{form: FORM, keep_hidden: {fraction}}}}}"
+    assert resolved(text.replace("FORM", "inverted")).model.dropout.keep_hidden == fraction
+    if kept:
+        assert resolved(text.replace("FORM", "exact")).model.dropout.form == "exact"
+    else:
+        with pytest.raises(InputError, match=rf"keep_hidden is {fraction}, which keeps none of a layer's 3 nodes"):
+            resolved(text.replace("FORM", "exact"))
