@@ -92,7 +92,7 @@ def test_records_that_no_run_writes_are_one_line(call, stored, tmp_path, monkeyp
     monkeypatch.setattr(finished, "read", damaged)
     code, _, err = call("report", tmp_path)
     assert code == 2
-    assert err.startswith(f"bnrenorm: {tmp_path}: cannot be shown: IndexError: ")
+    assert err.startswith(f"bnrenorm: {tmp_path}: cannot be shown: ValueError: ")
 
 
 @pytest.mark.slow

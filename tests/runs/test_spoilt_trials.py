@@ -93,7 +93,7 @@ def on_cluster(run, monkeypatch, rounds, **options):
 
     client = SimpleNamespace(dashboard_link="")
     monkeypatch.setattr(session.clusters, "connected", lambda cluster: nullcontext(client))
-    monkeypatch.setattr(session.clusters, "count", lambda cluster: cluster.workers)
+    monkeypatch.setattr(session.clusters, "count", lambda cluster, device: (cluster.workers, 1, cluster.workers))
     monkeypatch.setattr(session.clusters, "size", lambda client: 2)
     monkeypatch.setattr(session.course, "train", train)
     return run(cluster=Cluster(workers=2), **options)
