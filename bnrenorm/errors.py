@@ -1,5 +1,7 @@
 """The exceptions that a user sees as one line, mistakes to fix and devices that fail, and the warning that advises."""
 
+_CUPY = ("cupy", "cupy_backends", "cupyx")
+
 
 class InputError(ValueError):
     """Bad input: one line that names the file, the key, the value and what was expected.
@@ -40,9 +42,6 @@ def cut(text: str, longest: int = 300) -> str:
 def is_of_cupy(error: Exception) -> bool:
     """Tell whether CuPy raised an error: a GPU's, such as full memory, or of a driver or library."""
     return type(error).__module__.partition(".")[0] in _CUPY
-
-
-_CUPY = ("cupy", "cupy_backends", "cupyx")
 
 
 class Hint(UserWarning):

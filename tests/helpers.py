@@ -16,7 +16,7 @@ from bnrenorm.data import mnist
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
 from bnrenorm.runs import session
-from bnrenorm.runs.plan import addresses
+from bnrenorm.runs.plan import trial_keys
 from bnrenorm.runs.runner import Progress
 from bnrenorm.training.records import Record, TrialResults
 
@@ -68,7 +68,7 @@ def trials_of(text, images=1000, overrides=()):
 def opened(experiment, data):
     """Return what a `Watcher` is told besides the experiment: its trials with their keys, the images, the CPU."""
     backend = Backend(CPU, "cpu")
-    return addresses(experiment, data, backend), data, backend
+    return trial_keys(experiment, data, backend), data, backend
 
 
 def results_of(text=COMPARED, accuracy=lambda trial: 0.5, folder=Path("nowhere")):

@@ -54,7 +54,7 @@ FORBIDDEN = {
     "engines.cpu.small_batch": {"engines.cpu.large_batch", "engines.cuda"},
     "engines.cpu.large_batch": {"engines.cpu.small_batch", "engines.cuda"},
 }
-CHAINER = {"norm", "network", "engines", "analysis.plots.computational_graph", "cli.doctor"}
+CHAINER = {"norm", "network", "engines", "analysis.plots.computational_graph", "cli.installation"}
 """Where Chainer may be imported."""
 
 

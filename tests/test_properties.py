@@ -16,7 +16,7 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines.backend import Backend
 from bnrenorm.norm import formulas
-from bnrenorm.runs.plan import addresses, plan
+from bnrenorm.runs.plan import plan, trial_keys
 from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
 from bnrenorm.training.loop import Training
@@ -109,7 +109,7 @@ def test_no_company_and_no_order_changes_a_trial(random, size):
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 2**31))
 def test_shards_are_disjoint_and_all_of_them_are_the_experiment(tmp_path, of, workers, seed):
     backend, store = Backend("chainer", "cpu"), Store(tmp_path)
-    keys = addresses(experiment_of(SMALL), NOISE, backend)
+    keys = trial_keys(experiment_of(SMALL), NOISE, backend)
     parts = [Shard(number, of).keys(keys) for number in range(1, of + 1)]
     assert sum(map(len, parts)) == len(keys) == len({trial for part in parts for trial in part})
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 
 import bnrenorm
-from bnrenorm.cli import checkup, data, listing, merge, startup
 from bnrenorm.cli import config as config_command
+from bnrenorm.cli import data, doctor, listing, merge, startup
 from bnrenorm.cli import runs as runs_command
 from bnrenorm.cli.config import Assignments, Baseline, Seeds
 from bnrenorm.errors import Hint, InputError
@@ -211,6 +211,6 @@ def report(
 
 app.command(name="list")(listing.list_configs)
 app.command(name="merge")(merge.merge)
-app.command(name="doctor")(checkup.doctor)
+app.command(name="doctor")(doctor.doctor)
 app.command(name="config")(config_command.print_config)
 app.command(name="runs")(runs_command.list_runs)

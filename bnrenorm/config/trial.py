@@ -48,7 +48,7 @@ class Trial:
     """One network to train: a variant at a grid point with a seed, with all durations in steps."""
 
     variant: str
-    point: tuple[tuple[str, Any], ...]
+    point: Point
     seed: int
     settings: Settings
 

@@ -18,8 +18,8 @@ from bnrenorm.errors import InputError
 from bnrenorm.rng import Stream, generator
 
 _DIGITS = Data()
-_DARK = 0.1
-_UNEVEN = 100
+_DARK = 0.1  # largest pixel below which images count as darker than 0..1
+_UNEVEN = 100  # ratio of two columns' ranges, beyond which one drowns the other
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from bnrenorm.rng import Stream, generator
 class Sampler:
     """Draws the batches of one regime from a training set with the given labels (N,).
 
-    It keeps the current epoch of each seed, int32 (N,) (the next one too, once a `table` has run into it), so that any
-    number of seeds can take turns. Raises Misfit if the training set has too few classes, or images of a class, for the
-    batch.
+    It keeps the batches of each seed's current epoch, int32 (steps, N) (the next one's too, once a `table` has run into
+    it), so that any number of seeds can take turns. Raises Misfit if the training set has too few classes, or images of
+    a class, for the batch.
     """
 
     def __init__(self, batch: Batch, labels: np.ndarray):

@@ -11,6 +11,7 @@ from bnrenorm import _compat
 from bnrenorm.errors import DeviceError, InputError, OutOfMemory, is_of_cupy, one_line
 
 DOCTOR = "`bnrenorm doctor` says what is missing"
+_FULL = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 def choose(name: str) -> tuple[str, str]:
@@ -79,9 +80,6 @@ def faults(name: str) -> Iterator[None]:
             raise
         is_full = type(error).__name__ == "OutOfMemoryError" or any(text in str(error) for text in _FULL)
         raise (OutOfMemory if is_full else DeviceError)(f"{name}: {one_line(error)}") from None
-
-
-_FULL = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 def free_memory(name: str) -> int:

@@ -70,13 +70,13 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
 
 def _joined(runs: list[inventory.Run], target: Store) -> list[Joined]:
     """Return the runs that list their trials, those together that differ in their seeds alone, each once."""
-    alike: dict[tuple[str, Backend | None], list[tuple[inventory.Run, tuple[int, ...]]]] = {}
+    groups: dict[tuple[str, Backend | None], list[tuple[inventory.Run, tuple[int, ...]]]] = {}
     for run in {run.folder.resolve(): run for run in runs}.values():
         if run.keys is not None:
             settings, backend, seeds = _without_seeds(run.folder)
-            alike.setdefault((settings, backend), []).append((run, seeds))
+            groups.setdefault((settings, backend), []).append((run, seeds))
     joined = []
-    for (_, backend), same in alike.items():
+    for (_, backend), same in groups.items():
         keys = frozenset().union(*(run.keys or () for run, _ in same))
         seeds = sorted({seed for _, seeds in same for seed in seeds}) if len(same) > 1 else None
         there = sum(map(target.has, keys))

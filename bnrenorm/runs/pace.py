@@ -15,7 +15,7 @@ class Pace:
         self.started = self.reported = clock()
         self.progress: Progress | None = None
         self.is_complete = False
-        self._trained = 0  # replica-steps; those of a checkpoint that was resumed, or that nobody needed, are none
+        self._trained = 0  # replica-steps, without those before a checkpoint or after an early stop
         self._steps: dict[Trial, int] = {}  # by the first trial of those that train together: their last report
         self._diverged: set[Trial] = set()
 

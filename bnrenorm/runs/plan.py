@@ -38,7 +38,7 @@ class Plan:
         return sum(map(len, self.groups))
 
 
-def addresses(experiment: Experiment, data: Dataset, backend: Backend, shard: Shard | None = None) -> Keys:
+def trial_keys(experiment: Experiment, data: Dataset, backend: Backend, shard: Shard | None = None) -> Keys:
     """Return the experiment's trials, or those of a shard, with their keys.
 
     Raises InputError if the settings do not fit the data.
@@ -66,7 +66,7 @@ def plan(
     workers: int = 1,
     sharing: int = 1,
 ) -> Plan:
-    """Find the trials of `addresses` that are not stored yet, and group them.
+    """Find the trials of `trial_keys` that are not stored yet, and group them.
 
     memory: bytes that a group may take, as one of so many `sharing` it; spoilt: keys of stored trials that cannot be
     used; workers: who train groups at the same time, and are to have some each. Interrupted groups come first, and

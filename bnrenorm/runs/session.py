@@ -1,4 +1,4 @@
-"""One run of an experiment: load the data, lock the folder, plan, compile, train, write the outputs.
+"""One run of an experiment: load the data, lock the folder, plan, compile, train, yield the results.
 
 The command line and `bnrenorm.run` both call `run`, so that both lock, resume and write the same files.
 """
@@ -19,7 +19,7 @@ from bnrenorm.runs import alike, course, inventory, narration, run_folder, runne
 from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.finished import Outcome
-from bnrenorm.runs.plan import Keys, Plan, addresses, plan
+from bnrenorm.runs.plan import Keys, Plan, plan, trial_keys
 from bnrenorm.runs.remarks import remarks
 from bnrenorm.runs.runner import Report
 from bnrenorm.runs.sealed import Spoilt
@@ -47,7 +47,7 @@ class Watcher:
     def note(self, text: str) -> None:
         """Called with a remark that the user should read, such as stored files that cannot be used; no full stop.
 
-        The run's results keep these remarks.
+        The results keep the remarks that the session itself makes.
         """
         self.tell(f"Note: {text}.")
 
@@ -169,7 +169,7 @@ class _Session:
         cluster: Cluster | None, shard: Shard | None = None,
     ):  # fmt: skip
         self.experiment, self.backend, self.store, self.data = experiment, backend, store, data
-        self.watcher, self.cluster, self.keys = watcher, cluster, addresses(experiment, data, backend, shard)
+        self.watcher, self.cluster, self.keys = watcher, cluster, trial_keys(experiment, data, backend, shard)
         self.notes: list[str] = []
         self.failures: dict[str, str] = {}  # by key
         self.workers, self.devices, self.sharing = clusters.count(cluster, backend.device)

@@ -11,7 +11,7 @@ CHAINER = Backend("chainer", "cpu")
 
 def train(text, data, store, report=lambda progress: None, memory=2**30, backend=CHAINER, note=lambda text: None):
     """Train what is missing, and return all results in the experiment's order."""
-    todo = plan.plan(plan.addresses(experiment_of(text), data, backend), data, store, memory, backend)
+    todo = plan.plan(plan.trial_keys(experiment_of(text), data, backend), data, store, memory, backend)
     runner.train(todo, data, store, backend, report, note)
     return [(trial, store.read(key)) for trial, key in todo.keys.items()]
 

@@ -10,7 +10,7 @@ from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import ClusterError
 from bnrenorm.runs import course, sealed, worker
 from bnrenorm.runs.interrupt import Interrupted, Request
-from bnrenorm.runs.plan import Plan, addresses
+from bnrenorm.runs.plan import Plan, trial_keys
 from bnrenorm.runs.runner import Tally
 from bnrenorm.runs.store import Store
 from bnrenorm.runs.worker import Begun, Noted, Shown
@@ -26,7 +26,7 @@ def course_of(tmp_path):
     experiment, data = experiment_of(COMPARED), some_digits(200, 100)
     store = Store(tmp_path)
     store.prepare()
-    keys = addresses(experiment, data, Backend("chainer", "cpu"))
+    keys = trial_keys(experiment, data, Backend("chainer", "cpu"))
     found = dict(zip(keys.values(), (result for _, result in results_of().trials), strict=True))
 
     def course_of(client=None, note=lambda text: None, groups=1):

@@ -18,7 +18,7 @@ WITH_NONE = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: non
 
 
 def made(text, few, store, memory=2**30, backend=BACKEND):
-    return plan.plan(plan.addresses(experiment_of(text), few, backend), few, store, memory, backend)
+    return plan.plan(plan.trial_keys(experiment_of(text), few, backend), few, store, memory, backend)
 
 
 def names(groups):
@@ -54,7 +54,7 @@ def test_groups_fit_into_the_memory_and_lose_no_trial(few, tmp_path, fitting):
 
 @pytest.mark.parametrize(("workers", "sizes"), [(1, [4]), (2, [2, 2]), (3, [1, 1, 2]), (9, [1, 1, 1, 1])])
 def test_every_worker_has_a_group_and_no_group_is_empty(few, tmp_path, workers, sizes):
-    keys = plan.addresses(experiment_of(COMPARED), few, BACKEND)
+    keys = plan.trial_keys(experiment_of(COMPARED), few, BACKEND)
     groups = plan.plan(keys, few, Store(tmp_path), 2**30, BACKEND, workers=workers).groups
     assert [len(group) for group in groups] == sizes
 
@@ -106,10 +106,10 @@ def test_images_that_are_held_out_are_none_to_draw_batches_from(few):
     with_batch = COMPARED.replace("training: {", "training: {batch: {kind: non_iid, classes: 2, size: SIZE}, ")
     for validation, images in ((10, smallest), (0, smallest + 1)):
         text = with_batch.replace("SIZE", str(2 * images)) + f"data: {{validation: {validation}}}\n"
-        assert len(plan.addresses(experiment_of(text), few, BACKEND)) == 4
+        assert len(plan.trial_keys(experiment_of(text), few, BACKEND)) == 4
     text = with_batch.replace("SIZE", str(2 * smallest + 2)) + "data: {validation: 10}\n"
     with pytest.raises(InputError, match=f"{smallest + 1} images a class, but the smallest class has {smallest}"):
-        plan.addresses(experiment_of(text), few, BACKEND)
+        plan.trial_keys(experiment_of(text), few, BACKEND)
 
 
 @pytest.mark.parametrize("files", [list, reversed])

@@ -160,7 +160,7 @@ class Trainer:
 def test_a_group_that_ends_early_counts_as_done(few, store, monkeypatch):
     monkeypatch.setattr(runner, "GroupTrainer", Trainer)
     two = COMPARED.replace("variants:", "variants:\n  plain: {norm: {kind: none}}")
-    todo = plan.plan(plan.addresses(experiment_of(two), few, CHAINER), few, store, 2**30, CHAINER)
+    todo = plan.plan(plan.trial_keys(experiment_of(two), few, CHAINER), few, store, 2**30, CHAINER)
     shown = []
     runner.train(todo, few, store, CHAINER, shown.append)
     assert [len(group) for group in todo.groups] == [2, 4]

@@ -8,7 +8,7 @@ from bnrenorm.config import limits
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import merging, session, shard
-from bnrenorm.runs.plan import addresses
+from bnrenorm.runs.plan import trial_keys
 from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, experiment_of
@@ -32,7 +32,7 @@ def test_the_largest_shard_is_that_of_the_largest_experiment():
 
 
 def test_each_structure_is_dealt_out_evenly_and_trials_with_one_key_are_one(few):
-    keys = addresses(experiment_of(MANY), few, BACKEND)
+    keys = trial_keys(experiment_of(MANY), few, BACKEND)
     for number in (1, 2, 3, 4):
         part = Shard(number, 4).keys(keys)
         counts = Counter(trial.variant for trial in part)

@@ -13,7 +13,7 @@ from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
 from bnrenorm.norm import registry
 from bnrenorm.runs import worker
-from bnrenorm.runs.plan import addresses
+from bnrenorm.runs.plan import trial_keys
 from bnrenorm.runs.store import Store
 from bnrenorm.runs.worker import Begun, Run, Shown, Task
 from bnrenorm.training.records import Record
@@ -29,7 +29,7 @@ def given(tmp_path):
     images = dataset.load(experiment.data)
 
     def given(backend, checksum=images.checksum):
-        keys = addresses(experiment, images, backend)
+        keys = trial_keys(experiment, images, backend)
         proof = tmp_path / "proof"
         return (
             Run("token", experiment.data, checksum, backend, tmp_path, proof, ()),

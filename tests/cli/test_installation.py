@@ -9,14 +9,14 @@ from types import SimpleNamespace
 import pytest
 
 from bnrenorm import _compat
-from bnrenorm.cli import doctor
+from bnrenorm.cli import installation
 from bnrenorm.data import mnist
 from bnrenorm.engines.cpu import support
 from bnrenorm.norm import formulas
 
 
 def test_a_sound_installation_has_no_fault():
-    checked = doctor.examine()
+    checked = installation.examine()
     assert list(checked) == ["Python", "NumPy", "Chainer", "BLAS", "kernels", "GPU", "digits", "links"]
     assert all(finding.ok for finding in checked.values())
     assert checked["kernels"].detail.startswith("CPU engine with numba ")
@@ -24,7 +24,7 @@ def test_a_sound_installation_has_no_fault():
 
 def test_without_numba_the_chainer_engine_trains(monkeypatch):
     monkeypatch.setattr(support, "problem", lambda: "numba cannot be imported (no such module)")
-    finding = doctor._kernels()
+    finding = installation._kernels()
     assert finding.ok
     assert finding.detail == (
         "not available: numba cannot be imported (no such module); the Chainer engine trains instead, several times slower"
@@ -36,13 +36,13 @@ def test_kernels_without_a_cache_are_mentioned(monkeypatch):
     from bnrenorm.engines.cpu.codegen import decorators
 
     monkeypatch.setattr(decorators, "cache_folder", lambda: None)
-    assert "compiled again in every process" in doctor._kernels().detail
+    assert "compiled again in every process" in installation._kernels().detail
 
 
 def test_missing_digits_are_fixed_by_the_source_of_the_installation(tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "FILE", tmp_path / "missing.npz")
     mnist.digits.cache_clear()
-    finding = doctor.examine()["digits"]
+    finding = installation.examine()["digits"]
     mnist.digits.cache_clear()
     assert not finding.ok
     assert finding.fix.startswith("reinstall bnrenorm: pip install --force-reinstall --no-deps ")
@@ -58,7 +58,7 @@ def test_wrong_arithmetic_is_a_fault(monkeypatch, name, factor):
         return (result[0] * factor, *result[1:]) if isinstance(result, tuple) else result * factor
 
     monkeypatch.setattr(formulas, name, wrong)
-    finding = doctor._links()
+    finding = installation._links()
     assert not finding.ok
     assert finding.detail.startswith("cpu: off by ")
     assert "pip install --no-build-isolation chainer==7.8.1" in finding.fix
@@ -66,7 +66,7 @@ def test_wrong_arithmetic_is_a_fault(monkeypatch, name, factor):
 
 def test_a_chainer_that_does_not_import_is_a_finding_and_not_a_crash(monkeypatch):
     monkeypatch.setitem(sys.modules, "chainer", None)
-    finding = doctor.examine()["Chainer"]
+    finding = installation.examine()["Chainer"]
     assert not finding.ok
     assert finding.detail.startswith("ModuleNotFoundError: ")
     assert "pip install --no-build-isolation chainer==7.8.1" in finding.fix
@@ -78,8 +78,8 @@ def test_a_chainer_that_does_not_import_is_a_finding_and_not_a_crash(monkeypatch
 )
 def test_a_wrong_chainer_is_replaced(monkeypatch, installed, flags):
     monkeypatch.setattr(_compat.chainer, "__version__", "7.8.0")
-    monkeypatch.setattr(doctor.environment, "versions", lambda: {"chainer": installed} if installed else {})
-    finding = doctor._chainer()
+    monkeypatch.setattr(installation.environment, "versions", lambda: {"chainer": installed} if installed else {})
+    finding = installation._chainer()
     assert not finding.ok
     assert finding.fix.endswith(f"pip install --no-build-isolation chainer==7.8.1{flags}")
 
@@ -89,7 +89,7 @@ def test_the_fix_for_chainer_is_one_line_of_shell_that_needs_no_file(tmp_path):
     pip = tmp_path / "pip"
     pip.write_text('#!/bin/sh\necho "$@"\n')
     pip.chmod(0o755)
-    (command,) = doctor._INSTALL_CHAINER.splitlines()
+    (command,) = installation._INSTALL_CHAINER.splitlines()
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "install setuptools<81 wheel\ninstall --no-build-isolation chainer==7.8.1\n"
@@ -98,14 +98,14 @@ def test_the_fix_for_chainer_is_one_line_of_shell_that_needs_no_file(tmp_path):
 @pytest.fixture
 def two_gpus(monkeypatch):
     monkeypatch.setattr(_compat, "gpu_count", lambda: 2)
-    monkeypatch.setattr(doctor.environment, "gpu", lambda device: "H200")
-    monkeypatch.setattr(doctor.device, "problem", lambda index: None)
-    monkeypatch.setattr(doctor.device, "using", lambda name: nullcontext())
-    monkeypatch.setattr(doctor.environment, "versions", lambda: {"python": "3.13.0", "cupy-cuda12x": "14.2.0"})
+    monkeypatch.setattr(installation.environment, "gpu", lambda device: "H200")
+    monkeypatch.setattr(installation.device, "problem", lambda index: None)
+    monkeypatch.setattr(installation.device, "using", lambda name: nullcontext())
+    monkeypatch.setattr(installation.environment, "versions", lambda: {"python": "3.13.0", "cupy-cuda12x": "14.2.0"})
 
 
 def test_a_gpu_is_named_with_its_cupy(two_gpus):
-    assert doctor._gpu().detail == "H200 (2 in all), cupy-cuda12x 14.2.0"
+    assert installation._gpu().detail == "H200 (2 in all), cupy-cuda12x 14.2.0"
 
 
 @pytest.mark.parametrize("fault", ["exception", "wrong"])
@@ -115,8 +115,8 @@ def test_the_fault_of_a_gpu_is_not_answered_with_chainer(two_gpus, monkeypatch, 
             raise RuntimeError("no nvrtc\nhere")
         return 1e-7 if device != "cuda:1" else 1.0
 
-    monkeypatch.setattr(doctor, "_link_error", link_error)
-    finding = doctor._links()
+    monkeypatch.setattr(installation, "_link_error", link_error)
+    finding = installation._links()
     assert not finding.ok
     assert finding.detail.startswith(
         "cuda:1: RuntimeError: no nvrtc here" if fault == "exception" else "cuda:1: off by"
@@ -128,8 +128,8 @@ def test_a_gpu_that_cannot_be_asked_is_fixed_by_cupy(two_gpus, monkeypatch):
     def gpu(device):
         raise RuntimeError("cudaErrorInsufficientDriver")
 
-    monkeypatch.setattr(doctor.environment, "gpu", gpu)
-    finding = doctor.examine()["GPU"]
+    monkeypatch.setattr(installation.environment, "gpu", gpu)
+    finding = installation.examine()["GPU"]
     assert (finding.ok, finding.detail) == (False, "RuntimeError: cudaErrorInsufficientDriver")
     assert finding.fix == "pip install --upgrade 'cupy-cuda12x[ctk]'"
 
@@ -138,16 +138,18 @@ def test_a_gpu_that_cannot_be_asked_is_fixed_by_cupy(two_gpus, monkeypatch):
     ("package", "fix"),
     [
         ("cupy-cuda13x", "pip install --upgrade 'cupy-cuda13x[ctk]'"),
-        ("cupy", doctor._INSTALL_CUPY),  # built from source
+        ("cupy", installation._INSTALL_CUPY),  # built from source
     ],
 )
 def test_a_gpu_that_does_not_compute_says_what_is_missing_and_the_links_are_those_of_the_others(
     two_gpus, monkeypatch, package, fix
 ):
-    monkeypatch.setattr(doctor.environment, "versions", lambda: {"python": "3.13.0", package: "14.2.0"})
-    monkeypatch.setattr(doctor.device, "problem", lambda index: "ImportError: libcublasLt.so.12" if index else None)
-    monkeypatch.setattr(doctor, "_link_error", lambda name: {"cpu": 1e-7, "cuda:0": 2e-7}[name])
-    checked = doctor.examine()
+    monkeypatch.setattr(installation.environment, "versions", lambda: {"python": "3.13.0", package: "14.2.0"})
+    monkeypatch.setattr(
+        installation.device, "problem", lambda index: "ImportError: libcublasLt.so.12" if index else None
+    )
+    monkeypatch.setattr(installation, "_link_error", lambda name: {"cpu": 1e-7, "cuda:0": 2e-7}[name])
+    checked = installation.examine()
     gpu, links = checked["GPU"], checked["links"]
     assert (gpu.ok, gpu.detail) == (False, "cuda:1 (H200) does not compute: ImportError: libcublasLt.so.12")
     assert gpu.fix == fix
@@ -158,13 +160,13 @@ def test_a_gpu_that_does_not_compute_says_what_is_missing_and_the_links_are_thos
     "cupy", [None, SimpleNamespace(cuda=SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: 0)))]
 )
 def test_a_driver_without_a_usable_gpu_is_explained(monkeypatch, cupy):
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(installation.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     monkeypatch.setattr(_compat, "gpu_count", lambda: 0)
     monkeypatch.setitem(sys.modules, "cupy", cupy)
-    finding = doctor._gpu()
+    finding = installation._gpu()
     assert finding.ok
     assert ("ModuleNotFoundError" if cupy is None else "it counts 0") in finding.detail
-    assert finding.fix == doctor._INSTALL_CUPY
+    assert finding.fix == installation._INSTALL_CUPY
     assert "'cupy-cuda12x[ctk]'" in finding.fix
 
 
@@ -176,8 +178,11 @@ def test_doctor_prints_a_line_per_check(call):
 
 
 def test_doctor_prints_the_fix_of_a_fault_and_fails(call, monkeypatch):
-    results = {"GPU": doctor.Finding(True, "none", "buy one"), "Chainer": doctor.Finding(False, "7.8.0", "pip ...")}
-    monkeypatch.setattr(doctor, "examine", lambda: results)
+    results = {
+        "GPU": installation.Finding(True, "none", "buy one"),
+        "Chainer": installation.Finding(False, "7.8.0", "pip ..."),
+    }
+    monkeypatch.setattr(installation, "examine", lambda: results)
     code, out, _ = call("doctor")
     assert code == 1
     assert [" ".join(line.split()) for line in out.splitlines()] == [
