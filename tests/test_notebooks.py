@@ -26,11 +26,11 @@ from bnrenorm.analysis import outputs
 from bnrenorm.analysis.report import write
 
 
-def fewer(*run, all_of_them=outputs.pictures):
-    return {name: draw for name, draw in all_of_them(*run).items() if name == "curves.png"}
+def fewer(*run, all_of_them=outputs.figures):
+    return {name: draw for name, draw in all_of_them(*run).items() if name == "curves"}
 
 
-outputs.pictures, write.write = fewer, lambda results: []
+outputs.figures, write.write = fewer, lambda results: []
 """
 
 

@@ -35,7 +35,8 @@ def load(document: Document, folder: pathlib.Path) -> tuple[Plugin, ...]:
     file is announced on standard error before it is run. Raises InputError for one that cannot be read, raises, or
     registers nothing, and for two files of one name.
     """
-    names = document.data.get(KEY) or []
+    names = document.data.get(KEY)
+    names = [] if names is None else names
     names = [names] if isinstance(names, str) else names
     location = document.location((KEY,))
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):

@@ -38,14 +38,16 @@ class Checkpoints:
 
     def __init__(self, root: Path, keys: list[str]):
         self.root, self.keys, self.group = root, keys, digest(keys)
+        self._spoilt: list[Path] = []
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, and delete all but the newest two."""
+        """Write a checkpoint, and delete those that could not be read, and of the others all but the newest two."""
         path = self.root / f"{self.group}.step-{int(checkpoint.state['step']):012}.json"
         records = [plain(columns) for columns in checkpoint.records]
         content = {"keys": self.keys, "seconds": checkpoint.seconds, "records": records}
         sealed.write(path, content, checkpoint.state)
-        for old in self._newest_first()[_KEPT:]:
+        others = [old for old in self._newest_first() if old not in (path, *self._spoilt)]
+        for old in (*self._spoilt, *others[_KEPT - 1 :]):
             _remove(old)
 
     def resume(self, load: Callable[[dict[str, np.ndarray]], None]) -> tuple[Checkpoint | None, list[Path]]:
@@ -59,9 +61,10 @@ class Checkpoints:
             try:
                 checkpoint = _part(path, self.keys)
                 load(checkpoint.state)
-            except (OSError, ValueError):
+            except (OSError, ValueError) as error:
                 if path in own:
                     useless.append(path)
+                    self._spoilt += [path] * isinstance(error, ValueError)  # a disk may give it back later
                 continue
             return checkpoint, useless
         return None, useless

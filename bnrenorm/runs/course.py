@@ -148,7 +148,7 @@ class _Course:
         self.attempts[number] += 1
         task = Task(number, group, [self.plan.keys[trial] for trial in group])
         key = f"{self.run.token}-{number}-{self.attempts[number]}"
-        future = self.client.submit(worker.train, self.run, task, key=key, pure=False)
+        future = self.client.submit(worker.train_group, self.run, task, key=key, pure=False)
         self._watch(future, number)
 
     def _take(self, event: Any) -> None:

@@ -5,6 +5,7 @@ so are all trials while there is a run that does not say which are its own.
 """
 
 import json
+import os
 import re
 from collections.abc import Collection
 from contextlib import suppress
@@ -20,6 +21,7 @@ from bnrenorm.runs import checkpoint, run_folder, sealed
 from bnrenorm.runs.store import KEY, Store
 
 _LIST = ".trials.json"
+_LIMIT = 2**24  # bytes of it: some 800,000 keys
 _NAME = re.compile(r"\w[\w-]*-[0-9a-f]{8}")
 
 
@@ -85,7 +87,7 @@ def remove(store: Store, name: str) -> Removed:
         gone = [store.path(key) for key in sorted(own)]
         removed = sum(map(store.has, own))
         gone += checkpoint.of(store.checkpoints, (run.keys or frozenset()) - used)
-        size = sum(map(sealed.size, gone)) + _size(run.folder)
+        size = sum(map(sealed.size, gone)) + _size(_files(run.folder))
         for path in gone:
             sealed.delete(path)
         disk.delete_folder(run.folder)
@@ -108,24 +110,30 @@ def _run(folder: Path, store: Store) -> Run:
     keys = _listed(folder)
     stored = [key for key in keys or () if store.has(key)]
     begun = [] if keys is None or len(stored) == len(keys) else checkpoint.of(store.checkpoints, keys)
-    size = _size(folder) + sum(map(sealed.size, [*map(store.path, stored), *begun]))
-    times = (disk.own_status(path).st_mtime for path in _files(folder) if not path.name.startswith(".lock"))
-    written = max(times, default=0.0)
+    files = _files(folder)
+    size = _size(files) + sum(map(sealed.size, [*map(store.path, stored), *begun]))
+    written = max((file.st_mtime for path, file in files.items() if not path.name.startswith(".lock")), default=0.0)
     return Run(folder, run_folder.state(folder), keys, len(stored), size, written)
 
 
 def _listed(folder: Path) -> frozenset[str] | None:
     """Return the keys that a run lists; None if it has no list, or one that is not as it was written."""
-    with suppress(OSError, ValueError, TypeError):
-        keys = json.loads(disk.read(folder / _LIST))
+    with suppress(OSError, ValueError, TypeError, RecursionError):
+        keys = json.loads(disk.read_regular(folder / _LIST, _LIMIT))
         if keys and isinstance(keys, list) and all(KEY.fullmatch(key) for key in keys):
             return frozenset(keys)
     return None
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in disk.names(folder, "**/*") if disk.is_file(path)]
+def _files(folder: Path) -> dict[Path, os.stat_result]:
+    """Return the files of a folder; one that another process has just renamed or deleted is none."""
+    files = {}
+    for path in disk.names(folder, "**/*"):
+        with suppress(FileNotFoundError):
+            if disk.is_file(path):
+                files[path] = disk.own_status(path)
+    return files
 
 
-def _size(folder: Path) -> int:
-    return sum(disk.own_status(path).st_size for path in _files(folder))
+def _size(files: dict[Path, os.stat_result]) -> int:
+    return sum(file.st_size for file in files.values())

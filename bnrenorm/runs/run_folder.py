@@ -18,6 +18,7 @@ from bnrenorm.errors import InputError
 from bnrenorm.runs.store import make_folder
 
 _OWNER = ".owner.json"  # exists while a run writes, and after one that did not end
+_LONGEST = 2**16  # bytes of it
 _LOCK = ".lock"
 _COMPARED = "verdict.json"
 _MOMENT = 0.5  # seconds: whoever asks whether a folder is held holds it too, for much less
@@ -126,7 +127,7 @@ def _is_held(folder: Path) -> bool:
 
 def _name(owner: Path) -> str:
     try:
-        content = json.loads(disk.read(owner))
+        content = json.loads(disk.read_regular(owner, _LONGEST))
         return f"process {content['pid']} on {content['host']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"

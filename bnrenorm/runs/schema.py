@@ -27,8 +27,8 @@ def _trained(columns: Columns) -> Columns:
 
 
 def _made_by(provenance: dict[str, Any]) -> dict[str, Any]:
-    if not all(isinstance(provenance.get(name), str) for name in ("engine", "device")):
-        raise ValueError("expected the names of engine and device")
+    if not all(isinstance(provenance.get(name), str) for name in ("engine", "device", "date")):
+        raise ValueError("expected engine, device and date")
     return provenance
 
 

@@ -43,10 +43,15 @@ def read(path: Path) -> dict[str, Any]:
     content, is_whole = {}, False
     with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):  # whatever it is that was parsed
         content = json.loads(text)
-        is_whole = content.pop("checksum") == digest(content)
+        is_whole = content.pop("checksum") == digest(content) and _is_seal(content["arrays"])
     if not is_whole:
         raise Spoilt(f"{path} is not as it was written")
     return content
+
+
+def _is_seal(written: Any) -> bool:
+    """Tell whether this is what `write` says of arrays; a folder of another version may have it otherwise."""
+    return written is None or (type(written["bytes"]) is int and type(written["sha256"]) is str)
 
 
 def read_arrays(path: Path, content: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -63,7 +68,11 @@ def read_arrays(path: Path, content: dict[str, Any]) -> dict[str, np.ndarray]:
 
 def size(path: Path) -> int:
     """Return the bytes of a .json file and of its .npz file, 0 for what does not exist."""
-    return sum(disk.own_status(file).st_size for file in _both(path) if disk.exists(file))
+    bytes_of = 0
+    for file in _both(path):
+        with suppress(FileNotFoundError):
+            bytes_of += disk.own_status(file).st_size
+    return bytes_of
 
 
 def delete(path: Path) -> None:

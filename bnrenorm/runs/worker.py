@@ -80,7 +80,7 @@ class Noted:
     text: str
 
 
-def train(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
+def train_group(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
     """Train a group in this worker; return the results that are not in the run's own folder, with their keys.
 
     Raises what `GroupTrainer.train` does, and InputError for other images or another version than the command's.

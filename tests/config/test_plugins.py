@@ -185,6 +185,7 @@ def test_a_file_that_fails_is_one_line(folder, text, message):
         ("none.py", r"plugins: .*none\.py: cannot be read: No such file or directory"),
         ("'.'", "expected a regular file"),
         ("3", "plugins is 3, expected the path of a Python file, or a list of paths"),
+        ("0", "plugins is 0, expected the path of a Python file, or a list of paths"),
         ("['']", r"plugins is \[''\], expected the path"),
         ("[mine.py, other/mine.py]", "two files of one name"),
         ("large.py", "expected at most 1,048,576 bytes"),

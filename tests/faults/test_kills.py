@@ -49,7 +49,7 @@ from bnrenorm.runs import group as groups
 from bnrenorm.training import loop
 from tests.faults.operations import Faulty
 groups.SAVE_EVERY = loop.CALL_SECONDS = 0
-outputs.pictures = lambda results, axes: {}  # no time for figures here
+outputs.figures = lambda results, axes: {}  # no time for figures here
 report.write = lambda results: []
 startup.import_analysis()  # no thread may be importing at a fork
 def run(name, how, number, arguments):

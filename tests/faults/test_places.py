@@ -64,7 +64,7 @@ def test_a_run_may_be_called_by_letters_of_any_language(command, tmp_path, name)
 def run_in(environment, config, out, *options, code="from bnrenorm.cli import commands; commands.main()", **how):
     """Run the command in a process of its own, with these variables alone."""
     arguments = ["compare", str(config), "--out", str(out), "--engine", "chainer", "--device", "cpu", *options]
-    quiet = "from bnrenorm.analysis import outputs; outputs.pictures = lambda results, axes: {}; "
+    quiet = "from bnrenorm.analysis import outputs; outputs.figures = lambda results, axes: {}; "
     return subprocess.run(
         [sys.executable, "-c", quiet + code, *arguments],
         env={"PYTHONPATH": str(ROOT), **environment},

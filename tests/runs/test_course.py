@@ -52,7 +52,7 @@ evaluation: {{every: 5}}
 data: {{path: {place / "few.npz"}}}
 seeds: 4
 """)
-        code = f"from bnrenorm.analysis import outputs\noutputs.pictures = lambda results, axes: {{}}\n{prelude}\nfrom bnrenorm.cli import commands\nif __name__ == '__main__':\n    commands.main()"
+        code = f"from bnrenorm.analysis import outputs\noutputs.figures = lambda results, axes: {{}}\n{prelude}\nfrom bnrenorm.cli import commands\nif __name__ == '__main__':\n    commands.main()"
         given = ["compare", config, "--out", tmp_path / out, "--engine", "chainer", "--device", "cpu", *options]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MARKS": str(marks), "PAUSE": str(PAUSE)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

@@ -56,26 +56,26 @@ def test_each_worker_of_a_machine_has_a_gpu_of_its_own(given, messages, monkeypa
     monkeypatch.setattr(worker, "GroupTrainer", lambda data, store, backend, *_: seen.append(backend) or trainer)
     Store(tmp_path).prepare()
     (tmp_path / "proof").touch()
-    assert worker.train(*given(Backend("cuda", "cuda:0"))) == []
+    assert worker.train_group(*given(Backend("cuda", "cuda:0"))) == []
     assert seen == [Backend("cuda", device)]
     assert messages == [Begun(0, shares=True)]
 
 
 def test_results_are_handed_back_only_where_the_folder_is_not_shared(given, messages, tmp_path):
     run, task = given(Backend("chainer", "cpu"))
-    handed = worker.train(run, task)
+    handed = worker.train_group(run, task)
     assert [key for key, _ in handed] == task.keys
     assert {result.outcome for _, result in handed} == {"finished"}
     assert not Store(tmp_path).finished()
     Store(tmp_path).prepare()
     run.proof.touch()
-    assert worker.train(run, task) == []
+    assert worker.train_group(run, task) == []
     assert {Store(tmp_path).read(key).outcome for key in task.keys} == {"finished"}
 
 
 def test_other_images_than_on_the_commands_machine_are_refused(given, messages):
     with pytest.raises(InputError, match="these are other images on a worker than on this machine"):
-        worker.train(*given(Backend("chainer", "cpu"), checksum="other"))
+        worker.train_group(*given(Backend("chainer", "cpu"), checksum="other"))
     assert not messages
 
 
@@ -89,22 +89,22 @@ def test_results_are_handed_back_where_the_folder_is_seen_but_cannot_be_written(
         real(folder)
 
     monkeypatch.setattr(disk, "try_to_write", refuse)
-    assert [key for key, _ in worker.train(run, task)] == task.keys
+    assert [key for key, _ in worker.train_group(run, task)] == task.keys
     assert messages[0] == Begun(0, shares=False)
 
 
 def test_another_version_than_on_the_commands_machine_is_refused(given, messages):
     run, task = given(Backend("chainer", "cpu"))
     with pytest.raises(InputError, match="a worker has another version of bnrenorm than this machine"):
-        worker.train(run, replace(task, keys=[key[::-1] for key in task.keys]))
+        worker.train_group(run, replace(task, keys=[key[::-1] for key in task.keys]))
     assert not messages
 
 
 def test_images_that_have_changed_since_the_last_run_are_read_again(given, messages, tmp_path):
     run, task = given(Backend("chainer", "cpu"))
     with pytest.raises(InputError):
-        worker.train(replace(run, checksum="other"), task)
-    worker.train(run, task)
+        worker.train_group(replace(run, checksum="other"), task)
+    worker.train_group(run, task)
     save_digits(tmp_path / "few.npz", 200, 90)
     changed = dataset.load(run.data).checksum
     assert worker._images(run.data.model_dump_json(), changed).checksum == changed
@@ -121,7 +121,7 @@ def test_a_plugin_that_is_as_it_was_before_another_version_is_registered_again(t
 
 def test_the_last_record_is_always_shown(given, messages, monkeypatch):
     monkeypatch.setattr(worker, "_EVERY", 1000.0)
-    worker.train(*given(Backend("chainer", "cpu")))
+    worker.train_group(*given(Backend("chainer", "cpu")))
     assert [message.record.step for message in messages if isinstance(message, Shown)] == [1, 4]
 
 
@@ -133,7 +133,7 @@ def test_a_part_of_a_group_is_shown_as_such(given, messages, monkeypatch):
     monkeypatch.setattr(worker, "GroupTrainer", lambda *_: trainer)
     (run.root / "trials").mkdir()
     run.proof.touch()
-    worker.train(run, task)
+    worker.train_group(run, task)
     (shown,) = (message for message in messages if isinstance(message, Shown))
     assert (shown.first, shown.count) == (2, 2)
     assert (shown.record.values, shown.record.diagnosis) == ({"train_loss": [0.1, 0.2]}, {"stopped": [1.0, 0.0]})
@@ -143,5 +143,5 @@ def test_a_worker_trains_one_group_at_a_time(given, monkeypatch):
     """However many tasks Dask gives to it: each takes all of its threads."""
     held = []
     monkeypatch.setattr(worker, "_train_alone", lambda run, task: held.append(worker._turn.locked()))
-    worker.train(*given(Backend("chainer", "cpu")))
+    worker.train_group(*given(Backend("chainer", "cpu")))
     assert held == [True]
