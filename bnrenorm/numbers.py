@@ -22,6 +22,11 @@ def points(value: float) -> str:
     return number(100 * value, "+.2f")
 
 
+def within(margin: float) -> str:
+    """Write a fraction that differences are below in percentage points: "0.2 points", "1 point"."""
+    return f"{100 * margin:g} point{'s' * (100 * margin != 1)}"
+
+
 def mean_and_spread(mean: float, spread: float, digits: int) -> str:
     """Return a mean and a standard deviation as "0.2795 ± 0.0012"; the mean alone if there is no other; "" for NaN."""
     if math.isnan(mean):

@@ -10,7 +10,7 @@ from bnrenorm.analysis import stats
 from bnrenorm.analysis.pairs import METRIC, Pair, pairs_compared
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.config.seeds import followed_by, option
-from bnrenorm.numbers import counted, points
+from bnrenorm.numbers import counted, points, within
 
 IDENTICAL = "identical by construction"
 """The verdict on two variants that are the same computation."""
@@ -72,7 +72,7 @@ def in_points(verdict: Verdict) -> list[float | None]:
 
 def equivalent(margin: float) -> str:
     """Return what is said of two variants that differ by less than the margin."""
-    return f"equivalent within {100 * margin:g} points"
+    return f"equivalent within {within(margin)}"
 
 
 def is_by_divergence(verdict: Verdict) -> bool:

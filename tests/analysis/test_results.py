@@ -49,7 +49,7 @@ def test_differences_below_the_margin_that_a_config_gives_are_equivalent():
     results = results_of(f"{text}margin: 1\n", accuracy)
     (verdict,) = results.verdicts
     assert (verdict["verdict"], verdict["margin"]) == ("equivalent", 0.01)
-    assert verdict["sentence"].endswith("6 paired seeds: equivalent within 1 points.")
+    assert verdict["sentence"].endswith("6 paired seeds: equivalent within 1 point.")
     assert len(results.cautions) == (results.data.test * 0.01 < 1)
     fewer = results_of(f"{text.replace('seeds: 6', 'seeds: 4')}margin: 1\n", accuracy).verdicts[0]["sentence"]
     assert fewer.endswith("2 more needed (--seeds 6)."), "as many as a difference takes"

@@ -16,7 +16,7 @@ from bnrenorm.analysis.plots.names import cell_key, minus, plain, plain_list
 from bnrenorm.analysis.plots.style import Look, looks
 from bnrenorm.analysis.plots.texts import KEPT, name_points, room_for_points
 from bnrenorm.analysis.verdicts import Verdict, interval, pairs_of
-from bnrenorm.numbers import number
+from bnrenorm.numbers import number, within
 
 PairLooks = dict[tuple[str, str], Look]
 _BROKEN = 5  # lines below a point of the variants' names and what diverged of them, at most
@@ -32,9 +32,9 @@ def zone(ax: Any, verdicts: list[Verdict], *, across: str = "y", label: bool = T
     """Draw no difference as a line, and the zone of equivalence around it in grey; across: the axis of differences."""
     line, span = (ax.axhline, ax.axhspan) if across == "y" else (ax.axvline, ax.axvspan)
     line(0, color="0.4", linewidth=1, zorder=0.6)
-    for margin in {100 * verdict["margin"] for verdict in verdicts}:
-        name = f"equivalent: within {margin:g} points" if label else None
-        span(-margin, margin, color="0.85", linewidth=0, zorder=0.5, label=name)
+    for margin in {verdict["margin"] for verdict in verdicts}:
+        name = f"equivalent: within {within(margin)}" if label else None
+        span(-100 * margin, 100 * margin, color="0.85", linewidth=0, zorder=0.5, label=name)
 
 
 def ranking(ax: Any, verdicts: list[Verdict], base: str) -> Any:

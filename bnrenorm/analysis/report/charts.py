@@ -16,7 +16,7 @@ from bnrenorm.analysis.report.palette import style
 from bnrenorm.analysis.stats import MIN_PAIRS
 from bnrenorm.analysis.verdicts import few_pairs, pairs_of
 from bnrenorm.config.trial import point_text
-from bnrenorm.numbers import number
+from bnrenorm.numbers import number, within
 
 _NUMBERS = 30_000  # steps of all bands of a chart together
 _VALUES = 20_000  # of one band, all seeds together: intervals of more take longer than anyone would wait
@@ -78,7 +78,7 @@ def differences(cells: Cells) -> Chart | None:
     margin = 100 * verdicts[0]["margin"]
     caption = (
         f"Paired: {words.paired(cells.results)}. Grey zone: differences below "
-        f"{margin:g} points, which count as equivalent. {kind(cells)}{_early_stopping(cells)}{rest}"
+        f"{within(verdicts[0]['margin'])}, which count as equivalent. {kind(cells)}{_early_stopping(cells)}{rest}"
     )
     chart = over_steps("differences", "Paired differences over the training", names, caption, first=len(cells.variants))
     chart.model.add_layout(BoxAnnotation(bottom=-margin, top=margin, fill_color="#808080", fill_alpha=0.15))

@@ -11,7 +11,7 @@ from bnrenorm.analysis.report.chart import GREY, Chart, axes, hover, rounded, so
 from bnrenorm.analysis.report.words import pair
 from bnrenorm.analysis.verdicts import Verdict, in_points, interval
 from bnrenorm.config.trial import point_text
-from bnrenorm.numbers import points
+from bnrenorm.numbers import points, within
 
 _TITLE = "Paired differences"
 _ROWS = 40
@@ -64,7 +64,7 @@ def forest(verdicts: list[Verdict]) -> Chart | None:
     caption = (
         f"Diamond: mean over the seeds; line: its 95 % interval, from {stats.MIN_PAIRS} seeds on, which unlike p and "
         "verdict is not corrected for the number of comparisons; dot: one seed. "
-        f"Grey zone: less than {margin:g} points, which counts as equivalent.{rest}"
+        f"Grey zone: less than {within(shown[0]['margin'])}, which counts as equivalent.{rest}"
     )
     chart = Chart("forest", _TITLE, caption, plot, is_told=False)  # a table tells it
     told = "; ".join(map(_in_words, shown))
