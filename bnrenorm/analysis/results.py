@@ -87,7 +87,7 @@ class ExperimentResults:
     @cached_property
     def verdicts(self) -> list[verdicts.Verdict]:
         """The paired comparisons, one entry per pair of variants and grid point: `verdicts.verdicts`."""
-        return verdicts.verdicts(self.trials, self.experiment.baseline, self.experiment.margin)
+        return verdicts.verdicts(self.trials, self.experiment.baseline, self.experiment.margin / 100)
 
     @cached_property
     def cautions(self) -> list[str]:

@@ -112,7 +112,7 @@ def _lines(
         "name": experiment.name,
         "seeds": seeds.compact(experiment.seeds),
         "baseline": experiment.baseline,
-        "margin": round(100 * experiment.margin, 12),
+        "margin": experiment.margin,
         "published": experiment.published,
         "plugins": list(plugins) or None,
     }

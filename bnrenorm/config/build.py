@@ -50,12 +50,12 @@ def build(document: Document, plugins: tuple[Plugin, ...] = ()) -> Experiment:
 
 
 def _margin(document: Document) -> float:
-    """Return the difference that a document calls equivalent, which it gives in percentage points, as a fraction."""
+    """Return the difference that a document calls equivalent, in percentage points."""
     value = document.data.get("margin", 100 * MARGIN)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 100:
         location = document.location(("margin",))
         raise InputError(f"{location}: margin is {shown(value)}, expected percentage points, above 0 and below 100")
-    return round(value / 100, 12)
+    return float(value)
 
 
 def _settings(document: Document) -> dict[tuple[str, Point], Settings]:

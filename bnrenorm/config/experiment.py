@@ -26,7 +26,7 @@ class Experiment:
     """What is compared: `settings` maps (variant, grid point) to settings, each trained once per seed.
 
     `baseline` names the variant that every other is compared with; None: every pair of variants is compared.
-    Test accuracies that differ by less than `margin`, as a fraction, count as equivalent.
+    Test accuracies that differ by less than `margin` percentage points count as equivalent.
     `published` names the table of published numbers to compare the results with, None if there is none.
     `plugins` are the user's files that were run for it.
     """
@@ -36,7 +36,7 @@ class Experiment:
     seeds: tuple[int, ...]
     document: Document
     baseline: str | None = None
-    margin: float = MARGIN
+    margin: float = 100 * MARGIN
     published: str | None = None
     plugins: tuple[Plugin, ...] = ()
 
@@ -115,7 +115,7 @@ class Experiment:
             "name": self.name,
             "seeds": list(self.seeds),
             **({} if self.baseline is None else {"baseline": self.baseline}),
-            **({} if self.margin == MARGIN else {"margin": self.margin}),
+            **({} if self.margin == 100 * MARGIN else {"margin": self.margin}),
             "variants": [
                 {"variant": variant, **dict(point), "settings": {**settings, "data": {**settings["data"], **own}}}
                 for (variant, point), settings in dumped.items()

@@ -17,7 +17,7 @@ class Strict(BaseModel):
     def _in_float32(cls, value: Any) -> Any:
         if isinstance(value, float) and abs(value) > _LARGEST:
             raise ValueError(f"expected at most {_LARGEST:.3g}, the largest float32 number")
-        return value
+        return value + 0.0 if isinstance(value, float) else value  # -0 is 0, also as text
 
     def others(self, *names: str) -> tuple[Any, ...]:
         """Return the values of all settings but the named ones, which need not exist."""

@@ -6,17 +6,18 @@ from pathlib import Path
 from bnrenorm import disk
 from bnrenorm.config import CONFIG_FILE, document, limits, seeds
 from bnrenorm.errors import InputError
-from bnrenorm.family import MARGIN
 from bnrenorm.runs import finished, run_folder
 
 
 def settings(folder: Path) -> tuple[str, tuple[int, ...]] | None:
-    """Return the settings of a run but its seeds as a text, and these; None if its config is not as it was written."""
+    """Return what trained a run, whatever its seeds and margin are, as a text, and its seeds.
+
+    None if its config is not as it was written.
+    """
     path = folder / CONFIG_FILE
     try:
         config = document.parse(disk.read_regular(path, limits.BYTES).decode("utf-8"), str(path))
-        others = {"margin": 100 * MARGIN, **config.data}  # older runs do not name it
-        others.pop("seeds", None)
+        others = {key: value for key, value in config.data.items() if key not in ("seeds", "margin")}
         return json.dumps(others, sort_keys=True), seeds.read(config)
     except (InputError, OSError, ValueError):
         return None

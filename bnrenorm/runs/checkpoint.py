@@ -46,8 +46,9 @@ class Checkpoints:
         records = [plain(columns) for columns in checkpoint.records]
         content = {"keys": self.keys, "seconds": checkpoint.seconds, "records": records}
         sealed.write(path, content, checkpoint.state)
-        others = [old for old in self._newest_first() if old not in (path, *self._spoilt)]
-        for old in (*self._spoilt, *others[_KEPT - 1 :]):
+        spoilt, self._spoilt = set(self._spoilt) - {path}, []
+        others = [old for old in self._newest_first() if old not in {path, *spoilt}]
+        for old in (*spoilt, *others[_KEPT - 1 :]):
             _remove(old)
 
     def resume(self, load: Callable[[dict[str, np.ndarray]], None]) -> tuple[Checkpoint | None, list[Path]]:

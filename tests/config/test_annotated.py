@@ -93,8 +93,9 @@ def test_many_cells_are_variants_and_a_grid_of_the_same_trials():
 
 
 def test_many_cells_without_a_common_grid_are_listed():
-    text = MANY.replace("norm.decay: [0.5, 0.9]", "norm.semantics: [chainer, paper]")
+    text = MANY.replace("norm.decay: [0.5, 0.9]", "norm.semantics: [chainer, paper]") + "margin: 1\n"
     experiment = experiment_of(text)
+    assert yaml.safe_load(experiment.as_config())["margin"] == experiment.resolved()["margin"] == 1
     assert len(yaml.safe_load(experiment.as_config())["variants"]) == 240
     assert experiment_of(experiment.as_config()).resolved() == experiment.resolved()
 

@@ -44,9 +44,9 @@ def test_a_baseline_is_a_variant_and_part_of_the_experiment():
 
 def test_a_margin_is_given_in_points_and_part_of_the_experiment():
     text = "name: a\n"
-    assert experiment_of(text).margin == 0.002
-    assert experiment_of(f"{text}margin: 0.7\n").margin == 0.007
-    assert experiment_of(f"{text}margin: 0.7\n").resolved()["margin"] == 0.007
+    assert experiment_of(text).margin == 0.2
+    assert experiment_of(f"{text}margin: 0.7\n").margin == 0.7
+    assert experiment_of(f"{text}margin: 0.7\n").resolved()["margin"] == 0.7
     assert experiment_of(f"{text}margin: 0.2\n").resolved() == experiment_of(text).resolved(), "with its folder's name"
     for value in ("0", "-1", "100", ".nan", "true", "1%", "[1]", "null"):
         with pytest.raises(InputError, match=r"^x.yaml:2: margin is .*, expected percentage points, above 0 and below"):

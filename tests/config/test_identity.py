@@ -84,3 +84,7 @@ def test_every_pair_is_reported():
     bn = "{kind: batch}"
     assert [(a, b) for a, b, _ in found(bn, "{kind: renorm}", bn, bn)] == [("V0", "V2"), ("V0", "V3"), ("V2", "V3")]
     assert found(bn, bn)[0][2] == "their settings are equal"
+
+
+def test_minus_0_is_0():
+    assert found("{kind: renorm, d_max: 0.0}", "{kind: renorm, d_max: -0.0}")[0][2] == "their settings are equal"

@@ -36,6 +36,17 @@ def test_what_is_saved_after_a_restart_is_kept_beside_spoilt_checkpoints_of_late
     save(saved, 2)
     assert resumed(tmp_path)[0] == 2
     assert len([*tmp_path.glob("*.json")]) == 1, "the spoilt ones are gone"
+    save(saved, 7, 9)
+    assert resumed(tmp_path)[0] == 9, "where a spoilt one was once"
+
+
+def test_what_is_saved_in_the_place_of_a_spoilt_checkpoint_is_kept(tmp_path):
+    save(Checkpoints(tmp_path, KEYS), 7, 9)
+    for archive in tmp_path.glob("*.npz"):
+        archive.write_bytes(b"")
+    _, saved = resumed(tmp_path)
+    save(saved, 9)
+    assert resumed(tmp_path)[0] == 9
 
 
 def test_a_checkpoint_that_a_disk_did_not_give_back_is_kept_and_so_is_what_is_saved(tmp_path, monkeypatch):
