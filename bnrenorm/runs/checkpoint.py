@@ -38,24 +38,22 @@ class Checkpoints:
 
     def __init__(self, root: Path, keys: list[str]):
         self.root, self.keys, self.group = root, keys, digest(keys)
-        self._spoilt: list[Path] = []
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, and delete those that could not be read, and of the others all but the newest two."""
+        """Write a checkpoint, and delete all others but the newest one."""
         path = self.root / f"{self.group}.step-{int(checkpoint.state['step']):012}.json"
         records = [plain(columns) for columns in checkpoint.records]
         content = {"keys": self.keys, "seconds": checkpoint.seconds, "records": records}
         sealed.write(path, content, checkpoint.state)
-        spoilt, self._spoilt = set(self._spoilt) - {path}, []
-        others = [old for old in self._newest_first() if old not in {path, *spoilt}]
-        for old in (*spoilt, *others[_KEPT - 1 :]):
+        others = [old for old in self._newest_first() if old != path]
+        for old in others[_KEPT - 1 :]:
             _remove(old)
 
     def resume(self, load: Callable[[dict[str, np.ndarray]], None]) -> tuple[Checkpoint | None, list[Path]]:
         """Hand the newest state that is whole to `load`, which raises ValueError if it cannot take it.
 
         A group without one goes on from that of a larger group which has all of its trials. Returns the checkpoint,
-        None if no state could be loaded, and the files of this group that were of no use.
+        None if no state could be loaded, and the files of this group that were of no use, which are deleted then.
         """
         useless, own = [], self._newest_first()
         for path in itertools.chain(own, self._of_larger_groups()):
@@ -65,7 +63,8 @@ class Checkpoints:
             except (OSError, ValueError) as error:
                 if path in own:
                     useless.append(path)
-                    self._spoilt += [path] * isinstance(error, ValueError)  # a disk may give it back later
+                    if isinstance(error, ValueError):  # what a disk does not give now, it may give later
+                        _remove(path)
                 continue
             return checkpoint, useless
         return None, useless

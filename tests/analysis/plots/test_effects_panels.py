@@ -75,11 +75,13 @@ def test_a_pair_has_a_colour_that_no_variant_has():
         assert to_hex(line.get_color()) == "#009e73"  # the third, after those of BN and BRN
 
 
-def test_variants_that_are_equal_are_drawn_in_the_whole_zone_of_equivalence():
-    _, middle, right = effects.by_steps(main_job(gain=0), [verdict(0.0, 0.0, 0.0)], "compare").axes
-    for ax in (middle, right):
+@pytest.mark.parametrize("margin", [0.002, 0.03])
+def test_variants_that_are_equal_are_drawn_in_the_whole_zone_of_equivalence(margin):
+    row = verdict(0.0, 0.0, 0.0) | {"margin": margin}
+    _, *drawn = effects.by_steps(main_job(gain=0), [row], "compare").axes
+    for ax in (*drawn, effects.differences_by_step(main_job(gain=0), [row], [], "mine").axes[0]):
         low, high = ax.get_ylim()
-        assert low < -0.2 < 0.2 < high
+        assert low < -100 * margin < 100 * margin < high
 
 
 def test_every_seed_at_the_end_is_seen():
