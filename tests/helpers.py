@@ -15,7 +15,7 @@ from bnrenorm.config.build import build
 from bnrenorm.data import mnist
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
-from bnrenorm.runs import session
+from bnrenorm.runs import memory, session
 from bnrenorm.runs.plan import trial_keys
 from bnrenorm.runs.runner import Progress
 from bnrenorm.training.records import Record, TrialResults
@@ -63,6 +63,11 @@ def experiment_of(text, overrides=()):
 def trials_of(text, images=1000, overrides=()):
     """Return the trials of a YAML text, to which a name is added, for a training set of that many images."""
     return experiment_of(f"name: a\n{text}", overrides).trials(images)
+
+
+def need_of(text, backend, images=2000):
+    """Return what a trial of a YAML text needs of memory, for that many training images and 500 of tests."""
+    return memory.need(trials_of(text, images)[0], some_digits(images, 500), backend)
 
 
 def opened(experiment, data):

@@ -17,11 +17,11 @@ from bnrenorm import atomic, disk
 from bnrenorm.config.trial import digest
 from bnrenorm.runs import sealed
 from bnrenorm.runs.schema import StoredCheckpoint, plain
-from bnrenorm.runs.sealed import Spoilt
+from bnrenorm.runs.sealed import Damaged
 from bnrenorm.training.records import Columns
 from bnrenorm.training.state import select
 
-_KEPT = 2  # the newest, and the one before it in case the newest is spoilt
+_KEPT = 2  # the newest, and the one before it in case the newest is damaged
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def unfinished(root: Path) -> list[list[str]]:
 
 
 def sweep(root: Path, finished: Callable[[str], bool]) -> None:
-    """Delete spoilt checkpoints, and what kills have left: those of groups whose trials are all stored, and halves."""
+    """Delete damaged checkpoints, and what kills have left: those of groups whose trials are all stored, and halves."""
     for path, keys in _heads(root):
         if all(map(finished, keys)):
             _remove(path)
@@ -105,7 +105,7 @@ def of(root: Path, keys: Collection[str]) -> list[Path]:
 
 
 def _heads(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield every checkpoint with the keys of its group, none if it is spoilt."""
+    """Yield every checkpoint with the keys of its group, none if it is damaged."""
     for path in disk.names(root, "*.step-*.json"):
         try:
             yield path, _read(path)[0].keys
@@ -116,10 +116,10 @@ def _heads(root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _part(path: Path, keys: list[str]) -> Checkpoint:
-    """Return what a checkpoint has of some of its trials. Raises Spoilt if it has not all of them."""
+    """Return what a checkpoint has of some of its trials. Raises Damaged if it has not all of them."""
     stored, content = _read(path)
     if not set(keys) <= set(stored.keys):
-        raise Spoilt(f"{path} is of another group")
+        raise Damaged(f"{path} is of another group")
     state, places = sealed.read_arrays(path, content), [stored.keys.index(key) for key in keys]
     records, seconds = [stored.records[place] for place in places], stored.seconds * len(keys) / len(stored.keys)
     return Checkpoint(state if keys == stored.keys else select(state, places), records, seconds)
@@ -129,7 +129,7 @@ def _read(path: Path) -> tuple[StoredCheckpoint, dict[str, Any]]:
     content = sealed.read(path)
     stored = StoredCheckpoint.model_validate(content)
     if len(stored.records) != len(stored.keys):
-        raise Spoilt(f"{path} does not have the records of all its trials")
+        raise Damaged(f"{path} does not have the records of all its trials")
     return stored, content
 
 

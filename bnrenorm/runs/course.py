@@ -75,7 +75,7 @@ class _Course:
         self.begun: Counter[int] = Counter()  # how often a worker has begun with a group
         self.attempts: Counter[int] = Counter()
         keys = (plan.keys[trial] for group in plan.groups for trial in group)
-        self.spoilt = {key for key in keys if store.has(key)}  # which are there, but trained again
+        self.damaged = {key for key in keys if store.has(key)}  # which are there, but trained again
         self.failures: dict[str, str] = {}
         self.apart: set[int] = set()  # groups of workers that do not write to the store
         self.looked = float("-inf")  # when the size of the cluster was asked for
@@ -174,7 +174,7 @@ class _Course:
             return
         trial_of = {self.plan.keys[trial]: trial for trial in self.plan.groups[number]}
         try:
-            stored = all(self.store.has(key) and key not in self.spoilt for key in trial_of)
+            stored = all(self.store.has(key) and key not in self.damaged for key in trial_of)
             if future.status != "finished" or not stored:
                 for key, result in future.result(timeout=_ANSWER):
                     self.store.write(key, trial_of[key], self.run.checksum, result)

@@ -15,7 +15,7 @@ from bnrenorm.data.described import Described
 from bnrenorm.engines.backend import CHAINER, CPU, CUDA, CUDA_TF32, Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import run_folder
-from bnrenorm.runs.sealed import Spoilt
+from bnrenorm.runs.sealed import Damaged
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import TrialResults
 
@@ -128,6 +128,6 @@ def _read(
         if store.has(key):
             try:
                 results.append((trial, store.read(key)))
-            except (Spoilt, OSError):
+            except (Damaged, OSError):
                 damaged += 1
     return results, damaged

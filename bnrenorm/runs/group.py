@@ -85,7 +85,7 @@ class GroupTrainer:
         training = Training(group, self.data, engine=engine, device=self.backend.device)
         last, useless = saved.resume(training.load_state_dict)
         if useless:
-            self.note(f"{useless[0]} is spoilt or of another version: going on from step {training.step}")
+            self.note(f"{useless[0]} is damaged or of another version: going on from step {training.step}")
         columns: list[Columns] = [{} for _ in group] if last is None else last.records
         seconds_before = 0.0 if last is None else last.seconds
         started = last_save = time.monotonic()

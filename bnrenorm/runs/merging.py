@@ -8,7 +8,7 @@ from bnrenorm import disk
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import alike, finished, inventory
-from bnrenorm.runs.sealed import Spoilt
+from bnrenorm.runs.sealed import Damaged
 from bnrenorm.runs.store import Store
 
 
@@ -41,7 +41,7 @@ class Merged:
 
 
 def merge(sources: Sequence[Store], target: Store) -> Merged:
-    """Copy the trials of the sources that the target lacks, or whose files are spoilt there.
+    """Copy the trials of the sources that the target lacks, or whose files are damaged there.
 
     A source without trials is that of a shard that had none, where there are more shards than trials. Raises InputError
     for a folder that no command has made, before anything is written; OSError if a disk fails.
@@ -61,7 +61,7 @@ def merge(sources: Sequence[Store], target: Store) -> Merged:
             try:
                 target.copy(key, source)
                 added += 1
-            except Spoilt:
+            except Damaged:
                 damaged.append(source.path(key))
     return Merged(
         added, present, damaged, _joined([run for source in sources for run in inventory.runs(source)], target)
@@ -101,5 +101,5 @@ def _without_seeds(folder: Path) -> tuple[str, Backend | None, tuple[int, ...]]:
 def _is_whole(store: Store, key: str) -> bool:
     try:
         return store.has(key) and bool(store.read(key))
-    except Spoilt:
+    except Damaged:
         return False

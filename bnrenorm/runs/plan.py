@@ -62,19 +62,19 @@ def plan(
     store: Store,
     memory: int,
     backend: Backend,
-    spoilt: Collection[str] = (),
+    damaged: Collection[str] = (),
     workers: int = 1,
     sharing: int = 1,
 ) -> Plan:
     """Find the trials of `trial_keys` that are not stored yet, and group them.
 
-    memory: bytes that a group may take, as one of so many `sharing` it; spoilt: keys of stored trials that cannot be
+    memory: bytes that a group may take, as one of so many `sharing` it; damaged: keys of stored trials that cannot be
     used; workers: who train groups at the same time, and are to have some each. Interrupted groups come first, and
     their trials stay together or in parts, so that they can resume; then norms of the user's own, whose mistakes show
     in the first step. Raises InputError if a network alone needs more than the memory.
     """
     # Variants with equal settings share a key, so they are trained once.
-    missing = {key: trial for trial, key in keys.items() if key in spoilt or not store.has(key)}
+    missing = {key: trial for trial, key in keys.items() if key in damaged or not store.has(key)}
     interrupted, known = [], set(keys.values())
     for group in sorted(checkpoint.unfinished(store.checkpoints), key=len):  # a part is farther than the whole
         if known.issuperset(group) and (own := [missing.pop(key) for key in group if key in missing]):

@@ -1,7 +1,7 @@
 """Stored files that prove to be as they were written: JSON with a checksum of itself and of its .npz file.
 
 A disk, another program or a person may have changed a file since it was written. A reader gets back what was written or
-`Spoilt`, before any parser of arrays has seen a byte.
+`Damaged`, before any parser of arrays has seen a byte.
 """
 
 import errno
@@ -20,7 +20,7 @@ from bnrenorm.config.trial import digest
 _LIMIT = 2**30  # bytes of a JSON file: some 50 million numbers
 
 
-class Spoilt(ValueError):
+class Damaged(ValueError):
     """A file that is not as it was written; the message names it."""
 
 
@@ -38,14 +38,14 @@ def write(path: Path, content: dict[str, Any], arrays: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the plain data of a .json file, without its checksum. Raises Spoilt, or OSError if the disk fails."""
+    """Return the plain data of a .json file, without its checksum. Raises Damaged, or OSError if the disk fails."""
     text = _regular(path, _LIMIT)
     content, is_whole = {}, False
     with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):  # whatever it is that was parsed
         content = json.loads(text)
         is_whole = content.pop("checksum") == digest(content) and _is_seal(content["arrays"])
     if not is_whole:
-        raise Spoilt(f"{path} is not as it was written")
+        raise Damaged(f"{path} is not as it was written")
     return content
 
 
@@ -61,7 +61,7 @@ def read_arrays(path: Path, content: dict[str, Any]) -> dict[str, np.ndarray]:
         return {}
     data = _regular(archive, written["bytes"])
     if hashlib.sha256(data).hexdigest() != written["sha256"]:
-        raise Spoilt(f"{archive} is not as it was written")
+        raise Damaged(f"{archive} is not as it was written")
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return dict(arrays)
 
@@ -92,6 +92,6 @@ def _regular(path: Path, limit: int) -> bytes:
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ELOOP):
             raise
-        raise Spoilt(f"{path} is missing") from error
+        raise Damaged(f"{path} is missing") from error
     except ValueError as error:
-        raise Spoilt(f"{path}: {error}") from error
+        raise Damaged(f"{path}: {error}") from error

@@ -22,7 +22,7 @@ from bnrenorm.runs.finished import Outcome
 from bnrenorm.runs.plan import Keys, Plan, plan, trial_keys
 from bnrenorm.runs.remarks import remarks
 from bnrenorm.runs.runner import Report
-from bnrenorm.runs.sealed import Spoilt
+from bnrenorm.runs.sealed import Damaged
 from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import TrialResults
@@ -148,9 +148,9 @@ def rehearse(
     watcher = watcher or Watcher()
     session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, watcher, cluster, shard)
     there = {trial: key for trial, key in session.keys.items() if session.store.has(key)}
-    _, spoilt = stored.read(there, session.store)
+    _, damaged = stored.read(there, session.store)
     session.announce()
-    return Rehearsal(session.data, backend, session.plan(spoilt), session.devices)
+    return Rehearsal(session.data, backend, session.plan(damaged), session.devices)
 
 
 def _images(experiment: Experiment, load: Callable[[Data], Dataset]) -> Dataset:
@@ -187,31 +187,31 @@ class _Session:
         for remark in remarks(self.experiment, list(self.keys), self.data, self.backend):
             self.note(remark)
 
-    def plan(self, spoilt: Collection[str] = ()) -> Plan:
-        """Plan what is missing or spoilt."""
-        return plan(self.keys, self.data, self.store, self.memory, self.backend, spoilt, self.workers, self.sharing)
+    def plan(self, damaged: Collection[str] = ()) -> Plan:
+        """Plan what is missing or damaged."""
+        return plan(self.keys, self.data, self.store, self.memory, self.backend, damaged, self.workers, self.sharing)
 
     def results(self) -> tuple[list[tuple[Trial, TrialResults]], list[str]]:
         """Train what is missing; return all results, and a line for each reason why trials have none."""
-        results, spoilt = self._trained()
-        if spoilt:
-            more = f", and {len(spoilt) - 1} more" if len(spoilt) > 1 else ""
-            self.note(f"{next(iter(spoilt.values()))}{more}: trained again")
-            results, spoilt = self._trained(spoilt)
+        results, damaged = self._trained()
+        if damaged:
+            more = f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+            self.note(f"{next(iter(damaged.values()))}{more}: trained again")
+            results, damaged = self._trained(damaged)
         failed = {trial: self.failures[key] for trial, key in self.keys.items() if key in self.failures}
         lines = narration.failures(failed)
         for line in lines:
             self.note(line)
         if failed and not results:
             raise ClusterError(lines[0])
-        if spoilt:
-            raise OSError(f"{self.store.trials}: {len(spoilt)} results were written, but cannot be read")
+        if damaged:
+            raise OSError(f"{self.store.trials}: {len(damaged)} results were written, but cannot be read")
         return results, lines
 
-    def _trained(self, spoilt: Collection[str] = ()) -> tuple[list[tuple[Trial, TrialResults]], dict[str, Spoilt]]:
-        """Train what is missing or spoilt; return what `stored.read` does."""
-        todo, watcher = self.plan(spoilt), self.watcher
-        if not spoilt and (reused := narration.reused(todo)):
+    def _trained(self, damaged: Collection[str] = ()) -> tuple[list[tuple[Trial, TrialResults]], dict[str, Damaged]]:
+        """Train what is missing or damaged; return what `stored.read` does."""
+        todo, watcher = self.plan(damaged), self.watcher
+        if not damaged and (reused := narration.reused(todo)):
             watcher.tell(reused)
         compile_kernels(todo, self.backend, watcher)
         if self.cluster is None or not todo.groups:

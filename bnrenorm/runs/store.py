@@ -14,7 +14,7 @@ from bnrenorm.config import Trial
 from bnrenorm.errors import InputError
 from bnrenorm.runs import sealed
 from bnrenorm.runs.schema import StoredTrial, plain
-from bnrenorm.runs.sealed import Spoilt
+from bnrenorm.runs.sealed import Damaged
 from bnrenorm.training.records import TrialResults
 
 KEY = re.compile(r"[0-9a-f]{16}")
@@ -47,7 +47,7 @@ class Store:
             raise InputError(f"--out {self.root}: cannot be written: {error.strerror}") from error
 
     def has(self, key: str) -> bool:
-        """Tell whether a trial is finished, without reading its file, which may be spoilt: see `read`."""
+        """Tell whether a trial is finished, without reading its file, which may be damaged: see `read`."""
         return disk.exists(self.path(key))
 
     def finished(self) -> list[str]:
@@ -55,7 +55,7 @@ class Store:
         return [path.stem for path in disk.names(self.trials, "*.json") if KEY.fullmatch(path.stem)]
 
     def read(self, key: str) -> TrialResults:
-        """Return a finished trial. Raises Spoilt if it is not as it was written, or OSError if the disk fails."""
+        """Return a finished trial. Raises Damaged if it is not as it was written, or OSError if the disk fails."""
         return self._read(key)[0]
 
     def copy(self, key: str, source: "Store") -> None:
@@ -69,9 +69,9 @@ class Store:
         try:
             stored = StoredTrial.model_validate(content)
         except ValueError as error:
-            raise Spoilt(f"{path} does not have what a trial needs") from error
+            raise Damaged(f"{path} does not have what a trial needs") from error
         if stored.key != key:
-            raise Spoilt(f"{path} is that of another trial")
+            raise Damaged(f"{path} is that of another trial")
         parameters = sealed.read_arrays(path, content)
         return TrialResults(stored.outcome, stored.seconds, stored.records, stored.provenance, parameters), content
 

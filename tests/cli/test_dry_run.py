@@ -7,8 +7,8 @@ import pytest
 from bnrenorm.cli import progress
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
 from bnrenorm.engines.cpu import compilation
+from bnrenorm.engines.memory import Need
 from bnrenorm.runs import session
-from bnrenorm.runs.memory import Need
 from tests.cli.test_progress import screen
 from tests.helpers import COMPARED, FEW, experiment_of, some_digits
 

@@ -205,11 +205,11 @@ def test_a_run_has_the_checkpoints_of_groups_that_are_its_own_entirely(tmp_path)
     own, shared = Checkpoints(tmp_path, KEYS[:2]), Checkpoints(tmp_path, KEYS[1:3])
     save(own, 1)
     save(shared, 1)
-    newest(shared, "json").with_name("spoilt.step-1.json").write_text("{")
+    newest(shared, "json").with_name("damaged.step-1.json").write_text("{")
     assert checkpoint.of(tmp_path, KEYS[:2]) == [newest(own, "json")]
 
 
-def test_a_spoilt_checkpoint_of_another_group_is_not_remarked(tmp_path):
+def test_a_damaged_checkpoint_of_another_group_is_not_remarked(tmp_path):
     whole = Checkpoints(tmp_path, KEYS)
     save(whole, 1)
     newest(whole, "npz").write_bytes(b"")
@@ -217,7 +217,7 @@ def test_a_spoilt_checkpoint_of_another_group_is_not_remarked(tmp_path):
 
 
 def test_what_kills_have_left_is_swept(tmp_path):
-    """Checkpoints of stored trials, spoilt ones, and arrays without their .json file once they are a day old."""
+    """Checkpoints of stored trials, damaged ones, and arrays without their .json file once they are a day old."""
     finished, under_way = Checkpoints(tmp_path, KEYS[:2]), Checkpoints(tmp_path, KEYS[1:3])
     save(finished, 1, 2)
     save(under_way, 1, 2)
@@ -225,7 +225,7 @@ def test_what_kills_have_left_is_swept(tmp_path):
     for name in ("young", "old"):
         (tmp_path / f"{name}.step-1.npz").touch()
     os.utime(tmp_path / "old.step-1.npz", (0, 0))
-    (tmp_path / "spoilt.step-1.json").write_text("{")
+    (tmp_path / "damaged.step-1.json").write_text("{")
     checkpoint.sweep(tmp_path, {KEYS[0], KEYS[1]}.__contains__)
     assert {*tmp_path.iterdir()} == kept | {tmp_path / "young.step-1.npz"}
 

@@ -39,23 +39,23 @@ def course_of(tmp_path):
     return course_of
 
 
-@pytest.mark.parametrize("spoilt", [False, True])
-def test_an_answer_is_stored_unless_its_worker_has_done_so(course_of, spoilt):
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_answer_is_stored_unless_its_worker_has_done_so(course_of, damaged):
     groups, found = course_of()
 
     def write(text):
         for key in found:
             groups.store.path(key).write_text(text)
 
-    if spoilt:
+    if damaged:
         write("{}")
     groups, _ = course_of()
     write("{}")  # what a worker that shares the folder would have stored
     answers = []
     future = SimpleNamespace(status="finished", result=lambda timeout: answers.append(1) or list(found.items()))
     groups._end(future, 0)
-    assert answers == ([1] if spoilt else [])
-    if spoilt:
+    assert answers == ([1] if damaged else [])
+    if damaged:
         assert all(groups.store.read(key).outcome == "finished" for key in found)
         assert {sealed.read(groups.store.path(key))["data"] for key in found} == {groups.run.checksum}
 

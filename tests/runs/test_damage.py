@@ -9,7 +9,7 @@ import pytest
 from bnrenorm.config.trial import digest
 from bnrenorm.runs import inventory, sealed
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
-from bnrenorm.runs.sealed import Spoilt
+from bnrenorm.runs.sealed import Damaged
 from bnrenorm.runs.store import Store
 
 KEYS = ["0" * 16, "1" * 16]
@@ -27,7 +27,7 @@ def resumed(root):
     return (int(found.state["step"]) if found else 0), saved
 
 
-def test_what_is_saved_after_a_restart_is_kept_beside_spoilt_checkpoints_of_later_steps(tmp_path):
+def test_what_is_saved_after_a_restart_is_kept_beside_damaged_checkpoints_of_later_steps(tmp_path):
     save(Checkpoints(tmp_path, KEYS), 7, 9)
     for archive in tmp_path.glob("*.npz"):
         archive.write_bytes(archive.read_bytes()[:100])
@@ -35,12 +35,12 @@ def test_what_is_saved_after_a_restart_is_kept_beside_spoilt_checkpoints_of_late
     assert step == 0
     save(saved, 2)
     assert resumed(tmp_path)[0] == 2
-    assert len([*tmp_path.glob("*.json")]) == 1, "the spoilt ones are gone"
+    assert len([*tmp_path.glob("*.json")]) == 1, "the damaged ones are gone"
     save(saved, 7, 9)
-    assert resumed(tmp_path)[0] == 9, "where a spoilt one was once"
+    assert resumed(tmp_path)[0] == 9, "where a damaged one was once"
 
 
-def test_what_is_saved_in_the_place_of_a_spoilt_checkpoint_is_kept(tmp_path):
+def test_what_is_saved_in_the_place_of_a_damaged_checkpoint_is_kept(tmp_path):
     save(Checkpoints(tmp_path, KEYS), 7, 9)
     for archive in tmp_path.glob("*.npz"):
         archive.write_bytes(b"")
@@ -61,10 +61,10 @@ def test_a_checkpoint_that_a_disk_did_not_give_back_is_kept_and_so_is_what_is_sa
 
 
 @pytest.mark.parametrize("arrays", ["absent", "text", {}, [], {"bytes": "3", "sha256": ""}, {"bytes": 3}])
-def test_a_file_that_says_something_else_of_its_arrays_is_spoilt(tmp_path, arrays):
+def test_a_file_that_says_something_else_of_its_arrays_is_damaged(tmp_path, arrays):
     path, content = tmp_path / "a.json", {"arrays": arrays} if arrays != "absent" else {"a": 1}
     path.write_text(json.dumps({**content, "checksum": digest(content)}))
-    with pytest.raises(Spoilt, match="a.json is not as it was written"):
+    with pytest.raises(Damaged, match="a.json is not as it was written"):
         sealed.read(path)
 
 

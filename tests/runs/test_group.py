@@ -124,7 +124,7 @@ def test_a_checkpoint_that_does_not_fit_is_no_obstacle(few, store, monkeypatch):
     for _, result in train(COMPARED, few, store, note=notes.append):
         assert result.records["step"] == [1, 2, 3, 4]
     (note,) = notes
-    assert note.endswith(".step-000000000001.json is spoilt or of another version: going on from step 0")
+    assert note.endswith(".step-000000000001.json is damaged or of another version: going on from step 0")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -5,7 +5,7 @@ import pytest
 
 from bnrenorm import disk
 from bnrenorm.runs import sealed
-from bnrenorm.runs.sealed import Spoilt
+from bnrenorm.runs.sealed import Damaged
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_the_file_that_says_there_is_something_is_deleted_last(path, monkeypatch
 def test_a_link_that_leads_to_itself_is_a_missing_file(path):
     path.unlink()
     path.symlink_to(path)
-    with pytest.raises(Spoilt, match="a.json is missing"):
+    with pytest.raises(Damaged, match="a.json is missing"):
         sealed.read(path)
 
 

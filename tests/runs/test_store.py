@@ -11,7 +11,7 @@ import pytest
 from bnrenorm import config, disk
 from bnrenorm.errors import InputError
 from bnrenorm.runs import sealed
-from bnrenorm.runs.sealed import Spoilt
+from bnrenorm.runs.sealed import Damaged
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import CURVES, TrialResults
 
@@ -74,9 +74,9 @@ def without(name):
     ["", "{", '{"outcome": "finished"}', "[]", '{"records": 3}', "null", "7" * 5000, "[" * 100_000, '{"a": 1e999}'],
     ids=lambda text: text[:20],
 )
-def test_what_is_not_a_trials_file_is_spoilt(store, path, text):
+def test_what_is_not_a_trials_file_is_damaged(store, path, text):
     path.write_text(text)
-    with pytest.raises(Spoilt, match="key.json is not as it was written"):
+    with pytest.raises(Damaged, match="key.json is not as it was written"):
         store.read("key")
 
 
@@ -87,7 +87,7 @@ def test_a_change_that_is_still_json_is_seen(store, path, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    with pytest.raises(Spoilt, match="not as it was written"):
+    with pytest.raises(Damaged, match="not as it was written"):
         store.read("key")
 
 
@@ -110,13 +110,13 @@ def test_a_change_that_is_still_json_is_seen(store, path, old, new):
 )
 def test_a_file_of_another_version_is_checked_before_its_content_is_used(store, path, change):
     sealed.write(path, change(sealed.read(path)), {})
-    with pytest.raises(Spoilt, match="key.json does not have what a trial needs"):
+    with pytest.raises(Damaged, match="key.json does not have what a trial needs"):
         store.read("key")
 
 
 def test_a_trial_is_found_under_its_own_key_only(store, path):
     path.rename(store.path("other"))
-    with pytest.raises(Spoilt, match="other.json is that of another trial"):
+    with pytest.raises(Damaged, match="other.json is that of another trial"):
         store.read("other")
 
 
@@ -129,7 +129,7 @@ def huge(path):
 def test_only_regular_files_of_bounded_size_are_read(store, path, make):
     path.unlink()
     make(path)
-    with pytest.raises(Spoilt, match="key.json: expected "):
+    with pytest.raises(Damaged, match="key.json: expected "):
         store.read("key")
 
 
@@ -143,7 +143,7 @@ def test_a_trial_may_be_a_link_to_a_file_and_is_replaced_without_touching_that(s
     assert elsewhere.read_bytes() == before
 
 
-def test_a_disk_that_fails_is_not_taken_for_a_spoilt_file(store, path, monkeypatch):
+def test_a_disk_that_fails_is_not_taken_for_a_damaged_file(store, path, monkeypatch):
     def fail(self):
         raise OSError(errno.EIO, "Input/output error", str(self))
 
@@ -153,7 +153,7 @@ def test_a_disk_that_fails_is_not_taken_for_a_spoilt_file(store, path, monkeypat
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK no archive", None])
-def test_parameters_are_read_back_and_a_spoilt_file_of_them_spoils_the_trial(store, trial, damage):
+def test_parameters_are_read_back_and_a_damaged_file_of_them_damages_the_trial(store, trial, damage):
     weights = {"linears/0/W": np.arange(6, dtype=np.float32).reshape(2, 3)}
     store.write("key", trial, "sum", result(weights))
     found = store.read("key")
@@ -163,13 +163,13 @@ def test_parameters_are_read_back_and_a_spoilt_file_of_them_spoils_the_trial(sto
     copy.prepare()
     copy.copy("key", store)
     assert copy.read("key").parameters["linears/0/W"].tolist() == weights["linears/0/W"].tolist()
-    spoilt = store.trials / "key.npz"
+    damaged = store.trials / "key.npz"
     if damage is None:
-        spoilt.unlink()
+        damaged.unlink()
     else:
-        spoilt.write_bytes(damage)
+        damaged.write_bytes(damage)
     assert store.has("key")
-    with pytest.raises(Spoilt, match="key.npz is"):
+    with pytest.raises(Damaged, match="key.npz is"):
         store.read("key")
 
 

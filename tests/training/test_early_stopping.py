@@ -188,7 +188,7 @@ def test_the_record_before_the_first_step_costs_no_patience(digits, engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("training_set", ["false", "true"])
-def test_untrained_weights_are_no_result_even_if_training_only_spoils_them(digits, engine, training_set):
+def test_untrained_weights_are_no_result_even_if_training_only_damages_them(digits, engine, training_set):
     """Variants that diverge in their first step would all end with the same weights, and be equivalent."""
     text = TEXT.replace("lr: 0.3", "lr: 1.0e+20").replace("every: 4", f"every: 4, training_set: {training_set}")
     records = list(loop.Training(group(text), digits, engine=engine).records())

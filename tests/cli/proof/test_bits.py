@@ -92,10 +92,10 @@ def change(state):
     return {key: value * 1.00001 if key.startswith("weights") else value for key, value in state.items()}
 
 
-@pytest.mark.parametrize("spoil", [change, lambda state: {}], ids=["changes a number", "loads nothing"])
-def test_a_resume_in_the_middle_that_is_none_is_told(use, prove, monkeypatch, spoil):
+@pytest.mark.parametrize("damage", [change, lambda state: {}], ids=["changes a number", "loads nothing"])
+def test_a_resume_in_the_middle_that_is_none_is_told(use, prove, monkeypatch, damage):
     def load(training, state):
-        if loaded := spoil(state) if 0 < state["step"] < 6 else state:
+        if loaded := damage(state) if 0 < state["step"] < 6 else state:
             real(training, loaded)
 
     real = Training.load_state_dict

@@ -70,11 +70,11 @@ def test_an_output_that_is_left_out_is_an_infinite_error(arrays):
 
 
 def test_an_input_that_is_written_to_is_told(arrays):
-    def spoils(g, rows, partial):
+    def damages(g, rows, partial):
         Reference().column_sums(g, rows, partial)
         g[0, 0, 0] += 1
 
-    checked = Checked(Device(column_sums=spoils))
+    checked = Checked(Device(column_sums=damages))
     checked.column_sums(arrays[0], divide(7), arrays[1])
     assert checked.errors["column_sums"] > 0.1
 

@@ -76,11 +76,11 @@ def complete() -> set[str]:
     if folder is None:
         return set()
     marks = {path.name.removeprefix(_MARK): path for path in folder.glob(f"{_MARK}*")}
-    spoilt = [path for path in folder.rglob("*.nb[ci]") if not _is_whole(path)]
-    for path in (*spoilt, *marks.values()) if spoilt else ():
+    damaged = [path for path in folder.rglob("*.nb[ci]") if not _is_whole(path)]
+    for path in (*damaged, *marks.values()) if damaged else ():
         with suppress(OSError):
             path.unlink()
-    return set() if spoilt else set(marks)
+    return set() if damaged else set(marks)
 
 
 def note_complete(kernels: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines.cpu.dropout_masks import DropoutMasks
 from bnrenorm.engines.cpu.last_step import LastStep
+from bnrenorm.engines.cpu.memory import SPAN
 from bnrenorm.engines.cpu.parameters import Stack
 from bnrenorm.engines.cpu.small_batch import steps as kernels
 from bnrenorm.engines.cpu.small_batch.spare import Spare
@@ -18,7 +19,7 @@ from bnrenorm.engines.spec import hyperparams_of
 
 Array = Any
 
-_SEED_SPAN, _SPAN = 1600, 12_800  # images gathered at a time: for one seed (4 MB of digits), and for those at work
+_SEED_SPAN = 1600  # images that are prepared at a time for one seed: 4 MB of digits
 
 
 class SmallBatches:
@@ -105,7 +106,7 @@ class SmallBatches:
 
     def _spans(self, steps: int, seeds: int) -> list[tuple[int, int]]:
         """Cut the steps into spans (begin, end) whose batches are gathered together, for so many seeds at a time."""
-        span = max(1, min(_SEED_SPAN, _SPAN // max(seeds, 1)) // self.size)
+        span = max(1, min(_SEED_SPAN, SPAN // max(seeds, 1)) // self.size)
         return [(begin, min(begin + span, steps)) for begin in range(0, steps, span)]
 
     def _keep_memory(self, steps: int) -> None:

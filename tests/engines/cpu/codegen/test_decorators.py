@@ -114,7 +114,7 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damaged", DAMAGES, indirect=True, ids=lambda damage: damage[0])
-def test_a_spoilt_cache_is_seen_and_its_kernels_are_compiled_anew(damaged):
+def test_a_damaged_cache_is_seen_and_its_kernels_are_compiled_anew(damaged):
     for _ in range(2):  # what was noted does not count any more either
         assert decorators.complete() == set()
     if damaged.is_dir():
@@ -130,7 +130,7 @@ def test_a_spoilt_cache_is_seen_and_its_kernels_are_compiled_anew(damaged):
 
 
 @pytest.mark.parametrize("damaged", DAMAGES, indirect=True, ids=lambda damage: damage[0])
-def test_a_kernel_is_compiled_although_its_files_in_the_cache_are_spoilt_and_mends_them(damaged):
+def test_a_kernel_is_compiled_although_its_files_in_the_cache_are_damaged_and_mends_them(damaged):
     for hits in (0, 0 if damaged.is_dir() else 1):
         kernel, x = decorators.kernel(_double), np.ones(3, np.float32)
         kernel(x)

@@ -14,10 +14,10 @@ def test_the_probe_passes_here_and_leaves_denormals_to_others():
 def test_a_wrong_result_is_an_error(monkeypatch, wrong):
     real = probe._probe
 
-    def spoilt(*arguments):
+    def damaged(*arguments):
         real(*arguments)
         arguments[wrong].flat[1] += 1
 
-    monkeypatch.setattr(probe, "_probe", spoilt)
+    monkeypatch.setattr(probe, "_probe", damaged)
     with pytest.raises(ArithmeticError, match="expected"):
         probe.run()

@@ -15,33 +15,33 @@ from tests.helpers import COMPARED, FEW
 from tests.runs.runs import Witness, numbers
 
 
-def spoil(path):
+def damage(path):
     path.write_bytes(path.read_bytes()[:-60])
 
 
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
-def test_a_trial_whose_files_are_spoilt_is_trained_again_and_named_once(run, tmp_path, suffix):
+def test_a_trial_whose_files_are_damaged_is_trained_again_and_named_once(run, tmp_path, suffix):
     text = COMPARED + "evaluation: {parameters: true}\n"
     first = run(text)
     trials = Store(tmp_path / "out").trials
-    spoilt = sorted(trials.glob(f"*{suffix}"))[1]
-    spoil(spoilt)
-    whole = {path.name: path.stat().st_mtime_ns for path in trials.iterdir() if path.stem != spoilt.stem}
+    damaged = sorted(trials.glob(f"*{suffix}"))[1]
+    damage(damaged)
+    whole = {path.name: path.stat().st_mtime_ns for path in trials.iterdir() if path.stem != damaged.stem}
     witness = Witness()
     again = run(text, watcher=witness)
     assert witness.steps == [1, 2, 3, 4]
-    assert witness.notes == [f"{spoilt} is not as it was written: trained again"]
+    assert witness.notes == [f"{damaged} is not as it was written: trained again"]
     assert numbers(again) == numbers(first)
     for (_, one), (_, other) in zip(first.trials, again.trials, strict=True):
         assert one.parameters.keys() == other.parameters.keys() != set()
         assert all((one.parameters[name] == other.parameters[name]).all() for name in one.parameters)
-    assert whole == {path.name: path.stat().st_mtime_ns for path in trials.iterdir() if path.stem != spoilt.stem}
+    assert whole == {path.name: path.stat().st_mtime_ns for path in trials.iterdir() if path.stem != damaged.stem}
 
 
-def test_many_spoilt_trials_are_one_line(run, tmp_path):
+def test_many_damaged_trials_are_one_line(run, tmp_path):
     first = run()
     for path in Store(tmp_path / "out").trials.iterdir():
-        spoil(path)
+        damage(path)
     witness = Witness()
     assert numbers(run(watcher=witness)) == numbers(first)
     (note,) = witness.notes
@@ -69,7 +69,7 @@ def test_a_trial_that_the_disk_does_not_give_back_ends_the_run_and_is_named(run,
     assert witness.steps == []
 
 
-def test_a_disk_that_spoils_what_it_is_given_is_named(run, tmp_path, monkeypatch):
+def test_a_disk_that_damages_what_it_is_given_is_named(run, tmp_path, monkeypatch):
     real = Store.write
 
     def write(self, key, *arguments):
@@ -99,10 +99,10 @@ def on_cluster(run, monkeypatch, rounds, **options):
     return run(cluster=Cluster(workers=2), **options)
 
 
-def test_a_trial_that_is_lost_first_and_then_trained_beside_a_spoilt_one_has_its_result(run, tmp_path, monkeypatch):
+def test_a_trial_that_is_lost_first_and_then_trained_beside_a_damaged_one_has_its_result(run, tmp_path, monkeypatch):
     whole = run()
-    spoilt, missing, *_ = sorted(Store(tmp_path / "out").trials.glob("*.json"))
-    spoil(spoilt)
+    damaged, missing, *_ = sorted(Store(tmp_path / "out").trials.glob("*.json"))
+    damage(damaged)
     missing.unlink()
     outcome = on_cluster(run, monkeypatch, [1, 0])
     assert numbers(outcome) == numbers(whole)
@@ -122,9 +122,9 @@ def test_trials_that_are_lost_are_told_and_the_others_are_compared(run, tmp_path
         on_cluster(run, monkeypatch, [2], out="other")
 
 
-def test_a_spoilt_trial_that_is_lost_when_it_is_trained_again_has_no_result(run, tmp_path, monkeypatch):
+def test_a_damaged_trial_that_is_lost_when_it_is_trained_again_has_no_result(run, tmp_path, monkeypatch):
     run()
-    spoil(next(Store(tmp_path / "out").trials.glob("*.json")))
+    damage(next(Store(tmp_path / "out").trials.glob("*.json")))
     outcome = on_cluster(run, monkeypatch, [1])
     assert len(outcome.trials) == 3
     assert [line[:22] for line in outcome.failures] == ["1 trial has no result "]
