@@ -10,7 +10,7 @@ import pandas as pd
 
 from bnrenorm import atomic, disk
 from bnrenorm import published as published_tables
-from bnrenorm.analysis import aggregates, cautions, cell, held, published, tables, verdicts
+from bnrenorm.analysis import aggregates, cautions, display, published, stopped, tables, verdicts
 from bnrenorm.config import Experiment
 from bnrenorm.data.described import Described
 from bnrenorm.errors import InputError
@@ -40,7 +40,7 @@ class ExperimentResults:
         return f"ExperimentResults({self.headline}; in {self.folder})"
 
     def _repr_html_(self) -> str:
-        return cell.page(self)
+        return display.page(self)
 
     @property
     def headline(self) -> str:
@@ -66,8 +66,8 @@ class ExperimentResults:
 
     @cached_property
     def drawn(self) -> "ExperimentResults":
-        """The results as their curves are drawn: those of trials that stopped early go on (`held.held`)."""
-        return replace(self, trials=held.held(self.trials)) if self.stops_early else self
+        """The results as their curves are drawn: those of trials that stopped early go on (`stopped.continued`)."""
+        return replace(self, trials=stopped.continued(self.trials)) if self.stops_early else self
 
     @cached_property
     def summary(self) -> pd.DataFrame:

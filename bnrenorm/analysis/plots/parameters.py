@@ -37,7 +37,8 @@ def pictures(trials: TrainedTrials) -> dict[str, Callable[[], Figure]]:
 
     weights, affine: histograms of the weights and of gamma and beta after training, of the first seed. affine_epochs:
     gamma and beta over the epochs, means over a layer's nodes and over seeds. Trials that kept no parameters or learned
-    nothing are left out, and so are figures with nothing to show. Trials that stopped early are to be `held.held`.
+    nothing are left out, and so are figures with nothing to show. Trials that stopped early are to be those of
+    `stopped.continued`.
     """
     varying = [key for key, _ in trials[0][0].point if len({dict(trial.point)[key] for trial, _ in trials}) > 1]
     kept = [(trial, result) for trial, result in trials if result.parameters]

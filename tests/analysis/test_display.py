@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bnrenorm.analysis import cell
+from bnrenorm.analysis import display
 from bnrenorm.analysis.plots.notebook import Plot
 from bnrenorm.numbers import points
 from tests.helpers import COMPARED, results_of
@@ -72,12 +72,12 @@ def test_the_figure_of_a_grid_has_its_final_accuracies(monkeypatch):
         draw = getattr(Plot, name)
         monkeypatch.setattr(Plot, name, lambda plot, ax, name=name, draw=draw: drawn.append(name) or draw(plot, ax))
     for text in (GRID, COMPARED):
-        cell._figure(results_of(text, accuracy))
+        display._figure(results_of(text, accuracy))
     assert drawn == ["accuracy", "curves"]
 
 
 def test_of_a_long_table_the_middle_is_left_out(monkeypatch):
-    monkeypatch.setattr(cell, "_figure", lambda results: b"")
+    monkeypatch.setattr(display, "_figure", lambda results: b"")
     rates = [f"0.{i:03}" for i in range(1, 100)]
     text = f"name: one\nvariants: {{only: {{}}}}\ngrid: {{training.optimizer.lr: [{', '.join(rates)}]}}\n"
     texts = Read(results_of(text)._repr_html_()).texts
@@ -87,7 +87,7 @@ def test_of_a_long_table_the_middle_is_left_out(monkeypatch):
 
 
 def test_names_are_text():
-    text = cell.page(results_of(COMPARED.replace("  BRN: ", "  '<script>alert(1)</script>': ")))
+    text = display.page(results_of(COMPARED.replace("  BRN: ", "  '<script>alert(1)</script>': ")))
     read = Read(text)
     assert "script" not in read.tags
     assert any("<script>alert(1)</script>" in words for words in read.texts)
@@ -98,7 +98,7 @@ def test_diverged_trials_are_counted():
     for trial, result in results.trials:
         if trial.variant == "BRN":
             object.__setattr__(result, "outcome", "diverged")
-    read = Read(cell.page(results))
+    read = Read(display.page(results))
     assert "diverged" in read.texts
     assert not re.search(r"\bnan\b", " ".join(read.texts), re.I)
 
@@ -109,7 +109,7 @@ def test_one_variant_and_few_seeds_are_shown_too(text):
 
 
 def test_a_figure_that_fails_costs_nothing_else(monkeypatch):
-    monkeypatch.setattr(cell, "_figure", lambda results: 1 / 0)
+    monkeypatch.setattr(display, "_figure", lambda results: 1 / 0)
     read = Read(results_of()._repr_html_())
     assert "Not drawn: ZeroDivisionError: division by zero" in read.texts
     assert "table" in read.tags

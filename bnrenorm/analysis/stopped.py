@@ -13,7 +13,7 @@ from bnrenorm.config.trial import Point
 from bnrenorm.training.records import Columns, TrialResults, final_record
 
 
-def held(trials: TrainedTrials) -> TrainedTrials:
+def continued(trials: TrainedTrials) -> TrainedTrials:
     """Return the trials, those that stopped early with further records up to the last of their grid point and one more.
 
     The values of these records are those of the record of the final weights (`final_record`), but for "stopped".
@@ -21,10 +21,10 @@ def held(trials: TrainedTrials) -> TrainedTrials:
     last: dict[Point, float] = {}
     for trial, result in trials:
         last[trial.point] = max(result.records["step"][-1], last.get(trial.point, 0))
-    return [(trial, _held(trial, result, last[trial.point])) for trial, result in trials]
+    return [(trial, _continued(trial, result, last[trial.point])) for trial, result in trials]
 
 
-def _held(trial: Trial, result: TrialResults, last: float) -> TrialResults:
+def _continued(trial: Trial, result: TrialResults, last: float) -> TrialResults:
     step, epoch = (result.records[name][-1] for name in ("step", "epoch"))
     training, every = trial.settings.training, trial.settings.evaluation.every.amount
     total = training.steps.amount
