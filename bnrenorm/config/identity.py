@@ -36,8 +36,8 @@ def _canonical(settings: Settings) -> Settings:
     norm, model = settings.norm, settings.model
     if isinstance(norm, Renorm) and why_plain_bn(settings):
         norm = BatchNorm(**{**norm.model_dump(include=set(BatchNorm.model_fields)), "kind": "batch"})
-    rates = (settings.training.optimizer.lr, None)
-    if isinstance(norm, BatchNorm | LayerNorm) and (norm.affine == "none" or norm.affine_lr in rates):
+    lr = settings.training.optimizer.lr
+    if isinstance(norm, BatchNorm | LayerNorm) and (norm.affine == "none" or norm.affine_lr == lr):
         norm = norm.model_copy(update={"affine_lr": None})
     if isinstance(norm, BatchNorm) and norm.affine != "layer":
         norm = norm.model_copy(update={"affine_gradient": "sum"})
