@@ -43,7 +43,7 @@ def one_after_another(terms):
 
 def by_lanes(terms, lanes):
     """Add up every `lanes`-th term, then neighbours of these sums, neighbouring pairs, and so on."""
-    sums = [one_after_another(terms[k::lanes]) if k < len(terms) else terms[0] * 0 for k in range(lanes)]
+    sums = [one_after_another(terms[k::lanes]) if k < len(terms) else np.zeros_like(terms[0]) for k in range(lanes)]
     while len(sums) > 1:
         sums = [a + b for a, b in zip(sums[::2], sums[1::2], strict=True)]
     return sums[0]

@@ -64,7 +64,7 @@ def test_updates_have_one_rounding(rng):
     hyper = Hyperparams(*(np.float32(value) for value in {**NONE, "momentum": rate, "alpha": rate}.values()))
 
     def fused(a, b, c):
-        return (np.longdouble(a) * b + c).astype(np.float32)
+        return (np.multiply(a, b, dtype=np.longdouble) + c).astype(np.float32)
 
     decayed = fused(l2, p, g) + l1 * np.sign(p)
     velocity, square, new = old.copy(), np.abs(old), decayed * decayed

@@ -105,12 +105,15 @@ def test_what_a_replica_trains_on_stays_until_it_has_passed_it(monkeypatch):
         monkeypatch.setattr(engine.batches, "_spans", lambda steps, seeds: [(step, step + 1) for step in range(steps)])
         engine.batches.workers = 2
     calm.advance(0, 8, observe=False)
-    real, has_passed, spans, scratch = kernels.train, threading.Event(), [], {True: set(), False: set()}
+    real, spans, scratch = kernels.train, [], {True: set(), False: set()}
+    waits, has_passed = threading.Event(), threading.Event()
     first, second = waiting.batches.hyper
 
     def train(batches, spec, hyper, *others):
         scratch[hyper is second].add(id(others[4].flat))
-        assert hyper is not first or has_passed.wait(60)
+        if hyper is first:
+            waits.set()
+        assert (has_passed if hyper is first else waits).wait(60)
         real(batches, spec, hyper, *others)
         spans.append(hyper is second)
         if sum(spans) == 8:
