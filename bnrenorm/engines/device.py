@@ -11,7 +11,12 @@ from bnrenorm import _compat
 from bnrenorm.errors import DeviceError, InputError, OutOfMemory, is_of_cupy, one_line
 
 DOCTOR = "`bnrenorm doctor` says what is missing"
-_FULL = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED")
+_FULL = (
+    "cudaErrorMemoryAllocation",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # a thread's first product; that cuBLAS works at all is seen by `problem`
+)
 
 
 def choose(name: str) -> tuple[str, str]:

@@ -37,5 +37,5 @@ def need(settings: Settings, data: Dataset) -> Need:
     at_once = scratch(evaluated, evaluated, learning=False)
     libraries = GPU_LIBRARIES + WORKSPACE_90
     fixed = (4 * data.inputs + image) * (images + test) + max(evaluator.BUDGET, at_once) + spans.BYTES + libraries
-    per_replica = 4 * copies * weights(widths) + learned + compared + gathered + thirds
+    per_replica = 4 * copies * weights(widths) + spans.SCHEDULE + learned + compared + gathered + thirds
     return Need(fixed, per_replica, packing.MOST_REPLICAS)

@@ -16,7 +16,10 @@ Array = Any
 _STEPS, _ENTRIES = 256, 2**22  # of a span, at most
 
 BYTES = 2 * 4 * _ENTRIES
-"""Bytes of the tables of two spans on the device."""
+"""Bytes of the indices and ranks of two spans on the device."""
+
+SCHEDULE = 2 * 4 * 4 * _STEPS
+"""Bytes of a replica's schedules of two spans there."""
 
 
 class Span(NamedTuple):

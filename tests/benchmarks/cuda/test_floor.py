@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.cuda import counts
-from benchmarks.cuda.device import COLUMNS, Device, choose
+from benchmarks.cuda.device import COLUMNS, Device
 from benchmarks.cuda.jobs import JOBS, rehearsed
 from benchmarks.cuda.peers import floor
 
@@ -91,7 +91,7 @@ def test_the_update_changes_every_weight_and_velocity():
 
 @pytest.mark.gpu
 def test_both_run_on_a_gpu():
-    job, device = replace(SMALL["micro-batch-30"], widths=(20, 10, 5)), choose("cuda")
+    job, device = replace(SMALL["micro-batch-30"], widths=(20, 10, 5)), Device("cuda:0")
     arrays = []
     numbers = device.numbers
     device.numbers = lambda *shape: arrays.append(numbers(*shape)) or arrays[-1]

@@ -1,11 +1,13 @@
 """The proof on a GPU, with experiments that are short on any device; and its command without one."""
 
+import numpy as np
 import pytest
 
 from bnrenorm import _compat
 from bnrenorm.cli import proof
 from bnrenorm.cli.proof import bits, numbers, speed
 from bnrenorm.cli.proof.rows import Row
+from bnrenorm.engines.cuda.launches import Launches
 
 
 @pytest.fixture
@@ -25,16 +27,15 @@ def test_every_check_is_fine_on_a_gpu(short):
     table = list(proof.prove("cuda:0"))
     assert [row for row in table if not row.ok] == []
     checks = " ".join(f"{row.check} {row.result}" for row in table)
-    for word in ("card", "copy", "kernel middle, float64", "kernel sweep, float32", "gradient", "200 steps in float64", "resume", "CUDA graph", "company",
-                 "memory", "batch of 32"):  # fmt: skip
+    for word in ("card", "copy", "kernel middle, float64", "gradient", "200 steps in float64", "resume", "CUDA graph",
+                 "company", "memory", "batch of 32"):  # fmt: skip
         assert word in checks
+    assert ("kernel sweep, float32" in checks) is Launches(np.float32).has_tensor_cores
 
 
 @pytest.mark.gpu
 @pytest.mark.slow
 def test_a_broken_kernel_is_a_bad_row(short, monkeypatch):
-    from bnrenorm.engines.cuda.launches import Launches
-
     right = Launches.enter
 
     def enter(self, z, bias, rows, *, relu, factor=None, partial=None):

@@ -119,3 +119,10 @@ def test_a_fault_while_drawing_is_the_callers(monkeypatch):
     monkeypatch.setattr(spans.sampler, "table", fail)
     with pytest.raises(MemoryError):
         list(ahead)
+
+
+def test_the_estimate_holds_the_schedules_of_two_spans():
+    spans = spans_of("2")
+    tables = [span.schedule for span in spans.ahead(0, 2 * spans.length, np.copy)]
+    assert len(tables) == 2
+    assert sum(table.nbytes for table in tables) == len(spans.seed_of) * module.SCHEDULE
