@@ -12,6 +12,7 @@ from bnrenorm.config.experiment import CONFIG_FILE, Experiment
 from bnrenorm.config.reader import plain, shown
 from bnrenorm.config.trial import Trial
 from bnrenorm.errors import InputError
+from bnrenorm.norm import registry
 
 __all__ = ["CONFIG_FILE", "Experiment", "Trial", "load", "shipped"]
 
@@ -45,6 +46,7 @@ def load(
     assignments += [(f"--{key} {value}", key, value) for key, value in (options or {}).items() if value is not None]
     for location, key, value in assignments:
         parsed.assign(key, plain(value, location), location)
+    registry.reread()
     return build(parsed, plugins.load(parsed, folder))
 
 

@@ -95,7 +95,7 @@ class Custom(Strict):
         default=None, ge=0, description="learning rate of the Link's parameters; null: that of the optimizer"
     )
     source: str = Field(
-        default_factory=lambda data: registry.find(data["name"]).digest if "name" in data else "",
+        default_factory=lambda data: registry.digest_of(data["name"]) if "name" in data else "",
         description="digest of the registered factory, filled in automatically: results of another version of the Link "
         "are stored separately",
     )
@@ -113,7 +113,7 @@ class Custom(Strict):
     @field_validator("source")
     @classmethod
     def _is_the_registered_one(cls, source: str, info: ValidationInfo) -> str:
-        if "name" in info.data and source != registry.find(info.data["name"]).digest:
+        if "name" in info.data and source != registry.digest_of(info.data["name"]):
             raise ValueError("expected the digest of the Link that is registered under that name; leave it out")
         return source
 

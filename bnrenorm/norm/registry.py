@@ -14,13 +14,14 @@ Factory = Callable[[int], Any]
 
 @dataclass(frozen=True)
 class Registered:
-    """A factory, and a digest of its source or version, which is part of the key of its trials' stored results."""
+    """A factory, and the version that its results are identified by in place of its source text."""
 
     factory: Factory
-    digest: str
+    version: str | None
 
 
 _registered: dict[str, Registered] = {}
+_digests: dict[str, str] = {}  # of the versions or source texts as they were last read
 
 
 def register_norm(name: str, factory: Factory, *, version: str | None = None) -> None:
@@ -32,8 +33,9 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
     and layer.
 
     Stored results are identified by the source text of the factory and of the functions, classes and constants of its
-    own file or notebook that it uses: of Python's types, and NumPy's numbers and arrays. Pass `version` if the Link
-    also depends on other code or on objects of other libraries, or if there is no text.
+    own file or notebook that it uses: of Python's types, and NumPy's numbers and arrays, with their values when the
+    experiment is loaded. Pass `version` if the Link also depends on other code or on objects of other libraries, or if
+    there is no text.
     Raises InputError if name is not an identifier, factory cannot be called with the width alone, or there is neither
     source text nor a version.
     """
@@ -53,13 +55,15 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
         raise InputError(f"register_norm: {name!r} cannot be called with the width alone: {error}") from error
     except ValueError:  # not every function that is written in C has a signature
         pass
-    _registered[name] = Registered(factory, _digest(name, factory, version))
+    registered = Registered(factory, version)
+    _digests[name] = _read(name, registered)
+    _registered[name] = registered
 
 
-def _digest(name: str, factory: Factory, version: str | None) -> str:
-    if version is not None:
-        return f"version {version}"
-    if text := source.text_of(factory):
+def _read(name: str, registered: Registered) -> str:
+    if registered.version is not None:
+        return f"version {registered.version}"
+    if text := source.text_of(registered.factory):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
     raise InputError(f"register_norm: {name!r} has no source text to identify its results by; pass version=")
 
@@ -74,17 +78,33 @@ def find(name: str) -> Registered:
     return _registered[name]
 
 
+def reread() -> None:
+    """Forget the digests: variables that a factory uses may have others values now, and its file another text."""
+    _digests.clear()
+
+
+def digest_of(name: str) -> str:
+    """Return the digest of a factory's version or source text, part of the key of its trials' stored results.
+
+    Raises KeyError if there is none of that name, and InputError if its source text is gone.
+    """
+    if name not in _digests:
+        _digests[name] = _read(name, _registered[name])
+    return _digests[name]
+
+
 def factory_of(name: str, digest: str) -> Factory:
     """Return the factory of that name and digest, which decide where results are stored.
 
     Raises InputError if none, or another one, is registered by now.
     """
-    registered = _registered.get(name)
-    if registered is None:
-        raise InputError(f"norm {name!r} is not registered in this process, expected it in a file under plugins")
-    if registered.digest != digest:
+    if name not in _registered:
         raise InputError(
-            f"norm {name!r} was registered again since the experiment was loaded, expected the same factory; load the "
-            "experiment again"
+            f"norm {name!r} is not registered in this process, and workers know those of files under plugins only"
         )
-    return registered.factory
+    if digest_of(name) != digest:
+        raise InputError(
+            f"norm {name!r} was registered again, or what it uses has changed, since the experiment was loaded; load "
+            "the experiment again"
+        )
+    return _registered[name].factory

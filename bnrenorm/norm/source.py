@@ -3,7 +3,10 @@
 import functools
 import hashlib
 import inspect
+import linecache
+import os
 import textwrap
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
@@ -67,7 +70,7 @@ class _Text:
         elif getattr(value, "__module__", None) != self.module:
             self.constants.append(_value_of(value))
         elif inspect.isfunction(value):
-            self.sources.append(_source(value.__code__))  # of a decorated function the wrapper's, which leads to it
+            self.sources.append(_of_function(value.__code__))  # of a decorated one the wrapper's, which leads to it
             yield from (value.__defaults__, value.__kwdefaults__, inspect.unwrap(value))
             yield from _used(value)
         elif inspect.isclass(value):
@@ -104,6 +107,56 @@ def _source(value: Any) -> str:
         return ""
 
 
+def _of_function(code: CodeType) -> str:
+    """Return the source text of a function; if its file was edited since it was imported, with its instructions."""
+    text = (code.co_name == "<lambda>" and _lambda(code)) or _source(code)
+    if os.path.isfile(code.co_filename) and code not in _functions("".join(linecache.getlines(code.co_filename))):
+        text += _instructions(code)
+    return text
+
+
+def _lambda(code: CodeType) -> str:
+    """Return the arguments and the text of the expression of a lambda; "" if its place is not known.
+
+    `inspect` gives the first of its lines, for all lambdas there.
+    """
+    places: list[Any] = [place for place in code.co_positions() if place[3]]  # 0 or None: of no text
+    if not places:
+        return ""
+    (first, begin), (last, end) = min((place[0], place[2]) for place in places), max(place[1::2] for place in places)
+    lines = [line.encode() for line in linecache.getlines(code.co_filename)[first - 1 : last]]
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][begin:]
+    return f"{code.co_varnames[: code.co_argcount]}{b''.join(lines).decode()}\n"
+
+
+@functools.lru_cache(maxsize=8)
+def _functions(text: str) -> set[CodeType]:
+    """Return the functions and classes of a file of Python, compiled; none if it is no Python."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return set(_nested(compile(text, "", "exec", dont_inherit=True)))
+    except (SyntaxError, ValueError):
+        return set()
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _nested(constant)
+
+
+def _instructions(code: CodeType) -> str:
+    """Return a text of what a function does, the same in every process of one version of Python."""
+    constants = [
+        _instructions(value) if isinstance(value, CodeType)
+        else repr(sorted(value, key=repr) if isinstance(value, frozenset) else value)
+        for value in code.co_consts
+    ]  # fmt: skip
+    return f"{code.co_code.hex()}{code.co_names}{code.co_varnames}{constants}\n"
+
+
 def _used(function: Any) -> Iterator[Any]:
     """Yield the globals and the outer variables that a function names."""
     for name in sorted(_names(function.__code__)):
@@ -115,8 +168,7 @@ def _used(function: Any) -> Iterator[Any]:
 
 
 def _names(code: CodeType) -> set[str]:
-    inner = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
-    return set(code.co_names).union(*inner)
+    return set(code.co_names).union(*(inner.co_names for inner in _nested(code)))
 
 
 def _members(value: Any) -> Iterator[Any]:

@@ -15,6 +15,7 @@ from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
 from bnrenorm.errors import ClusterError, InputError
+from bnrenorm.norm import registry
 from bnrenorm.runs import alike, course, inventory, narration, run_folder, runner, stored
 from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs.cluster import Cluster
@@ -174,6 +175,7 @@ class _Session:
         self.failures: dict[str, str] = {}  # by key
         self.workers, self.devices, self.sharing = clusters.count(cluster, backend.device)
         self.memory = memory // self.sharing
+        registry.reread()
         self.plan()
 
     def note(self, text: str) -> None:

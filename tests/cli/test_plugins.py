@@ -28,7 +28,7 @@ def test_a_run_says_what_it_runs_and_keeps_a_copy_that_repeats_it(call, tmp_path
     code, printed, _ = call("compare", experiment, "--engine", "chainer", "--device", "cpu", "--out", out, "--dry-run")
     assert code == 0
     assert "2 trials, 2 finished" in printed
-    assert registry.find("mine").digest in experiment.read_text()
+    assert registry.digest_of("mine") in experiment.read_text()
 
 
 @pytest.mark.parametrize(

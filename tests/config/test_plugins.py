@@ -51,7 +51,7 @@ def source(experiment):
 def test_a_file_next_to_the_config_registers_a_norm_and_is_announced_first(folder, capsys):
     (folder / "mine.py").write_text(f"print('running')\n{MINE}")
     experiment = config.load(folder / "my.yaml")
-    assert source(experiment) == registry.find("mine").digest
+    assert source(experiment) == registry.digest_of("mine")
     (plugin,) = experiment.plugins
     assert plugin == plugins.Plugin(folder / "mine.py", (folder / "mine.py").read_bytes())
     printed = capsys.readouterr()
@@ -95,7 +95,7 @@ def test_the_text_is_that_of_the_file(folder, text):
     experiment = config.load(folder / "my.yaml")
     linecache.clearcache()
     registry.register_norm("mine", registry.find("mine").factory)
-    assert registry.find("mine").digest == source(experiment)
+    assert registry.digest_of("mine") == source(experiment)
 
 
 @pytest.mark.parametrize("factory", ["Mine", "lambda width: Mine(width)"])
@@ -110,7 +110,7 @@ def test_a_plugin_is_its_source_where_there_is_no_such_file(folder, factory):
         if there is not None:
             plugin.path.write_text(there)
         plugins.run(plugin, "config.yaml")
-        assert registry.find("mine").digest == source(experiment)
+        assert registry.digest_of("mine") == source(experiment)
         plugin.path.touch()
 
 

@@ -134,10 +134,14 @@ def test_a_factory_that_is_not_the_experiments_own_trains_nothing(monkeypatch):
     bnrenorm.register_norm("mine", Scale)
     group = trials("norm: {kind: custom, name: mine}")
     bnrenorm.register_norm("mine", L.BatchNormalization)
-    with pytest.raises(InputError, match="norm 'mine' was registered again since the experiment was loaded"):
+    with pytest.raises(
+        InputError, match="norm 'mine' was registered again, or what it uses has changed, since the experiment"
+    ):
         loop.Training(group, some_digits(600, 100))
     monkeypatch.setattr(registry, "_registered", {})  # as in a worker, without plugins
-    with pytest.raises(InputError, match="norm 'mine' is not registered in this process, expected it in a file"):
+    with pytest.raises(
+        InputError, match="norm 'mine' is not registered in this process, and workers know those of files"
+    ):
         loop.Training(group, some_digits(600, 100))
 
 

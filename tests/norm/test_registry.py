@@ -26,7 +26,7 @@ def from_cell(source, name, number=1):
 
 def digest(factory, **version):
     registry.register_norm("mine", factory, **version)
-    return registry.find("mine").digest
+    return registry.digest_of("mine")
 
 
 def one(width):
@@ -62,6 +62,26 @@ def test_the_digest_is_of_the_source_text():
     assert digest(one) == digest(one)
     assert digest(one) != digest(other)
     assert len(digest(one)) == 16
+
+
+def test_a_digest_is_of_the_values_when_it_is_read_again():
+    factory = from_cell("FACTOR = {'a': 1}\ndef norm(width):\n    return FACTOR['a']\n", "norm")
+    before = digest(factory)
+    factory.__globals__["FACTOR"]["a"] = 2
+    assert registry.digest_of("mine") == before, "while a training goes on"
+    registry.reread()
+    assert before != registry.digest_of("mine") == digest(factory)
+    factory.__globals__["FACTOR"]["a"] = 1
+    registry.reread()
+    assert registry.digest_of("mine") == before
+
+
+def test_source_text_that_is_gone_is_told_when_it_is_read_again():
+    digest(from_cell("def norm(width):\n    return width\n", "norm", 9))
+    del linecache.cache["<cell 9>"]
+    registry.reread()
+    with pytest.raises(InputError, match="'mine' has no source text to identify its results by; pass version="):
+        registry.digest_of("mine")
 
 
 def test_an_indented_function_has_the_digest_of_the_same_text_at_the_margin():

@@ -1,0 +1,86 @@
+"""The text of a lambda, and of a function whose file has changed."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from bnrenorm.norm import source
+from bnrenorm.norm.source import text_of
+from tests.helpers import fresh
+from tests.norm.test_registry import from_cell
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("lambda width: Norm(1)", "lambda width: Norm(2)"),
+        ("lambda width: Norm(1)", "lambda width: Base(1)"),
+        ("lambda a, b=1: Norm(a)", "lambda b, a=1: Norm(a)"),
+        ("lambda width: Norm((lambda x: x)(1))", "lambda width: Norm((lambda x: -x)(1))"),
+        ("lambda width: Norm(\nwidth + 1\n)", "lambda width: Norm(\nwidth + 2\n)"),
+        ("lambda é: Norm('é', 1)", "lambda é: Norm('é', 2)"),
+    ],
+)
+def test_lambdas_of_one_line_have_texts_of_their_own(one, other):
+    text = f"Norm = Base = None\nboth = [{one}, {other}, {one}]\n"
+    texts = [text_of(factory) for factory in (*from_cell(text, "both"), *from_cell(text, "both"))]
+    assert texts[0] == texts[2] == texts[3] != texts[1] == texts[4]
+
+
+def test_a_lambda_whose_place_is_not_known_has_its_first_line():
+    """As in a process of `python -X no_debug_ranges`."""
+    text = "norm = [lambda width: abs(width)][0]\n"
+    code = from_cell(text, "norm").__code__
+    assert source._of_function(code) == "('width',)abs(width)\n"
+    assert source._of_function(code.replace(co_linetable=b"")) == text
+
+
+@pytest.mark.parametrize(
+    "lines", ["(\n  lambda width:\n    1 + {})", "f(lambda width: (\n  {}),\n lambda x: 2)", "lambda width: [\n {}]"]
+)
+def test_every_line_of_a_lambda_is_in_its_text(lines):
+    text = f"f = lambda one, other=None: one\nnorm = {lines}\n"
+    first, again, other = (text_of(from_cell(text.format(value), "norm")) for value in (3, 3, 4))
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        "class Norm:\n    def forward(self, x):\n        return 20 * x\n",
+        "import sys\n\nclass Norm:\n    def forward(self, x):\n        return x\n",
+        "class Norm:\n    def forward(self, x):\n",
+        "",
+    ],
+)
+def test_code_that_is_not_what_its_file_says_by_now_is_neither_the_old_nor_the_new_one(tmp_path, edited):
+    """Python goes on with what was imported, and a process that imports the file again has the new text."""
+    path = tmp_path / "links.py"
+
+    def imported():
+        scope = {"__name__": "links"}
+        exec(compile(path.read_text(), str(path), "exec"), scope)
+        return SimpleNamespace(**scope)
+
+    path.write_text("class Norm:\n    def forward(self, x):\n        return x\n")
+    first, again = imported(), imported()
+    before = text_of(first.Norm.forward)
+    assert before == text_of(again.Norm.forward)
+    assert source._of_function(first.Norm.forward.__code__) == "def forward(self, x):\n    return x\n"
+    path.write_text(edited)
+    now = text_of(first.Norm.forward)
+    assert now != before
+    if "return" in edited:
+        assert now != text_of(imported().Norm.forward)
+        assert now == text_of(again.Norm.forward)
+    path.write_text("class Norm:\n    def forward(self, x):\n        return x\n")
+    assert text_of(first.Norm.forward) == before
+
+
+def test_instructions_have_one_text_in_every_process():
+    code = (
+        "from bnrenorm.norm.source import _instructions\n"
+        "def norm(x):\n    return [y in {'a', 'b', 'c'} for y in x], lambda: 3\n"
+        "print(_instructions(norm.__code__))"
+    )
+    assert len({fresh(code) for _ in range(4)}) == 1
