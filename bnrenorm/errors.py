@@ -1,5 +1,10 @@
 """The exceptions that a user sees as one line, mistakes to fix and devices that fail, and the warning that advises."""
 
+import itertools
+import os
+import sysconfig
+import traceback
+
 _CUPY = ("cupy", "cupy_backends", "cupyx")
 
 
@@ -12,6 +17,17 @@ class InputError(ValueError):
 
     def __init__(self, message: str):
         super().__init__(" ".join(message.splitlines()))  # a value that is repeated may have several lines
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython prints below a cell in place of a traceback: the user's own lines, and the message.
+
+        Those are the lines that called us, and those of a norm of the user's own that failed.
+        """
+        libraries = (os.path.dirname(__file__), *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
+        tracebacks = [error.__traceback__ for error in (self, self.__cause__) if error]
+        frames = itertools.chain.from_iterable(map(traceback.extract_tb, tracebacks))
+        own = [frame for frame in frames if not frame.filename.startswith(libraries)]
+        return [*dict.fromkeys(map(str.rstrip, traceback.format_list(own))), f"{type(self).__name__}: {self}"]
 
 
 class DeviceError(OSError):
