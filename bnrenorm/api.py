@@ -15,6 +15,7 @@ from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.config import Experiment
 from bnrenorm.config.build import KEYS
 from bnrenorm.config.document import similar
+from bnrenorm.config.explain import paths
 from bnrenorm.engines import backend
 from bnrenorm.errors import InputError, cut
 from bnrenorm.runs import cluster as clusters
@@ -38,18 +39,21 @@ def load(
     (docs/config.md), with two underscores for a dot: training__steps=10; None is YAML's null. Numbers and arrays of
     NumPy, ranges, tuples and paths are read as YAML's numbers, lists and text. The files under `plugins` are run.
 
-    Raises InputError for a config or a setting that is not valid, and TypeError for a `config` of another type, for
-    images in place of their path, and for an argument of `run`.
+    Raises InputError for a config or a setting that is not valid (`run` does where that depends on the images), and
+    TypeError for a `config` of another type, for images in place of their path, and for an argument of `run`.
     """
     _require("config", config, Mapping | _PATH, "a config's name or path, or a dictionary")
+    parts = {str(path[-1]) for path in paths()}
     for name in overrides:
         if name in _ARGUMENTS:
             raise TypeError(f"{name} is an argument of bnrenorm.run, not of bnrenorm.load")
-        if "__" not in name and not similar(name, KEYS) and (near := similar(name, _ARGUMENTS)):
+        if "__" not in name and (near := similar(name, (*KEYS, *parts, *_ARGUMENTS))) in _ARGUMENTS:
             raise TypeError(f"no setting is called {name}; did you mean {near}, an argument of bnrenorm.run?")
-    for name in ("data", "data__path"):
-        expected = "a path: save the images with np.savez, and give the file as data__path"
-        _require(name, overrides.get(name), Mapping | _PATH | None, expected)
+    images, expected = overrides.get("data"), "a path: save the images with np.savez, and give the file as data__path"
+    if isinstance(images, Mapping):
+        images = next((value for value in images.values() if getattr(value, "shape", ())), None)
+    _require("data", images, _PATH | None, expected)
+    _require("data__path", overrides.get("data__path"), _PATH | None, expected)
     chosen = overrides if seeds is None else {**overrides, "seeds": seeds}
     values = {key.replace("__", "."): value for key, value in chosen.items()}
     return configs.load(config if isinstance(config, Mapping) else os.path.expanduser(config), values=values)

@@ -123,8 +123,6 @@ def test_bad_options_are_named(config_file, tmp_path, options, message):
         (lambda: bnrenorm.run("quick", watcher=print), "watcher=<built-in function print>"),
         (lambda: bnrenorm.load(None), "config=None: expected a config's name or path"),
         (lambda: bnrenorm.load([1]), "config=[1]: expected a config's name or path, or a dictionary"),
-        (lambda: bnrenorm.load("quick", data=np.zeros((9, 784))), "data=ndarray (9, 784): expected a path: save"),
-        (lambda: bnrenorm.load("quick", data__path=[1]), "data__path=[1]: expected a path: save the images with"),
     ],
 )
 def test_an_argument_of_another_type_is_named(call, argument):
@@ -211,40 +209,3 @@ def test_a_script_whose_workers_would_run_it_again_is_told_what_it_needs(run_scr
         "bnrenorm.errors.InputError: workers=1: they did not start (Nanny failed to start.); in a script, call "
         'bnrenorm.run below `if __name__ == "__main__":`, because workers import it'
     )
-
-
-@pytest.mark.parametrize(
-    ("overrides", "plain"),
-    [
-        ({"training__steps": np.int64(3)}, {"training__steps": 3}),
-        ({"training__optimizer__lr": np.float64(0.5)}, {"training__optimizer__lr": 0.5}),
-        ({"training__optimizer": {"lr": np.float32(0.5)}}, {"training__optimizer": {"lr": 0.5}}),
-        ({"seeds": range(1, 3), "data": {"validation": 9}}, {"seeds": [1, 2], "data__validation": 9}),
-        ({"seeds": np.arange(2)}, {"seeds": [0, 1]}),
-        ({"model__hidden": (20, 10)}, {"model__hidden": [20, 10]}),
-        ({"grid": {"training.l1_decay": np.array([0.5, 1.0])}}, {"grid": {"training.l1_decay": [0.5, 1.0]}}),
-    ],
-)
-def test_numbers_and_sequences_of_numpy_and_python_are_those_of_yaml(config_file, overrides, plain):
-    """Their digest is the same, and so are the run folder and the stored trials."""
-    one, other = (bnrenorm.load(config_file(), **values).resolved() for values in (overrides, plain))
-    assert one == other
-    assert repr(one) == repr(other)
-
-
-def test_the_name_of_an_experiment_may_be_overridden(config_file):
-    assert bnrenorm.load(config_file(), name="mine").name == "mine"
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        ({"training__steps": 0}, "training.steps=0: training.steps is 0 steps, expected 1 to"),
-        ({"trainin__steps": 3}, "unknown key 'trainin'; did you mean training"),
-        ({"seeds": [1, 1]}, "repeated seed"),
-        ({"seeds": 0}, "seeds"),
-    ],
-)
-def test_bad_overrides_are_named(config_file, overrides, message):
-    with pytest.raises(bnrenorm.InputError, match=message):
-        bnrenorm.load(config_file(COMPARED), **overrides).trials(100)

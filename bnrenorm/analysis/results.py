@@ -11,7 +11,7 @@ import pandas as pd
 from bnrenorm import atomic, disk
 from bnrenorm import published as published_tables
 from bnrenorm.analysis import aggregates, cautions, display, published, stopped, tables, verdicts
-from bnrenorm.config import Experiment
+from bnrenorm.config import TRIALS, TRIALS_LIST, Experiment
 from bnrenorm.data.described import Described
 from bnrenorm.errors import InputError
 from bnrenorm.numbers import counted
@@ -134,14 +134,17 @@ class ExperimentResults:
     def save(self, folder: str | Path) -> Path:
         """Write into another folder what a run leaves: experiment, tables, verdicts, figures, report; return its path.
 
-        Raises InputError if there is a file of that name, and OSError if the disk fails. Warns of each figure, and of
-        the report, if they cannot be drawn.
+        Raises InputError if there is a file of that name, another run, or the folder of all of them, and OSError if the
+        disk fails. Warns of each figure, and of the report, if they cannot be drawn.
         """
         from bnrenorm.analysis import outputs  # which imports this module
 
         target = Path(folder).expanduser()
         if disk.is_file(target):
             raise InputError(f"{target}: is a file, expected a folder")
+        is_other = disk.exists(target / TRIALS_LIST) and target.resolve() != self.folder.resolve()
+        if is_other or disk.is_folder(target / TRIALS):
+            raise InputError(f"{target}: has the results of others, expected a folder of its own")
         for name, content in self.experiment.files().items():
             disk.make((target / name).parent)
             atomic.write(target / name, content)

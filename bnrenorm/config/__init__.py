@@ -8,13 +8,13 @@ from bnrenorm import disk
 from bnrenorm.config import document, limits, plugins
 from bnrenorm.config.build import build
 from bnrenorm.config.document import Document, unknown
-from bnrenorm.config.experiment import CONFIG_FILE, Experiment
+from bnrenorm.config.experiment import CONFIG_FILE, TRIALS, TRIALS_LIST, Experiment
 from bnrenorm.config.reader import plain, shown
 from bnrenorm.config.trial import Trial
 from bnrenorm.errors import InputError
 from bnrenorm.norm import registry
 
-__all__ = ["CONFIG_FILE", "Experiment", "Trial", "load", "shipped"]
+__all__ = ["CONFIG_FILE", "TRIALS", "TRIALS_LIST", "Experiment", "Trial", "load", "shipped"]
 
 
 def shipped() -> dict[str, Path]:

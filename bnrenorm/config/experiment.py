@@ -18,6 +18,9 @@ from bnrenorm.numbers import counted
 CONFIG_FILE = "experiment.yaml"
 """The config of a run, in its folder."""
 
+TRIALS, TRIALS_LIST = "trials", ".trials.json"
+"""The folder of the stored trials, next to the run folders, and a run's list of those that are its own."""
+
 _BESIDE_THE_QUESTION = {"name", "seeds", "baseline", "margin", "published", "plugins", "data", "evaluation"}
 
 

@@ -153,7 +153,7 @@ def unknown_key(path: Path, names: Iterable[str]) -> str:
     That is one of the same name further inside the group or anywhere in the settings, or one of a similar name.
     """
     *group, name = path
-    keys = list(dict.fromkeys(_paths(Settings)))
+    keys = list(dict.fromkeys(paths()))
     inside = [key for key in keys if key[:-1][: len(group)] == tuple(group)]
     words = [(word, within) for within in (inside, keys) for word in (name, _WORDS.get(str(name)))]
     found = (([key for key in within if key[-1] == word], word) for word, within in words)
@@ -169,11 +169,11 @@ def unknown_key(path: Path, names: Iterable[str]) -> str:
     return f"unknown key {shown(dotted(path))}; {hint(meant)}allowed: {allowed}"
 
 
-def _paths(model: type[BaseModel]) -> Iterator[Path]:
+def paths(model: type[BaseModel] = Settings) -> Iterator[Path]:
     """Yield the paths of all settings, those of every kind."""
     for name, field in model.model_fields.items():
         yield (name,)
-        yield from ((name, *path) for inner in models_of(field.annotation) for path in _paths(inner))
+        yield from ((name, *path) for inner in models_of(field.annotation) for path in paths(inner))
 
 
 def _kinds(model: type[BaseModel]) -> tuple[str, ...]:

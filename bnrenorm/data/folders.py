@@ -1,6 +1,7 @@
 """Finding the files of a data set: four in a folder, or a table and its test table."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from bnrenorm import disk
@@ -36,7 +37,7 @@ def find(folder: Path) -> Files:
         if complete:
             return complete[0]
         partial += sets
-        level = [inner for outer in level for inner in _entries(outer) if disk.is_folder(inner)][:_MOST_FOLDERS]
+        level = [inner for outer in level for inner in _entries(outer) if _is_folder(inner)][:_MOST_FOLDERS]
     raise _incomplete(folder, max(partial, key=len, default={}))
 
 
@@ -72,7 +73,7 @@ def _incomplete(folder: Path, files: Files) -> InputError:
             return InputError(f"{folder}: is a folder without four files; use data.path={' or '.join(chosen)}")
         names = [path.name for path in entries]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        has_pictures = any(disk.is_folder(inner) and _has_pictures(inner) for inner in entries)
+        has_pictures = any(_is_folder(inner) and _has_pictures(inner) for inner in entries)
         script = "; docs/data.md has a script that makes an .npz file of pictures in folders" if has_pictures else ""
         return InputError(f"{folder}: has {', '.join(names[:SHOWN]) or 'nothing'}{more}; {EXPECTED}{script}")
     there = ", ".join(str(files[array].relative_to(folder)) for array in ARRAYS if array in files)
@@ -83,14 +84,14 @@ def _incomplete(folder: Path, files: Files) -> InputError:
 def _has_pictures(folder: Path) -> bool:
     """Tell whether there is a picture in a folder, or in one of those inside it."""
     entries = _entries(folder)[:_MOST_FOLDERS]
-    inner = [path for other in entries if disk.is_folder(other) for path in _entries(other)[:SHOWN]]
+    inner = [path for other in entries if _is_folder(other) for path in _entries(other)[:SHOWN]]
     return any(path.suffix.lower() in _PICTURES for path in (*entries, *inner))
 
 
 def _sets(folder: Path) -> dict[tuple[str, str], Files]:
     """Group the known files of a folder into data sets, by what their names share."""
     sets: dict[tuple[str, str], Files] = {}
-    candidates = [path for entry in _entries(folder) for path in (_own(entry) if disk.is_folder(entry) else [entry])]
+    candidates = [path for entry in _entries(folder) for path in (_own(entry) if _is_folder(entry) else [entry])]
     for path in sorted(candidates, key=lambda path: (len(path.parts), path.suffix == ".gz", path.name)):
         if name := parse(path.name):
             files = sets.setdefault((name.prefix, name.suffix), {})
@@ -112,6 +113,13 @@ def _has_own_folder(path: Path) -> bool:
 def _stem(path: Path) -> str:
     """The name without .gz, and with a dash for the dot that some programs put in place of it."""
     return path.name.removesuffix(".gz").replace(".", "-")
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell whether there is a folder whose names can be read: what lies in the one that was named may be anybody's."""
+    with suppress(PermissionError):
+        return disk.is_folder(path) and disk.everything_in(path) is not None
+    return False
 
 
 def _entries(folder: Path) -> list[Path]:

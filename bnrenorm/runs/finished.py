@@ -14,7 +14,7 @@ from bnrenorm.data import dataset
 from bnrenorm.data.described import Described
 from bnrenorm.engines.backend import CHAINER, CPU, CUDA, CUDA_TF32, Backend
 from bnrenorm.errors import InputError
-from bnrenorm.runs import run_folder
+from bnrenorm.runs import inventory, run_folder
 from bnrenorm.runs.sealed import Damaged
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import TrialResults
@@ -79,8 +79,11 @@ def read(folder: Path) -> Outcome:
                 which, them = ("1 stored trial is", "it") if damaged == 1 else (f"{damaged} stored trials are", "them")
                 notes.append(f"{which} damaged and left out: the same command trains {them} again")
             return Outcome(experiment, data, backend.device, results, folder, tuple(notes))
+    others = any(map(store.has, inventory.listed(folder) or ()))
+    why = ": those there are of another version of bnrenorm, whose numbers may differ" if others else ""
     again = run_folder.command(path, folder.parent)
-    raise InputError(f"{folder}: none of its {len(trials)} trials can be read from {store.trials}; {again} trains them")
+    unread = f"none of its {len(trials)} trials can be read from {store.trials}{why}"
+    raise InputError(f"{folder}: {unread}; {again} trains them")
 
 
 def origin(folder: Path) -> tuple[Backend, str]:

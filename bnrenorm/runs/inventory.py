@@ -14,13 +14,12 @@ from pathlib import Path
 from shlex import quote
 
 from bnrenorm import atomic, disk
-from bnrenorm.config import CONFIG_FILE
+from bnrenorm.config import CONFIG_FILE, TRIALS_LIST
 from bnrenorm.config.document import unknown
 from bnrenorm.errors import InputError
 from bnrenorm.runs import checkpoint, run_folder, sealed
 from bnrenorm.runs.store import KEY, Store
 
-_LIST = ".trials.json"
 _LIMIT = 2**24  # bytes of it: some 800,000 keys
 _NAME = re.compile(r"\w[\w-]*-[0-9a-f]{8}")
 
@@ -52,14 +51,14 @@ class Removed:
 
 def list_trials(folder: Path, keys: Collection[str]) -> None:
     """Write down that a run has the trials of these keys, those of another engine that it lists already among them."""
-    atomic.write(folder / _LIST, json.dumps(sorted({*keys, *(_listed(folder) or ())})))
+    atomic.write(folder / TRIALS_LIST, json.dumps(sorted({*keys, *(listed(folder) or ())})))
 
 
 def elsewhere(config: str, out: Path) -> str:
     """Return a remark on a run whose trials are not all in the folder of results `out`; "" for all else."""
     run = Path(config).parent if Path(config).name == CONFIG_FILE else Path(config)
     home = run.resolve().parent if run.name in ("", "..") else run.parent
-    if not _is_run(run) or all(map(Store(out).has, _listed(run) or ())) or home.resolve() == out.resolve():
+    if not _is_run(run) or all(map(Store(out).has, listed(run) or ())) or home.resolve() == out.resolve():
         return ""
     return f"the trials of {run} are in {home}, and results go to {out}: --out {quote(str(home))} uses them"
 
@@ -81,7 +80,7 @@ def remove(store: Store, name: str) -> Removed:
         raise InputError(f"--remove {unknown(name, folders, 'run')}" if folders else f"--remove {name}: no runs there")
     with run_folder.locked(folders[name]):
         run = _run(folders[name], store)
-        others = [_listed(folder) for other, folder in folders.items() if other != name]
+        others = [listed(folder) for other, folder in folders.items() if other != name]
         used = frozenset().union(*(keys for keys in others if keys is not None))
         own = frozenset() if None in others or run.keys is None else run.keys - used
         gone = [store.path(key) for key in sorted(own)]
@@ -107,7 +106,7 @@ def _folders(store: Store) -> list[Path]:
 
 
 def _run(folder: Path, store: Store) -> Run:
-    keys = _listed(folder)
+    keys = listed(folder)
     stored = [key for key in keys or () if store.has(key)]
     begun = [] if keys is None or len(stored) == len(keys) else checkpoint.of(store.checkpoints, keys)
     files = _files(folder)
@@ -116,10 +115,10 @@ def _run(folder: Path, store: Store) -> Run:
     return Run(folder, run_folder.state(folder), keys, len(stored), size, written)
 
 
-def _listed(folder: Path) -> frozenset[str] | None:
+def listed(folder: Path) -> frozenset[str] | None:
     """Return the keys that a run lists; None if it has no list, or one that is not as it was written."""
     with suppress(OSError, ValueError, TypeError, RecursionError):
-        keys = json.loads(disk.read_regular(folder / _LIST, _LIMIT))
+        keys = json.loads(disk.read_regular(folder / TRIALS_LIST, _LIMIT))
         if keys and isinstance(keys, list) and all(KEY.fullmatch(key) for key in keys):
             return frozenset(keys)
     return None

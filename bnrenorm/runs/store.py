@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bnrenorm import atomic, disk
-from bnrenorm.config import Trial
+from bnrenorm.config import TRIALS, Trial
 from bnrenorm.errors import InputError
 from bnrenorm.runs import sealed
 from bnrenorm.runs.schema import StoredTrial, plain
@@ -33,7 +33,7 @@ class Store:
         except (OSError, ValueError) as error:
             raise InputError(f"--out {root}: {getattr(error, 'strerror', None) or error}") from error
         self.root = root
-        self.trials = root / "trials"
+        self.trials = root / TRIALS
         self.checkpoints = root / "checkpoints"
 
     def prepare(self) -> None:

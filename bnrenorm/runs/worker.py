@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bnrenorm import _compat, disk
-from bnrenorm.config import Trial
+from bnrenorm.config import TRIALS, Trial
 from bnrenorm.config import plugins as user_files
 from bnrenorm.config.plugins import Plugin
 from bnrenorm.config.schema import Data
@@ -111,7 +111,7 @@ def _shares(run: Run) -> bool:
     """Tell whether this worker sees the run's folder and may write there."""
     try:
         if disk.exists(run.proof):
-            disk.try_to_write(run.root / "trials")
+            disk.try_to_write(run.root / TRIALS)
             return True
     except OSError:
         pass

@@ -127,6 +127,23 @@ def test_a_file_in_the_way_is_named_and_left_alone(tmp_path):
     assert (tmp_path / "mine").read_text() == "kept"
 
 
+def test_the_results_of_others_are_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(outputs, "figures", lambda results, axes: {})
+    (tmp_path / "runs" / "trials").mkdir(parents=True)
+    mine, other, new = (tmp_path / "runs" / name for name in ("a-00000001", "b-00000002", "new"))
+    mine, other = results_of(folder=mine), results_of(folder=other)
+    for results in (mine, other, mine):
+        results.save(results.folder)
+        (results.folder / ".trials.json").touch()
+    for place in (other.folder, tmp_path / "runs"):
+        before = sorted(path.name for path in place.iterdir())
+        with pytest.raises(InputError, match=f"^{place}: has the results of others, expected a folder of its own"):
+            mine.save(place)
+        assert sorted(path.name for path in place.iterdir()) == before
+    for results in (mine, other):
+        assert results.save(new) == new, "what another one has saved is written anew"
+
+
 def test_a_figure_that_is_not_saved_is_a_warning(tmp_path, monkeypatch):
     monkeypatch.setattr(outputs, "figures", lambda results, axes: {"loss": lambda: 1 / 0})
     with pytest.warns(UserWarning, match=r"loss\.png: not drawn: ZeroDivisionError") as caught:

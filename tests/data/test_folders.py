@@ -1,5 +1,6 @@
 import pytest
 
+from bnrenorm import disk
 from bnrenorm.data import folders, names
 from bnrenorm.errors import InputError
 
@@ -78,6 +79,24 @@ def test_the_file_that_is_named_is_taken(tmp_path):
 def test_what_is_no_data_set_is_named(tmp_path, files, message):
     make(tmp_path, files)
     with pytest.raises(InputError, match=message):
+        folders.find(tmp_path)
+
+
+@pytest.mark.parametrize("refused", ["is_folder", "everything_in"])
+def test_folders_inside_that_nobody_may_read_are_passed_over(tmp_path, monkeypatch, refused):
+    make(tmp_path, [*(f"raw/{name}" for name in MNIST), "secret/x_train.npy"])
+    real = getattr(disk, refused)
+
+    def refuse(path):
+        if path.name == "secret":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(disk, refused, refuse)
+    assert folders.find(tmp_path)["x_train"] == tmp_path / "raw" / MNIST[0]
+    for name in MNIST:
+        (tmp_path / "raw" / name).unlink()
+    with pytest.raises(InputError, match="has raw, secret; expected four files"):
         folders.find(tmp_path)
 
 

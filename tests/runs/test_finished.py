@@ -77,6 +77,14 @@ def test_a_folder_without_its_trials_is_one_line(folder):
         finished.read(folder)
 
 
+def test_trials_of_another_version_are_said_to_be_there(folder, monkeypatch):
+    monkeypatch.setattr("bnrenorm.config.trial.RESULTS", 0)
+    with pytest.raises(
+        InputError, match=r"trials: those there are of another version of bnrenorm, .* differ; bnrenorm co"
+    ):
+        finished.read(folder)
+
+
 def test_a_folder_that_is_no_run_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no run folder: it has no experiment.yaml"):
         finished.read(tmp_path)
