@@ -23,7 +23,8 @@ class InputError(ValueError):
 
         Those are the lines that called us, and those of a norm of the user's own that failed.
         """
-        libraries = (os.path.dirname(__file__), *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
+        folders = (os.path.dirname(__file__), *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
+        libraries = tuple(f"{folder}{os.sep}" for folder in folders)
         tracebacks = [error.__traceback__ for error in (self, self.__cause__) if error]
         frames = itertools.chain.from_iterable(map(traceback.extract_tb, tracebacks))
         own = [frame for frame in frames if not frame.filename.startswith(libraries)]

@@ -36,7 +36,7 @@ def test_below_a_cell_stand_the_users_own_lines_and_the_message(tmp_path):
     assert message == f"InputError: {text}"
     with pytest.raises(InputError) as raised, guarded("norm 'mine'", scope["forward"]):
         scope["forward"](3)
-    mine, called, message = raised.value._render_traceback_()
+    *_, mine, called, message = raised.value._render_traceback_()
     assert mine.splitlines()[1] == '    scope["forward"](3)'
     assert called.startswith(f'  File "{plugin}", line 2, in forward\n    return x @ x')
-    assert message.startswith("InputError: norm 'mine': TypeError: unsupported operand")
+    assert message == f"InputError: {raised.value}"
