@@ -43,11 +43,13 @@ def load(
     TypeError for a `config` of another type, for images in place of their path, and for an argument of `run`.
     """
     _require("config", config, Mapping | _PATH, "a config's name or path, or a dictionary")
-    parts = {str(path[-1]) for path in paths()}
     for name in overrides:
         if name in _ARGUMENTS:
             raise TypeError(f"{name} is an argument of bnrenorm.run, not of bnrenorm.load")
-        if "__" not in name and (near := similar(name, (*KEYS, *parts, *_ARGUMENTS))) in _ARGUMENTS:
+        if "__" in name or name in KEYS:
+            continue
+        settings = [*KEYS, *(str(path[-1]) for path in paths())]
+        if (near := similar(name, (*settings, *_ARGUMENTS))) in _ARGUMENTS:
             raise TypeError(f"no setting is called {name}; did you mean {near}, an argument of bnrenorm.run?")
     images, expected = overrides.get("data"), "a path: save the images with np.savez, and give the file as data__path"
     if isinstance(images, Mapping):

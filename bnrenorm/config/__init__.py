@@ -46,8 +46,9 @@ def load(
     assignments += [(f"--{key} {value}", key, value) for key, value in (options or {}).items() if value is not None]
     for location, key, value in assignments:
         parsed.assign(key, plain(value, location), location)
+    loaded = plugins.load(parsed, folder)
     registry.reread()
-    return build(parsed, plugins.load(parsed, folder))
+    return build(parsed, loaded)
 
 
 def _read(config: str | Path) -> tuple[Document, Path]:

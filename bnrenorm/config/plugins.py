@@ -82,5 +82,7 @@ def run(plugin: Plugin, location: str) -> None:
         del sys.modules[name]
         line = user_code.line(error, path) or 1
         raise InputError(f"{location}: {KEY}: {path}:{line}: {user_code.reason(error)}") from error
-    if all(registry.find(name) is before.get(name) for name in registry.names()):
+    registered = [name for name in registry.names() if registry.find(name) is not before.get(name)]
+    if not registered:
         raise InputError(f"{location}: {KEY}: {path} registers nothing, expected a call of bnrenorm.register_norm")
+    registry.settle(registered)

@@ -2,7 +2,8 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ class Registered:
 
 _registered: dict[str, Registered] = {}
 _digests: dict[str, str] = {}  # of the versions or source texts as they were last read
+_settled: set[str] = set()  # names whose digest is not read again
+_before: dict[tuple[str, str], str] = {}  # by name and digest, the one before a training that changed it
 
 
 def register_norm(name: str, factory: Factory, *, version: str | None = None) -> None:
@@ -56,8 +59,9 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
     except ValueError:  # not every function that is written in C has a signature
         pass
     registered = Registered(factory, version)
-    _digests[name] = _read(name, registered)
-    _registered[name] = registered
+    digest = _read(name, registered)
+    _registered[name], _digests[name] = registered, _before.get((name, digest), digest)
+    _settled.discard(name)
 
 
 def _read(name: str, registered: Registered) -> str:
@@ -79,17 +83,36 @@ def find(name: str) -> Registered:
 
 
 def reread() -> None:
-    """Forget the digests: variables that a factory uses may have others values now, and its file another text."""
-    _digests.clear()
+    """Read all digests again: variables that factories use may have other values now, and their files other texts."""
+    for name, digest in _current().items():
+        _digests[name] = _before.get((name, digest), digest)
+
+
+def settle(names: Iterable[str]) -> None:
+    """Read the digests of a plugin's factories for the last time: what it has run to the end stays as it is."""
+    reread()
+    _settled.update(names)
+
+
+def keep() -> None:
+    """Take factories for what they were before a training, which may have changed what they use, such as a cache."""
+    _before.update({(name, digest): _digests[name] for name, digest in _current().items()})
+
+
+def _current() -> dict[str, str]:
+    """Return the digests by their names, as they are now, without those that are settled or whose text is gone."""
+    current = {}
+    for name in _registered.keys() - _settled:
+        with suppress(InputError):
+            current[name] = _read(name, _registered[name])
+    return current
 
 
 def digest_of(name: str) -> str:
     """Return the digest of a factory's version or source text, part of the key of its trials' stored results.
 
-    Raises KeyError if there is none of that name, and InputError if its source text is gone.
+    Raises KeyError if there is none of that name.
     """
-    if name not in _digests:
-        _digests[name] = _read(name, _registered[name])
     return _digests[name]
 
 

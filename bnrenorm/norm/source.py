@@ -1,5 +1,6 @@
 """The text that decides what a user's factory makes: its own, and that of what it uses of the same file or notebook."""
 
+import ast
 import functools
 import hashlib
 import inspect
@@ -108,26 +109,45 @@ def _source(value: Any) -> str:
 
 
 def _of_function(code: CodeType) -> str:
-    """Return the source text of a function; if its file was edited since it was imported, with its instructions."""
-    text = (code.co_name == "<lambda>" and _lambda(code)) or _source(code)
+    """Return the source text of a function.
+
+    Its instructions are added where that is not known to be its text: if its file was edited since it was imported, and
+    of a lambda whose place in its line is not known.
+    """
+    is_lambda = code.co_name == "<lambda>"
+    text = _lambda(code) if is_lambda else _source(code)
+    if is_lambda and not text:
+        return _source(code) + _instructions(code)
     if os.path.isfile(code.co_filename) and code not in _functions("".join(linecache.getlines(code.co_filename))):
         text += _instructions(code)
     return text
 
 
 def _lambda(code: CodeType) -> str:
-    """Return the arguments and the text of the expression of a lambda; "" if its place is not known.
-
-    `inspect` gives the first of its lines, for all lambdas there.
-    """
-    places: list[Any] = [place for place in code.co_positions() if place[3]]  # 0 or None: of no text
-    if not places:
+    """Return the text of a lambda, "" if its place is not known; `inspect` gives the first of its lines."""
+    text = "".join(linecache.getlines(code.co_filename))
+    nodes = [node for node in _lambdas(text) if node.lineno == code.co_firstlineno]
+    places: list[Any] = [place for place in code.co_positions() if place[3]]  # 0 or None: of nothing that is written
+    if places:
+        begin, end = min((place[0], place[2]) for place in places), max((place[1], place[3]) for place in places)
+        nodes = [
+            node for node in nodes
+            if (node.lineno, node.col_offset) <= begin and end <= (node.end_lineno, node.end_col_offset)
+        ]  # fmt: skip
+    if not nodes or not (places or len(nodes) == 1):
         return ""
-    (first, begin), (last, end) = min((place[0], place[2]) for place in places), max(place[1::2] for place in places)
-    lines = [line.encode() for line in linecache.getlines(code.co_filename)[first - 1 : last]]
-    lines[-1] = lines[-1][:end]
-    lines[0] = lines[0][begin:]
-    return f"{code.co_varnames[: code.co_argcount]}{b''.join(lines).decode()}\n"
+    innermost = max(nodes, key=lambda node: node.col_offset)
+    return f"{ast.get_source_segment(text, innermost)}\n"
+
+
+@functools.lru_cache(maxsize=8)
+def _lambdas(text: str) -> list[ast.Lambda]:
+    """Return the lambdas in a text of Python; none if it is no Python."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Lambda)]
+    except (SyntaxError, ValueError):
+        return []
 
 
 @functools.lru_cache(maxsize=8)

@@ -70,16 +70,17 @@ def read(folder: Path) -> Outcome:
     else:
         data, notes = environment.data, list(environment.notes)
         backends = [_backend(environment)]
-    store = Store(folder.resolve().parent)
+    store, all_damaged = Store(folder.resolve().parent), 0
     trials = experiment.trials(data.train, data.classes)
     for backend in backends:
         results, damaged = _read(trials, data, store, backend)
+        all_damaged += damaged
         if results:
             if damaged:
                 which, them = ("1 stored trial is", "it") if damaged == 1 else (f"{damaged} stored trials are", "them")
                 notes.append(f"{which} damaged and left out: the same command trains {them} again")
             return Outcome(experiment, data, backend.device, results, folder, tuple(notes))
-    others = any(map(store.has, inventory.listed(folder) or ()))
+    others = not all_damaged and any(map(store.has, inventory.listed(folder) or ()))
     why = ": those there are of another version of bnrenorm, whose numbers may differ" if others else ""
     again = run_folder.command(path, folder.parent)
     unread = f"none of its {len(trials)} trials can be read from {store.trials}{why}"

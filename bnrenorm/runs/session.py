@@ -195,11 +195,14 @@ class _Session:
 
     def results(self) -> tuple[list[tuple[Trial, TrialResults]], list[str]]:
         """Train what is missing; return all results, and a line for each reason why trials have none."""
-        results, damaged = self._trained()
-        if damaged:
-            more = f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
-            self.note(f"{next(iter(damaged.values()))}{more}: trained again")
-            results, damaged = self._trained(damaged)
+        try:
+            results, damaged = self._trained()
+            if damaged:
+                more = f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+                self.note(f"{next(iter(damaged.values()))}{more}: trained again")
+                results, damaged = self._trained(damaged)
+        finally:
+            registry.keep()
         failed = {trial: self.failures[key] for trial, key in self.keys.items() if key in self.failures}
         lines = narration.failures(failed)
         for line in lines:

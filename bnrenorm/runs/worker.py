@@ -19,7 +19,6 @@ from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
-from bnrenorm.norm import registry
 from bnrenorm.runs.group import GroupTrainer
 from bnrenorm.runs.store import Store
 from bnrenorm.training.records import Record, TrialResults
@@ -174,4 +173,3 @@ def _settle() -> None:
 def _register(plugins: tuple[Plugin, ...]) -> None:
     for plugin in plugins:
         user_files.run(plugin, "the config")
-    registry.reread()  # as the command does: files may change their constants behind `register_norm`

@@ -204,3 +204,16 @@ def test_what_cannot_be_a_plugin_is_one_line_and_nothing_is_run(folder, value, m
 def test_a_name_that_nobody_registered_says_where_it_could_be():
     with pytest.raises(InputError, match="norm.name is 'mine', expected a name .* in a file under plugins"):
         config.load("quick", ["variants.BN.norm={kind: custom, name: mine}"])
+
+
+def test_a_norm_is_what_its_plugin_has_made_of_it_at_the_end_and_stays_that(folder):
+    """A worker, whose groups change variables one after the other, has the digest of the command."""
+    text = MINE.replace("class", "DECAY = [0.1]\n\n\nclass").replace("decay=0.5", "decay=DECAY[0]") + "DECAY[0] = 0.2\n"
+    sources = []
+    for end in (0.2, 0.3, 0.2):
+        (folder / "mine.py").write_text(text.replace("0.2", str(end)))
+        sources.append(source(config.load(folder / "my.yaml")))
+    assert sources[0] == sources[2] != sources[1]
+    sys.modules["bnrenorm_plugin_mine"].DECAY[0] = 0.3
+    registry.reread()
+    assert registry.digest_of("mine") == sources[0]

@@ -6,6 +6,7 @@ from PIL import Image
 
 from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset
+from bnrenorm.errors import InputError
 from tests.docs import pages
 
 SOME, PICTURES = pages.blocks("docs/data.md", "python")
@@ -32,6 +33,7 @@ def readme(tmp_path):
     """What is in such folders besides."""
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "README.txt").touch()
+    draw(tmp_path / "pictures", ["__MACOSX", ".ipynb_checkpoints"], 1)
 
 
 def test_pictures_that_are_divided_stay_so(tmp_path, monkeypatch, capsys):
@@ -53,10 +55,10 @@ def test_of_others_one_in_seven_is_drawn_for_the_test(tmp_path, monkeypatch):
     assert labels.tolist() != sorted(labels)
 
 
-def test_a_class_of_test_pictures_alone_is_no_class(tmp_path, monkeypatch):
+def test_a_class_of_test_pictures_alone_is_told(tmp_path, monkeypatch):
     draw(tmp_path / "pictures" / "train", ["cat", "dog"], 1)
     draw(tmp_path / "pictures" / "test", ["cat", "emu"], 1)
-    with pytest.raises(ValueError, match="'emu' is not in list"):
+    with pytest.raises(InputError, match="y_test has label 2, expected 0 to 1 as in y_train"):
         made(monkeypatch, tmp_path)
 
 

@@ -12,7 +12,8 @@ from bnrenorm.norm import registry
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
+    for name, empty in (("_registered", {}), ("_digests", {}), ("_settled", set()), ("_before", {})):
+        monkeypatch.setattr(registry, name, empty)
 
 
 def from_cell(source, name, number=1):
@@ -76,12 +77,38 @@ def test_a_digest_is_of_the_values_when_it_is_read_again():
     assert registry.digest_of("mine") == before
 
 
-def test_source_text_that_is_gone_is_told_when_it_is_read_again():
-    digest(from_cell("def norm(width):\n    return width\n", "norm", 9))
+def test_a_factory_whose_source_text_is_gone_is_what_it_was():
+    before = digest(from_cell("def norm(width):\n    return width\n", "norm", 9))
     del linecache.cache["<cell 9>"]
     registry.reread()
-    with pytest.raises(InputError, match="'mine' has no source text to identify its results by; pass version="):
-        registry.digest_of("mine")
+    assert registry.digest_of("mine") == before
+
+
+def test_what_a_training_has_changed_of_what_a_factory_uses_makes_no_other_one():
+    factory = from_cell("CALLS = [0]\ndef norm(width):\n    CALLS[0] += 1\n", "norm")
+    before = digest(factory)
+    for _ in range(3):
+        factory(1)
+        registry.keep()
+        registry.reread()
+        assert registry.digest_of("mine") == digest(factory) == before
+    factory(1)
+    registry.reread()
+    assert registry.digest_of("mine") != before
+
+
+def test_what_is_settled_is_not_read_again_until_it_is_registered_again():
+    factory = from_cell("FACTOR = [1]\ndef norm(width):\n    return FACTOR[0]\n", "norm")
+    digest(factory)
+    factory.__globals__["FACTOR"][0] = 2
+    registry.settle(["mine"])
+    two = registry.digest_of("mine")
+    factory.__globals__["FACTOR"][0] = 3
+    registry.reread()
+    assert registry.digest_of("mine") == two != digest(factory)
+    factory.__globals__["FACTOR"][0] = 2
+    registry.reread()
+    assert registry.digest_of("mine") == two
 
 
 def test_an_indented_function_has_the_digest_of_the_same_text_at_the_margin():

@@ -15,6 +15,11 @@ from tests.norm.test_registry import from_cell
     [
         ("lambda width: Norm(1)", "lambda width: Norm(2)"),
         ("lambda width: Norm(1)", "lambda width: Base(1)"),
+        ("lambda width: 1.0", "lambda width: 2.0"),
+        ("lambda width: width in Norm", "lambda width: not width in Norm"),
+        ("lambda width: '%s' % (width,)", "lambda width: width"),
+        ("lambda *width: len(width)", "lambda **width: len(width)"),
+        ("lambda width, f=len: f(width)", "lambda width, f=abs: f(width)"),
         ("lambda a, b=1: Norm(a)", "lambda b, a=1: Norm(a)"),
         ("lambda width: Norm((lambda x: x)(1))", "lambda width: Norm((lambda x: -x)(1))"),
         ("lambda width: Norm(\nwidth + 1\n)", "lambda width: Norm(\nwidth + 2\n)"),
@@ -31,8 +36,13 @@ def test_a_lambda_whose_place_is_not_known_has_its_first_line():
     """As in a process of `python -X no_debug_ranges`."""
     text = "norm = [lambda width: abs(width)][0]\n"
     code = from_cell(text, "norm").__code__
-    assert source._of_function(code) == "('width',)abs(width)\n"
-    assert source._of_function(code.replace(co_linetable=b"")) == text
+    assert source._of_function(code) == "lambda width: abs(width)\n"
+    assert source._of_function(code.replace(co_linetable=b"")) == "lambda width: abs(width)\n", "the only one there"
+    text = "one = lambda width: 1; norm = lambda width: abs(width)\n"
+    code = from_cell(text, "norm").__code__
+    assert source._of_function(code) == "lambda width: abs(width)\n"
+    unknown = code.replace(co_linetable=b"")
+    assert source._of_function(unknown) == text + source._instructions(code)
 
 
 @pytest.mark.parametrize(
@@ -84,3 +94,19 @@ def test_instructions_have_one_text_in_every_process():
         "print(_instructions(norm.__code__))"
     )
     assert len({fresh(code) for _ in range(4)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("def f(x): return x + 1", "def f(x): return x - 1"),
+        ("def f(x): return x + 1.5", "def f(x): return x + 2.5"),
+        ("def f(x): return x.real", "def f(x): return x.imag"),
+        ("def f(a, b): return a", "def f(b, a): return b"),
+        ("def f(x): return lambda: x + 1.5", "def f(x): return lambda: x + 2.5"),
+        ("def f(x): return x in {1, 2}", "def f(x): return x in {1, 3}"),
+    ],
+)
+def test_functions_that_do_something_else_have_other_instructions(one, other):
+    first, again, second = (source._instructions(from_cell(text, "f").__code__) for text in (one, one, other))
+    assert first == again != second

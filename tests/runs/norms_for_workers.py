@@ -1,6 +1,6 @@
 """A plugin of norms that take their time, that no worker survives, and that need more memory than a worker may have.
 
-Each leaves a file with the number of its process.
+Each leaves a file with the number of its process, and counts in a variable that all of them use.
 """
 
 import os
@@ -19,7 +19,11 @@ from bnrenorm.runs import group
 group.SAVE_EVERY = 0.1
 
 
+MADE = {"links": 0}
+
+
 def mark():
+    MADE["links"] += 1
     Path(os.environ["MARKS"], str(os.getpid())).touch()
 
 
@@ -64,3 +68,4 @@ def full(width):
 bnrenorm.register_norm("slow", Slow)
 bnrenorm.register_norm("poison", poison)
 bnrenorm.register_norm("full", full)
+MADE["links"] = 1  # which is part of what they are, though it comes behind

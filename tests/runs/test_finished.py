@@ -77,6 +77,13 @@ def test_a_folder_without_its_trials_is_one_line(folder):
         finished.read(folder)
 
 
+def test_trials_that_are_all_damaged_are_of_no_other_version(folder):
+    for path in (folder.parent / "trials").glob("*.json"):
+        path.write_text("{}")
+    with pytest.raises(InputError, match=r"none of its 4 trials can be read from .*trials; bnrenorm compare "):
+        finished.read(folder)
+
+
 def test_trials_of_another_version_are_said_to_be_there(folder, monkeypatch):
     monkeypatch.setattr("bnrenorm.config.trial.RESULTS", 0)
     with pytest.raises(

@@ -46,3 +46,6 @@ def test_a_gpu_holds_what_its_tensor_cores_take():
         for sign, width in ((1, 101), (-1, 100))
     )
     assert wide.per_replica - small.per_replica == node + 3 * 4 * 794 + 6 * 784
+    held = scratch(100, 1000, learning=True) + scratch(100, 200, learning=False) + 256 * 2 * 4 * 4  # and two schedules
+    images = 4 * 784 * (1000 + 200) + 6 * 784 * (1000 + 100) + 6 * 104 * 1000
+    assert small.per_replica == held + images + 3 * 4 * (784 * 100 + 100 * 10)
