@@ -1,9 +1,9 @@
 """The exceptions that a user sees as one line, mistakes to fix and devices that fail, and the warning that advises."""
 
 import itertools
-import os
-import sysconfig
 import traceback
+
+from bnrenorm.libraries import is_library
 
 _CUPY = ("cupy", "cupy_backends", "cupyx")
 
@@ -23,11 +23,9 @@ class InputError(ValueError):
 
         Those are the lines that called us, and those of a norm of the user's own that failed.
         """
-        folders = (os.path.dirname(__file__), *map(sysconfig.get_path, ("stdlib", "purelib", "platlib")))
-        libraries = tuple(f"{folder}{os.sep}" for folder in folders)
         tracebacks = [error.__traceback__ for error in (self, self.__cause__) if error]
         frames = itertools.chain.from_iterable(map(traceback.extract_tb, tracebacks))
-        own = [frame for frame in frames if not frame.filename.startswith(libraries)]
+        own = [frame for frame in frames if not is_library(frame.filename)]
         return [*dict.fromkeys(map(str.rstrip, traceback.format_list(own))), f"{type(self).__name__}: {self}"]
 
 

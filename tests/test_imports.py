@@ -17,6 +17,7 @@ GROUND = {
     "control_groups",
     "environment",
     "family",
+    "libraries",
     "numbers",
     "published",
 }

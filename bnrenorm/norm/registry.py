@@ -35,10 +35,10 @@ def register_norm(name: str, factory: Factory, *, version: str | None = None) ->
     must be persistent. It is called once per replica and hidden layer, with NumPy's global generator seeded by trial
     and layer.
 
-    Stored results are identified by the source text of the factory and of the functions, classes and constants of its
-    own file or notebook that it uses: of Python's types, and NumPy's numbers and arrays, with their values when the
-    experiment is loaded. Pass `version` if the Link also depends on other code or on objects of other libraries, or if
-    there is no text.
+    Stored results are identified by the source text of the factory and of your own functions, classes and constants
+    that it uses, in its file or notebook and in modules that are not installed: of Python's types, and NumPy's numbers
+    and arrays, with their values when the experiment is loaded. Pass `version` if the Link also depends on other code
+    or on objects of other libraries, or if there is no text.
     Raises InputError if name is not an identifier, factory cannot be called with the width alone, or there is neither
     source text nor a version.
     """

@@ -1,4 +1,4 @@
-"""The text that decides what a user's factory makes: its own, and that of what it uses of the same file or notebook."""
+"""The text that decides what a user's factory makes: its own, and that of what it uses of the user's code."""
 
 import ast
 import functools
@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import linecache
 import os
+import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -15,13 +16,15 @@ from fractions import Fraction
 from types import CodeType, SimpleNamespace
 from typing import Any
 
+from bnrenorm.libraries import is_library
+
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 _WRITTEN = (range, slice, Decimal, Fraction, bytearray)
 """Other types whose values always have the same text."""
 
 
 def text_of(factory: Any) -> str:
-    """Return the source text of a factory, and of the functions, classes and constants of its module that it uses.
+    """Return the source text of a factory, and of the user's functions, classes and constants that it uses.
 
     Of a notebook's classes, which have no source, the text of the methods is taken. "" if there is no source at all.
     """
@@ -34,7 +37,7 @@ def text_of(factory: Any) -> str:
 
 
 class _Text:
-    """Collects the texts of objects of one module, and of the constants that they use; each once."""
+    """Collects the texts of a user's objects, those of one module and others, and of their constants; each once."""
 
     def __init__(self, module: str | None):
         self.module = module
@@ -43,12 +46,20 @@ class _Text:
         self._seen: dict[int, Any] = {}  # by id, which is an object's as long as it is kept
 
     def add(self, value: Any) -> None:
-        if isinstance(value, _CONSTANTS):
-            self.constants.append(f"{value!r}\n")
-        elif id(value) not in self._seen:
-            self._seen[id(value)] = value
-            for part in self._parts(value):
-                self.add(part)
+        """Add an object and what it uses, depth first."""
+        using = [iter((value,))]  # a recursion could be too deep
+        while using:
+            part = next(using[-1], using)
+            if part is using:  # the end
+                using.pop()
+            elif isinstance(part, _CONSTANTS):
+                self.constants.append(f"{part!r}\n")
+            elif id(part) not in self._seen:
+                self._seen[id(part)] = part
+                using.append(self._parts(part))
+
+    def _is_own(self, module: Any) -> bool:
+        return module == self.module or _is_users(sys.modules.get(str(module)))
 
     def _parts(self, value: Any) -> Iterator[Any]:
         """Add the text of an object itself, and yield what it uses."""
@@ -68,7 +79,7 @@ class _Text:
             return
         elif isinstance(value, SimpleNamespace) or str(type(value).__module__).startswith("chainer.initializers"):
             yield from (type(value).__name__, vars(value))
-        elif getattr(value, "__module__", None) != self.module:
+        elif not self._is_own(getattr(value, "__module__", None)):
             self.constants.append(_value_of(value))
         elif inspect.isfunction(value):
             self.sources.append(_of_function(value.__code__))  # of a decorated one the wrapper's, which leads to it
@@ -178,13 +189,23 @@ def _instructions(code: CodeType) -> str:
 
 
 def _used(function: Any) -> Iterator[Any]:
-    """Yield the globals and the outer variables that a function names."""
-    for name in sorted(_names(function.__code__)):
-        if name in function.__globals__ and not name.startswith("__"):
-            yield function.__globals__[name]
+    """Yield the globals and the outer variables that a function names, and what it names of the user's modules."""
+    names = [name for name in sorted(_names(function.__code__)) if not name.startswith("__")]
+    scopes = [function.__globals__]
+    for scope in scopes:  # which grows
+        for value in [scope[name] for name in names if name in scope]:
+            yield value
+            if _is_users(value) and not any(vars(value) is other for other in scopes):
+                scopes.append(vars(value))
     for cell in function.__closure__ or ():
         with suppress(ValueError):  # not set yet
             yield cell.cell_contents
+
+
+def _is_users(module: Any) -> bool:
+    """Tell whether this is a module of the user's own."""
+    file = vars(module).get("__file__") if inspect.ismodule(module) else None
+    return isinstance(file, str) and not is_library(file)
 
 
 def _names(code: CodeType) -> set[str]:

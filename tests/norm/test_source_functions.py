@@ -1,5 +1,8 @@
 """The text of a lambda, and of a function whose file has changed."""
 
+import importlib
+import linecache
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -110,3 +113,53 @@ def test_instructions_have_one_text_in_every_process():
 def test_functions_that_do_something_else_have_other_instructions(one, other):
     first, again, second = (source._instructions(from_cell(text, "f").__code__) for text in (one, one, other))
     assert first == again != second
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The folder of two modules of the user's own that can be imported."""
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "shifts.py").write_text("SHIFT = 1\nUNUSED = 1\n")
+    (folder / "links.py").write_text(
+        "from package import shifts\nK = 3\nclass Norm:\n    def forward(self, x):\n        return K * x if x else shifts.SHIFT\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return folder
+
+
+@pytest.mark.parametrize("names", ["links.Norm(width)", "package.links.Norm(width)", "Norm(width)", "made(width)"])
+@pytest.mark.parametrize(
+    ("old", "new", "is_same"),
+    [
+        ("K = 3", "K = 4", False),
+        ("return K * x", "return -K * x", False),
+        ("SHIFT = 1", "SHIFT = 2", False),
+        ("UNUSED = 1", "UNUSED = 2", True),
+    ],
+)
+def test_what_a_factory_uses_of_the_users_own_modules_is_in_its_text(package, monkeypatch, names, old, new, is_same):
+    """A notebook's lambda names a class of a file next to it."""
+    cell = "import package.links\nfrom package import links\nfrom package.links import Norm\n"
+    cell += f"def made(width):\n    return links.Norm(width)\nnorm = lambda width: {names}\n"
+
+    def text():
+        for name in [name for name in sys.modules if name.partition(".")[0] == "package"]:
+            monkeypatch.delitem(sys.modules, name)
+        importlib.invalidate_caches()
+        return text_of(from_cell(cell, "norm"))
+
+    before = text()
+    for file in (package / "links.py", package / "shifts.py"):
+        file.write_text(file.read_text().replace(old, new))
+        linecache.checkcache(str(file))
+    assert (text() == before) is is_same
+
+
+def test_a_long_chain_of_functions_has_a_text():
+    chain = "".join(f"def f{i}(x):\n    return f{i + 1}(x)\n" for i in range(2000))
+    first, second = (text_of(from_cell(f"{chain}f2000 = {end}\n", "f0")) for end in (3, 4))
+    assert first != second
+    assert first.count("return") == 2000
