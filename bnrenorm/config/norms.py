@@ -114,7 +114,7 @@ class Custom(Strict):
     @classmethod
     def _is_the_registered_one(cls, source: str, info: ValidationInfo) -> str:
         if "name" in info.data and source != registry.digest_of(info.data["name"]):
-            raise ValueError("expected the digest that the Link of that name has here by now; leave it out")
+            raise ValueError("expected the digest of the Link that is registered under that name now; leave it out")
         return source
 
 

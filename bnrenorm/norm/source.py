@@ -122,16 +122,12 @@ def _source(value: Any) -> str:
 def _of_function(code: CodeType) -> str:
     """Return the source text of a function.
 
-    Its instructions are added where that is not known to be its text: if its file was edited since it was imported, and
-    of a lambda whose place in its line is not known.
+    Its instructions are added where that is not known to be all of it: if there is none, as of a notebook's timed cell,
+    if its file was edited since it was imported, and of a lambda whose place in its line is not known.
     """
-    is_lambda = code.co_name == "<lambda>"
-    text = _lambda(code) if is_lambda else _source(code)
-    if is_lambda and not text:
-        return _source(code) + _instructions(code)
-    if os.path.isfile(code.co_filename) and code not in _functions("".join(linecache.getlines(code.co_filename))):
-        text += _instructions(code)
-    return text
+    text, file = _lambda(code) if code.co_name == "<lambda>" else _source(code), code.co_filename
+    is_known = text and (not os.path.isfile(file) or code in _functions("".join(linecache.getlines(file))))
+    return text if is_known else (text or _source(code)) + _instructions(code)
 
 
 def _lambda(code: CodeType) -> str:

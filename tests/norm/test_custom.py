@@ -192,9 +192,7 @@ def test_a_config_that_names_none_is_told_those_there_are():
     bnrenorm.register_norm("built", Scale)
     with pytest.raises(InputError, match=r"norm.name is 'other', expected a name .*; registered: built"):
         trials("norm: {kind: custom, name: other}")
-    with pytest.raises(
-        InputError, match=r"norm.source is 'old', expected the digest that the Link of that name has here"
-    ):
+    with pytest.raises(InputError, match=r"norm.source is 'old', expected the digest of the Link that is registered"):
         trials("norm: {kind: custom, name: built, source: old}")
 
 

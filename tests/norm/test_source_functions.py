@@ -158,6 +158,19 @@ def test_what_a_factory_uses_of_the_users_own_modules_is_in_its_text(package, mo
     assert (text() == before) is is_same
 
 
+def test_a_helper_without_source_text_is_known_by_its_instructions():
+    """Such are those of a notebook's cell that is timed."""
+
+    def text(helper):
+        norm = from_cell("def norm(width):\n    return helper(width)\n", "norm")
+        exec(compile(helper, "<timed exec>", "exec"), norm.__globals__)
+        return text_of(norm)
+
+    for kind in ("def helper(x):\n    return {} * x\n", "helper = lambda x: {} * x\n"):
+        first, again, other = (text(kind.format(factor)) for factor in (3, 3, 4))
+        assert first == again != other
+
+
 def test_a_long_chain_of_functions_has_a_text():
     chain = "".join(f"def f{i}(x):\n    return f{i + 1}(x)\n" for i in range(2000))
     first, second = (text_of(from_cell(f"{chain}f2000 = {end}\n", "f0")) for end in (3, 4))
