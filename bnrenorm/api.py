@@ -97,7 +97,7 @@ def run(
     import it); dask: address of the scheduler of a Dask cluster that trains; progress: show below a notebook's cell
     what is trained and how far it is; watcher: a `runs.session.Watcher` that hears of the progress instead; axes: of
     the figures, "effect", on which small effects are seen, or "article", with losses from 0 to 4 and accuracies from
-    0 to 1.
+    0 to 100 %.
 
     An interrupt saves everything and is raised as `runs.interrupt.Interrupted`: the same call goes on from there. A
     second one, or one outside of the training, is a KeyboardInterrupt: finished trials and checkpoints are kept.

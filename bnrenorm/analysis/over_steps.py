@@ -42,6 +42,11 @@ class Spread:
         return bool(np.isfinite(self.low).any())
 
 
+def scale_of(metric: str) -> int:
+    """Return by what a column of a `tables.curves` table is multiplied where it is drawn: accuracies are in %."""
+    return 100 if metric.endswith("accuracy") else 1
+
+
 def by_seed(table: Any, metric: str) -> pd.DataFrame:
     """Return a column of a `tables.curves` table of one variant and grid point as (T, S), by step and seed.
 

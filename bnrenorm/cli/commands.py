@@ -113,7 +113,7 @@ def compare(
     axes: Annotated[
         Literal["effect", "article"],
         typer.Option(
-            help="Axes of figures: effect zooms in on small differences; article has loss 0 to 4, accuracy 0 to 1."
+            help="Axes of figures: effect zooms in on small differences; article has loss 0 to 4, accuracy 0 to 100 %."
         ),
     ] = "effect",
     dry_run: Annotated[

@@ -26,13 +26,14 @@ _NARROWEST = 0.02  # of a histogram, in units of the values' centre: rounding er
 def curves(ax: Any, table: pd.DataFrame, metric: str) -> Any:
     """Draw a column of a `tables.curves` table over the steps: the mean over seeds, a line per variant.
 
-    From 6 seeds on there is a band, the 95 % interval of the mean; below, a thin line per seed. Of up to three variants
-    the first has the widest line, and each later one a narrower line on top, so that curves that coincide all stay
-    visible.
+    Accuracies are in %. From 6 seeds on there is a band, the 95 % interval of the mean; below, a thin line per seed. Of
+    up to three variants the first has the widest line, and each later one a narrower line on top, so that curves that
+    coincide all stay visible.
     """
     variants = list(dict.fromkeys(table["variant"]))
     for i, variant in enumerate(variants):
-        spread = over_steps.spread(over_steps.by_seed(table[table["variant"] == variant], metric))
+        values = over_steps.by_seed(table[table["variant"] == variant], metric)
+        spread = over_steps.spread(over_steps.scale_of(metric) * values)
         width = _WIDEST * 0.55**i if len(variants) < 4 else _WIDTH
         draw_spread(ax, spread, look(i), plain(variant), width=width, order=i)
     ax.set(xlabel="step", xlim=(0, BEYOND * table["step"].max()))
@@ -56,13 +57,13 @@ def draw_spread(ax: Any, spread: Spread, style: Look, label: str, *, width: floa
 def lines(
     ax: Any, table: pd.DataFrame, metric: str, key: str, styles: dict[Any, Look] | None = None, over: str = "epoch"
 ) -> Any:
-    """Draw a column of a `tables.curves` table, means over seeds: a line per value of column `key`.
+    """Draw a column of a `tables.curves` table, means over seeds, accuracies in %: a line per value of column `key`.
 
     styles: a look per value; by default in the values' order. over: "epoch" or "step".
     """
     by_name: Any = table.groupby(key, sort=False, dropna=False)
     for i, (name, rows) in enumerate(by_name):
-        mean = rows.groupby(over)[metric].mean()
+        mean = over_steps.scale_of(metric) * rows.groupby(over)[metric].mean()
         style, every = look(i) if styles is None else styles[name], max(1, len(mean) // 5)
         kind: Any = {"color": style.color, "linestyle": style.linestyle, "marker": style.marker, "markersize": 4}
         ax.plot(mean.index, mean, **kind, markevery=(i % every, every), linewidth=1.3, label=plain(name))
@@ -116,11 +117,12 @@ def digit(ax: Any, image: np.ndarray, label: int) -> Any:
     return ax
 
 
-def label_ends(ax: Any) -> Any:
-    """Name each line by its label and last value, for the legend."""
+def label_ends(ax: Any, metric: str) -> Any:
+    """Name each line by its label and last value, for the legend; metric: what `curves` has drawn."""
+    decimals = 2 if over_steps.scale_of(metric) == 100 else 4
     for line in ax.get_lines():
         values = np.asarray(line.get_ydata(), float)
-        value = mean_and_spread(float(values[-1]), np.nan, 4) or "no value"
+        value = mean_and_spread(float(values[-1]), np.nan, decimals) or "no value"
         line.set_label(f"{line.get_label()}: {value} at the end")
     return ax
 

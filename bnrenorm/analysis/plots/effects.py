@@ -42,12 +42,12 @@ def by_steps(
     """
     figure = Figure(figsize=(12, 4.8))
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 1.2, 0.5 + 0.2 * len(verdicts)))
-    axes.curves(left, table, "test_accuracy").set(title="test accuracy", ylabel="accuracy")
+    axes.curves(left, table, "test_accuracy").set(title="test accuracy", ylabel="accuracy (%)")
     limits.set_limits([left], table, ["test_accuracy"], choice)
     styles = gains.pair_looks(verdicts, table["variant"])
     gains.by_step(middle, table, verdicts, styles).set_title(f"difference: {spread_of(table)}")
     gains.by_seed(right, verdicts, styles).set_title(f"{judged}, a dot a seed")
-    axes.label_ends(left)
+    axes.label_ends(left, "test_accuracy")
     for ax in (left, middle):
         legend_below(ax)
     if choice == "effect":

@@ -8,18 +8,19 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bnrenorm.analysis import aggregates
+from bnrenorm.analysis.over_steps import scale_of
 from bnrenorm.analysis.plots.names import shorter
 from bnrenorm.analysis.verdicts import Verdict
 
 AxesChoice = Literal["effect", "article"]
 """Axes on which a small effect is seen, or those of the articles, which are the same for every run."""
 
-ARTICLE = {"loss": (0.0, 4.0), "accuracy": (0.0, 1.0)}
+ARTICLE = {"loss": (0.0, 4.0), "accuracy": (0.0, 100.0)}
 _FARTHEST = 4.0  # a curve leaves the axis below the median by so many times the distance from the median to the best
 _MOST_THAT_LEAVE = 1 / 3
 _FEW = 6  # curves or means all stay on the axis
 _DECADES = 100  # on a logarithmic axis over more, numbers between powers of ten would touch each other
-_SMALLEST = 0.004  # of an axis of accuracies: 0.4 percentage points
+_SMALLEST = 0.4  # of an axis of accuracies, in %
 _PER_INCH, _SHORTEST = 15, 8  # characters of a line's name in a panel: per inch, and at least
 
 
@@ -60,12 +61,15 @@ def bands(ax: Any, since: float = 0.5) -> np.ndarray:
 
 
 def mean_curves(table: pd.DataFrame, metrics: list[str]) -> list[np.ndarray]:
-    """Return the means over seeds of every variant and grid point, a curve (T,) per metric, after the first step."""
+    """Return the means over seeds of every variant and grid point, a curve (T,) per metric, after the first step.
+
+    They are as they are drawn: accuracies in %.
+    """
     keys = [key for key in aggregates.keys_of(table, "step") if key != "seed"]
     trained: Any = table[table["epoch"] > 0]
     means: Any = trained.groupby([*keys, "step"], sort=False, dropna=False)[metrics].mean()
     by_curve = means.groupby(keys, sort=False, dropna=False)
-    return [curve[metric].to_numpy(float) for _, curve in by_curve for metric in metrics]
+    return [scale_of(metric) * curve[metric].to_numpy(float) for _, curve in by_curve for metric in metrics]
 
 
 def _accuracies(curves: list[np.ndarray]) -> tuple[float, float]:
@@ -93,7 +97,7 @@ def focus(ax: Any) -> None:
     means = {line: np.asarray(line.get_ydata(), float) for line in (bars.lines[0] for bars in ax.containers)}
     pooled = np.concatenate(list(means.values()))
     pooled = pooled[np.isfinite(pooled)]
-    if len(pooled) <= _FEW or not 0 < np.mean(pooled < (low := _lowest(pooled, 100 * _SMALLEST))) <= _MOST_THAT_LEAVE:
+    if len(pooled) <= _FEW or not 0 < np.mean(pooled < (low := _lowest(pooled, _SMALLEST))) <= _MOST_THAT_LEAVE:
         return
     worse = [
         (place, x, mean, line)

@@ -37,7 +37,10 @@ class Plot:
     results: "ExperimentResults"
 
     def curves(self, ax: Any = None, metric: str = "test_accuracy", at: At | None = None) -> Axes:
-        """Draw a column of `results.curves` over the steps: mean of each variant, its interval from 6 seeds on."""
+        """Draw a column of `results.curves` over the steps: mean of each variant, its interval from 6 seeds on.
+
+        Accuracies are in %.
+        """
         return self._over_steps(ax, "curves", metric, at)
 
     def diagnosis(self, ax: Any = None, metric: str = "inference_mode_accuracy", at: At | None = None) -> Axes:
@@ -96,8 +99,8 @@ class Plot:
         if metric not in metrics:
             raise InputError(f"metric={metric!r}: {unknown(str(metric), metrics, f'column of results.{source}')}")
         fixed = self._one_point(at)
-        ax = axes.label_ends(axes.curves(_checked(ax), _restricted(table, fixed), metric))
-        ax.set_ylabel(metric.replace("_", " "))
+        ax = axes.label_ends(axes.curves(_checked(ax), _restricted(table, fixed), metric), metric)
+        ax.set_ylabel(metric.replace("_", " ") + (" (%)" if metric.endswith("accuracy") else ""))
         return _finish(ax)
 
     def _one_point(self, at: At | None) -> dict[str, Any]:

@@ -37,10 +37,10 @@ def training_and_test(
     rows = 0
     for ax in panels:
         limits.name_those_outside(ax)
-        axes.label_ends(ax)
+        axes.label_ends(ax, value)
         rows = max(rows, legend_below(ax, columns=1 + (len(ax.get_lines()) > _ROWS)))
     figure.set_size_inches(11, 5 + _ROW * max(0, rows - _ROWS))
-    panels[0].set_ylabel(loss if value == "loss" else value)
+    panels[0].set_ylabel(loss if value == "loss" else "accuracy (%)")
     title_figure(figure, title)
     return figure
 
@@ -81,7 +81,7 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
     for metric, panels_of_metric in drawn.items():
         limits.set_limits(panels_of_metric, table, [metric], choice)
         for ax in panels_of_metric[::columns]:
-            ax.set_ylabel(f"{name} {metric.rpartition('_')[2]}")
+            ax.set_ylabel(f"{name} loss" if metric.endswith("loss") else f"{name} accuracy (%)")
     for ax in (*drawn[metrics[0]], *drawn[metrics[1]]):
         limits.name_those_outside(ax)
     legend_of_figure(figure, legend_entries(drawn[metrics[1]]), plain(short(line_key)))

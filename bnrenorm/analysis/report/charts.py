@@ -8,7 +8,7 @@ import pandas as pd
 from bokeh.layouts import column
 from bokeh.models import BoxAnnotation, Span
 
-from bnrenorm.analysis.over_steps import INTERVAL, STEPS, Spread, spread, thin
+from bnrenorm.analysis.over_steps import INTERVAL, STEPS, Spread, scale_of, spread, thin
 from bnrenorm.analysis.report import words
 from bnrenorm.analysis.report.cells import Cells, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
@@ -49,7 +49,8 @@ def curves(cells: Cells) -> Chart:
         crosses = plot.scatter("step", "value", source=ended, marker="x", size=10, line_width=2, line_color="#c00000")
         plot.add_tools(hover([crosses], [("", "@name, seed @seed diverged"), ("last value at step", "@step")]))
     for i, metric in enumerate(metrics):
-        of, factor = (" (%)", 100) if metric.endswith("accuracy") else (f", {cells.results.loss}", 1)
+        factor = scale_of(metric)
+        of = " (%)" if factor == 100 else f", {cells.results.loss}"
         for j, point in enumerate(cells.points):
             drawn = [cells.curves(point, variant, metric) for variant in cells.variants]
             told = [cells.diverged(point, variant) for variant in cells.variants]

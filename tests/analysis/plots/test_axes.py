@@ -69,11 +69,11 @@ def test_the_axis_ends_a_little_after_the_training(last):
 def test_the_last_value_of_a_line_is_neither_its_largest_nor_its_smallest():
     ax = Figure().subplots()
     ax.plot([1, 2, 3], [0.9, 0.1, 0.5], label="BN")
-    assert axes.label_ends(ax).get_legend_handles_labels()[1] == ["BN: 0.5000 at the end"]
+    assert axes.label_ends(ax, "test_loss").get_legend_handles_labels()[1] == ["BN: 0.5000 at the end"]
 
 
 def test_the_legend_tells_the_last_values():
-    ax = axes.label_ends(axes.curves(Figure().subplots(), table(), "train_loss"))
+    ax = axes.label_ends(axes.curves(Figure().subplots(), table(), "train_loss"), "train_loss")
     assert ax.get_legend_handles_labels()[1] == [
         "BN: 1.3000 at the end",
         "BRN: 1.6000 at the end",

@@ -53,7 +53,7 @@ def test_the_legend_of_accuracies_has_the_last_values():
     assert [text.get_text() for text in left.get_legend().get_texts()] == [
         f"{line.get_label()}" for line in left.get_lines()
     ]
-    assert all(line.get_label().endswith(f": {line.get_ydata()[-1]:.4f} at the end") for line in left.get_lines())
+    assert all(line.get_label().endswith(f": {line.get_ydata()[-1]:.2f} at the end") for line in left.get_lines())
 
 
 @pytest.mark.parametrize("judged", ["at the end", "best on validation"])

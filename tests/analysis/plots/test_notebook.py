@@ -22,12 +22,13 @@ AT = {"training.optimizer.momentum": 0.9, "evaluation.average": None}
 def test_curves_and_diagnosis_draw_the_tables():
     results = results_of(accuracy=lambda trial: (0.8 if trial.variant == "BRN" else 0.7) + 0.1 * trial.seed)
     bn, brn = results.plot.curves(Figure().subplots()).get_lines()
-    assert_allclose([bn.get_ydata(), brn.get_ydata()], [[0.375, 0.75], [0.425, 0.85]])
-    assert bn.get_label() == "BN: 0.7500 at the end"
+    assert_allclose([bn.get_ydata(), brn.get_ydata()], [[37.5, 75], [42.5, 85]])
+    assert bn.get_label() == "BN: 75.00 at the end"
     losses = results.plot.curves(Figure().subplots(), metric="train_loss").get_lines()
     assert_allclose(losses[0].get_ydata(), [2, 1])
+    assert losses[0].get_label() == "BN: 1.0000 at the end"
     diagnosis = results.plot.diagnosis(Figure().subplots()).get_lines()
-    assert_allclose(diagnosis[1].get_ydata(), [0.425, 0.85])
+    assert_allclose(diagnosis[1].get_ydata(), [42.5, 85])
 
 
 def test_plots_over_a_grid_show_every_point_and_the_pair_that_was_asked_for():
@@ -45,7 +46,7 @@ def test_plots_over_a_grid_show_every_point_and_the_pair_that_was_asked_for():
 def test_over_a_grid_the_curves_are_those_of_the_point_that_was_asked_for(method):
     results = results_of(GRID, accuracy=lambda trial: dict(trial.point)["training.optimizer.momentum"])
     ax = getattr(results.plot, method)(Figure().subplots(), at=AT)
-    assert_allclose([line.get_ydata() for line in ax.get_lines()], [[0.45, 0.9]] * 2)
+    assert_allclose([line.get_ydata() for line in ax.get_lines()], [[45, 90]] * 2)
 
 
 @pytest.mark.parametrize("method", ["accuracy", "difference"])
@@ -166,7 +167,7 @@ def test_what_is_no_ax_is_a_type_error(method, ax):
 def test_a_figure_of_its_own_is_one_that_a_notebook_shows():
     ax = results_of().plot.curves()
     assert ax.figure is plt.gcf()
-    assert ax.get_ylabel() == "test accuracy"
+    assert ax.get_ylabel() == "test accuracy (%)"
     plt.close(ax.figure)
 
 

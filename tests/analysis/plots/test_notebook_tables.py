@@ -26,15 +26,15 @@ def test_curves_and_differences_of_trials_that_stopped_early_go_on():
     results = results_of()
     drawn = results_of(accuracy=lambda trial: 0.75 + 0.05 * (trial.variant == "BRN"))
     vars(results)["drawn"] = drawn  # a cached property
-    assert_allclose(ends(results.plot.curves(Figure().subplots())), [0.75, 0.8])
-    assert_allclose(ends(results.plot.diagnosis(Figure().subplots())), [0.75, 0.8])
+    assert_allclose(ends(results.plot.curves(Figure().subplots())), [75, 80])
+    assert_allclose(ends(results.plot.diagnosis(Figure().subplots())), [75, 80])
     assert_allclose(ends(results.plot.difference_by_step(Figure().subplots())), [5])
 
 
 def test_every_figure_of_a_point_has_its_values():
     plot = results_of(GRID, accuracy).plot
-    assert_allclose(ends(plot.curves(Figure().subplots(), at=AT)), [0.62, 0.79])
-    assert_allclose(ends(plot.diagnosis(Figure().subplots(), at=AT)), [0.62, 0.79])
+    assert_allclose(ends(plot.curves(Figure().subplots(), at=AT)), [62, 79])
+    assert_allclose(ends(plot.diagnosis(Figure().subplots(), at=AT)), [62, 79])
     assert_allclose(ends(plot.difference_by_step(Figure().subplots(), at=AT)), [17])
 
 

@@ -39,7 +39,7 @@ def test_a_grid_has_a_panel_a_setting_and_a_line_a_variant(split, factor):
     for ax in above:
         assert [list(line.get_ydata()) for line in ax.get_lines()] == 2 * [list(factor * loss)]
     assert {ax.get_ylim() for ax in above} == {(0, 4)}
-    assert {ax.get_ylim() for ax in below} == {(0, 1)}
+    assert {ax.get_ylim() for ax in below} == {(0, 100)}
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["BN", "BRN"]
 
 
@@ -68,20 +68,18 @@ def test_a_page_of_curves_has_both_splits_on_one_scale():
     assert [ax.get_title() for ax in figure.axes] == ["training loss", "test loss"]
     assert {ax.get_ylim() for ax in figure.axes} == {(0, 4)}
     accuracy = pages.training_and_test(one_point(np.ones(4)), "accuracy", "a title")
-    assert accuracy.axes[0].get_ylim() == accuracy.axes[1].get_ylim() != (0, 1)
-    assert accuracy.axes[0].get_ylabel() == "accuracy"
+    assert accuracy.axes[0].get_ylim() == accuracy.axes[1].get_ylim() != (0, 100)
+    assert accuracy.axes[0].get_ylabel() == "accuracy (%)"
 
 
 def test_the_two_splits_are_not_exchanged():
     table = one_point(np.array([9, 0.5, 0.2, 0.1]))
-    for value, ends in (("loss", (0.1, 0.2)), ("accuracy", (0.93, 0.53))):
+    for value, unit, ends in (("loss", "nats", ("0.1000", "0.2000")), ("accuracy", "accuracy (%)", ("93.00", "53.00"))):
         figure = pages.training_and_test(table, value, "a title", loss="nats")
         for ax, name, end in zip(figure.axes, ("training", "test"), ends, strict=True):
             assert ax.get_title() == f"{name} {value}"
-            assert [line.get_label() for line in ax.get_lines()] == [
-                f"{v}: {end:.4f} at the end" for v in ("BN", "BRN")
-            ]
-        assert figure.axes[0].get_ylabel() == {"loss": "nats"}.get(value, value)
+            assert [line.get_label() for line in ax.get_lines()] == [f"{v}: {end} at the end" for v in ("BN", "BRN")]
+        assert figure.axes[0].get_ylabel() == unit
 
 
 def test_a_grids_panels_name_their_split_and_share_their_axes():
@@ -89,13 +87,13 @@ def test_a_grids_panels_name_their_split_and_share_their_axes():
     table.loc[table["lr"] == 1, "train_accuracy"] -= 0.3
     figure = pages.over_grid(table, ["lr"], "train", "a title")
     losses, accuracies = figure.axes[:2], figure.axes[2:]
-    assert [ax.get_ylabel() for ax in figure.axes[::2]] == ["training loss", "training accuracy"]
+    assert [ax.get_ylabel() for ax in figure.axes[::2]] == ["training loss", "training accuracy (%)"]
     assert losses[0].get_ylim() == losses[1].get_ylim()
     assert accuracies[0].get_ylim() == accuracies[1].get_ylim()
     ends = [line.get_ydata()[-1] for ax in accuracies for line in ax.get_lines()]
-    np.testing.assert_allclose(ends, [0.93, 0.93, 0.63, 0.63])
+    np.testing.assert_allclose(ends, [93, 93, 63, 63])
     low, high = accuracies[0].get_ylim()
-    assert low < 0.63 < 0.93 < high
+    assert low < 63 < 93 < high
     colours = [[to_hex(line.get_color()) for line in ax.get_lines()] for ax in figure.axes]
     assert colours == [["#0072b2", "#d55e00"]] * 4
 
