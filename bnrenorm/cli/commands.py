@@ -139,6 +139,7 @@ def compare(
         raise InputError(f"--json: --shard {shard} has no verdicts; leave out one of the two")
     options = {"seeds": seeds, "baseline": baseline}
     screen: Any = None
+    is_trained = False
     try:
         experiment = configs.load(listing.in_folder(config, out), assignments, options=options)
         background = ThreadPoolExecutor(1)  # reads and imports while this thread is busy: see `startup`
@@ -165,6 +166,7 @@ def compare(
             screen.say(f"Shard {part}: {counted(stored, 'trial')} stored in {out}. {_ONCE_ALL_ARE}")
         else:
             with session.run(experiment, chosen, out, **how) as outcome:
+                is_trained = True
                 with screen.working("comparing the results ..."):
                     from bnrenorm import api
                     from bnrenorm.analysis import outputs
@@ -181,6 +183,8 @@ def compare(
     except KeyboardInterrupt:
         has_begun = screen is not None and screen.has_begun
         how_far = "; the same command goes on from the last checkpoint" if has_begun else " before the training began"
+        if is_trained:
+            how_far = "; all that was trained is stored, the same command compares and draws it"
         _fail(f"interrupted{how_far}", _INTERRUPTED)
     except OSError as error:
         _fail(f"{error}; finished trials are kept, the same command goes on from them", 1)

@@ -84,7 +84,7 @@ def test_a_second_signal_does_not_cost_the_line(call, tmp_path, monkeypatch, num
         ("bnrenorm.config.load", " before the training began"),
         ("bnrenorm.runs.session.compile_kernels", " before the training began"),
         ("bnrenorm.runs.runner.train", "; the same command goes on from the last checkpoint"),
-        ("bnrenorm.api.results_of", "; the same command goes on from the last checkpoint"),
+        ("bnrenorm.api.results_of", "; all that was trained is stored, the same command compares and draws it"),
     ],
 )
 def test_an_interrupt_says_what_there_is_to_go_on_from(compare, monkeypatch, no_pictures, where, ending):
