@@ -5,7 +5,6 @@ from pathlib import Path
 
 from bnrenorm import disk
 from bnrenorm.config import CONFIG_FILE, document, limits, seeds
-from bnrenorm.errors import InputError
 from bnrenorm.runs import finished, run_folder
 
 
@@ -19,7 +18,7 @@ def settings(folder: Path) -> tuple[str, tuple[int, ...]] | None:
         config = document.parse(disk.read_regular(path, limits.BYTES).decode("utf-8"), str(path))
         others = {key: value for key, value in config.data.items() if key not in ("seeds", "margin")}
         return json.dumps(others, sort_keys=True), seeds.read(config)
-    except (InputError, OSError, ValueError):
+    except (OSError, ValueError):
         return None
 
 
@@ -31,16 +30,10 @@ def looks(folder: Path, images: str) -> list[str]:
     own, seen = settings(folder), set()
     for other in run_folder.others(folder):
         before = settings(other) if own and run_folder.is_compared(other) else None
-        if own and before and before[0] == own[0] and set(before[1]) < set(own[1]) and _images(other) == images:
-            seen |= set(before[1])
+        if own and before and before[0] == own[0] and set(before[1]) < set(own[1]):
+            origin = finished.origin(other)
+            seen |= set(before[1]) if origin and origin[1] == images else set()
     if not own or not seen:
         return []
     looked = f"{len(seen)} of these {len(own[1])} seeds had a verdict before"
     return [f"{looked}: if that decided that there are more now, p < .05 errs more often than in 5 %"]
-
-
-def _images(folder: Path) -> str | None:
-    try:
-        return finished.origin(folder)[1]
-    except (InputError, OSError, ValueError):
-        return None

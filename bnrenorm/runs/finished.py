@@ -1,6 +1,7 @@
 """Read a run again, from its folder and the stored trials around it; nothing is trained or written."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -87,15 +88,12 @@ def read(folder: Path) -> Outcome:
     raise InputError(f"{folder}: {unread}; {again} trains them")
 
 
-def origin(folder: Path) -> tuple[Backend, str]:
-    """Return what a run was trained with, and the checksum of its images.
-
-    Raises InputError for one that has not ended, or is damaged.
-    """
-    environment = _environment(folder / _ENVIRONMENT)
-    if environment is None:
-        raise InputError(f"{folder}: the run has not ended")
-    return _backend(environment), environment.data.checksum
+def origin(folder: Path) -> tuple[Backend, str] | None:
+    """Return what a run was trained with, and the checksum of its images; None if it has not ended, or is damaged."""
+    with suppress(InputError):
+        if environment := _environment(folder / _ENVIRONMENT):
+            return _backend(environment), environment.data.checksum
+    return None
 
 
 _BACKENDS = [Backend(name, "cpu") for name in (CPU, CHAINER)]

@@ -89,13 +89,12 @@ def _without_seeds(folder: Path) -> tuple[str, Backend | None, tuple[int, ...]]:
 
     Of a run that has not ended, whose backend is not known, or that is not as it was written, its folder and no seeds.
     """
-    settings = alike.settings(folder)
-    try:
-        backend, images = finished.origin(folder)
-    except (InputError, OSError, ValueError):
+    settings, origin = alike.settings(folder), finished.origin(folder)
+    if settings is None or origin is None:
         return str(folder), None, ()
+    backend, images = origin
     first = Backend(backend.engine, backend.kind)  # a run on the second GPU is as one on the first
-    return (f"{images} {settings[0]}", first, settings[1]) if settings else (str(folder), None, ())
+    return f"{images} {settings[0]}", first, settings[1]
 
 
 def _is_whole(store: Store, key: str) -> bool:
