@@ -70,19 +70,21 @@ def locked(folder: Path) -> Iterator[None]:
     lock_file = folder / _LOCK
     if disk.is_link(lock_file):  # older versions of filelock would empty its target
         disk.delete(lock_file)
-    lock = filelock.FileLock(lock_file)
     try:
-        lock.acquire(timeout=_MOMENT, poll_interval=_MOMENT / 50)
+        lock = _acquired(lock_file)
     except filelock.Timeout as error:
         raise InputError(f"{folder}: {_name(folder / _OWNER)} is writing there") from error
     except PermissionError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
     except NotImplementedError as error:  # what filelock raises on a file system without flock
         raise InputError(f"--out {folder.parent}: its file system cannot lock files, expected one that can") from error
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
+
+
+def _acquired(lock_file: Path) -> filelock.AcquireReturnProxy:
+    """Take a lock within a moment, and return the context that gives it back. Raises what filelock does."""
+    return filelock.FileLock(lock_file).acquire(timeout=_MOMENT, poll_interval=_MOMENT / 50)
 
 
 def state(folder: Path) -> str:
@@ -114,15 +116,13 @@ def _is_held(folder: Path) -> bool:
     lock_file = folder / _LOCK
     if disk.is_link(lock_file) or not disk.is_file(lock_file):
         return False
-    lock = filelock.FileLock(lock_file)
     try:
-        lock.acquire(timeout=_MOMENT, poll_interval=_MOMENT / 50)
+        with _acquired(lock_file):
+            return False
     except filelock.Timeout:
         return True
     except (OSError, NotImplementedError):  # a folder that may only be read, or a file system without flock
         return False
-    lock.release()
-    return False
 
 
 def _name(owner: Path) -> str:
