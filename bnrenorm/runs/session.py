@@ -16,7 +16,7 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
 from bnrenorm.errors import ClusterError, InputError
 from bnrenorm.norm import registry
-from bnrenorm.runs import alike, course, inventory, narration, run_folder, runner, stored
+from bnrenorm.runs import alike, course, inventory, narration, run_folder, runner
 from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.finished import Outcome
@@ -149,7 +149,7 @@ def rehearse(
     watcher = watcher or Watcher()
     session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, watcher, cluster, shard)
     there = {trial: key for trial, key in session.keys.items() if session.store.has(key)}
-    _, damaged = stored.read(there, session.store)
+    _, damaged = session.store.read_all(there)
     session.announce()
     return Rehearsal(session.data, backend, session.plan(damaged), session.devices)
 
@@ -214,7 +214,7 @@ class _Session:
         return results, lines
 
     def _trained(self, damaged: Collection[str] = ()) -> tuple[list[tuple[Trial, TrialResults]], dict[str, Damaged]]:
-        """Train what is missing or damaged; return what `stored.read` does."""
+        """Train what is missing or damaged; return what `Store.read_all` does."""
         todo, watcher = self.plan(damaged), self.watcher
         if not damaged and (reused := narration.reused(todo)):
             watcher.tell(reused)
@@ -228,7 +228,7 @@ class _Session:
                 self.failures = course.train(  # what a round before has lost is in this plan again
                     todo, self.experiment, self.data, self.store, self.backend, client, report, self.note
                 )
-        return stored.read({trial: key for trial, key in self.keys.items() if key not in self.failures}, self.store)
+        return self.store.read_all({trial: key for trial, key in self.keys.items() if key not in self.failures})
 
 
 def compile_kernels(todo: Plan, backend: Backend, watcher: Watcher) -> None:

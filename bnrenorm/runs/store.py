@@ -58,6 +58,16 @@ class Store:
         """Return a finished trial. Raises Damaged if it is not as it was written, or OSError if the disk fails."""
         return self._read(key)[0]
 
+    def read_all(self, keys: dict[Trial, str]) -> tuple[list[tuple[Trial, TrialResults]], dict[str, Damaged]]:
+        """Return the trials of these keys with their results, and by their keys why others cannot be used."""
+        results, damaged = [], {}
+        for trial, key in keys.items():
+            try:
+                results.append((trial, self.read(key)))
+            except Damaged as error:
+                damaged[key] = error
+        return results, damaged
+
     def copy(self, key: str, source: "Store") -> None:
         """Store a trial of another folder, in place of what was there. Raises like `read`."""
         result, content = source._read(key)
