@@ -1,5 +1,6 @@
 """Tables over seeds, for people: final values by variant, and the paired differences, one row per comparison."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -44,14 +45,20 @@ def keys_of(table: pd.DataFrame, until: str = "seeds") -> list[str]:
     return list(table.columns[: list(table.columns).index(until)])
 
 
+def cells(summary: pd.DataFrame) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Yield every variant and grid point of a `tables.summary`, values by column, with the rows of its trials."""
+    keys = keys_of(summary, "seed")
+    groups: Any = summary.groupby(keys, sort=False, dropna=False)
+    for values, trials in groups:
+        yield dict(zip(keys, values, strict=True)), trials
+
+
 def means(summary: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     """Return what `final_values` does, of other columns of a `tables.summary`; names: what each is called then."""
-    keys = keys_of(summary, "seed")
     rows = []
-    cells: Any = summary.groupby(keys, sort=False, dropna=False)
-    for values, trials in cells:
+    for cell, trials in cells(summary):
         finished = trials[trials["outcome"] != "diverged"]
-        row = dict(zip(keys, values, strict=True)) | {"seeds": len(trials), "diverged": len(trials) - len(finished)}
+        row = {**cell, "seeds": len(trials), "diverged": len(trials) - len(finished)}
         with np.errstate(invalid="ignore"):  # losses may be infinite
             for column, name in names.items():
                 row |= {name: finished[column].mean(), f"{name}_std": finished[column].std(ddof=1)}

@@ -5,8 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from bnrenorm.analysis import stats
-from bnrenorm.analysis.aggregates import keys_of
+from bnrenorm.analysis import aggregates, stats
 from bnrenorm.analysis.tables import TrainedTrials
 from bnrenorm.analysis.verdicts import Verdict
 from bnrenorm.config.trial import point_text
@@ -20,9 +19,8 @@ _NAMED = 3  # grid points that are named, not counted
 
 def cautions(verdicts: list[Verdict], trials: TrainedTrials, summary: pd.DataFrame, data: Described) -> list[str]:
     """Return remarks on verdicts, and on the trials behind them with their `tables.summary`; no full stops."""
-    keys, finished = keys_of(summary, "seed"), summary[summary["outcome"] != "diverged"]
-    groups: Any = finished.groupby(keys, sort=False, dropna=False)
-    cells = [(dict(zip(keys, values, strict=True)), rows) for values, rows in groups]
+    finished: Any = summary[summary["outcome"] != "diverged"]
+    cells = list(aggregates.cells(finished))
     return [*_few_images(verdicts, data), *_guessing(cells, data), *_exploded(cells), *_restored(trials)]
 
 

@@ -63,11 +63,8 @@ def compare_values(published: Published, summary: pd.DataFrame, others: Containe
     `verdict` tells whether the published value lies in it; it is empty for rows that were not published. Accuracies are
     those of trials that finished, if any did. others: rows of the summary whose settings are not the published ones.
     """
-    keys = aggregates.keys_of(summary, "seed")
     rows = []
-    cells: Any = summary.groupby(keys, sort=False, dropna=False)
-    for values, trials in cells:
-        cell = dict(zip(keys, values, strict=True))
+    for cell, trials in aggregates.cells(summary):
         row = next((row for row in published.rows if _matches(row, cell)), {})
         compared = _compare_cell(row, trials)
         if compared["verdict"] and trials.index[0] in others:
