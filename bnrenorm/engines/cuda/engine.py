@@ -16,7 +16,7 @@ from bnrenorm.engines.cuda.parameters import Vector, copies_of, layers_of, vecto
 from bnrenorm.engines.cuda.passes import Operations, backward, forward, loss
 from bnrenorm.engines.cuda.replay import Replay
 from bnrenorm.engines.cuda.rows import Mode, divide
-from bnrenorm.engines.cuda.small_batch import Images, SmallBatches, suits
+from bnrenorm.engines.cuda.small_batch import SmallBatches, suits
 from bnrenorm.engines.cuda.spans import Span, Spans
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.inputs import Inputs
@@ -51,16 +51,14 @@ class CudaEngine:
         averaged = settings.evaluation.average is not None
         self.evaluator = Evaluator(self.ops, self.dtype, self.widths, averaged=averaged)
         self.mode_gap = ModeGap(
-            self.ops, self.dtype, inputs.images, inputs.labels, inputs.sampler, self.spans.seeds, network.schedule,
-            self.widths, self.spec.micro_batch,
-        )  # fmt: skip
+            self.ops, self.dtype, inputs, self.spans.seeds, network.schedule, self.widths, self.spec.micro_batch
+        )
         decays = any(trial.settings.training.weight_decay or trial.settings.training.l1_decay for trial in trials)
         self.plain = spec.optimizer == SGD and not decays and not averaged
         self.small = None
         memory = self.ops.shared_memory
         if suits(settings, self.spec, self.widths, inputs.sampler, self.dtype.itemsize, memory):
-            data, n = Images(inputs.images, inputs.labels), inputs.sampler.size
-            self.small = SmallBatches(self.ops, self.dtype, len(trials), n, self.widths[1], data)
+            self.small = SmallBatches(self.ops, self.dtype, len(trials), self.widths[1], inputs)
         small = self.small is not None
         self.batches = Batches(self.ops, self.dtype, inputs, settings, self.spans, self.widths, small=small)
         self.seed_of = self.batches.seed_of

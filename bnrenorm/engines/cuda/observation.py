@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from bnrenorm.data.sampling import Sampler
 from bnrenorm.engines.cuda.first_layer import Floats
 from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Layer
 from bnrenorm.engines.cuda.passes import Batch, Operations, forward, loss
 from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
 from bnrenorm.engines.cuda.workspace import Workspace
+from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.mode_gap import IMAGES, next_batches
 from bnrenorm.network.schedule import D_MAX, R_MAX, Schedule
 from bnrenorm.norm.diagnosis import NAMES, diagnose
@@ -37,13 +37,12 @@ class ModeGap:
     """Measures the accuracies of `engines.mode_gap` by kernels, with the weights from before the step's update."""
 
     def __init__(
-        self, ops: Operations, dtype: Any, images: Array, labels: Array, sampler: Sampler, seeds: list[int],
-        schedule: Schedule, widths: tuple[int, ...], micro_batch: int,
+        self, ops: Operations, dtype: Any, inputs: Inputs, seeds: list[int], schedule: Schedule,
+        widths: tuple[int, ...], micro_batch: int,
     ):  # fmt: skip
-        self.ops, self.dtype, self.images, self.labels, self.sampler = ops, dtype, images, labels, sampler
+        self.ops, self.dtype, self.inputs = ops, dtype, inputs
         self.seeds, self.schedule, self.widths = seeds, schedule, widths
-        self.size = sampler.size
-        self.group = micro_batch or self.size
+        self.group = micro_batch or inputs.sampler.size
 
     def measure(
         self,
@@ -60,26 +59,26 @@ class ModeGap:
         shown, in their own answers, right (R, N). Otherwise the next batches are drawn, with the step's dropout, and
         corrected within the limits of step + 1.
         """
-        if self.size < IMAGES:
+        if self.inputs.sampler.size < IMAGES:
             return self._by_next_batches(layers, masks, context, step)
         assert right is not None
         images = min(IMAGES, right.shape[1])  # of an epoch's last batch, which may be smaller
         if index is None:
-            probe = Batch(Floats(self.images[:images]), self.labels, None, [])
+            probe = Batch(Floats(self.inputs.images[:images]), self.inputs.labels, None, [])
         else:
             index = index[:, :images]
-            probe = Batch(Floats(self._images(index), context.seed_of), self.labels, index, [])
+            probe = Batch(Floats(self._images(index), context.seed_of), self.inputs.labels, index, [])
         inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(images))
         return {"training_mode_accuracy": right[:, :images].mean(axis=1), "inference_mode_accuracy": inference}
 
     def _by_next_batches(self, layers: list[Layer], masks: list[Mask], context: Context, step: int) -> dict[str, Array]:
-        index = self.ops.xp.asarray(next_batches(self.sampler, self.seeds, step, self.group))
+        index = self.ops.xp.asarray(next_batches(self.inputs.sampler, self.seeds, step, self.group))
         limits = self.schedule.table(step + 1, 1)[0].astype(self.dtype)
         context = context._replace(schedule=self.ops.xp.asarray(limits))
-        probe = Batch(Floats(self._images(index), context.seed_of), self.labels, index, [])
+        probe = Batch(Floats(self._images(index), context.seed_of), self.inputs.labels, index, [])
         dropped = probe
         if masks:
-            dropped = Batch(Floats(self._images(index, masks[0])), self.labels, index, masks)
+            dropped = Batch(Floats(self._images(index, masks[0])), self.inputs.labels, index, masks)
         rows = divide(index.shape[1], self.group)
         training = self._accuracy(layers, dropped, context, Mode.FROZEN, rows)
         inference = self._accuracy(layers, probe, context, Mode.RUNNING, divide(rows.n))
@@ -88,8 +87,8 @@ class ModeGap:
     def _images(self, index: Array, mask: Mask | None = None) -> Array:
         """Return the images at index (S, N), (S, N, D); with a mask (R, N, D), dropped inputs being 0."""
         many = len(index) if mask is None else len(mask.seed_of)
-        x = self.ops.xp.empty((many, index.shape[1], self.images.shape[1]), self.dtype)
-        self.ops.gather(self.images, index, x, mask)
+        x = self.ops.xp.empty((many, index.shape[1], self.widths[0]), self.dtype)
+        self.ops.gather(self.inputs.images, index, x, mask)
         return x
 
     def _accuracy(self, layers: list[Layer], batch: Batch, context: Context, mode: Mode, rows: Rows) -> Array:

@@ -1,6 +1,6 @@
 """Steps of networks with one hidden layer and small batches: two launches each, see kernels/small.cu."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from bnrenorm.config.schema import Full, Settings
 from bnrenorm.data.sampling import Sampler
@@ -9,6 +9,7 @@ from bnrenorm.engines.cuda.parameters import Layer
 from bnrenorm.engines.cuda.passes import Operations
 from bnrenorm.engines.cuda.small_launches import first_shared, middle_shared
 from bnrenorm.engines.cuda.spans import Span
+from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.spec import BATCH, FIXED, MOMENTUM, NODE, NONE, SGD, KernelSpec
 
 Array = Any
@@ -17,13 +18,6 @@ LARGEST = 32
 """Images of a batch up to which a node's activations fit in registers."""
 
 _STATIC = 2048  # bytes of shared memory that kernels have besides, and that the driver reserves
-
-
-class Images(NamedTuple):
-    """images (M, D) and labels (M,) int32 of the training set."""
-
-    images: Array
-    labels: Array
 
 
 def suits(
@@ -54,9 +48,9 @@ class SmallBatches:
     `stats` (R, 1, 6, K) has the statistics of the last observed step.
     """
 
-    def __init__(self, ops: Operations, dtype: Any, replicas: int, n: int, width: int, data: Images):
-        self.ops, self.data, self.n = ops, data, n
-        self.products, self.gradient = (ops.xp.empty((replicas, n, width), dtype) for _ in range(2))
+    def __init__(self, ops: Operations, dtype: Any, replicas: int, width: int, inputs: Inputs):
+        self.ops, self.inputs, self.n = ops, inputs, inputs.sampler.size
+        self.products, self.gradient = (ops.xp.empty((replicas, self.n, width), dtype) for _ in range(2))
         self.stats = ops.xp.empty((replicas, 1, 6, width), dtype)
 
     def begin(self, span: Span, s: int, layers: list[Layer], context: Context) -> None:
@@ -67,7 +61,7 @@ class SmallBatches:
     def middle(self, span: Span, s: int, layers: list[Layer], context: Context, sums: Array, *, observe: bool) -> None:
         """Take step s of the span, but for the update of the first layer's weights, which is left to `end`."""
         self.ops.middle(
-            self.data.labels, span.index[s], context, self.products, self.gradient, layers,
+            self.inputs.labels, span.index[s], context, self.products, self.gradient, layers,
             self.stats if observe else None, sums,
         )  # fmt: skip
 
@@ -78,4 +72,4 @@ class SmallBatches:
         self._first(span.index[s], following, layers, context)
 
     def _first(self, index: Array | None, following: Array | None, layers: list[Layer], context: Context) -> None:
-        self.ops.first(self.data.images, index, following, context, self.gradient, layers[0].weight, self.products)
+        self.ops.first(self.inputs.images, index, following, context, self.gradient, layers[0].weight, self.products)
