@@ -65,14 +65,12 @@ class Evaluator:
 def _part_of(layer: Layer, part: slice) -> Layer:
     """Return a layer of some of the replicas, as views."""
 
-    def cut(tensor: Tensor | None) -> Tensor | None:
-        return None if tensor is None else Tensor(*(None if array is None else array[part] for array in tensor))
+    def cut(tensor: Tensor) -> Tensor:
+        return Tensor(*(None if array is None else array[part] for array in tensor))
 
-    weight, bias = (
-        Tensor(*(None if array is None else array[part] for array in t)) for t in (layer.weight, layer.bias)
-    )
+    gamma, beta = (None if tensor is None else cut(tensor) for tensor in (layer.gamma, layer.beta))
     run = None if layer.run is None else (layer.run[0][part], layer.run[1][part])
-    return Layer(weight, bias, cut(layer.gamma), cut(layer.beta), run)
+    return Layer(cut(layer.weight), cut(layer.bias), gamma, beta, run)
 
 
 def _part_of_context(context: Context, part: slice) -> Context:
