@@ -6,12 +6,13 @@ from bnrenorm.engines.cuda.first_layer import Floats
 from bnrenorm.engines.cuda.operands import Context
 from bnrenorm.engines.cuda.parameters import Layer
 from bnrenorm.engines.cuda.passes import Batch, Operations, forward, loss
+from bnrenorm.engines.cuda.reference import Reference
 from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.mode_gap import IMAGES, next_batches
-from bnrenorm.network.schedule import D_MAX, R_MAX, Schedule
-from bnrenorm.norm.diagnosis import NAMES, diagnose
+from bnrenorm.network.schedule import Schedule
+from bnrenorm.norm.diagnosis import NAMES
 
 Array = Any
 
@@ -26,10 +27,7 @@ def diagnosis(ops: Operations, stats: Array, schedule: Array) -> Array:
     if 2 * groups * width * stats.itemsize <= ops.shared_memory:
         ops.diagnose(stats, schedule, values)
     else:
-        mean, std, r, d, run_mean, run_std = (stats[:, :, i] for i in range(6))
-        limits = (schedule[:, limit].reshape(-1, 1, 1) + 0 * mean for limit in (R_MAX, D_MAX))
-        for i, value in enumerate(diagnose(mean, std, run_mean, run_std, r, d, *limits).values()):
-            values[:, i] = value
+        Reference().diagnose(stats, schedule, values)
     return values
 
 

@@ -145,11 +145,11 @@ class Reference:
             formulas.descend(vector.tensor, gradient, vector.column, context)
 
     def diagnose(self, stats: Array, schedule: Array, values: Array) -> None:
-        """Set values (R, 12) to those of `norm.diagnosis`, in their order."""
+        """Set values (R, 12) to those of `norm.diagnosis`, in their order; the arrays may be CuPy's as well."""
         mean, std, r, d, run_mean, run_std = (stats[:, :, i] for i in range(6))
         limits = (schedule[:, limit].reshape(-1, 1, 1) + 0 * mean for limit in (R_MAX, D_MAX))
-        described = diagnose(mean, std, run_mean, run_std, r, d, *limits)
-        values[...] = np.stack(list(described.values()), axis=1)
+        for i, value in enumerate(diagnose(mean, std, run_mean, run_std, r, d, *limits).values()):
+            values[:, i] = value
 
     first, middle = small_reference.first, small_reference.middle
     enter, statistics, normalise = norm_reference.enter, norm_reference.statistics, norm_reference.normalise
