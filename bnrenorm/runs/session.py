@@ -92,8 +92,7 @@ def run(
     InputError for mistakes that the user can fix, before anything but finished trials is written; Interrupted after a
     SIGINT or SIGTERM, with everything saved; OSError if the disk or the cluster fails.
     """
-    watcher = watcher or Watcher()
-    session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, watcher, cluster)
+    session = _Session(experiment, backend, out, load, memory, watcher, cluster)
     session.store.prepare()
     with run_folder.opened(out, experiment, session.data.checksum) as folder:
         inventory.list_trials(folder, session.keys.values())
@@ -123,8 +122,7 @@ def run_shard(
     Shards may run at the same time with the same `out`. Returns how many of the shard's trials are stored now, and why
     others are not. The arguments and what is raised are those of `run`.
     """
-    watcher = watcher or Watcher()
-    session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, watcher, cluster, shard)
+    session = _Session(experiment, backend, out, load, memory, watcher, cluster, shard)
     session.store.prepare()
     session.announce()
     results, failures = session.results()
@@ -146,8 +144,7 @@ def rehearse(
 
     The arguments and what is raised are those of `run`.
     """
-    watcher = watcher or Watcher()
-    session = _Session(experiment, backend, Store(out), _images(experiment, load), memory, watcher, cluster, shard)
+    session = _Session(experiment, backend, out, load, memory, watcher, cluster, shard)
     there = {trial: key for trial, key in session.keys.items() if session.store.has(key)}
     _, damaged = session.store.read_all(there)
     session.announce()
@@ -166,11 +163,12 @@ class _Session:
     """An experiment, or a shard of it, that is to be trained; whatever is wrong with it is found when it is made."""
 
     def __init__(
-        self, experiment: Experiment, backend: Backend, store: Store, data: Dataset, memory: int, watcher: Watcher,
-        cluster: Cluster | None, shard: Shard | None = None,
+        self, experiment: Experiment, backend: Backend, out: Path, load: Callable[[Data], Dataset], memory: int,
+        watcher: Watcher | None, cluster: Cluster | None, shard: Shard | None = None,
     ):  # fmt: skip
-        self.experiment, self.backend, self.store, self.data = experiment, backend, store, data
-        self.watcher, self.cluster, self.keys = watcher, cluster, trial_keys(experiment, data, backend, shard)
+        self.experiment, self.backend, self.store = experiment, backend, Store(out)
+        self.data, self.watcher, self.cluster = _images(experiment, load), watcher or Watcher(), cluster
+        self.keys = trial_keys(experiment, self.data, backend, shard)
         self.notes: list[str] = []
         self.failures: dict[str, str] = {}  # by key
         self.workers, self.devices, self.sharing = clusters.count(cluster, backend.device)
