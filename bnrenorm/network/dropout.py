@@ -43,6 +43,12 @@ class Dropout:
         self._masks = (-1, np.empty(0))  # the "exact" form's, and the step that they are of
         self._copies = [DeviceCopy() for _ in widths]
 
+    @property
+    def counts(self) -> list[list[int]]:
+        """The numbers of nodes that the "exact" form keeps, by layer and replica."""
+        layers = zip(self.fractions, self.widths, strict=True)
+        return [[kept(fraction, width) for fraction in fractions] for fractions, width in layers]
+
     def __call__(self, x: Any, depth: int, step: int) -> Any:
         """Apply dropout to x, (R, N, D) or shared (N, D), at layer `depth` (0 = inputs).
 
@@ -66,11 +72,7 @@ class Dropout:
         """Return the masks (R, 1, D + H + ...) of all layers: 1 for kept nodes, 0 for dropped ones."""
         if self._masks[0] != step:
             drawn = {seed: np.concatenate(ranks(seed, step, self.widths)) for seed in set(self.seeds)}
-            counts = [
-                [kept(fraction, width) for fraction in fractions]
-                for fractions, width in zip(self.fractions, self.widths, strict=True)
-            ]
-            is_kept = np.stack([drawn[seed] for seed in self.seeds]) < np.repeat(counts, self.widths, axis=0).T
+            is_kept = np.stack([drawn[seed] for seed in self.seeds]) < np.repeat(self.counts, self.widths, axis=0).T
             self._masks = step, is_kept[:, None].astype(np.float32)
         return self._masks[1]
 

@@ -14,7 +14,6 @@ from bnrenorm.engines.cuda.rows import Mask
 from bnrenorm.engines.cuda.spans import Span, Spans
 from bnrenorm.engines.cuda.sweeps import Sweeps
 from bnrenorm.engines.inputs import Inputs
-from bnrenorm.network import dropout
 
 Array = Any
 
@@ -34,7 +33,8 @@ class Batches:
         self.ops, self.dtype, self.inputs, self.spans, self.widths = ops, dtype, inputs, spans, widths
         self.seed_of = ops.xp.asarray(spans.seed_of)
         self.drops = spans.dropout.drops
-        self.kept = self._kept()
+        counts = spans.dropout.counts if self.drops else []
+        self.kept = [ops.xp.asarray(np.array(of_layer, np.int32)) for of_layer in counts]  # (R,) each
         self.scratch: dict[tuple[str, int], Array] = {}
         self.runs = pixels.runs_of(0 * spans.seed_of if spans.full else spans.seed_of)
         self.evaluated: dict[str, tuple[Array, Array]] = {}
@@ -59,16 +59,6 @@ class Batches:
         if images is self.inputs.images and self.pixels is not None:
             return self.pixels
         return pixels.repeated(self.ops.xp, images) if pixels.are_bytes(self.ops.xp, images) else images
-
-    def _kept(self) -> list[Array]:
-        """Return how many nodes of each layer's inputs a replica keeps, (R,) each; none without dropout."""
-        rule, xp = self.spans.dropout, self.ops.xp
-        if not rule.drops:
-            return []
-        return [
-            xp.asarray(np.array([dropout.kept(fraction, width) for fraction in fractions], np.int32))
-            for fractions, width in zip(rule.fractions, rule.widths, strict=True)
-        ]
 
     def tables(self, span: Span, s: int) -> tuple[Array | None, list[Mask]]:
         """Return the indices (S, N) of step s of a span and the masks of its dropout, as in a `Batch`."""
