@@ -13,12 +13,14 @@ DECIMALS = 12
 RESAMPLES = 9999
 """Random subsets or sign patterns that stand for all of many values."""
 
+COUNTED = 30
+"""Values up to which all subsets or sign patterns are counted, and none are drawn."""
+
 AT_ONCE = 2**19
 """Random numbers in memory."""
 
 _EXACT = 1e-14  # what is rounded to 12 decimals anyway
 _LISTED = 13  # values up to which all subsets are listed
-_COUNTED = 30  # values up to which a bound is found by counting subsets; of more RESAMPLES are drawn
 
 
 def interval(differences: np.ndarray) -> tuple[float, float]:
@@ -29,7 +31,7 @@ def interval(differences: np.ndarray) -> tuple[float, float]:
     number of pairs. Of more than 30 pairs some subsets are drawn.
     """
     n = len(differences)
-    if _LISTED < n <= _COUNTED:
+    if _LISTED < n <= COUNTED:
         outside = math.floor(ALPHA / 2 * 2**n)
         low, high = _smallest(differences, outside), -_smallest(-differences, outside)
     else:

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.analysis import intervals, power
-from bnrenorm.analysis.intervals import AT_ONCE, DECIMALS, RESAMPLES, count_subsets, draw
+from bnrenorm.analysis.intervals import AT_ONCE, COUNTED, DECIMALS, RESAMPLES, count_subsets, draw
 from bnrenorm.family import ALPHA, MARGIN, MIN_PAIRS, min_pairs
 
 LEVEL = 1 - ALPHA
-_COUNTED = 30  # pairs up to which all sign patterns are counted; of more some are drawn
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,8 @@ def _sign_flips(differences: list[np.ndarray]) -> list[float]:
     It is exact for up to 30 pairs; for more, enough patterns are drawn for the smallest p to pass Holm's correction.
     NaN for fewer than 6. [Fisher 1935]
     """
-    p = [_counted(of_one) if MIN_PAIRS <= len(of_one) <= _COUNTED else math.nan for of_one in differences]
-    for n in {len(of_one) for of_one in differences if len(of_one) > _COUNTED}:
+    p = [_counted(of_one) if MIN_PAIRS <= len(of_one) <= COUNTED else math.nan for of_one in differences]
+    for n in {len(of_one) for of_one in differences if len(of_one) > COUNTED}:
         places = [i for i, of_one in enumerate(differences) if len(of_one) == n]
         shares = _drawn(np.stack([differences[i] for i in places], axis=1), max(RESAMPLES, 200 * len(differences)))
         for i, share in zip(places, shares, strict=True):
