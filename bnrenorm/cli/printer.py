@@ -1,6 +1,5 @@
 """Prints lines and tables: broken between words to fit a terminal, whole in a file or a pipe."""
 
-import functools
 from typing import Any
 
 from rich.console import Console
@@ -41,14 +40,11 @@ class Printer:
         if out:
             self.say(f"Left out, for want of width: {', '.join(out)}.")
 
-    @functools.cached_property
-    def _encoding(self) -> str:
-        return self.console.encoding
-
     def _encodable(self, text: str) -> str:
         """Return a text in the characters that the output's encoding has: +- for its sign, escapes for others."""
+        encoding = self.console.encoding
         try:
-            text.encode(self._encoding)
+            text.encode(encoding)
         except UnicodeEncodeError:
-            return text.replace("±", "+-").encode(self._encoding, "backslashreplace").decode(self._encoding)
+            return text.replace("±", "+-").encode(encoding, "backslashreplace").decode(encoding)
         return text
