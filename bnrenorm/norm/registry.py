@@ -78,7 +78,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Registered:
-    """Return the factory registered under a name. Raises KeyError if there is none."""
+    """Return the factory registered under a name, with its version. Raises KeyError if there is none."""
     return _registered[name]
 
 

@@ -1,1 +1,1 @@
-"""Figures: functions that draw on a matplotlib ax, and pages of several axes as PNG."""
+"""Figures: functions that draw on a matplotlib ax, pages of several axes, and these as PNG or SVG."""
