@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.config import Trial
-
-State = dict[str, np.ndarray]
+from bnrenorm.training.state import State
 
 
 class EarlyStopping:

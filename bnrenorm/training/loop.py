@@ -15,11 +15,10 @@ from bnrenorm.engines.select import make_engine
 from bnrenorm.network.mlp import MLP
 from bnrenorm.training.early_stopping import EarlyStopping
 from bnrenorm.training.records import Record
+from bnrenorm.training.state import State
 
 CALL_SECONDS = 0.5
 """Longest time of one call of `Engine.advance`, so that an interrupt is answered soon."""
-
-State = dict[str, np.ndarray]
 
 
 def _with_device(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,8 @@ import numpy as np
 from bnrenorm.cli.proof.rows import Row, below, cuda_training, digits, double_reference, guarded, noise, trials
 from bnrenorm.config import Trial
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.training.loop import State, Training
+from bnrenorm.training.loop import Training
+from bnrenorm.training.state import State
 
 _ODD = "model: {hidden: [37, 53]}\nseeds: 3\ntraining: {steps: 2, batch: 257}\nevaluation: {every: 2}\n"
 _TILED = "model: {hidden: [301, 37]}\nseeds: 3\ntraining: {steps: 3, batch: 41}\nevaluation: {every: 3}\n"
