@@ -83,7 +83,8 @@ class Noted:
 def train_group(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
     """Train a group in this worker; return the results that are not in the run's own folder, with their keys.
 
-    Raises what `GroupTrainer.train` does, and InputError for other images or another version than the command's.
+    Raises what `GroupTrainer.train` does, and InputError for other images or another version than the command's, and
+    where this machine has no GPU and that of the command has one.
     """
     with _turn:
         results = _train_alone(run, task)
@@ -123,8 +124,10 @@ def _train(run: Run, task: Task, images: Dataset, store: Store, *, shares: bool)
     worker: Any = get_worker()
     backend, last, waiting = run.backend, float("-inf"), None
     if backend.device != "cpu":  # workers of one host are numbered from 0
-        name = worker.name if isinstance(worker.name, int) else 0
-        backend = replace(backend, device=f"cuda:{name % _compat.gpu_count()}")
+        name, gpus = worker.name if isinstance(worker.name, int) else 0, _compat.gpu_count()
+        if not gpus:
+            raise InputError("a worker finds no GPU, and this machine has one; use --device cpu, or workers with GPUs")
+        backend = replace(backend, device=f"cuda:{name % gpus}")
 
     def send(message: Begun | Shown | Noted) -> None:
         worker.log_event(run.token, pickle.dumps(message))

@@ -61,6 +61,13 @@ def test_each_worker_of_a_machine_has_a_gpu_of_its_own(given, messages, monkeypa
     assert messages == [Begun(0, shares=True)]
 
 
+def test_a_worker_without_the_gpu_that_the_command_has_is_no_traceback(given, messages, monkeypatch):
+    monkeypatch.setattr(_compat, "gpu_count", lambda: 0)
+    with pytest.raises(InputError, match="^a worker finds no GPU, and this machine has one; use --device cpu"):
+        worker.train_group(*given(Backend("cuda", "cuda:0")))
+    assert not messages
+
+
 def test_results_are_handed_back_only_where_the_folder_is_not_shared(given, messages, tmp_path):
     run, task = given(Backend("chainer", "cpu"))
     handed = worker.train_group(run, task)
