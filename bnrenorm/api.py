@@ -20,8 +20,8 @@ from bnrenorm.engines import backend
 from bnrenorm.errors import InputError, cut
 from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs import session
-from bnrenorm.runs.allowance import parse_memory
 from bnrenorm.runs.finished import Outcome
+from bnrenorm.runs.memory import parse_memory
 from bnrenorm.runs.session import Watcher
 
 _PATH = str | os.PathLike

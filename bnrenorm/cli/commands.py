@@ -150,7 +150,7 @@ def compare(
         from bnrenorm.runs import cluster as clusters
         from bnrenorm.runs import inventory, session
         from bnrenorm.runs import shard as shards
-        from bnrenorm.runs.allowance import parse_memory
+        from bnrenorm.runs.memory import parse_memory
 
         cluster, part = clusters.chosen(workers, dask), None if shard is None else shards.parse(shard)
         bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)

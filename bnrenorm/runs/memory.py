@@ -1,14 +1,48 @@
-"""Whether a group of trials fits in the memory that it may take."""
+"""How much memory a group of trials needs, and how much it may take: what was asked for, or a share of what is free."""
 
+import re
+
+import psutil
+
+from bnrenorm import control_groups
 from bnrenorm.config import Trial
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines import chainer_memory
+from bnrenorm.engines import device as devices
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
 from bnrenorm.engines.cpu import memory as cpu_memory
 from bnrenorm.engines.cuda import memory as cuda_memory
 from bnrenorm.engines.memory import Need
 from bnrenorm.errors import InputError
 from bnrenorm.numbers import size
+
+_UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_SHARE, _GPU_SHARE = 0.5, 0.8  # default shares of the free memory
+_ENOUGH = 2**30  # for any of the shipped configs: taken even if it is more than that share
+
+
+def parse_memory(text: str | None, device: str = "cpu") -> int:
+    """Parse "4GiB" or "500 MB" to the bytes of a device's memory that a group may take.
+
+    None means half of the host's free memory, or 1 GiB of it if that is more; on a GPU 4/5 of what is free there.
+    Raises InputError.
+    """
+    if text is None and device != "cpu":
+        return int(_GPU_SHARE * devices.free_memory(device))
+    if text is None:
+        free = free_memory()
+        return max(int(_SHARE * free), min(free, _ENOUGH))
+    if not text.strip():
+        raise InputError("--memory is empty, expected a size such as 4GiB")
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMG]i?B|B|)\s*", text, re.ASCII)
+    if match is None or float(match[1]) <= 0:
+        raise InputError(f"--memory {text}: expected a size such as 4GiB")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def free_memory() -> int:
+    """Return the bytes that are free on this machine, and within the limits of its container or batch job."""
+    return max(0, min([psutil.virtual_memory().available, *control_groups.memory_left()]))
 
 
 def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
