@@ -9,8 +9,6 @@ from bnrenorm.config import Trial
 from bnrenorm.norm.device_copy import DeviceCopy
 from bnrenorm.rng import Stream, generator
 
-Array = Any
-
 
 def ranks(seed: int, step: int, widths: tuple[int, ...]) -> list[np.ndarray]:
     """Return a random permutation (D,) per layer. The "exact" form keeps the nodes whose rank is below `kept(...)`.

@@ -15,8 +15,6 @@ from bnrenorm.engines.precision import to_double
 from bnrenorm.errors import one_line
 from bnrenorm.training.loop import Training
 
-Array = Any
-
 
 @dataclass(frozen=True)
 class Row:
