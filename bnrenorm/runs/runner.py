@@ -37,7 +37,7 @@ class Tally:
 
     def __init__(self, plan: Plan, report: Report):
         self.groups, self.report = plan.groups, report
-        self.sizes = [steps(group[0]) * len(group) for group in plan.groups]
+        self.sizes = [int(group[0].settings.training.steps.amount) * len(group) for group in plan.groups]
         self.total, self.done = sum(self.sizes), 0
         self.parts: dict[int, dict[Trial, int]] = {}  # of groups in training: replica-steps by a part's first trial
 
@@ -75,8 +75,3 @@ def train(
         if request.asked:  # too late for a group to see it
             raise Interrupted
     checkpoint.sweep(store.checkpoints, store.has)
-
-
-def steps(trial: Trial) -> int:
-    """Return how many steps a trial takes."""
-    return int(trial.settings.training.steps.amount)
