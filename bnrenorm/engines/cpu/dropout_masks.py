@@ -12,9 +12,9 @@ class DropoutMasks:
     """What the replicas of a group keep at each step."""
 
     def __init__(self, trials: list[Trial], layout: ParameterLayout):
-        self.trials, self.layout = trials, layout
-        self.widths = tuple(int(fan_in) for fan_in in layout.layers[:, FAN_IN])
-        self.drops = trials[0].settings.model.dropout.drops
+        self.layout, self.widths = layout, tuple(int(fan_in) for fan_in in layout.layers[:, FAN_IN])
+        rule = dropout.Dropout(trials, self.widths)
+        self.drops, self.fractions, self.counts = rule.drops, rule.fractions, rule.counts
 
     def draw(self, seed: int, first: int, steps: int) -> np.ndarray:
         """Return the nodes' ranks at the steps from `first` on, integers (S, D + H + ...); (S, 0) without dropout.
@@ -30,8 +30,7 @@ class DropoutMasks:
         """Return masks of 0 and 1 for some steps, float32, of the shape of their `ranks`, which `draw` returned."""
         if not self.drops:
             return ranks.astype(np.float32)
-        ratios = self._ratios(replica)
-        counts = [dropout.kept(ratio, width) for ratio, width in zip(ratios, self.widths, strict=True)]
+        counts = [of_layer[replica] for of_layer in self.counts]
         return (ranks < np.repeat(counts, self.widths)).astype(np.float32)
 
     def inference(self, replica: int, p: np.ndarray) -> np.ndarray:
@@ -40,10 +39,6 @@ class DropoutMasks:
             return p
         scaled = aligned(1, len(p), p.dtype)[0]
         scaled[...] = p
-        for ratio, layer in zip(self._ratios(replica), self.layout.layers, strict=True):
-            scaled[layer[W] : layer[B]] *= np.float32(ratio)
+        for fractions, layer in zip(self.fractions, self.layout.layers, strict=True):
+            scaled[layer[W] : layer[B]] *= np.float32(fractions[replica])
         return scaled
-
-    def _ratios(self, replica: int) -> list[float]:
-        rule = self.trials[replica].settings.model.dropout
-        return [rule.keep_input, *[rule.keep_hidden] * (len(self.widths) - 1)]
