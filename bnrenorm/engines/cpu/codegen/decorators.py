@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -118,9 +119,7 @@ def cache_folder() -> Path | None:
         root = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         folder = Path(root) / "bnrenorm" / f"kernels-{digest}"
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        tempfile.TemporaryFile(dir=folder).close()  # without a name: nothing stays
     except (OSError, RuntimeError):
         return None
     return folder

@@ -64,7 +64,7 @@ def test_a_folder_that_cannot_be_written_is_none(folder, monkeypatch):
         assert fresh_folder() is None
     found = fresh_folder()
     with monkeypatch.context() as patch:  # it is there, but nothing can be written to it
-        patch.setattr(Path, "touch", fail)
+        patch.setattr(decorators.tempfile, "TemporaryFile", lambda dir: fail(dir))
         assert fresh_folder() is None
     assert fresh_folder() == found
     assert not list(found.iterdir())
