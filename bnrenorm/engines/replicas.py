@@ -34,6 +34,14 @@ class Replicas:
         if self.settings.training.early_stopping:
             self.best = {name: array.copy() for name, array in self._trained().items()}
 
+    def count(self, steps: int) -> None:
+        """Count steps that were taken by kernels, as Chainer's links and update rules count their own."""
+        self.since += steps
+        for norm in self.network.batch_norms:
+            norm.step += steps
+        for parameter in self.network.params():
+            parameter.update_rule.t += steps
+
     def training_means(self) -> tuple[np.ndarray, np.ndarray]:
         """Return mean loss and accuracy, float64 (R,) each, of the steps since the last call."""
         means = to_host(self.sums) / max(self.since, 1)

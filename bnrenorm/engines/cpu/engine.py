@@ -93,11 +93,7 @@ class CpuEngine:
         sums[self.idle] = np.nan
         self.ahead = True
         self.rows.store_statistics()
-        self._replicas.since += steps
-        for norm in self.network.batch_norms:
-            norm.step += steps
-        for parameter in self.network.params():
-            parameter.update_rule.t += steps
+        self._replicas.count(steps)
 
     def evaluate(self) -> dict[str, np.ndarray]:
         """Return loss and accuracy of every evaluated set: `Engine.evaluate`."""

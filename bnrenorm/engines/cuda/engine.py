@@ -86,11 +86,7 @@ class CudaEngine:
                         self._observed_step(span, s)
                     else:
                         self.replay.take(self._step, span, s)
-        self.replicas.since += steps
-        for norm in self.network.batch_norms:
-            norm.step += steps
-        for parameter in self.network.params():
-            parameter.update_rule.t += steps
+        self.replicas.count(steps)
         self.ops.synchronize()
 
     def _step(self, span: Span, s: int) -> None:
