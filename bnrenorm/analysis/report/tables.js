@@ -9,10 +9,10 @@
     if (cell === "nan") return "NaN";
     if (cell === "inf" || cell === "-inf") return cell.replace("inf", "∞");
     if (typeof cell === "string") return cell;
-    const size = Math.abs(cell);
-    if (digits >= 0 && size < HUGE) return (cell * (1 + NOISE)).toFixed(digits);
-    if (cell && !(TINY <= size && size < HUGE)) return cell.toExponential(2).replace("e+", "e");
-    return String(Number(cell.toPrecision(digits < 0 ? -digits : 4)));
+    const size = Math.abs(cell), shown = cell * (1 + NOISE);
+    if (digits >= 0 && size < HUGE) return shown.toFixed(digits);
+    if (cell && !(TINY <= size && size < HUGE)) return shown.toExponential(2).replace("e+", "e");
+    return String(Number(shown.toPrecision(-digits)));
   }
 
   const number = (cell) => (typeof cell === "number" ? cell : cell === "inf" ? Infinity : cell === "-inf" ? -Infinity : NaN);

@@ -72,9 +72,8 @@ def text(cell: Cell, digits: int | None) -> str:
     if digits >= 0 and abs(cell) < _HUGE:
         return number(cell, f".{digits}f")
     if cell and not _TINY <= abs(cell) < _HUGE:
-        mantissa, _, exponent = f"{cell:.2e}".partition("e")
-        return f"{mantissa}e{int(exponent)}"
-    return f"{float(f'{cell:.{-digits}g}'):.15g}"  # 788200, where .4g is 7.882e+05
+        return number(cell, ".2e")
+    return f"{float(number(cell, f'.{-digits}g')):.15g}"  # 788200, where .4g is 7.882e+05
 
 
 def _plain(cell: Cell) -> Cell:

@@ -21,6 +21,8 @@ from tests.analysis.report.runs import TEXT, results
         (788234.5, -4, "788200"),
         (0.31412345, -4, "0.3141"),
         (2e-5, -3, "2.00e-5"),
+        (2.125, -3, "2.13"),  # ties go away from 0, as the page's script rounds them
+        (-1_125_000.0, 2, "-1.13e6"),
         (math.nan, 2, "NaN"),
         (math.inf, -4, "∞"),
         (-math.inf, -4, "-∞"),
