@@ -5,7 +5,8 @@
 
   function text(cell, digits) {
     if (cell === null) return "";
-    if (digits === null) return String(cell);
+    const isTiny = typeof cell === "number" && cell && Math.abs(cell) < 1e-4; // Python writes 1e-05
+    if (digits === null) return isTiny ? cell.toExponential().replace(/e-(\d)$/, "e-0$1") : String(cell);
     if (cell === "nan") return "NaN";
     if (cell === "inf" || cell === "-inf") return cell.replace("inf", "∞");
     if (typeof cell === "string") return cell;

@@ -66,7 +66,7 @@ def text(cell: Cell, digits: int | None) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str) or digits is None:
-        return str(cell)
+        return value_text(cell)
     if not math.isfinite(cell):
         return "NaN" if math.isnan(cell) else "∞" if cell > 0 else "-∞"
     if digits >= 0 and abs(cell) < _HUGE:

@@ -27,6 +27,8 @@ from tests.analysis.report.runs import TEXT, results
         (math.inf, -4, "∞"),
         (-math.inf, -4, "-∞"),
         (12, None, "12"),
+        (2.0, None, "2"),  # of a grid's axis that has null, too
+        (1e-5, None, "1e-05"),
         ("diverged", 2, "diverged"),
     ],
 )
