@@ -43,11 +43,6 @@ def reused(plan: Plan) -> str:
     return f"{there} stored already; {plan.missing} to train"
 
 
-def workers(count: int, dashboard: str) -> str:
-    """Say how many workers a cluster has, and where they can be watched."""
-    return f"{counted(count, 'worker')}, to be watched at {dashboard}"
-
-
 def losses(progress: Progress) -> list[str]:
     """Return each variant's training loss as text: the mean over its networks in training that have not diverged."""
     by_variant: dict[str, list[float]] = {trial.variant: [] for trial in progress.trials}

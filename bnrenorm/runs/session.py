@@ -16,6 +16,7 @@ from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
 from bnrenorm.errors import ClusterError, InputError
 from bnrenorm.norm import registry
+from bnrenorm.numbers import counted
 from bnrenorm.runs import alike, course, inventory, narration, run_folder, runner
 from bnrenorm.runs import cluster as clusters
 from bnrenorm.runs.cluster import Cluster
@@ -58,7 +59,7 @@ class Watcher:
 
     def connected(self, workers: int, dashboard: str) -> None:
         """Called once there is a cluster, with its number of workers and the address of its dashboard."""
-        self.tell(narration.workers(workers, dashboard))
+        self.tell(f"{counted(workers, 'worker')}, to be watched at {dashboard}")
 
     @contextmanager
     def compiling(self) -> Iterator[None]:
