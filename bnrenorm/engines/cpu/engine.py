@@ -21,7 +21,7 @@ from bnrenorm.engines.cpu.required import is_large
 from bnrenorm.engines.cpu.small_batch.group import SmallBatches
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.mode_gap import IMAGES, ModeGap
-from bnrenorm.engines.replicas import Replicas, to_host
+from bnrenorm.engines.replicas import Replicas, all_to_host
 from bnrenorm.engines.spec import spec_of
 
 Array = Any
@@ -115,7 +115,7 @@ class CpuEngine:
 
     def diagnosis(self) -> dict[str, np.ndarray]:
         """Return what the normalisation did at the observed step: `Engine.diagnosis`."""
-        return {key: to_host(value) for key, value in self.observed.items()}
+        return all_to_host(self.observed)
 
     def _load(self) -> None:
         if self.stale:

@@ -20,7 +20,7 @@ from bnrenorm.engines.cuda.small_batch import SmallBatches, suits
 from bnrenorm.engines.cuda.spans import Span, Spans
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.inputs import Inputs
-from bnrenorm.engines.replicas import Replicas, to_host
+from bnrenorm.engines.replicas import Replicas, all_to_host, to_host
 from bnrenorm.engines.spec import NONE, SGD, hyperparams_of, spec_of
 from bnrenorm.norm.diagnosis import NAMES
 
@@ -174,7 +174,7 @@ class CudaEngine:
 
     def diagnosis(self) -> dict[str, np.ndarray]:
         """Return what the normalisation did at the observed step: `Engine.diagnosis`."""
-        diagnosis = {name: to_host(value) for name, value in self.gaps.items()}
+        diagnosis = all_to_host(self.gaps)
         for depth, values in enumerate(self.described, start=1):
             columns = np.ascontiguousarray(to_host(values).T)
             diagnosis |= {f"layer{depth}_{name}": column for name, column in zip(NAMES, columns, strict=True)}
