@@ -1,7 +1,5 @@
 """What a run folder says of the images that its trials were trained on."""
 
-from typing import Annotated
-
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -11,8 +9,8 @@ class Described(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True)
 
     source: str
-    checksum: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    train: Annotated[int, Field(ge=1)] = Field(description="training images")
-    test: Annotated[int, Field(ge=1)] = Field(description="test images")
-    classes: Annotated[int, Field(ge=1)]
-    most_frequent: Annotated[int, Field(ge=0)] = Field(0, description="test images of their most frequent class")
+    checksum: str = Field(pattern="^[0-9a-f]{64}$")
+    train: int = Field(ge=1, description="training images")
+    test: int = Field(ge=1, description="test images")
+    classes: int = Field(ge=1)
+    most_frequent: int = Field(default=0, ge=0, description="test images of their most frequent class")
