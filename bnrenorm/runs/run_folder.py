@@ -1,5 +1,6 @@
 """The folder of one experiment, which has one writer at a time."""
 
+import errno
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ _OWNER = ".owner.json"  # exists while a run writes, and after one that did not 
 _LONGEST = 2**16  # bytes of it
 _LOCK = ".lock"
 _COMPARED = "verdict.json"
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}  # of Lustre without flock, and of NFS without its daemon
 _MOMENT = 0.5  # seconds: whoever asks whether a folder is held holds it too, for much less
 
 
@@ -76,15 +78,22 @@ def locked(folder: Path) -> Iterator[None]:
         raise InputError(f"{folder}: {_name(folder / _OWNER)} is writing there") from error
     except PermissionError as error:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
-    except NotImplementedError as error:  # what filelock raises on a file system without flock
-        raise InputError(f"--out {folder.parent}: its file system cannot lock files, expected one that can") from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        message = f"--out {folder.parent}: its file system cannot lock files ({error.strerror}), expected one that can"
+        raise InputError(message) from error
     with lock:
         yield
 
 
 def _acquired(lock_file: Path) -> filelock.AcquireReturnProxy:
-    """Take a lock within a moment, and return the context that gives it back. Raises what filelock does."""
-    return filelock.FileLock(lock_file).acquire(timeout=_MOMENT, poll_interval=_MOMENT / 50)
+    """Take a lock within a moment, and return the context that gives it back. Raises what filelock does.
+
+    The lock is the operating system's: that of a process that was killed, also on another host, holds nobody up.
+    """
+    lock = filelock.FileLock(lock_file, fallback_to_soft=False)
+    return lock.acquire(timeout=_MOMENT, poll_interval=_MOMENT / 50)
 
 
 def state(folder: Path) -> str:
@@ -121,7 +130,7 @@ def _is_held(folder: Path) -> bool:
             return False
     except filelock.Timeout:
         return True
-    except (OSError, NotImplementedError):  # a folder that may only be read, or a file system without flock
+    except OSError:  # a folder that may only be read, or a file system without flock
         return False
 
 

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import json
 import os
 import shlex
@@ -193,16 +195,18 @@ def test_temporary_files_of_killed_commands_are_removed_once_they_are_old(tmp_pa
         assert [path.name for path in folder.glob("*.tmp")] == [".loss.png.2b.tmp"]
 
 
-def test_a_file_system_without_locks_is_refused_in_one_line(tmp_path, monkeypatch):
-    def acquire(lock, **options):
-        raise NotImplementedError("FileSystem does not appear to support flock")  # as filelock does
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_refused_in_one_line(tmp_path, monkeypatch, number):
+    """No file takes the lock's place: it would stay if its process is killed, and hold up every other host."""
 
-    monkeypatch.setattr(run_folder.filelock.FileLock, "acquire", acquire)
-    with (
-        pytest.raises(InputError, match="--out .*: its file system cannot lock files"),
-        run_folder.opened(tmp_path, experiment(), IMAGES),
-    ):
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    refused = f"--out .*: its file system cannot lock files \\({os.strerror(number)}\\), expected one that can"
+    with pytest.raises(InputError, match=refused), run_folder.opened(tmp_path, experiment(), IMAGES):
         raise AssertionError("opened without a lock")
+    assert run_folder.state(run_folder.path_of(tmp_path, experiment(), IMAGES)) != "being written"
 
 
 def test_a_folder_that_may_only_be_read_is_refused_in_one_line(tmp_path, monkeypatch):
@@ -217,10 +221,7 @@ def test_a_folder_that_may_only_be_read_is_refused_in_one_line(tmp_path, monkeyp
         raise AssertionError("opened without a lock")
 
 
-NO_FLOCK = NotImplementedError()  # what filelock raises on a file system without flock
-
-
-@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", ".lock"), NO_FLOCK])
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", ".lock"), OSError(38, "no flock")])
 def test_a_folder_that_cannot_be_locked_has_a_state(tmp_path, monkeypatch, error):
     def refuse(*_, **__):
         raise error
