@@ -1,13 +1,18 @@
-"""Signals: the first Ctrl-C asks for an orderly end, the second ends at once."""
+"""Signals: the first asks for an orderly end, a second Ctrl-C ends at once."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Ctrl-C, `kill`, and a terminal that is closed."""
+_NOTICES = ("SIGUSR1", "SIGUSR2", "SIGXCPU")
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", *_NOTICES)
+SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+"""Ctrl-C, `kill`, a terminal that is closed, and what batch systems send some time before they kill a job."""
+
+_ours: list[Any] = []  # the handlers that are set by `handled_by`
 
 
 class Interrupted(Exception):
@@ -34,11 +39,14 @@ class Request:
 
 @contextmanager
 def requests() -> Iterator[Request]:
-    """Yield a `Request` that any of `SIGNALS` sets; a second one raises KeyboardInterrupt."""
+    """Yield a `Request` that any of `SIGNALS` sets; a Ctrl-C after it raises KeyboardInterrupt.
+
+    Batch systems send SIGTERM to the processes of a job one by one and together, so that some get it twice at once.
+    """
     request = Request()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if request.asked:
+        if request.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         request.asked = True
 
@@ -50,12 +58,13 @@ def requests() -> Iterator[Request]:
 def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Have a handler called by `SIGNALS` in this context.
 
-    A signal that the command was told to ignore, as by nohup, stays ignored. Python handles signals in the main thread
-    only: in any other thread nothing is changed.
+    A signal that the command was told to ignore, as by nohup, stays ignored, and so does a batch system's if the
+    calling program answers it. Python handles signals in the main thread only: in any other nothing is changed.
     """
     is_main = threading.current_thread() is threading.main_thread()
     former = {number: signal.getsignal(number) for number in SIGNALS if is_main}
-    former = {number: before for number, before in former.items() if before not in (signal.SIG_IGN, None)}
+    former = {number: before for number, before in former.items() if _is_free(number, before)}
+    _ours.append(handler)
     for number in former:
         signal.signal(number, handler)
     try:
@@ -63,3 +72,10 @@ def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[Non
     finally:
         for number, before in former.items():
             signal.signal(number, before)
+        _ours.remove(handler)
+
+
+def _is_free(number: int, before: Any) -> bool:
+    if signal.Signals(number).name in _NOTICES:
+        return before == signal.SIG_DFL or before in _ours
+    return before not in (signal.SIG_IGN, None)

@@ -144,9 +144,10 @@ commands.main()
 """
 
 
-@pytest.mark.parametrize("number", interrupt.SIGNALS)
-def test_one_signal_finishes_the_step_saves_and_exits_with_130(command, run, tmp_path, number):
-    arguments = [sys.executable, "-c", SIGNALLED, str(int(number)), *command(tmp_path / "out")]
+@pytest.mark.parametrize("signals", [*((number,) for number in interrupt.SIGNALS), 2 * (signal.SIGTERM,)])
+def test_a_signal_finishes_the_step_saves_and_exits_with_130(command, run, tmp_path, signals):
+    arguments = [sys.executable, "-c", SIGNALLED, ",".join(f"{number:d}" for number in signals)]
+    arguments += command(tmp_path / "out")
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 130
     assert done.stderr == "bnrenorm: interrupted; everything is saved, the same command goes on from here\n"
@@ -157,7 +158,7 @@ def test_one_signal_finishes_the_step_saves_and_exits_with_130(command, run, tmp
     assert stored_numbers(tmp_path / "out") == stored_numbers(tmp_path / "whole")
 
 
-def test_the_second_signal_ends_at_once(command, tmp_path):
+def test_the_second_ctrl_c_ends_at_once(command, tmp_path):
     arguments = [sys.executable, "-c", SIGNALLED, f"{signal.SIGINT:d},{signal.SIGINT:d}", *command(tmp_path / "out")]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 130

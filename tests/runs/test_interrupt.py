@@ -13,13 +13,22 @@ def handlers():
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_first_signal_asks_and_the_second_interrupts(number):
+def test_the_first_signal_asks_and_a_ctrl_c_after_it_interrupts(number):
     with requests() as request:
         assert not request.asked
         os.kill(os.getpid(), number)
         assert request.asked
         with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", set(SIGNALS) - {signal.SIGINT})
+def test_a_signal_that_comes_twice_asks_once(number):
+    """As SIGTERM from `timeout`, which sends it to the command and to its group."""
+    with requests() as request:
+        for _ in range(3):
             os.kill(os.getpid(), number)
+        assert request.asked
 
 
 def test_signals_mean_what_they_did_before_once_the_context_is_left():
@@ -71,5 +80,27 @@ def test_what_a_worker_raises_says_the_same_here():
     assert (str(error), error.saved) == ("most is saved; run the same again, and it goes on from here", "most is saved")
 
 
-def test_a_terminal_that_is_closed_is_a_signal_too():
-    assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} == set(SIGNALS)
+def test_a_terminal_that_is_closed_and_the_notices_of_batch_systems_are_signals_too():
+    closed, notices = {signal.SIGHUP}, {signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU}
+    assert {signal.SIGINT, signal.SIGTERM} | closed | notices == set(SIGNALS)
+
+
+def test_a_notice_that_the_calling_program_answers_is_left_to_it():
+    """As that of a launcher that puts the job into the queue again."""
+    got = []
+
+    def answer(number, frame):
+        got.append(number)
+
+    before = signal.signal(signal.SIGUSR1, answer)
+    try:
+        with requests() as request:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert not request.asked
+            with requests() as inner:
+                os.kill(os.getpid(), signal.SIGUSR2)
+                assert inner.asked
+        assert got == [signal.SIGUSR1]
+        assert signal.getsignal(signal.SIGUSR1) == answer
+    finally:
+        signal.signal(signal.SIGUSR1, before)
