@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import IO, Any
 
 from rich.progress import BarColumn, Progress
@@ -11,6 +11,7 @@ from rich.status import Status
 
 from bnrenorm.cli import bar
 from bnrenorm.cli.printer import Printer
+from bnrenorm.cli.sheet import Sheet
 from bnrenorm.numbers import counted
 from bnrenorm.runs import narration, runner, session
 from bnrenorm.runs.estimate import estimates
@@ -26,30 +27,47 @@ class Screen(Watcher):
     """Shows a session while it runs, by a `Printer` of those options: on standard output if they name no other file.
 
     A quiet one shows only what is printed by `say` and `table`, the results. `has_begun`: the training; `is_closed`:
-    whoever read the output has gone, as `head` does, and the rest is printed nowhere.
+    whoever read the output has gone, as `head` does, or a disk is full, and the rest is printed nowhere.
     """
 
     def __init__(self, *, is_quiet: bool = False, **options: Any):
         self.printer, self.is_quiet = Printer(**options), is_quiet
-        self.say, self.table = self.printer.say, self.printer.table
         self.has_begun = self.is_closed = False
-        self.printer.console.on_broken_pipe = self._close  # Rich's own would end the process
+        console = self.printer.console
+        console.on_broken_pipe = lambda: self._abandon(console.file)  # Rich's own would end the process
 
-    def _close(self) -> None:
-        self.printer.console.quiet = True
-        self._abandon(self.printer.console.file)
+    def say(self, text: str) -> None:
+        """Print a line."""
+        with self._writing(self.printer.console.file):
+            self.printer.say(text)
+
+    def table(self, sheet: Sheet) -> None:
+        """Print a table."""
+        with self._writing(self.printer.console.file):
+            self.printer.table(sheet)
+
+    @contextmanager
+    def _writing(self, file: IO[str]) -> Iterator[None]:
+        """Go on in silence where nothing more can be written: no training ends because the disk of a log is full."""
+        try:
+            yield
+        except OSError as error:
+            self._abandon(file)
+            if not isinstance(error, BrokenPipeError):
+                name = "output" if file is sys.stdout else "error"
+                with suppress(OSError):  # both may be one file
+                    print(f"bnrenorm: standard {name}: {error.strerror}; the rest is not printed", file=sys.stderr)
 
     def _abandon(self, file: IO[str]) -> None:
         self.is_closed = True
+        self.printer.console.quiet |= file is self.printer.console.file
         with open(os.devnull, "w") as nowhere:  # what is buffered would fail again at the end
             os.dup2(nowhere.fileno(), file.fileno())
 
     def document(self, text: str) -> None:
         """Print a text on standard output as it is, wherever everything else is printed."""
-        try:
+        with self._writing(sys.stdout):
             print(text, flush=True)
-        except BrokenPipeError:
-            self._abandon(sys.stdout)
 
     @contextmanager
     def training(self) -> Iterator[Callable[[runner.Progress], None]]:

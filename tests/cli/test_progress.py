@@ -206,6 +206,18 @@ def test_a_document_whose_reader_has_gone_closes_the_screen(monkeypatch):
     assert shown.is_closed
 
 
+def test_a_disk_that_is_full_silences_the_screen_and_says_which(monkeypatch, capsys):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(progress.sys, "stdout", full)
+        shown = progress.Screen()
+        shown.say("a line")
+        shown.table(Sheet("a table"))
+        shown.document("{}")
+        monkeypatch.undo()
+    assert shown.is_closed
+    assert capsys.readouterr().err == ("bnrenorm: standard output: No space left on device; the rest is not printed\n")
+
+
 GRID = "grid: {training.batch: [5, 10]}\n"
 
 
