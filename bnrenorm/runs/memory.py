@@ -1,6 +1,7 @@
 """How much memory a group of trials needs, and how much it may take: what was asked for, or a share of what is free."""
 
 import re
+import resource
 
 import psutil
 
@@ -42,7 +43,13 @@ def parse_memory(text: str | None, device: str = "cpu") -> int:
 
 def free_memory() -> int:
     """Return the bytes that are free on this machine, and within the limits of its container or batch job."""
-    return max(0, min([psutil.virtual_memory().available, *control_groups.memory_left()]))
+    return max(0, min([psutil.virtual_memory().available, *control_groups.memory_left(), *_addresses_left()]))
+
+
+def _addresses_left() -> list[int]:
+    """Return the bytes that are left of a limit on this process's address space (`ulimit -v`), if there is one."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return [] if limit == resource.RLIM_INFINITY else [limit - psutil.Process().memory_info().vms]
 
 
 def need(trial: Trial, data: Dataset, backend: Backend) -> Need:

@@ -126,3 +126,13 @@ def test_the_least_of_what_the_machine_and_each_control_group_have_left_is_free(
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
     monkeypatch.setattr(memory.control_groups, "memory_left", lambda: left)
     assert memory.free_memory() == want
+
+
+def test_a_limit_on_addresses_leaves_what_is_not_taken_yet():
+    """As `ulimit -v` sets it, or a batch system that knows no control groups."""
+    code = "from bnrenorm.runs import memory; import psutil; "
+    code += "print(memory.free_memory(), psutil.Process().memory_info().vms)"
+    limited = ["sh", "-c", f'ulimit -v {2**31 // 1024}; exec "$0" -c "$1"', sys.executable, code]
+    free, taken = map(int, subprocess.run(limited, capture_output=True, check=True, text=True).stdout.split())
+    assert free == pytest.approx(2**31 - taken, rel=0.01)
+    assert 0 < free < 2**31
