@@ -206,6 +206,7 @@ def test_a_script_whose_workers_would_run_it_again_is_told_what_it_needs(run_scr
     done = run_script("bnrenorm.run(sys.argv[1], device='cpu', out=sys.argv[2], workers=1)")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "bnrenorm.errors.InputError: workers=1: they did not start (Nanny failed to start.); in a script, call "
-        'bnrenorm.run below `if __name__ == "__main__":`, because workers import it'
+        "bnrenorm.errors.InputError: workers=1: they did not start (Nanny failed to start.); a script must call "
+        'bnrenorm.run below `if __name__ == "__main__":`, because workers import it; else open files or processes may be '
+        "limited"
     )

@@ -36,9 +36,10 @@ def list_runs(
         return
     if not out.is_dir():
         raise InputError(f"{out}: no such folder")
-    runs = inventory.runs(store)
+    runs, others = inventory.runs(store), inventory.of_no_run(store)
+    of_none = f"{counted(len(others), 'trial')} in {store.trials} that no run lists, as of shards" if others else ""
     if not runs:
-        printer.say(f"{out}: no runs")
+        printer.say(f"{out}: no runs{of_none and '; '}{of_none}")
         return
     trials = ["" if run.keys is None else f"{run.stored} of {len(run.keys)}" for run in runs]
     dates = [time.strftime("%Y-%m-%d %H:%M", time.localtime(run.written)) for run in runs]
@@ -53,6 +54,8 @@ def list_runs(
         "Sizes include trials and checkpoints, which runs may share. "
         "--remove RUN removes a run with those that are its alone."
     )
+    if of_none:
+        printer.say(f"There {'is' if len(others) == 1 else 'are'} {of_none}.")
     unfinished = [run.folder for run in runs if run.state == "unfinished"]
     if unfinished:
         printer.say(f"{run_folder.command(unfinished[-1] / CONFIG_FILE, out)} goes on with an unfinished run.")

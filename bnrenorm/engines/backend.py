@@ -48,6 +48,11 @@ class Backend:
         return f"--engine {CUDA} --tf32" if self.engine == CUDA_TF32 else f"--engine {self.engine}"
 
 
+BACKENDS = [Backend(name, "cpu") for name in (CPU, CHAINER)]
+BACKENDS += [Backend(name, "cuda:0") for name in (CUDA, CUDA_TF32, CHAINER)]
+"""One of each kind: results of one are not taken for those of another."""
+
+
 def choose(engine: str = "auto", device: str = "auto", *, tf32: bool = False) -> Backend:
     """Return the backend for an engine and a device by name.
 

@@ -79,8 +79,8 @@ def connected(cluster: Cluster) -> Iterator[Any]:
                 )
         except RuntimeError as error:
             raise InputError(
-                f"--workers {cluster.workers}: they did not start ({error}); in a script, call bnrenorm.run below "
-                '`if __name__ == "__main__":`, because workers import it'
+                f"--workers {cluster.workers}: they did not start ({error}); a script must call bnrenorm.run below "
+                '`if __name__ == "__main__":`, because workers import it; else open files or processes may be limited'
             ) from error
         with _left(processes), _left(distributed.Client(processes, set_as_default=False)) as client:
             if request.asked:

@@ -6,6 +6,7 @@ scheduler or this process but what was trained since the last checkpoint.
 
 import math
 import pickle
+import platform
 import queue
 import secrets
 import time
@@ -18,7 +19,7 @@ from bnrenorm import atomic, disk
 from bnrenorm.config import Experiment, annotated
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
-from bnrenorm.errors import ClusterError
+from bnrenorm.errors import ClusterError, InputError, one_line
 from bnrenorm.runs import checkpoint, worker
 from bnrenorm.runs.cluster import DEATHS, has_ended, size
 from bnrenorm.runs.group import Note
@@ -53,7 +54,7 @@ def train(
     atomic.write(proof, "")
     paths = store.root.resolve(), proof.resolve()
     images = experiment.data.model_copy(update={"path": annotated.absolute(experiment.data.path)})
-    run = Run(token, images, data.checksum, backend, *paths, experiment.plugins)
+    run = Run(token, images, data.checksum, backend, *paths, experiment.plugins, platform.node())
     try:
         with requests() as request:
             failures = _Course(plan, store, client, run, Tally(plan, report), note, request).finish()
@@ -185,20 +186,26 @@ class _Course:
             if not self.request.asked:
                 raise ClusterError(_LOST) from error
             self.saved &= number not in self.apart
-        except RuntimeError as error:
-            if self.begun[number]:
-                raise
-            reason = str(error).partition(".")[0]
-            raise ClusterError(
-                f"the scheduler cannot read what is to be trained ({reason}); it needs the same versions of bnrenorm, "
-                "Dask and Python as this machine"
-            ) from error
         except KilledWorker:
             if self.begun[number] < DEATHS and self.attempts[number] < DEATHS:  # it may only have waited at a worker
                 self.waiting.append(number)
                 return
-            self.failures |= dict.fromkeys(trial_of, f"{DEATHS} workers were lost with their group")
+            self.failures |= dict.fromkeys(
+                trial_of, f"{DEATHS} workers were lost with their group: killed, out of memory, or silent"
+            )
             self.tally.finish(number)
+        except (InputError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            if isinstance(error, RuntimeError) and not self.begun[number]:
+                reason = str(error).partition(".")[0]
+                raise ClusterError(
+                    f"the scheduler cannot read what is to be trained ({reason}); it needs the same versions of "
+                    "bnrenorm, Dask and Python as this machine"
+                ) from error
+            if self.client.cluster is not None:  # processes of this program, whose fault it is
+                raise
+            raise ClusterError(f"a worker failed, and its log says where: {one_line(error)}") from error
 
     def _watch(self, future: Any, number: int) -> None:
         self.running[future] = number

@@ -13,7 +13,7 @@ from bnrenorm import disk
 from bnrenorm.config import Experiment, Trial
 from bnrenorm.data import dataset
 from bnrenorm.data.described import Described
-from bnrenorm.engines.backend import CHAINER, CPU, CUDA, CUDA_TF32, Backend
+from bnrenorm.engines.backend import BACKENDS, CHAINER, Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import inventory, run_folder
 from bnrenorm.runs.sealed import Damaged
@@ -66,7 +66,7 @@ def read(folder: Path) -> Outcome:
     environment = _environment(folder / _ENVIRONMENT)
     if environment is None:  # the run has not ended
         data = dataset.load(experiment.data).described
-        backends = _BACKENDS
+        backends = BACKENDS
         notes: list[str] = []
     else:
         data, notes = environment.data, list(environment.notes)
@@ -94,10 +94,6 @@ def origin(folder: Path) -> tuple[Backend, str] | None:
         if environment := _environment(folder / _ENVIRONMENT):
             return _backend(environment), environment.data.checksum
     return None
-
-
-_BACKENDS = [Backend(name, "cpu") for name in (CPU, CHAINER)]
-_BACKENDS += [Backend(name, "cuda:0") for name in (CUDA, CUDA_TF32, CHAINER)]
 
 
 def _backend(environment: _Environment) -> Backend:

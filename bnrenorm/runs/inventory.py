@@ -68,6 +68,12 @@ def runs(store: Store) -> list[Run]:
     return sorted((_run(folder, store) for folder in _folders(store)), key=lambda run: run.written)
 
 
+def of_no_run(store: Store) -> list[str]:
+    """Return the keys of the trials that no run lists, as of shards; none while there is a run that lists nothing."""
+    keys = [listed(folder) for folder in _folders(store)]
+    return [] if None in keys else sorted(set(store.finished()).difference(*(of or () for of in keys)))
+
+
 def remove(store: Store, name: str) -> Removed:
     """Remove a run by the name of its folder, with its checkpoints and the trials that no other run lists.
 

@@ -43,6 +43,12 @@ def reused(plan: Plan) -> str:
     return f"{there} stored already; {plan.missing} to train"
 
 
+def trained_by(other: Backend, count: int) -> str:
+    """Say that some of the trials to train are stored as another engine or kind of device has trained them."""
+    are = "is" if count == 1 else "are"
+    return f"{count} of the trials to train {are} stored as trained by {other.options}: with that they are not trained"
+
+
 def losses(progress: Progress) -> list[str]:
     """Return each variant's training loss as text: the mean over its networks in training that have not diverged."""
     by_variant: dict[str, list[float]] = {trial.variant: [] for trial in progress.trials}

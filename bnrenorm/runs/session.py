@@ -13,7 +13,7 @@ from bnrenorm.config import CONFIG_FILE, Experiment, Trial
 from bnrenorm.config.schema import Data
 from bnrenorm.data import dataset
 from bnrenorm.data.dataset import Dataset
-from bnrenorm.engines.backend import CPU, Backend
+from bnrenorm.engines.backend import BACKENDS, CPU, Backend
 from bnrenorm.errors import ClusterError, InputError
 from bnrenorm.norm import registry
 from bnrenorm.numbers import counted
@@ -187,6 +187,12 @@ class _Session:
         self.watcher.opening(self.experiment, self.keys, self.data, self.backend)
         for remark in remarks(self.experiment, list(self.keys), self.data, self.backend):
             self.note(remark)
+        stored = set(self.store.finished())
+        missing = [trial for trial, key in self.keys.items() if stored and key not in stored]
+        for other in BACKENDS:
+            keys = {trial.key(self.data.checksum, other.address(trial.settings)) for trial in missing}
+            if count := len(keys & stored):
+                self.watcher.note(narration.trained_by(other, count))
 
     def plan(self, damaged: Collection[str] = ()) -> Plan:
         """Plan what is missing or damaged."""

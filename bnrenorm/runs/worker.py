@@ -2,6 +2,7 @@
 
 import gc
 import pickle
+import platform
 import tempfile
 import threading
 import time
@@ -34,7 +35,7 @@ class Run:
     """What all groups of a run share, for workers. `token` names it; `plugins` are the user's files.
 
     `root` is the folder of the results. A worker for which the file `proof` is there too writes to it, checkpoints
-    included; another one hands its results back.
+    included; another one hands its results back. `host` is the machine of the command.
     """
 
     token: str
@@ -44,6 +45,7 @@ class Run:
     root: Path
     proof: Path
     plugins: tuple[Plugin, ...]
+    host: str
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,15 @@ def train_group(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
     """Train a group in this worker; return the results that are not in the run's own folder, with their keys.
 
     Raises what `GroupTrainer.train` does, and InputError for other images or another version than the command's, and
-    where this machine has no GPU and that of the command has one.
+    where this machine has no GPU and that of the command has one. An InputError names a machine that is another one.
     """
     with _turn:
-        results = _train_alone(run, task)
+        try:
+            results = _train_alone(run, task)
+        except InputError as error:
+            if (host := platform.node()) == run.host:
+                raise
+            raise InputError(f"{error} (on {host}, where a worker is)") from error
         _settle()
         return results
 

@@ -36,6 +36,15 @@ def test_runs_are_a_table(call, out):
     assert f"bnrenorm compare {out}/b-11111111/experiment.yaml --out {out} goes on with an unfinished run." in text
 
 
+def test_trials_of_shards_are_told_where_there_is_no_run_of_them(call, out):
+    (out / "trials" / f"{KEYS[2][:-1]}9.json").write_text("x")
+    told = f"1 trial in {out}/trials that no run lists, as of shards"
+    assert f"\nThere is {told}.\n" in call("runs", "--out", out)[1]
+    for name in ("a-00000000", "b-11111111"):
+        call("runs", "--out", out, "--remove", name)
+    assert call("runs", "--out", out) == (0, f"{out}: no runs; {told}\n", "")
+
+
 def test_a_run_is_removed_by_name_or_folder(call, out):
     code, text, err = call("runs", "--out", out, "--remove", "b-11111111")
     assert (code, err) == (0, "")

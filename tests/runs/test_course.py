@@ -161,6 +161,7 @@ def test_a_group_that_no_worker_survives_is_given_up_and_the_others_are_not(star
     variants = ("BN: {norm: {kind: batch}}", SLOW, POISON)
     code, printed, errors = finish(start("cluster", "--workers", "2", variants=variants))
     lost = "4 trials have no result (4 of poison), and no pair is made of them: 3 workers were lost with their group"
+    lost += ": killed, out of memory, or silent"
     assert (code, errors) == (1, [f"bnrenorm: {lost}"])
     assert lost in " ".join(printed.split())
     assert stored_numbers(tmp_path / "cluster") == want

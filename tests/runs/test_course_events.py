@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from bnrenorm.engines.backend import Backend
-from bnrenorm.errors import ClusterError
+from bnrenorm.errors import ClusterError, InputError
 from bnrenorm.runs import course, sealed, worker
 from bnrenorm.runs.interrupt import Interrupted, Request
 from bnrenorm.runs.plan import Plan, trial_keys
@@ -125,6 +125,23 @@ def test_a_scheduler_that_cannot_read_the_task_is_one_line(course_of):
         groups._end(Future("error", error), 0)
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+def test_an_error_on_a_worker_of_the_users_own_cluster_is_one_line(course_of, is_own):
+    """Its log has the traceback; what fails in processes of this program is a fault of this program."""
+    groups, _ = course_of(client_of(cluster=None if is_own else "of this program"))
+    error = ImportError("numba needs\nanother NumPy.")
+    line = "^a worker failed, and its log says where: ImportError: numba needs another NumPy$"
+    with pytest.raises(ClusterError if is_own else ImportError, match=line if is_own else "numba needs"):
+        groups._end(Future("error", error), 0)
+
+
+@pytest.mark.parametrize("error", [InputError("x"), OSError("x"), MemoryError("x")])
+def test_errors_that_have_their_line_already_are_passed_on(course_of, error):
+    groups, _ = course_of(client_of(cluster=None))
+    with pytest.raises(type(error), match="^x$"):
+        groups._end(Future("error", error), 0)
+
+
 def test_a_cluster_without_workers_is_told_once(course_of, monkeypatch):
     monkeypatch.setattr(course, "_ALONE", 0)
     notes = []
@@ -160,7 +177,7 @@ def test_after_an_error_workers_are_asked_to_stop(course_of):
     groups.events.put(future)
     future.status, future.error = "error", ValueError("of one's own code")
     groups._submit(0)
-    with pytest.raises(ValueError, match="of one's own code"):
+    with pytest.raises(ClusterError, match="of one's own code"):
         groups.finish()
     assert asked == [(worker.stop, "token")]
 
@@ -225,7 +242,9 @@ def test_a_group_is_given_up_after_so_many_workers_or_attempts(course_of, begun,
     groups.waiting, groups.begun[0], groups.attempts[0] = [], begun, attempts
     groups._end(Future("error", KilledWorker("task", "worker", 2)), 0)
     assert groups.waiting == ([0] if again else [])
-    assert groups.failures == ({} if again else dict.fromkeys(found, "3 workers were lost with their group"))
+    assert groups.failures == (
+        {} if again else dict.fromkeys(found, "3 workers were lost with their group: killed, out of memory, or silent")
+    )
     assert groups.tally.done == (0 if again else groups.tally.total)
 
 

@@ -9,6 +9,7 @@ from bnrenorm import InputError
 from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import inventory, run_folder, session
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
+from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, experiment_of, some_digits
 
@@ -46,6 +47,17 @@ def test_runs_are_listed_with_state_trials_size_and_date(out):
     files = [*two.folder.iterdir(), *(out / f"trials/{key}.json" for key in two.keys)]
     assert two.size == sum(path.stat().st_size for path in files)
     assert two.written == max(path.stat().st_mtime for path in two.folder.iterdir() if path.name[:5] != ".lock")
+
+
+def test_trials_of_shards_are_of_no_run_until_they_are_compared(tmp_path):
+    options = {"memory": 2**30, "load": lambda _: some_digits(60, 20)}
+    train(ONE_SEED, tmp_path)
+    listed = trials(tmp_path)
+    assert inventory.of_no_run(Store(tmp_path)) == []
+    session.run_shard(TWO_SEEDS, Backend("chainer", "cpu"), tmp_path, Shard(1, 1), **options)
+    assert inventory.of_no_run(Store(tmp_path)) == sorted({*trials(tmp_path)} - {*listed})
+    train(TWO_SEEDS, tmp_path)
+    assert inventory.of_no_run(Store(tmp_path)) == []
 
 
 def test_a_run_was_last_written_to_when_its_newest_file_was(tmp_path):

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -13,12 +14,14 @@ import pytest
 import bnrenorm
 from bnrenorm.analysis import outputs
 from bnrenorm.cli import commands
+from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import group as groups
-from bnrenorm.runs import run_folder
+from bnrenorm.runs import run_folder, session
 from bnrenorm.runs.interrupt import Interrupted
+from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
-from tests.helpers import COMPARED, ENGINES, experiment_of
+from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
 from tests.runs.runs import Witness, numbers
 
 
@@ -121,6 +124,20 @@ def test_the_remarks_on_a_run_are_kept_with_its_results(run):
     (remark,) = witness.notes
     assert remark.startswith("BN and BRN are identical by construction: ")
     assert outcome.notes == (remark,)
+
+
+def test_what_another_engine_has_trained_is_not_trained_again_unsaid(run, tmp_path):
+    """As of the shards of GPU nodes, which are compared where there is no GPU."""
+    first = replace(experiment_of(COMPARED), seeds=(0,))
+    options = {"memory": 2**30, "load": lambda _: some_digits(200, 100)}
+    session.run_shard(first, Backend("chainer", "cpu"), tmp_path / "out", Shard(1, 1), **options)
+    witness = Witness()
+    outcome = run(engine="cpu", watcher=witness)
+    (note,) = set(witness.notes) - set(outcome.notes)  # it is of this moment, not of the results
+    stored = "2 of the trials to train are stored as trained by --engine chainer --device cpu"
+    assert note == f"{stored}: with that they are not trained"
+    run(engine="cpu", watcher=witness)
+    assert witness.notes.count(note) == 1
 
 
 def test_a_run_from_another_thread_of_a_notebook_works(run):

@@ -1,6 +1,7 @@
 """What a worker does that needs no cluster; the rest is in test_course."""
 
 import pickle
+import platform
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -32,7 +33,7 @@ def given(tmp_path):
         keys = trial_keys(experiment, images, backend)
         proof = tmp_path / "proof"
         return (
-            Run("token", experiment.data, checksum, backend, tmp_path, proof, ()),
+            Run("token", experiment.data, checksum, backend, tmp_path, proof, (), platform.node()),
             Task(0, list(keys), list(keys.values())),
         )
 
@@ -66,6 +67,15 @@ def test_a_worker_without_the_gpu_that_the_command_has_is_no_traceback(given, me
     with pytest.raises(InputError, match="^a worker finds no GPU, and this machine has one; use --device cpu"):
         worker.train_group(*given(Backend("cuda", "cuda:0")))
     assert not messages
+
+
+def test_a_mistake_on_another_machine_names_it(given, monkeypatch):
+    run, task = given(Backend("chainer", "cpu"), checksum="0" * 64)
+    with pytest.raises(InputError, match="other images on a worker than on this machine$"):
+        worker.train_group(run, task)
+    monkeypatch.setattr(platform, "node", lambda: "node7")
+    with pytest.raises(InputError, match="than on this machine \\(on node7, where a worker is\\)$"):
+        worker.train_group(run, task)
 
 
 def test_results_are_handed_back_only_where_the_folder_is_not_shared(given, messages, tmp_path):
