@@ -223,7 +223,7 @@ def test_a_scheduler_that_is_lost_is_one_line_and_the_command_goes_on_without_it
 
 
 def test_a_worker_without_the_folder_hands_its_results_back(start, tmp_path, want):
-    elsewhere = f"from bnrenorm.runs import course\nfrom pathlib import Path\ncourse.Run = lambda *all, real=course.Run: real(*all[:5], Path({str(tmp_path)!r}, 'nowhere'), all[6])"
+    elsewhere = f"from bnrenorm.runs import course\nfrom pathlib import Path\ncourse.Run = lambda *all, real=course.Run: real(*all[:5], Path({str(tmp_path)!r}, 'nowhere'), *all[6:])"
     code, _, errors = finish(start("cluster", "--workers", "2", prelude=elsewhere))
     assert (code, errors) == (0, [])
     assert stored_numbers(tmp_path / "cluster") == want
