@@ -11,6 +11,7 @@ import pandas as pd
 from bnrenorm.analysis import aggregates
 from bnrenorm.analysis.report import write as report
 from bnrenorm.analysis.verdicts import p_cell
+from bnrenorm.config.trial import value_text
 from bnrenorm.errors import one_line
 from bnrenorm.numbers import points
 
@@ -69,13 +70,20 @@ def _figure(results: "ExperimentResults") -> bytes:
 
 def _readable_values(final: pd.DataFrame) -> pd.DataFrame:
     """Return `aggregates.final_values` with a column of text per metric: "91.99 ± 0.21"."""
-    diverged = ["diverged"] if final["diverged"].to_numpy().any() else []
-    return final[[*aggregates.keys_of(final), "seeds", *diverged]].assign(**aggregates.texts(final))
+    keys, diverged = aggregates.keys_of(final), ["diverged"] if final["diverged"].to_numpy().any() else []
+    shown = _readable_point(final[[*keys, "seeds", *diverged]], keys[1:])
+    return shown.assign(**aggregates.texts(final))
+
+
+def _readable_point(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return a table with the values of a grid's axes as they stand in a config: 2 beside null, and not 2.0."""
+    return table.assign(**{key: [value_text(value) for value in table[key]] for key in keys})
 
 
 def _readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
     """Return `aggregates.differences` in percentage points, without what people do not read."""
-    shown: Any = differences.drop(columns=["low", "high", "p", "pairs", "more_seeds"])
+    shown: Any = _readable_point(differences, aggregates.keys_of(differences, "difference"))
+    shown = shown.drop(columns=["low", "high", "p", "pairs", "more_seeds"])
     shown["mean"] = ["" if np.isnan(value) else points(value) for value in differences["mean"]]
     shown["p_holm"] = ["" if np.isnan(p) else p_cell(p) for p in differences["p_holm"]]
     bounds = zip(differences["low"], differences["high"], strict=True)

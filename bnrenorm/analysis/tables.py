@@ -53,8 +53,7 @@ def _one_row_per_record(trials: TrainedTrials, is_wanted: Callable[[str], bool])
     names = dict.fromkeys(name for _, result in trials for name in result.records if is_wanted(name))
     table: dict[str, Any] = {"variant": repeated(trial.variant for trial, _ in trials)}
     for key in points[0]:
-        values = repeated(point[key] for point in points)
-        table[key] = pd.Series(values, dtype=object if None in values else None)  # not NaN, but None
+        table[key] = _axis(repeated(point[key] for point in points))
     table["seed"] = repeated(trial.seed for trial, _ in trials)
     return pd.DataFrame({**table, **{name: joined(name) for name in names}}).astype({"step": int})
 
@@ -66,7 +65,14 @@ def summary(trials: TrainedTrials) -> pd.DataFrame:
     one with the best test accuracy. With early stopping the final values are those of the weights that were restored,
     from `final_epoch`. `engine` and `device` come from the result's provenance.
     """
-    return pd.DataFrame([_summarise(trial, result) for trial, result in trials])
+    table = pd.DataFrame([_summarise(trial, result) for trial, result in trials])
+    points = [dict(trial.point) for trial, _ in trials]
+    return table.assign(**{key: _axis([point[key] for point in points]) for key in points[0]})
+
+
+def _axis(values: list[Any]) -> pd.Series:
+    """Return a column of values of a grid's axis: null is None, not NaN, which would make floats of whole numbers."""
+    return pd.Series(values, dtype=object if None in values else None)
 
 
 def _summarise(trial: Trial, result: TrialResults) -> dict[str, Any]:

@@ -59,6 +59,15 @@ def test_many_verdicts_are_a_table():
     assert read.texts.count("0.016") == 4, "p after Holm's correction: 4 comparisons, and 2 / 2^9"
 
 
+def test_the_values_of_a_grid_are_those_of_the_config():
+    """A column with null beside 2 has 2.0 and NaN, and 0.1 beside 1e-05 would have 0.10000."""
+    axes = "{training.micro_batch: [2, null], training.optimizer.lr: [0.1, 1.0e-5]}"
+    texts = Read(results_of(f"{COMPARED}grid: {axes}\n", accuracy)._repr_html_()).texts
+    rows = 4 + 2 * 4  # differences, and values of two variants
+    assert [texts.count(value) for value in ("null", "0.1", "1e-05", "2.0", "NaN", "0.10000")] == [6, 6, 6, 0, 0, 0]
+    assert texts.count("2") == rows / 2 + 2 * 4, "of two seeds"
+
+
 def test_three_verdicts_are_sentences():
     results = results_of(COMPARED.replace("variants:\n", "variants:\n  none: {norm: {kind: none}}\n"), accuracy)
     texts = Read(results._repr_html_()).texts

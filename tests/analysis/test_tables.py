@@ -38,8 +38,15 @@ def test_curves_have_the_columns_of_the_contract():
 
 @pytest.mark.parametrize("values", [[None, 0.9], [0.9, None]])
 def test_null_on_the_grid_stays_none(values):
-    table = results_of(f"{COMPARED}grid: {{evaluation.average: {json.dumps(values)}}}").curves
-    assert list(table["evaluation.average"].unique()) == values
+    results = results_of(f"{COMPARED}grid: {{evaluation.average: {json.dumps(values)}}}")
+    for table in (results.curves, results.summary):
+        assert list(table["evaluation.average"].unique()) == values
+
+
+def test_whole_numbers_beside_null_are_whole():
+    results = results_of(f"{COMPARED}grid: {{training.micro_batch: [null, 2]}}")
+    for table in (results.curves, results.summary):
+        assert [str(value) for value in table["training.micro_batch"].unique()] == ["None", "2"]
 
 
 def test_summary_has_final_and_best_values_and_the_epochs_of_the_milestones():
