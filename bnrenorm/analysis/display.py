@@ -71,7 +71,7 @@ def _figure(results: "ExperimentResults") -> bytes:
 def _readable_values(final: pd.DataFrame) -> pd.DataFrame:
     """Return `aggregates.final_values` with a column of text per metric: "91.99 ± 0.21"."""
     keys, diverged = aggregates.keys_of(final), ["diverged"] if final["diverged"].to_numpy().any() else []
-    shown = _readable_point(final[[*keys, "seeds", *diverged]], keys[1:])
+    shown: Any = _readable_point(final, keys[1:])[[*keys, "seeds", *diverged]]
     return shown.assign(**aggregates.texts(final))
 
 
