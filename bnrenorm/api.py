@@ -126,7 +126,7 @@ def run(
     _require("watcher", watcher, Watcher | None, "a Watcher")
     loaded = experiment if isinstance(experiment, Experiment) else load(experiment)
     chosen = backend.choose(engine, device, tf32=tf32)
-    bound = parse_memory(memory, chosen.device)
+    bound = parse_memory(memory, chosen.device, clusters.processes(cluster))
     watcher = watcher or (notebook.CellOutput() if progress and notebook.is_running() else Watcher())
     folder = Path(os.path.expanduser(out))
     try:

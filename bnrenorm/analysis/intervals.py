@@ -36,7 +36,7 @@ def interval(differences: np.ndarray) -> tuple[float, float]:
         low, high = _smallest(differences, outside), -_smallest(-differences, outside)
     else:
         (low,), (high,) = _bounds(differences[:, None])
-    return round(float(low), DECIMALS), round(float(high), DECIMALS)
+    return round(float(low), DECIMALS) + 0.0, round(float(high), DECIMALS) + 0.0  # and not -0.0
 
 
 def _smallest(values: np.ndarray, place: int) -> float:

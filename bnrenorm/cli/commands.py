@@ -5,6 +5,7 @@ import shutil
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -66,7 +67,8 @@ def _fail(message: str, code: int) -> NoReturn:
     with interrupt.handled_by(lambda number, frame: None):  # a second Ctrl-C must not cost the line
         from bnrenorm.cli.printer import Printer
 
-        Printer(stderr=True).say(f"bnrenorm: {' '.join(message.split())}")
+        with suppress(OSError):  # standard error may be full, or its terminal gone: the exit code says it
+            Printer(stderr=True).say(f"bnrenorm: {' '.join(message.split())}")
     sys.exit(code)
 
 
@@ -153,15 +155,16 @@ def compare(
         from bnrenorm.runs.memory import parse_memory
 
         cluster, part = clusters.chosen(workers, dask), None if shard is None else shards.parse(shard)
-        bound, screen = parse_memory(memory, chosen.device), Screen(is_quiet=quiet, stderr=as_json)
+        bound = parse_memory(memory, chosen.device, clusters.processes(cluster))
+        screen = Screen(is_quiet=quiet, stderr=as_json)
         background.submit(startup.import_analysis)
         how: Any = {"memory": bound, "watcher": screen, "load": lambda _: images.result(), "cluster": cluster}
         if note := inventory.elsewhere(config, out):
             screen.note(note)
+        failures: tuple[str, ...] = ()
         if dry_run:
             screen.rehearsal(session.rehearse(experiment, chosen, out, shard=part, **how))
-            return
-        if part is not None:
+        elif part is not None:
             stored, failures = session.run_shard(experiment, chosen, out, part, **how)
             screen.say(f"Shard {part}: {counted(stored, 'trial')} stored in {out}. {_ONCE_ALL_ARE}")
         else:

@@ -54,7 +54,8 @@ class Screen(Watcher):
         except OSError as error:
             self._abandon(file)
             if not isinstance(error, BrokenPipeError):
-                name = "output" if file is sys.stdout else "error"
+                console = self.printer.console
+                name = "error" if console.stderr and file is console.file else "output"
                 with suppress(OSError):  # both may be one file
                     print(f"bnrenorm: standard {name}: {error.strerror}; the rest is not printed", file=sys.stderr)
 
@@ -82,7 +83,8 @@ class Screen(Watcher):
         width = console.width
         shown = [BarColumn(bar_width=width // 4)] if width > _WIDE else []
         line = bar.Line(pace, lambda: width - len(shown) * (width // 4 + 1))
-        with Progress(*shown, line, console=console, refresh_per_second=4) as progress_bar:
+        progress_bar = Progress(*shown, line, console=console, refresh_per_second=4)
+        with self._moving(progress_bar):
             task = progress_bar.add_task("", total=None)
 
             def show(progress: runner.Progress) -> None:
@@ -121,8 +123,20 @@ class Screen(Watcher):
         """Say on a terminal what is being done, as long as it is; nothing stays there."""
         console = self.printer.console
         is_shown = self.printer.is_terminal and not (self.is_quiet or console.is_dumb_terminal)
-        with Status(text, console=console) if is_shown else nullcontext():
+        with self._moving(Status(text, console=console)) if is_shown else nullcontext():
             yield
+
+    @contextmanager
+    def _moving(self, shown: Progress | Status) -> Iterator[None]:
+        """Show something that moves; a terminal that is closed meanwhile ends neither it nor what is being done."""
+        file = self.printer.console.file
+        with self._writing(file):
+            shown.start()
+        try:
+            yield
+        finally:
+            with self._writing(file):
+                shown.stop()
 
     def tell(self, text: str) -> None:
         """Print a line that a quiet screen leaves out."""

@@ -41,7 +41,7 @@ def run(module: str) -> None:
             os._exit(ended)
         raise KeyboardInterrupt
 
-    with interrupt.handled_by(stop):
+    with interrupt.handled_by(stop, notices=True):
         try:
             importlib.import_module(module).main()
             ended = 1  # by a fault of `main`, which ends by `sys.exit`

@@ -48,6 +48,11 @@ def chosen(workers: int | None, dask: str | None) -> Cluster | None:
     return None if workers is None and dask is None else Cluster(workers or 0, dask or "")
 
 
+def processes(cluster: Cluster | None) -> int:
+    """Return how many processes of this machine train, or count as one."""
+    return max(1, cluster.workers) if cluster else 1
+
+
 @contextmanager
 def connected(cluster: Cluster) -> Iterator[Any]:
     """Yield Dask's client of a cluster; a cluster of this machine ends with it.

@@ -55,15 +55,16 @@ def requests() -> Iterator[Request]:
 
 
 @contextmanager
-def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def handled_by(handler: Callable[[int, FrameType | None], None], *, notices: bool = False) -> Iterator[None]:
     """Have a handler called by `SIGNALS` in this context.
 
-    A signal that the command was told to ignore, as by nohup, stays ignored, and so does a batch system's if the
-    calling program answers it. Python handles signals in the main thread only: in any other nothing is changed.
+    A signal that the command was told to ignore, as by nohup, stays ignored. notices: a batch system's signals too, as
+    in a process of ours; in another program's they are its own, and Python does not know all handlers. Python handles
+    signals in the main thread only: in any other nothing is changed.
     """
     is_main = threading.current_thread() is threading.main_thread()
     former = {number: signal.getsignal(number) for number in SIGNALS if is_main}
-    former = {number: before for number, before in former.items() if _is_free(number, before)}
+    former = {number: before for number, before in former.items() if _is_free(number, before, notices=notices)}
     _ours.append(handler)
     for number in former:
         signal.signal(number, handler)
@@ -75,7 +76,7 @@ def handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[Non
         _ours.remove(handler)
 
 
-def _is_free(number: int, before: Any) -> bool:
+def _is_free(number: int, before: Any, *, notices: bool) -> bool:
     if signal.Signals(number).name in _NOTICES:
-        return before == signal.SIG_DFL or before in _ours
+        return before in _ours or (notices and before == signal.SIG_DFL)
     return before not in (signal.SIG_IGN, None)

@@ -22,16 +22,16 @@ _SHARE, _GPU_SHARE = 0.5, 0.8  # default shares of the free memory
 _ENOUGH = 2**30  # for any of the shipped configs: taken even if it is more than that share
 
 
-def parse_memory(text: str | None, device: str = "cpu") -> int:
-    """Parse "4GiB" or "500 MB" to the bytes of a device's memory that a group may take.
+def parse_memory(text: str | None, device: str = "cpu", processes: int = 1) -> int:
+    """Parse "4GiB" or "500 MB" to the bytes of a device's memory that all groups in training may take.
 
     None means half of the host's free memory, or 1 GiB of it if that is more; on a GPU 4/5 of what is free there.
-    Raises InputError.
+    processes: how many of this host share it. Raises InputError.
     """
     if text is None and device != "cpu":
         return int(_GPU_SHARE * devices.free_memory(device))
     if text is None:
-        free = free_memory()
+        free = free_memory(processes)
         return max(int(_SHARE * free), min(free, _ENOUGH))
     if not text.strip():
         raise InputError("--memory is empty, expected a size such as 4GiB")
@@ -41,9 +41,10 @@ def parse_memory(text: str | None, device: str = "cpu") -> int:
     return int(float(match[1]) * _UNITS[match[2]])
 
 
-def free_memory() -> int:
-    """Return the bytes that are free on this machine, and within the limits of its container or batch job."""
-    return max(0, min([psutil.virtual_memory().available, *control_groups.memory_left(), *_addresses_left()]))
+def free_memory(processes: int = 1) -> int:
+    """Return the bytes that are free for so many processes, and within the limits of their container or batch job."""
+    addresses = [processes * left for left in _addresses_left()]  # each process has a limit of its own
+    return max(0, min([psutil.virtual_memory().available, *control_groups.memory_left(), *addresses]))
 
 
 def _addresses_left() -> list[int]:

@@ -189,10 +189,11 @@ class _Session:
             self.note(remark)
         stored = set(self.store.finished())
         missing = [trial for trial, key in self.keys.items() if stored and key not in stored]
-        for other in BACKENDS:
+        for other in reversed(BACKENDS):  # Chainer's before those that leave settings to it
             keys = {trial.key(self.data.checksum, other.address(trial.settings)) for trial in missing}
             if count := len(keys & stored):
                 self.watcher.note(narration.trained_by(other, count))
+                stored -= keys
 
     def plan(self, damaged: Collection[str] = ()) -> Plan:
         """Plan what is missing or damaged."""

@@ -92,7 +92,7 @@ def train_group(run: Run, task: Task) -> list[tuple[str, TrialResults]]:
         try:
             results = _train_alone(run, task)
         except InputError as error:
-            if (host := platform.node()) == run.host:
+            if (host := platform.node()) == getattr(run, "host", host):  # an older version's command names none
                 raise
             raise InputError(f"{error} (on {host}, where a worker is)") from error
         _settle()

@@ -57,6 +57,10 @@ def test_intervals_of_many_means_are_those_of_one_after_the_other(rng, seeds):
         assert (low[i], high[i]) == pytest.approx(intervals.interval(finite), abs=near)
 
 
+def test_a_bound_at_zero_has_no_sign():
+    assert str(intervals.interval(np.array([0.0] * 13 + [-0.01]))[1]) == "0.0"
+
+
 def test_means_of_few_values_have_no_interval(rng):
     assert np.isnan(intervals.mean_intervals(rng.normal(size=(5, 2)))).all()
 

@@ -10,7 +10,7 @@ from bnrenorm.analysis import outputs
 from bnrenorm.cli.printer import Printer
 from bnrenorm.errors import DeviceError
 from bnrenorm.runs import inventory
-from bnrenorm.runs.interrupt import SIGNALS
+from bnrenorm.runs.interrupt import SIGNALS, handled_by
 from bnrenorm.runs.store import Store
 from bnrenorm.training import loop
 from tests.helpers import lose_a_trial
@@ -74,7 +74,8 @@ def test_a_second_signal_does_not_cost_the_line(call, tmp_path, monkeypatch, num
         say(self, text)
 
     monkeypatch.setattr(Printer, "say", interrupted)
-    code, _, err = call("report", tmp_path)
+    with handled_by(lambda number, frame: None, notices=True):  # as `startup` does
+        code, _, err = call("report", tmp_path)
     assert (code, err) == (2, f"bnrenorm: {tmp_path}: no run folder: it has no experiment.yaml\n")
 
 

@@ -24,7 +24,7 @@ def test_a_script_is_bash_and_its_commands_are_ours(script):
     done = subprocess.run([bash, "-n"], input=script, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert script.startswith("#!/bin/bash\n#SBATCH ")
-    (command,) = re.findall(r"^bnrenorm .*", script, re.M)
+    (command,) = re.findall(r"^(?:srun --cpus-per-task=\S+ )?(bnrenorm .*)", script, re.M)
     parameters_of(command)
 
 

@@ -128,7 +128,7 @@ def test_killed_again_and_again_it_still_arrives(command, run, tmp_path):
 
 SIGNALLED = """
 import os, signal, sys
-from bnrenorm.cli import commands
+from bnrenorm.cli import startup
 from bnrenorm.training import loop
 sent = [int(number) for number in sys.argv.pop(1).split(",")]
 loop.CALL_SECONDS = 0  # one step at a time
@@ -140,7 +140,7 @@ def advance(self, steps, *, record):
         sent.clear()
     return real(self, steps, record=record)
 loop.Training._advance = advance
-commands.main()
+startup.run("bnrenorm.cli.commands")
 """
 
 

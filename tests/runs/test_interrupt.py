@@ -1,17 +1,27 @@
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from bnrenorm.runs.interrupt import SIGNALS, Interrupted, requests
+from bnrenorm.runs.interrupt import SIGNALS, Interrupted, handled_by, requests
+
+
+@pytest.fixture
+def process_of_ours():
+    """Signals as the command line has them, in whose process a batch system's notices are answered, too."""
+    with handled_by(lambda number, frame: None, notices=True):
+        yield
 
 
 def handlers():
     return [signal.getsignal(number) for number in SIGNALS]
 
 
+@pytest.mark.usefixtures("process_of_ours")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_asks_and_a_ctrl_c_after_it_interrupts(number):
     with requests() as request:
@@ -22,6 +32,7 @@ def test_the_first_signal_asks_and_a_ctrl_c_after_it_interrupts(number):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.usefixtures("process_of_ours")
 @pytest.mark.parametrize("number", set(SIGNALS) - {signal.SIGINT})
 def test_a_signal_that_comes_twice_asks_once(number):
     """As SIGTERM from `timeout`, which sends it to the command and to its group."""
@@ -85,22 +96,32 @@ def test_a_terminal_that_is_closed_and_the_notices_of_batch_systems_are_signals_
     assert {signal.SIGINT, signal.SIGTERM} | closed | notices == set(SIGNALS)
 
 
-def test_a_notice_that_the_calling_program_answers_is_left_to_it():
-    """As that of a launcher that puts the job into the queue again."""
-    got = []
-
-    def answer(number, frame):
-        got.append(number)
-
-    before = signal.signal(signal.SIGUSR1, answer)
-    try:
-        with requests() as request:
+def test_another_programs_notices_are_its_own():
+    """As of a launcher that puts the job into the queue again, or a handler that Python does not know."""
+    code = """if True:
+        import faulthandler, os, signal, sys
+        from bnrenorm.runs.interrupt import handled_by, requests
+        faulthandler.register(signal.SIGUSR1, sys.stdout)
+        signal.signal(signal.SIGUSR2, lambda *_: print("answered", flush=True))
+        with requests() as request, handled_by(lambda *_: print("taken"), notices=False):
             os.kill(os.getpid(), signal.SIGUSR1)
-            assert not request.asked
-            with requests() as inner:
-                os.kill(os.getpid(), signal.SIGUSR2)
-                assert inner.asked
-        assert got == [signal.SIGUSR1]
-        assert signal.getsignal(signal.SIGUSR1) == answer
+            os.kill(os.getpid(), signal.SIGUSR2)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        print(request.asked, flush=True)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.count("most recent call first") == 2
+    assert "answered\n" in done.stdout
+    assert done.stdout.endswith("False\n")
+
+
+def test_a_notice_that_a_process_of_ours_was_told_to_ignore_stays_ignored():
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    try:
+        with handled_by(lambda number, frame: None, notices=True), requests() as request:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            os.kill(os.getpid(), signal.SIGUSR2)
+            assert request.asked
+        assert signal.getsignal(signal.SIGUSR1) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGUSR1, before)

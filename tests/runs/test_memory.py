@@ -111,7 +111,7 @@ def test_other_memory_is_refused(text):
 
 @pytest.mark.parametrize(("free", "want"), [(8, 4), (1.5, 1), (0.5, 0.5)])
 def test_half_of_what_is_free_is_taken_where_nothing_is_said_or_as_much_as_any_config_needs(monkeypatch, free, want):
-    monkeypatch.setattr(memory, "free_memory", lambda: int(free * 2**30))
+    monkeypatch.setattr(memory, "free_memory", lambda processes: int(free * 2**30))
     assert memory.parse_memory(None) == want * 2**30
 
 
@@ -128,11 +128,13 @@ def test_the_least_of_what_the_machine_and_each_control_group_have_left_is_free(
     assert memory.free_memory() == want
 
 
-def test_a_limit_on_addresses_leaves_what_is_not_taken_yet():
+def test_a_limit_on_addresses_leaves_what_is_not_taken_yet_to_each_process():
     """As `ulimit -v` sets it, or a batch system that knows no control groups."""
-    code = "from bnrenorm.runs import memory; import psutil; "
-    code += "print(memory.free_memory(), psutil.Process().memory_info().vms)"
-    limited = ["sh", "-c", f'ulimit -v {2**31 // 1024}; exec "$0" -c "$1"', sys.executable, code]
-    free, taken = map(int, subprocess.run(limited, capture_output=True, check=True, text=True).stdout.split())
-    assert free == pytest.approx(2**31 - taken, rel=0.01)
-    assert 0 < free < 2**31
+    code = "from bnrenorm.runs import memory; import psutil; psutil.virtual_memory().available; "
+    code += "print(memory.free_memory(), memory.free_memory(2), psutil.Process().memory_info().vms)"
+    limited = ["sh", "-c", f'ulimit -S -v {2**30 // 1024}; exec "$0" -c "$1"', sys.executable, code]
+    done = subprocess.run(limited, capture_output=True, check=True, text=True)
+    one, two, taken = map(int, done.stdout.split())
+    assert one == pytest.approx(2**30 - taken, rel=0.01)
+    assert two == pytest.approx(2 * one, rel=0.01)
+    assert 0 < one < 2**30

@@ -209,6 +209,15 @@ def test_a_file_system_without_locks_is_refused_in_one_line(tmp_path, monkeypatc
     assert run_folder.state(run_folder.path_of(tmp_path, experiment(), IMAGES)) != "being written"
 
 
+def test_another_fault_of_the_disk_is_not_taken_for_a_file_system_without_locks(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="Input/output error"), run_folder.opened(tmp_path, experiment(), IMAGES):
+        raise AssertionError("opened without a lock")
+
+
 def test_a_folder_that_may_only_be_read_is_refused_in_one_line(tmp_path, monkeypatch):
     def acquire(lock, **options):
         raise PermissionError(13, "Permission denied", lock.lock_file)

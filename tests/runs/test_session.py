@@ -21,7 +21,7 @@ from bnrenorm.runs import run_folder, session
 from bnrenorm.runs.interrupt import Interrupted
 from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
-from tests.helpers import COMPARED, ENGINES, experiment_of, some_digits
+from tests.helpers import COMPARED, ENGINES, experiment_of, results_of, some_digits
 from tests.runs.runs import Witness, numbers
 
 
@@ -138,6 +138,23 @@ def test_what_another_engine_has_trained_is_not_trained_again_unsaid(run, tmp_pa
     assert note == f"{stored}: with that they are not trained"
     run(engine="cpu", watcher=witness)
     assert witness.notes.count(note) == 1
+
+
+@pytest.mark.parametrize(("kernels", "other"), [
+    ("", Backend("cuda", "cuda:0")), ("", Backend("cuda-tf32", "cuda:0")),
+    ("activation: tanh, ", Backend("chainer", "cuda:0")),
+])  # fmt: skip
+def test_what_a_gpu_has_trained_is_told_once(run, few, tmp_path, kernels, other):
+    """Settings without kernels are Chainer's, whichever engine was preferred."""
+    text = COMPARED.replace("model: {", f"model: {{{kernels}")
+    first, *_ = experiment_of(text).trials(200)
+    store = Store(tmp_path / "out")
+    store.prepare()
+    ((_, result), *_) = results_of().trials
+    store.write(first.key(few.checksum, other.address(first.settings)), first, few.checksum, result)
+    outcome = run(text, watcher=(witness := Witness()))
+    (note,) = set(witness.notes) - set(outcome.notes)
+    assert note == f"1 of the trials to train is stored as trained by {other.options}: with that they are not trained"
 
 
 def test_a_run_from_another_thread_of_a_notebook_works(run):

@@ -46,6 +46,7 @@ def summary_of(points, variants=("BN", "BRN")):
 def test_the_main_jobs_difference_is_seen():
     figure = effects.by_steps(main_job(), [verdict(-0.013, -0.015, -0.011)], "compare")
     left, middle, right = figure.axes
+    assert left.get_ylabel() == "accuracy (%)"
     low, high = left.get_ylim()
     assert 0.1 * (high - low) < 1.3, "1.3 points are a tenth of the axis at least"
     assert all(low < line.get_ydata()[-1] < high for line in left.get_lines())

@@ -35,6 +35,11 @@ def test_accuracies_span_the_second_half_of_the_training():
     assert drawn(data, "test_accuracy", "article").get_ylim() == (0, 100)
 
 
+def test_accuracies_that_coincide_span_four_tenths_of_a_point():
+    low, high = drawn(table(BN=[0.1, 0.9, 0.9]), "test_accuracy", "effect").get_ylim()
+    assert high - low == pytest.approx(0.4)
+
+
 def test_the_bands_of_few_curves_are_seen_whole_in_the_second_half():
     seeds = [table(BN=[0.1, 0.5, 0.90 + spread, 0.92 + spread]) for spread in (-0.03, -0.02, -0.01, 0.01, 0.02, 0.03)]
     ax = drawn(pd.concat(one.assign(seed=seed) for seed, one in enumerate(seeds)), "test_accuracy", "effect")

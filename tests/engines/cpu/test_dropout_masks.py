@@ -48,15 +48,16 @@ def test_a_step_keeps_the_exact_number_of_nodes(trials):
     assert len(np.unique(rows, axis=0)) == 50
 
 
-def test_inference_takes_the_ratio_of_every_weight_and_no_bias(trials, rng):
+@pytest.mark.parametrize("replica", range(4))
+def test_inference_takes_the_ratio_of_every_weight_and_no_bias(trials, rng, replica):
     masks, layout = masks_of(trials)
     p = rng.normal(size=1000).astype(np.float32)
     before = p.copy()
-    got = masks.inference(1, p)
+    got = masks.inference(replica, p)
     assert (p == before).all()
     want = p.copy()
     for layer, ratio in zip(
-        layout.layers, (0.7, 0.4, 0.4) if trials[1].variant == "A" else (0.9, 0.6, 0.6), strict=True
+        layout.layers, (0.7, 0.4, 0.4) if trials[replica].variant == "A" else (0.9, 0.6, 0.6), strict=True
     ):
         assert layer[FAN_IN] in WIDTHS
         want[layer[W] : layer[B]] *= np.float32(ratio)
