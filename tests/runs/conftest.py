@@ -1,9 +1,14 @@
+from types import SimpleNamespace
+
 import pytest
 
 from bnrenorm.engines.backend import Backend
-from bnrenorm.runs import session
+from bnrenorm.runs import course, session
+from bnrenorm.runs.interrupt import Request
+from bnrenorm.runs.plan import Plan, trial_keys
+from bnrenorm.runs.runner import Tally
 from bnrenorm.runs.store import Store
-from tests.helpers import COMPARED, experiment_of, some_digits
+from tests.helpers import COMPARED, experiment_of, results_of, some_digits
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +35,22 @@ def run(few, tmp_path):
         return outcome
 
     return run
+
+
+@pytest.fixture
+def course_of(tmp_path):
+    """A function that returns the course of one group, without a cluster, and what its trials would have found."""
+    experiment, data = experiment_of(COMPARED), some_digits(200, 100)
+    store = Store(tmp_path)
+    store.prepare()
+    keys = trial_keys(experiment, data, Backend("chainer", "cpu"))
+    found = dict(zip(keys.values(), (result for _, result in results_of().trials), strict=True))
+
+    def course_of(client=None, note=lambda text: None, groups=1):
+        plan, run = (
+            Plan(keys, [list(keys)[start::groups] for start in range(groups)]),
+            SimpleNamespace(checksum=data.checksum, token="token", proof=store.checkpoints / ".token.tmp"),
+        )
+        return course._Course(plan, store, client, run, Tally(plan, lambda progress: None), note, Request()), found
+
+    return course_of
