@@ -70,7 +70,7 @@ def opened(root: Path, experiment: Experiment, checksum: str) -> Iterator[Path]:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder. Raises InputError like `opened`."""
     lock_file = folder / _LOCK
-    if disk.is_link(lock_file):  # older versions of filelock would empty its target
+    if disk.is_link(lock_file):  # filelock follows none
         disk.delete(lock_file)
     try:
         lock = _acquired(lock_file)
@@ -123,14 +123,14 @@ def unfinished(folder: Path) -> list[Path]:
 def _is_held(folder: Path) -> bool:
     """Tell whether a process has locked the folder; False where this one may not ask, as in a read-only folder."""
     lock_file = folder / _LOCK
-    if disk.is_link(lock_file) or not disk.is_file(lock_file):
+    if not disk.is_file(lock_file):
         return False
     try:
         with _acquired(lock_file):
             return False
     except filelock.Timeout:
         return True
-    except OSError:  # a folder that may only be read, or a file system without flock
+    except OSError:  # a folder that may only be read, a link, or a file system without flock
         return False
 
 

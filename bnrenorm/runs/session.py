@@ -183,7 +183,7 @@ class _Session:
         self.watcher.note(text)
 
     def announce(self) -> None:
-        """Say what will be trained."""
+        """Say what will be trained, and what of it another engine or kind of device has trained."""
         self.watcher.opening(self.experiment, self.keys, self.data, self.backend)
         for remark in remarks(self.experiment, list(self.keys), self.data, self.backend):
             self.note(remark)

@@ -60,7 +60,7 @@ def test_many_verdicts_are_a_table():
 
 
 def test_the_values_of_a_grid_are_those_of_the_config():
-    """A column with null beside 2 has 2.0 and NaN, and 0.1 beside 1e-05 would have 0.10000."""
+    """A column with null and 2 has 2.0 and NaN, and one with 0.1 and 1e-05 would have 0.10000."""
     axes = "{training.micro_batch: [2, null], training.optimizer.lr: [0.1, 1.0e-5]}"
     texts = Read(results_of(f"{COMPARED}grid: {axes}\n", accuracy)._repr_html_()).texts
     rows = 4 + 2 * 4  # differences, and values of two variants

@@ -43,7 +43,7 @@ def test_null_on_the_grid_stays_none(values):
         assert list(table["evaluation.average"].unique()) == values
 
 
-def test_whole_numbers_beside_null_are_whole():
+def test_whole_numbers_in_a_column_with_null_are_whole():
     results = results_of(f"{COMPARED}grid: {{training.micro_batch: [null, 2]}}")
     for table in (results.curves, results.summary):
         assert [str(value) for value in table["training.micro_batch"].unique()] == ["None", "2"]

@@ -1,5 +1,6 @@
 """What all workers of a run are told, and what is left when it ends; without a cluster."""
 
+import platform
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.helpers import COMPARED, experiment_of, save_digits, some_digits
 pytest.importorskip("distributed", reason="Dask is the extra `cluster`")
 
 
-def test_workers_are_told_where_the_images_are_from_wherever_they_start(tmp_path, monkeypatch):
+def test_workers_are_told_the_commands_machine_and_images_from_wherever_they_start(tmp_path, monkeypatch):
     runs = []
     monkeypatch.setattr(
         course, "_Course", lambda plan, store, client, run, *_: runs.append(run) or SimpleNamespace(finish=dict)
@@ -28,7 +29,7 @@ def test_workers_are_told_where_the_images_are_from_wherever_they_start(tmp_path
     experiment, store = experiment_of(COMPARED, ["data.path=few.npz"]), Store(tmp_path)
     store.prepare()
     course.train(Plan({}, []), experiment, some_digits(200, 100), store, Backend("chainer", "cpu"), None, print, print)
-    assert runs[0].data.path == str(tmp_path / "few.npz")
+    assert (runs[0].data.path, runs[0].host) == (str(tmp_path / "few.npz"), platform.node())
 
 
 @pytest.mark.parametrize("error", [None, ClusterError("lost")])
