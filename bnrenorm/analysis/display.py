@@ -76,7 +76,7 @@ def _readable_values(final: pd.DataFrame) -> pd.DataFrame:
 
 
 def _readable_point(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return a table with the values of a grid's axes as they stand in a config: 2 in a column with null, and not 2.0."""
+    """Return a table with the values of a grid's axes as in a config: 2 in a column with null, and not 2.0."""
     return table.assign(**{key: [value_text(value) for value in table[key]] for key in keys})
 
 
