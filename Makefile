@@ -27,6 +27,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright --pythonpath $(BIN)/python --pythonplatform Windows bnrenorm
 
 # Ours beside stock Chainer, PyTorch, JAX and the floor, with nothing else running; ARGS="--job small" is one of the jobs.
 bench: $(VENV)/installed-bench

@@ -77,8 +77,7 @@ def opened(path: Path) -> IO[bytes]:
 
 def create(path: Path, data: bytes) -> None:
     """Write a new file, and make sure that its content is on the disk. Raises OSError if there is a file."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    with os.fdopen(descriptor, "wb") as file:
+    with path.open("xb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -78,7 +78,7 @@ def threads() -> int:
     It is bounded by the limits of its container or batch job, rounded up, and by OMP_NUM_THREADS as BLAS is.
     """
     limit = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     cores = min([cores, *map(math.ceil, control_groups.processors())])
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
 

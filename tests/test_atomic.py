@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -61,8 +62,8 @@ def test_an_error_names_the_file_and_no_temporary_one(tmp_path):
         atomic.write(path, NEW)
 
 
-@pytest.mark.parametrize("name", ["open", "fsync", "replace"])
-def test_a_failure_of_any_call_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(("owner", "name"), [(Path, "open"), (os, "fsync"), (os, "replace")])
+def test_a_failure_of_any_call_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, owner, name):
     path = tmp_path / "file"
     path.write_text(OLD)
 
@@ -70,7 +71,7 @@ def test_a_failure_of_any_call_leaves_the_old_file_and_nothing_else(tmp_path, mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, name, fail)
+        patch.setattr(owner, name, fail)
         with pytest.raises(OSError, match="No space left"):
             atomic.write(path, NEW)
     assert path.read_text() == OLD

@@ -5,6 +5,7 @@ import importlib
 import logging
 import multiprocessing
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -178,7 +179,7 @@ def _deaf_children() -> Iterator[None]:
     A terminal and a batch system send them to all processes, but this one stops the others, once they have saved what
     they train. Signals that come meanwhile are heard afterwards, or by another thread.
     """
-    if not hasattr(signal, "pthread_sigmask"):
+    if sys.platform == "win32":
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

@@ -1,7 +1,7 @@
 """How much memory a group of trials needs, and how much it may take: what was asked for, or a share of what is free."""
 
 import re
-import resource
+import sys
 
 import psutil
 
@@ -49,8 +49,11 @@ def free_memory(processes: int = 1) -> int:
 
 def _addresses_left() -> list[int]:
     """Return the bytes that are left of a limit on this process's address space (`ulimit -v`), if there is one."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return [] if limit == resource.RLIM_INFINITY else [limit - psutil.Process().memory_info().vms]
+    if sys.platform != "linux":  # others have no such limit, or do not keep to it
+        return []
+    process = psutil.Process()
+    limit, _ = process.rlimit(psutil.RLIMIT_AS)
+    return [] if limit == psutil.RLIM_INFINITY else [limit - process.memory_info().vms]
 
 
 def need(trial: Trial, data: Dataset, backend: Backend) -> Need:
