@@ -81,8 +81,8 @@ def measure(count: int, workers: int) -> dict[str, float]:
     from bnrenorm.analysis.report import write as report
     from bnrenorm.data import dataset
     from bnrenorm.engines.backend import Backend
-    from bnrenorm.runs import session
     from bnrenorm.runs.cluster import Cluster
+    from bnrenorm.runs.session import Session
 
     row: dict[str, float] = {"trials": count}
 
@@ -102,9 +102,10 @@ def measure(count: int, workers: int) -> dict[str, float]:
         with timed("load"):
             experiment = config.load(path)
         with timed("dry run"):
-            session.rehearse(experiment, backend, out, **options)
+            Session(experiment, backend, out, **options).rehearse()
         started = time.perf_counter()
-        with session.run(experiment, backend, out, cluster=Cluster(workers) if workers else None, **options) as outcome:
+        cluster = Cluster(workers) if workers else None
+        with Session(experiment, backend, out, cluster=cluster, **options).run() as outcome:
             results = api.results_of(outcome)
             row["train, read"] = time.perf_counter() - started
             with timed("tables"):
@@ -116,7 +117,7 @@ def measure(count: int, workers: int) -> dict[str, float]:
         if failures or len(results.trials) != count:
             raise RuntimeError(f"{len(results.trials)} trials; {failures}")
         row["all"] = sum(seconds for stage, seconds in row.items() if stage not in ("trials",))
-        with timed("again"), session.run(experiment, backend, out, **options):
+        with timed("again"), Session(experiment, backend, out, **options).run():
             pass
     row["µs a trial"] = row["all"] / count * 1e6
     row["MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

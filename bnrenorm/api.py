@@ -19,10 +19,9 @@ from bnrenorm.config.explain import paths
 from bnrenorm.engines import backend
 from bnrenorm.errors import InputError, cut
 from bnrenorm.runs import cluster as clusters
-from bnrenorm.runs import session
 from bnrenorm.runs.finished import Outcome
 from bnrenorm.runs.memory import parse_memory
-from bnrenorm.runs.session import Watcher
+from bnrenorm.runs.session import Session, Watcher
 
 _PATH = str | os.PathLike
 _ARGUMENTS = ("device", "engine", "tf32", "out", "memory", "workers", "dask", "progress", "watcher", "axes")  # of `run`
@@ -130,7 +129,7 @@ def run(
     watcher = watcher or (notebook.CellOutput() if progress and notebook.is_running() else Watcher())
     folder = Path(os.path.expanduser(out))
     try:
-        with session.run(loaded, chosen, folder, memory=bound, watcher=watcher, cluster=cluster) as outcome:
+        with Session(loaded, chosen, folder, memory=bound, watcher=watcher, cluster=cluster).run() as outcome:
             results = results_of(outcome)
             outputs.write_tables(results)
             failures = [*outcome.failures, *outputs.write_pictures(results, axes)]

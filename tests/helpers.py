@@ -15,9 +15,10 @@ from bnrenorm.config.build import build
 from bnrenorm.data import mnist
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import CPU, Backend
-from bnrenorm.runs import memory, session
+from bnrenorm.runs import memory
 from bnrenorm.runs.plan import trial_keys
 from bnrenorm.runs.runner import Progress
+from bnrenorm.runs.session import Session
 from bnrenorm.training.records import Record, TrialResults
 
 COMPARED = """
@@ -147,12 +148,12 @@ def progress(done, losses=(1.0, 2.0), total=100):
 
 def lose_a_trial(monkeypatch):
     """Let every run end as if no worker had survived one of its trials; return what is said of that."""
-    real, lost = session.run, "1 trial has no result"
+    real, lost = Session.run, "1 trial has no result"
 
     @contextmanager
-    def run(*all_, **named):
-        with real(*all_, **named) as outcome:
+    def run(session):
+        with real(session) as outcome:
             yield replace(outcome, failures=(lost,))
 
-    monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr(Session, "run", run)
     return lost

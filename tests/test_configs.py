@@ -6,7 +6,7 @@ from bnrenorm import config
 from bnrenorm.config import header
 from bnrenorm.config.comparisons import comparisons
 from bnrenorm.engines.backend import Backend
-from bnrenorm.runs import session
+from bnrenorm.runs.session import Session
 from tests.helpers import some_digits
 
 CONFIGS = config.shipped()
@@ -32,7 +32,7 @@ def test_the_header_says_question_expected_command_and_time(name):
 def test_a_quick_form_runs(name, tmp_path):
     experiment = config.load(name, ["seeds=1", *QUICK.get(name, ["training.steps=10"])])
     options = {"memory": 2**30, "load": lambda _: some_digits(500, 100)}
-    with session.run(experiment, Backend("cpu", "cpu"), tmp_path, **options) as outcome:
+    with Session(experiment, Backend("cpu", "cpu"), tmp_path, **options).run() as outcome:
         pass
     assert {trial.variant for trial, _ in outcome.trials} == set(experiment.variants)
     diverged = {

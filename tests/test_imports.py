@@ -173,7 +173,7 @@ def test_what_breaks_a_rule_is_found(module, source):
         ("engines.spec", "from bnrenorm.config import Trial"),
         ("engines.cpu.evaluator", "from bnrenorm.engines.cpu.large_batch.passes import Passes"),
         ("engines.cuda.engine", "from bnrenorm.engines.replicas import Replicas"),
-        ("cli.commands", "import bnrenorm\nfrom bnrenorm import api\nfrom bnrenorm.runs import session"),
+        ("cli.commands", "import bnrenorm\nfrom bnrenorm import api\nfrom bnrenorm.runs.session import Session"),
         ("analysis.stats", "import numpy as np\nfrom scipy import stats\n\nfrom bnrenorm.family import ALPHA"),
     ],
 )

@@ -150,25 +150,29 @@ def compare(
 
         from bnrenorm.cli.progress import Screen
         from bnrenorm.runs import cluster as clusters
-        from bnrenorm.runs import inventory, session
+        from bnrenorm.runs import inventory
         from bnrenorm.runs import shard as shards
         from bnrenorm.runs.memory import parse_memory
+        from bnrenorm.runs.session import Session
 
         cluster, part = clusters.chosen(workers, dask), None if shard is None else shards.parse(shard)
         bound = parse_memory(memory, chosen.device, clusters.processes(cluster))
         screen = Screen(is_quiet=quiet, stderr=as_json)
         background.submit(startup.import_analysis)
-        how: Any = {"memory": bound, "watcher": screen, "load": lambda _: images.result(), "cluster": cluster}
         if note := inventory.elsewhere(config, out):
             screen.note(note)
+        session = Session(
+            experiment, chosen, out, memory=bound, watcher=screen, load=lambda _: images.result(), cluster=cluster,
+            shard=part,
+        )  # fmt: skip
         failures: tuple[str, ...] = ()
         if dry_run:
-            screen.rehearsal(session.rehearse(experiment, chosen, out, shard=part, **how))
+            screen.rehearsal(session.rehearse())
         elif part is not None:
-            stored, failures = session.run_shard(experiment, chosen, out, part, **how)
+            stored, failures = session.train()
             screen.say(f"Shard {part}: {counted(stored, 'trial')} stored in {out}. {_ONCE_ALL_ARE}")
         else:
-            with session.run(experiment, chosen, out, **how) as outcome:
+            with session.run() as outcome:
                 is_trained = True
                 with screen.working("comparing the results ..."):
                     from bnrenorm import api

@@ -1,6 +1,6 @@
 """One run of an experiment: load the data, lock the folder, plan, compile, train, yield the results.
 
-The command line and `bnrenorm.run` both call `run`, so that both lock, resume and write the same files.
+The command line and `bnrenorm.run` both make a `Session`, so that both lock, resume and write the same files.
 """
 
 import time
@@ -75,98 +75,27 @@ class Watcher:
         yield lambda progress: None
 
 
-@contextmanager
-def run(
-    experiment: Experiment,
-    backend: Backend,
-    out: Path,
-    *,
-    memory: int,
-    watcher: Watcher | None = None,
-    load: Callable[[Data], Dataset] = dataset.load,
-    cluster: Cluster | None = None,
-) -> Iterator[Outcome]:
-    """Train the trials that `out` does not contain yet, and yield all results to a context that writes the outputs.
+class Session:
+    """An experiment that is to be trained, or a shard of it; what is wrong with it is found when this is made.
 
-    The run folder is locked until the context ends. memory: bytes that all groups in training on this machine may take;
-    load: maps the data settings to the images; cluster: where groups are trained, in this process by default. Raises
-    InputError for mistakes that the user can fix, before anything but finished trials is written; Interrupted after a
-    SIGINT or SIGTERM, with everything saved; OSError if the disk or the cluster fails.
+    memory: bytes that all groups in training on this machine may take; load: maps the data settings to the images;
+    cluster: where groups are trained, in this process by default. This and its methods raise InputError for mistakes
+    that the user can fix, before anything but finished trials is written; Interrupted after a SIGINT or SIGTERM, with
+    everything saved; OSError if the disk or the cluster fails.
     """
-    session = _Session(experiment, backend, out, load, memory, watcher, cluster)
-    session.store.prepare()
-    with run_folder.opened(out, experiment, session.data.checksum) as folder:
-        inventory.list_trials(folder, session.keys.values())
-        session.announce()
-        for note in alike.looks(folder, session.data.checksum) if len(experiment.variants) > 1 else ():
-            session.note(note)
-        for other in run_folder.unfinished(folder):
-            session.note(f"{other} is unfinished; {run_folder.command(other / CONFIG_FILE, out)} goes on with it")
-        results, failures = session.results()
-        data, notes = session.data.described, tuple(session.notes)
-        yield Outcome(experiment, data, backend.device, results, folder, notes, tuple(failures))
-
-
-def run_shard(
-    experiment: Experiment,
-    backend: Backend,
-    out: Path,
-    shard: Shard,
-    *,
-    memory: int,
-    watcher: Watcher | None = None,
-    load: Callable[[Data], Dataset] = dataset.load,
-    cluster: Cluster | None = None,
-) -> tuple[int, tuple[str, ...]]:
-    """Train a shard of the trials and store their results; there is no run folder, and nothing is compared.
-
-    Shards may run at the same time with the same `out`. Returns how many of the shard's trials are stored now, and why
-    others are not. The arguments and what is raised are those of `run`.
-    """
-    session = _Session(experiment, backend, out, load, memory, watcher, cluster, shard)
-    session.store.prepare()
-    session.announce()
-    results, failures = session.results()
-    return len({session.keys[trial] for trial, _ in results}), tuple(failures)
-
-
-def rehearse(
-    experiment: Experiment,
-    backend: Backend,
-    out: Path,
-    *,
-    memory: int,
-    watcher: Watcher | None = None,
-    load: Callable[[Data], Dataset] = dataset.load,
-    cluster: Cluster | None = None,
-    shard: Shard | None = None,
-) -> Rehearsal:
-    """Announce and plan what `run` or `run_shard` would train, stored trials that are damaged included; write nothing.
-
-    The arguments and what is raised are those of `run`.
-    """
-    session = _Session(experiment, backend, out, load, memory, watcher, cluster, shard)
-    there = {trial: key for trial, key in session.keys.items() if session.store.has(key)}
-    _, damaged = session.store.read_all(there)
-    session.announce()
-    return Rehearsal(session.data, backend, session.plan(damaged), session.devices)
-
-
-def _images(experiment: Experiment, load: Callable[[Data], Dataset]) -> Dataset:
-    """Load the images of an experiment; an error about the user's own names the place of data.path too."""
-    try:
-        return load(experiment.data)
-    except InputError as error:
-        raise InputError(f"{experiment.document.location(('data', 'path'))}: {error}") from error
-
-
-class _Session:
-    """An experiment, or a shard of it, that is to be trained; whatever is wrong with it is found when it is made."""
 
     def __init__(
-        self, experiment: Experiment, backend: Backend, out: Path, load: Callable[[Data], Dataset], memory: int,
-        watcher: Watcher | None, cluster: Cluster | None, shard: Shard | None = None,
-    ):  # fmt: skip
+        self,
+        experiment: Experiment,
+        backend: Backend,
+        out: Path,
+        *,
+        memory: int,
+        watcher: Watcher | None = None,
+        load: Callable[[Data], Dataset] = dataset.load,
+        cluster: Cluster | None = None,
+        shard: Shard | None = None,
+    ):
         self.experiment, self.backend, self.store = experiment, backend, Store(out)
         self.data, self.watcher, self.cluster = _images(experiment, load), watcher or Watcher(), cluster
         self.keys = trial_keys(experiment, self.data, backend, shard)
@@ -175,18 +104,55 @@ class _Session:
         self.workers, self.devices, self.sharing = clusters.count(cluster, backend.device)
         self.memory = memory // self.sharing
         registry.reread()
-        self.plan()
+        self._plan()
 
-    def note(self, text: str) -> None:
+    @contextmanager
+    def run(self) -> Iterator[Outcome]:
+        """Train the trials that `out` does not contain yet, and yield all results to a context that writes the outputs.
+
+        The run folder is locked until the context ends.
+        """
+        out, checksum = self.store.root, self.data.checksum
+        self.store.prepare()
+        with run_folder.opened(out, self.experiment, checksum) as folder:
+            inventory.list_trials(folder, self.keys.values())
+            self._announce()
+            for note in alike.looks(folder, checksum) if len(self.experiment.variants) > 1 else ():
+                self._note(note)
+            for other in run_folder.unfinished(folder):
+                self._note(f"{other} is unfinished; {run_folder.command(other / CONFIG_FILE, out)} goes on with it")
+            results, failures = self._results()
+            data, device, notes = self.data.described, self.backend.device, tuple(self.notes)
+            yield Outcome(self.experiment, data, device, results, folder, notes, tuple(failures))
+
+    def train(self) -> tuple[int, tuple[str, ...]]:
+        """Train the shard's trials and store their results; there is no run folder, and nothing is compared.
+
+        Shards may be trained at the same time with the same `out`. Returns how many of the shard's trials are stored
+        now, and why others are not.
+        """
+        self.store.prepare()
+        self._announce()
+        results, failures = self._results()
+        return len({self.keys[trial] for trial, _ in results}), tuple(failures)
+
+    def rehearse(self) -> Rehearsal:
+        """Announce and plan what would be trained, stored trials that are damaged included; write nothing."""
+        there = {trial: key for trial, key in self.keys.items() if self.store.has(key)}
+        _, damaged = self.store.read_all(there)
+        self._announce()
+        return Rehearsal(self.data, self.backend, self._plan(damaged), self.devices)
+
+    def _note(self, text: str) -> None:
         """Keep a remark, and show it."""
         self.notes.append(text)
         self.watcher.note(text)
 
-    def announce(self) -> None:
+    def _announce(self) -> None:
         """Say what will be trained, and what of it another engine or kind of device has trained."""
         self.watcher.opening(self.experiment, self.keys, self.data, self.backend)
         for remark in remarks(self.experiment, list(self.keys), self.data, self.backend):
-            self.note(remark)
+            self._note(remark)
         stored = set(self.store.finished())
         missing = [trial for trial, key in self.keys.items() if stored and key not in stored]
         for other in reversed(BACKENDS):  # Chainer's before those that leave settings to it
@@ -195,24 +161,24 @@ class _Session:
                 self.watcher.note(narration.trained_by(other, count))
                 stored -= keys
 
-    def plan(self, damaged: Collection[str] = ()) -> Plan:
+    def _plan(self, damaged: Collection[str] = ()) -> Plan:
         """Plan what is missing or damaged."""
         return plan(self.keys, self.data, self.store, self.memory, self.backend, damaged, self.workers, self.sharing)
 
-    def results(self) -> tuple[list[tuple[Trial, TrialResults]], list[str]]:
+    def _results(self) -> tuple[list[tuple[Trial, TrialResults]], list[str]]:
         """Train what is missing; return all results, and a line for each reason why trials have none."""
         try:
             results, damaged = self._trained()
             if damaged:
                 more = f", and {len(damaged) - 1} more" if len(damaged) > 1 else ""
-                self.note(f"{next(iter(damaged.values()))}{more}: trained again")
+                self._note(f"{next(iter(damaged.values()))}{more}: trained again")
                 results, damaged = self._trained(damaged)
         finally:
             registry.keep()
         failed = {trial: self.failures[key] for trial, key in self.keys.items() if key in self.failures}
         lines = narration.failures(failed)
         for line in lines:
-            self.note(line)
+            self._note(line)
         if failed and not results:
             raise ClusterError(lines[0])
         if damaged:
@@ -221,20 +187,28 @@ class _Session:
 
     def _trained(self, damaged: Collection[str] = ()) -> tuple[list[tuple[Trial, TrialResults]], dict[str, Damaged]]:
         """Train what is missing or damaged; return what `Store.read_all` does."""
-        todo, watcher = self.plan(damaged), self.watcher
+        todo, watcher = self._plan(damaged), self.watcher
         if not damaged and (reused := narration.reused(todo)):
             watcher.tell(reused)
         compile_kernels(todo, self.backend, watcher)
         if self.cluster is None or not todo.groups:
             with watcher.training() as report:
-                runner.train(todo, self.data, self.store, self.backend, report, self.note)
+                runner.train(todo, self.data, self.store, self.backend, report, self._note)
         else:
             with clusters.connected(self.cluster) as client, watcher.training() as report:
                 watcher.connected(clusters.size(client), client.dashboard_link)
                 self.failures = course.train(  # what a round before has lost is in this plan again
-                    todo, self.experiment, self.data, self.store, self.backend, client, report, self.note
+                    todo, self.experiment, self.data, self.store, self.backend, client, report, self._note
                 )
         return self.store.read_all({trial: key for trial, key in self.keys.items() if key not in self.failures})
+
+
+def _images(experiment: Experiment, load: Callable[[Data], Dataset]) -> Dataset:
+    """Load the images of an experiment; an error about the user's own names the place of data.path too."""
+    try:
+        return load(experiment.data)
+    except InputError as error:
+        raise InputError(f"{experiment.document.location(('data', 'path'))}: {error}") from error
 
 
 def compile_kernels(todo: Plan, backend: Backend, watcher: Watcher) -> None:

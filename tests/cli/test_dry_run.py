@@ -8,14 +8,14 @@ from bnrenorm.cli import progress
 from bnrenorm.engines.backend import CHAINER, CPU, Backend
 from bnrenorm.engines.cpu import compilation
 from bnrenorm.engines.memory import Need
-from bnrenorm.runs import session
+from bnrenorm.runs.session import Session
 from tests.cli.test_progress import screen
 from tests.helpers import COMPARED, FEW, experiment_of, some_digits
 
 
 def rehearsed(shown, out, text=COMPARED, engine=CHAINER, remark=""):
     options = {"memory": 2**30, "watcher": shown, "load": lambda _: some_digits(200, 100)}
-    return session.rehearse(experiment_of(text), Backend(engine, "cpu", remark), out, **options)
+    return Session(experiment_of(text), Backend(engine, "cpu", remark), out, **options).rehearse()
 
 
 @pytest.mark.slow

@@ -3,10 +3,11 @@ from types import SimpleNamespace
 import pytest
 
 from bnrenorm.engines.backend import Backend
-from bnrenorm.runs import course, session
+from bnrenorm.runs import course
 from bnrenorm.runs.interrupt import Request
 from bnrenorm.runs.plan import Plan, trial_keys
 from bnrenorm.runs.runner import Tally
+from bnrenorm.runs.session import Session
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, experiment_of, results_of, some_digits
 
@@ -30,7 +31,7 @@ def run(few, tmp_path):
     def run(text=COMPARED, engine="chainer", out="out", watcher=None, leave=lambda outcome: None, **options):
         backend, load = Backend(engine, "cpu"), lambda path: few
         options |= {"memory": 2**30, "watcher": watcher, "load": load}
-        with session.run(experiment_of(text), backend, tmp_path / out, **options) as outcome:
+        with Session(experiment_of(text), backend, tmp_path / out, **options).run() as outcome:
             leave(outcome)
         return outcome
 

@@ -12,8 +12,8 @@ import pytest
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.runs import group as groups
-from bnrenorm.runs import session
 from bnrenorm.runs.interrupt import Interrupted
+from bnrenorm.runs.session import Session, Watcher
 from tests.helpers import COMPARED, FEW, experiment_of
 
 RNG = np.random.default_rng(0)
@@ -26,15 +26,15 @@ ROUNDS = 25
 def run(out, report=lambda progress: None):
     """Return the numbers of all trials of an experiment, and how many notes were shown besides FEW."""
 
-    class Watcher(session.Watcher):
+    class Listener(Watcher):
         def training(self):
             return nullcontext(report)
 
         note = staticmethod(lambda text: notes.append(text) if text != FEW else None)
 
     notes = []
-    options = {"memory": 2**30, "watcher": Watcher(), "load": lambda path: DATA}
-    with session.run(experiment_of(TEXT), Backend("chainer", "cpu"), out, **options) as outcome:
+    options = {"memory": 2**30, "watcher": Listener(), "load": lambda path: DATA}
+    with Session(experiment_of(TEXT), Backend("chainer", "cpu"), out, **options).run() as outcome:
         pass
     weights = [[array.tobytes() for array in result.parameters.values()] for _, result in outcome.trials]
     return [(trial.variant, trial.seed, result.records) for trial, result in outcome.trials], weights, len(notes)

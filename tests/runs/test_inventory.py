@@ -7,8 +7,9 @@ import pytest
 
 from bnrenorm import InputError
 from bnrenorm.engines.backend import Backend
-from bnrenorm.runs import inventory, run_folder, session
+from bnrenorm.runs import inventory, run_folder
 from bnrenorm.runs.checkpoint import Checkpoint, Checkpoints
+from bnrenorm.runs.session import Session
 from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, experiment_of, some_digits
@@ -19,7 +20,7 @@ ONE_SEED, TWO_SEEDS = (experiment_of(COMPARED, [f"seeds={count}"]) for count in 
 def train(experiment, out):
     backend = Backend("chainer", "cpu")
     options = {"memory": 2**30, "load": lambda _: some_digits(60, 20)}
-    with session.run(experiment, backend, out, **options) as outcome:
+    with Session(experiment, backend, out, **options).run() as outcome:
         (outcome.folder / "verdict.json").write_text("[]")
     return outcome.folder
 
@@ -54,11 +55,13 @@ def test_trials_of_shards_are_of_no_run_until_they_are_compared(tmp_path):
     train(ONE_SEED, tmp_path)
     listed = trials(tmp_path)
     assert inventory.of_no_run(Store(tmp_path)) == []
-    session.run_shard(TWO_SEEDS, Backend("chainer", "cpu"), tmp_path, Shard(1, 1), **options)
+    Session(TWO_SEEDS, Backend("chainer", "cpu"), tmp_path, shard=Shard(1, 1), **options).train()
     assert inventory.of_no_run(Store(tmp_path)) == sorted({*trials(tmp_path)} - {*listed})
     folder = train(TWO_SEEDS, tmp_path)
     assert inventory.of_no_run(Store(tmp_path)) == []
-    session.run_shard(experiment_of(COMPARED, ["seeds=3"]), Backend("chainer", "cpu"), tmp_path, Shard(1, 1), **options)
+    Session(
+        experiment_of(COMPARED, ["seeds=3"]), Backend("chainer", "cpu"), tmp_path, shard=Shard(1, 1), **options
+    ).train()
     assert len(inventory.of_no_run(Store(tmp_path))) == 2
     (folder / ".trials.json").unlink()  # as of an older version: they may be its own
     assert inventory.of_no_run(Store(tmp_path)) == []

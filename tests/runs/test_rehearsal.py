@@ -8,6 +8,7 @@ from bnrenorm.engines.cpu import compilation
 from bnrenorm.errors import InputError
 from bnrenorm.runs import session
 from bnrenorm.runs.cluster import Cluster
+from bnrenorm.runs.session import Session
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, experiment_of
 from tests.runs.runs import Witness
@@ -15,13 +16,13 @@ from tests.runs.runs import Witness
 
 def rehearsed(data, out, engine="chainer", **options):
     backend = Backend(engine, "cpu")
-    return session.rehearse(experiment_of(COMPARED), backend, out, memory=2**30, load=lambda _: data, **options)
+    return Session(experiment_of(COMPARED), backend, out, memory=2**30, load=lambda _: data, **options).rehearse()
 
 
 def test_an_error_about_the_images_says_where_their_path_is_set(tmp_path):
     experiment = experiment_of("name: a\ndata: {path: pics.npz}")
     with pytest.raises(InputError, match=r"^x.yaml:2: data.path: 'pics.npz' cannot be read: No such file"):
-        session.rehearse(experiment, Backend("cpu", "cpu"), tmp_path, memory=2**30)
+        Session(experiment, Backend("cpu", "cpu"), tmp_path, memory=2**30).rehearse()
 
 
 def test_a_rehearsal_of_workers_plans_what_they_train(few, tmp_path):
@@ -40,7 +41,9 @@ def test_a_rehearsal_of_workers_with_gpus(few, tmp_path, monkeypatch, workers, s
     monkeypatch.setattr(_compat, "gpu_count", lambda: 2)
     backend, cluster = Backend("chainer", "cuda:0"), Cluster(workers=workers)
     monkeypatch.setattr(session, "plan", lambda *all_: all_)
-    of = session.rehearse(experiment_of(COMPARED), backend, tmp_path, memory=2**30, load=lambda _: few, cluster=cluster)
+    of = Session(
+        experiment_of(COMPARED), backend, tmp_path, memory=2**30, load=lambda _: few, cluster=cluster
+    ).rehearse()
     assert of.devices == devices
     assert (of.plan[3], of.plan[6]) == (2**30 // sharing, workers)
 

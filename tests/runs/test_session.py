@@ -17,8 +17,9 @@ from bnrenorm.cli import commands
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import group as groups
-from bnrenorm.runs import run_folder, session
+from bnrenorm.runs import run_folder
 from bnrenorm.runs.interrupt import Interrupted
+from bnrenorm.runs.session import Session
 from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, ENGINES, experiment_of, results_of, some_digits
@@ -130,7 +131,7 @@ def test_what_another_engine_has_trained_is_not_trained_again_unsaid(run, tmp_pa
     """As of the shards of GPU nodes, which are compared where there is no GPU."""
     first = replace(experiment_of(COMPARED), seeds=(0,))
     options = {"memory": 2**30, "load": lambda _: some_digits(200, 100)}
-    session.run_shard(first, Backend("chainer", "cpu"), tmp_path / "out", Shard(1, 1), **options)
+    Session(first, Backend("chainer", "cpu"), tmp_path / "out", shard=Shard(1, 1), **options).train()
     witness = Witness()
     outcome = run(engine="cpu", watcher=witness)
     (note,) = set(witness.notes) - set(outcome.notes)  # it is of this moment, not of the results

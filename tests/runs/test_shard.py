@@ -7,8 +7,9 @@ import pytest
 from bnrenorm.config import limits
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
-from bnrenorm.runs import merging, session, shard
+from bnrenorm.runs import merging, shard
 from bnrenorm.runs.plan import trial_keys
+from bnrenorm.runs.session import Session
 from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, experiment_of
@@ -50,8 +51,8 @@ def run(few, tmp_path):
     def run(out, *part):
         options = {"memory": 2**30, "load": lambda settings: few}
         if part:
-            return session.run_shard(experiment_of(COMPARED), BACKEND, tmp_path / out, Shard(*part), **options)
-        with session.run(experiment_of(COMPARED), BACKEND, tmp_path / out, **options) as outcome:
+            return Session(experiment_of(COMPARED), BACKEND, tmp_path / out, shard=Shard(*part), **options).train()
+        with Session(experiment_of(COMPARED), BACKEND, tmp_path / out, **options).run() as outcome:
             return outcome
 
     return run
@@ -117,4 +118,4 @@ def test_a_folder_without_trials_is_refused_before_anything_is_written(run, tmp_
 def test_trials_that_share_a_result_are_counted_once(few, tmp_path):
     text = COMPARED.replace("variants:", "variants:\n  again: {norm: {kind: batch}}")
     options = {"memory": 2**30, "load": lambda settings: few}
-    assert session.run_shard(experiment_of(text), BACKEND, tmp_path, Shard(1, 1), **options) == (4, ())
+    assert Session(experiment_of(text), BACKEND, tmp_path, shard=Shard(1, 1), **options).train() == (4, ())
