@@ -42,6 +42,12 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
+def from_to(counts: Sequence[int]) -> str:
+    """Return the range of some counts: "6 to 8", or "8" where all are the same."""
+    fewest, most = min(counts), max(counts)
+    return f"{fewest} to {most}" if fewest < most else f"{most}"
+
+
 def listed(texts: Sequence[str]) -> str:
     """Return texts in a row: "2, 4 and 8"."""
     return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))

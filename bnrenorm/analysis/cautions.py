@@ -44,7 +44,7 @@ def _guessing(cells: _Cells, data: Described) -> list[str]:
     if not data.most_frequent:
         return []
     share = data.most_frequent / data.test
-    cautions, means, seeds = [], [], []
+    cautions, means, seeds = [], [], {}
     for cell, trials in cells:
         accuracy = trials["final_test_accuracy"]
         at_chance = int((accuracy <= share + _ROUNDING).sum())
@@ -53,13 +53,18 @@ def _guessing(cells: _Cells, data: Described) -> list[str]:
         if accuracy.mean() - 2 * error <= share + _ROUNDING:
             means.append(cell)
         elif at_chance:
-            seeds.append(f"{_named(cell)} in {at_chance} of {counted(len(accuracy), 'seed')}")
+            seeds.setdefault(cell["variant"], []).append(
+                f"{_named(cell)} in {at_chance} of {counted(len(accuracy), 'seed')}"
+            )
     right = f"the most frequent label alone is right for {100 * share:.2f} % of the test images"
     if means:
         names = _variants(means, cells)
         cautions.append(f"{listed(names)} {_end(names)} no better than guessing: {right}")
     if seeds:
-        cautions.append(f"{listed(seeds)} {_end(seeds)} no better than guessing: {right}; means hide that")
+        names = [
+            name for variant, own in seeds.items() for name in _few(own, f"{variant} in single seeds", variant, cells)
+        ]
+        cautions.append(f"{listed(names)} {_end(names)} no better than guessing: {right}; means hide that")
     return cautions
 
 
@@ -98,9 +103,12 @@ def _variants(some: list[dict[str, Any]], cells: _Cells) -> list[str]:
     points: dict[str, list[dict[str, Any]]] = {}
     for cell in some:
         points.setdefault(cell["variant"], []).append(cell)
-    names = []
-    for variant, own in points.items():
-        every = sum(cell["variant"] == variant for cell, _ in cells)
-        many = f"{variant} at {len(own)} of {counted(every, 'grid point')}"
-        names += [many] if len(own) > _NAMED else list(map(_named, own))
-    return names
+    return [name for variant, own in points.items() for name in _few(list(map(_named, own)), variant, variant, cells)]
+
+
+def _few(names: list[str], many: str, variant: str, cells: _Cells) -> list[str]:
+    """Return the names of points of a variant, or what stands for `many` with their number."""
+    if len(names) <= _NAMED:
+        return names
+    every = sum(cell["variant"] == variant for cell, _ in cells)
+    return [f"{many} at {len(names)} of {counted(every, 'grid point')}"]

@@ -19,8 +19,10 @@ COUNTED = 30
 AT_ONCE = 2**19
 """Random numbers in memory."""
 
+LISTED = 13
+"""Values up to which all subsets are listed."""
+
 _EXACT = 1e-14  # what is rounded to 12 decimals anyway
-_LISTED = 13  # values up to which all subsets are listed
 
 
 def interval(differences: np.ndarray) -> tuple[float, float]:
@@ -31,7 +33,7 @@ def interval(differences: np.ndarray) -> tuple[float, float]:
     number of pairs. Of more than 30 pairs some subsets are drawn.
     """
     n = len(differences)
-    if _LISTED < n <= COUNTED:
+    if LISTED < n <= COUNTED:
         outside = math.floor(ALPHA / 2 * 2**n)
         low, high = _smallest(differences, outside), -_smallest(-differences, outside)
     else:
@@ -93,7 +95,7 @@ def _bounds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _subsets(n: int) -> Iterator[np.ndarray]:
     """Yield nonempty subsets of n pairs as rows of 0 and 1, some rows at a time: all, or a random sample of them."""
-    if n <= _LISTED:
+    if n <= LISTED:
         yield np.arange(1, 2**n)[:, None] >> np.arange(n) & 1
         return
     for subsets in draw(n, RESAMPLES):

@@ -18,7 +18,8 @@ STEPS = 200
 class Spread:
     """Seeds at T steps: `values` (T, S) by step and seed, their `mean` (T,), and the 95 % interval of the mean.
 
-    low and high are NaN at steps where fewer than 6 seeds have a value (`intervals.mean_intervals`).
+    low and high are NaN at steps where fewer than 6 seeds have a value (`intervals.mean_intervals`), and everywhere if
+    the seeds have the same values at every step: they are one measurement.
     """
 
     values: pd.DataFrame
@@ -67,7 +68,16 @@ def spread(values: pd.DataFrame) -> Spread:
     values = values.iloc[thin(len(values), STEPS)]
     numbers = values.to_numpy()
     numbers = np.where(np.isfinite(numbers), numbers, np.nan)
-    return Spread(values, means(numbers), *intervals.mean_intervals(numbers.T))
+    low, high = intervals.mean_intervals(numbers.T)
+    if are_alike(numbers):
+        low, high = np.full_like(low, np.nan), np.full_like(high, np.nan)
+    return Spread(values, means(numbers), low, high)
+
+
+def are_alike(numbers: np.ndarray) -> bool:
+    """Tell whether several seeds have the same numbers (T, S) at every step."""
+    first = np.broadcast_to(numbers[:, :1], numbers.shape)
+    return numbers.shape[1] > 1 and np.array_equal(numbers, first, equal_nan=True)
 
 
 def means(numbers: np.ndarray) -> np.ndarray:

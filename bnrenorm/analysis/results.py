@@ -104,6 +104,13 @@ class ExperimentResults:
         ]
         return " or ".join(dict.fromkeys(used))
 
+    @property
+    def training_values(self) -> str:
+        """What final training values are, in a sentence; "" where they are of the whole training set."""
+        if all(settings.evaluation.training_set for settings in self.experiment.settings.values()):
+            return ""
+        return "Training values are means over the batches since the last record, in training mode."
+
     @cached_property
     def published(self) -> Published | None:
         """The published table that the experiment names; None if it names none."""

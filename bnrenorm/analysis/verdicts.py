@@ -40,6 +40,7 @@ class Verdict(TypedDict):
     margin: float  # smaller differences count as equivalent
     more_seeds: int  # that a decision needs, estimated
     diverged: dict[str, int]  # by variant
+    p_diverged: float | None  # of McNemar's exact test; None where both diverged in as many seeds without the other
 
 
 def winner(verdict: Verdict) -> str | None:
@@ -122,7 +123,13 @@ def _entry(pair: Pair, difference: stats.PairedDifference, count: int) -> Verdic
         "margin": difference.margin,
         "more_seeds": more_seeds,
         "diverged": pair.diverged,
+        "p_diverged": _p_diverged(pair),
     }
+
+
+def _p_diverged(pair: Pair) -> float | None:
+    is_told = len(set(pair.alone)) > 1 and not pair.compared.is_once
+    return stats.mcnemar(*pair.alone) if is_told else None
 
 
 def _or_none(value: float) -> float | None:
@@ -152,19 +159,18 @@ def _sentence(pair: Pair, difference: stats.PairedDifference, count: int) -> str
         return f"{pair.compared.a} and {pair.compared.b} are {IDENTICAL}: {pair.compared.identical_because}."
     if not any(pair.diverged.values()):
         return _of_differences(pair, difference, count)
-    text = divergences(pair.diverged, len(pair.seeds))
-    if len(set(pair.alone)) > 1 and not pair.compared.is_once:
-        text += f" (p = {p_cell(stats.mcnemar(*pair.alone), 3)} by McNemar's exact test)"
+    text = divergences(pair.diverged, len(pair.seeds), _p_diverged(pair))
     if len(difference.differences):
         return f"{text}. Where both finished: {_of_differences(pair, difference, count)}"
     none = ": no seed in which both finished, so there is no comparison" if all(pair.diverged.values()) else ""
     return f"{text}{none}."
 
 
-def divergences(diverged: dict[str, int], seeds: int) -> str:
-    """Return "BN diverged in 2 of 6 seeds and BRN in none" of variants of which some diverged, with their counts."""
+def divergences(diverged: dict[str, int], seeds: int, p: float | None) -> str:
+    """Return "BN diverged in 2 of 6 seeds and BRN in 0 (p = ...)" of variants of which some diverged, by variant."""
     counts = [f"{name} diverged in {count} of {counted(seeds, 'seed')}" for name, count in diverged.items() if count]
-    return " and ".join([*counts, *(f"{name} in none" for name, count in diverged.items() if not count)])
+    text = " and ".join([*counts, *(f"{name} in 0" for name, count in diverged.items() if not count)])
+    return text if p is None else f"{text} (p = {p_cell(p, 3)} by McNemar's exact test)"
 
 
 def _of_differences(pair: Pair, difference: stats.PairedDifference, count: int) -> str:

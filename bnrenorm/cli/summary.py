@@ -20,8 +20,8 @@ def show(screen: Screen, results: ExperimentResults) -> None:
         screen.say(published.count(results.published_values))
     else:
         screen.table(tables.summary(results.final))
-        if not all(trial.settings.evaluation.training_set for trial, _ in results.trials):
-            screen.tell("Training values are means over the batches since the last record, in training mode.")
+        if remark := results.training_values:
+            screen.tell(remark)
     if len(results.verdicts) > _SENTENCES:
         screen.table(tables.verdicts(results.verdicts))
     else:

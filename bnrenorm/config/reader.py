@@ -28,6 +28,7 @@ def _int(text: str) -> int:
     return int(text[2:], {"0o": 8, "0x": 16}[prefix]) if prefix in ("0o", "0x") else int(text)
 
 
+_REORDERING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # a sentence would show other numbers
 _INFINITE = r"[-+]?\.(?:inf|Inf|INF)"
 _SCALARS: dict[str, tuple[str, str, Callable[[str], Any]]] = {
     f"{_TAG}null": ("~|null|Null|NULL|", "~nN", lambda text: None),
@@ -213,8 +214,9 @@ class _Reader:
 
 
 def _text(text: str, where: str) -> str:
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        raise InputError(f"{where}: {shown(text)} has a line break, a control character or half a character")
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs") or unicodedata.bidirectional(character) in _REORDERING:
+            raise InputError(f"{where}: {shown(text)} has a line break, a control character or half a character")
     return text
 
 

@@ -7,6 +7,8 @@ from bnrenorm.config.document import Document
 from bnrenorm.config.reader import shown
 from bnrenorm.errors import InputError
 
+_LISTED = 6  # seeds in a row that are listed one by one
+
 
 def read(document: Document) -> tuple[int, ...]:
     """Return the seeds that a document asks for, 0 alone by default.
@@ -31,6 +33,13 @@ def read(document: Document) -> tuple[int, ...]:
 def compact(seeds: Sequence[int]) -> int | list[int]:
     """Return seeds as a config gives them: a count if they are 0, 1, ..., else a list."""
     return len(seeds) if list(seeds) == list(range(len(seeds))) else list(seeds)
+
+
+def listed(seeds: Sequence[int]) -> str:
+    """Return "0, 1, 2", or "0 to 29" of more than six in a row."""
+    if len(seeds) > _LISTED and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
 
 
 def option(seeds: Sequence[int]) -> str:

@@ -4,15 +4,13 @@ import math
 import statistics
 from collections import Counter
 
-from bnrenorm.config import Experiment, Trial
+from bnrenorm.config import Experiment, Trial, seeds
 from bnrenorm.config.trial import point_text
 from bnrenorm.data.dataset import Dataset
 from bnrenorm.engines.backend import Backend
 from bnrenorm.numbers import counted, number
 from bnrenorm.runs.plan import Keys, Plan
 from bnrenorm.runs.runner import Progress
-
-_LISTED = 6  # seeds that are listed one by one
 
 COMPILING = "Compiling kernels for this kind of training, once per machine ..."
 NOT_CACHED = (
@@ -27,7 +25,7 @@ def headline(experiment: Experiment, keys: Keys, data: Dataset, backend: Backend
     learning = f"{len(data.x_train) - validation} + {validation} validation" if validation else f"{len(data.x_train)}"
     differ = len(set(keys.values()))
     return (
-        f"{experiment.name}: {', '.join(experiment.variants)}; seeds {_seeds(experiment.seeds)}; "
+        f"{experiment.name}: {', '.join(experiment.variants)}; seeds {seeds.listed(experiment.seeds)}; "
         f"{counted(len(keys), 'trial')}{f', of which {differ} differ' if differ < len(keys) else ''}; "
         f"{learning} + {len(data.x_test)} images of {data.source}; on {backend.device}"
     )
@@ -70,12 +68,6 @@ def group(progress: Progress) -> tuple[str, str]:
     for trial in progress.trials:
         shared = [pair for pair in shared if pair in trial.point]
     return f"group {progress.group} of {progress.groups}", point_text(shared)
-
-
-def _seeds(seeds: tuple[int, ...]) -> str:
-    if len(seeds) > _LISTED and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
-        return f"{seeds[0]} to {seeds[-1]}"
-    return ", ".join(map(str, seeds))
 
 
 def failures(reasons: dict[Trial, str]) -> list[str]:

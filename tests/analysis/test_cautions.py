@@ -99,6 +99,12 @@ def test_single_seeds_that_collapsed_are_counted():
     assert said in results.cautions
 
 
+def test_single_seeds_at_many_grid_points_are_counted_too():
+    wide = GRID.replace("0.3]", "0.3, 0.4, 0.5]")
+    results = results_of(wide, accuracy=lambda trial: 0.05 if (trial.variant, trial.seed) == ("BRN", 1) else 0.9)
+    assert any(one.startswith("BRN in single seeds at 5 of 5 grid points ends no") for one in results.cautions)
+
+
 def test_losses_that_explode_without_becoming_infinite_are_named():
     results = results_of(SEEDS, accuracy=lambda trial: 0.9 + 0.001 * trial.seed)
     (caution,) = cautions.cautions([], [], results.summary.assign(final_test_loss=[2e36] + [1.0] * 11), results.data)

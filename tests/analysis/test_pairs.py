@@ -28,4 +28,4 @@ def test_seeds_that_are_one_measurement_are_no_sample_of_divergence():
     own = {name: f"{{{once % width}}}" for width, name in enumerate("AB", 3)}
     accuracies = {"A": [0.1] * 8, "B": [0.1] * 8}
     (verdict,) = verdicts(trained(accuracies, all_diverged("A", seeds=8), own=own))
-    assert verdict["sentence"] == "A diverged in 8 of 8 seeds and B in none."
+    assert verdict["sentence"] == "A diverged in 8 of 8 seeds and B in 0."

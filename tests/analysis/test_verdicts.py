@@ -178,7 +178,7 @@ def test_two_variants_that_always_diverged_are_not_compared():
 def test_that_one_variant_always_diverged_is_the_finding():
     (verdict,) = verdicts(trained({"BN": [0.098] * 6, "BRN": seeds_about(0.9)}, all_diverged("BN")))
     assert (verdict["verdict"], verdict["more_seeds"]) == ("BN diverged", 0)
-    assert verdict["sentence"] == "BN diverged in 6 of 6 seeds and BRN in none (p = 0.0312 by McNemar's exact test)."
+    assert verdict["sentence"] == "BN diverged in 6 of 6 seeds and BRN in 0 (p = 0.0312 by McNemar's exact test)."
 
 
 def test_a_variant_that_diverged_more_often_cannot_win():
@@ -186,7 +186,7 @@ def test_a_variant_that_diverged_more_often_cannot_win():
     for accuracies in ({"A": [0.92] * 10, "B": seeds_about(0.9, 10)}, {"A": [0.9] * 10, "B": [0.9] * 10}):
         (verdict,) = verdicts(trained(accuracies, [("A", 0), ("A", 3)]))
         assert (verdict["verdict"], verdict["pairs"], verdict["seeds"]) == ("A diverged", 8, 10)
-        divergence = "A diverged in 2 of 10 seeds and B in none (p = 0.5 by McNemar's exact test). "
+        divergence = "A diverged in 2 of 10 seeds and B in 0 (p = 0.5 by McNemar's exact test). "
         assert verdict["sentence"].startswith(f"{divergence}Where both finished: B - A = ")
 
 

@@ -54,6 +54,7 @@ def test_every_key_and_item_has_its_line():
         (f"a: {'9' * 5000}", "x.yaml:1: a: a number of 5000 characters, expected at most 100"),
         ("a: {[b]: 1}", "x.yaml:1: a has a key that is no name"),
         (r'a: "\0"', "x.yaml:1: a: .* has a line break, a control character"),
+        ('a: "B\\u202eN"', "x.yaml:1: a: .* has a line break, a control character"),
         (r'a: {"b\nc": 1}', "x.yaml:1: .* has a line break"),
         (r'a: "\ud800"', "x.yaml:1: a: .* half a character"),
         (r'a: "\UFFFFFFFF"', "x.yaml:1: not YAML"),

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bnrenorm.analysis import stats
+from bnrenorm.analysis import aggregates, stats
 from bnrenorm.analysis.plots import axes, limits
 from bnrenorm.analysis.plots.limits import AxesChoice
 from bnrenorm.analysis.plots.names import plain
@@ -90,18 +90,23 @@ def over_grid(table: pd.DataFrame, keys: list[str], split: str, title: str, choi
 
 
 def spread_of(table: pd.DataFrame) -> str:
-    """Say what a line and a band of a `tables.curves` table are."""
+    """Say what a line and a band of a `tables.curves` or `tables.diagnostics` table are."""
     seeds = list(dict.fromkeys(table["seed"]))
     if len(seeds) == 1:
         return f"seed {seeds[0]}"
+    if "test_accuracy" in table:
+        by_step: Any = table.groupby([*aggregates.keys_of(table, "seed"), "step"], dropna=False)["test_accuracy"]
+        if by_step.nunique(dropna=False).max() == 1:
+            return f"all {len(seeds)} seeds are alike"
     many = len(seeds) >= stats.MIN_PAIRS
-    return f"mean of {len(seeds)} seeds, {'band: 95 % interval at each step' if many else 'thin: single seeds'}"
+    return f"{means_of(table)}, {'band: 95 % interval at each step' if many else 'thin: single seeds'}"
 
 
 def means_of(table: pd.DataFrame) -> str:
-    """Say of which seeds a line or a point without a band is the mean."""
+    """Say of which seeds a line or a point without a band is the mean, also of a `tables.summary`."""
     seeds = len(set(table["seed"]))
-    return "one seed" if seeds == 1 else f"mean of {seeds} seeds"
+    ended = any(table[name].isna().any() for name in ("test_accuracy", "final_test_accuracy") if name in table)
+    return "one seed" if seeds == 1 else f"mean of {'up to ' * ended}{seeds} seeds"
 
 
 @own_settings()

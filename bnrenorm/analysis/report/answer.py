@@ -13,12 +13,13 @@ from bnrenorm.analysis.verdicts import (
     equivalent,
     interval,
     is_by_divergence,
+    is_one_measurement,
     more_seeds,
     p_text,
     winner,
 )
 from bnrenorm.config.trial import before, point_text, value_text
-from bnrenorm.numbers import counted, listed, number, points
+from bnrenorm.numbers import counted, from_to, listed, number, points
 
 _DETAILED = 3  # up to this number, every comparison has a line with its numbers
 _LINES = 6
@@ -143,7 +144,8 @@ def _numbers(verdict: Verdict) -> str:
     bounds = interval(verdict)
     if bounds is None:
         by_seed = ", ".join(number(sign * value, "+.2f") for value in verdict["differences"])
-        parts.append(f"{of}{seeds}: {by_seed} (no interval below {stats.MIN_PAIRS})")
+        why = "no seed changes it" if is_one_measurement(verdict) else f"no interval below {stats.MIN_PAIRS}"
+        parts.append(f"{of}{seeds}: {by_seed} ({why})")
     else:
         low, high = sorted(sign * bound for bound in bounds)
         parts.append(f"{of}95 % interval {number(low, '+.2f')} to {number(high, '+.2f')}")
@@ -157,7 +159,7 @@ def _numbers(verdict: Verdict) -> str:
 
 
 def _diverged(verdict: Verdict) -> str:
-    return divergences(verdict["diverged"], verdict["seeds"])
+    return divergences(verdict["diverged"], verdict["seeds"], verdict["p_diverged"])
 
 
 def _over_grid(verdicts: list[Verdict], of: int) -> Line:
@@ -171,16 +173,15 @@ def _over_grid(verdicts: list[Verdict], of: int) -> Line:
         is_rest = 0 < i == len(outcomes) - 1 and len(alike) > 2
         at = [verdict["point"] for verdict in alike]
         where = f"the other {len(at)}" if is_rest else _where(at, of, names_axis=i == 0)
-        parts.append(f"{_outcome(alike[0], is_first=i == 0)} at {where}")
+        parts.append(f"{_outcome(alike, is_first=i == 0)} at {where}")
     head = f"{b} against {a}: " if min(map(_rank, verdicts)) else ""
     means = [100 * verdict["mean"] for verdict in verdicts if verdict["mean"] is not None]
     numbers = ""
     if means:
-        fewest, most = (how(verdict["pairs"] for verdict in verdicts) for how in (min, max))
-        seeds = f"{fewest} to {most}" if fewest < most else f"{most}"
+        pairs = [verdict["pairs"] for verdict in verdicts]
         low, high = number(min(means), "+.2f"), number(max(means), "+.2f")
-        numbers = f"{b} - {a} from {low} to {high} points of test accuracy, {seeds} paired seeds each"
-        numbers += f"; a verdict needs {stats.MIN_PAIRS}" if most < stats.MIN_PAIRS else ""
+        numbers = f"{b} - {a} from {low} to {high} points of test accuracy, {from_to(pairs)} paired seeds each"
+        numbers += f"; a verdict needs {stats.MIN_PAIRS}" if max(pairs) < stats.MIN_PAIRS else ""
     return Line(f"{head}{'; '.join(parts)}.", numbers)
 
 
@@ -190,8 +191,13 @@ def _rank(verdict: Verdict) -> int:
     return 1 if is_by_divergence(verdict) else {"equivalent": 2, IDENTICAL: 3}.get(verdict["verdict"], 4)
 
 
-def _outcome(verdict: Verdict, *, is_first: bool) -> str:
+def _outcome(alike: list[Verdict], *, is_first: bool) -> str:
+    verdict = alike[0]
     better = winner(verdict)
+    lost = next((name for name in (verdict["a"], verdict["b"]) if verdict["verdict"] == f"{name} diverged"), None)
+    if lost is not None:
+        counts = [one["diverged"][lost] for one in alike]
+        return f"{lost} diverged in {from_to(counts)} of {counted(max(one['seeds'] for one in alike), 'seed')}"
     if better is None:
         return verdict["verdict"]
     worse = verdict["b"] if better == verdict["a"] else verdict["a"]

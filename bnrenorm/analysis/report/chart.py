@@ -20,7 +20,9 @@ GREY = "#757575"
 """Of texts: 4.6 : 1 on white, 4.5 : 1 on the black of the dark page, so that what was drawn on one can be printed."""
 _Y_AXIS = "y axis"
 _VALUES = ("mean", "value", "middle", "x")  # the columns of sources that hold what is drawn
-TOOLS = "box_zoom,pan,wheel_zoom,reset,save"
+_TOOLBAR = """@media print { :host { display: none !important; } }
+@media (forced-colors: active) { :host { forced-color-adjust: none; } }"""
+TOOLS = "box_zoom,pan,wheel_zoom,save"
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,8 @@ def axes(name: str, *, height: int = HEIGHT, x_label: str = "training step", **o
         **options,
     )
     plot.toolbar.logo = None
-    plot.toolbar.stylesheets = [InlineStyleSheet(css="@media print { :host { display: none !important; } }")]
-    plot.xaxis.formatter = NumeralTickFormatter(format="0.[0]a") if x_label == "training step" else plot.xaxis.formatter
+    plot.toolbar.stylesheets = [InlineStyleSheet(css=_TOOLBAR)]
+    plot.xaxis.formatter = NumeralTickFormatter(format="0,0") if x_label == "training step" else plot.xaxis.formatter
     lines = dict.fromkeys(("axis_line_color", "major_tick_line_color"), GREY)
     texts = dict.fromkeys(("axis_label_text_color", "major_label_text_color"), GREY)
     for axis in (*plot.xaxis, *plot.yaxis):

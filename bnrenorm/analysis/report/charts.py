@@ -8,15 +8,16 @@ import pandas as pd
 from bokeh.layouts import column
 from bokeh.models import BoxAnnotation, Span
 
-from bnrenorm.analysis.over_steps import INTERVAL, STEPS, Spread, scale_of, spread, thin
-from bnrenorm.analysis.report import words
+from bnrenorm.analysis.over_steps import STEPS, Spread, scale_of, spread, thin
+from bnrenorm.analysis.report import captions, tables, words
+from bnrenorm.analysis.report.captions import joined
 from bnrenorm.analysis.report.cells import Cells, Diverged
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.palette import style
 from bnrenorm.analysis.stats import MIN_PAIRS
 from bnrenorm.analysis.verdicts import few_pairs, pairs_of
 from bnrenorm.config.trial import point_text
-from bnrenorm.numbers import number, within
+from bnrenorm.numbers import within
 
 _NUMBERS = 30_000  # steps of all bands of a chart together
 _VALUES = 20_000  # of one band, all seeds together: intervals of more take longer than anyone would wait
@@ -42,7 +43,7 @@ def curves(cells: Cells) -> Chart:
     """Return losses and accuracies by step: means with bands, single lines below 6 seeds; crosses for divergence."""
     metrics = [name for name in METRICS if any(name in result.records for _, result in cells.results.trials)]
     steps = steps_each(len(metrics) * len(cells.points) * len(cells.variants), cells.seeds)
-    chart = over_steps("curves", "Curves", cells.variants, _caption(cells), has_log=True)
+    chart = over_steps("curves", "Curves", cells.variants, has_log=True)
     chart.selects += [Select("Shown", [METRICS[name] for name in metrics]), *point_select(cells)]
     ended = source("ended", "name", "seed", "step", "value")
     for plot in chart.model.children:
@@ -63,7 +64,9 @@ def curves(cells: Cells) -> Chart:
                 "value": rounded([factor * end[3] for end in ends]),
             }
             chart.frames[key(i, j, points=len(cells.points))] = frame
-    return chart
+    more = len({point for point, _ in cells.trials}) - len(cells.points)
+    rest = f"{more} more grid points are in curves.csv." if more else ""
+    return _finished(chart, cells, "", captions.crosses(chart.frames), rest)
 
 
 def differences(cells: Cells) -> Chart | None:
@@ -73,15 +76,15 @@ def differences(cells: Cells) -> Chart | None:
         return None
     verdicts, base = few_pairs(cells.results.verdicts, _PAIRS)
     pairs = pairs_of(verdicts)
-    rest = f" Of {len(every)} pairs, those with {base} are drawn." if base else ""
+    rest = f"Of {len(every)} pairs, those with {base} are drawn." if base else ""
     names = [f"{b} - {a}" for a, b in pairs]
     steps = steps_each(len(pairs) * len(cells.points), cells.seeds)
     margin = 100 * verdicts[0]["margin"]
     caption = (
         f"Paired: {words.paired(cells.results)}. Grey zone: differences below "
-        f"{within(verdicts[0]['margin'])}, which count as equivalent. {kind(cells)}{_early_stopping(cells)}{rest}"
+        f"{within(verdicts[0]['margin'])}, which count as equivalent."
     )
-    chart = over_steps("differences", "Paired differences over the training", names, caption, first=len(cells.variants))
+    chart = over_steps("differences", "Paired differences over the training", names, first=len(cells.variants))
     chart.model.add_layout(BoxAnnotation(bottom=-margin, top=margin, fill_color="#808080", fill_alpha=0.15))
     chart.model.add_layout(Span(location=0, dimension="width", line_color="#808080"))
     chart.selects += point_select(cells)
@@ -89,7 +92,7 @@ def differences(cells: Cells) -> Chart | None:
         drawn = [cells.differences(point, a, b, "test_accuracy") for a, b in pairs]
         told = [cells.diverged(point, *pair) for pair in pairs]
         chart.frames[key(j, points=len(cells.points))] = frame_of(drawn, names, steps, 100, "difference (points)", told)
-    return chart
+    return _finished(chart, cells, caption, rest)
 
 
 def gap(cells: Cells) -> Chart | None:
@@ -97,11 +100,7 @@ def gap(cells: Cells) -> Chart | None:
     modes = ("training_mode_accuracy", "inference_mode_accuracy")
     if not any(all(mode in result.records for mode in modes) for _, result in cells.results.trials):
         return None
-    caption = (
-        "Accuracy in inference mode (running statistics) less that in training mode (statistics of the batch), of the "
-        f"same training images and weights: below 0 the network is worse at inference. {kind(cells)}"
-    )
-    chart = over_steps("gap", "Gap between training and inference", cells.variants, caption)
+    chart = over_steps("gap", "Gap between training and inference", cells.variants)
     chart.model.add_layout(Span(location=0, dimension="width", line_color="#808080"))
     chart.selects += point_select(cells)
     axis = "inference - training (points)"
@@ -111,13 +110,23 @@ def gap(cells: Cells) -> Chart | None:
         drawn = [inference - training for training, inference in zip(*of_modes, strict=True)]
         told = [cells.diverged(point, variant) for variant in cells.variants]
         chart.frames[key(j, points=len(cells.points))] = frame_of(drawn, cells.variants, steps, 100, axis, told)
+    return _finished(chart, cells, captions.modes(cells))
+
+
+def _finished(chart: Chart, cells: Cells, begin: str, *end: str) -> Chart:
+    """Return the chart with its caption, and a legend of what any of its frames has values of."""
+    chart.caption = joined(begin, captions.seeds_drawn(chart.frames), captions.early_stopping(cells), *end)
+    sources = [frame["sources"] for frame in chart.frames.values()]
+    chart.legend = [
+        entry
+        for i, entry in enumerate(chart.legend)
+        if any(value is not None for of in sources for value in of[f"mean {i}"]["mean"])
+    ]
     return chart
 
 
-def over_steps(
-    key: str, title: str, names: Sequence[str], caption: str, *, has_log: bool = False, first: int = 0
-) -> Chart:
-    """Return a chart without data: per name a band, its mean, and single lines, on a linear axis or on both kinds.
+def over_steps(key: str, title: str, names: Sequence[str], *, has_log: bool = False, first: int = 0) -> Chart:
+    """Return a chart without data or caption: per name a band, its mean, single lines, on one axis or on both kinds.
 
     first: the style of the first name.
     """
@@ -144,7 +153,7 @@ def over_steps(
         plots[1].visible = False
     legend = [Entry(tag(i), name, style(first + i)) for i, name in enumerate(names)]
     model = column(*plots, sizing_mode="stretch_width") if has_log else plots[0]
-    return Chart(key, title, caption, model, legend, has_log=has_log)
+    return Chart(key, title, "", model, legend, has_log=has_log)
 
 
 def frame_of(
@@ -167,17 +176,17 @@ def frame_of(
         sources[f"mean {i}"] = _shown(all_seeds, factor, name)
         sources[f"lone {i}"] = lone(sources[f"mean {i}"]["step"], sources[f"mean {i}"]["mean"])
         sources[f"lines {i}"] = _single(few if 1 < few.shape[1] < MIN_PAIRS else few[[]], factor, name)
-        ends.append(_end(name, factor * all_seeds.mean, ".2f" if factor == 100 else ".4f", diverged))
+        ends.append(_end(name, factor * all_seeds.mean, 2 if factor == 100 else 4, diverged))
     alt = f"{axis[0].upper()}{axis[1:]} by training step: {'; '.join(dict.fromkeys(ends))}."
     return {"sources": sources, "axis": axis, "alt": alt}
 
 
-def _end(name: str, mean: np.ndarray, style: str, diverged: Diverged) -> str:
+def _end(name: str, mean: np.ndarray, digits: int, diverged: Diverged) -> str:
     """Return "BRN ends at 88.4" if a seed comes to the end, and how many diverged."""
     last = mean[-1] if len(mean) and not diverged.are_all else np.nan
     if not np.isfinite(last):
         return diverged.text or f"{name} has no values"
-    text = f"{name} ends at {number(0.0 if abs(last) < _ROUNDING else last, style)}"
+    text = f"{name} ends at {tables.text(0.0 if abs(last) < _ROUNDING else float(last), digits)}"
     return f"{text} ({diverged.text})" if diverged.text else text
 
 
@@ -209,28 +218,3 @@ def point_select(cells: Cells) -> list[Select]:
 def key(*choices: int, points: int) -> str:
     """Return the key of a frame by the places of its options, the last that of the grid point, if there is a choice."""
     return ",".join(map(str, choices if points > 1 else choices[:-1]))
-
-
-def kind(cells: Cells) -> str:
-    """Say what is drawn of several seeds."""
-    if cells.seeds >= MIN_PAIRS:
-        return f"Bands: {INTERVAL}, at each step by itself: of many steps some lie outside."
-    if cells.seeds == 1:
-        return "One seed."
-    return f"Thick: mean over the seeds; thin: single seeds. Bands need {MIN_PAIRS}."
-
-
-def _caption(cells: Cells) -> str:
-    more = len({point for point, _ in cells.trials}) - len(cells.points)
-    rest = f" {more} more grid points are in curves.csv." if more else ""
-    return f"{kind(cells)} A red cross is the last value of a trial that diverged.{_early_stopping(cells)}{rest}"
-
-
-def _early_stopping(cells: Cells) -> str:
-    """Say that with early stopping curves need not end at the values that are judged."""
-    if not cells.results.stops_early:
-        return ""
-    return (
-        " Verdicts and tables are of the weights that were best on validation, and curves need not end there; that of "
-        "a trial that stopped early goes on as these."
-    )

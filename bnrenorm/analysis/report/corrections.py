@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from bnrenorm.analysis.over_steps import means, thin
+from bnrenorm.analysis.report import captions
+from bnrenorm.analysis.report.captions import joined
 from bnrenorm.analysis.report.cells import Cells
 from bnrenorm.analysis.report.chart import Chart, Entry, Select, axes, dot, hover, lone, rounded, source, tag, whole
 from bnrenorm.analysis.report.charts import key, point_select, steps_each
@@ -22,6 +24,10 @@ _SHOWN = {
     "mean_distance": "distance of the means: |batch - running| / running std",
     "std_distance": "distance of the deviations: |log(batch / running)|",
 }
+_QUANTILES = (
+    "r and d: median over the nodes, band from their 5 % to their 95 % quantile, dotted the limits that the schedule "
+    "sets (1 / r_max and r_max, -d_max and d_max). BN is r = 1 and d = 0 and is not drawn there."
+)
 _DIAGNOSED = re.compile(r"layer\d+_(mean|std)_distance").fullmatch
 _RENORM_ONLY = ("r", "d", "r_clipped", "d_clipped")  # BN has r = 1 and d = 0, and clips all
 
@@ -33,7 +39,7 @@ def corrections(cells: Cells) -> Chart | None:
         return None
     has_renorm = any(isinstance(trial.settings.norm, Renorm) for trial, _ in cells.results.trials)
     shown = [name for name in _SHOWN if has_renorm or name not in _RENORM_ONLY]
-    chart = _empty(cells)
+    chart = _empty(cells, has_renorm=has_renorm)
     chart.selects += [Select("Shown", [_SHOWN[name] for name in shown]), Select("Layer", layers), *point_select(cells)]
     steps = steps_each(len(shown) * len(layers) * len(cells.points) * len(cells.variants), cells.seeds)
     for i, name in enumerate(shown):
@@ -44,7 +50,7 @@ def corrections(cells: Cells) -> Chart | None:
     return chart
 
 
-def _empty(cells: Cells) -> Chart:
+def _empty(cells: Cells, *, has_renorm: bool) -> Chart:
     plot, drawn = axes("linear", y_axis_label=""), []
     for i in range(len(cells.variants)):
         look = style(i)
@@ -66,14 +72,12 @@ def _empty(cells: Cells) -> Chart:
         ("5 to 95 %", "@low{0.0000} to @high{0.0000}"),
     ]
     plot.add_tools(hover(drawn, tips, "vline"))
-    caption = (
-        "Means over the seeds. r and d: median over the nodes, band from their 5 % to their 95 % quantile, dotted the "
-        "limits that the schedule sets (1 / r_max and r_max, -d_max and d_max). BN is r = 1 and d = 0 and is not drawn "
-        "there."
-    )
+    seeds = "One seed." if cells.seeds == 1 else "Means over the seeds."
+    caption = joined(seeds, _QUANTILES if has_renorm else "", captions.early_stopping(cells))
+    title = "Corrections r and d" if has_renorm else "Distances of batch and running statistics"
     drawn_of = {trial.variant for trial, result in cells.results.trials if any(map(_DIAGNOSED, result.records))}
     legend = [Entry(tag(i), name, style(i)) for i, name in enumerate(cells.variants) if name in drawn_of]
-    return Chart("corrections", "Corrections r and d", caption, plot, legend)
+    return Chart("corrections", title, caption, plot, legend)
 
 
 def _frame(cells: Cells, point: Point, layer: str, name: str, steps: int) -> dict[str, Any]:

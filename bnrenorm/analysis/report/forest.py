@@ -20,7 +20,8 @@ _ABOVE, _BELOW = 0.12, 0.22  # what is drawn of a row reaches so far above and b
 _LABEL = 0.27  # its label stands above that, in rows
 _LONGEST = 54  # characters of a label: what a phone is wide
 _NAME = 30  # of these, what a name must have so that a verdict is worth its room
-_COLOUR, _DOT = "#0072B2", "#56B4E9"
+_TOLD = 12  # rows that are told in words: of more, nobody hears the end
+_COLOUR, _DOT, _HOLLOW = "#0072B2", "#56B4E9", "#00000000"
 
 
 def forest(verdicts: list[Verdict]) -> Chart | None:
@@ -46,7 +47,7 @@ def forest(verdicts: list[Verdict]) -> Chart | None:
     means = source("means", "y", "name", "verdict", "mean", "low", "high", "p", "face")
     dots = source("dots", "x", "y", "name")
     plot.segment("low", "y", "high", "y", source=means, line_width=4, line_color=_COLOUR)
-    single = plot.scatter("x", "y", source=dots, size=7, fill_color=_DOT, fill_alpha=0.7, line_color=None)
+    single = plot.scatter("x", "y", source=dots, size=7, fill_color=_DOT, fill_alpha=0.7, line_color=_COLOUR)
     style: Any = {"size": 13, "marker": "diamond", "line_color": _COLOUR, "line_width": 2, "fill_color": "face"}
     drawn = plot.scatter("mean", "y", source=means, **style)
     tips = [
@@ -62,12 +63,13 @@ def forest(verdicts: list[Verdict]) -> Chart | None:
         plot.add_layout(Text(x=2, x_units="screen", y=_LABEL - i, text=label, text_font_size="13px", text_color=GREY))
     rest = f" {len(verdicts) - len(shown)} more are in the table of comparisons." if len(verdicts) > len(shown) else ""
     caption = (
-        f"Diamond: mean over the seeds; line: its 95 % interval, from {stats.MIN_PAIRS} seeds on, which unlike p and "
-        "verdict is not corrected for the number of comparisons; dot: one seed. "
+        f"Diamond: mean over the seeds, hollow without an interval; line: its 95 % interval, from {stats.MIN_PAIRS} "
+        "seeds on, which unlike p and verdict is not corrected for the number of comparisons; dot: one seed. "
         f"Grey zone: less than {within(shown[0]['margin'])}, which counts as equivalent.{rest}"
     )
     chart = Chart("forest", _TITLE, caption, plot, is_told=False)  # a table tells it
-    told = "; ".join(map(_in_words, shown))
+    every = "; ".join(map(_in_words, shown))
+    told = every if len(shown) <= _TOLD else f"There are {len(shown)}, in the table of comparisons"
     chart.frames[""] = {"sources": _sources(shown), "alt": f"Paired differences in final test accuracy. {told}."}
     return chart
 
@@ -85,7 +87,7 @@ def _sources(shown: list[Verdict]) -> dict[str, dict[str, list[Any]]]:
             "name": [_name(verdict) for verdict in shown],
             "verdict": [verdict["verdict"] for verdict in shown],
             "p": ["none" if verdict["p"] is None else f"{verdict['p']:.3g}" for verdict in shown],
-            "face": ["white" if verdict["low"] is None else _COLOUR for verdict in shown],
+            "face": [_HOLLOW if verdict["low"] is None else _COLOUR for verdict in shown],
             **{name: rounded(column) for name, column in zip(("mean", "low", "high"), numbers.T, strict=True)},
         },
         "dots": {"x": rounded([x for x, _, _ in dots]), "y": [y for _, y, _ in dots], "name": [n for _, _, n in dots]},

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from bnrenorm import environment as machine
 from bnrenorm.analysis.report import compared
 from bnrenorm.analysis.report.sections import section
+from bnrenorm.analysis.report.tables import PAGE
 from bnrenorm.analysis.results import ExperimentResults
 
 _SCRIPTS = ("charts.js", "tables.js")
@@ -32,6 +33,7 @@ def render(runs: Sequence[ExperimentResults]) -> str:
         sections=sections,
         title=compared.title(runs, [one.answer[0].text for one in sections]) if len(runs) > 1 else "",
         differing=compared.tables_of(runs) if len(runs) > 1 else [],
+        page=PAGE,
         scripts=scripts,
         policy=policy,
         style=_text("page.css"),

@@ -33,6 +33,7 @@ def table(results: ExperimentResults) -> Table | None:
 def _values(frame: pd.DataFrame, axes: list[str], source: str) -> Table:
     """Return a row per published variant and grid point: each accuracy as published and ours, and what comes of it."""
     rows: Any = frame[frame["verdict"] != ""]
+    rows = rows.assign(**{name: tables.axis(name, rows[name])[1] for name in axes})
     columns = {name: Column(name) for name in ("variant", *axes, "seeds")}
     for name, heading in _ACCURACIES.items():
         if rows[f"published_{name}"].notna().any():

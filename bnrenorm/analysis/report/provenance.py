@@ -50,6 +50,15 @@ def notes(results: ExperimentResults) -> list[str]:
     return list(dict.fromkeys([*remarks, *_origins(results)]))
 
 
+def command(results: ExperimentResults) -> str:
+    """Return the command that repeats a run with its document, by the engine that trained it if it is one."""
+    options = set()
+    for _, result in results.trials:
+        engine, device = (_text(result.provenance.get(key)) for key in ("engine", "device"))
+        options.add(f" --engine {engine.replace('-', ' --')} --device {device.partition(':')[0]}")  # cuda --tf32
+    return f"bnrenorm compare experiment.yaml{options.pop() if len(options) == 1 else ''}"
+
+
 def diverged(results: ExperimentResults) -> list[str]:
     """Say how many trials of each variant diverged, where any did."""
     of = len(results.experiment.seeds) * len(results.experiment.points)

@@ -10,6 +10,7 @@ from bnrenorm.analysis.report.cells import Cells
 from bnrenorm.analysis.report.chart import Chart
 from bnrenorm.analysis.report.tables import Table
 from bnrenorm.analysis.results import ExperimentResults
+from bnrenorm.config import seeds
 from bnrenorm.config.trial import point_text
 from bnrenorm.numbers import counted
 
@@ -29,7 +30,8 @@ class Section:
     left_out: str
     tables: list[Table]
     notes: list[str]
-    document: str
+    files: dict[str, str]
+    repeat: str
 
 
 def section(results: ExperimentResults) -> Section:
@@ -55,8 +57,13 @@ def section(results: ExperimentResults) -> Section:
         left_out=_left_out([chart.title for chart in there if chart.is_empty], results),
         tables=_tables(results),
         notes=provenance.notes(results),
-        document=results.experiment.as_config(),
+        files={name: _text(content) for name, content in results.experiment.files().items()},
+        repeat=provenance.command(results),
     )
+
+
+def _text(content: str | bytes) -> str:
+    return content if isinstance(content, str) else content.decode(errors="replace")
 
 
 def _left_out(titles: list[str], results: ExperimentResults) -> str:
@@ -74,9 +81,11 @@ def _facts(results: ExperimentResults) -> list[str]:
     if len(experiment.points) > 1:
         axes = ", ".join(key for key, _ in experiment.points[0])
         facts.append(f"{len(experiment.points)} grid points: {axes}")
-    facts.append(f"{counted(len(experiment.seeds), 'seed')}, {counted(len(results.trials), 'trial')}")
+    there, of = len(results.trials), len(experiment.settings) * len(experiment.seeds)
+    trials = counted(of, "trial") if there == of else f"{there} of {counted(of, 'trial')}"
+    facts.append(f"{'seed' if len(experiment.seeds) == 1 else 'seeds'} {seeds.listed(experiment.seeds)}: {trials}")
     images = "MNIST digits" if data.source == "mnist" else data.source
-    facts.append(f"{images}, on {results.device}")
+    facts.append(f"{data.train} + {data.test} images of {images} ({data.checksum[:12]}), on {results.device}")
     return facts
 
 
@@ -85,7 +94,7 @@ def _tables(results: ExperimentResults) -> list[Table]:
     origin, made_by = provenance.sources(results)
     made = [
         tables.verdicts(results.verdicts) if results.verdicts else None,
-        tables.variants(results.summary, axes),
+        tables.variants(results.summary, axes, f"Losses: {results.loss}. {results.training_values}".strip()),
         printed.table(results),
         _settings(results),
         tables.trials(results.summary, axes, made_by),

@@ -1,6 +1,7 @@
 // The tables: sort by a column, turn pages, save as CSV, Markdown or LaTeX. `analysis/report/tables.py` has the same rules.
 (() => {
   "use strict";
+  const PRINTED = 1000; // rows of a table on paper
   const HUGE = 1e6, TINY = 1e-3, NOISE = 1e-12; // numbers.py
 
   function text(cell, digits) {
@@ -28,7 +29,7 @@
   const LATEX = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}" };
   const escaped = {
     csv: (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value),
-    markdown: (value) => value.replace(/[\\|`*_<>[\]$]/g, "\\$&"),
+    markdown: (value) => value.replace(/[\\|`*_<>[\]$&]/g, "\\$&"),
     latex: (value) => value.replace(/[\\~^&%$#_{}]/g, (sign) => LATEX[sign] ?? `\\${sign}`),
   };
 
@@ -61,17 +62,19 @@
     const source = element.querySelector("script");
     if (!source) return;
     const table = JSON.parse(source.textContent);
-    const body = element.querySelector("tbody"), heads = [...element.querySelectorAll("th")];
+    const body = element.querySelector("tbody"), heads = [...element.querySelectorAll("thead th")];
     let first = 0;
 
-    function fill() {
-      body.replaceChildren(...table.rows.slice(first, first + table.page).map((row) => {
+    function fill(from = first, rows = table.page) {
+      body.replaceChildren(...table.rows.slice(from, from + rows).map((row) => {
         const line = document.createElement("tr");
         row.forEach((cell, i) => {
           const { digits } = table.columns[i];
-          const place = line.insertCell();
+          const place = document.createElement(i ? "td" : "th");
+          if (!i) place.scope = "row";
           place.textContent = text(cell, digits);
           if (digits !== null) place.className = "number";
+          line.append(place);
         });
         return line;
       }));
@@ -98,19 +101,35 @@
     const pager = element.querySelector(".pager"), range = document.createElement("span"), turns = [];
     function count() {
       range.textContent = `rows ${first + 1} to ${Math.min(first + table.page, table.rows.length)} of ${table.rows.length}`;
-      turns.forEach(([button, by]) => (button.disabled = first + by < 0 || first + by >= table.rows.length));
+      turns.forEach(([button, by]) => button.setAttribute("aria-disabled", !isThere(first + by)));
     }
+    const isThere = (row) => row >= 0 && row < table.rows.length;
     if (table.rows.length > table.page) {
       for (const [label, by] of [["Previous", -table.page], ["Next", table.page]]) {
         const button = document.createElement("button");
         button.type = "button";
         button.textContent = label;
-        button.addEventListener("click", () => { first += by; fill(); count(); });
+        button.addEventListener("click", () => {
+          if (!isThere(first + by)) return; // not `disabled`, which would lose the focus
+          first += by;
+          fill();
+          count();
+        });
         turns.push([button, by]);
       }
       range.setAttribute("aria-live", "polite");
       pager.append(turns[0][0], " ", range, " ", turns[1][0]);
       count();
+      const cut = document.createElement("p");
+      cut.textContent = `Rows 1 to ${PRINTED} of ${table.rows.length}: the files of the run folder have all.`;
+      window.addEventListener("beforeprint", () => {
+        fill(0, PRINTED);
+        if (table.rows.length > PRINTED) element.append(cut);
+      });
+      window.addEventListener("afterprint", () => {
+        fill();
+        cut.remove();
+      });
     }
 
     for (const button of element.querySelectorAll("[data-format]"))
@@ -122,9 +141,15 @@
   }
 
   document.querySelectorAll("[data-table]").forEach(enliven);
-  document.querySelectorAll("[data-document]").forEach((element) => {
-    const button = element.querySelector("button");
-    button.addEventListener("click", () => save("experiment.yaml", element.querySelector("pre").textContent));
+  document.querySelectorAll("[data-file]").forEach((element) => {
+    const button = element.querySelector("button"), name = element.dataset.file.split("/").pop();
+    button.addEventListener("click", () => save(name, element.querySelector("pre").textContent));
     button.parentElement.hidden = false;
   });
+  let closed = []; // what is opened for the paper alone
+  window.addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    closed.forEach((details) => (details.open = true));
+  });
+  window.addEventListener("afterprint", () => closed.forEach((details) => (details.open = false)));
 })();

@@ -4,12 +4,12 @@ import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
-from bnrenorm.analysis import aggregates
-from bnrenorm.analysis.verdicts import Verdict, in_points
+from bnrenorm.analysis import aggregates, intervals
+from bnrenorm.analysis.verdicts import IDENTICAL, Verdict, in_points, p_cell
 from bnrenorm.config.trial import value_text
 from bnrenorm.numbers import counted, number
 
@@ -91,6 +91,7 @@ def named(frame: pd.DataFrame, names: Iterable[str]) -> list[tuple[Column, Itera
     return [(Column(name), map(cell_of, frame[name])) for name in names]
 
 
+_TESTS: tuple[Literal["p"], Literal["p_holm"]] = ("p", "p_holm")
 PAIR = (Column("variant"), Column("against", title="the variant that it is compared with"))
 
 
@@ -107,32 +108,40 @@ def verdicts(entries: list[Verdict]) -> Table:
     """Return a row per comparison, with differences and intervals in percentage points."""
     of = {name: [entry[name] for entry in entries] for name in entries[0]}
     points = zip(*map(in_points, entries), strict=True)
-    diverged = [
-        ", ".join(f"{name} {count} of {entry['seeds']}" for name, count in entry["diverged"].items() if count)
-        for entry in entries
-    ]
+    p, p_holm = ([None if entry["verdict"] == IDENTICAL else entry[of_p] for entry in entries] for of_p in _TESTS)
     needed = [count or None for count in of["more_seeds"]]
     columns = [
         *zip(PAIR, (of["b"], of["a"]), strict=True),
-        *((Column(axis), [cell_of(point[axis]) for point in of["point"]]) for axis in of["point"][0]),
+        *(axis(name, [point[name] for point in of["point"]]) for name in of["point"][0]),
         *zip(difference_columns(" (points)"), points, strict=True),
-        (Column("p", -3, "how often a difference as large would arise by chance if there were none"), of["p"]),
-        (Column("p after Holm", -3, "p corrected for the number of comparisons"), of["p_holm"]),
-        (Column("pairs", title="seeds in which both variants finished"), of["pairs"]),
+        (Column("p", -3, "how often a difference as large would arise by chance if there were none"), p),
+        (Column("p after Holm", -3, "p corrected for the number of comparisons"), p_holm),
+        (Column("pairs", title="seeds in which both finished, or 1 where no seed changes anything"), of["pairs"]),
         (Column("verdict"), of["verdict"]),
-        (Column("diverged"), diverged),
+        (Column("diverged", title="with the p of McNemar's exact test"), map(_diverged, entries)),
         (
             Column("more seeds needed", title="an estimate of how many a decision needs; below 6 pairs the fewest"),
             needed,
         ),
     ]
-    family = counted(entries[0]["comparisons"], "comparison")
     note = (
         "Difference: the variant's final test accuracy less that of the one it is against; low and high bound the mean "
-        f"with 95 % confidence. Holm's correction is over {family}; intervals, "
-        "and with them “equivalent”, are not corrected."
+        "with 95 % confidence."
     )
+    if any(value is not None for value in p):
+        family = counted(entries[0]["comparisons"], "comparison")
+        note += (
+            " p is that of the sign-flip test, which the interval inverts [Hartigan 1969]; both are exact up to "
+            f"{intervals.COUNTED} pairs. Holm's correction is over {family}; intervals, and with them “equivalent”, "
+            "are not corrected."
+        )
     return table("verdicts", "Comparisons", columns, note)
+
+
+def _diverged(entry: Verdict) -> str:
+    counts = [f"{name} {count} of {entry['seeds']}" for name, count in entry["diverged"].items() if count]
+    p = entry["p_diverged"]
+    return ", ".join(counts) + ("" if p is None else f" (p = {p_cell(p)})")
 
 
 _VALUES = {
@@ -148,27 +157,33 @@ _VALUES = {
 """Columns of `summary` that are shown: heading, factor, digits."""
 
 
-def variants(summary: pd.DataFrame, axes: list[str]) -> Table:
-    """Return a row per variant and grid point: means and standard deviations over the seeds that finished."""
+def variants(summary: pd.DataFrame, axes: list[str], remark: str) -> Table:
+    """Return a row per variant and grid point: means and standard deviations over the seeds that finished.
+
+    remark: what is said of the values besides.
+    """
     values = {name: how for name, how in _VALUES.items() if name in summary and not name.startswith("best")}
     means = aggregates.means(summary, {name: name for name in values})
-    columns = named(means, ["variant", *axes])
+    columns = [*named(means, ["variant"]), *(axis(name, means[name]) for name in axes)]
     columns += [(Column("finished"), means["seeds"] - means["diverged"]), (Column("diverged"), means["diverged"])]
     for name, (heading, factor, digits) in values.items():
         spread = Column(f"± {heading}", digits, "standard deviation")
         columns += [(Column(heading, digits), map(_number, factor * means[name]))]
         columns += [(spread, map(_number, factor * means[f"{name}_std"]))]
-    return table("variants", "Final values", columns, "Means ± standard deviations over the seeds that finished.")
+    note = f"Means ± standard deviations over the seeds that finished. {remark}"
+    return table("variants", "Final values", columns, note)
 
 
 def trials(summary: pd.DataFrame, axes: list[str], made_by: list[int]) -> Table:
     """Return a row per trial; made_by: for every trial the number of what trained it (`provenance`)."""
-    columns = named(summary, ["variant", *axes, "seed", "outcome"])
+    columns = [*named(summary, ["variant"]), *(axis(name, summary[name]) for name in axes)]
+    columns += named(summary, ["seed", "outcome"])
     for name, (heading, factor, digits) in _VALUES.items():
         if name in summary:
             columns.append((Column(heading, digits), factor * summary[name]))
     columns += [*named(summary, ["engine", "device"]), (Column("trained by"), made_by)]
-    return table("trials", "Trials", columns, "“trained by” is a row of the table of provenance.")
+    note = "“trained by” is a row of the table of provenance. What is best is so on the test images, which flatters."
+    return table("trials", "Trials", columns, note)
 
 
 def settings(described: Mapping[str, Mapping[str, Any]], key: str, title: str, note: str) -> Table:
@@ -192,9 +207,15 @@ def flattened(document: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[s
             yield f"{prefix}{name}", value_text(value)
 
 
+def axis(name: str, values: Iterable[Any]) -> tuple[Column, Iterable[Any]]:
+    """Return a column of a grid's axis, with values as a config writes them: null, and lists."""
+    cells = [cell_of(value) for value in values]  # of a column with null, maybe floats and NaN
+    return Column(name), ["null" if cell is None else cell for cell in cells]
+
+
 def cell_of(value: Any) -> Cell:
-    """Return a cell of a grid's axis or of a table: a number, or text."""
-    if isinstance(value, bool) or value is None:
+    """Return a cell of a table: a number, or text; None stays so."""
+    if value is None or isinstance(value, bool | tuple | list):
         return None if value is None else value_text(value)
     if isinstance(value, numbers.Integral):  # NumPy's among them
         return int(value)

@@ -4,6 +4,7 @@ import re
 
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.analysis.verdicts import Verdict
+from bnrenorm.numbers import listed
 
 _ABBREVIATIONS = (
     ("BN", "batch", "batch normalisation"),
@@ -28,6 +29,9 @@ def question(results: ExperimentResults) -> str:
         return f"{asked[0].upper()}{asked[1:]}"
     if len(names) == 1:
         return f"How does {names[0]} train?"
+    if base := results.experiment.baseline:
+        others = [name for name in names if name != base]
+        return f"What {'does' if len(others) == 1 else 'do'} {listed(others)} gain on {base}?"
     comparative = "higher" if len(names) == 2 else "highest"
     return f"Which of {', '.join(names[:-1])} and {names[-1]} has the {comparative} test accuracy?"
 

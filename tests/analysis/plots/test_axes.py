@@ -50,7 +50,7 @@ def test_a_variants_line_seeds_and_band_have_its_colour():
     colours = ["#0072b2", "#d55e00"]
     few = axes.curves(Figure().subplots(), table(), "train_loss")
     one = table().query("seed == 0")
-    many = pd.concat(one.assign(seed=seed) for seed in range(6))
+    many = pd.concat(one.assign(seed=seed, train_loss=one["train_loss"] + seed) for seed in range(6))
     bands = axes.curves(Figure().subplots(), many, "train_loss")
     for ax in (few, bands):
         assert [to_hex(line.get_color()) for line in ax.get_lines()] == colours

@@ -195,6 +195,18 @@ def test_titles_name_the_band(seeds, words):
     assert pages.spread_of(pd.DataFrame({"seed": list(seeds) * 2})) == words
 
 
+def test_titles_say_where_seeds_diverged_and_where_they_are_alike():
+    table = pd.concat(
+        [one_point(np.array([9, 0.5, 0.2, 0.1])).assign(seed=seed) for seed in range(6)], ignore_index=True
+    )
+    assert pages.spread_of(table) == "all 6 seeds are alike"
+    table["test_accuracy"] += 0.01 * table["seed"]
+    assert pages.spread_of(table) == "mean of 6 seeds, band: 95 % interval at each step"
+    table.loc[table.index[-1], "test_accuracy"] = np.nan
+    assert pages.spread_of(table) == "mean of up to 6 seeds, band: 95 % interval at each step"
+    assert pages.means_of(table.rename(columns={"test_accuracy": "final_test_accuracy"})) == "mean of up to 6 seeds"
+
+
 @pytest.mark.parametrize("settings", [{}, {"text.usetex": True}, {"text.parse_math": False}, {"font.size": 40, "lines.linewidth": 9}, {"font.family": ["No Such Font"]}])  # fmt: skip
 def test_the_users_settings_change_no_figure_and_are_kept(settings):
     table = one_point(np.array([9, 0.5, 0.2, 0.1]))

@@ -17,6 +17,8 @@ variants:
 training: {steps: 8}
 seeds: 6
 """
+GRID = "grid: {training.optimizer.lr: [0.1, 0.5]}\n"
+NAME = "<script>alert(1)</script> & $$x$$"
 PUBLISHED = """
 name: printed
 variants:

@@ -70,6 +70,7 @@ def test_where_nothing_depends_on_the_seed_no_seeds_are_asked_for():
     (line,) = answer(results(f"{TWO}model: {{weight_init: ones}}\n"))
     assert line.text.endswith(" points of test accuracy ahead; all seeds are the same.")
     assert line.numbers.startswith("BRN - BN: 1 paired seed: ")
+    assert line.numbers.endswith(" (no seed changes it)")
 
 
 @pytest.mark.parametrize(
@@ -133,10 +134,10 @@ def test_equal_variants_are_equivalent():
 
 def test_a_divergence_is_the_conclusion():
     assert answer(results(TWO, diverged=[("BRN", seed) for seed in range(6)])) == [
-        Line("BRN diverged in 6 of 6 seeds and BN in none.")
+        Line("BRN diverged in 6 of 6 seeds and BN in 0 (p = 0.0312 by McNemar's exact test).")
     ]
     (line,) = answer(results(TWO, diverged=[("BRN", 1)]))
-    assert line.text == "BRN diverged in 1 of 6 seeds and BN in none."
+    assert line.text == "BRN diverged in 1 of 6 seeds and BN in 0 (p = 1 by McNemar's exact test)."
     assert line.numbers.startswith("where both finished: BRN - BN = +")
 
 

@@ -78,19 +78,22 @@ def test_a_cross_marks_the_last_value_of_a_diverged_trial():
     assert drawn(charts.curves(Cells(run)), "0", "mean 2")["seeds"] == [6, 6, 6, 5]
 
 
-@pytest.mark.parametrize(
-    ("seeds", "said"),
-    [
-        (1, "One seed. "),
-        (5, "Thick: mean over the seeds; thin: single seeds. Bands need 6. "),
-        (
-            6,
-            "Bands: 95 % interval of the mean over the seeds, at each step by itself: of many steps some lie outside. ",
-        ),
-    ],
-)
-def test_a_caption_says_what_is_drawn_of_so_many_seeds(seeds, said):
-    assert charts.curves(Cells(results(TEXT.replace("seeds: 6", f"seeds: {seeds}")))).caption.startswith(said)
+def test_the_legend_of_the_gap_has_no_variant_without_values():
+    made = results()
+    for trial, result in made.trials:
+        if trial.variant == "none":
+            del result.records["training_mode_accuracy"]
+    assert [entry.name for entry in charts.gap(Cells(made)).legend] == ["BN", "BRN"]
+
+
+def test_losses_without_bounds_are_written_short():
+    made = results()
+    for _, result in made.trials:
+        result.records["test_loss"][-1] = 1.6768e34
+    told = [
+        frame["alt"] for frame in charts.curves(Cells(made)).frames.values() if frame["alt"].startswith("Test loss")
+    ]
+    assert "BN ends at 1.68e34;" in told[0]
 
 
 def test_every_choice_has_a_frame():

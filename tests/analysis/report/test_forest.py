@@ -39,7 +39,7 @@ def test_what_belongs_to_a_comparison_is_in_its_row():
     assert means["p"] == [f"{verdicts[0]['p']:.3g}", "none", "none"]
     assert verdicts[0]["p"] < verdicts[0]["p_holm"]
     assert means["verdict"] == [verdict["verdict"] for verdict in verdicts] == ["inconclusive", *["BRN diverged"] * 2]
-    assert [face == "white" for face in means["face"]] == [False, True, True], "hollow without an interval"
+    assert [face == "#00000000" for face in means["face"]] == [False, True, True], "hollow without an interval"
     names = [f"{verdict['b']} - {verdict['a']}" for verdict in verdicts for _ in verdict["differences"]]
     rows = [-i - 0.22 for i, verdict in enumerate(verdicts) for _ in verdict["differences"]]
     assert (dots["name"], dots["y"]) == (names, pytest.approx(rows))
@@ -53,6 +53,14 @@ def test_what_belongs_to_a_comparison_is_in_its_row():
     for i, verdict in enumerate(verdicts):
         (text,) = [label.text.text for label in labels if label.y == pytest.approx(0.27 - i)]
         assert text == f"{verdict['b']} - {verdict['a']}: {verdict['verdict']}"
+
+
+def test_many_comparisons_are_left_to_the_table():
+    few, many = (
+        results(f"{TEXT}grid: {{training.optimizer.lr: {rates}}}\n") for rates in ([1, 2, 3, 4], [1, 2, 3, 4, 5])
+    )
+    assert "; BRN - BN, lr 4: " in forest.forest(few.verdicts).alt
+    assert forest.forest(many.verdicts).alt.endswith(". There are 15, in the table of comparisons.")
 
 
 def test_every_row_has_a_zone_of_equivalence_about_0_and_is_on_the_axis():

@@ -67,14 +67,15 @@ def test_a_row_per_comparison_has_its_difference_in_points_and_both_ps():
             "verdict": "verdict",
         }
         assert {heading: cells[heading] for heading in of} == {heading: entry[name] for heading, name in of.items()}
-        assert cells["diverged"] == ("BRN 1 of 6" if "BRN" in (entry["a"], entry["b"]) else "")
+        assert cells["diverged"] == ("BRN 1 of 6 (p = 1)" if "BRN" in (entry["a"], entry["b"]) else "")
         assert cells["more seeds needed"] == (entry["more_seeds"] or None)
     assert table.note.endswith("over 3 comparisons; intervals, and with them “equivalent”, are not corrected.")
 
 
 def test_a_row_per_variant_has_means_over_the_seeds_that_finished():
     made = results(f"{TEXT}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n", diverged=[("BN", 2)])
-    table = tables.variants(made.summary, ["training.optimizer.lr"])
+    table = tables.variants(made.summary, ["training.optimizer.lr"], "Losses: nats.")
+    assert table.note == "Means ± standard deviations over the seeds that finished. Losses: nats."
     heads = [column.name for column in table.columns]
     assert [row[:2] for row in table.rows] == [[name, lr] for name in ("none", "BN", "BRN") for lr in (0.1, 0.5)]
     for row in table.rows:
@@ -103,10 +104,32 @@ def test_a_row_per_trial_has_its_final_values():
 
 @pytest.mark.parametrize(
     ("value", "cell"),
-    [(True, "true"), (False, "false"), (None, None), (4, 4), (0.5, 0.5), (math.nan, None), ("x", "x")],
-)
-def test_values_of_an_axis_are_numbers_or_text(value, cell):
+    [
+        (True, "true"), (False, "false"), (None, None), (4, 4), (0.5, 0.5), (math.nan, None), ("x", "x"),
+        ((20,), "[20]"), ([20, 10], "[20, 10]"),
+    ],
+)  # fmt: skip
+def test_values_are_numbers_or_text(value, cell):
     assert repr(tables.cell_of(value)) == repr(cell)
+
+
+def test_values_of_an_axis_are_written_as_in_a_config():
+    made = results(f"{TEXT.replace('steps: 8', 'steps: 8, batch: 8')}grid: {{training.micro_batch: [2, null]}}\n")
+    axes = ["training.micro_batch"]
+    variants, trials = tables.variants(made.summary, axes, ""), tables.trials(made.summary, axes, [1] * 36)
+    for table, place in ((tables.verdicts(made.verdicts), 2), (variants, 1), (trials, 1)):
+        assert {row[place] for row in table.rows} == {2, "null"}
+        assert {row[place] for row in table.page()} == {"2", "null"}
+
+
+def test_what_is_identical_by_construction_has_no_p():
+    entries = results().verdicts
+    same = [entry | {"verdict": "identical by construction", "p": 1.0, "p_holm": 1.0} for entry in entries]
+    table = tables.verdicts(same)
+    places = [i for i, column in enumerate(table.columns) if column.name in ("p", "p after Holm")]
+    assert {row[i] for row in table.rows for i in places} == {None}
+    assert "Holm" not in table.note
+    assert "sign-flip test" in tables.verdicts(entries).note
 
 
 def test_units_and_digits_of_what_is_shown():
@@ -124,7 +147,7 @@ def test_units_and_digits_of_what_is_shown():
         ["BN", "0.1", "1", "finished", "97.76", "99.12", "98.76", "100.00", "0.1235", "0.01235", "12.3", "70.0",
          "cpu", "cuda:0", "1"],
     ]  # fmt: skip
-    variants = tables.variants(summary, ["lr"])
+    variants = tables.variants(summary, ["lr"], "")
     assert [column.name for column in variants.columns[:6]] == [
         "variant", "lr", "finished", "diverged", "test accuracy %", "± test accuracy %"
     ]  # fmt: skip

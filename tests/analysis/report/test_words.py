@@ -8,6 +8,9 @@ from tests.analysis.report.runs import TEXT, results
 
 def test_a_question_is_made_of_the_variants():
     assert words.question(results()) == "Which of none, BN and BRN has the highest test accuracy?"
+    based = [results(f"{text}baseline: none\n") for text in (TEXT, TEXT.replace("  BN: {norm: {kind: batch}}\n", ""))]
+    assert words.question(based[0]) == "What do BN and BRN gain on none?"
+    assert words.question(based[1]) == "What does BRN gain on none?"
     two = results("name: x\nvariants:\n  A: {}\n  B: {norm: {kind: none}}\n")
     assert words.question(two) == "Which of A and B has the higher test accuracy?"
     assert words.question(results("name: x\nvariants:\n  A: {}\n")) == "How does A train?"
