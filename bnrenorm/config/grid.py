@@ -13,13 +13,13 @@ from bnrenorm.errors import InputError
 
 COLUMNS = (
     *("name", "pair", "engine", "device", "seconds", "training_mode_accuracy", "inference_mode_accuracy"),
-    *("variant", "settings", "seed", "step", "epoch", "outcome", "seeds", "diverged", "stopped", "gap"),
+    *("variant", "settings", "seed", "step", "epoch", "outcome", "seeds", "diverged", "stopped", "gap", "judged"),
     *(f"{split}_{value}" for split in ("train", "test", "validation") for value in ("loss", "accuracy")),
     *("difference", "mean", "low", "high", "p", "p_holm", "pairs", "verdict", "more_seeds"),
 )
 """Names that no axis may have, because columns of the tables have them."""
 
-COLUMN = re.compile(r"(final|best|epochs_to|layer\d+)_\w+")
+COLUMN = re.compile(r"(final|best|epochs_to|published|layer\d+)_\w+")
 """The form of other such names: those of summaries and of diagnoses."""
 
 

@@ -1,7 +1,9 @@
 """Which settings are the same computation, and why: known before anything is trained."""
 
+from typing import Any
+
 from bnrenorm.config.network import Dropout
-from bnrenorm.config.norms import BatchNorm, LayerNorm, Renorm
+from bnrenorm.config.norms import BatchNorm, Renorm
 from bnrenorm.config.schema import Settings
 from bnrenorm.norm.semantics import SEMANTICS
 
@@ -33,11 +35,12 @@ def _canonical(settings: Settings) -> Settings:
     Dropout that drops nothing is none, of whatever form. A rate of gamma and beta that is everybody's, or that of none,
     is no other, and neither is their gradient where no layer shares them.
     """
-    norm, model = settings.norm, settings.model
+    norm: Any = settings.norm
+    model = settings.model
     if isinstance(norm, Renorm) and why_plain_bn(settings):
         norm = BatchNorm(**{**norm.model_dump(include=set(BatchNorm.model_fields)), "kind": "batch"})
     lr = settings.training.optimizer.lr
-    if isinstance(norm, BatchNorm | LayerNorm) and (norm.affine == "none" or norm.affine_lr == lr):
+    if hasattr(norm, "affine") and (norm.affine == "none" or norm.affine_lr == lr):
         norm = norm.model_copy(update={"affine_lr": None})
     if isinstance(norm, BatchNorm) and norm.affine != "layer":
         norm = norm.model_copy(update={"affine_gradient": "sum"})

@@ -78,8 +78,8 @@ class Trial:
     def key(self, checksum: str, engine: str) -> str:
         """Return the key of the trial's stored result: a hash of everything that determines its numbers.
 
-        checksum: of the images. engine: `engines.backend.Backend.address`; engines round differently, so results of
-        different engines are stored separately and never mixed in a comparison.
+        checksum: of the images. engine: `engines.backend.Backend.address`; engines round differently, so no
+        result is taken for that of another one.
         """
         content = {
             "results": RESULTS,

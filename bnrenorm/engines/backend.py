@@ -31,7 +31,7 @@ class Backend:
     def address(self, settings: Settings) -> str:
         """Return engine and kind of device, e.g. "cpu on cpu", as part of the key of stored results.
 
-        Thus results of different engines or devices are never mixed in one comparison.
+        Thus no result is taken for that of another engine or kind of device.
         """
         return f"{self.engine_for(settings)} on {self.kind}"
 

@@ -11,6 +11,9 @@ from bnrenorm.config.schema import SGD, Adam, MomentumSGD, RMSprop
 
 Array = Any
 
+_VECTORS = {"momentum_sgd": ("momentum",), "rmsprop": ("alpha",)}
+"""Hyperparameters besides the rate of which each replica has its own; Chainer needs numbers for all others."""
+
 
 def make(network: Any, trials: list[Trial], device: Any) -> Any:
     """Return the optimizer of a group, set up for its network on a Chainer device.
@@ -89,15 +92,16 @@ def _optimizer(trials: list[Trial], lr: Array, send: Callable[[np.ndarray], Arra
     def vector(name: str) -> Array:
         return send(_vector(trials, lambda trial: getattr(trial.settings.training.optimizer, name)))
 
-    match rule:  # Chainer needs numbers for betas and eps
+    own = {name: vector(name) for name in _VECTORS.get(rule.kind, ())}
+    match rule:
         case SGD():
             return chainer.optimizers.SGD(lr=lr)
         case MomentumSGD():
-            return chainer.optimizers.MomentumSGD(lr=lr, momentum=vector("momentum"))
+            return chainer.optimizers.MomentumSGD(lr=lr, **own)
         case Adam():
             return chainer.optimizers.Adam(alpha=lr, beta1=rule.beta1, beta2=rule.beta2, eps=rule.eps)
         case RMSprop():
-            return chainer.optimizers.RMSprop(lr=lr, alpha=vector("alpha"), eps=rule.eps)
+            return chainer.optimizers.RMSprop(lr=lr, eps=rule.eps, **own)
         case _:
             assert_never(rule)
 
@@ -105,5 +109,4 @@ def _optimizer(trials: list[Trial], lr: Array, send: Callable[[np.ndarray], Arra
 def structure(trial: Trial) -> tuple[Any, ...]:
     """Return what replicas must have in common: the kind, and hyperparameters that Chainer needs as numbers."""
     optimizer = trial.settings.training.optimizer
-    vectors = {"momentum_sgd": ("momentum",), "rmsprop": ("alpha",)}.get(optimizer.kind, ())
-    return optimizer.others("lr", *vectors)
+    return optimizer.others("lr", *_VECTORS.get(optimizer.kind, ()))

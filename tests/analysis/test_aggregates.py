@@ -101,7 +101,9 @@ def test_no_axis_of_a_grid_can_be_called_as_a_column():
             {name: 2 * values.tolist() for name, values in (record.values | record.diagnosis).items()}
         )
     assert "stopped" in results.diagnostics
-    for table in (results.final, results.differences, results.curves, results.summary, results.diagnostics):
+    published = results_of(f"{GRID}published: article2/l1\n").published_values
+    tables = (results.final, results.differences, results.curves, results.summary, results.diagnostics, published)
+    for table in tables:
         columns = {name.removesuffix("_std") for name in table.columns} - {"training.optimizer.lr"}
         allowed = {name for name in columns if not grid.COLUMN.fullmatch(name)} - set(grid.COLUMNS)
         assert not allowed, f"an axis could be called {allowed}: write them into COLUMNS in bnrenorm/config/grid.py"

@@ -1,12 +1,14 @@
-from typing import Literal
+from itertools import permutations
+from typing import Literal, get_args, get_origin
 
 import numpy as np
 import pytest
 
 from bnrenorm.config.explain import models_of
-from bnrenorm.config.norms import LayerNorm
-from bnrenorm.config.schema import SGD, Settings
+from bnrenorm.config.norms import LayerNorm, Norm
+from bnrenorm.config.schema import SGD, Batch, Optimizer, Settings
 from bnrenorm.engines import spec
+from tests.engines.groups import SETTINGS, group
 from tests.helpers import trials_of
 
 
@@ -120,5 +122,46 @@ def test_no_engine_ignores_a_setting():
         new = set(group.model_fields) - set(KNOWN.get(group.__name__, "kind").split())
         assert not new, (
             f"new in {group.__name__}: {', '.join(sorted(new))}. Compiled engines would ignore it: name it in `uncompiled` "
-            "(bnrenorm/engines/spec.py), or let engines/cpu and engines/cuda follow it; then write it into KNOWN here"
+            "(bnrenorm/engines/spec.py), or let engines/cpu and engines/cuda follow it; then write it into KNOWN here; of a "
+            "kind without kernels write the name of the group into APART"
         )
+
+
+VALUES = {
+    "Model.order": "linear-activation-norm linear-norm-activation",
+    "Model.output": "softmax identity",
+    "Dropout.form": "inverted exact",
+    "LayerNorm.affine": "node layer none",
+    "BatchNorm.semantics": "chainer paper",
+    "BatchNorm.affine": "node layer none",
+    "BatchNorm.affine_gradient": "sum mean",
+    "Training.loss": "cross_entropy squared_error",
+    "Evaluation.statistics": "running batch population",
+}
+"""Values that all engines take as the Chainer engine does, or `uncompiled` names."""
+
+
+def test_no_engine_takes_a_value_for_another():
+    groups, found = [Settings], {}
+    while groups:
+        group = groups.pop()
+        for name, field in group.model_fields.items():
+            groups += models_of(field.annotation)
+            if get_origin(field.annotation) is Literal:
+                found[f"{group.__name__}.{name}"] = " ".join(map(str, get_args(field.annotation)))
+    new = {name: found.get(name) for name, values in VALUES.items() if found.get(name) != values}
+    assert not new, f"{new}: `uncompiled` (bnrenorm/engines/spec.py) must name what engines/cpu and cuda do not follow"
+
+
+def test_a_kind_is_no_other_kind():
+    """`match` takes an instance of a subclass for its base, and pyright is content with it."""
+    kinds = [models_of(union) for union in (Norm, Optimizer, Batch)]
+    related = {(a.__name__, b.__name__) for of in kinds for a, b in permutations(of, 2) if issubclass(a, b)}
+    assert related == {("Renorm", "BatchNorm"), ("ClassSorted", "Iid")}, "it would be trained as its base"
+
+
+def test_whatever_has_kernels_is_compared_with_the_chainer_engine():
+    settings = [trial.settings for text in SETTINGS.values() for trial in group(text)]
+    lacking = set(spec.NORMS) - {type(each.norm) for each in settings}
+    lacking |= set(spec.CODES) - {each.training.optimizer.kind for each in settings}
+    assert not lacking, "write one into SETTINGS in tests/engines/groups.py"

@@ -167,7 +167,7 @@ def variants(summary: pd.DataFrame, axes: list[str], remark: str) -> Table:
     columns = [*named(means, ["variant"]), *(axis(name, means[name]) for name in axes)]
     columns += [(Column("finished"), means["seeds"] - means["diverged"]), (Column("diverged"), means["diverged"])]
     for name, (heading, factor, digits) in values.items():
-        spread = Column(f"± {heading}", digits, "standard deviation")
+        spread = Column(f"± {heading}", digits)
         columns += [(Column(heading, digits), map(_number, factor * means[name]))]
         columns += [(spread, map(_number, factor * means[f"{name}_std"]))]
     note = f"Means ± standard deviations over the seeds that finished. {remark}"
