@@ -28,13 +28,18 @@ def exists(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is a regular file, perhaps behind a link."""
-    return path.is_file()
+    """Tell whether there is a regular file, perhaps behind a link; False if the user may not see that."""
+    return os.path.isfile(path)
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether there is a folder, perhaps behind a link."""
-    return path.is_dir()
+    """Tell whether there is a folder, perhaps behind a link; False if the user may not see that."""
+    return os.path.isdir(path)
+
+
+def may_enter(folder: Path) -> bool:
+    """Tell whether the user may see what is in a folder."""
+    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def is_link(path: Path) -> bool:

@@ -112,9 +112,9 @@ def _program(path: str) -> str:
 def provenance(engine: str, device: str) -> dict[str, Any]:
     """Return what made a trial, apart from its settings, to be stored with each result.
 
-    Keys: engine (see `engines.backend`), device ("cpu" or "cuda:N"), gpu (its model name or None), threads, versions
-    (of the packages, and of CUDA's libraries, that this engine uses on this device), commit (`commit`), command (the
-    process's command line) and date (now, in UTC).
+    Keys: engine (see `engines.backend`), device ("cpu" or "cuda:N"), gpu (its model name or None), processor, blas,
+    threads, versions (of the packages, and of CUDA's libraries, that this engine uses on this device), commit
+    (`commit`), command (the process's command line) and date (now, in UTC).
     """
     used = {*_COMMON, *(["numba"] if engine == "cpu" else [])}
     if device != "cpu":
@@ -124,6 +124,8 @@ def provenance(engine: str, device: str) -> dict[str, Any]:
         "engine": engine,
         "device": device,
         "gpu": gpu(device),
+        "processor": processor(),
+        "blas": blas(),
         "threads": threads(),
         "versions": relevant | cuda_versions(device),
         "commit": commit(),

@@ -47,6 +47,8 @@ def test_the_provenance_has_the_versions_that_the_engine_uses(monkeypatch, engin
         "engine": engine,
         "device": device,
         "gpu": None if device == "cpu" else "H100 behind cuda:1",
+        "processor": environment.processor(),
+        "blas": environment.blas(),
         "threads": environment.threads(),
         "versions": {name: VERSIONS[name] for name in VERSIONS if name in used} | cuda,
         "commit": "0123456789ab-dirty",

@@ -31,4 +31,6 @@ def merge(
         options += [run.backend.options] if run.backend else []
         command = run_folder.command(run.folders[0], out, *options)
         runs = " and ".join(map(str, run.folders))
-        printer.say(f"{runs}: {run.there} of {run.trials} trials; {command} compares them")
+        others = f", and {run.others} of another version of bnrenorm" if run.others else ""
+        rest = "" if run.there == run.trials else "trains the rest and "
+        printer.say(f"{runs}: {run.there} of {run.trials} trials{others}; {command} {rest}compares them")

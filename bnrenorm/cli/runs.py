@@ -56,6 +56,6 @@ def list_runs(
     )
     if of_none:
         printer.say(f"There {'is' if len(others) == 1 else 'are'} {of_none}.")
-    unfinished = [run.folder for run in runs if run.state == "unfinished"]
+    unfinished = [run.folder for run in runs if run.state == "unfinished" and run_folder.can_go_on(run.folder)]
     if unfinished:
         printer.say(f"{run_folder.command(unfinished[-1] / CONFIG_FILE, out)} goes on with an unfinished run.")

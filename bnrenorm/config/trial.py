@@ -11,6 +11,9 @@ from bnrenorm.config.schema import Iid, Settings
 RESULTS = 12
 """Version of the numbers. Increase it when a change may alter a trial's results: older stored trials are retrained."""
 
+CUSTOM_RESULTS = 1
+"""The same for trials with a norm of the user's own: what it draws at random, and how it is called."""
+
 Point = tuple[tuple[str, Any], ...]
 """A point of a grid, as (axis, value) pairs."""
 
@@ -81,18 +84,19 @@ class Trial:
         checksum: of the images. engine: `engines.backend.Backend.address`; engines round differently, so no
         result is taken for that of another one.
         """
-        content = {
-            "results": RESULTS,
-            "data": checksum,
-            "engine": engine,
-            "seed": self.seed,
-            "settings": self.resolved(),
-        }
-        return digest(content)
+        return key_of(checksum, engine, self.seed, self.resolved())
 
     def resolved(self) -> dict[str, Any]:
         """Return the settings as plain data, except how the data is read: the checksum identifies images and labels."""
         return self.settings.model_dump(mode="json", exclude={"data": {"path", "first_label"}})
+
+
+def key_of(checksum: str, engine: str, seed: int, settings: dict[str, Any]) -> str:
+    """Return the key of a stored result (`Trial.key`) by what is stored with it."""
+    content = {"results": RESULTS, "data": checksum, "engine": engine, "seed": seed, "settings": settings}
+    if settings["norm"]["kind"] == "custom":
+        content["custom"] = CUSTOM_RESULTS
+    return digest(content)
 
 
 def digest(content: Any) -> str:

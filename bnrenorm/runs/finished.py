@@ -82,7 +82,9 @@ def read(folder: Path) -> Outcome:
                 notes.append(f"{which} damaged and left out: the same command trains {them} again")
             return Outcome(experiment, data, backend.device, results, folder, tuple(notes))
     others = not all_damaged and any(map(store.has, inventory.listed(folder) or ()))
-    why = ": those there are of another version of bnrenorm, whose numbers may differ" if others else ""
+    is_edited = run_folder.path_of(store.root, experiment, data.checksum).name != folder.resolve().name
+    of = f"another {path.name}, before an edit or an update" if is_edited else "another version of bnrenorm"
+    why = f": those there are of {of}, whose numbers may differ" if others else ""
     again = run_folder.command(path, folder.parent)
     unread = f"none of its {len(trials)} trials can be read from {store.trials}{why}"
     raise InputError(f"{folder}: {unread}; {again} trains them")
@@ -104,6 +106,7 @@ def _backend(environment: _Environment) -> Backend:
 
 def _environment(path: Path) -> _Environment | None:
     """Return what environment.json says, None if there is none. Raises InputError if it is not what a run writes."""
+    again = f"; {run_folder.command(path.parent, path.parent.parent)} runs it again"
     try:
         if not disk.exists(path):
             return None
@@ -111,9 +114,9 @@ def _environment(path: Path) -> _Environment | None:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}: is not what a run writes: {where}: {first['msg']}") from error
+        raise InputError(f"{path}: is not what this version writes: {where}: {first['msg']}{again}") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise InputError(f"{path}: cannot be read: {error}{again}") from error
 
 
 def _read(
@@ -126,6 +129,8 @@ def _read(
         if store.has(key):
             try:
                 results.append((trial, store.read(key)))
+            except PermissionError as error:
+                raise InputError(f"{store.path(key)}: cannot be read: {error.strerror}") from error
             except (Damaged, OSError):
                 damaged += 1
     return results, damaged

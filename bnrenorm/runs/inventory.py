@@ -26,7 +26,7 @@ _NAME = re.compile(r"\w[\w-]*-[0-9a-f]{8}")
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder: its state ("finished", "unfinished" or "being written"), and when it was last written to.
+    """A run folder: its state (`run_folder.state`), and when it was last written to.
 
     `keys` are those of its trials, None if it does not list them, as those of older versions; `stored` counts the ones
     that are finished; `size` is in bytes, with the trials and the checkpoints.
@@ -106,9 +106,10 @@ def _is_run(folder: Path) -> bool:
 
 
 def _folders(store: Store) -> list[Path]:
-    """Return the run folders; a symbolic link is none, for what is behind it may be anything."""
+    """Return the run folders, also those of other users; a link is none, for what is behind it may be anything."""
     candidates = (path for path in disk.names(store.root, "*-*") if _NAME.fullmatch(path.name))
-    return [path for path in candidates if not disk.is_link(path) and disk.is_file(path / CONFIG_FILE)]
+    folders = (path for path in candidates if not disk.is_link(path) and disk.is_folder(path))
+    return [path for path in folders if disk.is_file(path / CONFIG_FILE) or not disk.may_enter(path)]
 
 
 def _run(folder: Path, store: Store) -> Run:

@@ -16,6 +16,7 @@ from bnrenorm.runs.store import Store
 class Joined:
     """Runs that differ in nothing but their seeds, and how many of their trials are `there` now.
 
+    `others` counts those that are there, but of another version of bnrenorm, which this one would train again.
     `seeds` are those of all together, None of a run that was there alone; `backend` is what trained them, None of a
     run that has not ended.
     """
@@ -24,6 +25,7 @@ class Joined:
     seeds: list[int] | None
     backend: Backend | None
     there: int
+    others: int
     trials: int
 
 
@@ -79,8 +81,9 @@ def _joined(runs: list[inventory.Run], target: Store) -> list[Joined]:
     for (_, backend), same in groups.items():
         keys = frozenset().union(*(run.keys or () for run, _ in same))
         seeds = sorted({seed for _, seeds in same for seed in seeds}) if len(same) > 1 else None
-        there = sum(map(target.has, keys))
-        joined.append(Joined([run.folder for run, _ in same], seeds, backend, there, len(keys)))
+        there = [target.is_current(key) for key in keys if target.has(key)]
+        others = len(there) - sum(there)
+        joined.append(Joined([run.folder for run, _ in same], seeds, backend, sum(there), others, len(keys)))
     return joined
 
 

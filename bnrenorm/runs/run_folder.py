@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import filelock
 
 from bnrenorm import atomic, disk
 from bnrenorm.config import Experiment
-from bnrenorm.config.trial import digest
+from bnrenorm.config.trial import RESULTS, digest
 from bnrenorm.errors import InputError
 from bnrenorm.runs.store import make_folder
 
@@ -52,7 +53,7 @@ def opened(root: Path, experiment: Experiment, checksum: str) -> Iterator[Path]:
     atomic.remove_abandoned(folder)
     with locked(folder):
         owner = folder / _OWNER
-        atomic.write(owner, json.dumps({"pid": os.getpid(), "host": platform.node()}))
+        atomic.write(owner, json.dumps({"pid": os.getpid(), "host": platform.node(), "results": RESULTS}))
         for name, content in files.items():
             make_folder((folder / name).parent)
             atomic.write(folder / name, content)
@@ -75,9 +76,9 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock = _acquired(lock_file)
     except filelock.Timeout as error:
-        raise InputError(f"{folder}: {_name(folder / _OWNER)} is writing there") from error
+        raise InputError(f"{folder}: {_name(folder)} is writing there") from error
     except PermissionError as error:
-        raise InputError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise InputError(f"{lock_file}: cannot be written: {error.strerror}") from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
@@ -97,7 +98,9 @@ def _acquired(lock_file: Path) -> filelock.AcquireReturnProxy:
 
 
 def state(folder: Path) -> str:
-    """Tell whether a run folder is "finished", "unfinished" or "being written"."""
+    """Tell whether a run folder is "finished", "unfinished", "being written", or "closed" to this user."""
+    if not disk.may_enter(folder):
+        return "closed"
     if _is_held(folder):
         return "being written"
     is_finished = disk.is_file(folder / _COMPARED) and not disk.is_file(folder / _OWNER)
@@ -116,8 +119,16 @@ def others(folder: Path) -> list[Path]:
 
 
 def unfinished(folder: Path) -> list[Path]:
-    """Return other folders of experiments of the same name that were begun, did not end, and have no writer."""
-    return [path for path in others(folder) if disk.is_file(path / _OWNER) and not _is_held(path)]
+    """Return other folders of experiments of the same name that were begun, did not end, and have no writer.
+
+    Without those of a version of bnrenorm with other numbers, which this one cannot go on with.
+    """
+    return [path for path in others(folder) if can_go_on(path) and not _is_held(path)]
+
+
+def can_go_on(folder: Path) -> bool:
+    """Tell whether a run was begun by a version with the numbers of this one, and did not end."""
+    return _owner(folder).get("results") == RESULTS
 
 
 def _is_held(folder: Path) -> bool:
@@ -134,9 +145,15 @@ def _is_held(folder: Path) -> bool:
         return False
 
 
-def _name(owner: Path) -> str:
+def _owner(folder: Path) -> dict[str, Any]:
+    """Return what the process says of itself that writes in a folder; nothing if there is none, or it is damaged."""
     try:
-        content = json.loads(disk.read_regular(owner, _LONGEST))
-        return f"process {content['pid']} on {content['host']}"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "another process"
+        content = json.loads(disk.read_regular(folder / _OWNER, _LONGEST))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _name(folder: Path) -> str:
+    owner = _owner(folder)
+    return f"process {owner['pid']} on {owner['host']}" if {"pid", "host"} <= set(owner) else "another process"

@@ -155,11 +155,19 @@ class Session:
             self._note(remark)
         stored = set(self.store.finished())
         missing = [trial for trial, key in self.keys.items() if stored and key not in stored]
+        former = stored.intersection(self._listed() or ()).difference(self.keys.values()) if missing else set()
         for other in reversed(BACKENDS):  # Chainer's before those that leave settings to it
             keys = {trial.key(self.data.checksum, other.address(trial.settings)) for trial in missing}
             if count := len(keys & stored):
                 self.watcher.note(narration.trained_by(other, count))
-                stored -= keys
+            stored -= keys
+            former -= {trial.key(self.data.checksum, other.address(trial.settings)) for trial in self.keys}
+        if former:
+            self.watcher.note(narration.of_another_version(len(former)))
+
+    def _listed(self) -> frozenset[str] | None:
+        """Return the keys that the run's folder lists, if there is one."""
+        return inventory.listed(run_folder.path_of(self.store.root, self.experiment, self.data.checksum))
 
     def _plan(self, damaged: Collection[str] = ()) -> Plan:
         """Plan what is missing or damaged."""

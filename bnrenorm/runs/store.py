@@ -11,6 +11,7 @@ from typing import Any
 
 from bnrenorm import atomic, disk
 from bnrenorm.config import TRIALS, Trial
+from bnrenorm.config.trial import key_of
 from bnrenorm.errors import InputError
 from bnrenorm.runs import sealed
 from bnrenorm.runs.schema import StoredTrial, plain
@@ -57,6 +58,16 @@ class Store:
     def read(self, key: str) -> TrialResults:
         """Return a finished trial. Raises Damaged if it is not as it was written, or OSError if the disk fails."""
         return self._read(key)[0]
+
+    def is_current(self, key: str) -> bool:
+        """Tell whether a finished trial is whole, and has the key that this version gives it."""
+        try:
+            content = sealed.read(self.path(key))
+            made_by = content["provenance"]
+            engine = f"{made_by['engine']} on {made_by['device'].partition(':')[0]}"
+            return key == key_of(content["data"], engine, content["seed"], content["settings"])
+        except (Damaged, KeyError, TypeError, AttributeError):  # older versions stored less
+            return False
 
     def read_all(self, keys: dict[Trial, str]) -> tuple[list[tuple[Trial, TrialResults]], dict[str, Damaged]]:
         """Return the trials of these keys with their results, and by their keys why others cannot be used."""

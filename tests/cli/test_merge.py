@@ -115,3 +115,17 @@ def test_a_hostile_folder_gives_nothing_and_is_named(call, compare, tmp_path, ma
     assert (code, errors) == (0, "")
     assert f"{hostile} is not as it was written, and left out" in " ".join(printed.split())
     assert len(list((tmp_path / "all/trials").glob("*.json"))) == 4
+
+
+def test_what_is_missing_and_what_another_version_trained_is_counted(call, compare, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("bnrenorm.config.trial.RESULTS", 0)
+        assert compare(out="old")[0] == 0
+    assert compare("--set", "seeds=[2,3]", out="new")[0] == 0
+    (gone, *_) = (tmp_path / "new" / "trials").glob("*.json")
+    gone.unlink()
+    code, printed, _ = call("merge", tmp_path / "old", tmp_path / "new", "--out", tmp_path / "all")
+    words = " ".join(printed.split())
+    assert (code, "7 trials added" in words) == (0, True)
+    assert ": 3 of 8 trials, and 4 of another version of bnrenorm; bnrenorm compare" in words
+    assert words.endswith(f" --out {tmp_path / 'all'} trains the rest and compares them")

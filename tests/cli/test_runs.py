@@ -5,6 +5,10 @@ import os
 
 import pytest
 
+from bnrenorm import disk
+from bnrenorm.config.trial import RESULTS
+from bnrenorm.runs import inventory
+
 KEYS = [f"{i:016}" for i in range(3)]
 
 
@@ -17,6 +21,8 @@ def out(tmp_path):
         (folder / ".trials.json").write_text(json.dumps(keys))
         if is_finished:
             (folder / "verdict.json").write_text("[]")
+        else:
+            (folder / ".owner.json").write_text(json.dumps({"results": RESULTS}))
         for path in folder.iterdir():
             os.utime(path, (1e9 + is_finished, 1e9 + is_finished))
     (tmp_path / "trials").mkdir()
@@ -25,13 +31,35 @@ def out(tmp_path):
     return tmp_path
 
 
+def test_a_run_that_another_version_began_is_not_gone_on_with(call, out):
+    (out / "b-11111111" / ".owner.json").write_text(json.dumps({"results": RESULTS - 1}))
+    _, text, _ = call("runs", "--out", out)
+    assert "unfinished" in text
+    assert "goes on with" not in text
+
+
+def test_runs_of_other_users_are_named_and_their_trials_kept(call, out, monkeypatch):
+    """Root may look into all folders: this pretends that it may not."""
+    monkeypatch.setattr(disk, "may_enter", lambda folder: folder.name != "b-11111111")
+    is_file = disk.is_file
+    monkeypatch.setattr(disk, "is_file", lambda path: "b-11111111" not in str(path) and is_file(path))
+    monkeypatch.setattr(
+        inventory, "listed", lambda folder, real=inventory.listed: None if folder.name[0] == "b" else real(folder)
+    )
+    _, text, _ = call("runs", "--out", out)
+    assert ["b-11111111", "closed"] in [line.split()[:2] for line in text.splitlines()]
+    assert "goes on with" not in text
+    code, text, _ = call("runs", "--remove", "a-00000000", "--out", out)
+    assert (code, "with 0 trials" in text) == (0, True)
+
+
 def test_runs_are_a_table(call, out):
     code, text, err = call("runs", "--out", out)
     assert (code, err) == (0, "")
     title, heading, _, *rows = [line.split() for line in text.splitlines()]
     assert title == ["runs", "in", str(out)]
     assert heading == ["run", "state", "trials", "size", "last", "written"]
-    assert rows[0][:7] == ["b-11111111", "unfinished", "2", "of", "3", "2.07", "KiB"]
+    assert rows[0][:7] == ["b-11111111", "unfinished", "2", "of", "3", "2.08", "KiB"]
     assert rows[1][:7] == ["a-00000000", "finished", "2", "of", "2", "2.05", "KiB"]
     assert f"bnrenorm compare {out}/b-11111111/experiment.yaml --out {out} goes on with an unfinished run." in text
 

@@ -1,6 +1,8 @@
 """Reading a run again: the same results, and one line for whatever is no run."""
 
+import errno
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +94,22 @@ def test_trials_of_another_version_are_said_to_be_there(folder, monkeypatch):
         finished.read(folder)
 
 
+def test_trials_of_another_config_are_said_to_be_there(folder):
+    path = folder / "experiment.yaml"
+    path.write_text(re.sub(r"\blr: [0-9.]+", "lr: 0.07", path.read_text()))
+    with pytest.raises(InputError, match=r"those there are of another experiment.yaml, before an edit or an update, "):
+        finished.read(folder)
+
+
+def test_trials_that_may_not_be_read_are_not_called_damaged(folder, monkeypatch):
+    def refuse(store, key):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Store, "read", refuse)
+    with pytest.raises(InputError, match=r"trials/[0-9a-f]{16}.json: cannot be read: Permission denied$"):
+        finished.read(folder)
+
+
 def test_a_folder_that_is_no_run_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no run folder: it has no experiment.yaml"):
         finished.read(tmp_path)
@@ -113,7 +131,10 @@ def test_a_folder_that_is_no_run_is_one_line(tmp_path):
 )
 def test_an_environment_that_no_run_writes_is_one_line(folder, content):
     (folder / "environment.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"environment.json: (is not what a run writes|cannot be read)"):
+    with pytest.raises(
+        InputError,
+        match=r"environment.json: (is not what this version writes|cannot be read): .*; bnrenorm compare \S+ --out \S+ runs it again$",
+    ):
         finished.read(folder)
 
 

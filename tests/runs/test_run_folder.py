@@ -112,7 +112,7 @@ def interrupted(tmp_path, text=COMPARED):
     return path
 
 
-def test_unfinished_are_other_experiments_of_the_same_name(tmp_path):
+def test_unfinished_are_other_experiments_of_the_same_name(tmp_path, monkeypatch):
     folder = interrupted(tmp_path)
     interrupted(tmp_path, COMPARED.replace("name: compared", "name: compared-lr"))
     interrupted(tmp_path, COMPARED.replace("name: compared", "name: comp"))
@@ -121,6 +121,9 @@ def test_unfinished_are_other_experiments_of_the_same_name(tmp_path):
     changed_folder = run_folder.path_of(tmp_path, changed, IMAGES)
     assert run_folder.unfinished(folder) == []
     assert run_folder.unfinished(changed_folder) == [folder]
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder, "RESULTS", 0)
+        assert run_folder.unfinished(changed_folder) == [], "another version began it"
     with run_folder.opened(tmp_path, experiment(), IMAGES):
         assert run_folder.unfinished(changed_folder) == []  # it has a writer
     assert run_folder.unfinished(changed_folder) == []  # it has ended
@@ -223,7 +226,7 @@ def test_a_folder_that_may_only_be_read_is_refused_in_one_line(tmp_path, monkeyp
 
     monkeypatch.setattr(run_folder.filelock.FileLock, "acquire", acquire)
     with (
-        pytest.raises(InputError, match=f"^{tmp_path}: cannot be written: Permission denied$"),
+        pytest.raises(InputError, match=f"^{tmp_path}/.lock: cannot be written: Permission denied$"),
         run_folder.locked(tmp_path),
     ):
         raise AssertionError("opened without a lock")

@@ -62,6 +62,8 @@ def test_a_result_says_what_made_it(few, store, engine, packages, monkeypatch):
             "engine": engine,
             "device": "cpu",
             "gpu": None,
+            "processor": environment.processor(),
+            "blas": environment.blas(),
             "threads": 1,
             "versions": versions,
         }

@@ -127,6 +127,21 @@ def test_the_remarks_on_a_run_are_kept_with_its_results(run):
     assert outcome.notes == (remark,)
 
 
+def test_what_another_version_has_trained_is_not_replaced_unsaid(run, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("bnrenorm.config.trial.RESULTS", 0)
+        run()
+    witness = Witness()
+    outcome = run(watcher=witness)
+    (note,) = set(witness.notes) - set(outcome.notes)
+    whose = "4 stored trials of this run are of another version of bnrenorm"
+    assert note == f"{whose}, whose numbers may differ: not used"
+    run(watcher=witness)
+    assert witness.notes.count(note) == 1, "once all are trained again, nothing is missing"
+    run(engine="cpu", watcher=witness)
+    assert witness.notes.count(note) == 2, "those of the other engine of this version are not counted"
+
+
 def test_what_another_engine_has_trained_is_not_trained_again_unsaid(run, tmp_path):
     """As of the shards of GPU nodes, which are compared where there is no GPU."""
     first = replace(experiment_of(COMPARED), seeds=(0,))

@@ -83,7 +83,7 @@ def test_folders_are_merged_and_their_runs_told(run, tmp_path):
     assert (merged.added, merged.present, merged.damaged, merged.runs) == (4, 0, [], [])
     assert numbers(target) == numbers(Store(tmp_path / "whole"))
     again = merging.merge([Store(tmp_path / "whole")], target)
-    assert (again.added, again.present, again.runs) == (0, 4, [merging.Joined([whole.folder], None, None, 4, 4)])
+    assert (again.added, again.present, again.runs) == (0, 4, [merging.Joined([whole.folder], None, None, 4, 0, 4)])
     assert json.loads((target.trials / f"{target.finished()[0]}.json").read_text())["key"] == target.finished()[0]
 
 

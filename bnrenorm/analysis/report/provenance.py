@@ -9,7 +9,7 @@ from bnrenorm.family import too_few
 
 _LONGEST = 300  # characters of a value that a stored file gives
 _ROWS = 200
-_NAMES = ("engine", "device", "GPU", "threads", "versions", "commit", "command")
+_NAMES = ("engine", "device", "GPU", "processor", "BLAS", "threads", "versions", "commit", "command")
 """What is told of a provenance; its keys are in lower case."""
 
 

@@ -33,6 +33,8 @@ PROVENANCE = {
     "engine": "cpu",
     "device": "cpu",
     "gpu": None,
+    "processor": "a processor",
+    "blas": "a library",
     "threads": 2,
     "versions": {"bnrenorm": "0.1.0", "numpy": "2.4"},
     "commit": "0123456789ab",
