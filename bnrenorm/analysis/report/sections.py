@@ -32,6 +32,7 @@ class Section:
     notes: list[str]
     files: dict[str, str]
     repeat: str
+    if_there: str
 
 
 def section(results: ExperimentResults) -> Section:
@@ -59,6 +60,7 @@ def section(results: ExperimentResults) -> Section:
         notes=provenance.notes(results),
         files={name: _text(content) for name, content in results.experiment.files().items()},
         repeat=provenance.command(results),
+        if_there="" if results.experiment.data.path is None else ", if its images are where they were",
     )
 
 

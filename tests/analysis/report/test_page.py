@@ -212,6 +212,15 @@ def test_headings_that_need_it_are_explained(html):
     assert "the variant that it is compared with" in titles
 
 
+def test_what_repeats_a_run_is_said_with_what_it_needs(html):
+    assert (
+        "Saved under its name, bnrenorm compare experiment.yaml --engine cpu --device cpu repeats the run."
+        in Page(html).text
+    )
+    own = page.render([results(f"{TEXT}data: {{path: somewhere.npz}}\n")])
+    assert " repeats the run, if its images are where they were." in Page(own).text
+
+
 def test_what_headings_mean_can_be_read_without_a_pointer(html):
     shown = Page(html)
     titles = {attributes["title"] for tag, attributes in shown.tags if tag == "th" and "title" in attributes}
