@@ -107,9 +107,11 @@ class ExperimentResults:
     @property
     def training_values(self) -> str:
         """What final training values are, in a sentence; "" where they are of the whole training set."""
-        if all(settings.evaluation.training_set for settings in self.experiment.settings.values()):
+        whole = {settings.evaluation.training_set for settings in self.experiment.settings.values()}
+        if whole == {True}:
             return ""
-        return "Training values are means over the batches since the last record, in training mode."
+        but = ", but where evaluation.training_set is true" if True in whole else ""
+        return f"Training values are means over the batches since the last record, in training mode{but}."
 
     @cached_property
     def published(self) -> Published | None:

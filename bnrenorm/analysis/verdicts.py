@@ -40,7 +40,7 @@ class Verdict(TypedDict):
     margin: float  # smaller differences count as equivalent
     more_seeds: int  # that a decision needs, estimated
     diverged: dict[str, int]  # by variant
-    p_diverged: float | None  # of McNemar's exact test; None where both diverged in as many seeds without the other
+    p_diverged: float | None  # of McNemar's exact test; None where each diverged alone as often, or no seed counts
 
 
 def winner(verdict: Verdict) -> str | None:

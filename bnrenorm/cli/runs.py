@@ -42,12 +42,13 @@ def list_runs(
         printer.say(f"{out}: no runs{of_none and '; '}{of_none}")
         return
     trials = ["" if run.keys is None else f"{run.stored} of {len(run.keys)}" for run in runs]
-    dates = [time.strftime("%Y-%m-%d %H:%M", time.localtime(run.written)) for run in runs]
+    dates = [time.strftime("%Y-%m-%d %H:%M", time.localtime(run.written)) if run.written else "" for run in runs]
+    sizes = [size(run.size) if run.written else "" for run in runs]  # nothing is known of one that is closed
     sheet = Sheet(f"runs in {out}")
     sheet.add("run", [run.folder.name for run in runs])
     sheet.add("state", [run.state for run in runs])
     sheet.add("trials", trials, rank=2, is_number=True)
-    sheet.add("size", [size(run.size) for run in runs], rank=1, is_number=True)
+    sheet.add("size", sizes, rank=1, is_number=True)
     sheet.add("last written", dates, rank=0)
     printer.table(sheet)
     printer.say(

@@ -60,7 +60,7 @@ def _read(config: str | Path) -> tuple[Document, Path]:
     try:
         if disk.is_file(path / CONFIG_FILE):
             config = path = path / CONFIG_FILE
-        elif disk.is_folder(path):
+        elif disk.is_folder(path) and disk.may_enter(path):
             raise ValueError(f"a folder without {CONFIG_FILE}, expected a config or the folder of a run")
         text = disk.read_regular(path, limits.BYTES).decode("utf-8")
     except FileNotFoundError:

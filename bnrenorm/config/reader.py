@@ -206,6 +206,10 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise InputError(f"{location}: {dotted(path)} has a key that is no name")
             key = _text(key_node.value, location)
+            if any(unicodedata.bidirectional(character) in _REORDERING for character in key):
+                raise InputError(
+                    f"{location}: {shown(key)} has a character that reorders text, expected none in a name"
+                )
             if key in keys:
                 raise InputError(f"{location}: {dotted((*path, key))}: duplicate key, set before in the same group")
             keys.add(key)
@@ -214,9 +218,8 @@ class _Reader:
 
 
 def _text(text: str, where: str) -> str:
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs") or unicodedata.bidirectional(character) in _REORDERING:
-            raise InputError(f"{where}: {shown(text)} has a line break, a control character or half a character")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise InputError(f"{where}: {shown(text)} has a line break, a control character or half a character")
     return text
 
 

@@ -80,12 +80,16 @@ def read(folder: Path) -> Outcome:
             if damaged:
                 which, them = ("1 stored trial is", "it") if damaged == 1 else (f"{damaged} stored trials are", "them")
                 notes.append(f"{which} damaged and left out: the same command trains {them} again")
+            former = inventory.of_another_version(folder, store, trials, data.checksum)
+            if former and len(results) + damaged < len(trials):
+                notes.append(former)
             return Outcome(experiment, data, backend.device, results, folder, tuple(notes))
     others = not all_damaged and any(map(store.has, inventory.listed(folder) or ()))
-    is_edited = run_folder.path_of(store.root, experiment, data.checksum).name != folder.resolve().name
+    own, now = folder.resolve().name, run_folder.path_of(store.root, experiment, data.checksum).name
+    is_edited = own != now and own.startswith(f"{experiment.name}-")
     of = f"another {path.name}, before an edit or an update" if is_edited else "another version of bnrenorm"
     why = f": those there are of {of}, whose numbers may differ" if others else ""
-    again = run_folder.command(path, folder.parent)
+    again = run_folder.command(path, store.root)
     unread = f"none of its {len(trials)} trials can be read from {store.trials}{why}"
     raise InputError(f"{folder}: {unread}; {again} trains them")
 
@@ -106,7 +110,8 @@ def _backend(environment: _Environment) -> Backend:
 
 def _environment(path: Path) -> _Environment | None:
     """Return what environment.json says, None if there is none. Raises InputError if it is not what a run writes."""
-    again = f"; {run_folder.command(path.parent, path.parent.parent)} runs it again"
+    run = path.parent.resolve()
+    again = f"; {run_folder.command(run, run.parent)} runs it again"
     try:
         if not disk.exists(path):
             return None
@@ -115,8 +120,10 @@ def _environment(path: Path) -> _Environment | None:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise InputError(f"{path}: is not what this version writes: {where}: {first['msg']}{again}") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read: {error}{again}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
 
 
 def _read(

@@ -7,16 +7,18 @@ so are all trials while there is a run that does not say which are its own.
 import json
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
 from bnrenorm import atomic, disk
-from bnrenorm.config import CONFIG_FILE, TRIALS_LIST
+from bnrenorm.config import CONFIG_FILE, TRIALS_LIST, Trial
 from bnrenorm.config.document import unknown
+from bnrenorm.engines.backend import BACKENDS
 from bnrenorm.errors import InputError
+from bnrenorm.numbers import counted
 from bnrenorm.runs import checkpoint, run_folder, sealed
 from bnrenorm.runs.store import KEY, Store
 
@@ -72,6 +74,19 @@ def of_no_run(store: Store) -> list[str]:
     """Return the keys of the trials that no run lists, as of shards; none while there is a run that lists nothing."""
     keys = [listed(folder) for folder in _folders(store)]
     return [] if None in keys else sorted(set(store.finished()).difference(*(of or () for of in keys)))
+
+
+def of_another_version(folder: Path, store: Store, trials: Iterable[Trial], checksum: str) -> str:
+    """Return a remark on the stored trials that a run lists, and that no engine of this version would store; or "".
+
+    trials: those of the whole experiment; checksum: of its images.
+    """
+    others = {key for key in listed(folder) or () if store.has(key)}
+    for backend in BACKENDS:
+        if others:
+            others -= {trial.key(checksum, backend.address(trial.settings)) for trial in trials}
+    are = f"{counted(len(others), 'stored trial')} of this run {'is' if len(others) == 1 else 'are'}"
+    return f"{are} of another version of bnrenorm, whose numbers may differ: not used" if others else ""
 
 
 def remove(store: Store, name: str) -> Removed:

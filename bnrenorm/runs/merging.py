@@ -81,9 +81,12 @@ def _joined(runs: list[inventory.Run], target: Store) -> list[Joined]:
     for (_, backend), same in groups.items():
         keys = frozenset().union(*(run.keys or () for run, _ in same))
         seeds = sorted({seed for _, seeds in same for seed in seeds}) if len(same) > 1 else None
-        there = [target.is_current(key) for key in keys if target.has(key)]
-        others = len(there) - sum(there)
-        joined.append(Joined([run.folder for run, _ in same], seeds, backend, sum(there), others, len(keys)))
+        now = {key: target.current_key(key) for key in keys if target.has(key)}
+        there = {key for key, current in now.items() if key == current}
+        others = {key for key, current in now.items() if current not in (key, None)}
+        replaced = {key for key in others if now[key] in keys}  # trained again by this version, or to be
+        folders, of = [run.folder for run, _ in same], len(keys - replaced)
+        joined.append(Joined(folders, seeds, backend, len(there), len(others - replaced), of))
     return joined
 
 

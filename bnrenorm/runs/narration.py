@@ -70,13 +70,6 @@ def group(progress: Progress) -> tuple[str, str]:
     return f"group {progress.group} of {progress.groups}", point_text(shared)
 
 
-def of_another_version(count: int) -> str:
-    """Say that stored trials of a run are not used."""
-    are = "is" if count == 1 else "are"
-    whose = f"{counted(count, 'stored trial')} of this run {are} of another version of bnrenorm"
-    return f"{whose}, whose numbers may differ: not used"
-
-
 def failures(reasons: dict[Trial, str]) -> list[str]:
     """Return a line for each reason why trials have no result, with how many of each variant."""
     lines = []

@@ -71,9 +71,9 @@ def opened(root: Path, experiment: Experiment, checksum: str) -> Iterator[Path]:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder. Raises InputError like `opened`."""
     lock_file = folder / _LOCK
-    if disk.is_link(lock_file):  # filelock follows none
-        disk.delete(lock_file)
     try:
+        if disk.is_link(lock_file):  # filelock follows none
+            disk.delete(lock_file)
         lock = _acquired(lock_file)
     except filelock.Timeout as error:
         raise InputError(f"{folder}: {_name(folder)} is writing there") from error

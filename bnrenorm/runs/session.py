@@ -126,10 +126,10 @@ class Session:
             yield Outcome(self.experiment, data, device, results, folder, notes, tuple(failures))
 
     def train(self) -> tuple[int, tuple[str, ...]]:
-        """Train the shard's trials and store their results; there is no run folder, and nothing is compared.
+        """Train the trials, as those of a shard, and store their results: no run folder, and nothing is compared.
 
-        Shards may be trained at the same time with the same `out`. Returns how many of the shard's trials are stored
-        now, and why others are not.
+        Shards may be trained at the same time with the same `out`. Returns how many of the trials are stored now, and
+        why others are not.
         """
         self.store.prepare()
         self._announce()
@@ -155,19 +155,15 @@ class Session:
             self._note(remark)
         stored = set(self.store.finished())
         missing = [trial for trial, key in self.keys.items() if stored and key not in stored]
-        former = stored.intersection(self._listed() or ()).difference(self.keys.values()) if missing else set()
         for other in reversed(BACKENDS):  # Chainer's before those that leave settings to it
             keys = {trial.key(self.data.checksum, other.address(trial.settings)) for trial in missing}
             if count := len(keys & stored):
                 self.watcher.note(narration.trained_by(other, count))
             stored -= keys
-            former -= {trial.key(self.data.checksum, other.address(trial.settings)) for trial in self.keys}
-        if former:
-            self.watcher.note(narration.of_another_version(len(former)))
-
-    def _listed(self) -> frozenset[str] | None:
-        """Return the keys that the run's folder lists, if there is one."""
-        return inventory.listed(run_folder.path_of(self.store.root, self.experiment, self.data.checksum))
+        folder = run_folder.path_of(self.store.root, self.experiment, self.data.checksum)
+        every = trial_keys(self.experiment, self.data, self.backend)  # those of all shards
+        if missing and (former := inventory.of_another_version(folder, self.store, every, self.data.checksum)):
+            self.watcher.note(former)
 
     def _plan(self, damaged: Collection[str] = ()) -> Plan:
         """Plan what is missing or damaged."""

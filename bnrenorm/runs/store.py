@@ -59,15 +59,17 @@ class Store:
         """Return a finished trial. Raises Damaged if it is not as it was written, or OSError if the disk fails."""
         return self._read(key)[0]
 
-    def is_current(self, key: str) -> bool:
-        """Tell whether a finished trial is whole, and has the key that this version gives it."""
+    def current_key(self, key: str) -> str | None:
+        """Return the key that this version gives to a finished trial, "" if too little is stored, None if damaged."""
         try:
             content = sealed.read(self.path(key))
             made_by = content["provenance"]
             engine = f"{made_by['engine']} on {made_by['device'].partition(':')[0]}"
-            return key == key_of(content["data"], engine, content["seed"], content["settings"])
-        except (Damaged, KeyError, TypeError, AttributeError):  # older versions stored less
-            return False
+            return key_of(content["data"], engine, content["seed"], content["settings"])
+        except Damaged:
+            return None
+        except (KeyError, TypeError, AttributeError):  # of an older version
+            return ""
 
     def read_all(self, keys: dict[Trial, str]) -> tuple[list[tuple[Trial, TrialResults]], dict[str, Damaged]]:
         """Return the trials of these keys with their results, and by their keys why others cannot be used."""

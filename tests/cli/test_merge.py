@@ -129,3 +129,16 @@ def test_what_is_missing_and_what_another_version_trained_is_counted(call, compa
     assert (code, "7 trials added" in words) == (0, True)
     assert ": 3 of 8 trials, and 4 of another version of bnrenorm; bnrenorm compare" in words
     assert words.endswith(f" --out {tmp_path / 'all'} trains the rest and compares them")
+
+
+def test_what_is_damaged_or_was_trained_again_is_not_counted_as_another_versions(call, compare, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("bnrenorm.config.trial.RESULTS", 0)
+        assert compare(out="one")[0] == 0
+    assert compare(out="one")[0] == 0
+    _, printed, _ = call("merge", tmp_path / "one", "--out", tmp_path / "all")
+    assert ": 4 of 4 trials; bnrenorm compare" in " ".join(printed.split())
+    for path in (tmp_path / "one" / "trials").glob("*.json"):
+        path.write_text("{}")
+    _, printed, _ = call("merge", tmp_path / "one", "--out", tmp_path / "none")
+    assert "another version" not in printed

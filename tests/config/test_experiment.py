@@ -3,6 +3,7 @@
 import pytest
 
 from bnrenorm import config
+from bnrenorm.config import trial
 from bnrenorm.config.norms import BatchNorm, Renorm
 from bnrenorm.errors import InputError
 from tests.helpers import experiment_of
@@ -212,3 +213,12 @@ def test_a_run_folder_is_a_config(tmp_path):
     assert config.load(tmp_path).resolved() == experiment.resolved()
     (tmp_path / "experiment.yaml").write_text("name: a\ntrainin: 1\n")
     assert refused(tmp_path).startswith(f"{tmp_path}/experiment.yaml:2: unknown key 'trainin'")
+
+
+def test_norms_of_the_users_own_have_a_version_of_their_numbers(monkeypatch):
+    """What such norms draw has changed once while no other number did."""
+    settings = {kind: {"norm": {"kind": kind}} for kind in ("batch", "custom")}
+    before = {kind: trial.key_of("x", "cpu on cpu", 0, own) for kind, own in settings.items()}
+    monkeypatch.setattr(trial, "CUSTOM_RESULTS", 0)
+    now = {kind: trial.key_of("x", "cpu on cpu", 0, own) for kind, own in settings.items()}
+    assert {kind: before[kind] == now[kind] for kind in settings} == {"batch": True, "custom": False}

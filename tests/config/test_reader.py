@@ -54,7 +54,8 @@ def test_every_key_and_item_has_its_line():
         (f"a: {'9' * 5000}", "x.yaml:1: a: a number of 5000 characters, expected at most 100"),
         ("a: {[b]: 1}", "x.yaml:1: a has a key that is no name"),
         (r'a: "\0"', "x.yaml:1: a: .* has a line break, a control character"),
-        ('a: "B\\u202eN"', "x.yaml:1: a: .* has a line break, a control character"),
+        ('{"B\\u202eN": 1}', "x.yaml:1: .* has a character that reorders text, expected none in a name"),
+        ('a: {"B\\u2067N\\u2069": 1}', "x.yaml:1: .* has a character that reorders text, expected none in a name"),
         (r'a: {"b\nc": 1}', "x.yaml:1: .* has a line break"),
         (r'a: "\ud800"', "x.yaml:1: a: .* half a character"),
         (r'a: "\UFFFFFFFF"', "x.yaml:1: not YAML"),
@@ -164,3 +165,12 @@ def test_other_python_values_are_refused(value):
 def test_python_truth_values_stay_truth_values():
     assert [reader.plain(value, "x") for value in (True, False, np.True_, None)] == [True, False, True, None]
     assert type(reader.plain(True, "x")) is type(reader.plain(np.True_, "x")) is bool
+
+
+@pytest.mark.parametrize("name", ["バッチ正規化", "שיטה", "طريقة", "e\u0301", "👩\u200d🔬", "a\u200fb"])
+def test_names_of_all_scripts_are_read(name):
+    assert reader.read(f'{{"{name}": 1}}', "x.yaml")[0] == {name: 1}
+
+
+def test_text_that_is_no_name_may_reorder():
+    assert reader.read('a: "x\\u2068y\\u2069"', "x.yaml")[0] == {"a": "x\u2068y\u2069"}

@@ -99,6 +99,28 @@ def test_trials_of_another_config_are_said_to_be_there(folder):
     path.write_text(re.sub(r"\blr: [0-9.]+", "lr: 0.07", path.read_text()))
     with pytest.raises(InputError, match=r"those there are of another experiment.yaml, before an edit or an update, "):
         finished.read(folder)
+    renamed = folder.rename(folder.with_name("mine-12345678"))
+    with pytest.raises(InputError, match=r"those there are of another version of bnrenorm, "):
+        finished.read(renamed)
+
+
+def test_trials_that_an_update_has_left_behind_are_told(folder, monkeypatch):
+    """As those with a norm of one's own, whose address changes alone."""
+    now = finished.Trial.key
+    monkeypatch.setattr(
+        finished.Trial, "key", lambda trial, *of: now(trial, *of) if trial.variant == "BN" else f"{trial.seed:016}"
+    )
+    outcome = finished.read(folder)
+    assert len(outcome.trials) == 2
+    whose = "2 stored trials of this run are of another version of bnrenorm"
+    assert outcome.notes[-1] == f"{whose}, whose numbers may differ: not used"
+
+
+def test_from_inside_a_folder_the_command_is_that_of_the_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "environment.json").write_text("{}")
+    with pytest.raises(InputError, match=f"; bnrenorm compare {folder} --out {folder.parent} runs it again$"):
+        finished.read(Path("."))
 
 
 def test_trials_that_may_not_be_read_are_not_called_damaged(folder, monkeypatch):

@@ -9,10 +9,10 @@ from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError
 from bnrenorm.runs import merging, shard
 from bnrenorm.runs.plan import trial_keys
-from bnrenorm.runs.session import Session
+from bnrenorm.runs.session import Session, Watcher
 from bnrenorm.runs.shard import Shard
 from bnrenorm.runs.store import Store
-from tests.helpers import COMPARED, experiment_of
+from tests.helpers import COMPARED, experiment_of, some_digits
 
 MANY = """
 name: many
@@ -119,3 +119,15 @@ def test_trials_that_share_a_result_are_counted_once(few, tmp_path):
     text = COMPARED.replace("variants:", "variants:\n  again: {norm: {kind: batch}}")
     options = {"memory": 2**30, "load": lambda settings: few}
     assert Session(experiment_of(text), BACKEND, tmp_path, shard=Shard(1, 1), **options).train() == (4, ())
+
+
+def test_trials_of_other_shards_are_of_no_other_version(run, tmp_path):
+    outcome = run("out")
+    store, notes = Store(tmp_path / "out"), []
+    store.path(store.finished()[0]).unlink()
+    watcher = Watcher()
+    watcher.note = notes.append
+    options = {"memory": 2**30, "load": lambda settings: some_digits(200, 100), "watcher": watcher}
+    for part in (1, 2):
+        Session(outcome.experiment, BACKEND, tmp_path / "out", shard=Shard(part, 2), **options).train()
+    assert not any("another version" in note for note in notes)

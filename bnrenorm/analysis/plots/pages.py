@@ -15,6 +15,7 @@ from bnrenorm.analysis.plots.names import plain
 from bnrenorm.analysis.plots.style import looks, own_settings, png
 from bnrenorm.analysis.plots.texts import legend_below, legend_of_figure, name_point, title_figure
 from bnrenorm.config.trial import short, value_text
+from bnrenorm.training.records import CURVES
 
 _ROWS, _ROW = 4, 0.22  # of a legend below a panel: rows that a page has room for, and the inches of each further one
 _PANELS = 24  # more would take minutes, and more pixels than Matplotlib allows
@@ -94,9 +95,9 @@ def spread_of(table: pd.DataFrame) -> str:
     seeds = list(dict.fromkeys(table["seed"]))
     if len(seeds) == 1:
         return f"seed {seeds[0]}"
-    if "test_accuracy" in table:
-        by_step: Any = table.groupby([*aggregates.keys_of(table, "seed"), "step"], dropna=False)["test_accuracy"]
-        if by_step.nunique(dropna=False).max() == 1:
+    if values := [name for name in CURVES if name in table]:
+        by_step: Any = table.groupby([*aggregates.keys_of(table, "seed"), "step"], dropna=False)[values]
+        if by_step.nunique(dropna=False).to_numpy().max() == 1:
             return f"all {len(seeds)} seeds are alike"
     many = len(seeds) >= stats.MIN_PAIRS
     return f"{means_of(table)}, {'band: 95 % interval at each step' if many else 'thin: single seeds'}"

@@ -23,18 +23,21 @@ def seeds_drawn(frames: Mapping[str, Mapping[str, Any]]) -> str:
     parts = []
     if any(low is not None for of in columns for low in of.get("low", ())):
         parts.append(f"Bands: {INTERVAL}, at each step by itself: of many steps some lie outside.")
-        if most > intervals.LISTED:
+        if intervals.LISTED < most <= intervals.COUNTED:
             parts.append("They come from random subsets of the seeds, the intervals in tables from all.")
     if any(of.get("xs") for of in columns):
         parts.append(f"Thick: mean over the seeds; thin: single seeds. Bands need {MIN_PAIRS}.")
-    return " ".join(parts) or "No bands: all seeds have the same values."
+    alike = most >= MIN_PAIRS  # else there would be a band
+    return " ".join(parts) or (
+        "No bands: all seeds have the same values." if alike else f"Bands need {MIN_PAIRS} seeds."
+    )
 
 
 def crosses(frames: Mapping[str, Mapping[str, Any]]) -> str:
     """Say what the crosses of trials that diverged are, if there are any."""
     if not any(frame["sources"]["ended"]["step"] for frame in frames.values()):
         return ""
-    return "A red cross is the last value of a trial that diverged; after it the mean is that of the other seeds."
+    return "A red cross is the last value of a trial that diverged; means are of the seeds that have a value."
 
 
 def early_stopping(cells: Cells) -> str:

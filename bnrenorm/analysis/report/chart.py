@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.embed import json_item
-from bokeh.models import ColumnDataSource, HoverTool, InlineStyleSheet, NumeralTickFormatter
+from bokeh.models import BasicTicker, ColumnDataSource, HoverTool, InlineStyleSheet, NumeralTickFormatter
 from bokeh.plotting import figure
 
 from bnrenorm.analysis.report.palette import Style
@@ -130,7 +130,8 @@ def axes(name: str, *, height: int = HEIGHT, x_label: str = "training step", **o
     )
     plot.toolbar.logo = None
     plot.toolbar.stylesheets = [InlineStyleSheet(css=_TOOLBAR)]
-    plot.xaxis.formatter = NumeralTickFormatter(format="0,0") if x_label == "training step" else plot.xaxis.formatter
+    if x_label == "training step":
+        plot.xaxis.update(formatter=NumeralTickFormatter(format="0,0"), ticker=BasicTicker(min_interval=1))
     lines = dict.fromkeys(("axis_line_color", "major_tick_line_color"), GREY)
     texts = dict.fromkeys(("axis_label_text_color", "major_label_text_color"), GREY)
     for axis in (*plot.xaxis, *plot.yaxis):

@@ -175,7 +175,8 @@ def frame_of(
         all_seeds = spread(few)
         sources[f"mean {i}"] = _shown(all_seeds, factor, name)
         sources[f"lone {i}"] = lone(sources[f"mean {i}"]["step"], sources[f"mean {i}"]["mean"])
-        sources[f"lines {i}"] = _single(few if 1 < few.shape[1] < MIN_PAIRS else few[[]], factor, name)
+        most = max(all_seeds.seeds, default=0)
+        sources[f"lines {i}"] = _single(few if 1 < most < MIN_PAIRS else few[[]], factor, name)
         ends.append(_end(name, factor * all_seeds.mean, 2 if factor == 100 else 4, diverged))
     alt = f"{axis[0].upper()}{axis[1:]} by training step: {'; '.join(dict.fromkeys(ends))}."
     return {"sources": sources, "axis": axis, "alt": alt}

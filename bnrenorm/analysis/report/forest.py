@@ -69,7 +69,7 @@ def forest(verdicts: list[Verdict]) -> Chart | None:
     )
     chart = Chart("forest", _TITLE, caption, plot, is_told=False)  # a table tells it
     every = "; ".join(map(_in_words, shown))
-    told = every if len(shown) <= _TOLD else f"There are {len(shown)}, in the table of comparisons"
+    told = every if len(shown) <= _TOLD else f"There are {len(verdicts)}, in the table of comparisons"
     chart.frames[""] = {"sources": _sources(shown), "alt": f"Paired differences in final test accuracy. {told}."}
     return chart
 

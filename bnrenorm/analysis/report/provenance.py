@@ -70,7 +70,7 @@ def _missing(results: ExperimentResults) -> list[str]:
     experiment = results.experiment
     total = len(experiment.settings) * len(experiment.seeds)
     there = len(results.trials)
-    return [f"the run is unfinished: {there} of {total} trials are here"] if there < total else []
+    return [f"not all trials are here: {there} of {total}"] if there < total else []
 
 
 def _origins(results: ExperimentResults) -> list[str]:

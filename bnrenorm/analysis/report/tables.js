@@ -148,8 +148,8 @@
   });
   let closed = []; // what is opened for the paper alone
   window.addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed = [...closed, ...document.querySelectorAll("details:not([open])")];
     closed.forEach((details) => (details.open = true));
   });
-  window.addEventListener("afterprint", () => closed.forEach((details) => (details.open = false)));
+  window.addEventListener("afterprint", () => closed.splice(0).forEach((details) => (details.open = false)));
 })();

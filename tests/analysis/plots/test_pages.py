@@ -200,6 +200,7 @@ def test_titles_say_where_seeds_diverged_and_where_they_are_alike():
         [one_point(np.array([9, 0.5, 0.2, 0.1])).assign(seed=seed) for seed in range(6)], ignore_index=True
     )
     assert pages.spread_of(table) == "all 6 seeds are alike"
+    assert pages.spread_of(table.assign(train_loss=table["train_loss"] + table["seed"])).startswith("mean of 6")
     table["test_accuracy"] += 0.01 * table["seed"]
     assert pages.spread_of(table) == "mean of 6 seeds, band: 95 % interval at each step"
     table.loc[table.index[-1], "test_accuracy"] = np.nan

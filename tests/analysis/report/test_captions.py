@@ -19,6 +19,7 @@ BANDS = "Bands: 95 % interval of the mean over the seeds, at each step by itself
         (6, BANDS),
         (13, BANDS),
         (14, f"{BANDS} They come from random subsets of the seeds, the intervals in tables from all."),
+        (31, BANDS),
     ],
 )
 def test_a_caption_says_what_is_drawn_of_so_many_seeds(seeds, said):
@@ -36,6 +37,16 @@ def test_a_caption_of_an_unfinished_run_says_what_is_drawn_of_the_trials_that_ar
     assert charts.curves(Cells(replace(made, trials=first))).caption == "One seed."
 
 
+def test_where_too_few_seeds_are_left_at_every_step_they_are_drawn_one_by_one():
+    made = results()
+    for trial, result in made.trials:
+        if trial.seed < 3:
+            result.records.update({name: [float("nan")] * 4 for name in result.records if name.endswith("accuracy")})
+    chart = charts.differences(Cells(made))
+    assert chart.caption.endswith("Thick: mean over the seeds; thin: single seeds. Bands need 6.")
+    assert all(len(chart.frames[""]["sources"][f"lines {i}"]["xs"]) == 6 for i in range(3))
+
+
 def test_seeds_that_change_nothing_have_no_bands():
     made = results()
     for _, result in made.trials:
@@ -45,7 +56,7 @@ def test_seeds_that_change_nothing_have_no_bands():
 
 def test_a_cross_is_explained_where_there_is_one():
     assert "cross" not in charts.curves(Cells(results())).caption
-    cross = "A red cross is the last value of a trial that diverged; after it the mean is that of the other seeds."
+    cross = "A red cross is the last value of a trial that diverged; means are of the seeds that have a value."
     assert charts.curves(Cells(results(diverged=[("BN", 2)]))).caption.endswith(cross)
 
 
@@ -60,6 +71,17 @@ def test_a_cross_is_explained_where_there_is_one():
 def test_the_modes_are_explained_by_the_settings(more, said):
     text = TEXT if "training" not in more else TEXT.replace("training: {steps: 8}\n", "")
     assert said in charts.gap(Cells(results(text + more))).caption
+
+
+def test_what_one_variant_of_several_does_is_explained():
+    mixed = TEXT.replace("norm: {kind: batch}", "norm: {kind: batch}, model: {dropout: {keep_hidden: 0.5}}")
+    assert "and dropout where a variant has it" in charts.gap(Cells(results(mixed))).caption
+
+
+@pytest.mark.parametrize(("seeds", "said"), [(1, "One seed."), (2, "Means over the seeds.")])
+def test_corrections_of_one_seed_are_no_means(seeds, said):
+    cells = Cells(results(TEXT.replace("seeds: 6", f"seeds: {seeds}")))
+    assert corrections.corrections(cells).caption.startswith(said)
 
 
 def test_where_nothing_is_renormalised_corrections_are_distances():

@@ -78,14 +78,6 @@ def test_a_cross_marks_the_last_value_of_a_diverged_trial():
     assert drawn(charts.curves(Cells(run)), "0", "mean 2")["seeds"] == [6, 6, 6, 5]
 
 
-def test_the_legend_of_the_gap_has_no_variant_without_values():
-    made = results()
-    for trial, result in made.trials:
-        if trial.variant == "none":
-            del result.records["training_mode_accuracy"]
-    assert [entry.name for entry in charts.gap(Cells(made)).legend] == ["BN", "BRN"]
-
-
 def test_losses_without_bounds_are_written_short():
     made = results()
     for _, result in made.trials:

@@ -6,7 +6,7 @@ from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool, Line, LogSc
 
 from bnrenorm.analysis.report import charts, corrections
 from bnrenorm.analysis.report.cells import Cells
-from tests.analysis.report.runs import TEXT, results
+from tests.analysis.report.runs import GRID, TEXT, results
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]  # Okabe and Ito
 
@@ -144,3 +144,21 @@ def test_a_document_begins_with_the_first_frame_in_which_null_is_nan(cells):
                     np.testing.assert_array_equal(sources[name][column], np.array(columns[column], float))
     band = charts.curves(cells).frames["0"]["sources"]["mean 2"]
     assert (band["low"][-1], band["low"][0] is None) == (None, False)
+
+
+def test_the_legend_of_the_gap_has_no_variant_without_values():
+    made = results()
+    for trial, result in made.trials:
+        if trial.variant == "none":
+            del result.records["training_mode_accuracy"]
+    assert [entry.name for entry in charts.gap(Cells(made)).legend] == ["BN", "BRN"]
+
+
+def test_the_legend_has_what_any_choice_has_values_of():
+    made = results(TEXT + GRID)
+    for trial, result in made.trials:
+        if trial.variant == "BN" and trial.point[0][1] == 0.1:
+            del result.records["training_mode_accuracy"]
+        if trial.variant == "BRN":
+            result.records["training_mode_accuracy"][0] = float("nan")
+    assert [entry.tag for entry in charts.gap(Cells(made)).legend] == ["drawn 0", "drawn 1", "drawn 2"]

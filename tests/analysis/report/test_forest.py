@@ -61,6 +61,7 @@ def test_many_comparisons_are_left_to_the_table():
     )
     assert "; BRN - BN, lr 4: " in forest.forest(few.verdicts).alt
     assert forest.forest(many.verdicts).alt.endswith(". There are 15, in the table of comparisons.")
+    assert ". There are 45, in the table" in forest.forest(3 * many.verdicts).alt, "more than are drawn"
 
 
 def test_every_row_has_a_zone_of_equivalence_about_0_and_is_on_the_axis():

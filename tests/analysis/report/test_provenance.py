@@ -72,6 +72,6 @@ def test_few_seeds_and_missing_trials_are_noted_after_what_was_said_during_the_r
     made = replace(made, trials=made.trials[:-1], notes=("pixels are 0 to 200",))
     assert provenance.notes(made) == [
         "pixels are 0 to 200",
-        "the run is unfinished: 5 of 6 trials are here",
+        "not all trials are here: 5 of 6",
         "2 seeds: with fewer than 6 there is neither an interval nor a verdict",
     ]

@@ -66,6 +66,6 @@ def test_trials_are_counted_over_the_grid():
     made = results(f"{TEXT}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n", diverged=[("BN", 1)])
     assert provenance.diverged(made) == ["BN diverged in 2 of 12 trials"]
     short = replace(made, trials=made.trials[1:])
-    assert sections.section(short).notes[0] == "the run is unfinished: 35 of 36 trials are here"
+    assert sections.section(short).notes[0] == "not all trials are here: 35 of 36"
     assert sections.section(made).facts[2] == "seeds 0, 1, 2, 3, 4, 5: 36 trials"
     assert sections.section(short).facts[2] == "seeds 0, 1, 2, 3, 4, 5: 35 of 36 trials"
