@@ -15,6 +15,7 @@ BANDS = "Bands: 95 % interval of the mean over the seeds, at each step by itself
     ("seeds", "said"),
     [
         (1, "One seed."),
+        (2, "Thick: mean over the seeds; thin: single seeds. Bands need 6."),
         (5, "Thick: mean over the seeds; thin: single seeds. Bands need 6."),
         (6, BANDS),
         (13, BANDS),
