@@ -61,9 +61,7 @@ def _guessing(cells: _Cells, data: Described) -> list[str]:
         names = _variants(means, cells)
         cautions.append(f"{listed(names)} {_end(names)} no better than guessing: {right}")
     if seeds:
-        names = [
-            name for variant, own in seeds.items() for name in _few(own, f"{variant} in single seeds", variant, cells)
-        ]
+        names = _few(seeds, cells, " in single seeds")
         cautions.append(f"{listed(names)} {_end(names)} no better than guessing: {right}; means hide that")
     return cautions
 
@@ -100,15 +98,17 @@ def _named(cell: dict[str, Any]) -> str:
 
 def _variants(some: list[dict[str, Any]], cells: _Cells) -> list[str]:
     """Name variants with the points of the grid, or with how many if these are many."""
-    points: dict[str, list[dict[str, Any]]] = {}
+    points: dict[str, list[str]] = {}
     for cell in some:
-        points.setdefault(cell["variant"], []).append(cell)
-    return [name for variant, own in points.items() for name in _few(list(map(_named, own)), variant, variant, cells)]
+        points.setdefault(cell["variant"], []).append(_named(cell))
+    return _few(points, cells)
 
 
-def _few(names: list[str], many: str, variant: str, cells: _Cells) -> list[str]:
-    """Return the names of points of a variant, or what stands for `many` with their number."""
-    if len(names) <= _NAMED:
-        return names
-    every = sum(cell["variant"] == variant for cell, _ in cells)
-    return [f"{many} at {len(names)} of {counted(every, 'grid point')}"]
+def _few(points: dict[str, list[str]], cells: _Cells, how: str = "") -> list[str]:
+    """Return what stands for the points of the grid, by variant: these, or `how` it is at so many."""
+    names = []
+    for variant, own in points.items():
+        every = sum(cell["variant"] == variant for cell, _ in cells)
+        many = f"{variant}{how} at {len(own)} of {counted(every, 'grid point')}"
+        names += own if len(own) <= _NAMED else [many]
+    return names

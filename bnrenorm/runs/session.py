@@ -160,10 +160,11 @@ class Session:
             if count := len(keys & stored):
                 self.watcher.note(narration.trained_by(other, count))
             stored -= keys
-        folder = run_folder.path_of(self.store.root, self.experiment, self.data.checksum)
-        every = trial_keys(self.experiment, self.data, self.backend)  # those of all shards
-        if missing and (former := inventory.of_another_version(folder, self.store, every, self.data.checksum)):
-            self.watcher.note(former)
+        if missing:
+            folder = run_folder.path_of(self.store.root, self.experiment, self.data.checksum)
+            every = trial_keys(self.experiment, self.data, self.backend)  # those of all shards
+            if former := inventory.of_another_version(folder, self.store, every, self.data.checksum):
+                self.watcher.note(former)
 
     def _plan(self, damaged: Collection[str] = ()) -> Plan:
         """Plan what is missing or damaged."""

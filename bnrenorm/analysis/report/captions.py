@@ -27,10 +27,7 @@ def seeds_drawn(frames: Mapping[str, Mapping[str, Any]]) -> str:
             parts.append("They come from random subsets of the seeds, the intervals in tables from all.")
     if any(of.get("xs") for of in columns):
         parts.append(f"Thick: mean over the seeds; thin: single seeds. Bands need {MIN_PAIRS}.")
-    alike = most >= MIN_PAIRS  # else there would be a band
-    return " ".join(parts) or (
-        "No bands: all seeds have the same values." if alike else f"Bands need {MIN_PAIRS} seeds."
-    )
+    return " ".join(parts) or "No bands: all seeds have the same values."
 
 
 def crosses(frames: Mapping[str, Mapping[str, Any]]) -> str:

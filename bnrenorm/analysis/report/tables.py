@@ -4,7 +4,7 @@ import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -91,7 +91,6 @@ def named(frame: pd.DataFrame, names: Iterable[str]) -> list[tuple[Column, Itera
     return [(Column(name), map(cell_of, frame[name])) for name in names]
 
 
-_TESTS: tuple[Literal["p"], Literal["p_holm"]] = ("p", "p_holm")
 PAIR = (Column("variant"), Column("against", title="the variant that it is compared with"))
 
 
@@ -108,7 +107,8 @@ def verdicts(entries: list[Verdict]) -> Table:
     """Return a row per comparison, with differences and intervals in percentage points."""
     of = {name: [entry[name] for entry in entries] for name in entries[0]}
     points = zip(*map(in_points, entries), strict=True)
-    p, p_holm = ([None if entry["verdict"] == IDENTICAL else entry[of_p] for entry in entries] for of_p in _TESTS)
+    is_same = [verdict == IDENTICAL for verdict in of["verdict"]]
+    p, p_holm = ([None if same else p for same, p in zip(is_same, of[name], strict=True)] for name in ("p", "p_holm"))
     needed = [count or None for count in of["more_seeds"]]
     columns = [
         *zip(PAIR, (of["b"], of["a"]), strict=True),

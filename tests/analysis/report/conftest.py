@@ -64,3 +64,14 @@ def open_page(browser):
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def open_run(open_page, tmp_path):
+    """A function that opens the report of results of a config, as `open_page` does."""
+
+    def open_run(text, **options):
+        write.save(tmp_path / "report.html", [results(text)])
+        return open_page(tmp_path / "report.html", **options)
+
+    return open_run

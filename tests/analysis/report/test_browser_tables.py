@@ -4,8 +4,7 @@ import csv
 
 import pytest
 
-from bnrenorm.analysis.report import write
-from tests.analysis.report.runs import NAME, TEXT, results
+from tests.analysis.report.runs import NAME, TEXT
 
 
 @pytest.mark.slow
@@ -59,9 +58,8 @@ def test_numbers_are_shown_as_before_sorting_and_saved_exactly(open_page, file, 
 
 
 @pytest.mark.slow
-def test_a_variant_named_like_a_number_keeps_its_name_when_sorted(open_page, tmp_path):
-    write.save(tmp_path / "report.html", [results(TEXT.replace("  BN: {", '  "inf": {'))])
-    page, wrong = open_page(tmp_path / "report.html")
+def test_a_variant_named_like_a_number_keeps_its_name_when_sorted(open_run):
+    page, wrong = open_run(TEXT.replace("  BN: {", '  "inf": {'))
     table = page.locator("#run1-trials")
     table.locator("thead button").first.click()
     assert set(table.locator("tbody tr > :first-child").all_inner_texts()) == {"none", "inf", "BRN"}
@@ -69,9 +67,8 @@ def test_a_variant_named_like_a_number_keeps_its_name_when_sorted(open_page, tmp
 
 
 @pytest.mark.slow
-def test_ten_thousand_trials_open_and_their_table_is_turned(open_page, tmp_path):
-    write.save(tmp_path / "big.html", [results(TEXT.replace("seeds: 6", "seeds: 3334"))])
-    page, wrong = open_page(tmp_path / "big.html")
+def test_ten_thousand_trials_open_and_their_table_is_turned(open_run):
+    page, wrong = open_run(TEXT.replace("seeds: 6", "seeds: 3334"))
     trials = page.locator("#run1-trials")
     assert trials.locator(".pager span").inner_text() == "rows 1 to 50 of 10002"
     trials.locator("button", has_text="Next").click()
@@ -85,9 +82,8 @@ def test_ten_thousand_trials_open_and_their_table_is_turned(open_page, tmp_path)
 
 
 @pytest.mark.slow
-def test_paper_has_all_rows_and_what_is_folded(open_page, tmp_path):
-    write.save(tmp_path / "long.html", [results(TEXT.replace("seeds: 6", "seeds: 20"))])
-    page, wrong = open_page(tmp_path / "long.html")
+def test_paper_has_all_rows_and_what_is_folded(open_run):
+    page, wrong = open_run(TEXT.replace("seeds: 6", "seeds: 20"))
     rows, next_page = page.locator("#run1-trials tbody tr"), page.locator("#run1-trials button", has_text="Next")
     next_page.focus()
     page.keyboard.press("Enter")
@@ -104,9 +100,8 @@ def test_paper_has_all_rows_and_what_is_folded(open_page, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_table_without_an_end_is_cut_on_paper_and_says_so(open_page, tmp_path):
-    write.save(tmp_path / "endless.html", [results(TEXT.replace("seeds: 6", "seeds: 400"))])
-    page, wrong = open_page(tmp_path / "endless.html")
+def test_a_table_without_an_end_is_cut_on_paper_and_says_so(open_run):
+    page, wrong = open_run(TEXT.replace("seeds: 6", "seeds: 400"))
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert page.locator("#run1-trials tbody tr").count() == 1000
     assert "Rows 1 to 1000 of 1200: the files" in page.locator("#run1-trials").inner_text()
