@@ -72,6 +72,14 @@ def test_a_row_per_comparison_has_its_difference_in_points_and_both_ps():
     assert table.note.endswith("over 3 comparisons; intervals, and with them “equivalent”, are not corrected.")
 
 
+def test_the_p_of_six_seeds_is_shown_whole():
+    """Rounded to three digits, a tie, it would be 0.0313 here and 0.0312 in the sentence."""
+    entries = [entry | {"p": 2 / 2**6, "p_holm": 3 * 2 / 2**6} for entry in results().verdicts]
+    table = tables.verdicts(entries)
+    shown = dict(zip([column.name for column in table.columns], table.page()[0], strict=True))
+    assert (shown["p"], shown["p after Holm"]) == ("0.03125", "0.09375")
+
+
 def test_a_row_per_variant_has_means_over_the_seeds_that_finished():
     made = results(f"{TEXT}grid: {{training.optimizer.lr: [0.1, 0.5]}}\n", diverged=[("BN", 2)])
     table = tables.variants(made.summary, ["training.optimizer.lr"], "Losses: nats.")
