@@ -74,7 +74,7 @@ def _timed(group: list[Trial], data: Dataset, backend: Backend) -> float:
     steps = _STEPS if engine != CHAINER and not isinstance(settings.training.batch, Full) else 2
     elapsed = _seconds(training, steps)
     while engine == CPU and elapsed < _LONG:
-        steps *= 2
+        steps = math.ceil(1.1 * steps * _LONG / max(elapsed, _LONG / 20))  # at most 22 times as many
         elapsed = _seconds(training, steps)
     step = elapsed / steps
     started = time.perf_counter()

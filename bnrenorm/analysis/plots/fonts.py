@@ -23,6 +23,7 @@ FAMILIES = (
     *("Noto Serif CJK JP", "IPAexMincho", "IPAPMincho", "TakaoPMincho", "Hiragino Mincho ProN", "Yu Mincho"),
 )
 _PACKAGE = "fonts-ipafont-gothic"  # of Debian and Ubuntu, so of Colab too: 3 MB, fonts-noto-cjk has 56
+_BETWEEN = " - |, |: | = "  # what parts names in a text; what a name has besides is in its number
 _numbers: dict[str, int] = {}  # of the names that no font has: all figures show a name as the same number
 
 
@@ -51,7 +52,8 @@ def complete(artist: Any) -> None:
     for text in texts if families else ():
         text.set_fontfamily([*text.get_fontfamily(), *families])
     if missing:
-        _replace(axes, texts, re.compile(f"[{re.escape(''.join(sorted(missing)))}]+"))
+        lacking = f"[{re.escape(''.join(sorted(missing)))}]+"
+        _replace(axes, texts, re.compile(rf"{lacking}(?:(?:(?!{_BETWEEN}).)+?{lacking})*"))
 
 
 def _missing(text: str, families: list[str]) -> set[str]:

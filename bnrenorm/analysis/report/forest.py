@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from bokeh.models import BoxAnnotation, PlainText
 from bokeh.models import Label as Text
+from rich.cells import cell_len, set_cell_size
 
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.report.chart import GREY, Chart, axes, hover, rounded, source
@@ -18,7 +19,7 @@ _ROWS = 40
 _ROW = 58  # pixels of height
 _ABOVE, _BELOW = 0.12, 0.22  # what is drawn of a row reaches so far above and below its interval, in rows
 _LABEL = 0.27  # its label stands above that, in rows
-_LONGEST = 54  # characters of a label: what a phone is wide
+_LONGEST = 54  # cells of a label, of which a Japanese character takes two: what a phone is wide
 _NAME = 30  # of these, what a name must have so that a verdict is worth its room
 _TOLD = 12  # rows that are told in words: of more, nobody hears the end
 _COLOUR, _DOT, _HOLLOW = "#0072B2", "#56B4E9", "#00000000"
@@ -114,14 +115,17 @@ def _label(verdict: Verdict) -> str:
     short = what.removesuffix(" by construction")
     room = _LONGEST - len(f": {short}")
     for text in (f"{name}: {what}", f"{name}: {short}", f"{_ends(name, room)}: {short}" if room >= _NAME else name):
-        if len(text) <= _LONGEST:
+        if cell_len(text) <= _LONGEST:
             return text
     return _ends(name, _LONGEST)
 
 
-def _ends(text: str, length: int) -> str:
-    """Return a text of that length, or both ends of a longer one."""
-    return text if len(text) <= length else f"{text[: length // 2]}…{text[1 - length // 2 :]}"
+def _ends(text: str, cells: int) -> str:
+    """Return a text of at most that many cells, or both ends of a longer one."""
+    if cell_len(text) <= cells:
+        return text
+    head, tail = set_cell_size(text, cells // 2), set_cell_size(text[::-1], cells // 2 - 1)[::-1]
+    return f"{head}…{tail}"
 
 
 def _in_words(verdict: Verdict) -> str:

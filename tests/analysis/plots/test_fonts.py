@@ -131,6 +131,14 @@ def test_names_that_no_font_has_are_numbers_and_one_hint_says_which(no_fonts):
     assert ax.get_yticks()[-1] >= 1000, "other axes have ticks where they need them"
 
 
+def test_a_name_of_several_words_is_one_number(no_fonts):
+    name = "再正規化（r_max 3、d_max 5）"
+    figure = figure_of(name, f"{name} - {NAMES[0]}, lr 0.1", "学習率: 正規化", "正規化 = 学習率")
+    with pytest.warns(Hint, match=rf'show "{name}" as \[1\], "{NAMES[0]}" as \[2\], "学習率" as \[3\], "正規化" as'):
+        fonts.complete(figure)
+    assert {"[1]", "[1] - [2], lr 0.1", "[3]: [4]", "[4] = [3]"} <= texts_of(figure)
+
+
 def test_names_of_a_categorical_axis_are_numbers_too(no_fonts):
     figure = Figure()
     figure.subplots().bar(["BN", NAMES[0]], [1, 2])

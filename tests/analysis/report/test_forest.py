@@ -111,6 +111,20 @@ def test_labels_fit_a_phone_and_lie_on_nothing():
     assert all(top < label.y or bottom > label.y + 0.3 for label in labels for bottom, top in spans)
 
 
+@pytest.mark.parametrize(
+    "name", ["正規化の手法を長い名前で表したもの", "アバッチの再正規化とその移動平均、条件", "a名前"]
+)
+def test_labels_of_wide_characters_fit_a_phone(name):
+    variants = f"  {name}1: {{norm: {{kind: batch}}}}\n  {name}2: {{norm: {{kind: renorm}}}}\n"
+    text = f"name: long\nvariants:\n{variants}seeds: 2\n"
+    (label,) = forest.forest(results(text).verdicts).model.select({"type": Label})
+    text = label.text.text
+    wide = sum(ord(character) > 0x2FFF for character in text)
+    assert 54 >= len(text) + wide >= (53 if "…" in text else 0)
+    assert text.startswith(name[:5])
+    assert text.endswith("1: inconclusive")
+
+
 def test_a_label_says_identical_where_there_is_no_room_for_by_construction():
     variants = "  BN: {norm: {kind: batch}}\n  renorm with limits: {norm: {kind: renorm, r_max: 1, d_max: 0}}\n"
     text = f"name: same\nvariants:\n{variants}seeds: 2\ngrid: {{training.optimizer.lr: [0.1, 0.5]}}\n"
