@@ -166,7 +166,10 @@ class Normalization(L.BatchNormalization):
             warnings.warn("batch normalisation of a batch of one example returns beta, whatever x is", stacklevel=4)
         mean, var = formulas.moments(x.array)
         std = (var + eps) ** 0.5
-        r, d = formulas.corrections(mean, std, run_mean, run_std, *limits)
+        if limits == (1, 0):  # batch normalisation, which needs no running statistics: a NaN in them is none in y
+            r, d = self.xp.ones_like(mean), self.xp.zeros_like(mean)
+        else:
+            r, d = formulas.corrections(mean, std, run_mean, run_std, *limits)
         y = renormalise(x, gamma, beta, mean, std, r, d)
         if not chainer.config.in_recomputing:
             self.step += 1

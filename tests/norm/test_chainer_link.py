@@ -166,6 +166,22 @@ def test_a_forgotten_pass_counts_once_and_has_the_same_gradients(rng, semantics,
             assert_array_equal(state(link)[name], value)
 
 
+@pytest.mark.parametrize("link", [bnrenorm.BatchNormalization(3), bnrenorm.BatchRenormalization(3, 1, 0)])
+def test_batch_normalisation_trains_on_after_a_batch_with_a_nan_as_chainers_does(rng, link):
+    data = batches(rng)
+    data[1][0, 1] = np.nan
+    assert_trains_alike(link, L.BatchNormalization(3), data)
+    assert_array_equal(np.isfinite(train(link, data[:1])[0][0]).all(axis=0), True)
+    assert_array_equal(np.isnan(link.avg_mean), [False, True, False])
+
+
+def test_renormalisation_does_not_hide_that_a_batch_had_a_nan(rng):
+    link, data = make_ours(), batches(rng)
+    data[1][0, 1] = np.nan
+    y, *_ = train(link, data)[2]
+    assert_array_equal(np.isnan(y).all(axis=0), [False, True, False])
+
+
 def test_an_empty_batch_changes_nothing_and_has_gradients_of_0(pair, rng):
     link = pair[0]()
     train(link, batches(rng))
