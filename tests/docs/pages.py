@@ -52,6 +52,12 @@ def table(page, *heading):
     return found[1:]
 
 
+def anchors(page):
+    """List the fragments by which links reach the headings of a page, as GitHub makes them, in the headings' order."""
+    headings = re.findall(r"^#+ (.*)$", _FENCE.sub("", text(page)), re.M)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+
 def commands(page):
     """List the bnrenorm commands, in blocks and between backticks, without comments."""
     lines = [line for body in blocks(page, "") for line in body.splitlines()] + inline(page)

@@ -117,13 +117,7 @@ def test_relative_links_lead_somewhere(page):
             path, _, anchor = target.partition("#")
             file = page.parent / path if path else page
             assert file.exists(), target
-            assert not anchor or anchor in anchors(file), target
-
-
-def anchors(file):
-    """The fragments by which links reach the headings of a page, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert not anchor or anchor in pages.anchors(file), target
 
 
 @PAGES

@@ -43,15 +43,25 @@ def without_comments(code):
     return [line.partition("# ")[0].rstrip() for line in code.splitlines()]
 
 
+def in_english(page):
+    return page.replace("/ja/", "/").replace(".ja.md", ".md")
+
+
 def targets(page):
-    """Count the links of a page by the English page or the web address that they lead to, but for those to itself."""
+    """Count the links of a page by the English page or the web address that they lead to, but for those to itself.
+
+    Links to a heading count as links to the one in the same place on the English page.
+    """
     found = Counter()
     for target in _LINK.findall(pages.text(page)):
         if not target.startswith("https://"):
-            path = (pages.ROOT / page).parent / target
-            target = pages.name(path.resolve()).replace("/ja/", "/").replace(".ja.md", ".md")
+            path, _, anchor = target.partition("#")
+            linked = pages.name(((pages.ROOT / page).parent / path).resolve()) if path else page
+            target = in_english(linked)
+            if anchor:
+                target += f"#{pages.anchors(target)[pages.anchors(linked).index(anchor)]}"
         found[target] += 1
-    own = page.replace("/ja/", "/").replace(".ja.md", ".md")
+    own = in_english(page)
     return Counter({target: count for target, count in found.items() if target != own})
 
 
@@ -91,7 +101,7 @@ def test_links_lead_to_the_same_pages_in_japanese_where_there_are_some(english, 
     assert targets(english) == targets(japanese)
     links = _LINK.findall(pages.text(japanese))
     for target in links:
-        path = (pages.ROOT / japanese).parent / target
+        path = (pages.ROOT / japanese).parent / target.partition("#")[0]
         translated = path.parent / "ja" / path.name
         assert path.parent.name == "ja" or not translated.exists() or path.resolve() == pages.ROOT / english, target
 
