@@ -42,8 +42,8 @@ class Duration:
 
         per_epoch: steps per epoch; total: length of the training in steps.
         """
-        per_unit = {"steps": 1.0, "epochs": per_epoch, "%": total / 100}[self.unit]
-        return math.floor(self.amount * per_unit + 0.5)
+        many, of = {"steps": (1, 1), "epochs": (per_epoch, 1), "%": (total, 100)}[self.unit]
+        return math.floor(self.amount * many / of + 0.5)  # divided last, so that a half is one
 
     def serialise(self) -> int | str:
         """Return the inverse of `parse`: an int for steps, a string otherwise."""

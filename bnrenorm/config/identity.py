@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from bnrenorm.config.network import Dropout
-from bnrenorm.config.norms import BatchNorm, Renorm
-from bnrenorm.config.schema import Settings
+from bnrenorm.config.duration import steps
+from bnrenorm.config.network import Dropout, Model
+from bnrenorm.config.norms import BatchNorm, LayerNorm, NoNorm, Renorm
+from bnrenorm.config.schema import Evaluation, Settings
 from bnrenorm.norm.semantics import SEMANTICS
 
 
@@ -33,20 +34,31 @@ def _canonical(settings: Settings) -> Settings:
     """Return the settings with renormalisation that never corrects replaced by batch normalisation.
 
     Dropout that drops nothing is none, of whatever form. A rate of gamma and beta that is everybody's, or that of none,
-    is no other, and neither is their gradient where no layer shares them.
+    is no other, and neither is their gradient where no layer shares them. No ramp leads to a limit that is the first,
+    there is no penalty without decay, and without averages over a batch evaluation has no choice of statistics.
     """
     norm: Any = settings.norm
     model = settings.model
     if isinstance(norm, Renorm) and why_plain_bn(settings):
         norm = BatchNorm(**{**norm.model_dump(include=set(BatchNorm.model_fields)), "kind": "batch"})
     lr = settings.training.optimizer.lr
+    if isinstance(norm, Renorm):
+        never = {"ramp_r": norm.r_max == 1, "ramp_d": norm.d_max == 0}
+        norm = norm.model_copy(update={name: steps(0) for name, is_never in never.items() if is_never})
     if hasattr(norm, "affine") and (norm.affine == "none" or norm.affine_lr == lr):
         norm = norm.model_copy(update={"affine_lr": None})
     if isinstance(norm, BatchNorm) and norm.affine != "layer":
         norm = norm.model_copy(update={"affine_gradient": "sum"})
     if not model.dropout.drops:
         model = model.model_copy(update={"dropout": Dropout()})
-    return settings.model_copy(update={"norm": norm, "model": model})
+    evaluation = settings.evaluation
+    if isinstance(norm, NoNorm):
+        model = model.model_copy(update={"order": Model().order})
+    if isinstance(norm, NoNorm | LayerNorm):
+        evaluation = evaluation.model_copy(update={"statistics": Evaluation().statistics})
+    if not settings.training.weight_decay and not settings.training.l1_decay:
+        evaluation = evaluation.model_copy(update={"penalty": False})
+    return settings.model_copy(update={"norm": norm, "model": model, "evaluation": evaluation})
 
 
 def reason(a: str, settings_a: Settings, b: str, settings_b: Settings) -> str:

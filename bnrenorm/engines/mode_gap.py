@@ -30,7 +30,8 @@ class ModeGap:
     """Measures both accuracies on about 200 training images, with the same weights and without changing anything.
 
     If a batch has at least that many images, its first ones are used, as their logits in training mode are known.
-    Otherwise the next batches are drawn and go through the network together, each normalised by itself as in training.
+    Otherwise the next batches are drawn and go through the network together, each normalised by itself as in training,
+    within the limits of the step.
     """
 
     def __init__(self, network: MLP, inputs: Inputs, trials: list[Trial]):
@@ -51,7 +52,7 @@ class ModeGap:
         if self.sampler.size >= IMAGES:
             training = evaluate.accuracy(logits[:, :IMAGES], labels)
         else:
-            training = self._in_training_mode(images, labels)
+            training = self._in_training_mode(images, labels, step)
         with evaluate.inference():
             inference = evaluate.accuracy(self.network(images).array, labels)
         return {"training_mode_accuracy": training, "inference_mode_accuracy": inference}
@@ -68,15 +69,15 @@ class ModeGap:
             drawn = table[0, :, : min(counts[0], IMAGES)]
         return xp.asarray(drawn[self.column])
 
-    def _in_training_mode(self, images: Array, labels: Array) -> Array:
+    def _in_training_mode(self, images: Array, labels: Array, step: int) -> Array:
         """Return the accuracy (R,) in training mode, with frozen running statistics."""
         norms = self.network.batch_norms
-        originals = [(norm.micro_batch, norm.frozen, norm.observing) for norm in norms]
+        originals = [(norm.micro_batch, norm.frozen, norm.observing, norm.step) for norm in norms]
         try:
             for norm in norms:
-                norm.micro_batch, norm.frozen, norm.observing = self.micro_batch, True, False
+                norm.micro_batch, norm.frozen, norm.observing, norm.step = self.micro_batch, True, False, step
             with chainer.using_config("train", True), chainer.no_backprop_mode():
                 return evaluate.accuracy(self.network(images).array, labels)
         finally:
-            for norm, (micro_batch, frozen, observing) in zip(norms, originals, strict=True):
-                norm.micro_batch, norm.frozen, norm.observing = micro_batch, frozen, observing
+            for norm, original in zip(norms, originals, strict=True):
+                norm.micro_batch, norm.frozen, norm.observing, norm.step = original

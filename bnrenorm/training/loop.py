@@ -105,9 +105,12 @@ class Training:
         loss, accuracy = replicas.training_means()
         alive = np.isfinite(loss)
         values = {"train_loss": loss, "train_accuracy": accuracy, **self.engine.evaluate()}
+        values = {name: np.where(self._done, math.nan, value) for name, value in values.items()}  # no way back
         penalty = replicas.penalty()
         for name in (name for name in values if name.endswith("_loss")):
             values[name] = values[name] + penalty
+        if self.step:  # initial weights with an infinite loss are trained all the same
+            alive &= np.isfinite(values["train_loss"])
         values["train_loss"] = np.where(alive, values["train_loss"], math.nan)
         for name in (name for name in values if name.endswith("_accuracy")):
             finite = np.isfinite(values[name.replace("_accuracy", "_loss")])

@@ -67,7 +67,7 @@ def final_record(records: Columns, watch: str | None) -> int:
     if watch is None:
         return len(records["step"]) - 1
     watched = np.where(np.asarray(records["step"]) > 0, records[f"validation_{watch}"], np.nan)
-    if np.isnan(watched).all():
+    if not np.isfinite(watched).any():
         return len(watched) - 1
     return int(np.nanargmin(watched) if watch == "loss" else np.nanargmax(watched))
 

@@ -25,6 +25,8 @@ def test_steps_of_600_an_epoch_and_5000_in_all(text, want):
 
 def test_halves_are_rounded_up():
     assert Duration.parse("10%").steps(per_epoch=1, total=25) == 3
+    assert Duration.parse("50%").steps(per_epoch=1, total=29) == 15
+    assert Duration.parse("85%").steps(per_epoch=1, total=70) == 60
 
 
 @pytest.mark.parametrize(

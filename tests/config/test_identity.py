@@ -62,6 +62,28 @@ def test_what_changes_nothing_makes_no_other_computation(other):
     assert len(others) == ("affine_lr" not in other)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "kinds"),
+    [
+        ("evaluation: {statistics: running}", "evaluation: {statistics: batch}", {"none", "layer"}),
+        ("evaluation: {statistics: population}", "evaluation: {statistics: batch}", {"none", "layer"}),
+        ("model: {order: linear-activation-norm}", "model: {order: linear-norm-activation}", {"none"}),
+        ("evaluation: {penalty: true}", "evaluation: {penalty: false}", {"none", "layer", "batch", "renorm"}),
+        ("norm: {r_max: 1, ramp_r: 9}", "norm: {r_max: 1}", {"renorm"}),
+        ("norm: {d_max: 0, ramp_d: 9}", "norm: {d_max: 0}", {"renorm"}),
+        ("norm: {ramp_d: 9}", "norm: {ramp_d: 8}", set()),
+        ("norm: {d_max: 0, ramp_r: 9}", "norm: {d_max: 0}", set()),
+    ],
+)
+def test_settings_that_a_norm_has_no_use_for_make_no_other_computation(a, b, kinds):
+    found = set()
+    for kind in ["renorm"] if "norm:" in a else ["none", "layer", "batch", "renorm"]:
+        variants = f"variants:\n  A: {{{a}}}\n  B: {{{b}}}\nnorm: {{kind: {kind}}}\n"
+        found |= {kind} if identical(trials_of(variants)) else set()
+        assert not identical(trials_of(f"{variants}training: {{l1_decay: 0.1}}")) or "penalty" not in a
+    assert found == kinds
+
+
 def test_what_no_gamma_and_beta_learn_by_is_no_setting():
     assert len(found("{kind: batch, affine: none}", "{kind: batch, affine: none, affine_lr: 0.5}")) == 1
     assert found("{kind: batch, affine: layer}", "{kind: batch, affine: layer, affine_gradient: mean}") == []

@@ -15,7 +15,7 @@ def training(text, data, engine):
 
 
 @pytest.mark.parametrize("batch", ["4", "{kind: non_iid, classes: 1, size: 20}"])
-@pytest.mark.parametrize("norm", ["{kind: batch}", "{kind: renorm}"])
+@pytest.mark.parametrize("norm", ["{kind: batch}", "{kind: renorm}", "{kind: renorm, warmup: 2}"])
 def test_both_modes_see_the_next_batches_with_the_weights_of_the_step(digits, engine, batch, norm):
     """By hand: the network before the update is run batch by batch in training mode, then in inference mode."""
     text = f"model: {{hidden: [8]}}\nnorm: {norm}\ntraining: {{batch: {batch}, steps: 3}}\nevaluation: {{every: 1}}"
@@ -30,6 +30,8 @@ def test_both_modes_see_the_next_batches_with_the_weights_of_the_step(digits, en
         kept = [(norm.run_mean.copy(), norm.run_scale.copy(), norm.step) for norm in network.norms]
         batches = [batch_at(inputs.sampler, 0, step + 1 + i) for i in range(-(-IMAGES // size))]
         for indices in batches:
+            for norm in network.norms:
+                norm.step = step
             with chainer.using_config("train", True):
                 y = network(inputs.images[indices][None]).array[0]
             right.extend(y.argmax(axis=1) == inputs.labels[indices])
@@ -62,7 +64,9 @@ def test_the_probe_is_whole_micro_batches_of_the_images_drawn(engine, batch, mic
     measure, seen = gap.measure, []
 
     def flags():
-        return [(norm.micro_batch, norm.frozen, norm.observing, id(norm.diagnosis)) for norm in network.norms]
+        return [
+            (norm.micro_batch, norm.frozen, norm.observing, norm.step, id(norm.diagnosis)) for norm in network.norms
+        ]
 
     def spy(logits, step):
         before = flags()
@@ -135,3 +139,15 @@ def test_the_diagnosis_of_batch_normalisation_is_r_one_and_d_zero(digits, engine
         assert record.diagnosis[f"layer{layer}_r_05"] == record.diagnosis[f"layer{layer}_r_95"] == 1
         assert record.diagnosis[f"layer{layer}_d_50"] == 0
         assert record.diagnosis[f"layer{layer}_mean_distance"] > 0
+
+
+@pytest.mark.parametrize("batch", ["{kind: non_iid, classes: 1, size: 10}", "250"])
+def test_renormalisation_in_its_warm_up_has_the_gap_of_batch_normalisation(engine, batch):
+    """To its end, with which the limits jump at a step that never comes."""
+    text = "variants: {BN: {norm: {kind: batch}}, BRN: {norm: {kind: renorm, warmup: 100%}}}\nseeds: 3\n"
+    job = training(
+        f"{text}training: {{batch: {batch}, steps: 6}}\nevaluation: {{every: 2}}", some_digits(300, 50), engine
+    )
+    for record in filter(None, job):
+        gaps = record.diagnosis["training_mode_accuracy"].reshape(2, 3)
+        assert (gaps[0] == gaps[1]).all()

@@ -129,6 +129,20 @@ def test_a_replica_whose_training_loss_is_not_finite_takes_no_more_steps(rule, l
     assert [record.step for record in training.records()] == [4]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_replica_whose_training_set_has_an_infinite_loss_takes_no_more_steps(engine, monkeypatch):
+    """Its own steps may have finite ones; what is kept for early stopping must not be of later steps than its records."""
+    text = "data: {validation: 50}\ntraining: {batch: 20, steps: 8, early_stopping: {patience: 9}}\nseeds: 2\n"
+    group = trials_of(f"{text}evaluation: {{every: 2, training_set: true}}", 300)
+    training = loop.Training(group, some_digits(300, 50), engine=engine)
+    evaluate, losses = training.engine.evaluate, iter([np.inf, 1.0, np.inf, 1.0, 1.0])
+    monkeypatch.setattr(
+        training.engine, "evaluate", lambda: {**evaluate(), "train_loss": np.array([next(losses), 1.0])}
+    )
+    idle = [training.engine.idle.tolist() for _ in training.records()]
+    assert idle == [[False, False]] * 2 + [[True, False]] * 3
+
+
 def test_zeros_have_no_sign_in_records(monkeypatch):
     """A sign would depend on how many companions NumPy clips along with it."""
     group = trials_of("model: {hidden: [5]}\ntraining: {batch: 20, steps: 1}", 300)
@@ -191,6 +205,8 @@ def test_the_record_before_the_first_step_is_not_that_of_the_final_weights():
     losses = {"step": [0, 4, 8], "validation_loss": [1.0, 2.0, 3.0]}
     assert final_record(losses, "loss") == 1
     assert final_record(losses | {"validation_loss": [1.0, np.nan, np.nan]}, "loss") == 2
+    assert final_record(losses | {"validation_loss": [1.0, np.inf, np.inf]}, "loss") == 2
+    assert outcome(losses | {"validation_loss": [1.0, np.inf, np.inf]}, "loss") == "diverged"
 
 
 @pytest.mark.parametrize(("watch", "values"), [("loss", [3.0, 1.0, 2.0]), ("accuracy", [0.1, 0.9, 0.8])])

@@ -50,9 +50,7 @@ class CudaEngine:
         self.workspaces: dict[int, Workspace] = {}
         averaged = settings.evaluation.average is not None
         self.evaluator = Evaluator(self.ops, self.dtype, self.widths, averaged=averaged)
-        self.mode_gap = ModeGap(
-            self.ops, self.dtype, inputs, self.spans.seeds, network.schedule, self.widths, self.spec.micro_batch
-        )
+        self.mode_gap = ModeGap(self.ops, self.dtype, inputs, self.spans.seeds, self.widths, self.spec.micro_batch)
         decays = any(trial.settings.training.weight_decay or trial.settings.training.l1_decay for trial in trials)
         self.plain = spec.optimizer == SGD and not decays and not averaged
         self.small = None

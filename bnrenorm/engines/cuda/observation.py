@@ -11,7 +11,6 @@ from bnrenorm.engines.cuda.rows import Mask, Mode, Rows, divide
 from bnrenorm.engines.cuda.workspace import Workspace
 from bnrenorm.engines.inputs import Inputs
 from bnrenorm.engines.mode_gap import IMAGES, next_batches
-from bnrenorm.network.schedule import Schedule
 from bnrenorm.norm.diagnosis import NAMES
 
 Array = Any
@@ -35,11 +34,10 @@ class ModeGap:
     """Measures the accuracies of `engines.mode_gap` by kernels, with the weights from before the step's update."""
 
     def __init__(
-        self, ops: Operations, dtype: Any, inputs: Inputs, seeds: list[int], schedule: Schedule,
-        widths: tuple[int, ...], micro_batch: int,
+        self, ops: Operations, dtype: Any, inputs: Inputs, seeds: list[int], widths: tuple[int, ...], micro_batch: int
     ):  # fmt: skip
         self.ops, self.dtype, self.inputs = ops, dtype, inputs
-        self.seeds, self.schedule, self.widths = seeds, schedule, widths
+        self.seeds, self.widths = seeds, widths
         self.group = micro_batch or inputs.sampler.size
 
     def measure(
@@ -54,8 +52,8 @@ class ModeGap:
         """Return training_mode_accuracy and inference_mode_accuracy, (R,) each, after the forward pass of a step.
 
         index and masks are the batch's (`passes.Batch`). Where batches have IMAGES images or more, the first ones are
-        shown, in their own answers, right (R, N). Otherwise the next batches are drawn, with the step's dropout, and
-        corrected within the limits of step + 1.
+        shown, in their own answers, right (R, N). Otherwise the next batches are drawn, with the step's dropout and
+        limits.
         """
         if self.inputs.sampler.size < IMAGES:
             return self._by_next_batches(layers, masks, context, step)
@@ -71,8 +69,6 @@ class ModeGap:
 
     def _by_next_batches(self, layers: list[Layer], masks: list[Mask], context: Context, step: int) -> dict[str, Array]:
         index = self.ops.xp.asarray(next_batches(self.inputs.sampler, self.seeds, step, self.group))
-        limits = self.schedule.table(step + 1, 1)[0].astype(self.dtype)
-        context = context._replace(schedule=self.ops.xp.asarray(limits))
         probe = Batch(Floats(self._images(index), context.seed_of), self.inputs.labels, index, [])
         dropped = probe
         if masks:

@@ -13,7 +13,7 @@ from tests.engines.groups import SETTINGS, group, training_of
 from tests.helpers import curves, some_digits
 
 DIGESTS = {
-    12: {
+    13: {
         "BN after": "a6001e14",
         "BN before": "f079bc64",
         "BRN": "c3aaa72a",

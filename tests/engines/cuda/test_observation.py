@@ -73,8 +73,10 @@ def test_measuring_changes_nothing_that_is_trained(few, hidden):
 
 
 def test_the_gap_of_a_network_is_chainers_own_measurement(few):
-    """The same network, asked by both after the step's forward pass, with the weights of that moment."""
-    training = training_of(group("norm: {kind: renorm}", "{kind: iid, size: 30}", 300), few, "reference", float64=True)
+    """The same network, asked by both after the step's forward pass, with the weights and the limits of that moment."""
+    training = training_of(
+        group("norm: {kind: renorm, warmup: 3}", "{kind: iid, size: 30}", 300), few, "reference", float64=True
+    )
     advance(training, 3)
     engine = training.engine
     network = engine.network
