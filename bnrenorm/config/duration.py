@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator
@@ -43,7 +44,9 @@ class Duration:
         per_epoch: steps per epoch; total: length of the training in steps.
         """
         many, of = {"steps": (1, 1), "epochs": (per_epoch, 1), "%": (total, 100)}[self.unit]
-        return math.floor(self.amount * many / of + 0.5)  # divided last, so that a half is one
+        return math.floor(
+            Fraction(repr(self.amount)) * many / of + Fraction(1, 2)
+        )  # as written: 2.3 % of 1500 is a half
 
     def serialise(self) -> int | str:
         """Return the inverse of `parse`: an int for steps, a string otherwise."""

@@ -34,7 +34,7 @@ def _canonical(settings: Settings) -> Settings:
     """Return the settings with renormalisation that never corrects replaced by batch normalisation.
 
     Dropout that drops nothing is none, of whatever form. A rate of gamma and beta that is everybody's, or that of none,
-    is no other, and neither is their gradient where no layer shares them. No ramp leads to a limit that is the first,
+    is no other, and neither is their gradient where no layer shares them. A ramp to where it starts is none,
     there is no penalty without decay, and without averages over a batch evaluation has no choice of statistics.
     """
     norm: Any = settings.norm

@@ -27,6 +27,8 @@ def test_halves_are_rounded_up():
     assert Duration.parse("10%").steps(per_epoch=1, total=25) == 3
     assert Duration.parse("50%").steps(per_epoch=1, total=29) == 15
     assert Duration.parse("85%").steps(per_epoch=1, total=70) == 60
+    assert Duration.parse("2.3%").steps(per_epoch=1, total=1500) == 35
+    assert Duration.parse("0.29 epochs").steps(per_epoch=50, total=1) == 15
 
 
 @pytest.mark.parametrize(

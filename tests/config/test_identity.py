@@ -80,7 +80,8 @@ def test_settings_that_a_norm_has_no_use_for_make_no_other_computation(a, b, kin
     for kind in ["renorm"] if "norm:" in a else ["none", "layer", "batch", "renorm"]:
         variants = f"variants:\n  A: {{{a}}}\n  B: {{{b}}}\nnorm: {{kind: {kind}}}\n"
         found |= {kind} if identical(trials_of(variants)) else set()
-        assert not identical(trials_of(f"{variants}training: {{l1_decay: 0.1}}")) or "penalty" not in a
+        for decay in ("l1_decay", "weight_decay") if "penalty" in a else ():
+            assert not identical(trials_of(f"{variants}training: {{{decay}: 0.1}}"))
     assert found == kinds
 
 

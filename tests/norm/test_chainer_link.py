@@ -175,6 +175,14 @@ def test_batch_normalisation_trains_on_after_a_batch_with_a_nan_as_chainers_does
     assert_array_equal(np.isnan(link.avg_mean), [False, True, False])
 
 
+@pytest.mark.parametrize("limits", [(1, 0.5), (1.5, 0)])
+def test_one_limit_of_batch_normalisation_is_not_both(rng, limits):
+    ours, stock = (
+        cls(3, rmax=limits[0], dmax=limits[1]) for cls in (bnrenorm.BatchRenormalization, L.BatchRenormalization)
+    )
+    assert_trains_alike(ours, stock, batches(rng))
+
+
 def test_renormalisation_does_not_hide_that_a_batch_had_a_nan(rng):
     link, data = make_ours(), batches(rng)
     data[1][0, 1] = np.nan

@@ -72,6 +72,20 @@ def test_steps_that_are_over_at_once_are_timed_for_longer(monkeypatch):
     assert seconds == pytest.approx(100 * 1e-4 + 4 * 3)
 
 
+def test_a_clock_that_stands_still_does_not_ask_for_endless_steps(monkeypatch):
+    class Coarse(Rehearsal):
+        def rehearse(self, *, steps=1, record=True):
+            self.clock.now += 0.25 * (steps > 1000) + 3 * record
+            self.taken += steps
+
+    monkeypatch.setattr(estimate, "Training", rehearsal := Coarse(clock := Clock(), []))
+    monkeypatch.setattr(estimate, "time", clock)
+    group = experiment_of(COMPARED.replace("steps: 4", "steps: 4, batch: 10")).trials(200)
+    seconds = estimate.estimate_seconds(group, some_digits(200, 50), Backend("cpu", "cpu"))
+    assert rehearsal.taken < 1200
+    assert seconds == pytest.approx(100 * 0.25 / 1100 + 4 * 3, rel=1e-3)
+
+
 def test_a_group_that_a_gpu_cannot_hold_is_estimated_by_its_half(monkeypatch):
     """Five replicas are trained as two and three, and the two, for which there is memory, are timed."""
     clock, tried, released = Clock(), [], []

@@ -53,7 +53,7 @@ def complete(artist: Any) -> None:
         text.set_fontfamily([*text.get_fontfamily(), *families])
     if missing:
         lacking = f"[{re.escape(''.join(sorted(missing)))}]+"
-        _replace(axes, texts, re.compile(rf"{lacking}(?:(?:(?!{_BETWEEN}).)+?{lacking})*"))
+        _replace(axes, texts, re.compile(rf"(?P<name>{lacking}(?:(?:(?!{_BETWEEN}).)*{lacking})?)(?P<ends>\)*)"))
 
 
 def _missing(text: str, families: list[str]) -> set[str]:
@@ -93,11 +93,12 @@ def _replace(axes: list[Any], texts: list[Any], names: re.Pattern[str]) -> None:
     new: list[str] = []
 
     def number(match: re.Match[str]) -> str:
-        name = match[0]
+        ends = match["ends"][: match["name"].count("(")]  # of what the name has in brackets
+        name = match["name"] + ends
         if name not in _numbers:
             _numbers[name] = len(_numbers) + 1
             new.append(f'"{name}" as [{_numbers[name]}]')
-        return f"[{_numbers[name]}]"
+        return f"[{_numbers[name]}]{match['ends'].removeprefix(ends)}"
 
     for axis in axes:
         labels = [label.get_text() for label in axis.get_ticklabels()]

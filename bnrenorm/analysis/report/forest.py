@@ -1,6 +1,7 @@
 """The decisive chart: every paired difference with its interval, a dot per seed, and the zone of equivalence."""
 
 from typing import Any
+from unicodedata import combining
 
 import numpy as np
 from bokeh.models import BoxAnnotation, PlainText
@@ -113,7 +114,7 @@ def _label(verdict: Verdict) -> str:
     """Return a row's name and verdict; of a long name both ends: axes differ at the last, and a pointer finds all."""
     name, what = _name(verdict), verdict["verdict"]
     short = what.removesuffix(" by construction")
-    room = _LONGEST - len(f": {short}")
+    room = _LONGEST - cell_len(f": {short}")
     for text in (f"{name}: {what}", f"{name}: {short}", f"{_ends(name, room)}: {short}" if room >= _NAME else name):
         if cell_len(text) <= _LONGEST:
             return text
@@ -124,7 +125,9 @@ def _ends(text: str, cells: int) -> str:
     """Return a text of at most that many cells, or both ends of a longer one."""
     if cell_len(text) <= cells:
         return text
-    head, tail = set_cell_size(text, cells // 2), set_cell_size(text[::-1], cells // 2 - 1)[::-1]
+    head, tail = set_cell_size(text, cells // 2).rstrip(), text[1 - cells // 2 :]
+    while cell_len(tail) > cells // 2 - 1 or combining(tail[0]):
+        tail = tail[1:]
     return f"{head}…{tail}"
 
 

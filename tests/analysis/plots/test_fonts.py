@@ -133,10 +133,17 @@ def test_names_that_no_font_has_are_numbers_and_one_hint_says_which(no_fonts):
 
 def test_a_name_of_several_words_is_one_number(no_fonts):
     name = "再正規化（r_max 3、d_max 5）"
-    figure = figure_of(name, f"{name} - {NAMES[0]}, lr 0.1", "学習率: 正規化", "正規化 = 学習率")
+    figure = figure_of(name, f"{name} - {NAMES[0]}, 学習率 0.1", "学習率: 正規化", "正規化 = 学習率")
     with pytest.warns(Hint, match=rf'show "{name}" as \[1\], "{NAMES[0]}" as \[2\], "学習率" as \[3\], "正規化" as'):
         fonts.complete(figure)
-    assert {"[1]", "[1] - [2], lr 0.1", "[3]: [4]", "[4] = [3]"} <= texts_of(figure)
+    assert {"[1]", "[1] - [2], [3] 0.1", "[3]: [4]", "[4] = [3]"} <= texts_of(figure)
+
+
+def test_brackets_of_a_name_are_part_of_its_number(no_fonts):
+    figure = figure_of("正規化 (高速)", "accuracy (正規化 (高速))", "(正規化)")
+    with pytest.warns(Hint, match=r'"正規化 \(高速\)" as \[1\], "正規化" as \[2\]; fonts'):
+        fonts.complete(figure)
+    assert {"[1]", "accuracy ([1])", "([2])"} <= texts_of(figure)
 
 
 def test_names_of_a_categorical_axis_are_numbers_too(no_fonts):

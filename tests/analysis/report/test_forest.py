@@ -125,6 +125,21 @@ def test_labels_of_wide_characters_fit_a_phone(name):
     assert text.endswith("1: inconclusive")
 
 
+def test_a_verdict_with_a_wide_name_has_its_room():
+    long, short = "バッチ正規化の学習率", "バッチ再正規化"
+    variants = f"  {long}: {{norm: {{kind: batch}}}}\n  {short}: {{norm: {{kind: renorm}}}}\n"
+    of = results(f"name: long\nvariants:\n{variants}seeds: 6\n").verdicts
+    of[0]["verdict"] = f"{short} better"
+    (label,) = forest.forest(of).model.select({"type": Label})
+    assert label.text.text == f"{short}…正規化の学習率: {short} better"
+
+
+@pytest.mark.parametrize("letter", ["e\u0301", "か\u3099"])
+def test_no_label_is_cut_within_a_letter(letter):
+    cut = forest._ends(letter * 40, 32)
+    assert cut.replace("…", "") == letter * cut.count(letter[0])
+
+
 def test_a_label_says_identical_where_there_is_no_room_for_by_construction():
     variants = "  BN: {norm: {kind: batch}}\n  renorm with limits: {norm: {kind: renorm, r_max: 1, d_max: 0}}\n"
     text = f"name: same\nvariants:\n{variants}seeds: 2\ngrid: {{training.optimizer.lr: [0.1, 0.5]}}\n"
