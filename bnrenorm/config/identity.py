@@ -41,10 +41,10 @@ def _canonical(settings: Settings) -> Settings:
     model = settings.model
     if isinstance(norm, Renorm) and why_plain_bn(settings):
         norm = BatchNorm(**{**norm.model_dump(include=set(BatchNorm.model_fields)), "kind": "batch"})
-    lr = settings.training.optimizer.lr
     if isinstance(norm, Renorm):
-        never = {"ramp_r": norm.r_max == 1, "ramp_d": norm.d_max == 0}
-        norm = norm.model_copy(update={name: steps(0) for name, is_never in never.items() if is_never})
+        flat = {"ramp_r": norm.r_max == 1, "ramp_d": norm.d_max == 0}
+        norm = norm.model_copy(update={name: steps(0) for name, is_flat in flat.items() if is_flat})
+    lr = settings.training.optimizer.lr
     if hasattr(norm, "affine") and (norm.affine == "none" or norm.affine_lr == lr):
         norm = norm.model_copy(update={"affine_lr": None})
     if isinstance(norm, BatchNorm) and norm.affine != "layer":

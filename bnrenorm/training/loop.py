@@ -105,7 +105,7 @@ class Training:
         loss, accuracy = replicas.training_means()
         alive = np.isfinite(loss)
         values = {"train_loss": loss, "train_accuracy": accuracy, **self.engine.evaluate()}
-        values = {name: np.where(self._done, math.nan, value) for name, value in values.items()}  # no way back
+        values = {name: np.where(self._done, math.nan, value) for name, value in values.items()}  # for good
         penalty = replicas.penalty()
         for name in (name for name in values if name.endswith("_loss")):
             values[name] = values[name] + penalty

@@ -62,7 +62,7 @@ def final_record(records: Columns, watch: str | None) -> int:
     """Return the index of the record of the final weights: the last, or with early stopping the best on validation.
 
     watch: "loss" or "accuracy", the validation value that early stopping watches; None without early stopping. The
-    record before the first step is never that of the final weights.
+    record before the first step is never that of the final weights; without a finite value after it, the last one is.
     """
     if watch is None:
         return len(records["step"]) - 1

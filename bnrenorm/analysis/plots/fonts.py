@@ -98,7 +98,7 @@ def _replace(axes: list[Any], texts: list[Any], names: re.Pattern[str]) -> None:
         if name not in _numbers:
             _numbers[name] = len(_numbers) + 1
             new.append(f'"{name}" as [{_numbers[name]}]')
-        return f"[{_numbers[name]}]{match['ends'].removeprefix(ends)}"
+        return f"[{_numbers[name]}]{match['ends'][len(ends) :]}"
 
     for axis in axes:
         labels = [label.get_text() for label in axis.get_ticklabels()]
