@@ -44,9 +44,8 @@ class Duration:
         per_epoch: steps per epoch; total: length of the training in steps.
         """
         many, of = {"steps": (1, 1), "epochs": (per_epoch, 1), "%": (total, 100)}[self.unit]
-        return math.floor(
-            Fraction(repr(self.amount)) * many / of + Fraction(1, 2)
-        )  # as written: 2.3 % of 1500 is a half
+        amount = Fraction(repr(self.amount))  # as it is written, so that 2.3 % of 1500 ends in a half
+        return math.floor(amount * many / of + Fraction(1, 2))
 
     def serialise(self) -> int | str:
         """Return the inverse of `parse`: an int for steps, a string otherwise."""
