@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tests.fake_cupy import FakeCuPy
 from tests.helpers import COMPARED, save_digits, some_digits
@@ -16,6 +17,10 @@ os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # threads of BLAS, which wait by spinning, would take the other workers' cores
+    threadpool_limits(1)
 
 
 @pytest.fixture

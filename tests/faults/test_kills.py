@@ -11,7 +11,7 @@ import pytest
 
 from bnrenorm.runs import interrupt
 from bnrenorm.runs.store import Store
-from tests.helpers import stored_numbers
+from tests.helpers import save_digits, stored_numbers
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -19,20 +19,22 @@ ROOT = Path(__file__).parents[2]
 CONFIG = """
 name: crash
 model: {hidden: [12]}
-variants: {none: {norm: {kind: none}}, BRN: {norm: {kind: renorm, warmup: 5, ramp_r: 5}}}
+variants: {none: {norm: {kind: none}}, BRN: {norm: {kind: renorm, warmup: 2, ramp_r: 4}}}
 training: {batch: 10, steps: 7}
 evaluation: {every: 3}
 seeds: 2
 """
 
 
-@pytest.fixture
-def command(tmp_path, few_digits_file):
-    config = tmp_path / "crash.yaml"
-    config.write_text(CONFIG + f"data: {{path: {few_digits_file}}}\n")
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    """A function that returns the arguments of the command into a folder."""
+    folder = tmp_path_factory.mktemp("crash")
+    config = folder / "crash.yaml"
+    config.write_text(f"{CONFIG}data: {{path: {save_digits(folder / 'few.npz')}}}\n")
 
-    def command(out):
-        return ["compare", str(config), "--out", str(out), "--device", "cpu"]
+    def command(out, *options):
+        return ["compare", str(config), "--out", str(out), "--device", "cpu", *options]
 
     return command
 
@@ -72,13 +74,13 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture
-def run(command, tmp_path):
+@pytest.fixture(scope="module")
+def run(command, tmp_path_factory):
     """A function that runs the command in a child and returns (exit status, calls that were made)."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}  # a fork keeps no threads
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(
-        [sys.executable, "-c", NURSERY, *command(tmp_path / "first")], env=environment, **pipes
+        [sys.executable, "-c", NURSERY, *command(tmp_path_factory.mktemp("first"))], env=environment, **pipes
     ) as nursery:
 
         def run(name, number, arguments, how="kill"):
@@ -102,15 +104,16 @@ def run(command, tmp_path):
     ],
 )
 def test_killed_at_every_write_the_same_command_ends_with_the_same_bits(command, run, tmp_path, name, how, stride):
-    status, points = run(name, 0, command(tmp_path / "whole"))
+    steps = "--set", "training.steps=4"
+    status, points = run(name, 0, command(tmp_path / "whole", *steps))
     assert status == 0
     assert points > 3
     want = stored_numbers(tmp_path / "whole")
     assert len(want) == 4
     for number in range(1, points + 1, stride):
         out = tmp_path / f"{name}{number}"
-        assert run(name, number, command(out), how) == (-signal.SIGKILL, None)
-        assert run(name, 0, command(out))[0] == 0
+        assert run(name, number, command(out, *steps), how) == (-signal.SIGKILL, None)
+        assert run(name, 0, command(out, *steps))[0] == 0
         assert stored_numbers(out) == want, (name, number)
         left = [path.name for path in Store(out).checkpoints.iterdir()]
         assert all(path.startswith(".") and path.endswith(".tmp") for path in left), left  # which go after a day

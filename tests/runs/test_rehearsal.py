@@ -6,7 +6,7 @@ from bnrenorm import _compat
 from bnrenorm.engines.backend import Backend
 from bnrenorm.engines.cpu import compilation
 from bnrenorm.errors import InputError
-from bnrenorm.runs import session
+from bnrenorm.runs import cluster, session
 from bnrenorm.runs.cluster import Cluster
 from bnrenorm.runs.session import Session
 from bnrenorm.runs.store import Store
@@ -25,11 +25,12 @@ def test_an_error_about_the_images_says_where_their_path_is_set(tmp_path):
         Session(experiment, Backend("cpu", "cpu"), tmp_path, memory=2**30).rehearse()
 
 
-def test_a_rehearsal_of_workers_plans_what_they_train(few, tmp_path):
-    alone, shared = (rehearsed(few, tmp_path, cluster=cluster) for cluster in (None, Cluster(workers=3)))
+def test_a_rehearsal_of_workers_plans_what_they_train(few, tmp_path, monkeypatch):
+    alone, shared = (rehearsed(few, tmp_path, cluster=given) for given in (None, Cluster(workers=3)))
     assert [len(of.plan.groups) for of in (alone, shared)] == [1, 3]
     assert [of.devices for of in (alone, shared)] == [1, 1], "workers of one CPU share it"
     assert not list(tmp_path.iterdir()), "nothing is written"
+    monkeypatch.setattr(cluster, "_TIMEOUT", 1)
     with pytest.raises(InputError, match="tcp://127.0.0.1:9: no scheduler answers there"):
         rehearsed(few, tmp_path, cluster=Cluster(address="tcp://127.0.0.1:9"))
     with pytest.raises(InputError, match="as one of 100 workers; choose a smaller network or batch, fewer --workers"):

@@ -34,10 +34,15 @@ def test_the_kernels_compile(dtype, architecture):
 
 @needs_nvrtc
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("batch", "rows"), [(4, 1), *(pytest.param(*pair, marks=pytest.mark.slow) for pair in ((1, 1), (10, 2), (32, 2)))]
-)
+    ("batch", "rows", "dtype"),
+    [
+        (4, 1, np.float32),
+        *(pytest.param(*others, marks=pytest.mark.slow) for others in (
+            (1, 1, np.float32), (10, 2, np.float32), (32, 2, np.float32), (1, 1, np.float64), (32, 2, np.float64)
+        )),
+    ],
+)  # fmt: skip
 def test_the_kernels_of_small_batches_compile(batch, rows, dtype, architecture):
     source = launches.source(dtype, (*launches.BEFORE, "small.cu"))
     assert_compiles(source, f"-arch={architecture}", f"-DN={batch}", f"-DROWS={rows}")
@@ -45,9 +50,15 @@ def test_the_kernels_of_small_batches_compile(batch, rows, dtype, architecture):
 
 @needs_nvrtc
 @pytest.mark.parametrize("architecture", ARCHITECTURES[1:])
-@pytest.mark.parametrize("batch", [100, *(pytest.param(batch, marks=pytest.mark.slow) for batch in (1, 20, 128))])
-@pytest.mark.parametrize("optimizer", [spec.SGD, *(pytest.param(code, marks=pytest.mark.slow) for code in (1, 2, 3))])
-def test_the_kernel_of_minibatches_compiles(batch, architecture, optimizer):
+@pytest.mark.parametrize(
+    ("batch", "optimizer"),
+    [
+        (100, spec.SGD),
+        *(pytest.param(100, code, marks=pytest.mark.slow) for code in (spec.MOMENTUM, spec.ADAM, spec.RMSPROP)),
+        *(pytest.param(batch, spec.ADAM, marks=pytest.mark.slow) for batch in (1, 20, 128)),
+    ],
+)
+def test_the_kernel_of_minibatches_compiles(batch, optimizer, architecture):
     """On GPUs whose tensor cores take bfloat16."""
     source = launches.source(np.float32, (*launches.BEFORE, "sweep.cu"))
     assert_compiles(source, f"-arch={architecture}", f"-DN={batch}", f"-DOPTIMIZER={optimizer}")
