@@ -24,7 +24,7 @@ def test_the_bounds_are_means_of_subsets_at_their_places(rng, n):
         assert intervals.interval(values) == pytest.approx(listed(values), abs=1e-11)
 
 
-@pytest.mark.parametrize("n", [14, 19, 30])
+@pytest.mark.parametrize("n", [14, 19, pytest.param(30, marks=pytest.mark.slow)])
 def test_an_interval_excludes_0_exactly_where_the_test_rejects(rng, n):
     """The test is exact; where the bounds were drawn, one in a hundred differences near the limit contradicted it."""
     decided = set()

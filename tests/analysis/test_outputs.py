@@ -138,6 +138,7 @@ def test_variants_of_two_engines_are_told_apart_in_the_summary(run):
     assert {entry["engine"] for entry in outputs._environment(results)["trained_by"]} == {"cpu", "chainer"}
 
 
+@pytest.mark.slow
 def test_titles_name_what_the_lines_are(run, monkeypatch):
     titles = []
     monkeypatch.setattr(

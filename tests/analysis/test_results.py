@@ -127,6 +127,7 @@ def test_a_file_in_the_way_is_named_and_left_alone(tmp_path):
     assert (tmp_path / "mine").read_text() == "kept"
 
 
+@pytest.mark.slow
 def test_the_results_of_others_are_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(outputs, "figures", lambda results, axes: {})
     (tmp_path / "runs" / "trials").mkdir(parents=True)

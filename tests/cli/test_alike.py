@@ -30,6 +30,7 @@ def test_other_settings_and_runs_without_a_verdict_are_no_looks(compare, tmp_pat
 
 
 @pytest.mark.usefixtures("no_pictures")
+@pytest.mark.slow
 def test_a_run_whose_trials_are_in_another_folder_is_remarked(call, compare, tmp_path, monkeypatch):
     assert compare(out="my results")[0] == 0
     (run,) = (tmp_path / "my results").glob("compared-*")

@@ -92,6 +92,7 @@ def test_many_cells_are_variants_and_a_grid_of_the_same_trials():
     assert again.as_config() == text
 
 
+@pytest.mark.slow
 def test_many_cells_without_a_common_grid_are_listed():
     text = MANY.replace("norm.decay: [0.5, 0.9]", "norm.semantics: [chainer, paper]") + "margin: 1\n"
     experiment = experiment_of(text)

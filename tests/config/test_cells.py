@@ -87,6 +87,7 @@ def test_a_shorthand_or_null_is_seen_by_what_it_sets(text, override, keys):
 
 
 @pytest.mark.parametrize("name", [name for name, path in config.shipped().items() if "\ngrid:" in path.read_text()])
+@pytest.mark.slow
 def test_the_advice_in_place_of_a_hidden_override_is_accepted(name):
     document, hidden = config.load(name).document, 0
     for value in itertools.chain(*grid.axes(document)):

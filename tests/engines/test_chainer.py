@@ -46,6 +46,7 @@ def test_the_batches_of_many_steps_are_those_of_every_step(few, monkeypatch, ind
 
 
 @pytest.mark.parametrize("seeds", [65, 1000])
+@pytest.mark.slow
 def test_every_epoch_of_every_seed_is_drawn_once(few, monkeypatch, seeds):
     drawn = []
 

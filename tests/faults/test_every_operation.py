@@ -11,6 +11,7 @@ from tests.faults.operations import OPERATIONS, Faulty
     ("name", "how"),
     [*itertools.product(OPERATIONS, ("error", "the disk is gone")), ("create", "torn")],
 )
+@pytest.mark.slow
 def test_whichever_call_fails_the_command_given_again_ends_in_the_same_bits(command, left, tmp_path, name, how):
     with Faulty(name) as counted:
         assert command("whole") == (0, "")

@@ -34,6 +34,7 @@ def files(tmp_path):
     ("option", "redirections"),
     [("", ">/dev/full"), ("--json", ">/dev/full"), ("--json", ">/dev/full 2>&1"), ("--dry-run", ">/dev/full")],
 )
+@pytest.mark.slow
 def test_a_full_disk_below_the_output_costs_nothing_but_the_exit_code(arguments, files, option, redirections):
     shell = ["sh", "-c", f'exec "$@" {option} {redirections}', "sh", *arguments]
     done = subprocess.run(shell, capture_output=True, text=True, check=False)
@@ -50,6 +51,7 @@ def test_a_full_standard_error_changes_no_exit_code():
 
 
 @pytest.mark.parametrize("survives", [False, True])
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_below_the_bar(arguments, files, tmp_path, survives):
     """It saves what is in training; where it is told to survive, as by nohup, it costs nothing but the exit code."""
     steps = 300 if survives else 3000

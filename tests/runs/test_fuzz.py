@@ -109,6 +109,7 @@ def whole(tmp_path_factory):
     return out, run(out)
 
 
+@pytest.mark.slow
 def test_damaged_trials_are_trained_again(whole, tmp_path):
     finished, want = whole
     noted = 0

@@ -72,6 +72,7 @@ def misplaced(figure):
     ],
     ids=["few", "many", "axis", "axes"],
 )
+@pytest.mark.slow
 def test_no_text_of_a_runs_figures_lies_over_another_or_beyond_the_edge(text):
     made = results(text, diverged=[("batch normalisation of the first paper", seed) for seed in (1, 2, 3)])
     rng = np.random.default_rng(0)

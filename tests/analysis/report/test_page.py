@@ -194,6 +194,7 @@ def test_the_verdicts_of_two_runs_stand_side_by_side_in_points():
     assert row[7:] == [None, None, None, "BRN diverged"]
 
 
+@pytest.mark.slow
 def test_two_runs_are_titled_by_their_conclusions():
     made = results()
     other = results(TEXT.replace("seeds: 6", "seeds: 2"), folder=Path("nowhere/other"))
