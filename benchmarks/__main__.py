@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmarks import machine, report, results, scaling
+from benchmarks import data, machine, report, results, scaling
 from benchmarks.check import check
 from benchmarks.cuda import command
 from benchmarks.cuda import jobs as cuda_jobs
@@ -70,6 +70,11 @@ def main(
         raise typer.BadParameter(f"unknown job {sorted(unknown)[0]!r}; allowed: {', '.join(JOBS)}, {_SCALING}")
     jobs = [selected for name, selected in JOBS.items() if (name in job if job else not quick or name in QUICK)]
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    for absent in [selected for selected in jobs if data.missing(selected.images)]:
+        console.print(f"{absent.name} is skipped: {data.missing(absent.images)}")
+        jobs.remove(absent)
+    if job and not (jobs or _SCALING in job):
+        raise typer.Exit(1)
     if checking:
         right = [_check(selected, console) for selected in jobs]  # all, even if one is wrong
         raise typer.Exit(0 if all(right) else 1)

@@ -32,6 +32,13 @@ def choose(images: Images) -> None:
     _chosen = images
 
 
+def missing(images: Images) -> str:
+    """Return why a job cannot have these images, "" if it can."""
+    if images != "fashion" or FASHION.is_dir():
+        return ""
+    return f"Fashion-MNIST is not installed: {FASHION}, the Debian package dataset-fashion-mnist"
+
+
 def dataset() -> Dataset:
     """Return the chosen images. Raises Missing if they are not installed."""
     return _dataset(_chosen)
@@ -43,8 +50,8 @@ def _dataset(name: Images) -> Dataset:
         return load()
     if name != "fashion":
         return synthetic.pictures(lit=0.5 if name == "half lit" else 1.0)
-    if not FASHION.is_dir():
-        raise Missing(f"Fashion-MNIST is not installed: {FASHION}, the Debian package dataset-fashion-mnist")
+    if reason := missing(name):
+        raise Missing(reason)
     return load(Data(path=str(FASHION)))
 
 
