@@ -171,7 +171,7 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[Verdict], keys: list
         shown = [(name_point(panel_keys, cell), rows, _at(verdicts, panel_keys, cell)) for cell, rows in panels]
         columns = count_columns(panels)
     else:
-        shown = [("", table, [verdict]) for verdict in verdicts]
+        shown = [(heading(minus(verdict["b"], verdict["a"])), table, [verdict]) for verdict in verdicts]
         columns = min(4, len(shown))
     bands = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(max(6.0, 2.5 * columns + 1.8), 2.5 * bands + 0.9))
@@ -183,8 +183,7 @@ def differences_by_step(table: pd.DataFrame, verdicts: list[Verdict], keys: list
     styles = gains.pair_looks(verdicts, table["variant"])
     for i, (ax, (name, rows, of_point)) in enumerate(zip(panels_drawn, shown, strict=True)):
         gains.by_step(ax, rows, of_point, styles).set(ylabel="" if i % columns else "difference (points)")
-        names = " and ".join(minus(verdict["b"], verdict["a"]) for verdict in of_point)
-        ax.set_title(name if keys else heading(names), fontsize="medium")
+        ax.set_title(name, fontsize="medium")
         is_lowest = i + columns >= len(shown)
         ax.tick_params(labelbottom=is_lowest or not have_one_length)
         ax.set_xlabel("step" if is_lowest else "")
