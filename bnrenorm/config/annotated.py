@@ -136,7 +136,7 @@ def _lines(
             yield from _group(own, settings, "", comments, 2 * _INDENT)
         else:
             variant, point = name
-            axes = [_value(key, _as_lists(value), 2 * _INDENT) for key, value in (("variant", variant), *point)]
+            axes = [_value(key, value, 2 * _INDENT) for key, value in (("variant", variant), *point)]
             first, *more = [line for lines in axes for line in lines]
             yield f"{_INDENT}- {first.strip()}"
             yield from more
@@ -162,13 +162,8 @@ def _group(values: Groups, model: BaseModel, path: str, comments: _Comments, ind
 
 
 def _value(key: str, value: Any, indent: str) -> list[str]:
-    text = reader.dump({key: value}, flow=isinstance(value, list | dict))
+    text = reader.dump({key: value}, flow=isinstance(value, list | tuple | dict))
     return [f"{indent}{line}" for line in text.rstrip("\n").split("\n")]  # and not where Unicode has other line breaks
-
-
-def _as_lists(value: Any) -> Any:
-    """Return a value of a grid as YAML can write it: its tuples as lists."""
-    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _choices(annotation: Any) -> list[Any]:
