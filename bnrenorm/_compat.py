@@ -107,29 +107,19 @@ _EDITS: dict[str, str | list[tuple[str, str]]] = {
     ],
     # Imported by chainer.gradient_check; uses pkg_resources only to skip Chainer's own tests.
     "chainer.testing.helper": [("import pkg_resources\n", "")],
-    # Import SciPy's MATLAB reader and special functions only when they are used, which is rare.
-    "chainer.datasets.svhn": [("from scipy import io", "from bnrenorm._compat import io")],
+    # SciPy imports its MATLAB reader and special functions when they are used, which is rare, as its attributes.
+    "chainer.datasets.svhn": [("from scipy import io", "import scipy"), ("io.loadmat(", "scipy.io.loadmat(")],
     **{
-        f"chainer.functions.math.{name}": [("from scipy import special", "from bnrenorm._compat import special")]
+        f"chainer.functions.math.{name}": [
+            ("from scipy import special", "import scipy"),
+            (f"special.{name}(", f"scipy.special.{name}("),
+        ]
         for name in ("erfcinv", "erfcx", "erfinv", "ndtri")
     },
 }
 _MNIST = "chainer.datasets.mnist"
 
 Retrieve = Callable[[str, object], Any]
-
-
-class _LazyModule:
-    """A module that is imported at the first access to an attribute."""
-
-    def __init__(self, name: str):
-        self._name = name
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(importlib.import_module(self._name), attribute)
-
-
-io, special = _LazyModule("scipy.io"), _LazyModule("scipy.special")
 
 
 class _EditedLoader(importlib.machinery.SourceFileLoader):

@@ -17,7 +17,7 @@ print([name for name in ("scipy.io", "scipy.special") if name in sys.modules])
 x = np.array([-1.5, 0, 0.5], np.float64)
 for inverse, f in ((F.erfinv, F.erf), (F.erfcinv, F.erfc), (F.ndtri, F.ndtr)):
     print(np.allclose(inverse(f(x).array).array, x))
-print(np.allclose(F.erfcx(x).array, np.exp(x * x) * F.erfc(x).array), hasattr(chainer.datasets.svhn.io, "loadmat"))
+print(np.allclose(F.erfcx(x).array, np.exp(x * x) * F.erfc(x).array), hasattr(chainer.datasets.svhn.scipy.io, "loadmat"))
 """
     assert fresh(code).split("\n") == ["[]", "True", "True", "True", "True True", ""]
 
