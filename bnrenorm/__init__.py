@@ -26,11 +26,11 @@ __all__ = [
 ]
 
 
-def _retrieve_mnist(name: str, urls: object) -> Any:
+def _retrieve_mnist(name: str, urls: object) -> Any:  # in place of Chainer's download: see `_compat`
     return importlib.import_module("bnrenorm.data.mnist").retrieve(name)
 
 
-_compat.install(_retrieve_mnist)
+_compat.install()
 
 # Loaded when asked for, so that `import bnrenorm` costs no Chainer.
 _LAZY = {

@@ -14,8 +14,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import Any
 
 # Put before a Function's first use of its attributes. A number such as np.float64(3), which np.linspace or np.sqrt
@@ -116,10 +115,11 @@ _EDITS: dict[str, str | list[tuple[str, str]]] = {
         ]
         for name in ("erfcinv", "erfcx", "erfinv", "ndtri")
     },
+    # The URL of its download has returned 403 since 2024.
+    "chainer.datasets.mnist": [
+        ("def _retrieve_mnist(", "from bnrenorm import _retrieve_mnist\n\n\ndef _download_mnist(")
+    ],
 }
-_MNIST = "chainer.datasets.mnist"
-
-Retrieve = Callable[[str, object], Any]
 
 
 class _EditedLoader(importlib.machinery.SourceFileLoader):
@@ -136,51 +136,34 @@ class _EditedLoader(importlib.machinery.SourceFileLoader):
         return self.source_to_code(source, path)
 
 
-class _DigitsLoader(importlib.machinery.SourceFileLoader):
-    retrieve: Retrieve
-
-    def exec_module(self, module: ModuleType) -> None:
-        super().exec_module(module)
-        module.__dict__["_retrieve_mnist"] = self.retrieve
-
-
 class _Finder:
-    def __init__(self, retrieve: Retrieve):
-        self.retrieve = retrieve
-
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if name not in _EDITS and name != _MNIST:
+        if name not in _EDITS:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-            if name == _MNIST:
-                spec.loader = _DigitsLoader(spec.loader.name, spec.loader.path)
-                spec.loader.retrieve = self.retrieve
-            else:
-                spec.loader = _EditedLoader(spec.loader.name, spec.loader.path)
+            spec.loader = _EditedLoader(spec.loader.name, spec.loader.path)
         return spec
 
 
-def install(retrieve_mnist: Retrieve) -> None:
+def install() -> None:
     """Make later imports of Chainer work; a second call does nothing.
 
-    `retrieve_mnist(name, urls)` replaces Chainer's download of MNIST, whose URL has returned 403 since 2024. It maps
-    "train.npz" or "test.npz" to {"x": (N, 784) uint8, "y": (N,) uint8}.
-
-    If Chainer was already imported and works (NumPy 1 on Python 3.11), only the download is replaced. Modules left in
-    `sys.modules` by a failed import are removed, so that the next import starts anew.
+    If Chainer was already imported and works (NumPy 1 on Python 3.11), only its download of MNIST is replaced. Modules
+    left in `sys.modules` by a failed import are removed, so that the next import starts anew.
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
     if "chainer" in sys.modules:
-        sys.modules[_MNIST].__dict__["_retrieve_mnist"] = retrieve_mnist
+        mnist = sys.modules["chainer.datasets.mnist"]
+        mnist.__dict__["_retrieve_mnist"] = sys.modules["bnrenorm"]._retrieve_mnist
         return
     for name in [name for name in sys.modules if name.startswith("chainer.")]:
         del sys.modules[name]
     # CuPy 14 has no cuDNN, and Chainer warns if it is missing. Without cuDNN, BN runs the same kernels as BRN, which
     # never uses it, so that timings are comparable. This is Chainer's own switch: a user's setting is kept.
     os.environ.setdefault("CHAINER_CUDNN", "0")
-    sys.meta_path.insert(0, _Finder(retrieve_mnist))
+    sys.meta_path.insert(0, _Finder())
 
 
 def gpu_count() -> int:
