@@ -60,7 +60,7 @@ def elsewhere(config: str, out: Path) -> str:
     """Return a remark on a run whose trials are not all in the folder of results `out`; "" for all else."""
     run = Path(config).parent if Path(config).name == CONFIG_FILE else Path(config)
     home = run.resolve().parent if run.name in ("", "..") else run.parent
-    if not _is_run(run) or all(map(Store(out).has, listed(run) or ())) or home.resolve() == out.resolve():
+    if all(map(Store(out).has, listed(run) or ())) or home.resolve() == out.resolve():
         return ""
     return f"the trials of {run} are in {home}, and results go to {out}: --out {quote(str(home))} uses them"
 
@@ -95,7 +95,7 @@ def remove(store: Store, name: str) -> Removed:
     Raises InputError if there is no such run, or if a process is writing there; OSError if the disk fails.
     """
     folders = {folder.name: folder for folder in _folders(store)}
-    if name not in folders and _is_run(Path(name)):  # whose name another run here may have
+    if name not in folders and disk.is_file(Path(name) / CONFIG_FILE):  # whose name another run here may have
         raise InputError(f"--remove {name}: is not in {store.root}, expected a run there, or its folder as --out")
     if name not in folders:
         raise InputError(f"--remove {unknown(name, folders, 'run')}" if folders else f"--remove {name}: no runs there")
@@ -112,12 +112,6 @@ def remove(store: Store, name: str) -> Removed:
             sealed.delete(path)
         disk.delete_folder(run.folder)
     return Removed(removed, run.stored - removed, size)
-
-
-def _is_run(folder: Path) -> bool:
-    with suppress(OSError, ValueError):  # of a name that no file system takes
-        return disk.is_file(folder / CONFIG_FILE)
-    return False
 
 
 def _folders(store: Store) -> list[Path]:
