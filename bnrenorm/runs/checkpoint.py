@@ -15,6 +15,7 @@ import numpy as np
 
 from bnrenorm import atomic, disk
 from bnrenorm.config.trial import digest
+from bnrenorm.errors import DeviceError
 from bnrenorm.runs import sealed
 from bnrenorm.runs.schema import StoredCheckpoint, plain
 from bnrenorm.runs.sealed import Damaged
@@ -60,6 +61,8 @@ class Checkpoints:
             try:
                 checkpoint = _part(path, self.keys)
                 load(checkpoint.state)
+            except DeviceError:  # a GPU that fails or is full says nothing of the file
+                raise
             except (OSError, ValueError) as error:
                 if path in own:
                     useless.append(path)

@@ -143,6 +143,33 @@ def test_a_checkpoint_of_a_group_that_is_known_not_to_fit_is_halved_too(few, sto
     assert_same_records(got, want)
 
 
+def test_a_checkpoint_that_a_full_gpu_cannot_load_is_not_damaged(few, store, tmp_path, monkeypatch):
+    want, real, notes, shown = unbroken(FIVE, few, tmp_path), groups.Training, [], []
+    monkeypatch.setattr(groups, "SAVE_EVERY", 0.0)
+    with monkeypatch.context() as patched:
+        limit(patched, 0, step=3, error=CUDARuntimeError)
+        with pytest.raises(DeviceError):
+            train(FIVE, few, store)
+
+    def training(trials, data, *, engine, device):
+        made = real(trials, data, engine=engine, device=device)
+        load = made.engine.replicas.load_state_dict
+
+        def fail_or_load(state):
+            if len(trials) > 5:
+                raise OutOfMemoryError("full")
+            load(state)
+
+        made.engine.replicas.load_state_dict = fail_or_load
+        return made
+
+    monkeypatch.setattr(groups, "Training", training)
+    got = train(FIVE, few, store, notes=notes, report=lambda progress: shown.append(progress.record.step))
+    assert notes == ["cpu: OutOfMemoryError: full: going on with 5 networks at a time instead of 10"]
+    assert shown == [4, 5, 6, 4, 5, 6]
+    assert_same_records(got, want)
+
+
 def test_one_network_that_does_not_fit_is_an_input_error_and_finished_groups_are_kept(few, store, monkeypatch):
     real = groups.Training
 
