@@ -180,7 +180,9 @@ class _Course:
                 for key, result in future.result(timeout=_ANSWER):
                     self.store.write(key, trial_of[key], self.run.checksum, result)
             self.tally.finish(number)
-        except TimeoutError:
+        except TimeoutError as error:
+            if error.errno is not None:  # ETIMEDOUT of a disk behind a network; the answer's has no number
+                raise
             self._watch(future, number)
         except (Interrupted, CancelledError) as error:
             if not self.request.asked:
