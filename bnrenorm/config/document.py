@@ -77,7 +77,8 @@ class Document:
             group[parent] = inner
             group = inner
         if path[-1] == "kind" and group.get("kind", value) != value:  # as in a variant
-            for other in [name for name in group if (*path[:-1], name) not in self.overrides]:
+            kept = {key[: len(path)] for key in self.overrides}
+            for other in [name for name in group if (*path[:-1], name) not in kept]:
                 del group[other]
                 self.locations.pop((*path[:-1], other), None)
         group[path[-1]] = value

@@ -115,3 +115,7 @@ def test_another_kind_replaces_the_group_of_the_file_but_keeps_what_was_set():
     assert parsed.location(("training", "optimizer", "momentum")) == "x.yaml:2", "which is not set any more"
     parsed.override("training.optimizer.kind=adam")
     assert parsed.data["training"]["optimizer"] == {"kind": "adam", "lr": 2}
+    for assignment in ("training.optimizer.betas.one=0.9", "training.optimizer.kind=sgd"):
+        parsed.override(assignment)
+    mistake = {"betas": {"one": 0.9}}  # which is still there to be refused
+    assert parsed.data["training"]["optimizer"] == {"kind": "sgd", "lr": 2, **mistake}
