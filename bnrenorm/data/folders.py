@@ -43,7 +43,7 @@ def find(folder: Path) -> Files:
 
 def data_set_of(path: Path, name: Name) -> Files:
     """Return the four files of the data set that a file belongs to. Raises InputError if one is missing."""
-    folder = path.parent.parent if _has_own_folder(path) else path.parent
+    folder = path.parent.parent if path in _own(path.parent) else path.parent
     files = _sets(folder)[name.prefix, name.suffix]
     if len(files) < len(ARRAYS):
         raise _incomplete(folder, files)
@@ -103,11 +103,7 @@ def _sets(folder: Path) -> dict[tuple[str, str], Files]:
 
 def _own(folder: Path) -> list[Path]:
     """Return the file in a folder of its own name: train-images-idx3-ubyte/train-images-idx3-ubyte."""
-    return [path for path in _entries(folder) if _has_own_folder(path)] if parse(folder.name) else []
-
-
-def _has_own_folder(path: Path) -> bool:
-    return _stem(path) == _stem(path.parent)
+    return [path for path in _entries(folder) if _stem(path) == _stem(folder)] if parse(folder.name) else []
 
 
 def _stem(path: Path) -> str:

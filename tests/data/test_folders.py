@@ -51,6 +51,12 @@ def test_a_file_is_preferred_to_one_of_another_name_in_a_folder(tmp_path):
     assert found(tmp_path) == list(MNIST)
 
 
+def test_a_folder_called_like_a_file_may_have_all_four(tmp_path):
+    folder = tmp_path / "x_train-npy"
+    make(folder, [f"{name}.npy" for name in names.ARRAYS])
+    assert folders.data_set_of(folder / "x_train.npy", names.parse("x_train.npy")) == folders.find(folder)
+
+
 def test_the_file_that_is_named_is_taken(tmp_path):
     make(tmp_path, [*MNIST, f"{MNIST[0]}.gz"])
     packed = tmp_path / f"{MNIST[0]}.gz"
