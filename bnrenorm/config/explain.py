@@ -22,6 +22,7 @@ _EXPECTED = {
     "too_short": "a list that is not empty",
     "string_type": "text",
     "int_type": "a whole number",
+    "int_parsing_size": "a number with fewer digits",
     "float_type": "a number",
     "finite_number": "a finite number",
     "bool_type": "true or false",

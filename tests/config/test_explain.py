@@ -91,6 +91,7 @@ def test_a_value_that_is_no_group_shows_one(text, ending):
         ("training.micro_batch=0", "a whole number from 1 on or null"),
         ("evaluation.average=1", "a number below 1 or null"),
         ("data.scaling_axis=none", "0 or null"),
+        (f"data.scaling_axis={10**30}", "a number with fewer digits or null"),
         ("data.path=1", "text or null"),
         ("training.early_stopping=1", "null: train for all of `training.steps`"),
         ("training.steps=none", "a duration such as 50, 50 steps, 2 epochs or 10%"),
