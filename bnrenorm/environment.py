@@ -80,7 +80,7 @@ def threads() -> int:
     limit = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     cores = min([cores, *map(math.ceil, control_groups.processors())])
-    return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
+    return min(cores, int(limit)) if limit.isdecimal() and int(limit) > 0 else cores
 
 
 def gpu(device: str) -> str | None:

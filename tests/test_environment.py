@@ -113,7 +113,7 @@ def test_the_commit_is_that_of_the_source(tmp_path, monkeypatch, state):
 
 
 @pytest.mark.parametrize(
-    ("limit", "bounded"), [("1", True), ("0", False), ("", False), ("many", False), ("100000", False)]
+    ("limit", "bounded"), [("1", True), ("0", False), ("", False), ("many", False), ("²", False), ("100000", False)]
 )
 def test_threads_are_the_cores_unless_openmp_is_bounded(monkeypatch, limit, bounded):
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
