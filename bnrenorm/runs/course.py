@@ -181,7 +181,7 @@ class _Course:
                     self.store.write(key, trial_of[key], self.run.checksum, result)
             self.tally.finish(number)
         except TimeoutError as error:
-            if error.errno is not None:  # ETIMEDOUT of a disk behind a network; the answer's has no number
+            if error.errno is not None or future.status == "error":  # of a disk behind a network, here or there
                 raise
             self._watch(future, number)
         except (Interrupted, CancelledError) as error:
