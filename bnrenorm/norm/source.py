@@ -9,11 +9,12 @@ import os
 import sys
 import textwrap
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
-from types import CodeType, SimpleNamespace
+from types import CodeType, MappingProxyType, SimpleNamespace
 from typing import Any
 
 from bnrenorm.libraries import is_library
@@ -63,18 +64,20 @@ class _Text:
 
     def _parts(self, value: Any) -> Iterator[Any]:
         """Add the text of an object itself, and yield what it uses."""
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple | deque):
             yield from value
         elif isinstance(value, set | frozenset):
             yield from sorted(value, key=repr)
-        elif isinstance(value, dict):
+        elif isinstance(value, dict | MappingProxyType):
             yield from (part for item in value.items() for part in item)
-        elif isinstance(value, functools.partial):
+        elif isinstance(value, functools.partial | functools.partialmethod):
             yield from (value.func, value.args, value.keywords)
         elif isinstance(value, staticmethod | classmethod) or inspect.ismethod(value):
             yield from (value.__func__, getattr(value, "__self__", None))
         elif isinstance(value, property):
             yield from (value.fget, value.fset, value.fdel)
+        elif isinstance(value, functools.cached_property):
+            yield value.func
         elif inspect.ismodule(value):
             return
         elif isinstance(value, SimpleNamespace) or str(type(value).__module__).startswith("chainer.initializers"):
@@ -209,7 +212,12 @@ def _names(code: CodeType) -> set[str]:
 
 
 def _members(value: Any) -> Iterator[Any]:
-    """Yield the attributes of a class or object by their names; of special ones the functions only."""
-    for name, member in sorted(getattr(value, "__dict__", {}).items()):
+    """Yield the attributes of a class or object, slots too, by their names; of special ones the functions only."""
+    members = dict(getattr(value, "__dict__", {}))
+    for name, slot in [item for cls in type(value).__mro__ for item in vars(cls).items()]:
+        if inspect.ismemberdescriptor(slot):
+            with suppress(AttributeError):  # not set yet
+                members[name] = slot.__get__(value)
+    for name, member in sorted(members.items()):
         if inspect.isfunction(member) or not name.startswith("__"):
             yield member

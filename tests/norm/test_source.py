@@ -22,6 +22,7 @@ ONE = np.int64(3)
 SPAN = range(4)
 RATE = 7
 SHIFT = 9
+LATE = 11
 UNUSED = 5
 
 def helper(x):
@@ -30,8 +31,21 @@ def helper(x):
 def other(x):
     return helper(x) if x else LIMITS if x in SPAN else exp(MANY * ONE)
 
+class Slotted:
+    __slots__ = ("set_", "unset")
+
+    def __init__(self, value):
+        self.set_ = value
+
+SLOTTED = Slotted(13)
+
 class Base:
     start = 3
+
+    def shifted(self, by):
+        return self.start + by
+
+    by_two = functools.partialmethod(shifted, 2)
 
 class Norm(Base):
     factor = 0.5
@@ -46,6 +60,10 @@ class Norm(Base):
     @scale.setter
     def scale(self, value):
         self.width = value + 1
+
+    @functools.cached_property
+    def late(self):
+        return LATE if self.scale else SLOTTED
 
     @staticmethod
     def twice(x):
@@ -92,6 +110,9 @@ of_an_object = Norm(4)
         ("factor = 0.5", "factor = 1.5"),
         ("RATE = 7", "RATE = 8"),
         ("SHIFT = 9", "SHIFT = 8"),
+        ("LATE = 11", "LATE = 12"),
+        ("Slotted(13)", "Slotted(14)"),
+        ("(shifted, 2)", "(shifted, 3)"),
         ("return helper(self.width)", "return helper(-self.width)"),
         ("value + 1", "value + 2"),
         ("thrice(y), x", "thrice(-y), x"),
@@ -165,10 +186,15 @@ def test_of_what_may_differ_by_process_or_folder_nothing_is_in_the_text(constant
         ("SimpleNamespace(kinds={'alpha', 'beta'})", "SimpleNamespace(kinds={'alpha', 'gamma'})"),
         ("chainer.initializers.Constant(2)", "chainer.initializers.Constant(3)"),
         ("np.dtype('f4')", "np.dtype('f8')"),
+        ("deque([1, 2])", "deque([1, 3])"),
+        ("MappingProxyType({'low': 1})", "MappingProxyType({'low': 2})"),
     ],
 )
 def test_constants_of_others_types_are_in_the_text(old, new):
-    text = "import chainer\nimport numpy as np\nfrom fractions import Fraction\nfrom types import SimpleNamespace\n"
+    text = (
+        "import chainer\nimport numpy as np\nfrom collections import deque\nfrom fractions import Fraction\n"
+        "from types import MappingProxyType, SimpleNamespace\n"
+    )
     one, again, other = (
         text_of(from_cell(f"{text}USED = {value}\nnorm = lambda width: USED if width else 3\n", "norm"))
         for value in (old, old, new)
