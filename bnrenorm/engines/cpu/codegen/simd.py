@@ -46,12 +46,7 @@ class Call:
 
     def variables(self, values: list[Any]) -> list[Any]:
         """Make a variable of each value; LLVM keeps it in a register."""
-        return [self._variable(value) for value in values]
-
-    def _variable(self, x: Any) -> Any:
-        memory = cgutils.alloca_once(self.builder, x.type)
-        self.builder.store(x, memory)
-        return memory
+        return [cgutils.alloca_once_value(self.builder, value) for value in values]
 
 
 class Vectors:
