@@ -46,7 +46,6 @@ def train(
     in_place = spec.optimizer <= MOMENTUM and not decays
     coasting = in_place and spec.optimizer == MOMENTUM
     gw = vector(ws.flat, ws.gw, 0 if in_place else depth * pitch)
-    zero(gw)
     zero(scratch.steps_taken)
     before = flush()
     for s in range(steps):
