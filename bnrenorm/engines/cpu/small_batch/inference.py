@@ -8,7 +8,7 @@ from bnrenorm.engines.cpu.ops.layout import AFFINE, FAN_IN, RUN, WIDTH, B, W
 from bnrenorm.engines.cpu.ops.relu import relu
 from bnrenorm.engines.cpu.small_batch.linear import forward_layer
 from bnrenorm.engines.cpu.small_batch.network import mean_loss
-from bnrenorm.engines.cpu.small_batch.workspace import activations, affine, class_scores, row_statistics
+from bnrenorm.engines.cpu.small_batch.workspace import activations, affine, row_statistics
 from bnrenorm.engines.cpu.sparse.packed import packed_linear
 from bnrenorm.engines.spec import BATCH, LAYER
 
@@ -29,7 +29,7 @@ def evaluate_blocks(fours, labels, spec, hyper, layout, p, run, ws, panel, begin
     for q in range(begin, end):
         lo, hi = q * ROWS, min((q + 1) * ROWS, len(labels))
         n, classes = hi - lo, layout.layers[hidden, WIDTH]
-        logits, unused = class_scores(ws, ws.logits, n, classes), class_scores(ws, ws.glogits, n, classes)
+        logits, unused = matrix(ws.flat, ws.logits, n, classes), matrix(ws.flat, ws.glogits, n, classes)
         for depth in range(hidden):
             fan_in, width = layout.layers[depth, FAN_IN], layout.layers[depth, WIDTH]
             z, y = activations(ws, ws.norm_in, depth, n, width), activations(ws, ws.out, depth, n, width)

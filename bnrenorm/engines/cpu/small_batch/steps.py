@@ -16,7 +16,7 @@ from bnrenorm.engines.cpu.parameters import ReplicaRows
 from bnrenorm.engines.cpu.small_batch import first_layer, workspace
 from bnrenorm.engines.cpu.small_batch.first_layer import FirstLayer
 from bnrenorm.engines.cpu.small_batch.network import backward, forward, mean_loss
-from bnrenorm.engines.cpu.small_batch.workspace import Workspace, class_scores
+from bnrenorm.engines.cpu.small_batch.workspace import Workspace
 from bnrenorm.engines.cpu.sparse.minibatch import Minibatches
 from bnrenorm.engines.spec import BATCH, MOMENTUM, Hyperparams, KernelSpec
 from bnrenorm.network.schedule import LR
@@ -55,12 +55,12 @@ def train(
             first_layer.catch_up(batches, s, scratch, hyper.momentum, w, velocity, width, True)
         first_layer.forward(batches, s, scratch, w, b, mask, matrix(ws.flat, ws.norm_in, n, width))
         forward(n, micro_batches, spec, hyper, schedule[s], layout, p, run, mask, ws)
-        scores, glogits = class_scores(ws, ws.logits, n, classes), class_scores(ws, ws.glogits, n, classes)
+        scores, glogits = matrix(ws.flat, ws.logits, n, classes), matrix(ws.flat, ws.glogits, n, classes)
         loss, accuracy = mean_loss(scores, batches.labels[s], n, True, glogits)
         sums[0] += loss
         sums[1] += accuracy
         if s == steps - 1:
-            copy(logits, class_scores(ws, ws.logits, len(logits), classes))
+            copy(logits, matrix(ws.flat, ws.logits, len(logits), classes))
         if spec.norm == BATCH and s == steps - 1:
             size = micro_batches * 6
             for k in range(len(statistics)):

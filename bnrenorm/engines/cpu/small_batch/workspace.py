@@ -59,12 +59,6 @@ def activations(ws, offset, depth, n, width):
     return matrix(ws.flat, offset + depth * ws.n * ws.width, n, width)
 
 
-@view
-def class_scores(ws, offset, n, classes):
-    """View ws.logits or ws.glogits as (n, classes)."""
-    return matrix(ws.flat, offset, n, classes)
-
-
 @subroutine
 def affine(ws, depth, width):
     """View a layer's gamma and beta, (width,) each."""
