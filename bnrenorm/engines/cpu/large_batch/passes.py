@@ -3,7 +3,7 @@
 One array (N, D) per hidden layer holds activations; replicas take turns with it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -39,10 +39,10 @@ class Passes:
         self.h = [memory[: self.rows] for memory in self.memory]
         return self
 
-    def run(self, pool: ThreadPoolExecutor, work: Callable[[int, Array, int, int], None]) -> None:
-        """Call work(worker, its scratch, first block, end block) on every thread."""
+    def run(self, pool: ThreadPoolExecutor, kernel: Callable[..., None], *own: Iterable[Array]) -> None:
+        """Call a kernel on every thread, with the thread's part of each of `own`, its scratch, first and end block."""
         bounds = [self.blocks * i // self.workers for i in range(self.workers + 1)]
-        for _ in pool.map(work, range(self.workers), self.scratch, bounds, bounds[1:]):
+        for _ in pool.map(kernel, *own, self.scratch, bounds, bounds[1:]):
             pass
 
     def forward(
@@ -59,7 +59,7 @@ class Passes:
             else:
                 below = norms[-1]
                 kernel = partial(blocks.forward_hidden, self.h[depth - 1], below.norm, below.relu, *below.fold(w, b))
-            self.run(pool, partial(_without_worker, kernel, relu, h, moments))
+            self.run(pool, partial(kernel, relu, h, moments))
             norms.append(normalise(depth, *self._merged(moments)))
         return norms
 
@@ -77,11 +77,7 @@ class Passes:
         gb = np.zeros((self.workers, len(b)))
         sums = np.zeros((self.workers, 2))
         arguments = (self.h[-1], last.norm, last.relu, w, b, self.labels, self.packed.order, g)
-
-        def work(i: int, scratch: Array, begin: int, end: int) -> None:
-            blocks.output(*arguments, gw[i], gb[i], sums[i], logits, scratch, begin, end)
-
-        self.run(pool, work)
+        self.run(pool, partial(blocks.output, *arguments), gw, gb, sums, [logits] * self.workers)
         loss, right = sums.sum(axis=0)
         return gw.sum(axis=0), gb.sum(axis=0), float(loss), float(right)
 
@@ -106,9 +102,3 @@ class Passes:
         mean = (moments[:, 0] * counts).sum(axis=0) / self.rows
         squares = moments[:, 1].sum(axis=0, dtype=np.float64) + (counts * (moments[:, 0] - mean) ** 2).sum(axis=0)
         return mean, squares / self.rows
-
-
-def _without_worker(kernel: Callable[..., None], *arguments: Any) -> None:
-    """Call a kernel that does not need its worker's number, the last argument but three."""
-    *rest, _, scratch, begin, end = arguments
-    kernel(*rest, scratch, begin, end)

@@ -103,26 +103,19 @@ class LargeBatch:
         gw = np.zeros((self.passes.workers, *self.passes.linear(p, depth)[0].shape), p.dtype)
         gb = np.zeros((self.passes.workers, h.shape[1]))
         above = (self.g[depth], w_next, h, layer.norm, layer.relu, factors)
-
-        def work(i: int, scratch: Array, begin: int, end: int) -> None:
-            if depth:
-                below = (self.passes.h[depth - 1], norms[depth - 1].norm, self.g[depth - 1])
-                blocks.backward_hidden(*above, *below, gw[i], gb[i], scratch, begin, end)
-            else:
-                blocks.backward_first(*above, self.pixels, gw[i], gb[i], scratch, begin, end)
-
-        self.passes.run(pool, work)
+        if depth:
+            below = (self.passes.h[depth - 1], norms[depth - 1].norm, self.g[depth - 1])
+            backward = partial(blocks.backward_hidden, *above, *below)
+        else:
+            backward = partial(blocks.backward_first, *above, self.pixels)
+        self.passes.run(pool, backward, gw, gb)
         return gw.sum(axis=0), gb.sum(axis=0)
 
     def _sums(self, pool: ThreadPoolExecutor, layer: FoldedNorm, depth: int, w_next: Array) -> tuple[Array, Array]:
         """Sum gy (h - mean) and gy over all rows, where a ReLU lies between two products."""
         sum_dy_xmu, sum_dy = np.zeros((2, self.passes.workers, layer.norm.shape[1]))
-
-        def work(i: int, scratch: Array, begin: int, end: int) -> None:
-            g, h = self.g[depth], self.passes.h[depth]
-            blocks.backward_sums(g, w_next, h, layer.norm, True, sum_dy_xmu[i], sum_dy[i], scratch, begin, end)
-
-        self.passes.run(pool, work)
+        arguments = (self.g[depth], w_next, self.passes.h[depth], layer.norm, True)
+        self.passes.run(pool, partial(blocks.backward_sums, *arguments), sum_dy_xmu, sum_dy)
         return sum_dy_xmu.sum(axis=0), sum_dy.sum(axis=0)
 
     def _put_affine(self, gradient: Array, depth: int, ggamma: Array, gbeta: Array) -> None:
