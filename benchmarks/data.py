@@ -66,16 +66,9 @@ def _arrays(chosen: Images, name: str) -> tuple[np.ndarray, np.ndarray]:
     return _dataset(chosen).scaled(split), _dataset(chosen).labels(split).astype(np.int64)
 
 
-def evaluated(job: Job, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images and labels of a set that the job evaluates, its first 1 / `eval_share`."""
-    x, t = images(name)
-    count = len(x) // job.eval_share
-    return x[:count], t[:count]
-
-
 def blocks(job: Job, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the images and labels that a job evaluates, in blocks of equal size, at most `BLOCK` images."""
-    x, t = evaluated(job, name)
+    """Return the images and labels of a set that a job evaluates, in blocks of equal size, at most `BLOCK` images."""
+    x, t = (array[: len(array) // job.eval_share] for array in images(name))
     size = min(BLOCK, len(x))
     return [(x[start : start + size], t[start : start + size]) for start in range(0, len(x), size)]
 

@@ -32,7 +32,7 @@ def test_a_share_of_each_set_is_evaluated(monkeypatch, engine):
         right = values[f"{name}_accuracy"] * images
         np.testing.assert_allclose(right, right.round(), atol=1e-6)
         assert (right > 0).all()
-    assert len(data.evaluated(JOB, "train_set")[0]) == 600
+    assert [len(x) for x, _ in data.blocks(JOB, "train_set")] == [600]
 
 
 @pytest.mark.parametrize(("prepare", "engine"), [(on_device.prepare, "cuda"), (on_device.prepare_chainer, "chainer")])
