@@ -32,7 +32,7 @@ class StackedNormalization(chainer.Chain):
     With `micro_batch` m, each m consecutive examples are normalised by their own statistics, and the running
     statistics are updated with the mean over the micro-batches [BRN17, sec. 4.2].
 
-    The training loop sets three flags: `frozen` (training mode does not update the running statistics),
+    The engines set three flags: `frozen` (training mode does not update the running statistics),
     `use_batch_statistics` (inference mode normalises by the batch too) and `observing` (each training batch fills
     `diagnosis`).
     """

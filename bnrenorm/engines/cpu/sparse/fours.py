@@ -43,7 +43,7 @@ class PixelFours(NamedTuple):
 
 
 def images_of(steps: int, largest: int, depth: int, dtype: np.dtype) -> ImageFours:
-    """Allocate for so many batches of at largest N images of D pixels; what is not filled takes no physical memory."""
+    """Allocate for so many batches of at most N images of D pixels; what is not filled takes no physical memory."""
     groups = steps * -(-largest // 4)
     most = groups * depth + 1  # the last value is written before it is known to be wanted
     return ImageFours(np.zeros(groups + 1, np.int64), np.empty(most, np.int32), np.empty((most, 4), dtype))

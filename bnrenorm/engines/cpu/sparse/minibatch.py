@@ -12,7 +12,7 @@ from bnrenorm.engines.cpu.sparse.fours import ImageFours, PixelFours
 
 
 class Minibatches(NamedTuple):
-    """S batches of at largest N images."""
+    """S batches of at most N images."""
 
     counts: Any  # (S,): images of a step
     labels: Any  # (S, N) int32
