@@ -75,9 +75,3 @@ def test_a_dry_run_of_one_trial_speaks_of_one(monkeypatch, tmp_path):
     shown, file = screen()
     shown.rehearsal(rehearsed(shown, tmp_path, "name: a\nvariants: {BN: {norm: {kind: batch}}}\nseeds: 1\n"))
     assert "\n1 trial, 0 finished, 1 to train\ngroup 1: 1 trial of BN: " in file.getvalue()
-
-
-def test_a_dry_run_of_a_shard_is_of_its_trials(compare):
-    code, out, _ = compare("--dry-run", "--shard", "1/2")
-    assert code == 0
-    assert "2 trials, 0 finished, 2 to train" in out
