@@ -131,7 +131,7 @@ def groups_of(text):
     return [[trial for trial in trials if trial.point == point] for point in experiment.points]
 
 
-def estimated(monkeypatch, text, *, seconds, budget, found=(12.0, 12.0, 12.0)):
+def estimated(monkeypatch, text, *, seconds, found=(12.0, 12.0, 12.0)):
     """Return the estimates of an experiment's groups where each rehearsal takes some seconds, and how many there were.
 
     found: what the rehearsals find, one after another.
@@ -145,14 +145,13 @@ def estimated(monkeypatch, text, *, seconds, budget, found=(12.0, 12.0, 12.0)):
 
     monkeypatch.setattr(estimate, "time", clock)
     monkeypatch.setattr(estimate, "estimate_seconds", rehearse)
-    monkeypatch.setattr(estimate, "_BUDGET", budget)
     estimates = list(estimate.estimates(groups_of(text), some_digits(200, 50), Backend("cpu", "cpu")))
     return estimates, len(rehearsed)
 
 
 def test_one_group_of_a_structure_is_timed(monkeypatch):
     text = COMPARED + "grid: {training.optimizer.lr: [0.1, 0.2, 0.3]}"
-    assert estimated(monkeypatch, text, seconds=1, budget=9) == ([(12, True), (12, False), (12, False)], 1)
+    assert estimated(monkeypatch, text, seconds=1) == ([(12, True), (12, False), (12, False)], 1)
 
 
 @pytest.mark.parametrize(
@@ -163,16 +162,16 @@ def test_one_group_of_a_structure_is_timed(monkeypatch):
         ("model.hidden: [[10], [20], [5]]", [12, 24, 6]),
     ],
 )
-def test_beyond_the_budget_the_time_follows_from_the_work(monkeypatch, axis, want):
-    found, rehearsals = estimated(monkeypatch, f"{COMPARED}grid: {{{axis}}}", seconds=10, budget=9)
+def test_after_20_seconds_the_time_follows_from_the_work(monkeypatch, axis, want):
+    found, rehearsals = estimated(monkeypatch, f"{COMPARED}grid: {{{axis}}}", seconds=20)
     assert (found, rehearsals) == ([(seconds, i == 0) for i, seconds in enumerate(want)], 1)
-    assert estimated(monkeypatch, f"{COMPARED}grid: {{{axis}}}", seconds=4, budget=9)[1] == 3
+    assert estimated(monkeypatch, f"{COMPARED}grid: {{{axis}}}", seconds=9)[1] == 3
 
 
-def test_beyond_the_budget_the_time_is_by_all_that_was_timed(monkeypatch):
+def test_after_20_seconds_the_time_is_by_all_that_was_timed(monkeypatch):
     """Two of three structures: 60 s for the work of 10 + 20 images a step, so 400 s for that of 200."""
     text = f"{COMPARED}grid: {{training.batch: [10, 20, full]}}"
-    times, _ = estimated(monkeypatch, text, seconds=5, budget=9, found=(12.0, 48.0))
+    times, _ = estimated(monkeypatch, text, seconds=10, found=(12.0, 48.0))
     assert times == [(12, True), (48, True), (400, False)]
 
 

@@ -69,7 +69,7 @@ def test_seconds_of_a_resumed_trial_contain_those_before_the_interrupt(few, stor
     assert [result.records["step"] for _, result in results] == [[1, 2, 3, 4]] * 4
 
 
-@pytest.mark.parametrize(("seconds", "saved"), [(groups.SAVE_EVERY, 4), (groups.SAVE_EVERY / 2, 2), (1, 0)])
+@pytest.mark.parametrize(("seconds", "saved"), [(60, 4), (30, 2), (1, 0)])
 def test_a_checkpoint_is_saved_once_a_minute(few, store, monkeypatch, seconds, saved):
     clock, steps, real = Clock(), [], groups.Checkpoints.save
     monkeypatch.setattr(groups.time, "monotonic", clock)
