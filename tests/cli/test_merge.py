@@ -1,5 +1,6 @@
 """Shards and merged folders on the command line: as a job array trains them, and as they are brought together."""
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
@@ -63,6 +64,16 @@ def test_a_run_is_told_once_and_not_with_that_of_another_engine(call, compare, t
     code, printed, _ = call("merge", *sources, "--out", tmp_path / "all")
     assert (code, printed.count("4 of 4")) == (0, 2)
     assert f" --engine cpu --out {tmp_path / 'all'} compares them" in " ".join(printed.split())
+
+
+def test_runs_of_other_images_are_not_told_together(call, compare, few_digits_file, tmp_path):
+    """Though their config is the same: each machine has its own under that path."""
+    assert compare(out="one")[0] == 0
+    with np.load(few_digits_file) as digits:
+        np.savez(few_digits_file, **{name: np.flip(array, -1) for name, array in digits.items()})
+    assert compare("--set", "seeds=[2,3]", out="two")[0] == 0
+    code, printed, _ = call("merge", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "all")
+    assert (code, printed.count("4 of 4")) == (0, 2)
 
 
 def test_a_dry_run_of_a_shard_counts_its_trials(compare):
