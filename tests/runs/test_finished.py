@@ -13,7 +13,7 @@ import pytest
 import bnrenorm
 from bnrenorm.engines.backend import CHAINER, CUDA, CUDA_TF32, Backend
 from bnrenorm.errors import InputError
-from bnrenorm.runs import finished
+from bnrenorm.runs import finished, inventory
 from bnrenorm.runs.store import Store
 from tests.helpers import COMPARED, FEW, save_digits
 
@@ -114,6 +114,22 @@ def test_trials_that_an_update_has_left_behind_are_told(folder, monkeypatch):
     assert len(outcome.trials) == 2
     whose = "2 stored trials of this run are of another version of bnrenorm"
     assert outcome.notes[-1] == f"{whose}, whose numbers may differ: not used"
+
+
+def test_trials_of_another_version_are_told_where_they_are_there_and_others_are_missing(folder):
+    inventory.list_trials(folder, ["0" * 16])
+    store = Store(folder.parent)
+    other, own = store.path("0" * 16), store.path(store.finished()[0])
+    other.touch()
+    assert finished.read(folder).notes == (FEW,)
+    own.write_text("{}")
+    damaged = "1 stored trial is damaged and left out: the same command trains it again"
+    assert finished.read(folder).notes == (FEW, damaged)
+    own.unlink()
+    told = "1 stored trial of this run is of another version of bnrenorm, whose numbers may differ: not used"
+    assert finished.read(folder).notes == (FEW, told)
+    other.unlink()
+    assert finished.read(folder).notes == (FEW,)
 
 
 def test_from_inside_a_folder_the_command_is_that_of_the_folder(folder, monkeypatch):
