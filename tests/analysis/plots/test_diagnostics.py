@@ -83,6 +83,16 @@ def test_over_a_grid_the_last_record_is_drawn_at_every_point():
     assert [line.get_linestyle() for line in (r_clipped, d_clipped, limit)] == ["None", "None", "--"]
 
 
+def test_the_first_four_layers_have_a_row_each():
+    results = diagnosed()
+    for _, result in results.trials:
+        first = {name: values for name, values in result.records.items() if name.startswith("layer1_")}
+        for layer in range(6, 1, -1):
+            result.records.update({name.replace("1", str(layer), 1): values for name, values in first.items()})
+    _, axes = panels(results)
+    assert [title for title in axes if title.endswith(": r")] == [f"layer {layer}: r" for layer in (1, 2, 3, 4)]
+
+
 def test_without_renormalisation_there_is_the_gap_alone():
     text = COMPARED.replace("kind: renorm, r_max: 3, d_max: 5", "kind: none")
     figure, axes = panels(diagnosed(text))
