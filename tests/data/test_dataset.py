@@ -121,3 +121,21 @@ def test_a_data_set_that_keeps_what_it_scales_is_another_one(digits):
     assert keeping.scaled("test") is keeping.scaled("test")
     assert digits.scaled("test") is not digits.scaled("test")
     assert (keeping.scaled("test") == digits.scaled("test")).all()
+
+
+@pytest.mark.parametrize(
+    ("ranges", "uneven"),
+    [
+        ((7, 1, 100, 1), None),
+        ((7, 1, 101, 1), (1, 101)),
+        ((1, 1, 1, 2, 5, 5, 5, 5, 5, 5, 5, 201), (2, 201)),
+        ((0, 0, 0, 5, 5), None),
+        ((0, 0), None),
+    ],
+)
+def test_columns_are_uneven_where_one_ranges_over_100_times_as_much_as_a_quarter_of_them(ranges, uneven):
+    """Columns that are constant do not count."""
+    x = np.array([ranges, np.zeros(len(ranges))], np.float32) + 3
+    images = dataset.Dataset(x, np.arange(2), x, np.arange(2), "a table")
+    assert images.uneven_columns == uneven
+    assert replace(images, x_train=x.astype(np.uint8)).uneven_columns is None

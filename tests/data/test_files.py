@@ -124,6 +124,11 @@ def test_without_a_labelled_test_table_a_seventh_of_the_images_is_the_test_set(t
     )
 
 
+def test_one_image_in_seven_is_a_test_image(tmp_path):
+    (tmp_path / "train.csv").write_text("".join(f"{row % 2},{row},0\n" for row in range(56)))
+    assert [len(array) for array in read(tmp_path / "train.csv").values()] == [48, 48, 8, 8]
+
+
 @pytest.mark.parametrize("row", range(20))
 def test_every_class_of_a_table_without_test_images_is_learned(tmp_path, arrays, row):
     labels = arrays["y_train"] % 2

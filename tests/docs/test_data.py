@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from bnrenorm.config.schema import Data
-from bnrenorm.data import dataset
+from bnrenorm.data import content, dataset, table
 from bnrenorm.errors import InputError
+from bnrenorm.numbers import size
 from tests.docs import pages
 
 SOME, PICTURES = pages.blocks("docs/data.md", "python")
@@ -74,3 +75,8 @@ def test_some_images_of_a_file_are_another_file(tmp_path, monkeypatch):
             "x_test": 9,
             "y_test": 9,
         }
+
+
+def test_the_limits_are_those_of_the_readers():
+    limits = f"arrays of more than {size(content.LIMIT)}, and tables of more than {size(table._LIMIT)}"
+    assert limits in pages.text("docs/data.md")
