@@ -94,6 +94,9 @@ def test_what_is_removed_is_counted_in_bytes(out):
     def size():
         return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
 
+    plugins = out / named(out, TWO_SEEDS) / "plugins"
+    plugins.mkdir()
+    (plugins / "mine.py").write_text("pass")
     before = size()
     removed = inventory.remove(Store(out), named(out, TWO_SEEDS))
     assert removed.size == before - size()
