@@ -68,5 +68,14 @@ def test_none_is_the_highest_that_loses_where_both_have_trials():
     assert "highest" not in " ".join(line.text for line in answer(made))
 
 
+def test_none_is_the_highest_that_diverged_more_where_both_have_trials():
+    """As where a cluster lost the seed in which all others diverged."""
+    made = of_levels({"A": 0.9, "B": 0.6, "C": 0.5, "F": 0.4}, {"A": 2, "B": 1, "C": 1, "F": 1})
+    made = replace(made, trials=[(t, r) for t, r in made.trials if (t.variant, t.seed) != ("A", 0)])
+    assert set(made.final["diverged"]) == {1}
+    assert made.verdicts[0]["verdict"] == "A diverged"
+    assert "highest" not in " ".join(line.text for line in answer(made))
+
+
 def test_where_all_diverged_none_is_the_highest():
     assert "highest" not in " ".join(line.text for line in answer(of_levels(LEVELS, dict.fromkeys(LEVELS, 12))))
