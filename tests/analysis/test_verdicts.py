@@ -162,6 +162,8 @@ def test_few_seeds_are_told_what_the_whole_family_needs():
     (verdict,) = verdicts(trained({"A": [0.9] * 4, "B": [0.93, 0.94, 0.91, 0.92]}, [("A", 2), ("B", 0)]))
     assert "(by seed: +4.00, +2.00)" in verdict["sentence"]
     assert "8 more needed (--seeds 12)." in verdict["sentence"], "of which half may diverge, as of these"
+    (verdict,) = verdicts(trained({"A": [0.9] * 4, "B": [0.901] * 4}, [("A", 2), ("B", 0)]))
+    assert "8 more needed (--seeds 12)." in verdict["sentence"], "nobody knows how many of 4 would finish"
 
 
 def test_two_variants_that_always_diverged_are_not_compared():

@@ -33,11 +33,12 @@ def test_configs_are_completed(incomplete, names, tmp_path, monkeypatch):
 
 def test_files_are_completed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("mine.yaml", "mine.txt", "more/a.yaml"):
+    for name in ("mine.yaml", "mine.txt", "more/a.yaml", "[m].yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert listing.complete("m") == ["micro_batch", "mine.yaml", "more/"]
     assert listing.complete("more/") == ["more/a.yaml"]
+    assert listing.complete("[m]") == ["[m].yaml"]
     assert "mine.yaml" in listing.complete("")
 
 

@@ -47,7 +47,7 @@ def test_runs_of_other_users_are_named_and_their_trials_kept(call, out, monkeypa
         inventory, "listed", lambda folder, real=inventory.listed: None if folder.name[0] == "b" else real(folder)
     )
     _, text, _ = call("runs", "--out", out)
-    assert ["b-11111111", "closed"] in [line.split()[:2] for line in text.splitlines()]
+    assert ["b-11111111", "closed"] in [line.split() for line in text.splitlines()], "no trials, size or date"
     assert "goes on with" not in text
     code, text, _ = call("runs", "--remove", "a-00000000", "--out", out)
     assert (code, "with 0 trials" in text) == (0, True)
