@@ -21,6 +21,13 @@ def test_the_articles_comparison_is_recognised_with_its_reason():
     assert "defaults of chainer.links.BatchRenormalization" in same.identical_because
 
 
+def test_chainers_defaults_are_named_whichever_variant_comes_first():
+    norms = ("{kind: batch}", "{kind: renorm, r_max: 1, d_max: 0}")
+    for pair in (norms, norms[::-1]):
+        ((_, _, because),) = found(*pair)
+        assert because.endswith("; these are the defaults of chainer.links.BatchRenormalization")
+
+
 def test_the_default_comparison_is_not():
     assert identical(config.load("compare").trials(60_000)) == []
 

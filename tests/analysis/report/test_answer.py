@@ -56,6 +56,11 @@ def test_three_comparisons_have_a_line_each_bn_against_brn_first():
         )
 
 
+def test_two_kinds_of_renormalisation_come_first_too():
+    first, *_ = answer(results(TEXT.replace("  BN: {norm: {kind: batch}}", "  mild: {norm: {kind: renorm, r_max: 2}}")))
+    assert first.text.startswith("BRN against mild is ")
+
+
 def test_of_many_comparisons_the_table_has_the_rest():
     variants = "".join(f"  {name}: {{norm: {{kind: batch}}}}\n" for name in "ABCDE")
     text = f"name: five\nvariants:\n{variants}seeds: 2\n"
