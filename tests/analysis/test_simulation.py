@@ -113,11 +113,3 @@ def test_holm_agrees_with_its_definition():
     with_nan = stats.holm([0.01, np.nan, 0.04])
     assert with_nan[::2] == pytest.approx([0.03, 0.08]), "a comparison of too few pairs counts"
     assert np.isnan(with_nan[1])
-
-
-def test_pairs_with_a_missing_value_are_dropped_as_pairs():
-    a, b = np.arange(8.0), np.arange(8.0) + 1
-    a[0], b[3] = np.nan, np.nan
-    difference = stats.paired(a, b)
-    assert list(difference.differences) == [1] * 6
-    assert stats.paired(np.array([np.nan]), np.array([1.0])).more_pairs == 6
