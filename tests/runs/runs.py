@@ -1,5 +1,7 @@
 """Runs on few digits: by the runner alone, and by a session with a witness."""
 
+import gc
+import weakref
 from contextlib import contextmanager
 
 from bnrenorm.engines.backend import Backend
@@ -39,3 +41,25 @@ class Witness(session.Watcher):
 
 def numbers(outcome):
     return [(trial.variant, trial.seed, result.outcome, result.records) for trial, result in outcome.trials]
+
+
+@contextmanager
+def networks_alive(monkeypatch, module):
+    """Yield a list: for each training that a module makes, how many networks of those before are still in memory.
+
+    Python collects no garbage in this context unless it is asked to.
+    """
+    made, alive = [], []
+
+    class Watched(module.Training):
+        def __init__(self, *arguments, **named):
+            alive.append(sum(network() is not None for network in made))
+            super().__init__(*arguments, **named)
+            made.append(weakref.ref(self.engine.replicas.network))
+
+    monkeypatch.setattr(module, "Training", Watched)
+    gc.disable()
+    try:
+        yield alive
+    finally:
+        gc.enable()

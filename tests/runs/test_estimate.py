@@ -1,12 +1,10 @@
-import gc
-import weakref
-
 import pytest
 
 from bnrenorm.engines.backend import Backend
 from bnrenorm.errors import InputError, OutOfMemory
 from bnrenorm.runs import estimate
 from tests.helpers import COMPARED, experiment_of, some_digits
+from tests.runs.runs import networks_alive
 
 
 class Rehearsal:
@@ -184,19 +182,7 @@ def test_a_group_of_fewer_replicas_takes_less_time(monkeypatch):
 
 
 def test_a_groups_memory_is_free_before_the_next_is_timed(monkeypatch):
-    made, alive = [], []
-
-    class Watched(estimate.Training):
-        def __init__(self, *arguments, **named):
-            alive.append(sum(each() is not None for each in made))
-            super().__init__(*arguments, **named)
-            made.append(weakref.ref(self.engine.replicas.network))
-
-    monkeypatch.setattr(estimate, "Training", Watched)
     groups = groups_of(COMPARED + "grid: {training.batch: [10, 20, 30]}")
-    gc.disable()
-    try:
+    with networks_alive(monkeypatch, estimate) as alive:
         list(estimate.estimates(groups, some_digits(200, 50), Backend("chainer", "cpu")))
-    finally:
-        gc.enable()
     assert alive == [0, 0, 0]

@@ -1,9 +1,7 @@
 """A group of trials in training: its checkpoints, its time and its memory."""
 
-import gc
 import os
 import signal
-import weakref
 
 import numpy as np
 import pytest
@@ -15,7 +13,7 @@ from bnrenorm.runs.store import Store
 from bnrenorm.training import loop
 from bnrenorm.training.records import Record
 from tests.helpers import COMPARED, ENGINES, Clock
-from tests.runs.runs import train
+from tests.runs.runs import networks_alive, train
 
 
 def test_columns_are_of_equal_length_though_the_first_record_has_no_diagnosis():
@@ -129,18 +127,6 @@ def test_a_checkpoint_that_does_not_fit_is_no_obstacle(few, store, monkeypatch):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_groups_memory_is_free_before_the_next_begins(few, store, monkeypatch, engine):
-    made, alive = [], []
-
-    class Watched(loop.Training):
-        def __init__(self, *arguments, **named):
-            alive.append(sum(each() is not None for each in made))
-            super().__init__(*arguments, **named)
-            made.append(weakref.ref(self.engine.replicas.network))
-
-    monkeypatch.setattr(groups, "Training", Watched)
-    gc.disable()
-    try:
+    with networks_alive(monkeypatch, groups) as alive:
         train(COMPARED + "grid: {training.batch: [10, 20]}", few, store, backend=Backend(engine, "cpu"))
-    finally:
-        gc.enable()
     assert alive == [0, 0]
