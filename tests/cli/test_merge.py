@@ -76,6 +76,15 @@ def test_runs_of_other_images_are_not_told_together(call, compare, few_digits_fi
     assert (code, printed.count("4 of 4")) == (0, 2)
 
 
+def test_runs_on_two_gpus_are_told_together(call, compare, tmp_path):
+    for gpu, seeds in enumerate(("[0,1]", "[2,3]")):
+        assert compare("--set", f"seeds={seeds}", out=f"gpu{gpu}")[0] == 0
+        (environment,) = (tmp_path / f"gpu{gpu}").glob("compared-*/environment.json")
+        environment.write_text(environment.read_text().replace('"device": "cpu"', f'"device": "cuda:{gpu}"'))
+    code, printed, _ = call("merge", tmp_path / "gpu0", tmp_path / "gpu1", "--out", tmp_path / "all")
+    assert (code, ": 8 of 8 trials; " in " ".join(printed.split())) == (0, True)
+
+
 def test_a_dry_run_of_a_shard_counts_its_trials(compare):
     code, printed, _ = compare("--shard", "2/4", "--dry-run")
     assert code == 0
