@@ -15,13 +15,13 @@ _STRAIGHT = 6.0  # weight of an edge's own wishes where it passes boxes
 _SWEEPS = 40
 
 
-def batch_normalisation(rows: int = 4, width: int = 3) -> tuple[Any, Any]:
-    """Compute batch normalisation with Chainer's elementary operations; return y and the gradient of x, (rows, width).
+def batch_normalisation() -> tuple[Any, Any]:
+    """Compute batch normalisation with Chainer's elementary operations; return y and the gradient of x, (4, 3).
 
     Both are Variables in float64, of random inputs and a random gradient of y. [BN15, Alg. 1]
     """
     random = np.random.default_rng(0)
-    names = {"x": (rows, width), "gamma": (width,), "beta": (width,)}
+    names = {"x": (4, 3), "gamma": (3,), "beta": (3,)}
     x, gamma, beta = (chainer.Variable(random.normal(size=shape), name=name) for name, shape in names.items())
     shape = x.shape
     centred = x - F.broadcast_to(F.mean(x, axis=0), shape)
