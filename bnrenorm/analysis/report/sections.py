@@ -2,7 +2,6 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
 from bnrenorm.analysis.report import answer, charts, corrections, forest, printed, provenance, tables, words
 from bnrenorm.analysis.report.answer import Line
@@ -106,14 +105,13 @@ def _tables(results: ExperimentResults) -> list[Table]:
 
 
 def _settings(results: ExperimentResults) -> Table:
-    described: dict[str, dict[str, Any]] = {}
     experiment = results.experiment
-    for point, variant in itertools.product(experiment.points, experiment.variants):  # so that few show all variants
-        if settings := experiment.settings.get((variant, point)):
-            name = f"{variant}, {point_text(point)}" if point else variant
-            described[name] = settings.model_dump(mode="json")
-    few = dict(list(described.items())[:_COLUMNS])
+    cells = list(itertools.product(experiment.points, experiment.variants))  # so that few show all variants
+    few = {
+        f"{variant}{', ' * bool(point)}{point_text(point)}": experiment.settings[variant, point].model_dump(mode="json")
+        for point, variant in cells[:_COLUMNS]
+    }
     note = "All other settings are the same; the document below has them."
-    if len(few) < len(described):
-        note = f"The first {len(few)} of {len(described)} variants and grid points; the document below has all."
+    if len(cells) > _COLUMNS:
+        note = f"The first {_COLUMNS} of {len(cells)} variants and grid points; the document below has all."
     return tables.settings(few, "settings", "Settings that differ", note)
