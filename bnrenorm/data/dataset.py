@@ -142,9 +142,11 @@ class Dataset:
 def load(settings: Data = _DIGITS) -> Dataset:
     """Load the shipped MNIST (path None), or the user's files at `data.path`: see docs/data.md for what may be there.
 
-    Raises InputError, naming the file, if it is missing or not a valid data set.
+    Raises InputError, naming the file, if it is missing or not a valid data set; and for digits with `first_label` 1.
     """
     if settings.path is None:
+        if settings.first_label:
+            raise InputError("data.first_label: is 1, expected 0 for the digits shipped with bnrenorm")
         return Dataset(**mnist.digits(), source="mnist", note="")
     try:
         if not settings.path:

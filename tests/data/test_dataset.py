@@ -100,6 +100,11 @@ def test_messages_name_the_file_as_the_user_wrote_it(few_digits_file, monkeypatc
         load("few.npz", first_label=1)
 
 
+def test_the_shipped_digits_are_labelled_from_0():
+    with pytest.raises(InputError, match="^data.first_label: is 1, expected 0 for the digits shipped with bnrenorm$"):
+        dataset.load(Data(first_label=1))
+
+
 def test_the_default_is_all_of_mnist():
     data = dataset.load()
     assert data.x_train is mnist.digits()["x_train"]

@@ -230,7 +230,7 @@ def _without_comparison(results: ExperimentResults) -> list[Line]:
     means: Any = aggregates.means(summary, {"final_test_accuracy": "mean"})
     reached = means[means["mean"].notna()]
     diverged, trials = int(means["diverged"].sum()), int(means["seeds"].sum())
-    ended = f"{name} diverged in {diverged} of {trials} trials"
+    ended = f"{name} diverged in {diverged} of {counted(trials, 'trial')}"
     if reached.empty:
         return [Line(f"{ended}.")]
     best = reached.loc[reached["mean"].idxmax()]

@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from bnrenorm.analysis import stats
 from bnrenorm.analysis.report.chart import GREY, Chart, axes, hover, rounded, source
 from bnrenorm.analysis.report.words import pair
-from bnrenorm.analysis.verdicts import Verdict, in_points, interval
+from bnrenorm.analysis.verdicts import Verdict, in_points, interval, p_cell
 from bnrenorm.config.trial import point_text
 from bnrenorm.numbers import points, within
 
@@ -88,7 +88,7 @@ def _sources(shown: list[Verdict]) -> dict[str, dict[str, list[Any]]]:
             "y": [-i for i in range(len(shown))],
             "name": [_name(verdict) for verdict in shown],
             "verdict": [verdict["verdict"] for verdict in shown],
-            "p": ["none" if verdict["p"] is None else f"{verdict['p']:.3g}" for verdict in shown],
+            "p": ["none" if verdict["p"] is None else p_cell(verdict["p"], 3) for verdict in shown],
             "face": [_HOLLOW if verdict["low"] is None else _COLOUR for verdict in shown],
             **{name: rounded(column) for name, column in zip(("mean", "low", "high"), numbers.T, strict=True)},
         },

@@ -6,6 +6,7 @@ from typing import Any
 from bnrenorm.analysis.report.tables import Cell, Column, Table
 from bnrenorm.analysis.results import ExperimentResults
 from bnrenorm.family import too_few
+from bnrenorm.numbers import counted
 
 _LONGEST = 300  # characters of a value that a stored file gives
 _ROWS = 200
@@ -63,7 +64,7 @@ def diverged(results: ExperimentResults) -> list[str]:
     """Say how many trials of each variant diverged, where any did."""
     of = len(results.experiment.seeds) * len(results.experiment.points)
     counts = Counter(trial.variant for trial, result in results.trials if result.outcome == "diverged")
-    return [f"{name} diverged in {count} of {of} trials" for name, count in counts.items()]
+    return [f"{name} diverged in {count} of {counted(of, 'trial')}" for name, count in counts.items()]
 
 
 def _missing(results: ExperimentResults) -> list[str]:

@@ -19,11 +19,11 @@
 
   const number = (cell) => (typeof cell === "number" ? cell : cell === "inf" ? Infinity : cell === "-inf" ? -Infinity : NaN);
 
-  function compare(a, b) {
+  function compare(a, b, sign) {
     const [x, y] = [number(a), number(b)];
-    if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y;
+    if (!Number.isNaN(x) && !Number.isNaN(y)) return sign * (x - y);
     if (!Number.isNaN(x) || !Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y); // what is no number comes last
-    return String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true });
+    return sign * String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true });
   }
 
   const LATEX = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}" };
@@ -84,7 +84,7 @@
       const descending = heads[i].getAttribute("aria-sort") === "ascending";
       heads.forEach((head) => head.removeAttribute("aria-sort"));
       heads[i].setAttribute("aria-sort", descending ? "descending" : "ascending");
-      table.rows.sort((a, b) => (descending ? compare(b[i], a[i]) : compare(a[i], b[i])));
+      table.rows.sort((a, b) => compare(a[i], b[i], descending ? -1 : 1));
       first = 0;
       fill();
       count();
