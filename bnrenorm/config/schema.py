@@ -23,9 +23,7 @@ class Data(Strict):
         "see [data.md](data.md); null: the MNIST digits shipped with bnrenorm",
     )
     first_label: Literal[0, 1] = Field(
-        default=0,
-        description="label of the first class: the labels are first_label, first_label + 1, ... without gaps; 0 for the "
-        "digits shipped with bnrenorm",
+        default=0, description="label of the first class, which the others follow without gaps; 0 for shipped digits"
     )
     validation: int = Field(
         default=0,

@@ -28,7 +28,9 @@ def test_an_error_on_a_worker_of_the_users_own_cluster_is_one_line(course_of, is
         groups._end(Future("error", error), 0)
 
 
-@pytest.mark.parametrize("error", [InputError("x"), OSError("x"), MemoryError("x"), OSError(errno.ETIMEDOUT, "x"), TimeoutError("x")])
+@pytest.mark.parametrize(
+    "error", [InputError("x"), OSError("x"), MemoryError("x"), OSError(errno.ETIMEDOUT, "x"), TimeoutError("x")]
+)
 def test_errors_that_have_their_line_already_are_passed_on(course_of, error):
     groups, _ = course_of(client_of(cluster=None))
     with pytest.raises(type(error), match="x$"):

@@ -123,11 +123,9 @@ def test_trials_of_another_version_are_told_where_they_are_there_and_others_are_
     other.touch()
     assert finished.read(folder).notes == (FEW,)
     own.write_text("{}")
-    damaged = "1 stored trial is damaged and left out: the same command trains it again"
-    assert finished.read(folder).notes == (FEW, damaged)
+    assert finished.read(folder).notes[1].startswith("1 stored trial is damaged")
     own.unlink()
-    told = "1 stored trial of this run is of another version of bnrenorm, whose numbers may differ: not used"
-    assert finished.read(folder).notes == (FEW, told)
+    assert finished.read(folder).notes[1].startswith("1 stored trial of this run is of another version of bnrenorm, ")
     other.unlink()
     assert finished.read(folder).notes == (FEW,)
 
@@ -247,7 +245,4 @@ def test_a_trial_that_the_disk_does_not_give_back_is_left_out(folder, monkeypatc
     monkeypatch.setattr(Store, "read", read)
     run = finished.read(folder)
     assert len(run.trials) == 3
-    assert run.notes == (
-        FEW,
-        "1 stored trial is damaged and left out: the same command trains it again",
-    )
+    assert run.notes == (FEW, "1 stored trial is damaged and left out: the same command trains it again")

@@ -35,8 +35,7 @@ def test_a_variants_name_that_is_a_word_of_verdicts_changes_nothing():
 
 def test_the_interval_has_the_sign_of_the_conclusion():
     text = TWO.replace("  BN: {norm: {kind: batch}}\n", "") + "baseline: BRN\n"
-    made = results(text.replace("seeds", "  BN: {norm: {kind: batch}}\nseeds"))
-    (verdict,) = made.verdicts
+    (verdict,) = (made := results(text.replace("seeds", "  BN: {norm: {kind: batch}}\nseeds"))).verdicts
     assert (verdict["a"], verdict["mean"] < 0) == ("BRN", True)
     (line,) = answer(made)
     assert line.text == f"BRN is better than BN by {-100 * verdict['mean']:.2f} points of test accuracy."
@@ -50,14 +49,13 @@ def test_three_comparisons_have_a_line_each_bn_against_brn_first():
         assert "after Holm's correction over 3 comparisons" in line.numbers
     by_pair = {f"{verdict['b']} against {verdict['a']}": verdict for verdict in results().verdicts}
     for line in answer(results()):
-        verdict = by_pair[line.text.partition(" is ")[0]]
-        assert line.numbers.startswith(
-            f"{verdict['b']} - {verdict['a']}: 95 % interval {100 * verdict['low']:+.2f} to {100 * verdict['high']:+.2f}, "
-        )
+        of = by_pair[line.text.partition(" is ")[0]]
+        low, high = (f"{100 * of[side]:+.2f}" for side in ("low", "high"))
+        assert line.numbers.startswith(f"{of['b']} - {of['a']}: 95 % interval {low} to {high}, ")
 
 
 def test_two_kinds_of_renormalisation_come_first_too():
-    first, *_ = answer(results(TEXT.replace("  BN: {norm: {kind: batch}}", "  mild: {norm: {kind: renorm, r_max: 2}}")))
+    first, *_ = answer(results(TEXT.replace("BN: {norm: {kind: batch}}", "mild: {norm: {kind: renorm, r_max: 2}}")))
     assert first.text.startswith("BRN against mild is ")
 
 
