@@ -20,6 +20,7 @@ from typing import Any
 from bnrenorm.libraries import is_library
 
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
+_CONTAINERS = (list, tuple, set, frozenset, dict, functools.partial)
 _WRITTEN = (range, slice, Decimal, Fraction, bytearray)
 """Other types whose values always have the same text."""
 
@@ -64,19 +65,25 @@ class _Text:
 
     def _parts(self, value: Any) -> Iterator[Any]:
         """Add the text of an object itself, and yield what it uses."""
-        if isinstance(value, list | tuple | deque):
+        cls = type(value)
+        if isinstance(value, _CONTAINERS) and self._is_own(cls.__module__) and not hasattr(cls, "_fields"):
+            yield cls  # not a named tuple's, whose methods are generated
+            yield from self._members(value)
+        if isinstance(value, list | tuple):
             yield from value
         elif isinstance(value, set | frozenset):
             yield from sorted(value, key=repr)
-        elif isinstance(value, dict | MappingProxyType):
+        elif isinstance(value, dict) or (type(value) is MappingProxyType and "__doc__" not in value):  # of no class
             yield from (part for item in value.items() for part in item)
-        elif isinstance(value, functools.partial | functools.partialmethod):
+        elif type(value) is deque:
+            yield from (value.maxlen, *value)
+        elif isinstance(value, functools.partial) or type(value) is functools.partialmethod:
             yield from (value.func, value.args, value.keywords)
         elif isinstance(value, staticmethod | classmethod) or inspect.ismethod(value):
             yield from (value.__func__, getattr(value, "__self__", None))
         elif isinstance(value, property):
             yield from (value.fget, value.fset, value.fdel)
-        elif isinstance(value, functools.cached_property):
+        elif type(value) is functools.cached_property:
             yield value.func
         elif inspect.ismodule(value):
             return
@@ -91,10 +98,22 @@ class _Text:
         elif inspect.isclass(value):
             self.sources.append(_source(value))
             yield from value.__bases__
-            yield from _members(value)
+            yield from self._members(value)
         else:  # an object of a class of that module
             yield type(value)
-            yield from _members(value)
+            yield from self._members(value)
+
+    def _members(self, value: Any) -> Iterator[Any]:
+        """Yield the attributes of a class or object, slots too, by their names; of special ones the functions only."""
+        members = dict(getattr(value, "__dict__", {}))
+        own = [cls for cls in type(value).__mro__ if self._is_own(cls.__module__)]  # a library's slots may be caches
+        for name, slot in [item for cls in own for item in vars(cls).items()]:
+            if inspect.ismemberdescriptor(slot):
+                with suppress(AttributeError):  # not set yet
+                    members[name] = slot.__get__(value)
+        for name, member in sorted(members.items()):
+            if inspect.isfunction(member) or not name.startswith("__"):
+                yield member
 
 
 def _value_of(value: Any) -> str:
@@ -209,15 +228,3 @@ def _is_users(module: Any) -> bool:
 
 def _names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*(inner.co_names for inner in _nested(code)))
-
-
-def _members(value: Any) -> Iterator[Any]:
-    """Yield the attributes of a class or object, slots too, by their names; of special ones the functions only."""
-    members = dict(getattr(value, "__dict__", {}))
-    for name, slot in [item for cls in type(value).__mro__ for item in vars(cls).items()]:
-        if inspect.ismemberdescriptor(slot):
-            with suppress(AttributeError):  # not set yet
-                members[name] = slot.__get__(value)
-    for name, member in sorted(members.items()):
-        if inspect.isfunction(member) or not name.startswith("__"):
-            yield member

@@ -174,6 +174,7 @@ class _Course:
             self._watch(future, number)
             return
         trial_of = {self.plan.keys[trial]: trial for trial in self.plan.groups[number]}
+        failed = future.status == "error"
         try:
             stored = all(self.store.has(key) and key not in self.damaged for key in trial_of)
             if future.status != "finished" or not stored:
@@ -181,7 +182,9 @@ class _Course:
                     self.store.write(key, trial_of[key], self.run.checksum, result)
             self.tally.finish(number)
         except TimeoutError as error:
-            if error.errno is not None or future.status == "error":  # of a disk behind a network, here or there
+            if (
+                failed or error.errno is not None
+            ):  # of a disk behind a network, there or here, and no wait for an answer
                 raise
             self._watch(future, number)
         except (Interrupted, CancelledError) as error:

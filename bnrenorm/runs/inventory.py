@@ -60,7 +60,8 @@ def elsewhere(config: str, out: Path) -> str:
     """Return a remark on a run whose trials are not all in the folder of results `out`; "" for all else."""
     run = Path(config).parent if Path(config).name == CONFIG_FILE else Path(config)
     home = run.resolve().parent if run.name in ("", "..") else run.parent
-    if all(map(Store(out).has, listed(run) or ())) or home.resolve() == out.resolve():
+    is_run = disk.is_file(run / CONFIG_FILE)
+    if not is_run or all(map(Store(out).has, listed(run) or ())) or home.resolve() == out.resolve():
         return ""
     return f"the trials of {run} are in {home}, and results go to {out}: --out {quote(str(home))} uses them"
 

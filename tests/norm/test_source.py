@@ -127,6 +127,13 @@ def test_whatever_a_factory_uses_is_in_its_text(name, old, new):
     assert before == again != after
 
 
+@pytest.mark.parametrize("kind", ["list", "tuple", "set", "dict", "partial", "deque", "cached_property"])
+def test_the_methods_of_a_container_of_ones_own_class_are_too(kind):
+    text = f"from collections import deque\nfrom functools import *\nclass Own({kind}):\n    def eps(self): return 1\n"
+    text += f"USED = Own({'print' * (kind in ('partial', 'cached_property'))})\nnorm = lambda width: USED.eps()\n"
+    assert text_of(from_cell(text, "norm")) != text_of(from_cell(text.replace("return 1", "return 2"), "norm"))
+
+
 def test_a_set_has_one_text_in_whatever_order_it_is_kept():
     """That of strings differs from process to process, and each would train all over again."""
     one, other = (FILE.replace('{"a", "b"}', numbers) for numbers in ("{0, 8}", "{8, 0}"))
@@ -161,6 +168,7 @@ def test_a_bound_method_is_that_of_its_object():
         "np.random.default_rng()",
         "chainer.links.BatchNormalization(3)",
         "np.array([print])",
+        "vars(np.ndarray)",
         "type('Odd', (), {'__module__': 'of_others', '__getattr__': lambda self, name: {}[name]})()",
         "type('Odd', (), {'__module__': 'of_others', '__reduce__': lambda self: exit()})()",
     ],
@@ -187,6 +195,7 @@ def test_of_what_may_differ_by_process_or_folder_nothing_is_in_the_text(constant
         ("chainer.initializers.Constant(2)", "chainer.initializers.Constant(3)"),
         ("np.dtype('f4')", "np.dtype('f8')"),
         ("deque([1, 2])", "deque([1, 3])"),
+        ("deque([1, 2])", "deque([1, 2], 5)"),
         ("MappingProxyType({'low': 1})", "MappingProxyType({'low': 2})"),
     ],
 )

@@ -37,6 +37,18 @@ def test_errors_that_have_their_line_already_are_passed_on(course_of, error):
         groups._end(Future("error", error), 0)
 
 
+def test_a_wait_during_which_the_worker_dies_is_no_error_of_the_disk(course_of):
+    class Dying(Future):
+        def result(self, timeout):
+            self.status = "error"
+            raise TimeoutError("timed out")
+
+    groups, _ = course_of(client_of(cluster=None))
+    future = Dying("finished")
+    groups._end(future, 0)
+    assert (groups.running, future.watched) == ({future: 0}, 1)
+
+
 def test_after_an_error_workers_are_asked_to_stop(course_of):
     asked = []
     groups, _ = course_of(client_of(run=lambda function, token, wait: asked.append((function, token))))
