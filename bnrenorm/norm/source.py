@@ -87,8 +87,8 @@ class _Text:
             yield value.func
         elif inspect.ismodule(value):
             return
-        elif isinstance(value, SimpleNamespace) or str(type(value).__module__).startswith("chainer.initializers"):
-            yield from (type(value).__name__, vars(value))
+        elif isinstance(value, SimpleNamespace) or str(cls.__module__).startswith("chainer.initializers"):
+            yield from (cls.__name__, vars(value))
         elif not self._is_own(getattr(value, "__module__", None)):
             self.constants.append(_value_of(value))
         elif inspect.isfunction(value):
@@ -100,7 +100,7 @@ class _Text:
             yield from value.__bases__
             yield from self._members(value)
         else:  # an object of a class of that module
-            yield type(value)
+            yield cls
             yield from self._members(value)
 
     def _members(self, value: Any) -> Iterator[Any]:

@@ -182,10 +182,8 @@ class _Course:
                     self.store.write(key, trial_of[key], self.run.checksum, result)
             self.tally.finish(number)
         except TimeoutError as error:
-            if (
-                failed or error.errno is not None
-            ):  # of a disk behind a network, there or here, and no wait for an answer
-                raise
+            if failed or error.errno is not None:
+                raise  # of a disk behind a network, there or here: ours for an answer has no number
             self._watch(future, number)
         except (Interrupted, CancelledError) as error:
             if not self.request.asked:
